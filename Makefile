@@ -1,0 +1,50 @@
+# mlife: thin targets, each one or two lines. `make help` lists them.
+# All paths are relative, so that a checkout in a folder with spaces works.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 3000
+BIN := .venv/bin
+SETUP := .venv/.mlife-setup
+DEV_HOME := var/demo/dagster
+export DO_NOT_TRACK := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.PHONY: help setup demo dev test check proofs bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+setup: $(SETUP) ## install the tested set into .venv (Python 3.11; no compiler, Node, Docker or account)
+
+$(SETUP): constraints.txt pyproject.toml setup.py
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo 'mlife is tested on Python 3.11 only and found: $(shell "$(PYTHON)" --version 2>&1). Install Python 3.11, or name it: make setup PYTHON=/path/to/python3.11' >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(SETUP)
+
+demo: $(SETUP) ## live three weeks of a production model, minutes (var/demo/summary.json)
+	$(BIN)/mlife demo
+
+dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another)
+	mkdir -p $(DEV_HOME) && cp mlife_assets/defs/dagster.yaml $(DEV_HOME)/dagster.yaml
+	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
+	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+
+test: $(SETUP) ## all tests but the proofs; ARGS='...' goes to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(SETUP) ## linters, formatting, types, layers
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m mypy && $(BIN)/lint-imports --no-logo
+
+proofs: $(SETUP) ## slow evidence: crashes, long histories, other engines
+	$(BIN)/python -m pytest -m proof $(ARGS)
+
+bench: $(SETUP) ## the measured comparisons of benchmarks/
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -1,0 +1,36 @@
+{#- The range of dates that this invocation (re)builds: vars start_date and end_date, both included. -#}
+
+{% macro has_as_of_range() -%}
+    {%- set bounds = [var('start_date', none), var('end_date', none)] | reject('none') | list -%}
+    {%- if bounds | length == 1 -%}
+        {{ exceptions.raise_compiler_error(
+            "start_date and end_date go together; pass --vars '{start_date: YYYY-MM-DD, end_date: YYYY-MM-DD}' or neither"
+        ) }}
+    {%- endif -%}
+    {{ return(bounds | length == 2) }}
+{%- endmacro %}
+
+{#- Pre-hook of incremental marts: empties the range inside the transaction that fills it again. Unlike dbt's own
+    delete+insert it also removes days that have no rows any more. -#}
+{% macro delete_as_of_range(column_name) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        {%- if has_as_of_range() %}
+        where {{ column_name }} between date '{{ var('start_date') }}' and date '{{ var('end_date') }}'
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate for data tests: only the range that was just built, everything when there is none. -#}
+{% macro in_as_of_range(column_name) -%}
+    {%- if has_as_of_range() -%}
+        {{ column_name }} between date '{{ var('start_date') }}' and date '{{ var('end_date') }}'
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- How far back the range looks: the longest feature window, or the wait for a label, whichever is longer. -#}
+{% macro lookback_days() -%}
+    {{ [28, var('apply_window_days') + 1] | max }}
+{%- endmacro %}

@@ -1,0 +1,31 @@
+with
+
+exposures as (
+
+    select * from {{ ref('int_exposures_collected') }}
+
+),
+
+clicks as (
+
+    select * from {{ ref('stg_events__click') }}
+
+),
+
+applies as (
+
+    select * from {{ ref('stg_events__apply') }}
+
+),
+
+stacked as (
+
+    select user_id, job_id, available_date, exposure_kind as activity_kind from exposures
+    union all
+    select user_id, job_id, available_date, 'click' as activity_kind from clicks
+    union all
+    select user_id, job_id, available_date, 'apply' as activity_kind from applies
+
+)
+
+select * from stacked

@@ -1,0 +1,35 @@
+with
+
+{% if has_as_of_range() -%}
+
+bounds as (
+
+    select
+        date '{{ var('start_date') }}' as start_date,
+        date '{{ var('end_date') }}' as end_date
+
+),
+
+{%- else -%}
+
+bounds as (
+
+    select
+        min(available_date) as start_date,
+        max(available_date) as end_date
+
+    from {{ ref('stg_events__user_snapshot') }}
+
+),
+
+{%- endif %}
+
+spined as (
+
+    select cast(unnest(generate_series(start_date, end_date, interval 1 day)) as date) as as_of_date
+    from bounds
+
+)
+
+-- depends_on: {{ ref('stg_events__user_snapshot') }}
+select * from spined

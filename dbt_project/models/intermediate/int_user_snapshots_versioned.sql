@@ -1,0 +1,50 @@
+with
+
+as_of_dates as (
+
+    select * from {{ ref('int_as_of_dates_spined') }}
+
+),
+
+bounds as (
+
+    select min(as_of_date) as start_date, max(as_of_date) as end_date
+    from as_of_dates
+
+),
+
+snapshots as not materialized (
+
+    select * from {{ ref('stg_events__user_snapshot') }}
+
+),
+
+-- The last snapshot known at the first date of the range, and those that replace it on later dates.
+latest_of_date as (
+
+    select
+        snapshots.event_id,
+        greatest(snapshots.available_date, bounds.start_date) as version_date
+
+    from snapshots
+    cross join bounds
+    where snapshots.available_date <= bounds.end_date
+    qualify row_number() over (
+        partition by snapshots.user_id, greatest(snapshots.available_date, bounds.start_date)
+        order by snapshots.observed_at desc, snapshots.event_id desc
+    ) = 1
+
+),
+
+versioned as (
+
+    select
+        snapshots.*,
+        latest_of_date.version_date
+
+    from snapshots
+    inner join latest_of_date on snapshots.event_id = latest_of_date.event_id
+
+)
+
+select * from versioned

@@ -1,0 +1,103 @@
+with
+
+exposed as (
+
+    select * from {{ ref('stg_events__experiment_exposed') }}
+
+),
+
+applies as (
+
+    select * from {{ ref('applies') }}
+
+),
+
+days as (
+
+    select
+        *,
+        cast(date_trunc('week', as_of_date) as date) as week_start_date,
+        min(as_of_date) over (partition by experiment) as first_date,
+        max(as_of_date) over (partition by experiment) as last_date
+
+    from exposed
+
+),
+
+periods as (
+
+    select 'week' as period_kind, week_start_date as period_start_date, week_start_date + 6 as period_end_date, *
+    from days
+    union all
+    select 'total' as period_kind, first_date as period_start_date, last_date as period_end_date, *
+    from days
+
+),
+
+-- Intention to treat: a user belongs to the arm and counts from the moment of the first exposure in the period.
+eligible as (
+
+    select
+        experiment,
+        period_kind,
+        period_start_date,
+        period_end_date,
+        user_id,
+        arg_min(arm, (occurred_at, event_id)) as arm,
+        min(occurred_at) as eligible_at
+
+    from periods
+    group by experiment, period_kind, period_start_date, period_end_date, user_id
+
+),
+
+converted as (
+
+    select
+        eligible.*,
+        exists (
+            select 1 from applies
+            where applies.user_id = eligible.user_id
+            and applies.occurred_at >= eligible.eligible_at
+            and applies.apply_date <= eligible.period_end_date
+        ) as is_converted
+
+    from eligible
+
+),
+
+known as (
+
+    select max(cast(observed_at as date)) as last_observed_date from applies
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        experiment,
+        period_kind,
+        period_start_date,
+        arm,
+
+        ---------- dates
+        period_end_date,
+
+        ---------- counts
+        count(*) as eligible_users,
+        count(*) filter (where is_converted) as users_with_apply,
+
+        ---------- rates
+        count(*) filter (where is_converted) / count(*) as apply_rate,
+
+        ---------- booleans
+        coalesce(any_value(last_observed_date) >= period_end_date, false) as is_closed
+
+    from converted
+    cross join known
+    group by experiment, period_kind, period_start_date, period_end_date, arm
+
+)
+
+select * from final

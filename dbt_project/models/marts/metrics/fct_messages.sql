@@ -1,0 +1,117 @@
+with
+
+planned as (
+
+    select * from {{ ref('stg_events__message_planned') }}
+    qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
+
+),
+
+submissions as (
+
+    select
+        message_id,
+        count(*) as attempts,
+        min(occurred_at) as submitted_at
+
+    from {{ ref('stg_events__message_submitted') }}
+    group by message_id
+
+),
+
+-- The strongest fact known about a message, whatever the order in which facts arrived.
+statuses as (
+
+    select
+        message_id,
+        arg_max(
+            status,
+            list_position(
+                ['throttled', 'ambiguous', 'accepted', 'unknown', 'rejected', 'undelivered', 'delivered'], status
+            )
+        ) as status,
+        min(occurred_at) filter (where status = 'delivered') as delivered_at
+
+    from {{ ref('stg_events__message_status') }}
+    group by message_id
+
+),
+
+suppressions as (
+
+    select message_id, arg_min(reason, (observed_at, event_id)) as suppression_reason
+    from {{ ref('stg_events__message_suppressed') }}
+    group by message_id
+
+),
+
+conversions as (
+
+    select
+        message_id,
+        min(occurred_at) filter (where conversion_kind = 'click') as first_clicked_at,
+        min(occurred_at) filter (where conversion_kind = 'apply') as first_applied_at,
+        min(occurred_at) filter (where conversion_kind = 'hire') as first_hired_at,
+        {{ exact_sum('revenue_usd') }} as revenue_usd
+
+    from {{ ref('fct_conversions') }}
+    where message_id is not null
+    group by message_id
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        planned.message_id,
+        planned.user_id,
+        planned.job_id,
+        planned.plan_id,
+        planned.prediction_id,
+
+        ---------- text
+        planned.campaign,
+        planned.slice,
+        planned.cohort,
+        case
+            when statuses.status is not null then statuses.status
+            when submissions.message_id is not null then 'submitted'
+            when suppressions.message_id is not null then 'suppressed'
+            else 'planned'
+        end as status,
+        suppressions.suppression_reason,
+
+        ---------- numbers
+        planned.propensity,
+        planned.segments,
+        coalesce(submissions.attempts, 0) as attempts,
+        coalesce(conversions.revenue_usd, 0) as revenue_usd,
+
+        ---------- booleans
+        submissions.message_id is not null as is_submitted,
+        coalesce(statuses.status = 'delivered', false) as is_delivered,
+        conversions.first_clicked_at is not null as is_clicked,
+        conversions.first_applied_at is not null as is_applied,
+        conversions.first_hired_at is not null as is_hired,
+
+        ---------- dates
+        planned.as_of_date,
+
+        ---------- timestamps
+        planned.occurred_at as planned_at,
+        submissions.submitted_at,
+        statuses.delivered_at,
+        conversions.first_clicked_at,
+        conversions.first_applied_at,
+        conversions.first_hired_at
+
+    from planned
+    left join submissions on planned.message_id = submissions.message_id
+    left join statuses on planned.message_id = statuses.message_id
+    left join suppressions on planned.message_id = suppressions.message_id
+    left join conversions on planned.message_id = conversions.message_id
+
+)
+
+select * from final

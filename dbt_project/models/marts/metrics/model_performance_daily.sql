@@ -1,0 +1,69 @@
+with
+
+examples as (
+
+    select * from {{ ref('labelled_examples') }}
+    where exposure_kind = 'message'
+
+),
+
+messages as (
+
+    select * from {{ ref('fct_messages') }}
+    where prediction_id is not null
+
+),
+
+-- Only what was texted: most scored pairs never become a message.
+predictions as (
+
+    select
+        prediction_id,
+        any_value(model_version) as model_version,
+        cast(any_value(probability) as decimal(18, 12)) as probability
+
+    from {{ ref('stg_events__prediction') }}
+    where prediction_id in (select prediction_id from messages)
+    group by prediction_id
+
+),
+
+scored as (
+
+    select
+        examples.exposure_date,
+        predictions.model_version,
+        examples.slice,
+        predictions.probability,
+        cast(examples.is_applied as integer) as outcome
+
+    from examples
+    inner join messages on examples.exposure_id = messages.message_id
+    inner join predictions on messages.prediction_id = predictions.prediction_id
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        exposure_date,
+        model_version,
+        slice,
+
+        ---------- counts
+        count(*) as messages,
+        cast(sum(outcome) as bigint) as applies,
+
+        ---------- rates
+        cast(sum(probability) as double) / count(*) as estimated_apply_rate,
+        sum(outcome) / count(*) as realised_apply_rate,
+        cast(sum(cast((probability - outcome) * (probability - outcome) as decimal(18, 12))) as double)
+        / count(*) as brier_score
+
+    from scored
+    group by exposure_date, model_version, slice
+
+)
+
+select * from final

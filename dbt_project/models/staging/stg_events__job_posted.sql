@@ -1,0 +1,59 @@
+with
+
+source as not materialized (
+
+    {{ read_events('job_posted') }}
+
+),
+
+repeated as (
+
+    {{ repeated_events() }}
+
+),
+
+first_observed as (
+
+    select * from source
+    anti join repeated using (filename, file_row_number)
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        event_id,
+        job_id,
+        employer_id,
+
+        ---------- text
+        employer_name,
+        title,
+        occupation_code,
+        occupation_group,
+        shift,
+        metro_code,
+
+        ---------- numbers
+        seniority,
+        latitude,
+        longitude,
+        pay_usd_per_hour,
+        openings,
+        bid_usd_per_apply,
+        text_embedding,
+
+        ---------- dates
+        {{ available_date('observed_at') }} as available_date,
+
+        ---------- timestamps
+        occurred_at,
+        observed_at,
+        expires_at
+
+    from first_observed
+
+)
+
+select * from renamed

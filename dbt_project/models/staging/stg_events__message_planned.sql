@@ -1,0 +1,56 @@
+with
+
+source as not materialized (
+
+    {{ read_events('message_planned') }}
+
+),
+
+repeated as (
+
+    {{ repeated_events() }}
+
+),
+
+first_observed as (
+
+    select * from source
+    anti join repeated using (filename, file_row_number)
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        event_id,
+        message_id,
+        user_id,
+        job_id,
+        prediction_id,
+        plan_id,
+
+        ---------- text
+        campaign,
+        slice,
+        cohort,
+        body,
+        policy_version,
+
+        ---------- numbers
+        propensity,
+        segments,
+
+        ---------- dates
+        as_of_date,
+        {{ available_date('observed_at') }} as available_date,
+
+        ---------- timestamps
+        occurred_at,
+        observed_at
+
+    from first_observed
+
+)
+
+select * from renamed

@@ -1,0 +1,38 @@
+with
+
+source as (
+
+    {{ read_events('prediction') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        event_id,
+        prediction_id,
+        user_id,
+        job_id,
+
+        ---------- text
+        model_version,
+
+        ---------- numbers
+        raw_score,
+        probability,
+        rank,
+
+        ---------- dates
+        as_of_date,
+        {{ available_date('observed_at') }} as available_date,
+
+        ---------- timestamps
+        occurred_at,
+        observed_at
+
+    from source
+
+)
+
+select * from renamed

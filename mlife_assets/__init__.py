@@ -1,0 +1,1 @@
+"""The production life of one conversion model, as one Dagster graph."""

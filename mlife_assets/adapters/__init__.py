@@ -1,0 +1,1 @@
+"""Side effects behind the ports of core; no Dagster."""

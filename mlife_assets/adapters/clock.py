@@ -1,0 +1,48 @@
+"""Clocks: the only places where the present comes from.
+
+Belongs here: adapters of `ports.Clock`. Does not belong here: date arithmetic (`core.windows`).
+
+Concept: the embedded world lives in simulated time, which is set by whoever drives it and never runs backwards.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from mlife_assets.core.errors import InvalidInputError
+
+
+class SystemClock:
+    """The time of the machine."""
+
+    def now(self) -> datetime:
+        """Return the present, aware, in UTC."""
+        return datetime.now(UTC)
+
+
+class SimulatedClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, start: datetime) -> None:
+        """Stand at `start`, which must be aware."""
+        self._now = _utc(start)
+
+    def now(self) -> datetime:
+        """Return the simulated present, aware, in UTC."""
+        return self._now
+
+    def set(self, now: datetime) -> None:
+        """Move to `now`. Raises `InvalidInputError` when it is naive or before the present."""
+        moment = _utc(now)
+        if moment < self._now:
+            raise InvalidInputError(
+                f"the clock stands at {self._now.isoformat()} and cannot go back to {moment.isoformat()}; "
+                "start a new SimulatedClock for an earlier time"
+            )
+        self._now = moment
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise InvalidInputError(f"time {moment.isoformat()} has no zone; pass an aware datetime in UTC")
+    return moment.astimezone(UTC)

@@ -1,0 +1,282 @@
+"""The embedded SMS provider: behaves like a real one, texts nobody.
+
+Belongs here: a provider's request log, receipts, faults and inbound texts. Does not belong here: pacing, retries,
+consent.
+
+Concept: every request is one committed row of the provider's own SQLite file before `send` returns, so whatever
+crashes on our side, what was accepted can be counted here and nowhere else. Outcomes are a hash of seed, message and
+request number.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from statistics import NormalDist
+
+import pyarrow as pa
+
+from mlife_assets.core.errors import (
+    AmbiguousSendError,
+    InvalidInputError,
+    ProviderRejectedError,
+    ProviderThrottledError,
+)
+from mlife_assets.core.events import TIMESTAMP
+from mlife_assets.core.ids import digest, keyed_hash, unit_interval
+from mlife_assets.core.ports import Accepted, Inbound, OutboundMessage, Receipt
+from mlife_assets.core.windows import add_days, day_start
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FATIGUE_DAYS = 28
+
+STOP_BODIES = ("STOP", "Stop", "stop.", "STOP!", "Please stop", "unsubscribe", "ALTO", "stop texting me")
+OTHER_BODIES = ("Thanks!", "Is this still open?", "who is this", "Call me", "ok")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    request INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    phone_hash TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    is_accepted INTEGER NOT NULL,
+    provider_message_id TEXT,
+    sent_at INTEGER NOT NULL,
+    is_delivered INTEGER,
+    receipt_at INTEGER,
+    inbound_body TEXT,
+    inbound_at INTEGER
+);
+CREATE INDEX IF NOT EXISTS requests_by_message ON requests (message_id);
+CREATE INDEX IF NOT EXISTS requests_by_user ON requests (user_id, sent_at);
+CREATE INDEX IF NOT EXISTS requests_by_receipt ON requests (receipt_at);
+CREATE INDEX IF NOT EXISTS requests_by_sent ON requests (sent_at);
+CREATE INDEX IF NOT EXISTS requests_by_inbound ON requests (inbound_at) WHERE inbound_at IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True)
+class GatewayFaults:
+    """How often what goes wrong; shares of requests (or of delivered texts, for replies).
+
+    `timeout_from`..`timeout_until` is an outage: within it every request times out, half of them after acceptance.
+    """
+
+    throttled_share: float = 0.003
+    rejected_share: float = 0.001
+    timeout_share: float = 0.002
+    delivered_share: float = 0.965
+    stop_share: float = 0.004
+    stop_share_per_recent_text: float = 0.002
+    stop_share_maximum: float = 0.012
+    help_share: float = 0.0005
+    other_share: float = 0.003
+    timeout_from: datetime | None = None
+    timeout_until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in (f.name for f in fields(self) if "share" in f.name):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInputError(f"GatewayFaults.{name} is {getattr(self, name)}; set it between 0 and 1")
+
+    def is_outage(self, now: datetime) -> bool:
+        """Return whether every request at `now` times out."""
+        if self.timeout_from is None or self.timeout_until is None:
+            return False
+        return self.timeout_from <= now < self.timeout_until
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    name: str
+    is_accepted: bool
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class ConsoleGateway:
+    """Implements `ports.SmsGateway` without a network.
+
+    Args:
+        path: SQLite file of the provider's log, created when missing. Phone numbers are in it as keyed hashes only.
+        seed: makes outcomes reproducible.
+        hash_key: key of the phone-number hashes.
+        faults: how often what goes wrong.
+    """
+
+    def __init__(self, path: Path | str, *, seed: int, hash_key: bytes, faults: GatewayFaults | None = None) -> None:
+        """Open or create the log."""
+        self._seed = seed
+        self._hash_key = hash_key
+        self._faults = faults or GatewayFaults()
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        # The log stands for another machine: it must outlive our process, not a power cut.
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=OFF")
+        self._connection.executescript(_SCHEMA)
+
+    @property
+    def name(self) -> str:
+        """Return `console`."""
+        return "console"
+
+    def close(self) -> None:
+        """Close the log."""
+        self._connection.close()
+
+    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
+        """Send once; the request is logged before this returns or raises.
+
+        Raises:
+            ProviderThrottledError: nothing was accepted; trying again is safe.
+            ProviderRejectedError: refused for good.
+            AmbiguousSendError: timed out, before or after the message was accepted.
+        """
+        execute = self._connection.execute
+        (earlier,) = execute("SELECT count(*) FROM requests WHERE message_id = ?", (message.message_id,)).fetchone()
+        outcome = self._outcome(message.message_id, earlier, now)
+        provider_id = delivered = receipt_at = body = inbound_at = None
+        if outcome.is_accepted:
+            provider_id = "con_" + digest((self._seed, message.message_id, earlier), 20)
+            is_delivered = self._draw("delivered", message.message_id, earlier) < self._faults.delivered_share
+            delivered = int(is_delivered)
+            spread = NormalDist().inv_cdf(max(1e-9, self._draw("delay", message.message_id, earlier)))
+            receipt = now + timedelta(seconds=min(6.0 * math.exp(1.1 * spread), 3_600.0))
+            receipt_at = _micros(receipt)
+            if is_delivered:
+                body, seconds = self._reply(message, now)
+                inbound_at = None if body is None else receipt_at + int(seconds * 1e6)
+        execute(
+            "INSERT INTO requests (message_id, user_id, phone_hash, outcome, is_accepted, provider_message_id, sent_at,"
+            " is_delivered, receipt_at, inbound_body, inbound_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                message.message_id,
+                message.user_id,
+                keyed_hash(self._hash_key, message.phone_number),
+                outcome.name,
+                int(outcome.is_accepted),
+                provider_id,
+                _micros(now),
+                delivered,
+                receipt_at,
+                body,
+                inbound_at,
+            ),
+        )
+        if outcome.name == "throttled":
+            raise ProviderThrottledError(f"the provider throttled {message.message_id}; try again later")
+        if outcome.name == "rejected":
+            raise ProviderRejectedError(f"the provider rejected {message.message_id}")
+        if provider_id is None or outcome.name == "timeout":
+            raise AmbiguousSendError(f"the provider timed out on {message.message_id}; reconcile it, do not resend it")
+        return Accepted(provider_id)
+
+    def _draw(self, what: str, message_id: str, earlier: int = 0) -> float:
+        return unit_interval(self._seed, what, message_id, earlier)
+
+    def _outcome(self, message_id: str, earlier: int, now: datetime) -> _Outcome:
+        faults, draw = self._faults, self._draw("outcome", message_id, earlier)
+        is_lost = self._draw("lost", message_id, earlier) < 0.5
+        if faults.is_outage(now):
+            return _Outcome("timeout", not is_lost)
+        for name, share in (("throttled", faults.throttled_share), ("rejected", faults.rejected_share)):
+            if draw < share:
+                return _Outcome(name, False)
+            draw -= share
+        return _Outcome("timeout", not is_lost) if draw < faults.timeout_share else _Outcome("accepted", True)
+
+    def _reply(self, message: OutboundMessage, now: datetime) -> tuple[str | None, float]:
+        faults = self._faults
+        since = _micros(now - timedelta(days=_FATIGUE_DAYS))
+        (recent,) = self._connection.execute(
+            "SELECT count(*) FROM requests WHERE user_id = ? AND sent_at >= ? AND sent_at < ? AND is_accepted = 1",
+            (message.user_id, since, _micros(now)),
+        ).fetchone()
+        stop = min(faults.stop_share + faults.stop_share_per_recent_text * recent, faults.stop_share_maximum)
+        draw = self._draw("reply", message.message_id)
+        seconds = -600.0 * math.log(1.0 - self._draw("reply_delay", message.message_id))
+        choice = self._draw("reply_body", message.message_id)
+        if draw < stop:
+            return STOP_BODIES[int(choice * len(STOP_BODIES))], seconds
+        if draw < stop + faults.help_share:
+            return "HELP", seconds
+        if draw < stop + faults.help_share + faults.other_share:
+            return OTHER_BODIES[int(choice * len(OTHER_BODIES))], seconds
+        return None, seconds
+
+    def find(self, message_id: str) -> Accepted | None:
+        """Return the first acceptance of a message, None when the provider never accepted it."""
+        row = self._connection.execute(
+            "SELECT provider_message_id FROM requests WHERE message_id = ? AND is_accepted = 1"
+            " ORDER BY request LIMIT 1",
+            (message_id,),
+        ).fetchone()
+        return None if row is None else Accepted(row[0])
+
+    def receipts(self, *, until: datetime) -> list[Receipt]:
+        """Return all delivery receipts up to `until`, oldest first; safe to read again."""
+        rows = self._connection.execute(
+            "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests"
+            " WHERE is_accepted = 1 AND receipt_at <= ? ORDER BY receipt_at, request",
+            (_micros(until),),
+        )
+        return [Receipt(message, provider, bool(flag), _instant(at)) for message, provider, flag, at in rows]
+
+    def inbound(self, *, until: datetime) -> list[Inbound]:
+        """Return all inbound texts up to `until`, oldest first; safe to read again."""
+        rows = self._connection.execute(
+            "SELECT provider_message_id, user_id, inbound_body, inbound_at FROM requests"
+            " WHERE inbound_at <= ? ORDER BY inbound_at, request",
+            (_micros(until),),
+        )
+        return [Inbound("in_" + digest(("inbound", key)), user, body, _instant(at)) for key, user, body, at in rows]
+
+    def sent_messages(self, day: date) -> pa.Table:
+        """Return what reached the network on a UTC day: `message_id`, `user_id`, `sent_at`, `is_delivered`.
+
+        Accepted texts, those that timed out after acceptance too, ordered by request; `sent_at` is the send time.
+        """
+        rows = self._connection.execute(
+            "SELECT message_id, user_id, sent_at, is_delivered FROM requests"
+            " WHERE is_accepted = 1 AND sent_at >= ? AND sent_at < ? ORDER BY request",
+            (_micros(day_start(day)), _micros(day_start(add_days(day, 1)))),
+        ).fetchall()
+        return pa.table(
+            {
+                "message_id": pa.array([row[0] for row in rows], pa.string()),
+                "user_id": pa.array([row[1] for row in rows], pa.string()),
+                "sent_at": pa.array([_instant(row[2]) for row in rows], TIMESTAMP),
+                "is_delivered": pa.array([bool(row[3]) for row in rows], pa.bool_()),
+            }
+        )
+
+    def request_counts(self) -> pa.Table:
+        """Return one row per message: `message_id`, `user_id`, `requests`, `accepted`, ordered by message id.
+
+        A message with `accepted` above 1 was texted more than once.
+        """
+        rows = self._connection.execute(
+            "SELECT message_id, min(user_id), count(*), sum(is_accepted) FROM requests"
+            " GROUP BY message_id ORDER BY message_id"
+        ).fetchall()
+        columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+        types = (pa.string(), pa.string(), pa.int64(), pa.int64())
+        names = ["message_id", "user_id", "requests", "accepted"]
+        return pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], names=names)
+
+    def duplicate_sends(self) -> int:
+        """Return how many texts were accepted beyond the first of their message."""
+        counts = self.request_counts()["accepted"].to_pylist()
+        return sum(max(0, accepted - 1) for accepted in counts)

@@ -1,0 +1,103 @@
+"""What goes into a dispatch from outside and what comes out of it.
+
+Belongs here: the facts of recipients at send time, the reports. Does not belong here: sending (`sending`).
+
+Concept: results are frozen and hold counts and reasons only: no person, no phone number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlife_assets.core.messaging.states import SendState
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """What is known of a person at send time."""
+
+    is_consented: bool
+    state_code: str | None
+    time_zone: str | None
+
+
+class Recheck(Protocol):
+    """Reads the present facts of recipients just before sending."""
+
+    def __call__(self, user_ids: Sequence[str]) -> Mapping[str, Recipient]:
+        """Return the facts of each user; who is missing is not texted. Any error stops the dispatch: raise
+        GateClosedError when sending as a whole is forbidden (quality block, unreadable list).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class DispatchReport:
+    """What one dispatch did.
+
+    Attributes:
+        accepted, rejected, throttled, ambiguous: provider answers in this run; `throttled` counts answers, not texts.
+        recovered: rows of an earlier crash that became ambiguous.
+        expired: waiting rows of earlier days that were suppressed.
+        suppressed: (reason, count) of rows refused at send time, ordered by reason.
+        stopped_by: None when everything leased was handled; else `paused`, `daily_budget` or `provider_unhealthy`.
+    """
+
+    accepted: int
+    rejected: int
+    throttled: int
+    ambiguous: int
+    recovered: int
+    expired: int
+    suppressed: tuple[tuple[str, int], ...]
+    stopped_by: str | None
+
+
+@dataclass(frozen=True)
+class ReconcileReport:
+    """What became of ambiguous sends: found at the provider, closed as unknown, still open."""
+
+    accepted: int
+    unknown: int
+    still_ambiguous: int
+
+
+@dataclass(frozen=True)
+class InboundReport:
+    """New inbound texts by keyword, and how many users a STOP suppressed."""
+
+    new: int
+    stops: int
+    keywords: tuple[tuple[str, int], ...]
+
+
+class Run:
+    """Counts of one dispatch while it runs."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.outcomes: Counter[str] = Counter()
+        self.suppressed: Counter[str] = Counter()
+        self.ambiguous_in_a_row = 0
+        self.stopped_by: str | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether nothing more is sent in this dispatch."""
+        return self.stopped_by is not None
+
+    def report(self, recovered: int, expired: int) -> DispatchReport:
+        """Return the frozen report."""
+        return DispatchReport(
+            accepted=self.outcomes[SendState.ACCEPTED],
+            rejected=self.outcomes[SendState.REJECTED],
+            throttled=self.outcomes[SendState.THROTTLED],
+            ambiguous=self.outcomes[SendState.AMBIGUOUS],
+            recovered=recovered,
+            expired=expired,
+            suppressed=tuple(sorted((+self.suppressed).items())),
+            stopped_by=self.stopped_by,
+        )

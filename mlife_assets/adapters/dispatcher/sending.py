@@ -1,0 +1,272 @@
+"""The dispatcher: sends what was approved, each text at most once.
+
+Belongs here: leasing, the checks at send time, the order of commits around the provider's call, receipts, inbound
+texts and reconciling. Does not belong here: who is planned (`core.messaging`), how rows are stored (`send_ledger`).
+
+Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
+sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Phone numbers
+exist between the contact book and the call only: no error, log or report of this module holds one.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+from mlife_assets.adapters.dispatcher.pacing import TokenBucket
+from mlife_assets.adapters.dispatcher.reports import (
+    DispatchReport,
+    InboundReport,
+    Recheck,
+    Recipient,
+    ReconcileReport,
+    Run,
+)
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
+from mlife_assets.core.errors import (
+    AmbiguousSendError,
+    GateClosedError,
+    ProviderRejectedError,
+    ProviderThrottledError,
+)
+from mlife_assets.core.messaging.cohorts import is_holdout
+from mlife_assets.core.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
+from mlife_assets.core.messaging.keywords import STOP, classify
+from mlife_assets.core.messaging.quiet_hours import ALLOWED, window_verdict
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import Clock, ContactBook, LedgerRow, OutboundMessage, SmsGateway
+
+_LOGGER = logging.getLogger(__name__)
+_E164 = re.compile(r"\+[1-9][0-9]{7,14}")
+
+CHUNK = 200
+UNHEALTHY_AFTER = 20
+NO_PHONE_NUMBER = "no_phone_number"
+INVALID_PHONE_NUMBER = "invalid_phone_number"
+UNKNOWN_RECIPIENT = "unknown_recipient"
+DAILY_BUDGET = "daily_budget"
+PROVIDER_UNHEALTHY = "provider_unhealthy"
+
+
+class Dispatcher:
+    """Sends approved rows of the ledger through a gateway.
+
+    Args:
+        ledger: the only record of what was sent.
+        gateway: the provider; must not retry by itself.
+        contacts: phone numbers.
+        policy: hours, caps, pace, attempts.
+        recheck: present consent and place of recipients.
+        clock: the present.
+        sleep: waits; a simulated clock advances itself here.
+    """
+
+    def __init__(
+        self,
+        ledger: SqlLedger,
+        gateway: SmsGateway,
+        contacts: ContactBook,
+        policy: MessagingPolicy,
+        *,
+        recheck: Recheck,
+        clock: Clock,
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Wire the dispatcher; sends nothing."""
+        self._ledger, self._gateway, self._contacts = ledger, gateway, contacts
+        self._policy, self._recheck, self._clock, self._sleep = policy, recheck, clock, sleep
+
+    def dispatch(self, campaign: str, as_of: date, *, worker: str) -> DispatchReport:
+        """Send the approved rows of a campaign day. Safe to call again after any crash.
+
+        Args:
+            campaign: which application.
+            as_of: partition day; its rows expire when the UTC day is over.
+            worker: name of this worker; a restart under the same name cleans up after its predecessor.
+
+        Raises:
+            GateClosedError: contacts or recipients cannot be read, or `recheck` forbids sending. Nothing more was sent.
+        """
+        ledger, now = self._ledger, self._clock.now()
+        recovered = ledger.recover(worker=worker, now=now)
+        expired = ledger.expire(campaign, max(as_of, now.date()), now=now)
+        run = Run()
+        bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
+        while not run.is_stopped:
+            room = self._policy.maximum_messages_per_day - ledger.count_submitted(campaign, as_of)
+            if ledger.is_paused() or room <= 0:
+                waiting = ledger.has_approved(campaign, as_of)
+                run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
+                break
+            now = self._clock.now()
+            until = now + timedelta(seconds=self._policy.lease_seconds)
+            limit = min(CHUNK, room)
+            rows = ledger.lease(campaign, as_of, worker=worker, limit=limit, now=now, until=until)
+            if not rows:
+                break
+            self._send_chunk(rows, worker, bucket, run)
+        report = run.report(recovered, expired)
+        _LOGGER.info("dispatched %s %s: %s", campaign, as_of.isoformat(), report)
+        return report
+
+    def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
+        recipients = self._read_recipients(rows)
+        for row in rows:
+            self._send_one(row, recipients.get(row.user_id), worker, bucket, run)
+            if run.is_stopped:
+                return
+
+    def _read_recipients(self, rows: Sequence[LedgerRow]) -> Mapping[str, Recipient]:
+        try:
+            return self._recheck([row.user_id for row in rows])
+        except GateClosedError:
+            raise
+        except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold personal data
+            kind = type(error).__name__
+        raise GateClosedError(
+            f"recipients could not be re-checked ({kind}), so nothing was sent to them; "
+            "repair the source and dispatch again"
+        )
+
+    def _phone_number(self, user_id: str) -> str | None:
+        try:
+            return self._contacts.phone_number(user_id)
+        except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold the number
+            kind = type(error).__name__
+        raise GateClosedError(
+            f"the contact book could not be read ({kind}), so sending stopped; repair it and dispatch again"
+        )
+
+    def _refusal(self, row: LedgerRow, recipient: Recipient | None, now: datetime) -> str | None:
+        policy = self._policy
+        if is_holdout(row.user_id, salt=policy.assignment_salt, share=policy.holdout_share):
+            return HOLDOUT_REASON
+        if recipient is None:
+            return UNKNOWN_RECIPIENT
+        if not recipient.is_consented:
+            return NO_CONSENT
+        verdict = window_verdict(recipient.state_code, recipient.time_zone, now, policy)
+        return None if verdict == ALLOWED else verdict
+
+    def _send_one(
+        self, row: LedgerRow, recipient: Recipient | None, worker: str, bucket: TokenBucket, run: Run
+    ) -> None:
+        reason = self._refusal(row, recipient, self._clock.now())
+        phone_number = None if reason else self._phone_number(row.user_id)
+        if reason is None and phone_number is None:
+            reason = NO_PHONE_NUMBER
+        elif phone_number is not None and not _E164.fullmatch(phone_number):
+            reason = INVALID_PHONE_NUMBER
+        if reason is None:
+            bucket.take()
+            now = self._clock.now()
+            reason = self._refusal(row, recipient, now) or self._ledger.begin_submit(
+                row.message_id, worker=worker, now=now, policy=self._policy, day=row.as_of_date
+            )
+        if reason == PAUSED:
+            run.stopped_by = PAUSED
+        elif reason == NOT_LEASED:
+            run.suppressed[NOT_LEASED] += 1
+        elif reason is not None:
+            run.suppressed[reason] += self._suppress_row(row, reason)
+        elif phone_number is not None:
+            message = OutboundMessage(row.message_id, row.user_id, phone_number, row.body)
+            self._call(row, message, bucket, run)
+
+    def _suppress_row(self, row: LedgerRow, reason: str) -> int:
+        return self._ledger.suppress_send(row.message_id, now=self._clock.now(), reason=reason)
+
+    def _call(self, row: LedgerRow, message: OutboundMessage, bucket: TokenBucket, run: Run) -> None:
+        """Call the provider once and commit the outcome; `submitting` is committed already."""
+        moves: list[Transition]
+        key = row.message_id
+        try:
+            accepted = self._gateway.send(message, now=self._clock.now())
+        except ProviderThrottledError:
+            moves = [Transition(key, SendState.THROTTLED, detail="throttled")]
+            if row.attempts + 1 < self._policy.throttle_attempts_maximum:
+                moves.append(Transition(key, SendState.APPROVED, detail="retry"))
+        except ProviderRejectedError:
+            moves = [Transition(key, SendState.REJECTED, detail="rejected")]
+        except AmbiguousSendError:
+            moves = [Transition(key, SendState.AMBIGUOUS, detail="timeout")]
+        except Exception as error:  # noqa: BLE001  whatever went wrong, it may have been sent
+            moves = [Transition(key, SendState.AMBIGUOUS, detail=type(error).__name__)]
+        else:
+            moves = [Transition(key, SendState.ACCEPTED, accepted.provider_message_id)]
+        self._ledger.transition_many(moves, now=self._clock.now())
+        outcome = moves[0].to_state
+        run.outcomes[outcome] += 1
+        run.ambiguous_in_a_row = run.ambiguous_in_a_row + 1 if outcome == SendState.AMBIGUOUS else 0
+        if run.ambiguous_in_a_row >= UNHEALTHY_AFTER:
+            run.stopped_by = PROVIDER_UNHEALTHY
+        if outcome == SendState.THROTTLED:
+            bucket.back_off(float(2**row.attempts))
+
+    def reconcile(self, now: datetime | None = None) -> ReconcileReport:
+        """Ask the provider about ambiguous sends; those it does not know in `ambiguous_close_hours` become unknown.
+
+        Args:
+            now: the present; the clock's when None.
+        """
+        now = now or self._clock.now()
+        moves: list[Transition] = []
+        rows = self._ledger.rows(state=SendState.AMBIGUOUS)
+        for row in rows:
+            found = self._gateway.find(row.message_id)
+            if found is not None:
+                moves.append(
+                    Transition(row.message_id, SendState.ACCEPTED, found.provider_message_id, detail="reconciled")
+                )
+            elif now - row.updated_at >= timedelta(hours=self._policy.ambiguous_close_hours):
+                moves.append(Transition(row.message_id, SendState.UNKNOWN, detail="not found at the provider"))
+        self._ledger.transition_many(moves, now=now)
+        states = Counter(move.to_state for move in moves)
+        return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves))
+
+    def collect_receipts(self, now: datetime) -> int:
+        """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again.
+
+        A receipt of an ambiguous send also proves that it was accepted.
+        """
+        open_rows = {
+            row.message_id: row.state
+            for state in (SendState.ACCEPTED, SendState.AMBIGUOUS)
+            for row in self._ledger.rows(state=state)
+        }
+        moves: list[Transition] = []
+        settled = 0
+        for receipt in self._gateway.receipts(until=now) if open_rows else ():
+            state = open_rows.pop(receipt.message_id, None)
+            if state is None:
+                continue
+            if state == SendState.AMBIGUOUS:
+                moves.append(
+                    Transition(receipt.message_id, SendState.ACCEPTED, receipt.provider_message_id, detail="receipt")
+                )
+            final = SendState.DELIVERED if receipt.is_delivered else SendState.UNDELIVERED
+            moves.append(
+                Transition(receipt.message_id, final, receipt.provider_message_id, occurred_at=receipt.received_at)
+            )
+            settled += 1
+        self._ledger.transition_many(moves, now=now)
+        return settled
+
+    def process_inbound(self, now: datetime) -> InboundReport:
+        """Classify and record the inbound texts up to `now`; STOP suppresses at once. Safe to call again."""
+        known = self._ledger.known_inbound()
+        keywords: Counter[str] = Counter()
+        for inbound in self._gateway.inbound(until=now):
+            if inbound.inbound_id in known:
+                continue
+            keyword = classify(inbound.body)
+            if self._ledger.record_inbound(
+                inbound.inbound_id, inbound.user_id, keyword, received_at=inbound.received_at, now=now
+            ):
+                keywords[keyword] += 1
+        return InboundReport(keywords.total(), keywords[STOP], tuple(sorted(keywords.items())))

@@ -1,0 +1,7 @@
+"""The event log: append-only Parquet with hash-chained manifests (`ParquetEventLog`, `verify`)."""
+
+from mlife_assets.adapters.event_log.layout import LogFile
+from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.verification import Finding, Verification, verify
+
+__all__ = ["Finding", "LogFile", "ParquetEventLog", "Verification", "verify"]

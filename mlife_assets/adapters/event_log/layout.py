@@ -1,0 +1,93 @@
+"""Names in the event log: where a batch of rows and a manifest lie.
+
+Belongs here: building and parsing keys. Does not belong here: bytes, hashes of content, reading and writing.
+
+Concept: a key says type, day and hour of `observed_at`, who wrote the batch and what its bytes hash to, so a listing
+answers most questions without opening a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from mlife_assets.core.errors import InvalidInputError
+
+EVENTS = "events"
+MANIFESTS = "manifests"
+DIGEST_LENGTH = 16
+
+_WRITER = re.compile(r"[a-z][a-z0-9_]*")
+_BATCH = re.compile(r"[a-z0-9]+")
+_FILE = re.compile(
+    r"events/event_type=(?P<event_type>[a-z0-9_]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
+    r"(?P<writer>[a-z][a-z0-9_]*)-(?P<batch>[a-z0-9]+)-(?P<digest>[0-9a-f]{16})\.parquet"
+)
+_MANIFEST = re.compile(r"manifests/(?P<hour>dt=\d{4}-\d\d-\d\d/hour=\d\d)/(?P<sequence>\d{8})\.json")
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """One data file of the log, as told by its key. `digest` is the start of the SHA-256 of its bytes."""
+
+    key: str
+    event_type: str
+    day: date
+    hour: int
+    writer: str
+    batch: str
+    digest: str
+
+
+def content_hash(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def hour_of(microseconds: int) -> str:
+    """Return the partition `dt=YYYY-MM-DD/hour=HH` of an `observed_at` in microseconds since 1970 UTC."""
+    moment = datetime.fromtimestamp(microseconds // 1_000_000, tz=UTC)
+    return f"dt={moment.date().isoformat()}/hour={moment.hour:02d}"
+
+
+def hour_of_key(key: str) -> str:
+    """Return the partition `dt=YYYY-MM-DD/hour=HH` of a data file's key."""
+    return "/".join(key.split("/")[2:4])
+
+
+def data_key(event_type: str, hour: str, writer: str, batch: str, digest: str) -> str:
+    """Return the key of a batch. Raises `InvalidInputError` when writer or batch would make it ambiguous."""
+    if not _WRITER.fullmatch(writer):
+        raise InvalidInputError(f"writer {writer!r} is not valid; use lower case letters, digits and _")
+    if not _BATCH.fullmatch(batch):
+        raise InvalidInputError(f"batch {batch!r} is not valid; use lower case letters and digits")
+    return f"{EVENTS}/event_type={event_type}/{hour}/{writer}-{batch}-{digest[:DIGEST_LENGTH]}.parquet"
+
+
+def parse_data_key(key: str) -> LogFile | None:
+    """Return what `key` says, None when it is not the key of a data file."""
+    match = _FILE.fullmatch(key)
+    if match is None:
+        return None
+    return LogFile(
+        key=key,
+        event_type=match["event_type"],
+        day=date.fromisoformat(match["day"]),
+        hour=int(match["hour"]),
+        writer=match["writer"],
+        batch=match["batch"],
+        digest=match["digest"],
+    )
+
+
+def manifest_key(hour: str, sequence: int) -> str:
+    """Return the key of manifest number `sequence` of partition `hour`."""
+    return f"{MANIFESTS}/{hour}/{sequence:08d}.json"
+
+
+def parse_manifest_key(key: str) -> tuple[str, int] | None:
+    """Return (partition, sequence) of a manifest's key, None when it is not one."""
+    match = _MANIFEST.fullmatch(key)
+    return None if match is None else (match["hour"], int(match["sequence"]))

@@ -1,0 +1,194 @@
+"""The event log on an object store: the one source of truth, append only.
+
+Belongs here: turning a table into write-once batches and reading batches back. Does not belong here: judging values
+(`core.validation`), the manifests' format (`chain`), finding damage (`verification`).
+
+Concept: `append` first puts the data, then lists it in a manifest. Both steps are safe to repeat, so a writer that died
+between them is healed by appending the same rows again; until then `verify` calls the file unlisted. A batch is named
+by its content, so the same rows give the same key and a second append changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.event_log.chain import Entry, list_entries
+from mlife_assets.adapters.event_log.layout import (
+    EVENTS,
+    LogFile,
+    content_hash,
+    data_key,
+    hour_of,
+    hour_of_key,
+    parse_data_key,
+)
+from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.core.events import EVENT_TYPES, EventType
+from mlife_assets.core.ports import Append, ObjectStore
+from mlife_assets.core.windows import days_between
+
+ORDER = ("observed_at", "event_id")
+LISTED_BY_DAY_MAXIMUM = 31
+MICROSECONDS_PER_HOUR = 3_600_000_000
+OBSERVED_AT_LIMIT = 253_402_300_800_000_000
+"""Microseconds from 1970 to the year 10000: partitions are named with four digits."""
+
+
+class ParquetEventLog:
+    """`ports.EventLog` over an object store; several writers need no lock."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Keep the log below `events/` and `manifests/` of `store`."""
+        self._store = store
+
+    def append(self, event_type: str, table: pa.Table, *, writer: str, batch: str | None = None) -> Append:
+        """Append rows; the same rows again are a no-op that reports the same keys.
+
+        `table` holds exactly the columns of the type, in any order, castable without loss. `batch` (lower case letters
+        and digits) marks what the rows came from in the file name; by default it is the number of rows.
+        Raises `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
+        """
+        rows = sort_rows(conform(event_type, table))
+        keys = []
+        for hour, part in _split_by_hour(rows):
+            data = encode_table(part)
+            digest = content_hash(data)
+            key = data_key(event_type, hour, writer, batch or f"{part.num_rows:06d}", digest)
+            self._store.put_if_absent(key, data)
+            list_entries(self._store, hour, (Entry(key, digest, part.num_rows),))
+            keys.append(key)
+        return Append(event_type, tuple(keys), rows.num_rows)
+
+    def read(
+        self,
+        event_type: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Return rows whose `observed_at` day lies in [start, end], both included.
+
+        Ordered by (observed_at, event_id), one row per event_id: the first observed within the range. No files give an
+        empty table with the right schema. Raises `IntegrityError` when a file is not what its name says.
+        """
+        kind = _event_type(event_type)
+        wanted = kind.schema.names if columns is None else list(columns)
+        unknown = [name for name in wanted if name not in kind.schema.names]
+        if unknown:
+            raise InvalidInputError(f"{event_type} has no column {unknown[0]}; it has {', '.join(kind.schema.names)}")
+        loaded = list(dict.fromkeys((*wanted, *ORDER)))
+        hours: defaultdict[tuple[date, int], list[pa.Table]] = defaultdict(list)
+        for file in self.files(event_type, start=start, end=end):
+            hours[file.day, file.hour].append(self.read_file(file, loaded))
+        parts = [tables[0] if len(tables) == 1 else _merge(tables) for _, tables in sorted(hours.items())]
+        if not parts:
+            return pa.schema([kind.schema.field(name) for name in wanted]).empty_table()
+        return _first_of_each(pa.concat_tables(parts)).select(wanted)
+
+    def files(self, event_type: str, *, start: date | None = None, end: date | None = None) -> tuple[LogFile, ...]:
+        """Return the data files of a type whose day lies in [start, end], ordered by day, hour and name."""
+        _event_type(event_type)
+        root = f"{EVENTS}/event_type={event_type}"
+        if start is not None and end is not None and (end - start).days < LISTED_BY_DAY_MAXIMUM:
+            keys = [key for day in days_between(start, end) for key in self._store.list(f"{root}/dt={day}")]
+        else:
+            keys = self._store.list(root)
+        parsed = (parse_data_key(key) for key in keys)
+        return tuple(
+            file
+            for file in parsed
+            if file is not None and (start is None or file.day >= start) and (end is None or file.day <= end)
+        )
+
+    def read_file(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one data file as stored. Raises `IntegrityError` when its bytes are not what its name says."""
+        data = self._store.get(file.key)
+        if not content_hash(data).startswith(file.digest):
+            raise IntegrityError(f"{file.key} does not match the hash in its name; run `mlife log verify`")
+        schema = EVENT_TYPES[file.event_type].schema
+        names = schema.names if columns is None else list(columns)
+        return decode_table(data, names).select(names).cast(pa.schema([schema.field(name) for name in names]))
+
+    def relist(self, files: Iterable[LogFile]) -> None:
+        """Make sure that a manifest lists each of `files`: heals a writer that died before listing its batch."""
+        for file in files:
+            rows = self.read_file(file, ("event_id",)).num_rows
+            digest = content_hash(self._store.get(file.key))
+            list_entries(self._store, hour_of_key(file.key), (Entry(file.key, digest, rows),))
+
+
+def conform(event_type: str, table: pa.Table) -> pa.Table:
+    """Return `table` with exactly the schema of its type. Raises `InvalidInputError` naming column, row and remedy."""
+    schema = _event_type(event_type).schema
+    missing = [name for name in schema.names if name not in table.column_names]
+    extra = [name for name in table.column_names if name not in schema.names]
+    if missing or extra or len(set(table.column_names)) != table.num_columns:
+        raise InvalidInputError(
+            f"{event_type} rows lack columns {missing} and have unknown or repeated ones {extra}; "
+            "validate them with core.validation.validate first"
+        )
+    for field in schema:
+        given = table.column(field.name)
+        if pa.types.is_timestamp(field.type) and pa.types.is_timestamp(given.type) and given.type.tz is None:
+            raise InvalidInputError(f"{event_type}.{field.name} is naive; give times a zone")
+        if not field.nullable and given.null_count:
+            row = pc.index(pc.is_null(given), True).as_py()
+            raise InvalidInputError(f"{event_type}.{field.name} is null in row {row}; fill it or reject the row")
+    plain = table.select(schema.names)
+    try:
+        cast = pa.table([plain.column(f.name).cast(f.type) for f in schema], schema=schema)
+        cast.validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        raise InvalidInputError(
+            f"{event_type} rows do not fit the schema without loss: {error}; validate them first"
+        ) from error
+    return cast
+
+
+def sort_rows(table: pa.Table) -> pa.Table:
+    """Order rows by (observed_at, event_id), then by every other column that has an order."""
+    scalars = [f.name for f in table.schema if not pa.types.is_nested(f.type) and f.name not in ORDER]
+    keys = [(name, "ascending") for name in (*ORDER, *scalars)]
+    return table.take(pc.sort_indices(table, sort_keys=keys)).combine_chunks()
+
+
+def _event_type(name: str) -> EventType:
+    try:
+        return EVENT_TYPES[name]
+    except KeyError as error:
+        raise InvalidInputError(f"event type {name!r} is unknown; use one of {', '.join(EVENT_TYPES)}") from error
+
+
+def _split_by_hour(rows: pa.Table) -> list[tuple[str, pa.Table]]:
+    """Cut rows sorted by `observed_at` into (partition, rows) at full hours."""
+    if rows.num_rows == 0:
+        return []
+    moments = rows.column("observed_at").combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False)
+    if moments[0] < 0 or moments[-1] >= OBSERVED_AT_LIMIT:
+        raise InvalidInputError("observed_at must lie in the years 1970 to 9999; correct or reject the rows outside")
+    hours = moments // MICROSECONDS_PER_HOUR
+    starts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist()]
+    ends = [*starts[1:], rows.num_rows]
+    return [(hour_of(int(moments[a])), rows.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)]
+
+
+def _merge(tables: list[pa.Table]) -> pa.Table:
+    merged = pa.concat_tables(tables)
+    return merged.take(pc.sort_indices(merged, sort_keys=[(name, "ascending") for name in ORDER]))
+
+
+def _first_of_each(table: pa.Table) -> pa.Table:
+    """Keep the first row of each event_id, in order: codes number the ids by first appearance, so `first` ascends."""
+    codes = table.column("event_id").combine_chunks().dictionary_encode()
+    if len(codes.dictionary) == table.num_rows:
+        return table
+    _, first = np.unique(codes.indices.to_numpy(), return_index=True)
+    return table.take(pa.array(first))

@@ -1,0 +1,262 @@
+"""Landing: from what exporters leave to rows of the event log, and to rejected rows with reasons.
+
+Belongs here: reading landing files of a day, storing what was refused, the report of one ingest. Does not belong here:
+the rules (`core.validation`), the log's layout (`event_log`).
+
+Concept: a day is never stopped by bad input and nothing is dropped. Good rows of a landing file become one batch whose
+name carries the file's hash, so the log itself remembers which rows came from which file: ingesting a day again finds
+them, heals what a crash left, and adds nothing. Refused rows go to `rejected/` as text, refused files as they were.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
+from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
+from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES
+from mlife_assets.core.ports import Clock, ObjectStore
+from mlife_assets.core.raw_rows import json_as_table
+from mlife_assets.core.validation import REJECTED_SCHEMA, Reason, Validated, rejected_file, validate
+from mlife_assets.core.windows import add_days
+
+WRITER = "landing"
+REJECTED = "rejected"
+EXAMPLES_PER_REASON = 3
+DUPLICATE_LOOKBACK_DAYS = 7
+
+STORED_REJECTED_SCHEMA = pa.schema([pa.field("source", pa.string(), nullable=False), *REJECTED_SCHEMA])
+"""A stored rejection: the landing key, then the columns of `core.validation.REJECTED_SCHEMA`."""
+
+
+@dataclass(frozen=True)
+class RejectedExample:
+    """One refused row (`row` is its index in the file, -1 for the whole file)."""
+
+    source: str
+    row: int
+    event_id: str | None
+    reason: str
+    field: str | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class TypeReport:
+    """What became of one event type: counts of files and rows; `rejected` maps reason to rows (or files, row -1).
+
+    `examples` are the first three of each reason, by file and row; `extra_columns` were dropped.
+    """
+
+    event_type: str
+    files: int
+    accepted: int
+    rejected: Mapping[str, int]
+    examples: tuple[RejectedExample, ...]
+    extra_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of one landing day, by event type in order of name. The same day again gives the same report."""
+
+    day: date
+    types: tuple[TypeReport, ...]
+
+    @property
+    def files(self) -> int:
+        """Return the number of landing files."""
+        return sum(report.files for report in self.types)
+
+    @property
+    def accepted(self) -> int:
+        """Return the number of accepted rows."""
+        return sum(report.accepted for report in self.types)
+
+    @property
+    def rejected(self) -> int:
+        """Return the number of rejected rows and files."""
+        return sum(self.rejected_by_reason.values())
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        """Return rejected rows and files by reason, in order of reason."""
+        total = Counter[str]()
+        for report in self.types:
+            total.update(report.rejected)
+        return dict(sorted(total.items()))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one file."""
+
+    accepted: int
+    rejected: pa.Table
+    extra_columns: tuple[str, ...] = ()
+
+
+class Ingest:
+    """Takes landing days into the event log."""
+
+    def __init__(
+        self,
+        landing: ObjectStore,
+        lake: ObjectStore,
+        clock: Clock,
+        *,
+        lookback_days: int = DUPLICATE_LOOKBACK_DAYS,
+    ) -> None:
+        """Read from `landing`, write to `lake`; look for duplicates `lookback_days` back from the landing day."""
+        self._landing = landing
+        self._lake = lake
+        self._log = ParquetEventLog(lake)
+        self._clock = clock
+        self._lookback_days = lookback_days
+        self._ids: dict[str, pa.Array] = {}
+
+    def ingest(self, day: date) -> IngestReport:
+        """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of them."""
+        folders: dict[str, list[str]] = {}
+        for key in self._landing.list(""):
+            parts = key.split("/")
+            if len(parts) == 3 and parts[1] == f"dt={day.isoformat()}" and not parts[2].startswith(("_", ".")):
+                folders.setdefault(parts[0], []).append(key)
+        return IngestReport(day, tuple(self._ingest_type(day, name, keys) for name, keys in sorted(folders.items())))
+
+    def replay_rejected(self, day: date, event_type: str) -> TypeReport:
+        """Judge the stored rejections of a landing day and type again, after a fix; accepted rows enter the log.
+
+        Rejections stay stored. `files` counts stored rejection files; `rejected` is what is still refused.
+        """
+        outcomes = []
+        for key in self._lake.list(_rejected_folder(event_type, day)):
+            data = self._lake.get(key)
+            if key.endswith(".parquet"):
+                stored = decode_table(data)
+                raw = stored.column("raw").drop_null().to_pylist()
+                if raw:
+                    table = json_as_table(raw)
+                    rows = stored.filter(pc.is_valid(stored.column("raw"))).column("row").combine_chunks()
+                    outcomes.append((key, self._take(day, event_type, table, _batch(data), rows)))
+            else:
+                outcomes.append((key, self._judge(day, event_type, data)))
+        return _type_report(event_type, outcomes)
+
+    def rejected_rows(self, day: date, event_type: str) -> pa.Table:
+        """Return the stored rejections of a landing day and type: `STORED_REJECTED_SCHEMA`, by file and row."""
+        keys = [k for k in self._lake.list(_rejected_folder(event_type, day)) if k.endswith(".parquet")]
+        tables = [decode_table(self._lake.get(key)).cast(STORED_REJECTED_SCHEMA) for key in keys]
+        return pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables])
+
+    def _ingest_type(self, day: date, event_type: str, keys: Sequence[str]) -> TypeReport:
+        outcomes = []
+        for key in keys:
+            data = self._landing.get(key)
+            outcome = self._judge(day, event_type, data)
+            self._store_rejected(day, event_type, key, data, outcome.rejected)
+            outcomes.append((key, outcome))
+        return _type_report(event_type, outcomes)
+
+    def _judge(self, day: date, event_type: str, data: bytes) -> _Outcome:
+        """Take what is good in one landing file; a file that cannot be read is one rejection."""
+        if event_type not in MARKET_EVENT_TYPES:
+            detail = f"exporters deliver {', '.join(MARKET_EVENT_TYPES)}; rename the folder or remove it"
+            return _Outcome(0, rejected_file(Reason.UNKNOWN_EVENT_TYPE, detail))
+        if not data:
+            return _Outcome(0, rejected_file(Reason.EMPTY_FILE, "the file has no bytes; export it again"))
+        try:
+            table = decode_table(data)
+            table.validate()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            detail = f"the file is not whole Parquet ({type(error).__name__}); export it again"
+            return _Outcome(0, rejected_file(Reason.UNREADABLE_FILE, detail))
+        if len(set(table.column_names)) != table.num_columns:
+            detail = "the file has two columns of one name; write each column once"
+            return _Outcome(0, rejected_file(Reason.UNREADABLE_FILE, detail))
+        if table.num_rows == 0 and any(c.name not in table.column_names for c in EVENT_TYPES[event_type].all_columns):
+            detail = "the file has neither rows nor all columns; export it again"
+            return _Outcome(0, rejected_file(Reason.EMPTY_FILE, detail))
+        return self._take(day, event_type, table, _batch(data))
+
+    def _take(self, day: date, event_type: str, table: pa.Table, batch: str, rows: pa.Array | None = None) -> _Outcome:
+        """Validate and append rows that came from the bytes named `batch`; `rows` are their numbers in the file."""
+        own, others = self._files(event_type, day, batch)
+        self._log.relist(own)
+        own_ids = self._event_ids(own)
+        other_ids = self._event_ids(others)
+        known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
+        result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=known)
+        is_new = pc.invert(pc.is_in(result.accepted.column("event_id"), value_set=own_ids))
+        self._log.append(event_type, result.accepted.filter(is_new), writer=WRITER, batch=batch)
+        rejected = result.rejected
+        if rows is not None:
+            rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
+        return _Outcome(result.accepted.num_rows, rejected, result.extra_columns)
+
+    def _files(self, event_type: str, day: date, batch: str) -> tuple[list[LogFile], list[LogFile]]:
+        """Return the log files that came from the same bytes, and the others in reach of the duplicate search."""
+        first = add_days(day, -self._lookback_days)
+        files = self._log.files(event_type)
+        own = [file for file in files if (file.writer, file.batch) == (WRITER, batch)]
+        others = [file for file in files if file not in own and first <= file.day <= day]
+        reach = {file.key for file in (*own, *others)}
+        prefix = f"events/event_type={event_type}/"
+        for key in [k for k in self._ids if k.startswith(prefix) and k not in reach]:
+            del self._ids[key]
+        return own, others
+
+    def _event_ids(self, files: Sequence[LogFile]) -> pa.Array:
+        """Return the event ids of write-once files, kept between days."""
+        for file in files:
+            if file.key not in self._ids:
+                self._ids[file.key] = self._log.read_file(file, ("event_id",)).column("event_id").combine_chunks()
+        return pa.concat_arrays([pa.array([], pa.string()), *(self._ids[file.key] for file in files)])
+
+    def _store_rejected(self, day: date, event_type: str, source: str, data: bytes, rejected: pa.Table) -> None:
+        if rejected.num_rows == 0:
+            return
+        folder = _rejected_folder(event_type, day)
+        sources = pa.array([source] * rejected.num_rows, pa.string())
+        stored = encode_table(pa.table([sources, *rejected.columns], schema=STORED_REJECTED_SCHEMA))
+        if rejected.column("raw").null_count:
+            self._lake.put_if_absent(f"{folder}/{content_hash(data)}.bin", data)
+        self._lake.put_if_absent(f"{folder}/{content_hash(stored)}.parquet", stored)
+
+
+def _batch(data: bytes) -> str:
+    return content_hash(data)[:DIGEST_LENGTH]
+
+
+def _rejected_folder(event_type: str, day: date) -> str:
+    safe = event_type if event_type in EVENT_TYPES else "unknown_" + re.sub(r"[^A-Za-z0-9_]", "_", event_type)
+    return f"{REJECTED}/event_type={safe}/dt={day.isoformat()}"
+
+
+def _type_report(event_type: str, outcomes: Sequence[tuple[str, _Outcome]]) -> TypeReport:
+    counts = Counter[str]()
+    examples: list[RejectedExample] = []
+    for source, outcome in outcomes:
+        chosen = []
+        for index, reason in enumerate(outcome.rejected.column("reason").to_pylist()):
+            counts[reason] += 1
+            if counts[reason] <= EXAMPLES_PER_REASON:
+                chosen.append(index)
+        shown = outcome.rejected.take(pa.array(chosen, pa.int64())).drop_columns(["raw"])
+        examples += [RejectedExample(source=source, **row) for row in shown.to_pylist()]
+    return TypeReport(
+        event_type=event_type,
+        files=len(outcomes),
+        accepted=sum(outcome.accepted for _, outcome in outcomes),
+        rejected=dict(sorted(counts.items())),
+        examples=tuple(examples),
+        extra_columns=tuple(dict.fromkeys(name for _, outcome in outcomes for name in outcome.extra_columns)),
+    )

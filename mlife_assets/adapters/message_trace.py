@@ -1,0 +1,191 @@
+"""One message, followed from raw event to conversion.
+
+Belongs here: walking the event log by ids. Does not belong here: how a trace is printed (`cli`), how ids are made
+(`core.ids`).
+
+Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries, and the score is
+computed again from the logged feature row and the artifact, so a trace also proves that the log is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.inference.features import feature_hashes
+from mlife_assets.core.ports import EventLog, Scorer
+from mlife_assets.core.windows import add_days
+
+CONVERSION_DAYS = 45
+"""How long after a text conversions are looked for: the hire window and some days for late exports."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step of a trace: the event that shows it, its two times, and what it says."""
+
+    stage: str
+    event_type: str
+    event_id: str
+    occurred_at: datetime
+    observed_at: datetime
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MessageTrace:
+    """A message with every hop that led to it and followed from it, in causal order."""
+
+    message_id: str
+    hops: tuple[Hop, ...]
+    reasons: tuple[str, ...]
+    alternatives: tuple[Mapping[str, Any], ...]
+
+
+class ScorerSource(Protocol):
+    """Loads the scorer of a model version."""
+
+    def __call__(self, model_version: str) -> Scorer:
+        """Return the scorer; raises NotFoundError or IntegrityError."""
+        ...
+
+
+Explain = Callable[[Scorer, np.ndarray], list[str]]
+
+
+def _rows(log: EventLog, event_type: str, start: date | None, end: date | None, **equal: str) -> list[dict[str, Any]]:
+    table = log.read(event_type, start=start, end=end)
+    mask: pa.ChunkedArray | None = None
+    for column, value in equal.items():
+        hit = pc.equal(table[column], value)
+        mask = hit if mask is None else pc.and_(mask, hit)
+    selected = table if mask is None else table.filter(mask)
+    return list(selected.to_pylist())
+
+
+def _hop(stage: str, event_type: str, row: Mapping[str, Any], *names: str) -> Hop:
+    return Hop(
+        stage=stage,
+        event_type=event_type,
+        event_id=row["event_id"],
+        occurred_at=row["occurred_at"],
+        observed_at=row["observed_at"],
+        details={name: row[name] for name in names},
+    )
+
+
+def _raw_hops(log: EventLog, planned: Mapping[str, Any]) -> list[Hop]:
+    """Return what was known of the user and the job when the day's features were built."""
+    eve = add_days(planned["as_of_date"], -1)
+    user, job = planned["user_id"], planned["job_id"]
+    hops = []
+    for row in _rows(log, "job_posted", None, eve, job_id=job)[-1:]:
+        hops.append(_hop("raw events", "job_posted", row, "job_id", "title", "employer_name", "pay_usd_per_hour"))
+    for row in _rows(log, "user_snapshot", eve, eve, user_id=user)[-1:]:
+        hops.append(_hop("raw events", "user_snapshot", row, "user_id", "occupation_group", "metro_code"))
+    for row in _rows(log, "consent", None, eve, user_id=user)[-1:]:
+        hops.append(_hop("raw events", "consent", row, "channel", "is_granted", "source"))
+    return hops
+
+
+def _model_hops(log: EventLog, model_version: str, until: date) -> list[Hop]:
+    """Return where the model comes from and how it came to serve: the last verdict, promotion and rollback to it."""
+    hops = []
+    names: tuple[str, ...] = ("model_version", "training_start_date", "training_end_date", "examples", "positives")
+    for row in _rows(log, "model_registered", None, until, model_version=model_version)[:1]:
+        hops.append(_hop("model", "model_registered", row, *names))
+    names = ("outcome", "delta_map", "delta_map_lower", "delta_map_upper", "users_with_positives", "sentences")
+    for row in _rows(log, "promotion_decided", None, until, model_version=model_version)[-1:]:
+        hops.append(_hop("model", "promotion_decided", row, *names))
+    for row in _rows(log, "model_promoted", None, until, model_version=model_version)[-1:]:
+        hops.append(_hop("model", "model_promoted", row, "model_version", "previous_version", "actor", "reason"))
+    for row in _rows(log, "model_rolled_back", None, until, model_version=model_version)[-1:]:
+        hops.append(_hop("model", "model_rolled_back", row, "model_version", "previous_version", "actor", "reason"))
+    return hops
+
+
+def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, explain: Explain) -> MessageTrace:
+    """Follow one message through the event log.
+
+    Args:
+        log: the event log.
+        message_id: the message to follow.
+        load_scorer: returns the scorer of the model version that the prediction names.
+        explain: turns a scorer and its feature row, shape (1, features), into reasons in plain words.
+
+    Raises:
+        NotFoundError: no event plans this message.
+        IntegrityError: the logged feature row does not give the logged score again.
+    """
+    plans = _rows(log, "message_planned", None, None, message_id=message_id)
+    if not plans:
+        raise NotFoundError(
+            f"no message_planned event has message_id {message_id!r}; `mlife status --json` names one of the last day"
+        )
+    planned = plans[0]
+    day: date = planned["as_of_date"]
+    hops = _raw_hops(log, planned)
+    reasons: list[str] = []
+    alternatives: list[dict[str, Any]] = []
+    if planned["prediction_id"] is not None:
+        scored = _rows(log, "prediction", day, day, user_id=planned["user_id"])
+        chosen = next((row for row in scored if row["prediction_id"] == planned["prediction_id"]), None)
+        if chosen is None:
+            raise IntegrityError(
+                f"message {message_id} names prediction {planned['prediction_id']}, which is not logged"
+            )
+        reasons = _recompute(chosen, load_scorer, explain)
+        alternatives = [
+            {name: row[name] for name in ("job_id", "probability", "rank", "prediction_id")}
+            for row in sorted(scored, key=lambda row: row["rank"])
+        ]
+        hops += _model_hops(log, chosen["model_version"], day)
+        names = (
+            "prediction_id",
+            "model_version",
+            "feature_hash",
+            "raw_score",
+            "probability",
+            "rank",
+            "propensity",
+            "candidate_set_hash",
+        )
+        hops.append(_hop("prediction", "prediction", chosen, *names))
+    for row in _rows(log, "plan_approved", day, day, plan_id=planned["plan_id"])[:1]:
+        hops.append(_hop("plan", "plan_approved", row, "plan_id", "planned_count", "approved_by", "policy_version"))
+    hops.append(_hop("plan", "message_planned", planned, "message_id", "slice", "cohort", "propensity", "body"))
+    end = add_days(day, CONVERSION_DAYS)
+    for row in _rows(log, "message_submitted", day, end, message_id=message_id):
+        hops.append(_hop("send", "message_submitted", row, "attempt", "provider"))
+    for row in _rows(log, "message_status", day, end, message_id=message_id):
+        hops.append(_hop("send", "message_status", row, "status", "provider_message_id", "detail"))
+    for row in _rows(log, "message_suppressed", day, end, message_id=message_id):
+        hops.append(_hop("send", "message_suppressed", row, "reason", "stage"))
+    for event_type in ("click", "apply", "hire"):
+        for row in _rows(log, event_type, day, end, exposure_id=message_id):
+            hops.append(_hop("conversion", event_type, row, "user_id", "job_id", "source", "exposure_id"))
+    return MessageTrace(message_id, tuple(hops), tuple(reasons), tuple(alternatives))
+
+
+def _recompute(chosen: Mapping[str, Any], load_scorer: ScorerSource, explain: Explain) -> list[str]:
+    scorer = load_scorer(chosen["model_version"])
+    row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
+    if feature_hashes(row)[0] != chosen["feature_hash"]:
+        raise IntegrityError(
+            f"the feature row of prediction {chosen['prediction_id']} does not hash to {chosen['feature_hash']}: it was "
+            "changed after it was scored; run `mlife log verify`"
+        )
+    scores = scorer.score(row)
+    if float(scores.raw[0]) != chosen["raw_score"] or float(scores.probability[0]) != chosen["probability"]:
+        raise IntegrityError(
+            f"prediction {chosen['prediction_id']} was logged with raw score {chosen['raw_score']!r}, but model "
+            f"{chosen['model_version']} gives {float(scores.raw[0])!r} for the logged feature row"
+        )
+    return explain(scorer, row)

@@ -1,0 +1,208 @@
+"""The model registry: artifacts by content, the champion as a fold of events.
+
+Belongs here: storing and loading artifacts, promotion and rollback as events. Does not belong here: whether a model may
+be promoted (`core.training.gate`).
+
+Concept: there is no "current model" file to corrupt. Who serves at any moment follows from the promotions and rollbacks
+observed until then, so history and audit come for free and a rollback takes effect at the next prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.ports import EventLog, ObjectStore
+from mlife_assets.core.training.artifact import (
+    CALIBRATOR_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    SPEC_FILE,
+    ModelArtifact,
+)
+
+WRITER = "registry"
+FILES = (CALIBRATOR_FILE, MANIFEST_FILE, MODEL_FILE, SPEC_FILE)
+
+
+@dataclass(frozen=True)
+class Reign:
+    """One change of the champion.
+
+    Attributes:
+        model_version: who serves from `since` on.
+        previous_version: who served before; None at first.
+        since: when it was known.
+        kind: `promoted` or `rolled_back`.
+        actor: who did it.
+        reason: why.
+    """
+
+    model_version: str
+    previous_version: str | None
+    since: datetime
+    kind: str
+    actor: str
+    reason: str
+
+
+class ModelRegistry:
+    """Artifacts at `models/<model_version>/`, events in the log."""
+
+    def __init__(self, store: ObjectStore, event_log: EventLog) -> None:
+        """Keep artifacts in `store` and record in `event_log`."""
+        self._store, self._event_log = store, event_log
+        self._loaded: dict[str, ModelArtifact] = {}
+
+    def register(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> str:
+        """Store an artifact and record it; again is a no-op. Returns its version.
+
+        A model that is trained again to the same content keeps the manifest of its first registration.
+        """
+        version = artifact.model_version
+        folder = f"models/{version}"
+        if not self._store.exists(f"{folder}/{MANIFEST_FILE}"):
+            for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
+                self._store.put_if_absent(f"{folder}/{name}", data)
+        manifest = artifact.manifest
+        if not any(row["model_version"] == version for row in self._rows("model_registered")):
+            row = {
+                "event_id": event_id("model_registered", version),
+                "occurred_at": now,
+                "observed_at": now,
+                "model_version": version,
+                "as_of_date": as_of,
+                "training_start_date": date.fromisoformat(manifest["training_start_date"]),
+                "training_end_date": date.fromisoformat(manifest["training_end_date"]),
+                "training_data_hash": artifact.training_data_hash,
+                "examples": manifest["examples"],
+                "positives": manifest["positives"],
+            }
+            self._append("model_registered", row)
+        return version
+
+    def load(self, model_version: str) -> ModelArtifact:
+        """Return an artifact whose content hashes to its version.
+
+        Raises:
+            NotFoundError: there is no such version.
+            IntegrityError: a file is missing or was changed.
+        """
+        if model_version not in self._loaded:
+            folder = f"models/{model_version}"
+            if not self._store.exists(f"{folder}/{MANIFEST_FILE}"):
+                raise NotFoundError(f"there is no model {model_version}; `mlife models list` shows all versions")
+            try:
+                files: Mapping[str, bytes] = {name: self._store.get(f"{folder}/{name}") for name in FILES}
+            except NotFoundError as error:
+                raise IntegrityError(f"the artifact of {model_version} lacks a file ({error}); restore it") from error
+            self._loaded[model_version] = ModelArtifact.from_files(model_version, files)
+        return self._loaded[model_version]
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Return all registrations, oldest first."""
+        return self._rows("model_registered")
+
+    def history(self, until: datetime | None = None) -> list[Reign]:
+        """Return all changes of the champion observed by `until`, oldest first."""
+        found = []
+        for kind in ("promoted", "rolled_back"):
+            for row in self._rows(f"model_{kind}"):
+                found.append(
+                    Reign(
+                        row["model_version"],
+                        row["previous_version"],
+                        row["observed_at"],
+                        kind,
+                        row["actor"],
+                        row["reason"],
+                    )
+                )
+        found.sort(key=lambda reign: (reign.since, reign.kind, reign.model_version))
+        return [reign for reign in found if until is None or reign.since <= until]
+
+    def champion_at(self, moment: datetime) -> str | None:
+        """Return who served at `moment`; None before the first promotion."""
+        history = self.history(moment)
+        return history[-1].model_version if history else None
+
+    def champion(self) -> str | None:
+        """Return who serves by the newest event."""
+        history = self.history()
+        return history[-1].model_version if history else None
+
+    def promote(self, model_version: str, *, actor: str, reason: str, now: datetime) -> None:
+        """Make a registered version the champion. Raises NotFoundError or IntegrityError when it cannot be loaded."""
+        self.load(model_version)
+        previous = self.champion_at(now)
+        if previous == model_version:
+            return
+        self._record("model_promoted", model_version, previous, actor, reason, now)
+
+    def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:
+        """Return to an earlier champion, by default the one that the present replaced; returns its version.
+
+        A second rollback goes one further back, never forward to what was rolled back. The same call again (same `now`
+        and reason, say after a crash) changes nothing.
+
+        Raises:
+            GateClosedError: there is none to return to, or `to` never was champion.
+        """
+        history = self.history(now)
+        if not history:
+            raise GateClosedError("no model was ever promoted, so there is nothing to roll back")
+        newest = history[-1]
+        if (newest.kind, newest.since, newest.actor, newest.reason) == ("rolled_back", now, actor, reason):
+            return newest.model_version
+        present = newest.model_version
+        earlier = [reign.model_version for reign in history[:-1] if reign.model_version != present]
+        standing = _standing(history)
+        target = to or (standing[-2] if len(standing) > 1 else None)
+        if target is None:
+            raise GateClosedError(f"{present} is the only champion so far, so there is nothing to roll back to")
+        if target not in earlier:
+            known = ", ".join(dict.fromkeys(earlier)) or "none"
+            raise GateClosedError(f"{target} was not champion before {present}; earlier champions: {known}")
+        self.load(target)
+        self._record("model_rolled_back", target, present, actor, reason, now)
+        return target
+
+    def _record(
+        self, event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
+    ) -> None:
+        row = {
+            "event_id": event_id(event_type, version, previous, now.isoformat()),
+            "occurred_at": now,
+            "observed_at": now,
+            "model_version": version,
+            "previous_version": previous,
+            "actor": actor,
+            "reason": reason,
+        }
+        self._append(event_type, row)
+
+    def _rows(self, event_type: str) -> list[dict[str, Any]]:
+        return list(self._event_log.read(event_type).to_pylist())
+
+    def _append(self, event_type: str, row: Mapping[str, Any]) -> None:
+        table = pa.Table.from_pylist([dict(row)], schema=EVENT_TYPES[event_type].schema)
+        self._event_log.append(event_type, table, writer=WRITER)
+
+
+def _standing(history: list[Reign]) -> list[str]:
+    """Return the champions that were never rolled back, oldest first; the last one serves."""
+    standing: list[str] = []
+    for reign in history:
+        if reign.kind == "rolled_back" and reign.model_version in standing:
+            place = len(standing) - 1 - standing[::-1].index(reign.model_version)
+            del standing[place + 1 :]
+        else:
+            standing.append(reign.model_version)
+    return standing

@@ -1,0 +1,196 @@
+"""Distances of one day's sampled pairs from the reference: by column, jointly, and by NannyML's quality calculators.
+
+Belongs here: univariate drift, domain classifier, PCA reconstruction, missing and unseen values. Does not belong here:
+limits (`learning`), outcomes (`performance`), words (`core.monitoring`).
+
+Concept: Kolmogorov-Smirnov for numbers, Jensen-Shannon for categories; a shallow classifier and PCA for rows. The
+classifier is judged on jobs that it has not seen, because jobs come and go every day and recognising them is not drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, frame, quiet_nannyml
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring import latent, sampling
+from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.thresholds import Statistic
+from mlife_assets.core.policies import MonitoringPolicy
+
+NUMERIC_METHOD = "kolmogorov_smirnov"
+CATEGORICAL_METHOD = "jensen_shannon"
+CLASSIFIER_FOLDS = 3
+CLASSIFIER_SETTINGS: dict[str, Any] = {
+    "n_estimators": 30,
+    "learning_rate": 0.15,
+    "num_leaves": 8,
+    "min_child_samples": 50,
+    "max_bin": 31,
+    "deterministic": True,
+    "force_row_wise": True,
+    "n_jobs": 1,
+    "random_state": 1,
+    "verbose": -1,
+}
+"""Shallow and coarse: enough to see regions and broken correlations, a tenth of a second a day."""
+PCA_VARIANCE_SHARE = 0.65
+
+
+def drift_statistics(reference: MonitoringReference, pairs: pa.Table) -> tuple[Statistic, ...]:
+    """Return the distance of every watched column of the day's sample `pairs` from the reference.
+
+    Raises InvalidInputError on an empty sample or a missing column.
+    """
+    _need_rows(pairs)
+    with quiet_nannyml() as nml:
+        calculator = cached(reference, "univariate", lambda: fit_univariate(nml, reference, reference.sample))
+        return tuple(univariate(calculator, reference, pairs))
+
+
+def latent_statistics(
+    reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy
+) -> tuple[Statistic, ...]:
+    """Return classifier AUC and PCA reconstruction error of the day's sample, on features and embeddings if present.
+
+    Raises InvalidInputError on an empty sample or a missing column.
+    """
+    _need_rows(pairs)
+    with quiet_nannyml() as nml:
+        return tuple(joint(cached_joint(nml, reference, policy), reference, pairs, policy))
+
+
+def missing_shares(reference: MonitoringReference, pairs: pa.Table) -> dict[str, float]:
+    """Return NannyML's missing value rate of each numeric column of the day: a second opinion on `core`'s own."""
+    _need_rows(pairs)
+    names = list(reference.columns.numeric)
+    with quiet_nannyml() as nml:
+        calculator = cached(
+            reference,
+            "missing",
+            lambda: nml.MissingValuesCalculator(column_names=names, chunk_number=1).fit(
+                frame(reference, reference.sample, names)
+            ),
+        )
+        result = _analysis(calculator.calculate(frame(reference, pairs, names)))
+        return {name: float(result[(name, "value")]) for name in names}
+
+
+def unseen_shares(reference: MonitoringReference, pairs: pa.Table) -> dict[str, float]:
+    """Return NannyML's rate of values that the reference never held, for each categorical column of the day."""
+    _need_rows(pairs)
+    names = list(reference.columns.categorical)
+    with quiet_nannyml() as nml:
+        calculator = cached(
+            reference,
+            "unseen",
+            lambda: nml.UnseenValuesCalculator(column_names=names, chunk_number=1).fit(
+                frame(reference, reference.sample, names)
+            ),
+        )
+        result = _analysis(calculator.calculate(frame(reference, pairs, names)))
+        return {name: float(result[(name, "value")]) for name in names}
+
+
+def blocks(reference: MonitoringReference) -> Iterator[tuple[str, list[str]]]:
+    """Yield the blocks of columns that are looked at jointly, with their names."""
+    yield latent.FEATURES, list(reference.columns.alarming)
+    if reference.columns.embedding:
+        yield latent.EMBEDDINGS, list(reference.columns.embedding)
+
+
+def fit_univariate(nml: Any, reference: MonitoringReference, sample: pa.Table) -> Fitted:
+    """Return the univariate calculator fitted on `sample`, one chunk."""
+    names = list(reference.columns.watched)
+    calculator = nml.UnivariateDriftCalculator(
+        column_names=names,
+        continuous_methods=[NUMERIC_METHOD],
+        categorical_methods=[CATEGORICAL_METHOD],
+        chunk_number=1,
+    )
+    return calculator.fit(frame(reference, sample, names))
+
+
+def univariate(calculator: Fitted, reference: MonitoringReference, pairs: pa.Table) -> Iterator[Statistic]:
+    """Yield the distance of each watched column; a column without a single value is as far away as can be, 1."""
+    names = list(reference.columns.watched)
+    result = _analysis(calculator.calculate(frame(reference, pairs, names)))
+    for name in names:
+        method = NUMERIC_METHOD if name in reference.columns.numeric else CATEGORICAL_METHOD
+        value = float(result[(name, method, "value")])
+        yield Statistic(method, name, value if np.isfinite(value) else 1.0)
+
+
+def cached_joint(nml: Any, reference: MonitoringReference, policy: MonitoringPolicy) -> Fitted:
+    """Return block -> (classifier, reconstruction) fitted on the whole reference."""
+    kind = ("joint", policy.domain_classifier_sample_rows, policy.seed)
+    return cached(reference, kind, lambda: fit_joint(nml, reference, reference.sample, policy))
+
+
+def fit_joint(nml: Any, reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy) -> Fitted:
+    """Return block -> (classifier, reconstruction) fitted on `sample`."""
+    fitted = {}
+    few = by_job(sample, policy)
+    for block, names in blocks(reference):
+        classifier = nml.DomainClassifierCalculator(
+            feature_column_names=names,
+            chunk_number=1,
+            cv_folds_num=CLASSIFIER_FOLDS,
+            hyperparameters=dict(CLASSIFIER_SETTINGS),
+        )
+        fitted[block] = (
+            classifier.fit(frame(reference, few, names)),
+            fit_reconstruction(nml, reference, sample, names),
+        )
+    return fitted
+
+
+def joint(
+    fitted: Fitted, reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy
+) -> Iterator[Statistic]:
+    """Yield the classifier's AUC and the reconstruction error of each block."""
+    few = by_job(pairs, policy)
+    for block, names in blocks(reference):
+        classifier, reconstruction = fitted[block]
+        result = _analysis(classifier.calculate(frame(reference, few, names)))
+        yield Statistic(latent.DOMAIN_CLASSIFIER, block, float(result[("domain_classifier_auroc", "value")]))
+        yield Statistic(latent.RECONSTRUCTION, block, reconstruct(reconstruction, reference, pairs, names))
+
+
+def fit_reconstruction(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> Fitted:
+    """Return the PCA reconstruction calculator fitted on `sample`, one chunk."""
+    calculator = nml.DataReconstructionDriftCalculator(
+        column_names=names, n_components=PCA_VARIANCE_SHARE, chunk_number=1
+    )
+    return calculator.fit(frame(reference, sample, names))
+
+
+def reconstruct(calculator: Fitted, reference: MonitoringReference, pairs: pa.Table, names: list[str]) -> float:
+    """Return the mean reconstruction error of `pairs`."""
+    result = _analysis(calculator.calculate(frame(reference, pairs, names)))
+    return float(result[("reconstruction_error", "value")])
+
+
+def by_job(sample: pa.Table, policy: MonitoringPolicy) -> pa.Table:
+    """Return at most `domain_classifier_sample_rows` rows: one equal block per fold, each of other jobs.
+
+    NannyML's folds are unshuffled blocks of each class, so every fold holds the same jobs on both sides and the
+    classifier never sees a job that it is judged on. A tenth is left out so that every block can be filled.
+    """
+    size = max(1, int(0.9 * policy.domain_classifier_sample_rows) // CLASSIFIER_FOLDS)
+    order = np.random.default_rng(policy.seed).permutation(sample.num_rows)
+    block = sampling.hash_ids(sample["job_id"], "job_id")[order] % np.uint64(CLASSIFIER_FOLDS)
+    return sample.take(pa.array(np.concatenate([order[block == fold][:size] for fold in range(CLASSIFIER_FOLDS)])))
+
+
+def _analysis(result: Any) -> Any:
+    return result.filter(period="analysis").to_df().iloc[0]
+
+
+def _need_rows(pairs: pa.Table) -> None:
+    if pairs.num_rows < 2 * CLASSIFIER_FOLDS:
+        raise InvalidInputError(f"the day's sample has {pairs.num_rows} rows; a quality report must block such a day")

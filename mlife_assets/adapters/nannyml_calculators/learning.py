@@ -1,0 +1,111 @@
+"""Learning limits from the A/A days of a reference, once, when a model is promoted.
+
+Belongs here: which A/A comparisons are computed and which theoretical bound belongs to which statistic. Does not belong
+here: how a limit follows from them (`core.monitoring.thresholds`).
+
+Concept: a reference of d days costs two fits and d calculations of each calculator, some seconds; every later day only
+compares numbers with numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.nannyml_calculators import drift
+from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
+from mlife_assets.core.monitoring import latent, sampling
+from mlife_assets.core.monitoring import thresholds as limits
+from mlife_assets.core.monitoring.concept import learn_concept_thresholds
+from mlife_assets.core.monitoring.reference import IDS, MonitoringReference
+from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.policies import MonitoringPolicy
+
+JOINT_METHODS = (latent.DOMAIN_CLASSIFIER, latent.RECONSTRUCTION)
+
+
+def with_learned_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -> MonitoringReference:
+    """Return the reference holding the limits of drift, latent and (with enough positives) concept statistics."""
+    return reference.with_thresholds(
+        (*learn_thresholds(reference, policy), *learn_concept_thresholds(reference, policy))
+    )
+
+
+def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -> tuple[Threshold, ...]:
+    """Return the limits of all drift and latent statistics.
+
+    The day's false alarm rate is spent once per report, divided by the number of alarming columns (data drift) or of
+    detectors (latent drift).
+    """
+    days = reference.days
+    values: dict[tuple[str, str], list[float]] = {}
+    with quiet_nannyml() as nml:
+        for analysed, compared in limits.halves(len(days)):
+            part = pa.concat_tables([reference.day(days[index]) for index in compared])
+            columns = drift.fit_univariate(nml, reference, part)
+            rows = drift.fit_joint(nml, reference, part, policy)
+            for index in analysed:
+                day = reference.day(days[index])
+                statistics = [
+                    *drift.univariate(columns, reference, day),
+                    *drift.joint(rows, reference, day, policy),
+                ]
+                for statistic in statistics:
+                    values.setdefault((statistic.method, statistic.column), []).append(statistic.value)
+        detectors = sum(method in JOINT_METHODS for method, _ in values)
+        newest = reference.day(days[-1])
+        learned = []
+        for (method, column), series in values.items():
+            family = detectors if method in JOINT_METHODS else max(1, len(reference.columns.alarming))
+            rate = policy.false_alarm_rate_per_day / family
+            bound = _sampling_bound(nml, reference, (method, column), newest, rate, policy)
+            learned.append(limits.learn_threshold(method, column, series, error_rate=rate, sampling_bound=bound))
+    return tuple(learned)
+
+
+def _sampling_bound(
+    nml: Any,
+    reference: MonitoringReference,
+    key: tuple[str, str],
+    day: pa.Table,
+    rate: float,
+    policy: MonitoringPolicy,
+) -> float:
+    method, column = key
+    names = dict(drift.blocks(reference)).get(column, [column]) if method in JOINT_METHODS else [column]
+    rows = min(_effective_rows(day, name) for name in names)
+    total = min(_effective_rows(reference.sample, name) for name in names)
+    if method == drift.NUMERIC_METHOD:
+        return limits.kolmogorov_bound(rows, total, rate)
+    if method == drift.CATEGORICAL_METHOD:
+        return limits.jensen_shannon_bound(rows, total, len(reference.profile(column).values) + 1, rate)
+    if method == latent.DOMAIN_CLASSIFIER:
+        most = policy.domain_classifier_sample_rows
+        return limits.auc_bound(min(rows, most), min(total, most), rate)
+    _, reconstruction = drift.cached_joint(nml, reference, policy)[column]
+    error = reconstruction.result.filter(period="reference").to_df().iloc[0][("reconstruction_error", "sampling_error")]
+    deviation = float(error) * float(np.sqrt(reference.sample.num_rows))
+    return limits.mean_bound(_unseen_job_error(nml, reference, names), deviation, rows, total, rate)
+
+
+def _unseen_job_error(nml: Any, reference: MonitoringReference, names: list[str]) -> float:
+    """Return the mean reconstruction error of jobs that PCA was not fitted on, from two disjoint halves of the jobs."""
+    sample = reference.sample
+    half = sampling.hash_ids(sample["job_id"], "job_id") % np.uint64(2)
+    errors = []
+    for part in (0, 1):
+        fitted = drift.fit_reconstruction(nml, reference, sample.filter(pa.array(half == part)), names)
+        errors.append(drift.reconstruct(fitted, reference, sample.filter(pa.array(half != part)), names))
+    return float(np.mean(errors))
+
+
+def _effective_rows(sample: pa.Table, column: str) -> float:
+    clusters = [np.asarray(sample[name].combine_chunks().dictionary_encode().indices) for name in IDS]
+    values = sample[column]
+    if pa.types.is_string(values.type):
+        codes = pc.fill_null(values, "missing").combine_chunks().dictionary_encode().indices
+        return limits.effective_rows(np.asarray(codes), clusters, is_category=True)
+    return limits.effective_rows(values.to_numpy(), clusters, is_category=False)

@@ -1,0 +1,69 @@
+"""Estimated (CBPE) and realised performance of scored examples.
+
+Belongs here: both numbers on the same window of mature labels. Does not belong here: limits and words
+(`core.monitoring.concept`).
+
+Concept: CBPE says what performance the scores promise, without labels; realised says what came. Only their difference
+speaks of the concept: both move together when the mix of inputs does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, quiet_nannyml
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.concept import METRICS
+from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.thresholds import Statistic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def performance_statistics(reference: MonitoringReference, examples: pa.Table) -> tuple[Statistic, ...]:
+    """Return methods `estimated` and `realised` on columns `roc_auc` and `average_precision` of scored `examples`.
+
+    CBPE is fitted on the reference's mature examples. Raises InvalidInputError when a table has only one class.
+    """
+    for name, table in (("reference", reference.examples), ("analysed", examples)):
+        positives = int(table["is_positive"].to_numpy().sum()) if table.num_rows else 0
+        if not 0 < positives < table.num_rows:
+            raise InvalidInputError(
+                f"the {name} examples have {positives} positives in {table.num_rows} rows; pass both classes"
+            )
+    with quiet_nannyml() as nml:
+        estimator, calculator = cached(reference, "performance", lambda: _fit(nml, reference))
+        data = _frame(examples)
+        results = {"estimated": estimator.estimate(data), "realised": calculator.calculate(data)}
+        return tuple(
+            Statistic(method, metric, float(result.filter(period="analysis").to_df().iloc[0][(metric, "value")]))
+            for method, result in results.items()
+            for metric in METRICS
+        )
+
+
+def _fit(nml: Any, reference: MonitoringReference) -> Fitted:
+    data = _frame(reference.examples)
+    shared = {
+        "y_pred_proba": "probability",
+        "y_true": "is_positive",
+        "problem_type": "classification_binary",
+        "metrics": list(METRICS),
+        "chunk_number": 1,
+    }
+    return nml.CBPE(**shared).fit(data), nml.PerformanceCalculator(**shared).fit(data)
+
+
+def _frame(examples: pa.Table) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "probability": examples["probability"].to_numpy().astype(np.float64),
+            "is_positive": examples["is_positive"].to_numpy().astype(np.int64),
+        }
+    )

@@ -1,0 +1,134 @@
+"""The object store port over obstore: one code path for a local folder and, later, a bucket.
+
+Belongs here: keys, write-once puts, and the translation of obstore's errors into ours. Does not belong here: what is
+stored (event log, tables, artifacts) and how it is encoded.
+
+Concept: a key becomes visible whole or not at all. On a folder obstore writes a staging file (`name#1`, which neither
+listings nor `*.parquet` globs show) and links it into place, so a killed process leaves at most an invisible staging
+file. Nothing is fsynced: after a power cut the newest objects of a folder may be lost or empty, and `verify` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.exceptions import NotFoundError as ObstoreNotFoundError
+from obstore.store import LocalStore
+
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    InvalidInputError,
+    MlifeError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as ObstoreBackend
+
+_SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
+_MISSING = (ObstoreNotFoundError, FileNotFoundError)
+_REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+
+
+class ObstoreObjectStore:
+    """`ports.ObjectStore` over any obstore backend that supports put with mode `create` (folders, S3)."""
+
+    def __init__(self, backend: ObstoreBackend, *, root: Path | None = None) -> None:
+        """Wrap `backend`; `root` is the folder of a local one, so that a vanished folder is not an empty one."""
+        self._backend = backend
+        self._root = root
+
+    @classmethod
+    def local(cls, root: Path | str) -> ObstoreObjectStore:
+        """Return a store over the folder `root`, which is created when missing."""
+        folder = Path(root).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(LocalStore(folder), root=folder)
+
+    @property
+    def root(self) -> Path | None:
+        """Folder of a local store, None for a bucket."""
+        return self._root
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Create `key`; False when it already holds the same bytes.
+
+        Raises `ContentConflictError` when it holds other bytes, `InvalidInputError` on a key that is not plain.
+        """
+        _require_plain(key)
+        try:
+            obstore.put(self._backend, key, data, mode="create", use_multipart=False)
+        except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
+            if self.get(key) == data:
+                return False
+            raise ContentConflictError(
+                f"{key} already holds other bytes; write-once objects are never changed: choose another key"
+            ) from error
+        except (BaseError, OSError) as error:
+            raise _translated(key, error) from error
+        return True
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write `key`, whatever it held. For derived, rebuildable data only."""
+        _require_plain(key)
+        try:
+            obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
+        except (BaseError, OSError) as error:
+            raise _translated(key, error) from error
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer."""
+        try:
+            return bytes(obstore.get(self._backend, key).bytes())
+        except _MISSING as error:
+            raise NotFoundError(f"object {key} does not exist") from error
+        except (BaseError, OSError, ValueError) as error:
+            raise _translated(key, error) from error
+
+    def exists(self, key: str) -> bool:
+        """Return whether `key` exists."""
+        try:
+            obstore.head(self._backend, key)
+        except _MISSING:
+            return False
+        except (BaseError, OSError, ValueError) as error:
+            raise _translated(key, error) from error
+        return True
+
+    def list(self, prefix: str) -> list[str]:
+        """Return all keys below the folder `prefix` (`""` = all), sorted; whole path segments match."""
+        if self._root is not None and not self._root.is_dir():
+            raise NotFoundError(f"folder {self._root} of the object store is gone; restore it")
+        try:
+            batches = obstore.list(self._backend, prefix.rstrip("/") or None)
+            return sorted(item["path"] for batch in batches for item in batch)
+        except (BaseError, OSError, ValueError) as error:
+            raise _translated(prefix, error) from error
+
+
+def _require_plain(key: str) -> None:
+    if not _SAFE_KEY.fullmatch(key) or any(part in {".", ".."} for part in key.split("/")):
+        raise InvalidInputError(
+            f"object key {key!r} is not plain; use segments of letters, digits and _.=@+,~- joined by single slashes"
+        )
+
+
+def _translated(key: str, error: Exception) -> MlifeError:
+    reason = str(error).partition("\n")[0]
+    if isinstance(error, ValueError):
+        return InvalidInputError(f"object key {key!r} is not valid: {reason}")
+    if isinstance(error, _REFUSED):
+        return PermanentError(f"access to {key} was refused: {reason}; grant read and write on the store")
+    return TransientError(f"the object store failed on {key}: {reason}; try again")

@@ -1,0 +1,42 @@
+"""Tables as Parquet bytes: the same table gives the same bytes.
+
+Belongs here: the one set of writer options, encoding and decoding in memory. Does not belong here: where bytes are
+stored and what the columns mean.
+
+Concept: content addressing needs determinism, so chunking, file metadata and row-group sizes are fixed before writing.
+The writer's name in the footer is that of the pinned pyarrow; another pyarrow may write other bytes for equal rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP_ROWS = 131_072
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """Return `table` as zstd Parquet; chunking and schema metadata of the table do not change the bytes."""
+    plain = table.replace_schema_metadata(None).combine_chunks()
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        plain,
+        sink,
+        compression="zstd",
+        row_group_size=ROW_GROUP_ROWS,
+        write_page_checksum=True,
+    )
+    return bytes(sink.getvalue())
+
+
+def decode_table(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table in `data`, only `columns` when given. Raises pyarrow errors on anything but whole Parquet."""
+    return pq.read_table(
+        pa.BufferReader(data),
+        columns=None if columns is None else list(columns),
+        use_threads=False,
+        partitioning=None,
+        page_checksum_verification=True,
+    )

@@ -1,0 +1,275 @@
+"""What the ledger knows beside the sends: who must not be texted, whether sending is paused, what was sent lately.
+
+Belongs here: suppressions, inbound texts, the kill switch, the outbox and the tables that planning reads. Does not
+belong here: moving a single send (`ledger`).
+
+Concept: a STOP and its effect are one transaction: the user is listed and all their waiting rows, leased ones too, are
+suppressed together. Re-reading the same inbound text does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger.schema import (
+    inbound_texts,
+    open_engine,
+    send_transitions,
+    sends,
+    suppressions,
+    switches,
+    write,
+)
+from mlife_assets.core.events import TIMESTAMP
+from mlife_assets.core.messaging.keywords import START, STOP
+from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
+
+INBOUND_STOP = "inbound_stop"
+EXPIRED = "expired"
+
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "sequence": pa.int64(),
+    "attempt": pa.int64(),
+    "as_of_date": pa.date32(),
+    "occurred_at": TIMESTAMP,
+    "received_at": TIMESTAMP,
+    "at": TIMESTAMP,
+    "is_paused": pa.bool_(),
+}
+
+_APPEND = sa.insert(send_transitions)
+
+LogEntry = tuple[Mapping[str, Any], str | None, str, str | None, str | None, datetime]
+"""Row facts, from, to, provider message id, detail, occurred at."""
+
+
+def _arrow(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
+    result = connection.execute(query)
+    names = list(result.keys())
+    columns = list(zip(*result.all(), strict=True)) or [()] * len(names)
+    arrays = [pa.array(c, _ARROW_TYPES.get(n, pa.string())) for n, c in zip(names, columns, strict=True)]
+    return pa.table(arrays, names=names)
+
+
+class Guards:
+    """Lists, switches and outbox of a ledger; see `SqlLedger`."""
+
+    def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
+        """Open the ledger; its tables are created when missing."""
+        self.engine = open_engine(url, survives_power_cut=survives_power_cut)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def _log(self, connection: sa.Connection, entries: Sequence[LogEntry], now: datetime) -> None:
+        connection.execute(
+            _APPEND,
+            [
+                {
+                    "message_id": facts["message_id"],
+                    "user_id": facts["user_id"],
+                    "campaign": facts["campaign"],
+                    "as_of_date": facts["as_of_date"],
+                    "from_state": from_state,
+                    "to_state": str(to_state),
+                    "attempt": facts["attempts"],
+                    "provider_message_id": provider_id,
+                    "detail": detail,
+                    "occurred_at": occurred_at,
+                    "at": now,
+                }
+                for facts, from_state, to_state, provider_id, detail, occurred_at in entries
+            ],
+        )
+
+    def _move(
+        self,
+        connection: sa.Connection,
+        condition: sa.ColumnElement[bool],
+        to_state: SendState,
+        now: datetime,
+        detail: str | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+    ) -> int:
+        """Move all rows that meet `condition`, in the order of message ids; `ids` names them if already known."""
+        if ids is not None and not ids:
+            return 0
+        found = connection.execute(
+            sa.select(
+                sends.c.message_id,
+                sends.c.user_id,
+                sends.c.campaign,
+                sends.c.as_of_date,
+                sends.c.state,
+                sends.c.attempts,
+                sends.c.provider_message_id,
+            )
+            .where(condition)
+            .order_by(sends.c.message_id)
+        ).all()
+        if not found:
+            return 0
+        connection.execute(sa.update(sends).where(condition).values(state=to_state, updated_at=now))
+        self._log(
+            connection,
+            [(row._asdict(), row.state, to_state, row.provider_message_id, detail, now) for row in found],
+            now,
+        )
+        return len(found)
+
+    def suppress(self, user_id: str, *, now: datetime, reason: str) -> int:
+        """Never text a user again: list them and suppress their waiting rows, leased ones too, in one transaction.
+
+        Returns:
+            How many waiting rows were suppressed. Listing a listed user keeps the first reason and time.
+        """
+        with write(self.engine) as connection:
+            return self._suppress(connection, user_id, now, reason)
+
+    def _suppress(self, connection: sa.Connection, user_id: str, now: datetime, reason: str) -> int:
+        is_listed = sa.select(suppressions.c.user_id).where(suppressions.c.user_id == user_id)
+        if connection.execute(is_listed).first() is None:
+            connection.execute(sa.insert(suppressions).values(user_id=user_id, reason=reason, at=now))
+        is_waiting = sa.and_(sends.c.user_id == user_id, sends.c.state.in_(sorted(BEFORE_SUBMITTING)))
+        return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
+
+    def suppress_send(self, message_id: str, *, now: datetime, reason: str) -> int:
+        """Suppress one waiting row, not its user. Returns 1, or 0 when it no longer waits."""
+        is_waiting = sa.and_(sends.c.message_id == message_id, sends.c.state.in_(sorted(BEFORE_SUBMITTING)))
+        with write(self.engine) as connection:
+            return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
+
+    def has_approved(self, campaign: str, as_of_date: date) -> bool:
+        """Return whether rows of a campaign day wait to be sent."""
+        query = sa.select(sends.c.message_id).where(
+            sends.c.campaign == campaign,
+            sends.c.as_of_date == as_of_date,
+            sends.c.state.in_([SendState.APPROVED, SendState.LEASED]),
+        )
+        with self.engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
+    def expire(self, campaign: str, before: date, *, now: datetime) -> int:
+        """Suppress waiting rows of days before `before`: yesterday's job is never texted today. Returns how many."""
+        is_stale = sa.and_(
+            sends.c.campaign == campaign,
+            sends.c.as_of_date < before,
+            sends.c.state.in_(sorted(BEFORE_SUBMITTING)),
+        )
+        with write(self.engine) as connection:
+            return self._move(connection, is_stale, SendState.SUPPRESSED, now, EXPIRED)
+
+    def record_inbound(
+        self, inbound_id: str, user_id: str, keyword: str, *, received_at: datetime, now: datetime
+    ) -> bool:
+        """Record an inbound text once, with its effect. Returns whether it was new.
+
+        STOP suppresses the user. START lifts a suppression that a STOP made, no other, unless the STOP came later.
+        """
+        with write(self.engine) as connection:
+            is_known = sa.select(inbound_texts.c.sequence).where(inbound_texts.c.inbound_id == inbound_id)
+            if connection.execute(is_known).first() is not None:
+                return False
+            if keyword == STOP:
+                self._suppress(connection, user_id, now, INBOUND_STOP)
+            elif keyword == START:
+                last_stop = connection.execute(
+                    sa.select(sa.func.max(inbound_texts.c.received_at)).where(
+                        inbound_texts.c.user_id == user_id, inbound_texts.c.keyword == STOP
+                    )
+                ).scalar()
+                if last_stop is not None and last_stop < received_at:
+                    connection.execute(
+                        sa.delete(suppressions).where(
+                            suppressions.c.user_id == user_id, suppressions.c.reason == INBOUND_STOP
+                        )
+                    )
+            connection.execute(
+                sa.insert(inbound_texts).values(
+                    inbound_id=inbound_id, user_id=user_id, keyword=keyword, received_at=received_at, at=now
+                )
+            )
+        return True
+
+    def known_inbound(self) -> frozenset[str]:
+        """Return the ids of all recorded inbound texts."""
+        with self.engine.connect() as connection:
+            return frozenset(connection.execute(sa.select(inbound_texts.c.inbound_id)).scalars())
+
+    def is_suppressed(self, user_id: str) -> bool:
+        """Return whether a user is on the suppression list."""
+        query = sa.select(suppressions.c.user_id).where(suppressions.c.user_id == user_id)
+        with self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def suppressed_users(self, *, until: datetime) -> tuple[str, ...]:
+        """Return the users who are on the suppression list and were by `until`, sorted."""
+        query = sa.select(suppressions.c.user_id).where(suppressions.c.at <= until).order_by(suppressions.c.user_id)
+        with self.engine.connect() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def pause(self, *, actor: str, reason: str, now: datetime) -> None:
+        """Stop all sending, of rows in flight too."""
+        self._switch(True, actor, reason, now)
+
+    def resume(self, *, actor: str, reason: str, now: datetime) -> None:
+        """Allow sending again."""
+        self._switch(False, actor, reason, now)
+
+    def _switch(self, is_paused: bool, actor: str, reason: str, now: datetime) -> None:
+        with write(self.engine) as connection:
+            connection.execute(sa.insert(switches).values(is_paused=is_paused, actor=actor, reason=reason, at=now))
+
+    def is_paused(self) -> bool:
+        """Return whether sending is paused."""
+        query = sa.select(switches.c.is_paused).order_by(switches.c.sequence.desc()).limit(1)
+        with self.engine.connect() as connection:
+            return bool(connection.execute(query).scalar())
+
+    def recent_sends(self, since: date) -> pa.Table:
+        """Return sends of all campaigns since a day: `user_id`, `as_of_date`, `campaign`.
+
+        Holds what may have reached the person and what still may (planned, approved, leased).
+        """
+        counted = sorted(MAY_HAVE_REACHED | BEFORE_SUBMITTING)
+        query = (
+            sa.select(sends.c.user_id, sends.c.as_of_date, sends.c.campaign)
+            .where(sends.c.as_of_date >= since, sends.c.state.in_(counted))
+            .order_by(sends.c.message_id)
+        )
+        with self.engine.connect() as connection:
+            return _arrow(connection, query)
+
+    def count_submitted(self, campaign: str, as_of_date: date) -> int:
+        """Return how many sends of a campaign day may have reached someone."""
+        query = sa.select(sa.func.count()).where(
+            sends.c.campaign == campaign,
+            sends.c.as_of_date == as_of_date,
+            sends.c.state.in_(sorted(MAY_HAVE_REACHED)),
+        )
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def transitions(self, since_sequence: int = 0) -> pa.Table:
+        """Return all transitions after a sequence, in order: the columns of `send_transitions`."""
+        return self._after(send_transitions, since_sequence)
+
+    def inbound(self, since_sequence: int = 0) -> pa.Table:
+        """Return recorded inbound texts after a sequence: `sequence`, `inbound_id`, `user_id`, `keyword`, times."""
+        return self._after(inbound_texts, since_sequence)
+
+    def switches(self, since_sequence: int = 0) -> pa.Table:
+        """Return pauses and resumptions after a sequence: `sequence`, `is_paused`, `actor`, `reason`, `at`."""
+        return self._after(switches, since_sequence)
+
+    def _after(self, table: sa.Table, since_sequence: int) -> pa.Table:
+        query = sa.select(table).where(table.c.sequence > since_sequence).order_by(table.c.sequence)
+        with self.engine.connect() as connection:
+            return _arrow(connection, query)

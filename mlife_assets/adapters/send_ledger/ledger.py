@@ -1,0 +1,242 @@
+"""The send ledger: what was planned, leased, submitted, answered.
+
+Belongs here: the operations of `ports.Ledger` and what dispatching adds to them. Does not belong here: deciding to send
+(`adapters.dispatcher`), deriving events (`core.messaging.events`), tables (`schema`), lists and switches (`guards`).
+
+Concept: one row per (user, campaign, date), moved only along the edges of `core.messaging.states`. Each move appends
+to `send_transitions` in the same transaction: the outbox of which events are made. `begin_submit` decides and commits
+in one statement: not paused, not suppressed, caps kept, lease held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger.guards import Guards, LogEntry
+from mlife_assets.adapters.send_ledger.schema import sends, write
+from mlife_assets.adapters.send_ledger.statements import (
+    FACTS_OF,
+    LOG_SUBMIT,
+    NOT_LEASED,
+    REFUSALS,
+    ROW_COLUMNS,
+    SET_STATE,
+    SUBMIT,
+    WHY_NOT,
+)
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.messaging.eligibility import OPTED_OUT
+from mlife_assets.core.messaging.states import SendState, check_edge
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import LedgerRow
+from mlife_assets.core.windows import add_days
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One move for `SqlLedger.transition_many`; `occurred_at` is the provider's time if it gave one."""
+
+    message_id: str
+    to_state: str
+    provider_message_id: str | None = None
+    detail: str | None = None
+    occurred_at: datetime | None = None
+
+
+class SqlLedger(Guards):
+    """Implements `ports.Ledger` on SQLAlchemy Core, for SQLite and PostgreSQL.
+
+    Args:
+        url: SQLAlchemy URL or engine; tables are created when missing.
+        survives_power_cut: SQLite only: whether every commit waits for the disk (see `schema.open_engine`).
+    """
+
+    def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
+        """Insert rows in state planned; rows whose (user, campaign, date) exists stay. Returns how many were new."""
+        ordered = sorted(rows, key=lambda row: row.message_id)
+        if not ordered:
+            return 0
+        with write(self.engine) as connection:
+            days = sorted({row.as_of_date for row in ordered})
+            known = connection.execute(
+                sa.select(sends.c.message_id, sends.c.user_id, sends.c.campaign, sends.c.as_of_date).where(
+                    sends.c.as_of_date.in_(days)
+                )
+            ).all()
+            message_ids = {row.message_id for row in known}
+            keys = {(row.user_id, row.campaign, row.as_of_date) for row in known}
+            fresh: list[dict[str, object]] = []
+            for row in ordered:
+                key = (row.user_id, row.campaign, row.as_of_date)
+                if key in keys or row.message_id in message_ids:
+                    continue
+                keys.add(key)
+                message_ids.add(row.message_id)
+                fresh.append(
+                    {
+                        "message_id": row.message_id,
+                        "user_id": row.user_id,
+                        "job_id": row.job_id,
+                        "campaign": row.campaign,
+                        "as_of_date": row.as_of_date,
+                        "body": row.body,
+                        "state": SendState.PLANNED,
+                        "attempts": 0,
+                        "updated_at": now,
+                    }
+                )
+            if fresh:
+                connection.execute(sa.insert(sends), fresh)
+                self._log(connection, [(row, None, SendState.PLANNED, None, None, now) for row in fresh], now)
+        return len(fresh)
+
+    def approve(self, campaign: str, as_of_date: date, *, now: datetime) -> int:
+        """Move planned rows of a campaign day to approved; rows of suppressed users become suppressed instead."""
+        is_ours = sa.and_(
+            sends.c.campaign == campaign, sends.c.as_of_date == as_of_date, sends.c.state == SendState.PLANNED
+        )
+        with write(self.engine) as connection:
+            self._move(connection, sa.and_(is_ours, REFUSALS[OPTED_OUT]), SendState.SUPPRESSED, now, OPTED_OUT)
+            return self._move(connection, is_ours, SendState.APPROVED, now)
+
+    def lease(
+        self, campaign: str, as_of_date: date, *, worker: str, limit: int, now: datetime, until: datetime
+    ) -> list[LedgerRow]:
+        """Lease up to `limit` approved rows (or rows whose lease ran out before submitting), ordered by message id."""
+        with write(self.engine) as connection:
+            chosen = connection.execute(
+                sa.select(*ROW_COLUMNS)
+                .where(
+                    sends.c.campaign == campaign,
+                    sends.c.as_of_date == as_of_date,
+                    sa.or_(
+                        sends.c.state == SendState.APPROVED,
+                        sa.and_(sends.c.state == SendState.LEASED, sends.c.lease_until <= now),
+                    ),
+                )
+                .order_by(sends.c.message_id)
+                .limit(limit)
+            ).all()
+            ids = [row.message_id for row in chosen]
+            fresh = [row.message_id for row in chosen if row.state == SendState.APPROVED]
+            self._move(connection, sends.c.message_id.in_(fresh), SendState.LEASED, now, ids=fresh)
+            if ids:
+                connection.execute(
+                    sa.update(sends)
+                    .where(sends.c.message_id.in_(ids))
+                    .values(lease_worker=worker, lease_until=until, updated_at=now)
+                )
+        return [LedgerRow(**{**row._asdict(), "state": str(SendState.LEASED), "updated_at": now}) for row in chosen]
+
+    def begin_submit(
+        self, message_id: str, *, worker: str, now: datetime, policy: MessagingPolicy, day: date
+    ) -> str | None:
+        """Commit `submitting`, if everything that the ledger knows allows this send at this moment.
+
+        Returns:
+            None when committed: the caller may now call the provider, once. Else why not: `paused`, `not_leased`
+            (another worker or a STOP was faster), `opted_out`, `frequency_7_days` or `frequency_gap`; nothing was
+            changed.
+        """
+        values = {
+            "message": message_id,
+            "worker": worker,
+            "at": now,
+            "day": day,
+            "week_start": add_days(day, -7),
+            "week_maximum": policy.maximum_messages_per_7_days,
+            "gap_start": add_days(day, -policy.minimum_days_between_messages),
+        }
+        with write(self.engine) as connection:
+            if connection.execute(SUBMIT, values).rowcount == 1:
+                connection.execute(LOG_SUBMIT, {"message": message_id})
+                return None
+            reason = connection.execute(WHY_NOT, values).scalar()
+        return str(reason) if reason else NOT_LEASED
+
+    def transition(
+        self,
+        message_id: str,
+        to_state: str,
+        *,
+        now: datetime,
+        provider_message_id: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Move one row along an allowed edge and commit. Raises PermanentError on a forbidden edge."""
+        self.transition_many([Transition(message_id, to_state, provider_message_id, detail)], now=now)
+
+    def transition_many(self, moves: Sequence[Transition], *, now: datetime) -> None:
+        """Move rows in order, all or none.
+
+        Raises:
+            PermanentError: a forbidden edge.
+            NotFoundError: an unknown message id.
+        """
+        if not moves:
+            return
+        ids = sorted({move.message_id for move in moves})
+        with write(self.engine) as connection:
+            rows: dict[str, dict[str, Any]] = {}
+            for start in range(0, len(ids), BATCH):
+                found = connection.execute(FACTS_OF, {"messages": ids[start : start + BATCH]})
+                rows.update((row.message_id, row._asdict()) for row in found)
+            entries: list[LogEntry] = []
+            for move in moves:
+                facts = rows.get(move.message_id)
+                if facts is None:
+                    raise NotFoundError(f"the ledger has no send {move.message_id}; plan it first")
+                check_edge(move.message_id, facts["state"], move.to_state)
+                rows[move.message_id] = {
+                    **facts,
+                    "state": str(move.to_state),
+                    "attempts": facts["attempts"] + (move.to_state == SendState.SUBMITTING),
+                    "provider_message_id": move.provider_message_id or facts["provider_message_id"],
+                }
+                after, occurred_at = rows[move.message_id], move.occurred_at or now
+                provider_id = after["provider_message_id"]
+                entries.append((after, facts["state"], move.to_state, provider_id, move.detail, occurred_at))
+            connection.execute(
+                SET_STATE,
+                [
+                    {
+                        "message": message_id,
+                        "to_state": rows[message_id]["state"],
+                        "tries": rows[message_id]["attempts"],
+                        "provider_id": rows[message_id]["provider_message_id"],
+                        "at": now,
+                    }
+                    for message_id in ids
+                ],
+            )
+            self._log(connection, entries, now)
+
+    def recover(self, *, worker: str, now: datetime) -> int:
+        """Clean up after a crash of `worker`, or of any whose lease ran out. Returns how many sends became ambiguous.
+
+        Rows in `submitting` become ambiguous: the call may have been made. Rows still leased can be leased again.
+        """
+        is_left = sa.or_(sends.c.lease_worker == worker, sends.c.lease_until <= now, sends.c.lease_until.is_(None))
+        with write(self.engine) as connection:
+            connection.execute(
+                sa.update(sends).where(is_left, sends.c.state == SendState.LEASED).values(lease_until=now)
+            )
+            is_submitting = sa.and_(is_left, sends.c.state == SendState.SUBMITTING)
+            return self._move(connection, is_submitting, SendState.AMBIGUOUS, now, "interrupted")
+
+    def rows(
+        self, *, campaign: str | None = None, as_of_date: date | None = None, state: str | None = None
+    ) -> list[LedgerRow]:
+        """Return rows by filter, ordered by message id."""
+        wanted = {"campaign": campaign, "as_of_date": as_of_date, "state": state}
+        query = sa.select(*ROW_COLUMNS).order_by(sends.c.message_id)
+        query = query.where(*(sends.c[name] == value for name, value in wanted.items() if value is not None))
+        with self.engine.connect() as connection:
+            return [LedgerRow(**row._asdict()) for row in connection.execute(query)]

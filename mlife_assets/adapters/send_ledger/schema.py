@@ -1,0 +1,173 @@
+"""Tables and engine of the send ledger.
+
+Belongs here: columns, constraints, how a connection and a write transaction begin. Does not belong here: the operations
+(`ledger`).
+
+Concept: writers are serialised on both databases (`BEGIN IMMEDIATE` on SQLite, one advisory lock on PostgreSQL). So
+reading and then writing within a transaction is safe, and sequences commit in order: a reader of the outbox who
+remembers the last sequence misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.messaging.states import SendState
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ADVISORY_LOCK = 7_103_331
+_WRITE = "mlife_write"
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970 UTC: exact, ordered and equal on every database."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        """Return microseconds; raises InvalidInputError on a naive datetime."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise InvalidInputError("a ledger time has no time zone; pass an aware datetime")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Return an aware datetime in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = sa.MetaData()
+
+_SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_STATES = ", ".join(f"'{state}'" for state in SendState)
+
+sends = sa.Table(
+    "sends",
+    metadata,
+    sa.Column("message_id", sa.String, primary_key=True),
+    sa.Column("user_id", sa.String, nullable=False),
+    sa.Column("job_id", sa.String, nullable=False),
+    sa.Column("campaign", sa.String, nullable=False),
+    sa.Column("as_of_date", sa.Date, nullable=False),
+    sa.Column("body", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("provider_message_id", sa.String),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("lease_worker", sa.String),
+    sa.Column("lease_until", Instant),
+    sa.Column("submitted_at", Instant),
+    sa.UniqueConstraint("user_id", "campaign", "as_of_date", name="one_send_per_user_campaign_day"),
+    sa.CheckConstraint(f"state IN ({_STATES})", name="known_state"),
+    sa.Index("sends_by_campaign_day_state", "campaign", "as_of_date", "state", "message_id"),
+    sa.Index("sends_by_user_day", "user_id", "as_of_date"),
+    sa.Index("sends_by_state", "state"),
+    sa.Index("sends_by_day", "as_of_date"),
+)
+
+send_transitions = sa.Table(
+    "send_transitions",
+    metadata,
+    sa.Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    sa.Column("message_id", sa.String, nullable=False),
+    sa.Column("user_id", sa.String, nullable=False),
+    sa.Column("campaign", sa.String, nullable=False),
+    sa.Column("as_of_date", sa.Date, nullable=False),
+    sa.Column("from_state", sa.String),
+    sa.Column("to_state", sa.String, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("provider_message_id", sa.String),
+    sa.Column("detail", sa.String),
+    sa.Column("occurred_at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("user_id", sa.String, primary_key=True),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+inbound_texts = sa.Table(
+    "inbound_texts",
+    metadata,
+    sa.Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    sa.Column("inbound_id", sa.String, nullable=False, unique=True),
+    sa.Column("user_id", sa.String, nullable=False),
+    sa.Column("keyword", sa.String, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    sa.Column("is_paused", sa.Boolean, nullable=False),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.Engine:
+    """Return an engine on which transactions begin as the ledger needs, with its tables created.
+
+    Args:
+        url: SQLAlchemy URL or engine.
+        survives_power_cut: SQLite only: every commit waits for the disk. Without, a commit survives the death of
+            the process but not of the machine; enough when the gateway is the console, which forgets just as much.
+
+    Raises:
+        InvalidInputError: another database.
+    """
+    engine = sa.create_engine(url) if isinstance(url, str) else url
+    if engine.dialect.name == "sqlite":
+
+        def prepare(connection: Any, record: object) -> None:  # noqa: ARG001
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            synchronous = "FULL" if survives_power_cut else "NORMAL"
+            for pragma in ("busy_timeout=30000", "journal_mode=WAL", f"synchronous={synchronous}"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        sa.event.listen(engine, "connect", prepare)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name != "postgresql":
+        raise InvalidInputError(
+            f"the ledger runs on sqlite or postgresql, not on {engine.dialect.name}; change its url"
+        )
+    with write(engine) as connection:
+        metadata.create_all(connection)
+    return engine
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    is_write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+@contextmanager
+def write(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a write transaction; no other write transaction runs at the same time. Commits unless an error leaves it."""
+    with engine.connect() as connection:
+        connection = connection.execution_options(**{_WRITE: True})
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            yield connection

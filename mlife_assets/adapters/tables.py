@@ -1,0 +1,109 @@
+"""Daily tables and reports in the lake: what an asset leaves for the next one.
+
+Belongs here: one Parquet table or one JSON report per (name, as_of_date), read and written whole. Does not belong
+here: events (write-once, `event_log`), marts (dbt), artifacts (`model_registry`).
+
+Concept: a table here is derived, so materializing its day again replaces it; the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.ports import ObjectStore
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_REPORT_OPTIONS = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_INDENT_2
+    | orjson.OPT_SERIALIZE_NUMPY
+    | orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_APPEND_NEWLINE
+)
+
+
+class TableStore:
+    """Tables at `tables/<name>/as_of_date=D/part.parquet`, reports at `reports/<name>/as_of_date=D/report.json`."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Keep tables and reports in `store`."""
+        self._store = store
+
+    def write(self, name: str, as_of_date: date, table: pa.Table) -> str:
+        """Write (or replace) the table of one day and return its key. Schema metadata is not kept."""
+        key = _key("tables", name, as_of_date)
+        self._store.replace(key, encode_table(table))
+        return key
+
+    def read(self, name: str, as_of_date: date) -> pa.Table:
+        """Return the table of one day. Raises `NotFoundError` naming the asset to materialize."""
+        key = _key("tables", name, as_of_date)
+        data = self._read(key, name, as_of_date)
+        try:
+            return decode_table(data)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise IntegrityError(f"{key} is not readable Parquet; {_remedy(name, as_of_date)} again") from error
+
+    def days(self, name: str) -> list[date]:
+        """Return the days that have a table, ascending."""
+        return self._days("tables", name)
+
+    def write_report(self, name: str, as_of_date: date, report: Mapping[str, Any]) -> str:
+        """Write (or replace) the report of one day as JSON with sorted keys and return its key.
+
+        Dates, datetimes, numpy values and dataclasses are written by orjson's rules; NaN becomes null.
+        """
+        key = _key("reports", name, as_of_date)
+        try:
+            data = orjson.dumps(dict(report), option=_REPORT_OPTIONS)
+        except TypeError as error:
+            raise InvalidInputError(f"report {name} of {as_of_date} is not JSON: {error}; pass plain values") from error
+        self._store.replace(key, data)
+        return key
+
+    def read_report(self, name: str, as_of_date: date) -> dict[str, Any]:
+        """Return the report of one day. Raises `NotFoundError` naming the asset to materialize."""
+        key = _key("reports", name, as_of_date)
+        data = self._read(key, name, as_of_date)
+        try:
+            report: dict[str, Any] = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise IntegrityError(f"{key} is not JSON; {_remedy(name, as_of_date)} again") from error
+        return report
+
+    def report_days(self, name: str) -> list[date]:
+        """Return the days that have a report, ascending."""
+        return self._days("reports", name)
+
+    def _read(self, key: str, name: str, as_of_date: date) -> bytes:
+        try:
+            return self._store.get(key)
+        except NotFoundError as error:
+            raise NotFoundError(f"{name} of {as_of_date} does not exist; {_remedy(name, as_of_date)}") from error
+
+    def _days(self, kind: str, name: str) -> list[date]:
+        keys = self._store.list(f"{kind}/{_valid(name)}")
+        return sorted({date.fromisoformat(key.split("/")[2].partition("=")[2]) for key in keys})
+
+
+def _key(kind: str, name: str, as_of_date: date) -> str:
+    leaf = "part.parquet" if kind == "tables" else "report.json"
+    return f"{kind}/{_valid(name)}/as_of_date={as_of_date.isoformat()}/{leaf}"
+
+
+def _valid(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(f"table name {name!r} is not valid; use lower case letters, digits and _")
+    return name
+
+
+def _remedy(name: str, as_of_date: date) -> str:
+    return f"materialize the asset {name} for partition {as_of_date.isoformat()}"

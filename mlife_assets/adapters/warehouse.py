@@ -1,0 +1,180 @@
+"""Reading the marts that dbt builds.
+
+Belongs here: short read-only reads of whole mart rows by date. Does not belong here: SQL beyond a selection (that is a
+dbt model), and anything outside the schema `marts`.
+
+Concept: DuckDB lets one process write and keeps everyone else out meanwhile, so a reader opens the file, takes what it
+needs as Arrow and closes, and waits a bounded time for a writer. Rows are ordered by the grain: same rows, same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart: the columns that identify and order its rows, and the date column that selections apply to."""
+
+    grain: tuple[str, ...]
+    date_column: str
+
+
+MARTS: dict[str, Mart] = {
+    "user_features": Mart(("as_of_date", "user_id"), "as_of_date"),
+    "job_features": Mart(("as_of_date", "job_id"), "as_of_date"),
+    "labelled_examples": Mart(("exposure_date", "exposure_id"), "exposure_date"),
+    "applies": Mart(("apply_date", "apply_event_id"), "apply_date"),
+    "fct_messages": Mart(("as_of_date", "message_id"), "as_of_date"),
+    "fct_conversions": Mart(("conversion_date", "conversion_event_id"), "conversion_date"),
+    "kpi_daily": Mart(("kpi_date",), "kpi_date"),
+    "experiment_readout": Mart(("experiment", "period_kind", "period_start_date", "arm"), "period_start_date"),
+    "model_performance_daily": Mart(("exposure_date", "model_version", "slice"), "exposure_date"),
+}
+"""Every mart that Python may read."""
+
+
+class DuckDBWarehouse:
+    """The marts in one DuckDB file.
+
+    Args:
+        path: the file that dbt builds; it need not exist yet.
+        attempts: how often opening is tried while another process holds the file.
+        wait_seconds: pause between attempts.
+        sleep: how to pause.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        attempts: int = 60,
+        wait_seconds: float = 0.5,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Remember where the file is; nothing is opened."""
+        if attempts < 1:
+            raise InvalidInputError(f"attempts is {attempts}; set it to 1 or more")
+        self._path = path
+        self._attempts = attempts
+        self._wait_seconds = wait_seconds
+        self._sleep = sleep
+
+    def read(
+        self,
+        mart: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        as_of: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Return rows of a mart, ordered by its grain; timestamps are in UTC.
+
+        Args:
+            mart: a key of `MARTS`.
+            start: first date of the mart's date column, included.
+            end: last date, included.
+            as_of: one date alone; excludes `start` and `end`.
+            columns: which columns, in this order; all by default.
+
+        Raises:
+            InvalidInputError: the name is not a mart, a column does not exist, or `as_of` comes with a range.
+            NotFoundError: the mart has not been built; names the dbt model to build.
+            TransientError: another process kept the file for all attempts.
+        """
+        known = MARTS.get(mart)
+        if known is None:
+            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(MARTS))}")
+        if as_of is not None and (start is not None or end is not None):
+            raise InvalidInputError("as_of selects one date; leave out start and end")
+        first, last = (as_of, as_of) if as_of is not None else (start, end)
+        with closing(self._open(mart)) as connection:
+            self._check_columns(connection, mart, columns)
+            selected = ", ".join(f'"{name}"' for name in columns) if columns else "*"
+            bounds = [(">=", first), ("<=", last)]
+            conditions = [f"{known.date_column} {sign} ?" for sign, bound in bounds if bound is not None]
+            where = f" where {' and '.join(conditions)}" if conditions else ""
+            query = f"select {selected} from marts.{mart}{where} order by {', '.join(known.grain)}"
+            parameters = [bound for _, bound in bounds if bound is not None]
+            return _canonical(connection.execute(query, parameters).to_arrow_table())
+
+    def _open(self, mart: str) -> duckdb.DuckDBPyConnection:
+        """Open the file for reading, waiting for a writer."""
+        import duckdb
+
+        if not self._path.exists():
+            raise NotFoundError(f"there is no warehouse at {self._path}; {_remedy(mart)}")
+        for attempt in range(1, self._attempts + 1):
+            try:
+                connection = duckdb.connect(str(self._path), read_only=True)
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if not _is_held(error):
+                    raise
+                if attempt == self._attempts:
+                    raise TransientError(
+                        f"{self._path} was in use during {attempt} attempts; try again when the dbt run has ended"
+                    ) from error
+                self._sleep(self._wait_seconds)
+            else:
+                connection.execute("set TimeZone = 'UTC'")
+                return connection
+        raise TransientError(f"{self._path} could not be opened")
+
+    @staticmethod
+    def _check_columns(connection: duckdb.DuckDBPyConnection, mart: str, columns: Sequence[str] | None) -> None:
+        """Make sure that the mart and the asked columns exist."""
+        rows = connection.execute(
+            "select column_name from information_schema.columns where table_schema = 'marts' and table_name = ?", [mart]
+        ).fetchall()
+        existing = {row[0] for row in rows}
+        if not existing:
+            raise NotFoundError(f"marts.{mart} has not been built; {_remedy(mart)}")
+        unknown = [name for name in columns or () if name not in existing]
+        if unknown:
+            raise InvalidInputError(f"marts.{mart} has no column {', '.join(unknown)}; its dbt model lists them")
+
+
+def _canonical(table: pa.Table) -> pa.Table:
+    """Return the table in one chunk a column, with zeros under nulls: DuckDB leaves there what its memory held."""
+    columns = []
+    for column in table.combine_chunks().columns:
+        values = column.combine_chunks()
+        array = values.chunk(0) if isinstance(values, pa.ChunkedArray) and values.num_chunks else values
+        if array.null_count and not pa.types.is_string(array.type):
+            mask = pc.is_valid(array)
+            filled = pc.fill_null(array, _zero(array.type))
+            array = pa.Array.from_buffers(array.type, len(array), [mask.buffers()[1], filled.buffers()[1]])
+        columns.append(array)
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _zero(data_type: pa.DataType) -> pa.Scalar:
+    width = {1: pa.bool_(), 32: pa.int32(), 64: pa.int64()}[data_type.bit_width]
+    return pa.scalar(0, pa.int64()).cast(width).cast(data_type)
+
+
+def _is_held(error: Exception) -> bool:
+    """Return whether opening failed because somebody else has the file: another process, or this one with other
+    settings (dbt in process).
+    """
+    text = str(error).lower()
+    return "lock" in text or "different configuration" in text
+
+
+def _remedy(mart: str) -> str:
+    return f"build it with `dbt build --select +{mart}`"

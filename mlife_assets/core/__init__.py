@@ -1,0 +1,1 @@
+"""Pure computation: no IO, no clock, no environment, no Dagster."""

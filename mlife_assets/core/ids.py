@@ -1,0 +1,47 @@
+"""Deterministic identifiers: the thread that a trace follows.
+
+Belongs here: how an id is derived from what it names. Does not belong here: storage of what an id points to.
+
+Concept: the same facts give the same id in every process and release, so writing twice is writing once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import date
+
+SEPARATOR = "\x1f"
+"""ASCII unit separator: cannot occur in ids, so joined parts stay unambiguous."""
+
+
+def digest(parts: Iterable[object], length: int = 24) -> str:
+    """Return the first `length` hex digits of SHA-256 over the parts joined by a separator."""
+    joined = SEPARATOR.join(str(part) for part in parts)
+    return hashlib.sha256(joined.encode()).hexdigest()[:length]
+
+
+def event_id(event_type: str, *parts: object) -> str:
+    """Return the id of the event of `event_type` that is identified by `parts`."""
+    return digest(("event", event_type, *parts))
+
+
+def message_id(user_id: str, campaign: str, day: date) -> str:
+    """Return the id of the only message that `user_id` may get from `campaign` on `day`."""
+    return "msg_" + digest(("message", user_id, campaign, day.isoformat()))
+
+
+def prediction_id(user_id: str, job_id: str, as_of: date, model_version: str, feature_hash: str) -> str:
+    """Return the id of one scored (user, job) pair."""
+    return "prd_" + digest(("prediction", user_id, job_id, as_of.isoformat(), model_version, feature_hash))
+
+
+def unit_interval(*parts: object) -> float:
+    """Map `parts` to a uniform number in [0, 1) by hash: assignment that is the same in every process and release."""
+    return int(digest(parts, 13), 16) / 16**13
+
+
+def keyed_hash(key: bytes, value: str) -> str:
+    """Return the HMAC-SHA-256 of `value`, for identifiers (phone numbers) that must not be stored in the clear."""
+    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Features, candidates and scores."""

@@ -1,0 +1,1 @@
+"""Who is texted what, when and why not."""

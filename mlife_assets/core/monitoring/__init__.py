@@ -1,0 +1,1 @@
+"""Quality, drift, latent and concept monitoring, and the retrain governor."""

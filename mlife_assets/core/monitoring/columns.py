@@ -1,0 +1,109 @@
+"""Which columns of a candidate pair are watched, and how.
+
+Belongs here: the choice of columns by kind. Does not belong here: their values (`reference`) and their limits.
+
+Concept: a column is watched in the way that fits what it is. A physical unit has a range, a closed vocabulary has no
+new values, and a column that moves with the calendar or with our own sending is shown but never counted as drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlife_assets.core.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
+
+
+@dataclass(frozen=True)
+class MonitoringColumns:
+    """Which columns of a pair are watched, and how. Every name must be a column of the sampled pairs."""
+
+    numeric: tuple[str, ...] = (
+        "same_occupation_group",
+        "same_shift",
+        "seniority_gap",
+        "distance_km",
+        "log_pay_ratio",
+        "taste_match",
+        "user_seniority",
+        "job_seniority",
+        "pay_usd_per_hour",
+        "reservation_pay_usd_per_hour",
+        "user_click_rate",
+        "user_clicks_7d",
+        "user_applies_28d",
+        "user_messages_28d",
+        "days_since_last_click",
+        "tenure_days",
+        "job_age_days",
+        "job_click_rate",
+        "job_apply_rate",
+        "job_messages_7d",
+        "openings",
+    )
+    categorical: tuple[str, ...] = ("user_occupation_group", "job_occupation_group", "metro_code")
+    embedding: tuple[str, ...] = tuple(
+        f"{name}_{index}" for name in ("taste", "text") for index in range(1, EMBEDDING_SIZE + 1)
+    )
+    unalarmed: tuple[str, ...] = ("tenure_days", "user_messages_28d", "job_messages_7d")
+    """Columns that move with the calendar or with our own sending: shown, but no evidence of drift."""
+    closed: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "user_occupation_group": OCCUPATION_GROUPS,
+            "job_occupation_group": OCCUPATION_GROUPS,
+            "user_shift": SHIFTS,
+            "job_shift": SHIFTS,
+        }
+    )
+    """Closed vocabularies: any other value is a fault. A metro is not among them: a new city is drift."""
+    ranged: tuple[str, ...] = (
+        "distance_km",
+        "log_pay_ratio",
+        "taste_match",
+        "seniority_gap",
+        "user_seniority",
+        "job_seniority",
+        "pay_usd_per_hour",
+        "reservation_pay_usd_per_hour",
+    )
+    """Columns with a physical unit. Counts of behaviour are not: they may grow for good reasons."""
+    residual: tuple[str, ...] = (
+        "log_pay_ratio",
+        "distance_km",
+        "taste_match",
+        "same_occupation_group",
+        "same_shift",
+        "seniority_gap",
+        "job_age_days",
+        "user_clicks_7d",
+    )
+    """Columns of scored examples along which outcomes are held against the model's expectation. Few, for power."""
+    never_zero: tuple[str, ...] = ("distance_km", "pay_usd_per_hour", "reservation_pay_usd_per_hour")
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Columns whose drift is measured one by one: numeric, then categorical."""
+        return self.numeric + self.categorical
+
+    @property
+    def alarming(self) -> tuple[str, ...]:
+        """Watched columns whose movement is evidence of drift."""
+        return tuple(name for name in self.watched if name not in self.unalarmed)
+
+    def restricted_to(self, names: Sequence[str]) -> MonitoringColumns:
+        """Return these columns without those that a table with columns `names` lacks."""
+        known = set(names)
+
+        def keep(columns: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in columns if name in known)
+
+        return replace(
+            self,
+            numeric=keep(self.numeric),
+            categorical=keep(self.categorical),
+            embedding=keep(self.embedding),
+            unalarmed=keep(self.unalarmed),
+            closed={name: values for name, values in self.closed.items() if name in known},
+            ranged=keep(self.ranged),
+            never_zero=keep(self.never_zero),
+        )

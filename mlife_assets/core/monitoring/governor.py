@@ -1,0 +1,210 @@
+"""The retrain governor: one verdict a day, with its reasons.
+
+Belongs here: the decision. Does not belong here: how alarms arise (the reports), launching a run (a sensor), and
+whether the challenger may serve (`training.gate`).
+
+Concept: an alarm is a question, not an order. A quality fault blocks, always. Drift counts when the same kind alarmed
+on n of the last m days and the champion is the one it was measured against; then cooldown, single flight, budget and
+evidence still have a say. Unknown means no: a missing or undecided quality report blocks as a failed one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.windows import add_days
+
+Verdict = Literal["retrain", "wait", "block"]
+VERDICTS: tuple[Verdict, ...] = ("retrain", "wait", "block")
+KINDS = ("data", "latent", "concept")
+BUDGET_DAYS = 30
+
+QUALITY_FAULT = "quality_fault"
+QUALITY_UNKNOWN = "quality_unknown"
+NO_CHAMPION = "no_champion"
+MODEL_TOO_OLD = "model_too_old"
+ALARM_NOT_CONFIRMED = "alarm_not_confirmed"
+NO_DRIFT = "no_drift"
+IN_FLIGHT = "retraining_in_flight"
+COOLDOWN = "cooldown"
+BUDGET_SPENT = "budget_spent"
+LABELS_IMMATURE = "labels_immature"
+ALARM_SUFFIX = "_alarm"
+CONFIRMED_SUFFIX = "_drift_confirmed"
+
+
+@dataclass(frozen=True)
+class ChampionFacts:
+    """What is known of the serving model on the day. `new_mature_positives` counts those after its training window."""
+
+    model_version: str | None
+    trained_as_of: date | None
+    new_mature_positives: int
+    retrain_dates: tuple[date, ...] = ()
+    is_retraining_in_flight: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.model_version is None) != (self.trained_as_of is None):
+            raise InvalidInputError(
+                "ChampionFacts has model_version without trained_as_of or the reverse; give both or none"
+            )
+        if self.new_mature_positives < 0:
+            raise InvalidInputError(
+                f"ChampionFacts.new_mature_positives is {self.new_mature_positives}; count from zero"
+            )
+
+
+@dataclass(frozen=True)
+class RetrainDecision:
+    """The verdict of one day, in the fields of the `retrain_decided` event, so that history is a fold over events."""
+
+    as_of_date: date
+    verdict: Verdict
+    codes: tuple[str, ...]
+    sentences: tuple[str, ...]
+    model_version: str | None
+
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            raise InvalidInputError(f"RetrainDecision.verdict is {self.verdict!r}; use one of {', '.join(VERDICTS)}")
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """The kinds of drift that alarmed that day, in fixed order, whether or not the day counts."""
+        return tuple(kind for kind in KINDS if kind + ALARM_SUFFIX in self.codes)
+
+
+def decide(
+    *,
+    as_of: date,
+    quality: MonitoringReport | None,
+    data: MonitoringReport | None,
+    latent: MonitoringReport | None,
+    concept: MonitoringReport | None,
+    history: Sequence[RetrainDecision],
+    champion: ChampionFacts,
+    policy: RetrainPolicy,
+) -> RetrainDecision:
+    """Return the verdict of day `as_of`.
+
+    A report may be None where it does not exist; without a quality report the verdict is `block`. `history` holds
+    earlier decisions in any order. Raises InvalidInputError on a report of another day or a history that is not earlier
+    or has two decisions of one day, and UpstreamMismatchError on a report against another model than the champion.
+    """
+    reports = dict(zip(KINDS, (data, latent, concept), strict=True))
+    for report in (quality, *reports.values()):
+        _check(report, as_of, champion)
+    days = [decision.as_of_date for decision in history]
+    if len(set(days)) != len(days) or any(day >= as_of for day in days):
+        raise InvalidInputError(
+            f"history of {as_of} repeats a day or is not earlier; pass one decision per earlier day"
+        )
+    alarmed = [kind for kind in KINDS if (report := reports[kind]) is not None and report.status == "alarm"]
+    codes = [kind + ALARM_SUFFIX for kind in alarmed]
+    if quality is None or quality.status != "ok":
+        is_fault = quality is not None and quality.status == "alarm"
+        reason = quality.sentence if quality is not None else "No data quality report exists for today."
+        return RetrainDecision(
+            as_of,
+            "block",
+            (QUALITY_FAULT if is_fault else QUALITY_UNKNOWN, *codes),
+            (f"Blocked: {reason}", "Faulty data must be repaired, not learned; nothing is trained or sent on it."),
+            champion.model_version,
+        )
+    told = [report.sentence for report in reports.values() if report is not None and report.status == "alarm"]
+    reasons = list(_reasons(as_of, alarmed, history, champion, policy))
+    if not reasons:
+        code, sentence = _quiet(alarmed, policy)
+        undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
+        return RetrainDecision(as_of, "wait", (code, *codes), (sentence, *told, *undecided), champion.model_version)
+    objections = list(_objections(as_of, champion, policy))
+    verdict: Verdict = "wait" if objections else "retrain"
+    parts = [*objections, *reasons]
+    opening = "Retraining would be due, but has to wait." if objections else "Retraining is due."
+    return RetrainDecision(
+        as_of,
+        verdict,
+        (*(code for code, _ in parts), *codes),
+        (opening, *(sentence for _, sentence in parts), *told),
+        champion.model_version,
+    )
+
+
+def _check(report: MonitoringReport | None, as_of: date, champion: ChampionFacts) -> None:
+    if report is None:
+        return
+    if report.as_of_date != as_of:
+        raise InvalidInputError(f"{report.name} is of {report.as_of_date}, not {as_of}; materialize that day's report")
+    if report.model_version is not None and report.model_version != champion.model_version:
+        raise UpstreamMismatchError(
+            f"{report.name} of {as_of} was made against model {report.model_version}, the champion is "
+            f"{champion.model_version}; materialize the reports again"
+        )
+
+
+def _reasons(
+    as_of: date,
+    alarmed: Sequence[str],
+    history: Sequence[RetrainDecision],
+    champion: ChampionFacts,
+    policy: RetrainPolicy,
+) -> Iterator[tuple[str, str]]:
+    if champion.model_version is None or champion.trained_as_of is None:
+        yield NO_CHAMPION, "There is no champion yet."
+        return
+    start = add_days(as_of, 1 - policy.alarm_days_window)
+    counted = [
+        past
+        for past in history
+        if past.as_of_date >= start and past.verdict != "block" and past.model_version == champion.model_version
+    ]
+    for kind in alarmed:
+        days = 1 + sum(kind in past.alarms for past in counted)
+        if days >= policy.alarm_days_needed:
+            yield (
+                kind + CONFIRMED_SUFFIX,
+                f"{kind.capitalize()} drift alarmed on {days} of the last {policy.alarm_days_window} days "
+                f"({policy.alarm_days_needed} needed).",
+            )
+    age = (as_of - champion.trained_as_of).days
+    if age > policy.maximum_model_age_days:
+        yield MODEL_TOO_OLD, f"The model is {age} days old ({policy.maximum_model_age_days} allowed)."
+
+
+def _objections(as_of: date, champion: ChampionFacts, policy: RetrainPolicy) -> Iterator[tuple[str, str]]:
+    if champion.is_retraining_in_flight:
+        yield IN_FLIGHT, "A retraining is already running."
+    past = sorted(day for day in champion.retrain_dates if day <= as_of)
+    if past and (as_of - past[-1]).days < policy.cooldown_days:
+        yield (
+            COOLDOWN,
+            f"The last retraining is {(as_of - past[-1]).days} days old ({policy.cooldown_days} needed).",
+        )
+    spent = sum((as_of - day).days < BUDGET_DAYS for day in past)
+    if spent >= policy.budget_per_30_days:
+        yield (
+            BUDGET_SPENT,
+            f"{spent} retrainings in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
+        )
+    if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:
+        yield (
+            LABELS_IMMATURE,
+            f"Only {champion.new_mature_positives:,} new mature positives, "
+            f"{policy.minimum_new_mature_positives:,} needed to learn anything new.",
+        )
+
+
+def _quiet(alarmed: Sequence[str], policy: RetrainPolicy) -> tuple[str, str]:
+    if not alarmed:
+        return NO_DRIFT, "Nothing moved beyond what drift-free days show; the model stays."
+    return (
+        ALARM_NOT_CONFIRMED,
+        f"{' and '.join(alarmed).capitalize()} drift alarmed today; "
+        f"it counts once it alarms on {policy.alarm_days_needed} of {policy.alarm_days_window} days.",
+    )

@@ -1,0 +1,229 @@
+"""What "normal" looked like when a model was promoted: samples, limits, ranges and vocabularies.
+
+Belongs here: building the reference from drift-free days, and its form for storage. Does not belong here: learning
+limits (`adapters.nannyml_calculators.learn_thresholds` computes the statistics, `thresholds` turns them into limits),
+reading and writing.
+
+Concept: the reference belongs to one model version, is small (days x fixed sample), out of sample for the model, and
+never changes. A retrained model gets a new one, so drift is always measured against what the serving model knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.thresholds import Threshold
+
+DAY = "as_of_date"
+IDS = ("user_id", "job_id")
+EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Plain facts of one column of the reference: range, share of missing and of zero by the worst day, values."""
+
+    column: str
+    minimum: float | None
+    maximum: float | None
+    missing_share: float
+    zero_share: float
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MonitoringReference:
+    """The reference of one model version.
+
+    `sample`: one row per sampled pair (`as_of_date`, `user_id`, `job_id`, watched and embedding columns). `examples`:
+    mature, scored, out of sample (`exposure_date`, `label_mature_date`, `probability`, `is_positive`, optional feature
+    columns), at most label-mature as of `as_of_date`. `pair_rows`: candidate pairs of each reference day before
+    sampling.
+    """
+
+    model_version: str
+    as_of_date: date
+    columns: MonitoringColumns
+    sample: pa.Table
+    examples: pa.Table
+    pair_rows: Mapping[str, int]
+    profiles: tuple[Profile, ...]
+    thresholds: tuple[Threshold, ...] = ()
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of the sample and the examples: what fitted calculators are kept under."""
+        digest = hashlib.sha256()
+        for table in (self.sample, self.examples):
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table.combine_chunks())
+            digest.update(sink.getvalue())
+        return digest.hexdigest()
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The reference days, oldest first."""
+        return tuple(sorted(set(self.sample[DAY].to_pylist())))
+
+    def day(self, day: date) -> pa.Table:
+        """Return the sample of one reference day."""
+        return self.sample.filter(pc.equal(self.sample[DAY], pa.scalar(day, pa.date32())))
+
+    def profile(self, column: str) -> Profile:
+        """Return the profile of a column. Raises InvalidInputError when the reference does not have it."""
+        for profile in self.profiles:
+            if profile.column == column:
+                return profile
+        raise InvalidInputError(f"the reference of {self.model_version} has no column {column}; rebuild the reference")
+
+    def with_thresholds(self, thresholds: Sequence[Threshold]) -> MonitoringReference:
+        """Return this reference holding `thresholds`."""
+        return replace(self, thresholds=tuple(thresholds))
+
+    def to_tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
+        """Return ({sample, examples}, JSON-able facts), for storage as Parquet and JSON."""
+        facts = {
+            "model_version": self.model_version,
+            "as_of_date": self.as_of_date.isoformat(),
+            "columns": asdict(self.columns),
+            "pair_rows": dict(sorted(self.pair_rows.items())),
+            "profiles": [asdict(profile) for profile in self.profiles],
+            "thresholds": [asdict(threshold) for threshold in self.thresholds],
+        }
+        return {"sample": self.sample, "examples": self.examples}, facts
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> MonitoringReference:
+        """Return the reference that `to_tables` described. Raises InvalidInputError when a part is missing."""
+        try:
+            columns: dict[str, Any] = {
+                name: {key: tuple(values) for key, values in value.items()} if name == "closed" else tuple(value)
+                for name, value in facts["columns"].items()
+            }
+            return cls(
+                model_version=facts["model_version"],
+                as_of_date=date.fromisoformat(facts["as_of_date"]),
+                columns=MonitoringColumns(**columns),
+                sample=tables["sample"],
+                examples=tables["examples"],
+                pair_rows=dict(facts["pair_rows"]),
+                profiles=tuple(Profile(**p | {"values": tuple(p["values"])}) for p in facts["profiles"]),
+                thresholds=tuple(Threshold(**threshold) for threshold in facts["thresholds"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInputError(f"this is not a stored reference ({error!r}); write it with to_tables") from error
+
+
+def build_reference(
+    *,
+    model_version: str,
+    as_of: date,
+    sample: pa.Table,
+    pair_rows: Mapping[date, int],
+    examples: pa.Table,
+    columns: MonitoringColumns | None = None,
+) -> MonitoringReference:
+    """Return a reference without thresholds from sampled pairs and scored mature examples.
+
+    `sample` holds `as_of_date`, `user_id`, `job_id` and the pair columns of at least 8 drift-free days, each of the
+    same sample size. Columns of `columns` that the sample lacks, or that are missing throughout, are not watched.
+    Raises NotEnoughEvidenceError on too few days and InvalidInputError on days without a pair count or immature
+    examples.
+    """
+    days = sorted(set(sample[DAY].to_pylist()))
+    if len(days) < 8:
+        raise NotEnoughEvidenceError(f"the reference has {len(days)} days, 8 needed; sample more days")
+    uncounted = [day.isoformat() for day in days if day not in pair_rows]
+    if uncounted:
+        raise InvalidInputError(f"pair_rows lacks {', '.join(uncounted)}; count the pairs of every sampled day")
+    check_examples(examples, as_of)
+    present = [name for name in sample.column_names if sample[name].null_count < sample.num_rows]
+    chosen = columns or MonitoringColumns()
+    residual = tuple(name for name in chosen.residual if name in examples.column_names)
+    columns = replace(chosen.restricted_to(present), residual=residual)
+    wanted = [*columns.watched, *columns.embedding, *(name for name in columns.closed if name not in columns.watched)]
+    order = pc.sort_indices(sample, sort_keys=[(DAY, "ascending")])
+    kept = tidy(sample.take(order), columns, wanted)
+    return MonitoringReference(
+        model_version,
+        as_of,
+        columns,
+        kept,
+        examples.select([*EXAMPLE_COLUMNS, *columns.residual]),
+        {day.isoformat(): int(pair_rows[day]) for day in days},
+        tuple(_profile(kept, name) for name in wanted),
+    )
+
+
+def tidy(table: pa.Table, columns: MonitoringColumns, names: Sequence[str]) -> pa.Table:
+    """Return day, ids and `names` of `table`: numbers as float64 with NaN for null, everything else as string.
+
+    Raises InvalidInputError naming a column that the table lacks.
+    """
+    arrays: dict[str, pa.Array] = {}
+    numeric = set(columns.numeric) | set(columns.embedding)
+    if DAY in table.column_names:
+        arrays[DAY] = table[DAY].cast(pa.date32())
+    for name in [*IDS, *names]:
+        if name not in table.column_names:
+            raise InvalidInputError(f"the sampled pairs lack column {name}; sample the columns of the reference")
+        arrays[name] = pa.array(numbers(table, name)) if name in numeric else table[name].cast(pa.string())
+    return pa.table(arrays)
+
+
+def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """Return a numeric column as float64, shape (n,), NaN for null."""
+    column = table[name].cast(pa.float64())
+    filled: npt.NDArray[np.float64] = pc.fill_null(column, float("nan")).to_numpy().astype(np.float64)
+    return filled
+
+
+def check_examples(examples: pa.Table, as_of: date) -> None:
+    """Raise InvalidInputError unless every scored example has its columns and a label that is mature as of `as_of`."""
+    for name in EXAMPLE_COLUMNS:
+        if name not in examples.column_names:
+            raise InvalidInputError(f"the scored examples lack column {name}; pass {', '.join(EXAMPLE_COLUMNS)}")
+        if examples[name].null_count:
+            row = int(np.flatnonzero(np.asarray(examples[name].is_null()))[0])
+            raise InvalidInputError(f"{name} of example {row} is null; pass only scored examples with mature labels")
+    late = np.flatnonzero(np.asarray(pc.greater(examples["label_mature_date"], pa.scalar(as_of, pa.date32()))))
+    if len(late):
+        row = int(late[0])
+        mature = examples["label_mature_date"][row].as_py()
+        raise InvalidInputError(
+            f"label_mature_date of example {row} is {mature}, after as_of {as_of}; pass only labels that are mature"
+        )
+    probability = examples["probability"].to_numpy().astype(np.float64)
+    wrong = np.flatnonzero(~((probability >= 0) & (probability <= 1)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise InvalidInputError(f"probability of example {row} is {probability[row]}; score it with the champion")
+
+
+def _profile(sample: pa.Table, name: str) -> Profile:
+    days = sample[DAY].to_numpy()
+    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+    sizes = np.diff(np.r_[starts, len(days)])
+    if pa.types.is_string(sample[name].type):
+        missing = np.asarray(sample[name].is_null())
+        values = tuple(sorted(value for value in pc.unique(sample[name]).to_pylist() if value is not None))
+        return Profile(
+            name, None, None, float((np.add.reduceat(missing.astype(np.int64), starts) / sizes).max()), 0.0, values
+        )
+    column = sample[name].to_numpy()
+    worst_missing = float((np.add.reduceat(np.isnan(column).astype(np.int64), starts) / sizes).max())
+    worst_zero = float((np.add.reduceat((column == 0).astype(np.int64), starts) / sizes).max())
+    return Profile(name, float(np.nanmin(column)), float(np.nanmax(column)), worst_missing, worst_zero, ())

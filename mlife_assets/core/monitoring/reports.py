@@ -1,0 +1,114 @@
+"""What a monitoring day concluded: findings and the report that holds them.
+
+Belongs here: the frozen results and their exact JSON form. Does not belong here: how a statistic is computed
+(`adapters.nannyml_calculators`), when it alarms (`thresholds`) and what follows from it (`governor`).
+
+Concept: a report is a statement with evidence. Every finding carries the number, the limit it was held against and a
+sentence that a person understands without knowing the method.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Literal
+
+from mlife_assets.core.errors import InvalidInputError
+
+Status = Literal["ok", "alarm", "not_enough_evidence"]
+STATUSES: tuple[Status, ...] = ("ok", "alarm", "not_enough_evidence")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statistic held against one limit. `column` is empty when it speaks of the whole row."""
+
+    kind: str
+    column: str
+    method: str
+    statistic: float
+    threshold: float
+    is_alarm: bool
+    sentence: str
+
+    def __post_init__(self) -> None:
+        for name in ("statistic", "threshold"):
+            value = float(getattr(self, name))
+            if not math.isfinite(value):
+                raise InvalidInputError(
+                    f"Finding.{name} of {self.method} on {self.column or 'the row'} is {value}; report a finite number"
+                )
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "is_alarm", bool(self.is_alarm))
+
+
+@dataclass(frozen=True)
+class MonitoringReport:
+    """What one kind of monitoring says about one day. `status` is `alarm` exactly when a finding alarms."""
+
+    name: str
+    as_of_date: date
+    model_version: str | None
+    sample_rows: int
+    status: Status
+    findings: tuple[Finding, ...]
+    sentence: str
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise InvalidInputError(f"MonitoringReport.status is {self.status!r}; use one of {', '.join(STATUSES)}")
+        if (self.status == "alarm") != any(finding.is_alarm for finding in self.findings):
+            raise InvalidInputError(
+                f"MonitoringReport {self.name} of {self.as_of_date} has status {self.status} but "
+                f"{len(self.alarms)} alarming findings; set status to alarm exactly when a finding alarms"
+            )
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """The findings that alarm, in the order of the report."""
+        return tuple(finding for finding in self.findings if finding.is_alarm)
+
+    def to_json(self) -> str:
+        """Return the report as JSON with sorted keys; `from_json` gives back an equal report, floats to the bit."""
+        record = asdict(self) | {"as_of_date": self.as_of_date.isoformat()}
+        return json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> MonitoringReport:
+        """Return the report that `to_json` wrote. Raises InvalidInputError on any other text."""
+        try:
+            record = json.loads(text)
+            findings = tuple(Finding(**finding) for finding in record.pop("findings"))
+            as_of_date = date.fromisoformat(record.pop("as_of_date"))
+            return cls(findings=findings, as_of_date=as_of_date, **record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidInputError(f"this is not a monitoring report ({error}); write it with to_json") from error
+
+
+def conclude(
+    name: str,
+    *,
+    as_of: date,
+    model_version: str | None,
+    sample_rows: int,
+    findings: Iterable[Finding],
+    ok: str,
+    alarm: str,
+) -> MonitoringReport:
+    """Return the report whose status follows from its findings, with the sentence that fits.
+
+    Alarming findings come first, by how far they exceed their limit; the others keep their order.
+    """
+    ordered = sorted(findings, key=lambda f: (not f.is_alarm, -_excess(f) if f.is_alarm else 0.0))
+    is_alarm = any(finding.is_alarm for finding in ordered)
+    status: Status = "alarm" if is_alarm else "ok"
+    return MonitoringReport(
+        name, as_of, model_version, int(sample_rows), status, tuple(ordered), alarm if is_alarm else ok
+    )
+
+
+def _excess(finding: Finding) -> float:
+    return abs(finding.statistic - finding.threshold) / max(abs(finding.threshold), 1e-12)

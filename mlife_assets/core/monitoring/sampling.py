@@ -1,0 +1,79 @@
+"""The fixed-size sample of candidate pairs that monitoring looks at.
+
+Belongs here: which pairs are drawn. Does not belong here: how pairs are made (`inference`) and what is computed on
+them.
+
+Concept: an alarm must not become more likely because traffic grew, so each day gives the same number of rows, chosen by
+a hash of (seed, day, user, job). The choice depends on nothing else: not on row order, process or library version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.errors import InvalidInputError
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_TWO = np.uint64(0x94D049BB133111EB)
+
+Ids = Sequence[str] | npt.NDArray[Any] | Any
+"""Ids as an Arrow array or column, a numpy array or a list of strings."""
+
+
+def sample_pairs(user_ids: Ids, job_ids: Ids, *, as_of: date, seed: int, rows: int) -> npt.NDArray[np.int64]:
+    """Return the row indices, shape (min(rows, n),), of the day's sample, in order of their hash.
+
+    `user_ids` and `job_ids` are n ids each. Raises InvalidInputError on unequal lengths, nulls or `rows` below 1.
+    """
+    if rows < 1:
+        raise InvalidInputError(f"rows is {rows}; sample at least one row")
+    users, jobs = hash_ids(user_ids, "user_id"), hash_ids(job_ids, "job_id")
+    if len(users) != len(jobs):
+        raise InvalidInputError(f"{len(users)} user ids for {len(jobs)} job ids; pass one of each per pair")
+    key = hash_ids([f"{seed}|{as_of.isoformat()}"], "seed")[0]
+    with np.errstate(over="ignore"):
+        hashes = _mix(_mix(users ^ key) + jobs)
+    if rows < len(hashes):
+        chosen = np.flatnonzero(hashes <= np.partition(hashes, rows - 1)[rows - 1])
+    else:
+        chosen = np.arange(len(hashes))
+    order = np.lexsort((jobs[chosen], users[chosen], hashes[chosen]))
+    return chosen[order][:rows].astype(np.int64)
+
+
+def hash_ids(ids: Ids, field: str) -> npt.NDArray[np.uint64]:
+    """Return one 64-bit hash per id, shape (n,). Raises InvalidInputError naming `field` and row on a null."""
+    array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, type=pa.string())
+    if array.null_count:
+        row = int(np.flatnonzero(np.asarray(array.is_null()))[0])
+        raise InvalidInputError(f"{field} of row {row} is null; give every pair an id")
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if not pa.types.is_dictionary(array.type):
+        array = array.cast(pa.string()).dictionary_encode()
+    if len(array.dictionary) == 0:
+        return np.zeros(0, dtype=np.uint64)
+    encoded = [text.encode() for text in array.dictionary.to_pylist()]
+    width = max(8, -(-max(len(text) for text in encoded) // 8) * 8)
+    words = np.array(encoded, dtype=f"S{width}").view("<u8").reshape(len(encoded), width // 8).astype(np.uint64)
+    hashes = np.array([len(text) for text in encoded], dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for column in words.T:
+            hashes = np.where(column == 0, hashes, _mix(hashes ^ column))
+    spread: npt.NDArray[np.uint64] = hashes[np.asarray(array.indices)]
+    return spread
+
+
+def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Finalise with splitmix64 (Steele, Lea & Flood 2014)."""
+    values = values + _GOLDEN
+    values = (values ^ (values >> np.uint64(30))) * _MIX_ONE
+    values = (values ^ (values >> np.uint64(27))) * _MIX_TWO
+    return values ^ (values >> np.uint64(31))

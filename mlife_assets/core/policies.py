@@ -1,0 +1,174 @@
+"""Business and scientific choices: frozen, bounded, documented, hashed into metadata.
+
+Belongs here: every number that a person may want to argue about. Does not belong here: environment and secrets
+(`settings`), per-run knobs (`dg.Config`).
+
+Concept: a decision names the hash of the policy that it was taken under, so it can be explained later. Defaults are the
+safe choice: off, closed, dry-run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from mlife_assets.core.errors import InvalidInputError
+
+
+def _bounded(owner: object, **bounds: tuple[float, float]) -> None:
+    for name, (low, high) in bounds.items():
+        value = getattr(owner, name)
+        if not low <= value <= high:
+            raise InvalidInputError(f"{type(owner).__name__}.{name} is {value}; set it between {low} and {high}")
+
+
+@dataclass(frozen=True)
+class LabelPolicy:
+    """When an outcome belongs to an exposure."""
+
+    click_window_days: int = 2
+    apply_window_days: int = 7
+    hire_window_days: int = 30
+
+    def __post_init__(self) -> None:
+        _bounded(self, click_window_days=(1, 30), apply_window_days=(1, 60), hire_window_days=(1, 180))
+
+
+@dataclass(frozen=True)
+class CandidatePolicy:
+    """Which jobs are considered for a user."""
+
+    maximum_distance_km: float = 60.0
+    candidates_per_user: int = 30
+    maximum_seniority_gap: int = 2
+
+    def __post_init__(self) -> None:
+        _bounded(self, maximum_distance_km=(1, 500), candidates_per_user=(2, 1000), maximum_seniority_gap=(0, 3))
+
+
+@dataclass(frozen=True)
+class TrainingPolicy:
+    """How a model is fitted. `threads` is fixed because LightGBM's sums depend on it."""
+
+    trees_maximum: int = 400
+    learning_rate: float = 0.05
+    leaves: int = 15
+    minimum_child_examples: int = 100
+    early_stopping_rounds: int = 40
+    validation_days: int = 7
+    minimum_examples: int = 2_000
+    minimum_positives: int = 50
+    isotonic_minimum_positives: int = 1_000
+    threads: int = 2
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        _bounded(self, trees_maximum=(1, 10_000), learning_rate=(1e-4, 1), leaves=(2, 4096), threads=(1, 256))
+        _bounded(self, validation_days=(1, 60), minimum_examples=(1, 1e9), minimum_positives=(1, 1e9))
+
+
+@dataclass(frozen=True)
+class PromotionPolicy:
+    """When a challenger replaces the champion. Closed by default: ties and thin evidence refuse."""
+
+    ranking_depth: int = 10
+    minimum_delta_map: float = 0.0
+    minimum_users_with_positives: int = 1_000
+    gate_weeks: int = 4
+    bootstrap_resamples: int = 2_000
+    one_sided_alpha: float = 0.025
+    calibration_slope_minimum: float = 0.8
+    calibration_slope_maximum: float = 1.25
+    seed: int = 11
+
+    def __post_init__(self) -> None:
+        _bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
+        _bounded(self, gate_weeks=(1, 26), bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
+
+
+@dataclass(frozen=True)
+class MonitoringPolicy:
+    """What is watched. Samples have a fixed size so that alarms do not grow with traffic."""
+
+    sample_rows_per_day: int = 2_000
+    reference_days: int = 14
+    reference_examples: int = 80_000
+    threshold_standard_deviations: float = 3.0
+    domain_classifier_sample_rows: int = 2_000
+    missing_share_maximum: float = 0.05
+    unseen_share_maximum: float = 0.05
+    out_of_range_share_maximum: float = 0.02
+    minimum_mature_positives: int = 100
+    false_alarm_rate_per_day: float = 0.01
+    seed: int = 13
+
+    def __post_init__(self) -> None:
+        _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(5, 120), false_alarm_rate_per_day=(1e-6, 0.2))
+        _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
+
+
+@dataclass(frozen=True)
+class RetrainPolicy:
+    """When the governor retrains."""
+
+    alarm_days_needed: int = 2
+    alarm_days_window: int = 3
+    cooldown_days: int = 7
+    budget_per_30_days: int = 4
+    maximum_model_age_days: int = 60
+    minimum_new_mature_positives: int = 300
+
+    def __post_init__(self) -> None:
+        _bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 60), cooldown_days=(0, 90))
+        _bounded(self, budget_per_30_days=(1, 30), maximum_model_age_days=(1, 3650))
+        if self.alarm_days_needed > self.alarm_days_window:
+            raise InvalidInputError("RetrainPolicy.alarm_days_needed exceeds alarm_days_window; lower it")
+
+
+@dataclass(frozen=True)
+class MessagingPolicy:
+    """Who may be texted, when, how often, and what it may cost."""
+
+    campaign: str = "job_of_the_day"
+    brand: str = "Northstar Jobs"
+    holdout_share: float = 0.05
+    exploration_share: float = 0.05
+    maximum_messages_per_day: int = 2_500
+    maximum_messages_per_7_days: int = 2
+    minimum_days_between_messages: int = 3
+    messages_per_opening: int = 8
+    quiet_before_local_hour: int = 10
+    quiet_from_local_hour: int = 17
+    allow_sunday: bool = False
+    auto_approve_within_limits: bool = False
+    minimum_model_score: float = 0.0
+    provider_messages_per_second: int = 200
+    ambiguous_close_hours: int = 72
+    lease_seconds: int = 300
+    throttle_attempts_maximum: int = 5
+    assignment_salt: str = "2026-holdout"
+
+    def __post_init__(self) -> None:
+        _bounded(self, holdout_share=(0.0, 0.5), exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
+        _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
+        _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
+
+
+@dataclass(frozen=True)
+class Policies:
+    """All policies of one deployment."""
+
+    label: LabelPolicy = field(default_factory=LabelPolicy)
+    candidates: CandidatePolicy = field(default_factory=CandidatePolicy)
+    training: TrainingPolicy = field(default_factory=TrainingPolicy)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
+    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
+    messaging: MessagingPolicy = field(default_factory=MessagingPolicy)
+
+
+def policy_version(policy: object) -> str:
+    """Return a short content hash of a policy dataclass instance."""
+    text = json.dumps(asdict(policy), sort_keys=True)  # type: ignore[call-overload]
+    return "pol_" + hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,157 @@
+"""Intervals: the uncertainty of a mean difference, of a proportion, and of the difference of two proportions.
+
+Belongs here: estimators with their intervals, on plain numbers. Does not belong here: which rows are compared
+(`core.training.evaluate`), and decisions (`core.training.gate`).
+
+Concept: the unit that is resampled is the user, never the row, because rows of one user are not independent. Intervals
+are two-sided with the same error on each side; a one-sided test reads one bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+
+_DRAWS_PER_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its bounds.
+
+    Attributes:
+        estimate: the point estimate, in the unit of the data.
+        lower: lower bound.
+        upper: upper bound; infinite when the data does not bound it.
+        level: two-sided confidence level, for example .95.
+        n: independent units behind the estimate (users, not rows).
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    level: float
+    n: int
+
+    @property
+    def is_above_zero(self) -> bool:
+        """Whether the whole interval lies above zero."""
+        return self.lower > 0
+
+
+def paired_bootstrap_interval(differences: np.ndarray, resamples: int, alpha: float, seed: int) -> Interval:
+    """Return the percentile bootstrap interval of the mean of `differences`, one value per user.
+
+    Bounds are order statistics rounded outwards, so few resamples widen the interval and never narrow it.
+
+    Args:
+        differences: challenger minus other, one finite number per user, shape (n,).
+        resamples: bootstrap samples of n users; at least 2 / alpha.
+        alpha: error on each side; the level is 1 - 2 alpha.
+        seed: of the generator; the same input and seed give the same bits.
+
+    Raises:
+        InvalidInputError: a difference is not finite (names the row), or too few resamples for `alpha`.
+        NotEnoughEvidenceError: fewer than two users.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise NotEnoughEvidenceError(f"{values.size} users with a difference, at least 2 needed for an interval")
+    _finite(values, "difference")
+    if not 0 < alpha < 0.5 or resamples < 2 / alpha:
+        raise InvalidInputError(
+            f"alpha is {alpha} with {resamples} resamples; use alpha in (0, .5), resamples >= 2/alpha"
+        )
+    means = np.sort(_resampled_means(values, resamples, np.random.default_rng(seed)))
+    tail = int(np.floor(alpha * resamples)) - 1
+    return Interval(_mean(values), float(means[tail]), float(means[-1 - tail]), 1 - 2 * alpha, len(values))
+
+
+def _resampled_means(values: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    count = len(values)
+    means = np.empty(resamples)
+    step = max(1, _DRAWS_PER_CHUNK // count)
+    for begin in range(0, resamples, step):
+        rows = min(step, resamples - begin)
+        drawn = generator.integers(0, count, size=(rows, count), dtype=np.int32)
+        means[begin : begin + rows] = values.take(drawn).sum(axis=1)
+    return means / count
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.sum(values) / len(values))
+
+
+def _finite(values: np.ndarray, what: str) -> None:
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        row = int(wrong[0])
+        raise InvalidInputError(f"{what} is {values[row]} in row {row}; pass finite numbers")
+
+
+def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Return Wilson's score interval of a proportion (Wilson, JASA 1927).
+
+    Raises:
+        InvalidInputError: counts are negative or `successes` exceeds `trials`.
+        NotEnoughEvidenceError: there are no trials.
+    """
+    from scipy.stats import binomtest
+
+    _counts(successes, trials, "group")
+    bounds = binomtest(int(successes), int(trials)).proportion_ci(confidence_level=level, method="wilson")
+    return Interval(successes / trials, float(bounds.low), float(bounds.high), level, int(trials))
+
+
+def proportion_difference_interval(
+    treated_successes: int, treated: int, control_successes: int, control: int, level: float = 0.95
+) -> Interval:
+    """Return Newcombe's hybrid score interval of treated rate minus control rate (Stat. Med. 1998, method 10).
+
+    Holds its level with few successes and unequal arms, where the Wald interval does not.
+
+    Raises:
+        InvalidInputError: counts are negative or successes exceed their arm.
+        NotEnoughEvidenceError: an arm is empty.
+    """
+    first = wilson_interval(treated_successes, treated, level)
+    second = wilson_interval(control_successes, control, level)
+    difference = first.estimate - second.estimate
+    down = np.hypot(first.estimate - first.lower, second.upper - second.estimate)
+    up = np.hypot(first.upper - first.estimate, second.estimate - second.lower)
+    return Interval(difference, float(difference - down), float(difference + up), level, int(treated + control))
+
+
+def relative_lift_interval(
+    treated_successes: int, treated: int, control_successes: int, control: int, level: float = 0.95
+) -> Interval:
+    """Return the interval of treated rate / control rate - 1 (log method of Katz et al., Biometrics 1978).
+
+    With no success in the treated arm the lower bound is -1 and the upper bound infinite.
+
+    Raises:
+        InvalidInputError: counts are negative or successes exceed their arm.
+        NotEnoughEvidenceError: an arm is empty, or the control arm has no success (the lift is undefined).
+    """
+    from scipy.stats.contingency import relative_risk
+
+    _counts(treated_successes, treated, "treated arm")
+    _counts(control_successes, control, "control arm")
+    units = int(treated + control)
+    if control_successes == 0:
+        raise NotEnoughEvidenceError("0 successes in the control arm, at least 1 needed for a relative lift")
+    if treated_successes == 0:
+        return Interval(-1.0, -1.0, float("inf"), level, units)
+    ratio = relative_risk(int(treated_successes), int(treated), int(control_successes), int(control))
+    bounds = ratio.confidence_interval(level)
+    return Interval(float(ratio.relative_risk) - 1, float(bounds.low) - 1, float(bounds.high) - 1, level, units)
+
+
+def _counts(successes: int, trials: int, what: str) -> None:
+    if trials == 0:
+        raise NotEnoughEvidenceError(f"0 units in the {what}, at least 1 needed")
+    if not 0 <= successes <= trials:
+        raise InvalidInputError(f"{what} has {successes} successes of {trials}; pass 0 to {trials}")

@@ -1,0 +1,1 @@
+"""Fit, calibrate, evaluate, explain and gate a model."""

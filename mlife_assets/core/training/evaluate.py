@@ -1,0 +1,140 @@
+"""Evaluation of several rankings on the same mature examples.
+
+Belongs here: MAP of each ranker on the same users, with its cohort and the value of a random ranking.
+Does not belong here: whether probabilities can be believed (`core.training.reliability`, whose results are offered here
+too), the decision to promote (`core.training.gate`).
+
+Concept: a MAP without its cohort means nothing, so every result names one, and all rankers of one evaluation see the
+same users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.row_keys import IdColumn, encode_days
+from mlife_assets.core.statistics import Interval, paired_bootstrap_interval
+from mlife_assets.core.training.reliability import Calibration, ReliabilityBin, calibration
+
+__all__ = [
+    "COHORTS",
+    "Calibration",
+    "Evaluation",
+    "RankerEvaluation",
+    "ReliabilityBin",
+    "calibration",
+    "evaluate_rankings",
+]
+
+COHORTS = ("cohort", "randomised_slice", "oracle")
+"""Where relevance comes from: all applies of a mature window, the exploration slice, or the simulator's truth."""
+
+
+@dataclass(frozen=True)
+class RankerEvaluation:
+    """MAP of one ranker with its interval over users."""
+
+    name: str
+    mean_average_precision: Interval
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Rankers compared on the same users.
+
+    Attributes:
+        cohort: one of `COHORTS`.
+        depth: k of MAP@k.
+        rankers: one entry per ranker, in the order given.
+        random_map: what a random ranking of the same rows gets on average (analytic).
+        cohort_users: users in the rows.
+        users_with_positives: users that count in MAP.
+        positives: relevant rows.
+        rows: rows in all.
+    """
+
+    cohort: str
+    depth: int
+    rankers: tuple[RankerEvaluation, ...]
+    random_map: float
+    cohort_users: int
+    users_with_positives: int
+    positives: int
+    rows: int
+
+    @property
+    def share_without_positives(self) -> float:
+        """Share of users that cannot count in MAP."""
+        return 1 - self.users_with_positives / self.cohort_users
+
+    def map_of(self, name: str) -> float:
+        """Return MAP@depth of the ranker `name`.
+
+        Raises:
+            InvalidInputError: there is no such ranker.
+        """
+        for ranker in self.rankers:
+            if ranker.name == name:
+                return ranker.mean_average_precision.estimate
+        raise InvalidInputError(f"no ranker {name!r}; evaluated were {', '.join(r.name for r in self.rankers)}")
+
+
+def evaluate_rankings(
+    user_ids: IdColumn,
+    job_ids: IdColumn,
+    is_relevant: np.ndarray,
+    scores_by_name: Mapping[str, np.ndarray],
+    policy: PromotionPolicy,
+    *,
+    cohort: str = "cohort",
+    as_of_dates: np.ndarray | None = None,
+) -> Evaluation:
+    """Return MAP@`policy.ranking_depth` of each ranker on the same n rows.
+
+    Args:
+        user_ids: user of each row.
+        job_ids: job of each row.
+        is_relevant: whether the user applied, bool of shape (n,).
+        scores_by_name: one float array of shape (n,) per ranker; higher comes first.
+        policy: depth, bootstrap and seed.
+        cohort: where relevance comes from, one of `COHORTS`.
+        as_of_dates: datetime64[D] of shape (n,) when users occur on several days: a user is ranked once per day and
+            counts once.
+
+    Raises:
+        InvalidInputError: unknown cohort, no ranker, a NaN score, columns of unlike length, or a repeated row.
+        NotEnoughEvidenceError: fewer than two users with positives.
+    """
+    if cohort not in COHORTS:
+        raise InvalidInputError(f"cohort is {cohort!r}; use one of {', '.join(COHORTS)}")
+    if not scores_by_name:
+        raise InvalidInputError("scores_by_name is empty; pass at least one ranker")
+    windows = None if as_of_dates is None else encode_days(as_of_dates, "as_of_dates")
+    rows = prepare_ranking_rows(user_ids, job_ids, is_relevant, policy.seed, windows)
+    results = {name: rank_rows(rows, scores, policy.ranking_depth) for name, scores in scores_by_name.items()}
+    first = next(iter(results.values()))
+    rankers = tuple(
+        RankerEvaluation(
+            name,
+            paired_bootstrap_interval(
+                result.average_precision, policy.bootstrap_resamples, policy.one_sided_alpha, policy.seed
+            ),
+        )
+        for name, result in results.items()
+    )
+    return Evaluation(
+        cohort=cohort,
+        depth=policy.ranking_depth,
+        rankers=rankers,
+        random_map=first.random_mean,
+        cohort_users=first.users_total,
+        users_with_positives=len(first.users),
+        positives=int(first.positives.sum()),
+        rows=len(rows.order),
+    )

@@ -1,0 +1,233 @@
+"""What the gate judges: mature examples, contenders, and the conditions that make a comparison valid.
+
+Belongs here: inputs of the gate and the checks that need no ranking. Does not belong here: comparing rankings and the
+verdict (`core.training.gate`).
+
+Concept: a comparison is fair only when both sides rank the same rows, with scores of the model they claim, on outcomes
+that are complete, seen by no training, and not caused by a text that one side chose. Each requirement is a condition
+with a name and a sentence; nothing is compared unless all hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.row_keys import encode_days, encode_ids
+
+ALLOWED_SLICES = ("organic", "explore")
+"""Slices whose outcomes favour no contender. Applies after an exploiting text favour the policy that sent it."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One requirement: its name, whether it is met, and a sentence that says so with the numbers."""
+
+    name: str
+    is_met: bool
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class GateExamples:
+    """n rows (user, job, day) with their mature outcome. A user may occur on several days; (user, day) is one ranking.
+
+    Attributes:
+        user_ids: shape (n,), strings or integers.
+        job_ids: shape (n,), strings or integers.
+        as_of_dates: day of the ranking, datetime64[D] or dates, shape (n,).
+        is_relevant: whether the user applied to the job without being texted about it, bool, shape (n,).
+        label_mature_dates: first day as of which the outcome is complete, shape (n,).
+        slices: where each row's outcome comes from, one of `ALLOWED_SLICES`; None when all are organic.
+        cohort: named in every result.
+    """
+
+    user_ids: np.ndarray
+    job_ids: np.ndarray
+    as_of_dates: np.ndarray
+    is_relevant: np.ndarray
+    label_mature_dates: np.ndarray
+    slices: np.ndarray | None = None
+    cohort: str = "cohort"
+
+    def __post_init__(self) -> None:
+        rows = len(self.user_ids)
+        for name in ("job_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices"):
+            column = getattr(self, name)
+            if column is not None and len(column) != rows:
+                raise InvalidInputError(
+                    f"GateExamples.{name} has {len(column)} rows, user_ids {rows}; pass one per row"
+                )
+
+    @property
+    def first_day(self) -> date:
+        """Earliest day of a ranking."""
+        return _day(np.asarray(self.as_of_dates, dtype="datetime64[D]").min())
+
+    @property
+    def last_day(self) -> date:
+        """Latest day of a ranking."""
+        return _day(np.asarray(self.as_of_dates, dtype="datetime64[D]").max())
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """One ranker with its scores.
+
+    Attributes:
+        model_version: of the model that is judged, as the registry names it (for the human: name of the rule or panel).
+        scored_by: model version recorded with the scores; must equal `model_version`.
+        user_ids: users of the scored rows, shape (m,).
+        job_ids: jobs of the scored rows, shape (m,).
+        as_of_dates: days of the scored rows, shape (m,).
+        scores: higher ranks first, finite, shape (m,).
+        training_end_date: last exposure day that the model was fitted on; None only for the human.
+    """
+
+    model_version: str
+    scored_by: str
+    user_ids: np.ndarray
+    job_ids: np.ndarray
+    as_of_dates: np.ndarray
+    scores: np.ndarray
+    training_end_date: date | None = None
+
+    def __post_init__(self) -> None:
+        rows = len(self.scores)
+        for name in ("user_ids", "job_ids", "as_of_dates"):
+            found = len(getattr(self, name))
+            if found != rows:
+                raise InvalidInputError(f"Contender.{name} has {found} rows, scores {rows}; pass one per row")
+
+
+def on_examples(
+    examples: GateExamples, model_version: str, scores: np.ndarray, training_end_date: date | None = None
+) -> Contender:
+    """Return a contender whose `scores` were computed on the rows of `examples`, in their order, by `model_version`."""
+    return Contender(
+        model_version,
+        model_version,
+        examples.user_ids,
+        examples.job_ids,
+        examples.as_of_dates,
+        scores,
+        training_end_date,
+    )
+
+
+def example_conditions(examples: GateExamples, as_of: date) -> list[Condition]:
+    """Return the conditions on the examples alone: each row once, labels mature as of `as_of`, outcomes unbiased."""
+    rows = len(examples.user_ids)
+    repeats, row = _repeats(examples)
+    text = f"{rows:,} rows, each (user, job, day) once."
+    if repeats:
+        text = f"{repeats:,} rows repeat a (user, job, day), the first is row {row}; each may occur once."
+    conditions = [Condition("each_row_once", repeats == 0, text), _maturity(examples, as_of)]
+    allowed = " or ".join(ALLOWED_SLICES)
+    biased = 0
+    if examples.slices is not None:
+        biased = rows - int(np.isin(np.asarray(examples.slices).astype(str), ALLOWED_SLICES).sum())
+    text = f"All outcomes are {allowed}." if not biased else f"{biased:,} rows are not {allowed}; leave them out."
+    return [*conditions, Condition("outcomes_favour_nobody", biased == 0, text)]
+
+
+def contender_conditions(
+    examples: GateExamples, role: str, contender: Contender, aligned: np.ndarray | str
+) -> list[Condition]:
+    """Return the conditions on one contender; `aligned` is what `aligned_scores` returned for it."""
+    version = contender.model_version
+    is_current = contender.scored_by == version
+    text = f"The scores of the {role} are those of {version}."
+    if not is_current:
+        text = f"The scores of the {role} were computed by {contender.scored_by}, not by {version}; score again."
+    conditions = [Condition(f"{role}_scores_are_current", is_current, text)]
+    has_all = not isinstance(aligned, str)
+    text = aligned if isinstance(aligned, str) else f"The {role} is scored on all {len(aligned):,} rows."
+    conditions.append(Condition(f"{role}_on_same_rows", has_all, text))
+    wrong = np.flatnonzero(~np.isfinite(np.asarray(contender.scores, dtype=np.float64)))
+    text = f"All scores of the {role} are finite."
+    if len(wrong):
+        text = f"{len(wrong):,} scores of the {role} are not finite, the first in row {int(wrong[0])}."
+    conditions.append(Condition(f"{role}_scores_are_finite", len(wrong) == 0, text))
+    if role != "human" and len(examples.user_ids):
+        conditions.append(_trained_before(examples, role, contender.training_end_date))
+    return conditions
+
+
+def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> np.ndarray | str:
+    """Return the scores in the order of the examples, or the sentence that says which rows differ."""
+    scores = np.asarray(contender.scores, dtype=np.float64)
+    if all(_same(getattr(examples, name), getattr(contender, name)) for name in ("user_ids", "job_ids", "as_of_dates")):
+        return scores
+    rows = len(examples.user_ids)
+    keys = _row_keys(
+        *(
+            np.concatenate([np.asarray(getattr(side, name)) for side in (examples, contender)])
+            for name in ("user_ids", "job_ids", "as_of_dates")
+        )
+    )
+    wanted, given = keys[:rows], keys[rows:]
+    missing = int((~np.isin(wanted, given)).sum())
+    extra = int((~np.isin(given, wanted)).sum())
+    if missing or extra or len(given) != rows:
+        return (
+            f"The {role} is scored on {len(given):,} rows, the examples have {rows:,}: "
+            f"{missing:,} have no score, {extra:,} scores belong to no example; score the same rows."
+        )
+    result = np.empty(rows)
+    result[np.argsort(wanted, kind="stable")] = scores[np.argsort(given, kind="stable")]
+    return result
+
+
+def _same(left: np.ndarray, right: np.ndarray) -> bool:
+    return left is right or np.array_equal(np.asarray(left), np.asarray(right))
+
+
+def _row_keys(user_ids: np.ndarray, job_ids: np.ndarray, as_of_dates: np.ndarray) -> np.ndarray:
+    users, jobs = encode_ids(user_ids, "user_ids"), encode_ids(job_ids, "job_ids")
+    days = encode_ids(encode_days(as_of_dates, "as_of_dates"))
+    return np.asarray((users.codes * max(1, len(jobs.ids)) + jobs.codes) * max(1, len(days.ids)) + days.codes)
+
+
+def _repeats(examples: GateExamples) -> tuple[int, int]:
+    keys = _row_keys(examples.user_ids, examples.job_ids, examples.as_of_dates)
+    ordered = np.sort(keys)
+    if not np.any(ordered[1:] == ordered[:-1]):
+        return 0, -1
+    _, first = np.unique(keys, return_index=True)
+    again = np.setdiff1d(np.arange(len(keys)), first)
+    return len(again), int(again[0])
+
+
+def _maturity(examples: GateExamples, as_of: date) -> Condition:
+    mature = np.asarray(examples.label_mature_dates, dtype="datetime64[D]")
+    shown = np.asarray(examples.as_of_dates, dtype="datetime64[D]")
+    immature = np.flatnonzero(~((mature <= np.datetime64(as_of, "D")) & (mature > shown)))
+    if not len(immature):
+        return Condition("labels_are_mature", True, f"All labels are mature as of {as_of.isoformat()}.")
+    row = int(immature[0])
+    text = (
+        f"{len(immature):,} labels are immature as of {as_of.isoformat()}, the first in row {row} "
+        f"(exposed {shown[row]}, mature {mature[row]}); leave them out."
+    )
+    return Condition("labels_are_mature", False, text)
+
+
+def _trained_before(examples: GateExamples, role: str, end: date | None) -> Condition:
+    name, start = f"{role}_trained_before_gate", examples.first_day
+    if end is None:
+        return Condition(name, False, f"The last training day of the {role} is unknown; record it with the model.")
+    if end >= start:
+        text = f"The {role} was trained on examples up to {end.isoformat()}, the gate starts on {start.isoformat()}."
+        return Condition(name, False, text)
+    return Condition(name, True, f"The {role} was trained up to {end.isoformat()}, before {start.isoformat()}.")
+
+
+def _day(value: np.datetime64) -> date:
+    day = value.astype("datetime64[D]").item()
+    if not isinstance(day, date):
+        raise InvalidInputError(f"as_of_dates holds {value}; every row needs a day")
+    return day

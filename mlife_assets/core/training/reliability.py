@@ -1,0 +1,198 @@
+"""Whether probabilities can be believed: calibration slope, intercept and the reliability curve.
+
+Belongs here: measuring calibration on mature outcomes. Does not belong here: fitting a calibrator
+(`core.training.calibrate`), bounds on the slope (`core.training.gate`).
+
+Concept: a probability is calibrated when a logistic regression of the outcome on its log-odds has slope 1 and, with
+that slope, intercept 0 (Cox, Biometrika 1958). Intervals allow for several rows per user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.row_keys import IdColumn, encode_ids
+
+_PROBABILITY_FLOOR = 1e-6
+_NEWTON_STEPS = 50
+_NEWTON_TOLERANCE = 1e-10
+_CONDITION_MAXIMUM = 1e12
+_SPREAD_MINIMUM = 1e-9
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Rows of like probability: how many, what was said and what happened."""
+
+    rows: int
+    mean_probability: float
+    outcome_rate: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities can be believed.
+
+    Attributes:
+        slope: of the logistic regression of outcome on log-odds; 1 is right, below 1 is overconfident.
+        intercept: in log-odds, with the slope held at 1; 0 is right, above 0 means that too little was promised.
+        expected_calibration_error: mean absolute gap between probability and rate over bins of equal size.
+        positives: rows with the outcome.
+        n: rows.
+        bins: the reliability curve, ascending in probability.
+    """
+
+    slope: float
+    slope_lower: float
+    slope_upper: float
+    intercept: float
+    intercept_lower: float
+    intercept_upper: float
+    expected_calibration_error: float
+    positives: int
+    n: int
+    bins: tuple[ReliabilityBin, ...]
+
+
+def calibration(
+    probability: np.ndarray,
+    outcome: np.ndarray,
+    *,
+    cluster_ids: IdColumn | None = None,
+    level: float = 0.95,
+    bin_count: int = 10,
+) -> Calibration:
+    """Return slope, intercept, their intervals and the reliability curve of n probabilities.
+
+    Probabilities are held within 1e-6 of 0 and 1, where log-odds are infinite.
+
+    Args:
+        probability: within [0, 1], float of shape (n,).
+        outcome: whether it happened, bool of shape (n,).
+        cluster_ids: user of each row; intervals then allow for dependent rows (sandwich estimator).
+        level: two-sided confidence level of the intervals.
+        bin_count: bins of equal size for the reliability curve; equal probabilities share a bin.
+
+    Raises:
+        InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.
+        NotEnoughEvidenceError: no positives, no negatives, or the probability does not vary or separates the outcomes.
+    """
+    from scipy.special import logit
+    from scipy.stats import norm
+
+    given, happened = _checked(probability, outcome)
+    log_odds = logit(np.clip(given, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR))
+    clusters = None if cluster_ids is None else encode_ids(cluster_ids, "cluster_id").codes
+    if clusters is not None and len(clusters) != len(given):
+        raise InvalidInputError(f"{len(clusters)} cluster ids for {len(given)} rows; pass one per row")
+    centre = float(log_odds.mean())
+    spread = float(log_odds.std())
+    if spread < _SPREAD_MINIMUM:
+        raise NotEnoughEvidenceError("1 distinct probability, at least 2 needed for a calibration slope")
+    standardised = np.stack([np.ones_like(log_odds), (log_odds - centre) / spread])
+    joint, joint_error = _logistic(standardised, happened, np.zeros_like(log_odds), clusters)
+    shift, shift_error = _logistic(np.ones((1, len(log_odds))), happened, log_odds, clusters)
+    width = float(norm.ppf(0.5 + level / 2))
+    slope, slope_error = float(joint[1] / spread), float(joint_error[1] / spread)
+    bins = _reliability(given, happened, bin_count)
+    gaps = sum(part.rows * abs(part.mean_probability - part.outcome_rate) for part in bins)
+    return Calibration(
+        slope=slope,
+        slope_lower=slope - width * slope_error,
+        slope_upper=slope + width * slope_error,
+        intercept=float(shift[0]),
+        intercept_lower=float(shift[0] - width * shift_error[0]),
+        intercept_upper=float(shift[0] + width * shift_error[0]),
+        expected_calibration_error=gaps / len(given),
+        positives=int(happened.sum()),
+        n=len(given),
+        bins=bins,
+    )
+
+
+def _checked(probability: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    given, happened = np.asarray(probability, dtype=np.float64), np.asarray(outcome, dtype=np.float64)
+    if given.ndim != 1 or given.shape != happened.shape:
+        raise InvalidInputError(f"{given.shape} probabilities for {happened.shape} outcomes; pass one of each per row")
+    wrong = np.flatnonzero(~((given >= 0) & (given <= 1)))
+    if len(wrong):
+        raise InvalidInputError(f"probability is {given[wrong[0]]} in row {int(wrong[0])}; pass values within 0 and 1")
+    odd = np.flatnonzero((happened != 0) & (happened != 1))
+    if len(odd):
+        raise InvalidInputError(f"outcome is {happened[odd[0]]} in row {int(odd[0])}; use true or false")
+    positives = int(happened.sum())
+    if positives == 0 or positives == len(given):
+        raise NotEnoughEvidenceError(
+            f"{positives} positives of {len(given)} rows, both outcomes needed for calibration"
+        )
+    return given, happened
+
+
+def _reliability(probability: np.ndarray, outcome: np.ndarray, bin_count: int) -> tuple[ReliabilityBin, ...]:
+    inner = np.linspace(0, 1, bin_count + 1)[1:-1]
+    edges = np.unique(np.quantile(probability, inner, method="lower"))
+    member = np.searchsorted(edges, probability, side="left")
+    rows = np.bincount(member, minlength=len(edges) + 1)
+    said = np.bincount(member, weights=probability, minlength=len(edges) + 1)
+    happened = np.bincount(member, weights=outcome, minlength=len(edges) + 1)
+    return tuple(
+        ReliabilityBin(int(n), float(p / n), float(y / n)) for n, p, y in zip(rows, said, happened, strict=True) if n
+    )
+
+
+def _logistic(
+    design: np.ndarray, outcome: np.ndarray, offset: np.ndarray, clusters: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum likelihood by Newton steps that are halved until they climb; returns coefficients and standard errors.
+
+    `design` has shape (d, n). Sums avoid BLAS, whose bits depend on the number of threads.
+    """
+    from scipy.special import expit
+
+    beta = np.zeros(len(design))
+    level = _log_likelihood(_linear(design, beta, offset), outcome)
+    for _ in range(_NEWTON_STEPS):
+        fitted = expit(_linear(design, beta, offset))
+        information = _information(design, fitted)
+        if not np.all(np.isfinite(information)) or np.linalg.cond(information) > _CONDITION_MAXIMUM:
+            break
+        step = np.linalg.solve(information, np.sum(design * (outcome - fitted), axis=1))
+        climbed = _log_likelihood(_linear(design, beta + step, offset), outcome)
+        while climbed < level - _NEWTON_TOLERANCE * abs(level) and np.abs(step).max() > _NEWTON_TOLERANCE:
+            step = step / 2
+            climbed = _log_likelihood(_linear(design, beta + step, offset), outcome)
+        beta, level = beta + step, climbed
+        if np.abs(step).max() < _NEWTON_TOLERANCE:
+            return beta, _standard_errors(design, outcome, expit(_linear(design, beta, offset)), clusters)
+    raise NotEnoughEvidenceError(
+        f"{int(outcome.sum())} positives of {len(outcome)} rows do not fix a calibration slope: "
+        "the probability separates the outcomes; evaluate on more rows"
+    )
+
+
+def _linear(design: np.ndarray, beta: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sum(design * beta[:, None], axis=0) + offset)
+
+
+def _information(design: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    weighted = design * (fitted * (1 - fitted))
+    return np.array([[np.sum(left * right) for right in design] for left in weighted])
+
+
+def _log_likelihood(log_odds: np.ndarray, outcome: np.ndarray) -> float:
+    return float(np.sum(outcome * log_odds) - np.sum(np.logaddexp(0, log_odds)))
+
+
+def _standard_errors(
+    design: np.ndarray, outcome: np.ndarray, fitted: np.ndarray, clusters: np.ndarray | None
+) -> np.ndarray:
+    inverse = np.linalg.inv(_information(design, fitted))
+    if clusters is None:
+        return np.asarray(np.sqrt(np.diag(inverse)))
+    totals = np.array([np.bincount(clusters, weights=scores) for scores in design * (outcome - fitted)])
+    count = totals.shape[1]
+    middle = np.array([[np.sum(left * right) for right in totals] for left in totals]) * (count / max(count - 1, 1))
+    return np.asarray(np.sqrt(np.diag(inverse @ middle @ inverse)))

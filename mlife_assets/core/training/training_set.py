@@ -1,0 +1,197 @@
+"""The training set: which mature examples a model may learn from, and how they are split in time.
+
+Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does not belong here: features (`inference.features`),
+fitting (`fit`).
+
+Concept: a model that serves on day A could have learned only from labels that were mature on A. The gate judges on days from
+`gate_start`, so everything that the model sees was mature by then. Within it, validation is the latest days, after a gap of
+one attribution window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.inference.features import pair_features
+from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+
+LABEL = "is_applied"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Examples in order of (exposure_date, exposure_id), with features and the split.
+
+    Attributes:
+        examples: n rows: `labelled_examples` with derived features.
+        is_fit: rows to find the number of trees on, bool (n,).
+        is_validation: rows for early stopping and calibration, bool (n,); the rest is the gap.
+        data_hash: of all columns of the mart; independent of the order of the input.
+        quarantined_rows: rows left out because the features of their day were faulty.
+    """
+
+    examples: pa.Table
+    is_fit: np.ndarray
+    is_validation: np.ndarray
+    data_hash: str
+    quarantined_rows: int
+
+    @property
+    def first_day(self) -> date:
+        """First exposure day."""
+        return pc.min(self.examples["exposure_date"]).as_py()  # type: ignore[no-any-return]
+
+    @property
+    def last_day(self) -> date:
+        """Last exposure day."""
+        return pc.max(self.examples["exposure_date"]).as_py()  # type: ignore[no-any-return]
+
+    @property
+    def positives(self) -> int:
+        """Number of applies."""
+        return int(pc.sum(self.examples[LABEL]).as_py() or 0)
+
+
+def gate_days(as_of: date, label: LabelPolicy, promotion: PromotionPolicy) -> list[date]:
+    """Return the days on which the gate ranks as of `as_of`: weeks apart, all mature, oldest first."""
+    last = last_mature_exposure_day(as_of, label.apply_window_days)
+    return [add_days(last, -7 * week) for week in range(promotion.gate_weeks)][::-1]
+
+
+def last_training_day(gate_start: date, label: LabelPolicy) -> date:
+    """Return the last exposure day whose label was mature when the gate's first ranking was made."""
+    return last_mature_exposure_day(gate_start, label.apply_window_days)
+
+
+def build_training_set(
+    labelled_examples: pa.Table,
+    *,
+    as_of: date,
+    gate_start: date,
+    quarantined: Collection[date],
+    label: LabelPolicy,
+    policy: TrainingPolicy,
+) -> TrainingSet:
+    """Return the training set of a model that is gated on days from `gate_start`.
+
+    Args:
+        labelled_examples: rows of the mart; rows after the training window are left out.
+        as_of: day of the training.
+        gate_start: first day on which the gate ranks.
+        quarantined: days whose features must not train.
+        label: attribution windows.
+        policy: split and minimum sizes.
+
+    Raises:
+        InvalidInputError: a label is not mature as of `as_of`, unknown, or an exposure is there twice.
+        NotEnoughEvidenceError: too few examples or positives.
+    """
+    _require_known(labelled_examples)
+    immature = labelled_examples.filter(pc.field("label_mature_date") > as_of)
+    if immature.num_rows:
+        row = immature.slice(0, 1).to_pylist()[0]
+        raise InvalidInputError(
+            f"{immature.num_rows} examples are not mature as of {as_of}, the first is {row['exposure_id']} with "
+            f"label_mature_date {row['label_mature_date']}; pass labels that are mature"
+        )
+    last = last_training_day(gate_start, label)
+    inside = labelled_examples.filter(pc.field("exposure_date") <= last)
+    sound = inside.filter(~pc.field("exposure_date").isin(pa.array(sorted(quarantined), pa.date32())))
+    examples = sound.sort_by([("exposure_date", "ascending"), ("exposure_id", "ascending")]).combine_chunks()
+    _require_unique(examples)
+    positives = int(pc.sum(examples[LABEL]).as_py() or 0)
+    for name, found, needed in (
+        ("examples", examples.num_rows, policy.minimum_examples),
+        ("positives", positives, policy.minimum_positives),
+    ):
+        if found < needed:
+            raise NotEnoughEvidenceError(f"{found} mature {name} until {last}, {needed} needed; wait or widen the window")
+    days = examples["exposure_date"].to_numpy().astype("datetime64[D]")
+    validation_start = np.datetime64(add_days(last, 1 - policy.validation_days), "D")
+    is_validation = days >= validation_start
+    is_fit = days < validation_start - np.timedelta64(label.apply_window_days, "D")
+    flags = examples[LABEL].to_numpy(zero_copy_only=False)
+    for name, mask in (("fitting", is_fit), ("validation", is_validation)):
+        if not 0 < flags[mask].sum() < mask.sum():
+            raise NotEnoughEvidenceError(
+                f"the {name} days until {last} hold {int(flags[mask].sum())} positives in {int(mask.sum())} examples; "
+                "both classes are needed: wait for more history"
+            )
+    return TrainingSet(
+        examples=pair_features(examples),
+        is_fit=is_fit,
+        is_validation=is_validation,
+        data_hash=_data_hash(examples),
+        quarantined_rows=inside.num_rows - sound.num_rows,
+    )
+
+
+def _require_known(examples: pa.Table) -> None:
+    """Refuse examples whose roles are unknown: a null date would pass every comparison with a date."""
+    for name in ("exposure_id", "exposure_date", "label_mature_date", LABEL):
+        if name not in examples.column_names:
+            raise InvalidInputError(f"labelled_examples lack column {name}; read the whole mart")
+        if examples[name].null_count:
+            row = pc.index(examples[name].is_null(), True).as_py()
+            raise InvalidInputError(f"{name} is null in row {row} of labelled_examples; rebuild the mart")
+
+
+def _require_unique(examples: pa.Table) -> None:
+    """Refuse an exposure that counts twice; `examples` are ordered by day and exposure."""
+    if examples.num_rows < 2:
+        return
+    ids, days = examples["exposure_id"], examples["exposure_date"]
+    is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
+    first = pc.index(is_same, True).as_py()
+    if first >= 0:
+        raise InvalidInputError(f"exposure {ids[first].as_py()} is there twice; labelled_examples hold one row per exposure")
+
+
+def _data_hash(examples: pa.Table) -> str:
+    """Return a hash over names, types and values of every column of ordered examples.
+
+    Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices and chunks nor what
+    lies under a null can change the hash, and a null is not an empty text or a zero.
+    """
+    digest = hashlib.sha256(examples.num_rows.to_bytes(8, "big"))
+    for name in sorted(examples.column_names):
+        column = examples[name].combine_chunks()
+        digest.update(f"\x1e{name}\x1f{column.type}\x1f{column.null_count}\x1f".encode())
+        if column.null_count:
+            digest.update(np.packbits(np.asarray(column.is_null())).data)
+        for part in _canonical_bytes(column):
+            digest.update(part.data)
+    return digest.hexdigest()
+
+
+def _canonical_bytes(column: pa.Array) -> list[npt.NDArray[Any]]:
+    """Return contiguous arrays that hold the values of a column without nulls, and nothing else."""
+    types, values = pa.types, column.drop_null()
+    if types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if types.is_string(values.type) or types.is_large_string(values.type):
+        lengths = np.ascontiguousarray(pc.binary_length(values).to_numpy(zero_copy_only=False), dtype=np.int64)
+        joined = pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values)
+        text = pc.binary_join(joined, "")
+        data = np.frombuffer(text[0].as_buffer() if len(values) else b"", dtype=np.uint8)
+        return [lengths, data]
+    if types.is_boolean(values.type):
+        return [np.packbits(values.to_numpy(zero_copy_only=False))]
+    if types.is_integer(values.type) or types.is_floating(values.type):
+        return [np.ascontiguousarray(values.to_numpy(zero_copy_only=False))]
+    if types.is_date32(values.type):
+        return [np.ascontiguousarray(values.cast(pa.int32()).to_numpy(zero_copy_only=False))]
+    if types.is_temporal(values.type):
+        return [np.ascontiguousarray(values.cast(pa.int64()).to_numpy(zero_copy_only=False))]
+    return _canonical_bytes(values.cast(pa.string()))

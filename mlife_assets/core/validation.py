@@ -1,0 +1,249 @@
+"""Judging rows from outside against the contract of their event type.
+
+Belongs here: every reason for which a row is rejected, and the split into accepted and rejected. Does not belong here:
+reading files, storing rejected rows (`adapters.landing`), the contracts themselves (`core.events`).
+
+Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
+first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never
+a value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.casting import Cast, cast_column, plain_array
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.events import EVENT_TYPES, TIMESTAMP, Column, EventType
+from mlife_assets.core.raw_rows import rows_as_json
+
+WHOLE_FILE = -1
+"""Row number of a rejection that concerns a file as a whole."""
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("event_id", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("field", pa.string()),
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("raw", pa.string()),
+    ]
+)
+
+
+class Reason(StrEnum):
+    """Why a row or a file was rejected; when several hold, the first in this order is given."""
+
+    UNREADABLE_FILE = "unreadable_file"
+    EMPTY_FILE = "empty_file"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"
+    MISSING_COLUMN = "missing_column"
+    INVALID_UTF8 = "invalid_utf8"
+    WRONG_TYPE = "wrong_type"
+    NULL_VALUE = "null_value"
+    LIST_SIZE = "list_size"
+    OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_ENUM = "unknown_enum"
+    FROM_FUTURE = "from_future"
+    DUPLICATE_EVENT_ID = "duplicate_event_id"
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Rows split by validity: `accepted` has the type's schema, `rejected` has `REJECTED_SCHEMA`, both in row order."""
+
+    accepted: pa.Table
+    rejected: pa.Table
+    extra_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """One rule broken by the rows in `mask`, shape (n,)."""
+
+    reason: Reason
+    field: str
+    detail: str
+    mask: np.ndarray
+
+
+def validate(
+    event_type: str, table: pa.Table, *, now: datetime, known_ids: pa.Array | Sequence[str] | None = None
+) -> Validated:
+    """Split `table` into accepted and rejected rows.
+
+    `now` (aware) bounds both times of an event. `known_ids` are event ids that exist already; a row with one of them,
+    or with the id of an earlier accepted row, is a duplicate. Columns outside the contract are dropped and named.
+    Raises `InvalidInputError` only for misuse: an unknown event type, a naive `now`, a repeated column name.
+    """
+    kind = EVENT_TYPES.get(event_type)
+    if kind is None:
+        raise InvalidInputError(f"event type {event_type!r} is unknown; use one of {', '.join(EVENT_TYPES)}")
+    if now.tzinfo is None:
+        raise InvalidInputError(f"now ({now.isoformat()}) has no zone; pass an aware datetime in UTC")
+    names = kind.schema.names
+    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if repeated:
+        raise InvalidInputError(f"column {repeated[0]} occurs twice; write each column of {event_type} once")
+    extra = tuple(name for name in table.column_names if name not in names)
+    given = {name: _one_chunk(table, name) for name in names if name in table.column_names}
+    casts = {name: cast_column(array, kind.schema.field(name).type) for name, array in given.items()}
+    missing = [name for name in names if name not in given]
+    if missing:
+        everything = np.ones(table.num_rows, dtype=bool)
+        detail = f"{event_type} needs the column {', '.join(missing)}; export it and land the file again"
+        faults = [_Fault(Reason.MISSING_COLUMN, missing[0], detail, everything)]
+        accepted = kind.schema.empty_table()
+    else:
+        faults = sorted(_row_faults(kind, casts, now), key=lambda fault: list(Reason).index(fault.reason))
+        faults += _duplicates(casts["event_id"].values, _union(faults, table.num_rows), known_ids)
+        keep = pa.array(~_union(faults, table.num_rows))
+        accepted = pa.table([casts[name].values.filter(keep) for name in names], schema=kind.schema)
+    return Validated(accepted, _rejected(kind, given, casts, faults, table.num_rows), extra)
+
+
+def rejected_file(reason: Reason, detail: str) -> pa.Table:
+    """Return the one rejection, of shape (1,), of a file that has no readable rows."""
+    row = {"row": WHOLE_FILE, "event_id": None, "reason": reason.value, "field": None, "detail": detail, "raw": None}
+    return pa.Table.from_pylist([row], schema=REJECTED_SCHEMA)
+
+
+def _one_chunk(table: pa.Table, name: str) -> pa.Array:
+    """Return a column as one plain array."""
+    chunks = [plain_array(chunk) for chunk in table.column(name).chunks]
+    return pa.concat_arrays(chunks) if chunks else pa.nulls(0)
+
+
+def _union(faults: Sequence[_Fault], size: int) -> np.ndarray:
+    union = np.zeros(size, dtype=bool)
+    for fault in faults:
+        union |= fault.mask
+    return union
+
+
+def _mask(condition: pa.Array) -> np.ndarray:
+    """Return a boolean array with null as False."""
+    return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _row_faults(kind: EventType, casts: dict[str, Cast], now: datetime) -> Iterator[_Fault]:
+    for column in kind.all_columns:
+        cast = casts[column.name]
+        name = column.name
+        yield _Fault(Reason.INVALID_UTF8, name, f"{name} is not UTF-8 text; export text as UTF-8", cast.invalid_utf8)
+        wanted = "a time with a zone, in whole microseconds" if column.type == TIMESTAMP else str(column.type)
+        detail = f"{name} cannot be read as {wanted} without loss; export it with that type"
+        yield _Fault(Reason.WRONG_TYPE, name, detail, cast.wrong_type)
+        yield from _value_faults(column, cast)
+    yield from _time_faults(casts, now)
+
+
+def _value_faults(column: Column, cast: Cast) -> Iterator[_Fault]:
+    name, values = column.name, cast.values
+    is_broken = cast.invalid_utf8 | cast.wrong_type
+    is_null = _mask(values.is_null())
+    if name == "event_id":
+        is_null |= _mask(pc.equal(values, ""))
+    if not column.nullable:
+        yield _Fault(Reason.NULL_VALUE, name, f"{name} must not be empty; fill it at its source", is_null & ~is_broken)
+    if pa.types.is_list(column.type):
+        yield from _list_faults(column, values)
+    elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        bad, rule = _outside(values, column)
+        yield _Fault(Reason.OUT_OF_RANGE, name, f"{name} must be {rule}; correct it at its source", bad)
+    elif pa.types.is_timestamp(column.type):
+        bad = _mask(pc.less(values.cast(pa.int64()), 0))
+        yield _Fault(Reason.OUT_OF_RANGE, name, f"{name} lies before 1970; check the unit of the time", bad)
+    if column.allowed is not None:
+        bad = ~is_null & ~_mask(pc.is_in(values, value_set=pa.array(column.allowed, column.type)))
+        yield _Fault(Reason.UNKNOWN_ENUM, name, f"{name} must be one of {', '.join(column.allowed)}", bad & ~is_broken)
+
+
+def _outside(values: pa.Array, column: Column) -> tuple[np.ndarray, str]:
+    """Return which values are not finite or out of the column's range, and the rule in words."""
+    low, high = column.minimum, column.maximum
+    rules = [f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None]
+    rule = " and ".join(rules) or "a finite number"
+    bad = np.zeros(len(values), dtype=bool)
+    if pa.types.is_floating(values.type):
+        bad |= ~_mask(pc.is_finite(values)) & _mask(values.is_valid())
+    if low is not None:
+        bad |= _mask(pc.less(values, low))
+    if high is not None:
+        bad |= _mask(pc.greater(values, high))
+    return bad, rule
+
+
+def _list_faults(column: Column, values: pa.Array) -> Iterator[_Fault]:
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    parents = np.repeat(np.arange(len(values)), lengths)
+    elements = values.flatten()
+    has_null = np.zeros(len(values), dtype=bool)
+    has_null[parents[_mask(elements.is_null())]] = True
+    yield _Fault(Reason.NULL_VALUE, column.name, f"{column.name} must not hold empty elements; fill them", has_null)
+    if column.list_size is not None:
+        bad = _mask(pc.not_equal(pc.list_value_length(values), column.list_size))
+        yield _Fault(Reason.LIST_SIZE, column.name, f"{column.name} must have {column.list_size} elements", bad)
+    if pa.types.is_floating(elements.type) and column.list_size is not None:
+        not_finite = np.zeros(len(values), dtype=bool)
+        not_finite[parents[~_mask(pc.is_finite(elements)) & _mask(elements.is_valid())]] = True
+        yield _Fault(Reason.OUT_OF_RANGE, column.name, f"{column.name} must hold finite numbers", not_finite)
+
+
+def _time_faults(casts: dict[str, Cast], now: datetime) -> Iterator[_Fault]:
+    occurred, observed = casts["occurred_at"].values, casts["observed_at"].values
+    present = pa.scalar(now.astimezone(UTC), TIMESTAMP)
+    late = "lies after the present; correct the clock of the exporter"
+    yield _Fault(Reason.FROM_FUTURE, "occurred_at", f"occurred_at {late}", _mask(pc.greater(occurred, present)))
+    yield _Fault(Reason.FROM_FUTURE, "observed_at", f"observed_at {late}", _mask(pc.greater(observed, present)))
+    detail = "occurred_at lies after observed_at; nothing is known before it happens, so correct one of them"
+    yield _Fault(Reason.FROM_FUTURE, "occurred_at", detail, _mask(pc.greater(occurred, observed)))
+
+
+def _duplicates(ids: pa.Array, is_bad: np.ndarray, known_ids: pa.Array | Sequence[str] | None) -> list[_Fault]:
+    """Return the faults of rows whose id is known, or is that of an earlier row that is good otherwise."""
+    known = np.zeros(len(ids), dtype=bool)
+    if known_ids is not None and len(known_ids):
+        value_set = known_ids if isinstance(known_ids, pa.Array | pa.ChunkedArray) else pa.array(known_ids, pa.string())
+        known = _mask(pc.is_in(ids, value_set=value_set))
+    good = np.flatnonzero(~is_bad & ~known)
+    codes = ids.take(pa.array(good)).dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    _, first = np.unique(codes, return_index=True)
+    repeated = np.zeros(len(ids), dtype=bool)
+    repeated[np.delete(good, first)] = True
+    return [
+        _Fault(Reason.DUPLICATE_EVENT_ID, "event_id", "this event is in the log already; deliver it once", known),
+        _Fault(Reason.DUPLICATE_EVENT_ID, "event_id", "an earlier row has this id; deliver the event once", repeated),
+    ]
+
+
+def _rejected(
+    kind: EventType, given: dict[str, pa.Array], casts: dict[str, Cast], faults: Sequence[_Fault], size: int
+) -> pa.Table:
+    """Return the rejected rows, each with its first fault."""
+    first = np.full(size, -1)
+    for index in range(len(faults) - 1, -1, -1):
+        first[faults[index].mask] = index
+    rows = np.flatnonzero(first >= 0)
+    chosen = [faults[index] for index in first[rows]]
+    take = pa.array(rows)
+    ids = casts["event_id"].values.take(take) if "event_id" in casts else pa.nulls(len(rows), pa.string())
+    texts = [c.name for c in kind.all_columns if c.type in (pa.string(), pa.list_(pa.string()))]
+    raw = rows_as_json({name: array.take(take) for name, array in given.items()}, len(rows), text_columns=texts)
+    columns = [
+        take.cast(pa.int64()),
+        ids,
+        pa.array([fault.reason.value for fault in chosen], pa.string()),
+        pa.array([fault.field for fault in chosen], pa.string()),
+        pa.array([fault.detail for fault in chosen], pa.string()),
+        pa.array(raw, pa.string()),
+    ]
+    return pa.table(columns, schema=REJECTED_SCHEMA)

@@ -1,0 +1,51 @@
+"""As-of and label-maturity arithmetic: the only place where dates and times are computed.
+
+Belongs here: partition days, daily run times, attribution windows, maturity.
+Does not belong here: reading the clock (a port) and time-zone rules of recipients (`messaging.quiet_hours`).
+
+Concept: partition D runs during D; its features use rows with `observed_at < D 00:00 UTC`. A label is *mature* as of D
+when its attribution window has closed and been observed before D 00:00 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+RUN_HOUR_UTC = 18
+"""Hour at which partition D runs: 10-17 local overlaps across the contiguous US."""
+
+
+def day_start(day: date) -> datetime:
+    """Return `day` 00:00 UTC, the exclusive upper bound of what features of partition `day` may have observed."""
+    return datetime.combine(day, time(0), tzinfo=UTC)
+
+
+def run_time(day: date) -> datetime:
+    """Return the instant at which partition `day` runs by default."""
+    return day_start(day) + timedelta(hours=RUN_HOUR_UTC)
+
+
+def days_between(first: date, last: date) -> Iterator[date]:
+    """Yield every day from `first` to `last`, both included; nothing when `last < first`."""
+    for offset in range((last - first).days + 1):
+        yield first + timedelta(days=offset)
+
+
+def add_days(day: date, days: int) -> date:
+    """Return the day `days` after `day` (before it when negative)."""
+    return day + timedelta(days=days)
+
+
+def last_mature_exposure_day(as_of: date, window_days: int) -> date:
+    """Return the last exposure day whose labels are mature as of `as_of`.
+
+    An exposure during day E can convert until the end of E + `window_days`; that instant is observed by the export of
+    the same day, so the label is mature as of E + `window_days` + 1.
+    """
+    return add_days(as_of, -window_days - 1)
+
+
+def is_mature(exposure_day: date, as_of: date, window_days: int) -> bool:
+    """Return whether labels of `exposure_day` are mature as of `as_of`."""
+    return exposure_day <= last_mature_exposure_day(as_of, window_days)

@@ -1,0 +1,66 @@
+"""The code location: everything that Dagster loads.
+
+Belongs here: putting groups, jobs, schedules, sensors and resources together. Does not belong here: any of them.
+
+Concept: one function builds the definitions for tests, the CLI and deployments; it needs no network and no earlier dbt
+run, and reads the environment only through the settings it is given.
+"""
+
+from types import ModuleType
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from mlife_assets.core.policies import Policies
+from mlife_assets.defs import events, messages, metrics, model, monitoring, predictions
+from mlife_assets.defs.dbt import DBT_EXECUTABLE, build_dbt_assets, ensure_manifest
+from mlife_assets.defs.jobs import JOBS
+from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.schedules import build_schedules
+from mlife_assets.defs.sensors import SENSORS
+from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+
+GROUPS: dict[str, ModuleType] = {
+    "events": events,
+    "model": model,
+    "monitoring": monitoring,
+    "predictions": predictions,
+    "messages": messages,
+    "metrics": metrics,
+}
+
+
+def build_definitions(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:
+    """Return the whole graph for one deployment.
+
+    Args:
+        settings: where things are and which environment this is.
+        policies: business and scientific choices; by default those of `settings.policies()`.
+    """
+    platform = Platform(settings=settings, policies=policies or settings.policies())
+    is_production = settings.environment == "prod"
+    status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
+    return dg.Definitions(
+        assets=[
+            *(asset for module in GROUPS.values() for asset in module.ASSETS),
+            *build_dbt_assets(ensure_manifest(DBT_PROJECT_FOLDER)),
+        ],
+        asset_checks=[check for module in GROUPS.values() for check in getattr(module, "CHECKS", ())],
+        jobs=JOBS,
+        schedules=build_schedules(status),
+        sensors=SENSORS,
+        resources={
+            "platform": platform,
+            "dbt": DbtCliResource(
+                project_dir=str(DBT_PROJECT_FOLDER),
+                profiles_dir=str(DBT_PROJECT_FOLDER),
+                dbt_executable=DBT_EXECUTABLE,
+            ),
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the environment that this process runs in."""
+    return build_definitions(Settings())

@@ -1,0 +1,142 @@
+"""Runs days and ticks sensors without a daemon: what the CLI and the demo use.
+
+Belongs here: executing jobs in this process and evaluating the *real* sensors on an instance, as the daemon would.
+Does not belong here: what a day is (`jobs`), when a sensor fires (`sensors`), what is printed (`cli`).
+
+Concept: the demo lives through the same jobs, checks and sensors that `dagster dev` shows; only the loop is ours. A
+request's `run_key` is honoured exactly as by the daemon: a key that has a run, whatever became of it, never runs again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from mlife_assets.core.errors import PermanentError
+from mlife_assets.defs.partitions import range_tags
+
+SENSOR_ROUNDS_MAXIMUM = 10
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The console belongs to the caller; every line is in the run's own log."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One executed run."""
+
+    job_name: str
+    run_id: str
+    is_success: bool
+    failed_steps: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    def require_success(self) -> None:
+        """Raise PermanentError naming what failed first, unless the run succeeded."""
+        if not self.is_success:
+            raise PermanentError(
+                f"{self.job_name} failed (run {self.run_id}) at {', '.join(self.failed_steps) or 'start'}: "
+                f"{self.errors[0] if self.errors else 'see the run in the Dagster UI'}"
+            )
+
+
+@dataclass(frozen=True)
+class SensorRun:
+    """One run that a sensor asked for."""
+
+    sensor_name: str
+    run_key: str
+    run: JobRun
+
+
+class LifecycleDriver:
+    """Executes jobs and sensors of `definitions` on `instance`, one at a time, in this process."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        """Keep the resolved repository; nothing is executed."""
+        self._definitions = definitions
+        self._repository = definitions.get_repository_def()
+        self._instance = instance
+
+    def run_range(self, job_name: str, first: date, last: date) -> JobRun:
+        """Run one job once over the partitions from `first` to `last`."""
+        return self._execute(job_name, partition_key=None, tags=range_tags(first, last))
+
+    def run_day(self, job_name: str, day: date, tags: Mapping[str, str] | None = None) -> JobRun:
+        """Run one job for one partition."""
+        return self._execute(job_name, partition_key=day.isoformat(), tags=tags or {})
+
+    def run_unpartitioned(self, job_name: str) -> JobRun:
+        """Run one unpartitioned job."""
+        return self._execute(job_name, partition_key=None, tags={})
+
+    def tick_sensors(self, sensor_names: Sequence[str]) -> list[SensorRun]:
+        """Evaluate sensors until none asks for anything new; execute what they request, in order.
+
+        Raises:
+            PermanentError: the sensors still ask after many rounds, which means a request does not settle its cause.
+        """
+        runs: list[SensorRun] = []
+        for _ in range(SENSOR_ROUNDS_MAXIMUM):
+            new = [run for name in sensor_names for run in self._tick(name)]
+            if not new:
+                return runs
+            runs.extend(new)
+        raise PermanentError(f"sensors {', '.join(sensor_names)} keep requesting runs: {runs[-1]}")
+
+    def _tick(self, sensor_name: str) -> list[SensorRun]:
+        sensor = self._repository.get_sensor_def(sensor_name)
+        cursor_key = f"driver-sensor-{sensor_name}"
+        cursors = self._instance.daemon_cursor_storage.get_cursor_values({cursor_key})
+        with dg.build_sensor_context(
+            instance=self._instance,
+            cursor=cursors.get(cursor_key),
+            repository_def=self._repository,
+            sensor_name=sensor_name,
+        ) as context:
+            tick = sensor.evaluate_tick(context)
+        runs = [self._launch(sensor, request) for request in tick.run_requests or () if not self._has_run(request)]
+        if tick.cursor is not None:
+            self._instance.daemon_cursor_storage.set_cursor_values({cursor_key: tick.cursor})
+        return runs
+
+    def _has_run(self, request: dg.RunRequest) -> bool:
+        if request.run_key is None:
+            return False
+        return bool(self._instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: request.run_key}), limit=1))
+
+    def _launch(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> SensorRun:
+        job_name = request.job_name or sensor.job_name
+        tags = dict(request.tags) | ({RUN_KEY_TAG: request.run_key} if request.run_key else {})
+        run = self._execute(job_name, partition_key=request.partition_key, tags=tags)
+        return SensorRun(sensor_name=sensor.name, run_key=request.run_key or "", run=run)
+
+    def _execute(self, job_name: str, *, partition_key: str | None, tags: Mapping[str, str]) -> JobRun:
+        result = self._definitions.resolve_job_def(job_name).execute_in_process(
+            instance=self._instance,
+            partition_key=partition_key,
+            tags=dict(tags),
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+        failures = [event for event in result.all_events if event.is_step_failure]
+        return JobRun(
+            job_name=job_name,
+            run_id=result.run_id,
+            is_success=result.success,
+            failed_steps=tuple(event.step_key or "" for event in failures),
+            errors=tuple(_root_cause(event) for event in failures),
+        )
+
+
+def _root_cause(event: dg.DagsterEvent) -> str:
+    """Return the message of the innermost error that the project itself raised, else of the outermost."""
+    error = event.step_failure_data.error
+    message = ""
+    while error is not None:
+        message = error.message.strip()
+        if error.cls_name and "Dagster" not in error.cls_name:
+            return message
+        error = error.cause
+    return message

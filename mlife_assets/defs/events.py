@@ -1,0 +1,158 @@
+"""Raw events: landed, judged, catalogued.
+
+Belongs here: the assets and checks of the group `events`. Does not belong here: the rules of validation (`core`) and the
+layout of the log (`adapters`).
+
+Concept: partition D lands what exporters delivered on the eve. Bad rows are kept with their reasons and warned about;
+they never stop the day.
+"""
+
+from collections import defaultdict
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets.core.windows import add_days
+from mlife_assets.defs import keys
+from mlife_assets.defs.metadata import table
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days, run_days
+from mlife_assets.defs.resources import Platform
+
+GROUP = "events"
+INGEST_REPORT = "ingest"
+
+
+@dg.asset(
+    key=keys.MARKET_EVENTS,
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="Events that exporters delivered on the eve of the partition, validated and appended to the event log.",
+)
+def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Land each day's files; a range lands its days in order."""
+    accepted = rejected = 0
+    by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for day in days(context):
+        eve = add_days(day, -1)
+        platform.event_source.deliver(eve)
+        report = platform.ingest_at(day).ingest(eve)
+        platform.tables.write_report(INGEST_REPORT, day, asdict(report))
+        for entry in report.types:
+            by_type[entry.event_type][0] += entry.accepted
+            by_type[entry.event_type][1] += sum(entry.rejected.values())
+        accepted, rejected = accepted + report.accepted, rejected + report.rejected
+        context.log.info(f"{eve}: {report.accepted} rows accepted, {report.rejected} rejected")
+    rows = [{"event_type": name, "accepted": a, "rejected": r} for name, (a, r) in sorted(by_type.items())]
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": accepted, "rejected_rows": rejected, "by_type": table(rows)}
+    )
+
+
+def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
+    """Return one record per (day, event type, reason) with an example."""
+    rows = []
+    for day in covered:
+        for entry in platform.tables.read_report(INGEST_REPORT, day)["types"]:
+            for reason, count in entry["rejected"].items():
+                example = next((e for e in entry["examples"] if e["reason"] == reason), None)
+                rows.append(
+                    {
+                        "as_of_date": day.isoformat(),
+                        "event_type": entry["event_type"],
+                        "reason": reason,
+                        "rows": count,
+                        "example_row": example["row"] if example else None,
+                        "field": example["field"] if example else None,
+                        "what_to_do": example["detail"] if example else None,
+                    }
+                )
+    return rows
+
+
+@dg.asset(
+    key=keys.REJECTED_EVENTS,
+    deps=[keys.MARKET_EVENTS],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="Rows and files that were refused, by reason, kept below `rejected/` until they are replayed.",
+)
+def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Summarise what the ingest of each day refused."""
+    rows = _rejections(platform, days(context))
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": sum(row["rows"] for row in rows), "rejections": table(rows)}
+    )
+
+
+@dg.asset_check(asset=keys.REJECTED_EVENTS, description="Green when every landed row was accepted; a warning else.")
+def every_landed_row_is_accepted(
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.AssetCheckResult:
+    """Warn about refused rows, with the reasons."""
+    rows = _rejections(platform, run_days(context.run))
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rejected_rows": sum(row["rows"] for row in rows), "rejections": table(rows)},
+        description="; ".join(f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]) or None,
+    )
+
+
+@dg.asset(
+    key=keys.EVENT_CATALOG,
+    deps=[keys.MARKET_EVENTS],
+    group_name=GROUP,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="What the event log holds, per event type, and whether its hash chain is whole.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "event_log_is_intact", asset=keys.EVENT_CATALOG, description="Green when every byte matches the hash chain."
+        )
+    ],
+)
+def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Count files and days per type and verify every byte."""
+    from mlife_assets.adapters.event_log import verify
+    from mlife_assets.core.events import EVENT_TYPES
+
+    rows = []
+    for name in EVENT_TYPES:
+        files = platform.event_log.files(name)
+        if files:
+            observed = sorted({file.day for file in files})
+            rows.append(
+                {"event_type": name, "files": len(files), "first_day": str(observed[0]), "last_day": str(observed[-1])}
+            )
+    verification = verify(platform.lake)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": verification.rows,
+            "files": verification.files,
+            "manifests": verification.manifests,
+            "event_types": table(rows),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="event_log_is_intact",
+                passed=verification.is_intact,
+                metadata={"findings": table([asdict(finding) for finding in verification.findings])},
+            )
+        ],
+    )
+
+
+ASSETS = [market_events, rejected_events, event_catalog]
+CHECKS = [every_landed_row_is_accepted]

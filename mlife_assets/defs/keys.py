@@ -1,0 +1,43 @@
+"""Asset keys: the names of the graph.
+
+Belongs here: every key that more than one module names. Does not belong here: what an asset does.
+
+Concept: keys are data, so modules of assets need not import each other.
+"""
+
+import dagster as dg
+
+MARKET_EVENTS = dg.AssetKey(["events", "market_events"])
+REJECTED_EVENTS = dg.AssetKey(["events", "rejected_events"])
+EVENT_CATALOG = dg.AssetKey(["events", "event_catalog"])
+
+USER_FEATURES = dg.AssetKey(["features", "user_features"])
+JOB_FEATURES = dg.AssetKey(["features", "job_features"])
+LABELLED_EXAMPLES = dg.AssetKey(["features", "labelled_examples"])
+APPLIES = dg.AssetKey(["features", "applies"])
+
+TRAINING_SET = dg.AssetKey(["model", "training_set"])
+CANDIDATE_MODEL = dg.AssetKey(["model", "candidate_model"])
+EVALUATION = dg.AssetKey(["model", "evaluation"])
+EXPLANATION = dg.AssetKey(["model", "explanation"])
+CHAMPION_MODEL = dg.AssetKey(["model", "champion_model"])
+MONITORING_REFERENCE = dg.AssetKey(["model", "monitoring_reference"])
+
+DATA_QUALITY_REPORT = dg.AssetKey(["monitoring", "data_quality_report"])
+DATA_DRIFT_REPORT = dg.AssetKey(["monitoring", "data_drift_report"])
+LATENT_DRIFT_REPORT = dg.AssetKey(["monitoring", "latent_drift_report"])
+CONCEPT_DRIFT_REPORT = dg.AssetKey(["monitoring", "concept_drift_report"])
+RETRAIN_DECISION = dg.AssetKey(["monitoring", "retrain_decision"])
+
+CANDIDATE_PAIRS = dg.AssetKey(["predictions", "candidate_pairs"])
+USER_JOB_SCORES = dg.AssetKey(["predictions", "user_job_scores"])
+
+MESSAGE_PLAN = dg.AssetKey(["messages", "message_plan"])
+MESSAGE_DELIVERIES = dg.AssetKey(["messages", "message_deliveries"])
+INBOUND_MESSAGES = dg.AssetKey(["messages", "inbound_messages"])
+
+KPI_DAILY = dg.AssetKey(["metrics", "kpi_daily"])
+EXPERIMENT_READOUT = dg.AssetKey(["metrics", "experiment_readout"])
+FCT_MESSAGES = dg.AssetKey(["metrics", "fct_messages"])
+FCT_CONVERSIONS = dg.AssetKey(["metrics", "fct_conversions"])
+DASHBOARD = dg.AssetKey(["metrics", "dashboard"])

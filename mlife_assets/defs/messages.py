@@ -1,0 +1,231 @@
+"""Texts: planned, sent, answered.
+
+Belongs here: the assets of the group `messages`. Does not belong here: who may be texted (`core.messaging`), how a
+send survives a crash (`adapters.dispatcher`).
+
+Concept: planning and sending are separate assets. Sending has an effect outside, so it verifies its own gates again
+and trusts no check of an earlier run.
+"""
+
+from dataclasses import asdict
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
+from mlife_assets.core.messaging.approve import approve, refusals
+from mlife_assets.core.messaging.eligibility import recent_since
+from mlife_assets.core.messaging.events import approval_events, plan_events
+from mlife_assets.core.messaging.plan import MessagePlan, build_plan
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.ports import LedgerRow
+from mlife_assets.defs import keys
+from mlife_assets.defs.metadata import table
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
+from mlife_assets.defs.quality_gate import quality_report
+from mlife_assets.defs.resources import Platform
+
+GROUP = "messages"
+PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
+PLAN_REPORT = "message_plan"
+WRITER = "planner"
+RECENT_SCHEMA = pa.schema([("user_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+WORKER = "daily"
+
+
+@dg.asset(
+    key=keys.MESSAGE_PLAN,
+    deps=[keys.USER_JOB_SCORES],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "decision"},
+    description="Who is to be texted which job today, who is not and why. Decides; sends nothing.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "holdout_is_not_planned", asset=keys.MESSAGE_PLAN, blocking=True, description="Green when no holdout user is planned."
+        )
+    ],
+)
+def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Plan the day, log the decision and everything it was chosen from."""
+    day = only_day(context)
+    policy, now = platform.policies.messaging, platform.sending_time(day)
+    scores = platform.tables.read(SCORES_TABLE, day)
+    users = platform.warehouse.read("user_features", as_of=day)
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    recent = pa.concat_tables(
+        [
+            platform.ledger.recent_sends(recent_since(day, policy)).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA),
+            _texts_before_the_ledger(platform, recent_since(day, policy), day),
+        ]
+    )
+    plan = build_plan(
+        scores,
+        users,
+        jobs,
+        recent,
+        platform.ledger.suppressed_users(until=now),
+        policy=policy,
+        as_of=day,
+        now=now,
+    )
+    texted = pc.unique(plan.planned["user_id"])
+    logged = log_predictions(platform, day, scores.filter(pc.is_in(scores["user_id"], value_set=texted)), now)
+    for event_type, rows in plan_events(plan, experiment=policy.campaign, now=now).items():
+        if rows.num_rows:
+            platform.event_log.append(event_type, rows, writer=WRITER)
+    platform.tables.write(PLANNED_TABLE, day, plan.planned)
+    platform.tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
+    platform.tables.write(EXPOSED_TABLE, day, plan.exposed)
+    platform.tables.write_report(
+        PLAN_REPORT, day, {"plan_id": plan.plan_id, "policy_version": plan.policy_version, "campaign": plan.campaign}
+    )
+    holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], "holdout"))["user_id"].combine_chunks()
+    planned_holdout = int(pc.sum(pc.is_in(plan.planned["user_id"], value_set=holdout)).as_py() or 0)
+    reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": plan.planned.num_rows,
+            "plan_id": plan.plan_id,
+            "expected_value_usd": round(plan.expected_value_usd, 2),
+            "predictions_logged": logged,
+            "not_texted": table(reasons),
+            "refused_jobs": table([{"job_id": job, "why": why} for job, why in plan.refused_jobs]),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="holdout_is_not_planned",
+                passed=planned_holdout == 0,
+                metadata={"planned_holdout_users": planned_holdout},
+            )
+        ],
+    )
+
+
+def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa.Table:
+    """Return texts that the event log knows of and the ledger may not: those of other applications and tools."""
+    columns = ["user_id", "as_of_date", "campaign"]
+    planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "plan_id"])
+    own = platform.tables.days(PLANNED_TABLE)
+    foreign = planned.filter(pc.invert(pc.is_in(planned["as_of_date"], value_set=pa.array(own, pa.date32()))))
+    return foreign.select(columns).cast(RECENT_SCHEMA)
+
+
+def read_plan(platform: Platform, day: date) -> MessagePlan:
+    """Return the stored plan of a day."""
+    report = platform.tables.read_report(PLAN_REPORT, day)
+    return MessagePlan(
+        plan_id=report["plan_id"],
+        campaign=report["campaign"],
+        as_of_date=day,
+        policy_version=report["policy_version"],
+        planned=platform.tables.read(PLANNED_TABLE, day),
+        suppressed=platform.tables.read(SUPPRESSED_TABLE, day),
+        exposed=platform.tables.read(EXPOSED_TABLE, day),
+        refused_jobs=(),
+    )
+
+
+def _quality_verdict(platform: Platform, day: date) -> bool | None:
+    """Return whether the day's quality report passed; None when it cannot be known."""
+    try:
+        report: MonitoringReport = quality_report(platform, day)
+    except NotFoundError:
+        return None
+    return report.status == "ok"
+
+
+@dg.asset(
+    key=keys.MESSAGE_DELIVERIES,
+    deps=[keys.MESSAGE_PLAN],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"sqlite"},
+    tags={"layer": "effect"},
+    description="Texts handed to the gateway through the ledger, each at most once, after approval and re-checks.",
+)
+def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Approve the plan if policy allows, then dispatch. Without approval nothing is sent and the plan waits."""
+    day = only_day(context)
+    policy, now = platform.policies.messaging, platform.sending_time(day)
+    plan = read_plan(platform, day)
+    if plan.as_of_date != day:
+        raise UpstreamMismatchError(f"the stored plan is of {plan.as_of_date}; materialize message_plan for {day} again")
+    is_quality_ok = _quality_verdict(platform, day)
+    refused = refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
+    if refused:
+        context.log.warning(f"plan {plan.plan_id} is not approved: {'; '.join(refused)}")
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)}
+        )
+    approval = approve(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
+    platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
+    platform.ledger.plan(_ledger_rows(plan, now), now=now)
+    platform.ledger.approve(plan.campaign, day, now=now)
+    report = platform.dispatcher(day).dispatch(plan.campaign, day, worker=WORKER)
+    published = platform.outbox.publish()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": report.accepted,
+            "approved": True,
+            **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
+            "stopped_by": report.stopped_by or "nothing",
+            "suppressed_at_send": table([{"reason": r, "texts": n} for r, n in report.suppressed]),
+            "events": table([{"event_type": name, "rows": count} for name, count in published.items()]),
+        }
+    )
+
+
+def _ledger_rows(plan: MessagePlan, now: object) -> list[LedgerRow]:
+    columns = ("message_id", "user_id", "job_id", "campaign", "as_of_date", "body")
+    return [
+        LedgerRow(**row, state=SendState.PLANNED, attempts=0, provider_message_id=None, updated_at=now)  # type: ignore[arg-type]
+        for row in plan.planned.select(columns).to_pylist()
+    ]
+
+
+@dg.asset(
+    key=keys.INBOUND_MESSAGES,
+    deps=[keys.MESSAGE_DELIVERIES],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"sqlite"},
+    tags={"layer": "raw"},
+    description="Delivery receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
+)
+def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Read what the provider has for us up to the evening of the partition."""
+    day = only_day(context)
+    now = platform.outcomes_time(day)
+    dispatcher = platform.dispatcher(day)
+    reconciled = dispatcher.reconcile(now)
+    settled = dispatcher.collect_receipts(now)
+    inbound = dispatcher.process_inbound(now)
+    published = platform.outbox.publish()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": inbound.new,
+            "receipts": settled,
+            "stops": inbound.stops,
+            "reconciled": reconciled.accepted,
+            "closed_as_unknown": reconciled.unknown,
+            "still_ambiguous": reconciled.still_ambiguous,
+            "keywords": table([{"keyword": name, "texts": count} for name, count in inbound.keywords]),
+            "events": table([{"event_type": name, "rows": count} for name, count in published.items()]),
+        }
+    )
+
+
+ASSETS = [message_plan, message_deliveries, inbound_messages]

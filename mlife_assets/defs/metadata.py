@@ -1,0 +1,50 @@
+"""How results are shown in the Dagster UI.
+
+Belongs here: turning plots and rows into metadata values. Does not belong here: what is shown, which each asset decides.
+
+Concept: people look at metadata. A plot is inline, a table is a table; both are small.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+TABLE_ROWS_MAXIMUM = 50
+
+
+def plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """Return an inline image of PNG bytes."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Return rows (the first of many) as a table; all rows have the keys of the first."""
+    if not rows:
+        return dg.MetadataValue.text("no rows")
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows[:TABLE_ROWS_MAXIMUM]]
+    columns = [dg.TableColumn(name=name, type=_column_type(rows, name)) for name in rows[0]]
+    return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """Return sentences as a list."""
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    if isinstance(value, float):
+        return round(value, 6)
+    return str(value)
+
+
+def _column_type(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    kinds = {type(row[name]) for row in rows if row[name] is not None}
+    if kinds and kinds <= {bool}:
+        return "bool"
+    if kinds and kinds <= {int}:
+        return "int"
+    return "float" if kinds and kinds <= {int, float} else "string"

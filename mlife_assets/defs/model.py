@@ -1,0 +1,391 @@
+"""The model: trained, judged, explained, promoted or refused.
+
+Belongs here: the assets of the group `model`. Does not belong here: how a model is fitted or judged (`core.training`), who
+serves (`adapters.model_registry`).
+
+Concept: one run makes a challenger and decides about it. A refusal is a result, not a failure: the run is green and the
+verdict is an event. The gate reads its window once per challenger.
+"""
+
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.inference.recruiter_rule import RULE_NAME, recruiter_scores
+from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.training.cohort import CohortDay, organic_cohort
+from mlife_assets.core.training.evaluate import Calibration, calibration
+from mlife_assets.core.training.explain import global_importance, plot_beeswarm, plot_importance
+from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.gate import (
+    Contender,
+    GateExamples,
+
+    decide_promotion,
+    on_examples,
+)
+from mlife_assets.core.training.training_set import build_training_set, gate_days, last_training_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.defs import keys
+from mlife_assets.defs.metadata import plot, sentences, table
+from mlife_assets.defs.monitoring_inputs import sampled_examples, sampled_pairs, scored_examples, write_reference
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.quality_gate import quality_check, quarantined_days
+from mlife_assets.defs.resources import Platform
+
+GROUP = "model"
+CHALLENGER_REPORT, PROMOTION_REPORT = "challenger", "promotion"
+ORGANIC_EXPOSURE = "impression"
+EXPLAINED_ROWS = 2_000
+WRITER = "gate"
+_COMMON: dict[str, Any] = {
+    "group_name": GROUP,
+    "partitions_def": DAILY,
+    "backfill_policy": RANGE_IN_ONE_RUN,
+    "owners": OWNERS[GROUP],
+    "tags": {"layer": "model"},
+}
+
+
+def _training_set(platform: Platform, day: date) -> Any:
+    policies = platform.policies
+    gate_start = gate_days(day, policies.label, policies.promotion)[0]
+    examples = platform.warehouse.read(
+        "labelled_examples", start=platform.settings.start_date, end=last_training_day(gate_start, policies.label)
+    )
+    return build_training_set(
+        examples,
+        as_of=day,
+        gate_start=gate_start,
+        quarantined=quarantined_days(platform),
+        label=policies.label,
+        policy=policies.training,
+    )
+
+
+@dg.asset(
+    key=keys.TRAINING_SET,
+    deps=[keys.LABELLED_EXAMPLES],
+    kinds={"duckdb"},
+    description="Mature examples that a challenger of this day may learn from, split in time, faulty days left out.",
+    **_COMMON,
+)
+def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Select and describe the training set; the rows stay in the mart, their hash is kept."""
+    training = _training_set(platform, only_day(context))
+    days = training.examples.group_by("exposure_date").aggregate([("is_applied", "sum"), ([], "count_all")])
+    rows = [
+        {"exposure_date": str(row["exposure_date"]), "examples": row["count_all"], "applies": row["is_applied_sum"]}
+        for row in days.sort_by("exposure_date").to_pylist()
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": training.examples.num_rows,
+            "positives": training.positives,
+            "fit_rows": int(training.is_fit.sum()),
+            "validation_rows": int(training.is_validation.sum()),
+            "quarantined_rows": training.quarantined_rows,
+            "first_exposure_date": str(training.first_day),
+            "last_exposure_date": str(training.last_day),
+            "training_data_hash": training.data_hash,
+            "by_day": table(rows),
+        }
+    )
+
+
+@dg.asset(
+    key=keys.CANDIDATE_MODEL,
+    deps=[keys.TRAINING_SET],
+    kinds={"lightgbm"},
+    description="A challenger: LightGBM with its calibrator and feature spec, registered by content.",
+    **_COMMON,
+)
+def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Fit and register the challenger of this day."""
+    day = only_day(context)
+    artifact = fit_model(_training_set(platform, day), platform.policies.training)
+    version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
+    platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
+    facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}
+    return dg.MaterializeResult(
+        metadata={
+            "model_version": version,
+            **facts,
+            "importance": plot(plot_importance(_ranked(artifact.manifest["importance"])), "mean |SHAP|"),
+        }
+    )
+
+
+def _ranked(importance: dict[str, float]) -> dict[str, float]:
+    return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
+
+
+def challenger_version(platform: Platform, day: date) -> str:
+    """Return the version that `candidate_model` registered on a day."""
+    version: str = platform.tables.read_report(CHALLENGER_REPORT, day)["model_version"]
+    return version
+
+
+def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
+    """Return the organic cohort of each day."""
+    policies = platform.policies
+    window = policies.label.apply_window_days
+    applies = platform.warehouse.read("applies", start=days[0], end=add_days(days[-1], window))
+    return [
+        organic_cohort(
+            platform.warehouse.read("user_features", as_of=day),
+            platform.warehouse.read("job_features", as_of=day),
+            applies,
+            as_of=day,
+            window_days=window,
+            policy=policies.candidates,
+        )
+        for day in days
+    ]
+
+
+def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
+    """Return the gate's rows and the pairs with features that they are, in the same order."""
+    pairs = pair_features(pa.concat_tables([cohort.pairs for cohort in cohorts]))
+    dates = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.as_of_date, "D")) for cohort in cohorts]
+    mature = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.label_mature_date, "D")) for cohort in cohorts]
+    examples = GateExamples(
+        user_ids=np.array(pairs["user_id"].to_pylist(), dtype=object),
+        job_ids=np.array(pairs["job_id"].to_pylist(), dtype=object),
+        as_of_dates=np.concatenate(dates),
+        is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
+        label_mature_dates=np.concatenate(mature),
+    )
+    return examples, pairs
+
+
+def _calibration(judged: pa.Table) -> Calibration | None:
+    """Return the calibration of scored exposures; None, which the gate refuses, when there are too few outcomes."""
+    try:
+        return calibration(
+            judged["probability"].to_numpy(),
+            judged["is_positive"].to_numpy(zero_copy_only=False),
+            cluster_ids=judged["user_id"],
+        )
+    except NotEnoughEvidenceError:
+        return None
+
+
+def model_contender(platform: Platform, version: str, examples: GateExamples, pairs: pa.Table) -> Contender:
+    """Return a model with its scores on the gate's rows."""
+    scorer = platform.scorer(version)
+    scores = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE))
+    end = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
+    return on_examples(examples, version, scores.raw, training_end_date=end)
+
+
+@dg.asset(
+    key=keys.EVALUATION,
+    deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.APPLIES],
+    kinds={"numpy"},
+    description="Challenger against champion and human on the same mature, unprompted applies; the gate's verdict.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "challenger_may_be_promoted",
+            asset=keys.EVALUATION,
+            description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
+        )
+    ],
+    **_COMMON,
+)
+def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Run the gate once for the challenger of this day."""
+    day = only_day(context)
+    policies = platform.policies
+    days = gate_days(day, policies.label, policies.promotion)
+    examples, pairs = gate_examples(cohort_days(platform, days))
+    version = challenger_version(platform, day)
+    champion = platform.registry.champion_at(platform.run_time(day))
+    judged = scored_examples(platform, version, days[0], last_mature_exposure_day(day, policies.label.apply_window_days))
+    decision = decide_promotion(
+        examples,
+        model_contender(platform, version, examples, pairs),
+        None if champion is None else model_contender(platform, champion, examples, pairs),
+        on_examples(examples, RULE_NAME, recruiter_scores(pairs)),
+        policies.promotion,
+        as_of=day,
+        calibration=_calibration(judged),
+    )
+    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
+    comparisons = [
+        {
+            "against": comparison.against,
+            "challenger_map": comparison.challenger_map,
+            "other_map": comparison.other_map,
+            "delta": comparison.delta.estimate,
+            "lower": comparison.delta.lower,
+            "upper": comparison.delta.upper,
+        }
+        for comparison in decision.comparisons
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(examples.user_ids),
+            "outcome": decision.outcome,
+            "model_version": version,
+            "champion_version": champion or "none",
+            "users_with_positives": decision.users_with_positives,
+            "comparisons": table(comparisons),
+            "sentences": sentences(decision.sentences),
+            "conditions": table([asdict(condition) for condition in decision.conditions]),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="challenger_may_be_promoted",
+                passed=decision.is_promoted,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=" ".join(decision.sentences),
+            )
+        ],
+    )
+
+
+@dg.asset(
+    key=keys.EXPLANATION,
+    deps=[keys.CANDIDATE_MODEL],
+    kinds={"shap"},
+    description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
+    **_COMMON,
+)
+def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Plot the contributions of the challenger on today's candidate pairs."""
+    day = only_day(context)
+    scorer = platform.scorer(challenger_version(platform, day))
+    pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
+    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="message")
+    contributions = scorer.contributions(matrix)
+    gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
+    importance = global_importance(contributions, scorer.feature_names)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": pairs.num_rows,
+            "model_version": scorer.model_version,
+            "largest_gap_to_raw_score": gap,
+            "importance": plot(plot_importance(importance), "mean |SHAP|"),
+            "beeswarm": plot(plot_beeswarm(contributions, matrix, scorer.feature_names), "SHAP values"),
+        }
+    )
+
+
+def _promotion_event(platform: Platform, day: date, report: dict[str, Any]) -> pa.Table:
+    now = platform.retraining_time(day)
+    chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
+    delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
+    row = {
+        "event_id": event_id("promotion_decided", report["model_version"], report["champion_version"], day),
+        "occurred_at": now,
+        "observed_at": now,
+        "model_version": report["model_version"],
+        "champion_version": report["champion_version"],
+        "as_of_date": day,
+        "outcome": report["outcome"],
+        "delta_map": delta["estimate"],
+        "delta_map_lower": delta["lower"],
+        "delta_map_upper": delta["upper"],
+        "users_with_positives": report["users_with_positives"],
+        "sentences": report["sentences"],
+        "policy_version": report["policy_version"],
+    }
+    return pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
+
+
+@dg.asset(
+    key=keys.CHAMPION_MODEL,
+    deps=[keys.EVALUATION],
+    kinds={"lightgbm"},
+    description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
+    **_COMMON,
+)
+def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Record the verdict and, where the gate opened, promote."""
+    day = only_day(context)
+    report = platform.tables.read_report(PROMOTION_REPORT, day)
+    version, now = challenger_version(platform, day), platform.retraining_time(day)
+    platform.event_log.append("promotion_decided", _promotion_event(platform, day, report), writer=WRITER)
+    is_promoted = report["outcome"] == "promoted" and report["model_version"] == version
+    if is_promoted:
+        platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
+    history = [
+        {"since": reign.since.isoformat(), "model_version": reign.model_version, "kind": reign.kind, "reason": reign.reason}
+        for reign in platform.registry.history(now)
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "champion": platform.registry.champion_at(now) or "none",
+            "is_promoted": is_promoted,
+            "verdict": sentences(report["sentences"]),
+            "history": table(history),
+        }
+    )
+
+
+@dg.asset(
+    key=keys.MONITORING_REFERENCE,
+    deps=[keys.CHAMPION_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.LABELLED_EXAMPLES],
+    kinds={"nannyml"},
+    description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
+    **_COMMON,
+)
+def monitoring_reference(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult:
+    """Build the reference of the model that was promoted today; without a promotion the present one stays."""
+    from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
+
+    day = only_day(context)
+    version = challenger_version(platform, day)
+    if platform.registry.champion_at(platform.retraining_time(day)) != version:
+        return dg.MaterializeResult(metadata={"changed": False, "why": "no promotion today; the present reference stays"})
+    policy = platform.policies.monitoring
+    quarantined = set(quarantined_days(platform))
+    wanted = [add_days(day, -back) for back in range(policy.reference_days)]
+    days = sorted(one for one in wanted if one not in quarantined)
+    samples = [sampled_pairs(platform, one) for one in days]
+    trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
+    last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+    reference = build_reference(
+        model_version=version,
+        as_of=day,
+        sample=pa.concat_tables([sample.pairs for sample in samples]),
+        pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
+        examples=sampled_examples(platform, version, add_days(trained, 1), last),
+    )
+    reference = with_learned_thresholds(reference, policy)
+    write_reference(platform, day, reference)
+    limits = [asdict(threshold) for threshold in reference.thresholds]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": reference.sample.num_rows,
+            "changed": True,
+            "model_version": version,
+            "days": f"{days[0]} to {days[-1]}",
+            "mature_examples": reference.examples.num_rows,
+            "limits": table(limits),
+        }
+    )
+
+
+ASSETS = [training_set, candidate_model, evaluation, explanation, champion_model, monitoring_reference]
+CHECKS = [
+    quality_check(
+        keys.TRAINING_SET,
+        "training_set_comes_from_a_sound_day",
+        "Green when the data quality of the day passed. Red stops the retraining.",
+    )
+]
+

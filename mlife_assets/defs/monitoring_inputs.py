@@ -1,0 +1,106 @@
+"""What monitoring looks at: the day's sample, what landed, the reference, scored outcomes.
+
+Belongs here: reading and preparing inputs of the reports. Does not belong here: the reports (`monitoring`).
+
+Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled by hash
+from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.inference.candidates import candidate_pairs
+from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.defs.events import INGEST_REPORT
+from mlife_assets.defs.resources import Platform
+
+SAMPLE_TABLE = "monitoring_sample"
+REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
+
+
+@dataclass(frozen=True, eq=False)
+class DaySample:
+    """The sampled candidate pairs of one day.
+
+    Attributes:
+        pairs: sampled rows with derived features.
+        population_rows: candidate pairs that they were drawn from.
+        duplicate_pairs: repeated (user, job) among those.
+    """
+
+    pairs: pa.Table
+    population_rows: int
+    duplicate_pairs: int
+
+
+def sampled_pairs(platform: Platform, day: date) -> DaySample:
+    """Return the day's sample; the same day gives the same rows."""
+    policy = platform.policies.monitoring
+    users = platform.warehouse.read("user_features", as_of=day)
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    pairs = candidate_pairs(users, jobs, day, platform.policies.candidates)
+    keys = pairs.group_by(["user_id", "job_id"]).aggregate([]).num_rows
+    places = sample_pairs(
+        pairs["user_id"], pairs["job_id"], as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day
+    )
+    return DaySample(pair_features(pairs.take(pa.array(places))), pairs.num_rows, pairs.num_rows - keys)
+
+
+def landed_counts(platform: Platform, day: date) -> Mapping[str, int]:
+    """Return accepted rows by event type of the ingest of a partition. Raises NotFoundError when it never ran."""
+    report = platform.tables.read_report(INGEST_REPORT, day)
+    return {entry["event_type"]: entry["accepted"] for entry in report["types"]}
+
+
+def read_reference(platform: Platform, day: date) -> MonitoringReference:
+    """Return the reference of the model that is champion when partition `day` runs."""
+    version = platform.champion_version(day)
+    for stored in reversed(platform.tables.report_days(REFERENCE_REPORT)):
+        facts = platform.tables.read_report(REFERENCE_REPORT, stored)
+        if facts["model_version"] == version:
+            names = ("sample", "examples")
+            tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", stored) for name in names}
+            return MonitoringReference.from_tables(tables, facts)
+    raise NotFoundError(f"model {version} has no reference; materialize monitoring_reference for the day it was promoted")
+
+
+def write_reference(platform: Platform, day: date, reference: MonitoringReference) -> None:
+    """Store the reference of the model that was promoted on `day`."""
+    tables, facts = reference.to_tables()
+    for name, rows in tables.items():
+        platform.tables.write(f"{REFERENCE_TABLE}_{name}", day, rows)
+    platform.tables.write_report(REFERENCE_REPORT, day, facts)
+
+
+def scored_examples(platform: Platform, model_version: str, first: date, last: date) -> pa.Table:
+    """Return mature exposures of [first, last] that no policy of ours exploited, scored by a model version.
+
+    Columns: those of `labelled_examples` with derived features, `probability` and `is_positive`.
+    """
+    mart = platform.warehouse.read("labelled_examples", start=first, end=last)
+    unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]))
+    examples = pair_features(unbiased)
+    scorer = platform.scorer(model_version)
+    scores = scorer.score(feature_matrix(examples, scorer.feature_spec))
+    return examples.append_column("probability", pa.array(scores.probability)).append_column(
+        "is_positive", examples["is_applied"]
+    )
+
+
+
+
+def sampled_examples(platform: Platform, model_version: str, first: date, last: date) -> pa.Table:
+    """Return a fixed-size hash sample of `scored_examples`, in the order of the mart."""
+    examples = scored_examples(platform, model_version, first, last)
+    policy = platform.policies.monitoring
+    places = sample_pairs(
+        examples["user_id"], examples["exposure_id"], as_of=last, seed=policy.seed, rows=policy.reference_examples
+    )
+    return examples.take(pa.array(sorted(places.tolist())))

@@ -1,0 +1,163 @@
+"""Predictions: which jobs are considered for whom, and how likely each is to be applied to.
+
+Belongs here: the assets of the group `predictions` and the decision log. Does not belong here: features, candidates and
+scores themselves (`core.inference`).
+
+Concept: scoring is a pure function of the day's features and the champion of that moment, so a day can be scored again.
+"""
+
+from datetime import date, datetime
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id, prediction_id
+from mlife_assets.core.inference.candidates import candidate_pairs as find_candidate_pairs
+from mlife_assets.core.inference.exploration import explore
+from mlife_assets.core.inference.features import feature_hashes, feature_matrix, pair_features
+from mlife_assets.core.policies import policy_version
+from mlife_assets.defs import keys
+from mlife_assets.defs.metadata import table
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.quality_gate import quality_check
+from mlife_assets.defs.resources import Platform
+
+GROUP = "predictions"
+CANDIDATES_TABLE, SCORES_TABLE = "candidate_pairs", "user_job_scores"
+MESSAGE_EXPOSURE = "message"
+WRITER = "scorer"
+
+
+@dg.asset(
+    key=keys.CANDIDATE_PAIRS,
+    deps=[keys.USER_FEATURES, keys.JOB_FEATURES, keys.DATA_QUALITY_REPORT],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "features"},
+    description="One row per (user, job) that may be texted about today: consented, near, open, at most 30 a user.",
+)
+def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Find the day's candidates with their features."""
+    day = only_day(context)
+    users = platform.warehouse.read("user_features", as_of=day)
+    reachable = users.filter(pc.field("is_consented") & pc.field("time_zone").is_valid())
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    pairs = pair_features(find_candidate_pairs(reachable, jobs, day, platform.policies.candidates))
+    platform.tables.write(CANDIDATES_TABLE, day, pairs)
+    users_served = len(pc.unique(pairs["user_id"]))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": pairs.num_rows,
+            "users": users_served,
+            "users_without_a_job": reachable.num_rows - users_served,
+            "jobs": len(pc.unique(pairs["job_id"])),
+        }
+    )
+
+
+@dg.asset(
+    key=keys.USER_JOB_SCORES,
+    deps=[keys.CANDIDATE_PAIRS, keys.CHAMPION_MODEL],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"lightgbm"},
+    tags={"layer": "scores"},
+    description="P(apply | texted) of every candidate pair by the champion, with exploration picks and propensities.",
+)
+def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Score the day's candidates with the champion of that moment."""
+    day = only_day(context)
+    scorer = platform.champion_scorer(day)
+    pairs = platform.tables.read(CANDIDATES_TABLE, day)
+    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    scores = scorer.score(matrix)
+    hashes = feature_hashes(matrix)
+    policy = platform.policies.messaging
+    picks = explore(
+        pairs["user_id"], pairs["job_id"], scores.probability, share=policy.exploration_share, salt=policy.assignment_salt, as_of=day
+    )
+    ids = [
+        prediction_id(user, job, day, scorer.model_version, feature_hash)
+        for user, job, feature_hash in zip(
+            pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist(), hashes, strict=True
+        )
+    ]
+    scored = pa.table(
+        {
+            "user_id": pairs["user_id"],
+            "job_id": pairs["job_id"],
+            "model_version": pa.array([scorer.model_version] * pairs.num_rows, pa.string()),
+            "raw_score": scores.raw,
+            "probability": scores.probability,
+            "rank": picks.rank,
+            "is_exploration": picks.is_exploration,
+            "slice": pa.array(np.where(picks.is_exploration, "explore", "exploit").tolist(), pa.string()),
+            "propensity": picks.propensity,
+            "prediction_id": pa.array(ids, pa.string()),
+            "feature_hash": pa.array(hashes, pa.string()),
+            "candidate_set_hash": pairs["candidate_set_hash"],
+            "expected_value_usd": pc.multiply(pa.array(scores.probability), pairs["bid_usd_per_apply"]),
+        }
+    )
+    platform.tables.write(SCORES_TABLE, day, scored)
+    best = scored.filter(pc.equal(scored["rank"], 1)).sort_by([("probability", "descending"), ("user_id", "ascending")])
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": scored.num_rows,
+            "model_version": scorer.model_version,
+            "mean_probability": float(scores.probability.mean()) if scored.num_rows else 0.0,
+            "exploration_users": int(picks.is_exploration.sum()),
+            "most_likely": table(
+                best.slice(0, 10).select(["user_id", "job_id", "probability", "slice", "prediction_id"]).to_pylist()
+            ),
+        }
+    )
+
+
+def log_predictions(platform: Platform, day: date, scored: pa.Table, now: datetime) -> int:
+    """Append one `prediction` event per row of `scored`, with the feature row that gave the score; return the count."""
+    if scored.num_rows == 0:
+        return 0
+    pairs = platform.tables.read(CANDIDATES_TABLE, day)
+    key = pc.binary_join_element_wise(pairs["user_id"], pairs["job_id"], "\x1f")
+    wanted = pc.binary_join_element_wise(scored["user_id"], scored["job_id"], "\x1f")
+    chosen = pairs.take(pc.index_in(wanted, value_set=key.combine_chunks()))
+    scorer = platform.scorer(scored["model_version"][0].as_py())
+    matrix = feature_matrix(chosen, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    count = scored.num_rows
+    event_type = EVENT_TYPES["prediction"]
+    columns = {
+        "event_id": pa.array([event_id("prediction", p) for p in scored["prediction_id"].to_pylist()]),
+        "occurred_at": pa.array([now] * count, event_type.schema.field("occurred_at").type),
+        "observed_at": pa.array([now] * count, event_type.schema.field("observed_at").type),
+        "as_of_date": pa.array([day] * count, pa.date32()),
+        "features": pa.ListArray.from_arrays(
+            pa.array(np.arange(count + 1) * matrix.shape[1], pa.int32()), pa.array(matrix.ravel())
+        ),
+        "policy_version": pa.array([policy_version(platform.policies.messaging)] * count),
+    }
+    arrays = [
+        columns[field.name] if field.name in columns else scored[field.name].cast(field.type)
+        for field in event_type.schema
+    ]
+    platform.event_log.append("prediction", pa.table(arrays, schema=event_type.schema), writer=WRITER)
+    return count
+
+
+ASSETS = [candidate_pairs, user_job_scores]
+CHECKS = [
+    quality_check(
+        keys.CANDIDATE_PAIRS,
+        "candidate_pairs_come_from_a_sound_day",
+        "Green when the day's data quality passed. Red stops scoring and texting for the day.",
+    )
+]

@@ -1,0 +1,53 @@
+"""The day's quality verdict, where it is needed again.
+
+Belongs here: reading the quality report and the blocking checks that rest on it. Does not belong here: judging quality
+(`core.monitoring.quality`).
+
+Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. What would act on bad
+data (candidates, training) carries a blocking check that reads the report.
+"""
+
+from datetime import date
+
+import dagster as dg
+
+from mlife_assets.core.monitoring.quality import REPORT
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.defs.partitions import run_days
+from mlife_assets.defs.resources import Platform
+
+
+def quality_report(platform: Platform, day: date) -> MonitoringReport:
+    """Return the quality report of a day. Raises NotFoundError naming the asset to materialize."""
+    return platform.read_monitoring_report(REPORT, day)
+
+
+def quarantined_days(platform: Platform) -> list[date]:
+    """Return the days whose quality report failed: their features must not train or stand for normality."""
+    days = platform.tables.report_days(REPORT)
+    return [day for day in days if quality_report(platform, day).status != "ok"]
+
+
+def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.AssetChecksDefinition:
+    """Return a blocking check on `asset_key` that is green when the day's quality report passed.
+
+    Before the first promotion there is no reference and thus no report; then the check says so and is green.
+    """
+
+    @dg.asset_check(asset=asset_key, name=name, description=description, blocking=True)
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+        covered = run_days(context.run)
+        if platform.registry.champion_at(platform.run_time(covered[-1])) is None:
+            return dg.AssetCheckResult(
+                passed=True,
+                description="No model serves yet, so there is no reference to judge the day against.",
+            )
+        failed = [report for day in covered if (report := quality_report(platform, day)).status != "ok"]
+        return dg.AssetCheckResult(
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=" ".join(report.sentence for report in failed) or None,
+            metadata={"faults": "\n".join(finding.sentence for report in failed for finding in report.alarms)},
+        )
+
+    return check

@@ -1,0 +1,211 @@
+"""The platform as one resource: every port wired to its adapter.
+
+Belongs here: which adapter stands behind which port in this deployment, and where it keeps its files. Does not belong
+here: what assets do with them.
+
+Concept: assets ask for `platform` and use ports. The embedded world (market, console gateway, simulated clock) is wired
+here and nowhere else, so a production deployment replaces this wiring only. In the embedded world the present is
+the evening of the partition that runs, so a day can be lived again with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.landing import Ingest
+from mlife_assets.adapters.ledger_outbox import LedgerOutbox
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.adapters.warehouse import DuckDBWarehouse
+from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.messaging.cohorts import is_holdout
+from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.policies import Policies
+from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlife_assets.core.ports import ContactBook, EventSource
+
+SEND_DELAY = timedelta(minutes=5)
+RETRAIN_DELAY = timedelta(hours=1)
+OUTCOMES_DELAY = timedelta(hours=3)
+INGEST_TIME = timedelta(hours=23, minutes=59)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """All ports of one deployment; adapters are made when first asked for."""
+
+    settings: Settings
+    policies: Policies
+
+    @cached_property
+    def lake(self) -> ObstoreObjectStore:
+        """The bucket of events, artifacts, tables and reports."""
+        return ObstoreObjectStore.local(self.settings.lake_folder)
+
+    @cached_property
+    def landing(self) -> ObstoreObjectStore:
+        """Where exporters put their files."""
+        return ObstoreObjectStore.local(self.settings.landing_folder)
+
+    @cached_property
+    def event_log(self) -> ParquetEventLog:
+        """The source of truth."""
+        return ParquetEventLog(self.lake)
+
+    @cached_property
+    def tables(self) -> TableStore:
+        """Daily tables and reports."""
+        return TableStore(self.lake)
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        """Artifacts and who is champion."""
+        return ModelRegistry(self.lake, self.event_log)
+
+    @cached_property
+    def warehouse(self) -> DuckDBWarehouse:
+        """The marts."""
+        return DuckDBWarehouse(self.settings.warehouse_path)
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        """Every send."""
+        self.settings.private_folder.mkdir(parents=True, exist_ok=True)
+        path = self.settings.private_folder / "ledger.sqlite"
+        return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.environment != "dev")
+
+    @cached_property
+    def gateway(self) -> ConsoleGateway:
+        """The provider of text messages."""
+        self.settings.private_folder.mkdir(parents=True, exist_ok=True)
+        return ConsoleGateway(
+            self.settings.private_folder / "gateway.sqlite",
+            seed=self.settings.seed,
+            hash_key=self.settings.hash_key.get_secret_value().encode(),
+        )
+
+    @cached_property
+    def outbox(self) -> LedgerOutbox:
+        """From the ledger to the event log."""
+        return LedgerOutbox(self.ledger, self.event_log, self.lake, provider=self.gateway.name)
+
+    @cached_property
+    def contacts(self) -> ContactBook:
+        """Phone numbers."""
+        from mlife_assets.defs.embedded_world import contact_book
+
+        return contact_book(self.settings)
+
+    @cached_property
+    def event_source(self) -> EventSource:
+        """Where raw events come from."""
+        from mlife_assets.defs.embedded_world import event_source
+
+        return event_source(self.settings, self.landing, self._delivered_messages, self._is_holdout)
+
+    def run_time(self, day: date) -> datetime:
+        """Return when partition `day` decides."""
+        return run_time(day)
+
+    def sending_time(self, day: date) -> datetime:
+        """Return when partition `day` starts to send."""
+        return run_time(day) + SEND_DELAY
+
+    def retraining_time(self, day: date) -> datetime:
+        """Return when a retraining of partition `day` is decided."""
+        return run_time(day) + RETRAIN_DELAY
+
+    def outcomes_time(self, day: date) -> datetime:
+        """Return until when replies and receipts of partition `day` are read."""
+        return run_time(day) + OUTCOMES_DELAY
+
+    def ingest_at(self, day: date) -> Ingest:
+        """Return the ingest of partition `day`."""
+        return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)))
+
+    def champion_version(self, day: date) -> str:
+        """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
+        version = self.registry.champion_at(run_time(day))
+        if version is None:
+            raise NotFoundError(f"no model was promoted before {day}; run retraining_job for an earlier partition first")
+        return version
+
+    def scorer(self, model_version: str) -> LightGBMScorer:
+        """Return the scorer of a version, verified."""
+        return LightGBMScorer(self.registry.load(model_version), threads=self.policies.training.threads)
+
+    def champion_scorer(self, day: date) -> LightGBMScorer:
+        """Return the scorer of the champion when partition `day` runs."""
+        return self.scorer(self.champion_version(day))
+
+    def importance(self, model_version: str) -> Mapping[str, float]:
+        """Return mean |SHAP| per feature as measured at training."""
+        importance: Mapping[str, float] = self.registry.load(model_version).manifest["importance"]
+        return importance
+
+    def write_monitoring_report(self, name: str, day: date, report: MonitoringReport) -> None:
+        """Store a report of a day."""
+        self.tables.write_report(name, day, {"report": report.to_json()})
+
+    def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
+        """Return a report of a day. Raises NotFoundError naming the asset to materialize."""
+        return MonitoringReport.from_json(self.tables.read_report(name, day)["report"])
+
+    def dispatcher(self, day: date) -> Dispatcher:
+        """Return the dispatcher of partition `day`; its clock starts at the time of sending and moves only by pacing."""
+        clock = SimulatedClock(self.sending_time(day))
+        return Dispatcher(
+            self.ledger,
+            self.gateway,
+            self.contacts,
+            self.policies.messaging,
+            recheck=self._recheck(day),
+            clock=clock,
+            sleep=lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)),
+        )
+
+    def _recheck(self, day: date) -> Recheck:
+        """Return a reader of what is known of recipients at send time, which forbids sending on an unsound day."""
+
+        @cache
+        def known() -> dict[str, Recipient]:
+            if self.read_monitoring_report(QUALITY_REPORT, day).status != "ok":
+                raise GateClosedError(f"data quality of {day} is not sound, so nothing is sent; see data_quality_report")
+            columns = ["user_id", "is_consented", "state_code", "time_zone"]
+            users = self.warehouse.read("user_features", as_of=day, columns=columns)
+            return {row.pop("user_id"): Recipient(**row) for row in users.to_pylist()}
+
+        def recheck(user_ids: Sequence[str]) -> dict[str, Recipient]:
+            recipients = known()
+            return {user_id: recipients[user_id] for user_id in user_ids if user_id in recipients}
+
+        return recheck
+
+    def _delivered_messages(self, day: date) -> pa.Table:
+        """Return the texts that reached people on `day`, with the job that each was about."""
+        sent = self.gateway.sent_messages(day)
+        sent = sent.filter(sent["is_delivered"])
+        jobs = {row.message_id: row.job_id for row in self.ledger.rows(as_of_date=day)}
+        job_ids = pa.array([jobs[message_id] for message_id in sent["message_id"].to_pylist()], pa.string())
+        return sent.append_column("job_id", job_ids).select(["message_id", "user_id", "job_id", "sent_at"])
+
+    def _is_holdout(self, user_id: str) -> bool:
+        policy = self.policies.messaging
+        return is_holdout(user_id, salt=policy.assignment_salt, share=policy.holdout_share)

@@ -1,0 +1,152 @@
+"""Sensors: what runs because something happened.
+
+Belongs here: looking, and translating what a pure function decides into run requests. Does not belong here: decisions,
+and effects: a sensor is evaluated at least once, so it never sends.
+
+Concept: stateless and keyed. A tick looks at what is recorded and at the runs that exist; `run_key` makes asking twice
+harmless, and an attempt is part of the key because a key is used up even by a run that failed.
+"""
+
+from collections import defaultdict
+from datetime import date
+
+import dagster as dg
+
+from mlife_assets.core.ids import digest
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.monitoring.trigger import DecisionFacts, RunState, outstanding_retrainings
+from mlife_assets.core.windows import add_days
+from mlife_assets.defs import keys
+from mlife_assets.defs.events import INGEST_REPORT
+from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
+from mlife_assets.defs.resources import Platform
+
+DECISION_TAG = "mlife/decision_id"
+DECISIONS_SEEN = 60
+INTERVAL_SECONDS = 30
+_FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
+    records = instance.fetch_materializations(keys.RETRAIN_DECISION, limit=DECISIONS_SEEN).records
+    found: dict[str, DecisionFacts] = {}
+    for record in records:
+        materialization = record.asset_materialization
+        if materialization is None or materialization.partition is None:
+            continue
+        metadata = {name: value.value for name, value in materialization.metadata.items()}
+        facts = DecisionFacts(
+            str(metadata["decision_id"]), date.fromisoformat(materialization.partition), metadata["verdict"]
+        )
+        found.setdefault(facts.as_of_date.isoformat(), facts)
+    return sorted(found.values(), key=lambda facts: facts.as_of_date)
+
+
+def _run_states(instance: dg.DagsterInstance, decision_ids: list[str]) -> dict[str, list[RunState]]:
+    states: dict[str, list[RunState]] = defaultdict(list)
+    for decision_id in decision_ids:
+        for run in reversed(instance.get_runs(filters=dg.RunsFilter(tags={DECISION_TAG: decision_id}))):
+            if run.status in _FAILED:
+                states[decision_id].append("failed")
+            else:
+                states[decision_id].append("succeeded" if run.status == dg.DagsterRunStatus.SUCCESS else "active")
+    return states
+
+
+@dg.sensor(
+    job=retraining_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches exactly one retraining run for each decision of the governor to retrain.",
+)
+def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for the retraining runs that decisions still need."""
+    decisions = _decisions(context.instance)
+    wanted = [decision.decision_id for decision in decisions if decision.verdict == "retrain"]
+    outlook = outstanding_retrainings(decisions, _run_states(context.instance, wanted))
+    if outlook.exhausted:
+        context.log.error(outlook.sentence)
+    if not outlook.requests:
+        return dg.SkipReason(outlook.sentence)
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=request.run_key,
+                partition_key=request.as_of_date.isoformat(),
+                tags={DECISION_TAG: request.decision_id, "mlife/attempt": str(request.attempt)},
+            )
+            for request in outlook.requests
+        ]
+    )
+
+
+@dg.sensor(
+    job=ingest_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Lands files that arrived after the daily run of their day.",
+)
+def landed_files_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for an ingest of every landed day whose files are not those that were ingested."""
+    files: dict[date, list[str]] = defaultdict(list)
+    for key in platform.landing.list(""):
+        parts = key.split("/")
+        if len(parts) == 3 and parts[1].startswith("dt="):
+            files[date.fromisoformat(parts[1].removeprefix("dt="))].append(key)
+    requests = []
+    for day in platform.tables.report_days(INGEST_REPORT):
+        eve = add_days(day, -1)
+        known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
+        if len(files[eve]) > known:
+            key = f"ingest-{day.isoformat()}-{digest(files[eve], 12)}"
+            requests.append(dg.RunRequest(run_key=key, partition_key=day.isoformat()))
+    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("every landed file was ingested")
+
+
+@dg.sensor(
+    job=inbound_texts_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Reads replies and delivery receipts as soon as the provider has some.",
+)
+def inbound_texts_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a reading when the newest day of sending has unread replies or unsettled sends with a receipt."""
+    sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
+    if not sent:
+        return dg.SkipReason("no send awaits a receipt")
+    day = max(row.as_of_date for row in sent)
+    until = platform.outcomes_time(day)
+    awaited = {row.message_id for row in sent}
+    receipts = [receipt.message_id for receipt in platform.gateway.receipts(until=until) if receipt.message_id in awaited]
+    unread = sorted({inbound.inbound_id for inbound in platform.gateway.inbound(until=until)} - platform.ledger.known_inbound())
+    if not receipts and not unread:
+        return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived")
+    key = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, partition_key=day.isoformat())])
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes down every failed run for people: which job, which partition, what failed first.",
+)
+def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
+    """Keep one alert per failed run below `alerts/`."""
+    import orjson
+
+    run = context.dagster_run
+    alert = {
+        "run_id": run.run_id,
+        "job": run.job_name,
+        "partition": run.tags.get("dagster/partition"),
+        "message": context.failure_event.message,
+        "runbook": "docs/runbooks",
+    }
+    platform.lake.replace(f"alerts/{run.run_id}.json", orjson.dumps(alert, option=orjson.OPT_SORT_KEYS))
+    context.log.error(f"{run.job_name} failed for {alert['partition']}: {alert['message']}")
+
+
+SENSORS = [retrain_on_drift_sensor, landed_files_sensor, inbound_texts_sensor, run_failure_alert_sensor]

@@ -1,0 +1,1 @@
+"""The simulated job market: the embedded world."""

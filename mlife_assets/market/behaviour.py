@@ -1,0 +1,245 @@
+"""How people respond to a job: the truth that a model can only estimate.
+
+Belongs here: the probability of a click and of an application for (person, job) pairs, and delays. Does not belong
+here: which jobs are shown (`browsing`), bookkeeping (`simulation`).
+
+Concept: two logits. What attracts a click (same trade, shift, seniority, taste, nearness, pay, a popular and fresh
+posting, an active person) echoes in the application; pay and distance have the elasticities of the literature for both
+steps together. A text is a weaker prompt than a search result, and each recent text weakens the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+
+from mlife_assets.core.events import EMBEDDING_SIZE, OCCUPATION_GROUPS
+from mlife_assets.market.injections import drifted_taste, elasticity, hidden_shift, odds_shift
+from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population
+from mlife_assets.market.world import Calibration, MarketConfig
+
+EARTH_RADIUS_KM = 6371.0088
+GROUP_APPLY_OFFSETS = dict(
+    zip(
+        OCCUPATION_GROUPS,
+        (-0.30, -0.15, 0.0, -0.20, 0.25, 0.10, 0.30, 0.20, 0.05, 0.10, -0.10, -0.20, 0.05, 0.15),
+        strict=True,
+    )
+)
+"""Applications per click differ by trade (6-20 %)."""
+
+AGE_DAYS = (1.0, 2.0, 7.0, 30.0)
+AGE_LOG_FACTORS = (0.0, -0.693, -1.099, -1.386)
+"""Applications halve after the first day and have lost two thirds after a week."""
+
+
+class Seekers(Protocol):
+    """The people of `respond`: arrays by row."""
+
+    @property
+    def group(self) -> np.ndarray:
+        """Position of the occupation group."""
+        ...
+
+    @property
+    def seniority(self) -> np.ndarray:
+        """0 to 3."""
+        ...
+
+    @property
+    def shift(self) -> np.ndarray:
+        """Position in `SHIFTS`."""
+        ...
+
+    @property
+    def latitude(self) -> np.ndarray:
+        """Degrees."""
+        ...
+
+    @property
+    def longitude(self) -> np.ndarray:
+        """Degrees."""
+        ...
+
+    @property
+    def reservation_pay(self) -> np.ndarray:
+        """US dollars per hour."""
+        ...
+
+    @property
+    def activity(self) -> np.ndarray:
+        """Propensity to click, standard normal."""
+        ...
+
+
+class Offers(Protocol):
+    """The jobs of `respond`: arrays by row."""
+
+    @property
+    def group(self) -> np.ndarray:
+        """Position of the occupation group."""
+        ...
+
+    @property
+    def seniority(self) -> np.ndarray:
+        """0 to 3."""
+        ...
+
+    @property
+    def shift(self) -> np.ndarray:
+        """Position in `SHIFTS`."""
+        ...
+
+    @property
+    def latitude(self) -> np.ndarray:
+        """Degrees."""
+        ...
+
+    @property
+    def longitude(self) -> np.ndarray:
+        """Degrees."""
+        ...
+
+    @property
+    def pay(self) -> np.ndarray:
+        """US dollars per hour."""
+        ...
+
+    @property
+    def posted_us(self) -> np.ndarray:
+        """Microseconds since 1970."""
+        ...
+
+    @property
+    def appeal(self) -> np.ndarray:
+        """Popularity in being clicked, standard normal."""
+        ...
+
+    @property
+    def quality(self) -> np.ndarray:
+        """What tastes respond to, (n, 8)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What people want on one day: everything that injections can move.
+
+    Attributes:
+        taste: true tastes, float64 (people, 8).
+        elasticity: of applications to pay.
+        odds_shift: added to the logits of click and of apply.
+    """
+
+    taste: np.ndarray
+    elasticity: float
+    odds_shift: float
+
+
+@dataclass(frozen=True)
+class Response:
+    """Probabilities of n pairs, float64 (n,): of a click given shown, of an application given a click."""
+
+    click: np.ndarray
+    apply: np.ndarray
+
+
+def mood_of_day(config: MarketConfig, people: Population, day: date) -> Mood:
+    """Return what people want on `day`."""
+    taste = drifted_taste(config.seed, config.injections, day, people.taste)
+    shift = hidden_shift(config.injections, day)
+    if shift:
+        taste = taste + shift * (np.arange(EMBEDDING_SIZE) == 0)
+    usual = config.calibration.pay_elasticity
+    return Mood(taste, elasticity(config.injections, day, usual), odds_shift(config.injections, day))
+
+
+def distance_km(
+    latitude: np.ndarray, longitude: np.ndarray, other_latitude: np.ndarray, other_longitude: np.ndarray
+) -> np.ndarray:
+    """Return great-circle distances in km between points in degrees."""
+    first, second = np.radians(latitude), np.radians(other_latitude)
+    half = np.sin((second - first) / 2) ** 2
+    half = half + np.cos(first) * np.cos(second) * np.sin(np.radians(other_longitude - longitude) / 2) ** 2
+    return 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, half)))
+
+
+def pair_distance_km(people: Seekers, jobs: Offers, person: np.ndarray, job: np.ndarray) -> np.ndarray:
+    """Return home-to-job distances of pairs."""
+    return distance_km(people.latitude[person], people.longitude[person], jobs.latitude[job], jobs.longitude[job])
+
+
+def freshness(jobs: Offers, job: np.ndarray, moment_us: np.ndarray | int) -> np.ndarray:
+    """Return the log factor of a posting's age, 0 on its first day and falling."""
+    age = (moment_us - jobs.posted_us[job]) / MICROSECONDS_PER_DAY
+    return np.interp(age, AGE_DAYS, AGE_LOG_FACTORS)
+
+
+def _logistic(logit: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-logit))
+
+
+def respond(
+    calibration: Calibration,
+    people: Seekers,
+    jobs: Offers,
+    mood: Mood,
+    person: np.ndarray,
+    job: np.ndarray,
+    moment_us: np.ndarray | int,
+    *,
+    is_text: bool,
+    position: np.ndarray | None = None,
+    recent_texts: np.ndarray | None = None,
+) -> Response:
+    """Return the true probabilities of pairs.
+
+    Args:
+        calibration: behaviour of people.
+        people, jobs: the world.
+        mood: of the day.
+        person, job: row numbers, int64 (n,).
+        moment_us: when shown, microseconds since 1970.
+        is_text: whether shown by a text instead of a page.
+        position: place on the page from 1, (n,); 1 if not given.
+        recent_texts: texts that each person got within the fatigue days before, (n,).
+    """
+    attraction = calibration.same_group * (people.group[person] == jobs.group[job])
+    attraction = attraction + calibration.same_shift * (people.shift[person] == jobs.shift[job])
+    attraction += calibration.seniority_gap * np.abs(people.seniority[person] - jobs.seniority[job])
+    match = np.einsum("nk,nk->n", mood.taste[person], jobs.quality[job]) / np.sqrt(EMBEDDING_SIZE)
+    attraction += calibration.taste * match + calibration.popularity * jobs.appeal[job]
+    attraction += calibration.activity * people.activity[person]
+    echo = calibration.apply_echo
+    kilometres = np.minimum(pair_distance_km(people, jobs, person, job), calibration.distance_cap_km)
+    nearness = calibration.distance_per_km / (1.0 + echo) * kilometres
+    pay = mood.elasticity * np.log(jobs.pay[job] / people.reservation_pay[person])
+    age = (1.0 - calibration.age_share_seen) * freshness(jobs, job, moment_us)
+    click = attraction + nearness + calibration.click_share * pay + age + mood.odds_shift
+    click += calibration.text_click_intercept if is_text else calibration.click_intercept
+    if position is not None:
+        click = click + calibration.position * (np.minimum(position, 10) - 1)
+    offsets = np.array(list(GROUP_APPLY_OFFSETS.values()))[jobs.group[job]]
+    apply = echo * (attraction + nearness) + (1.0 - calibration.click_share) * pay + offsets + mood.odds_shift
+    apply += calibration.text_apply_intercept if is_text else calibration.apply_intercept
+    click_probability = _logistic(click)
+    if recent_texts is not None:
+        click_probability = click_probability * calibration.fatigue_per_contact**recent_texts
+    return Response(click_probability, _logistic(apply))
+
+
+def text_click_delay_us(calibration: Calibration, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Return the time from a text to its click, lognormal, in microseconds."""
+    minutes = calibration.click_delay_median_minutes * np.exp(calibration.click_delay_sigma * rng.normal(size=size))
+    return (minutes * 6e7).astype(np.int64) + 1
+
+
+def apply_delay_us(calibration: Calibration, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Return the time from a click to its application: mostly minutes, else exponential days, in microseconds."""
+    same_session = rng.random(size) < calibration.same_session_share
+    minutes = rng.exponential(6.0, size)
+    hours = rng.exponential(calibration.apply_delay_hours, size)
+    return np.where(same_session, minutes * 6e7, hours * 3.6e9).astype(np.int64) + 1

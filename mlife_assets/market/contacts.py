@@ -1,0 +1,88 @@
+"""The private directory of phone numbers: outside the lake, readable by its owner only.
+
+Belongs here: drawing fictional numbers and the embedded `core.ports.ContactBook`. Does not belong here: anything that
+is logged or exported; a number leaves this module only into the hands of a gateway.
+
+Concept: every number is 555-0100 to 555-0199 under a real area code of the person's time zone: set aside for fiction,
+valid in form, unique. There are 100 per area code; a world with more people than numbers has people without one.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.market.catalogue import area_codes, load_catalogue
+from mlife_assets.market.exporter import parquet_bytes
+from mlife_assets.market.population import draw_population
+from mlife_assets.market.world import MarketConfig, Stream, generator
+
+NUMBERS_PER_AREA_CODE = 100
+CONTACTS_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("phone_number", pa.string())])
+OWNER_ONLY = 0o600
+
+
+def _numbers_of(codes: tuple[str, ...]) -> list[str]:
+    """Return all fictional numbers of area codes, spread over the codes: the first of each, the second of each."""
+    return [f"+1{code}555{100 + last:04d}" for last in range(NUMBERS_PER_AREA_CODE) for code in codes]
+
+
+def draw_contacts(config: MarketConfig) -> pa.Table:
+    """Return user_id and E.164 phone_number (null where numbers ran out) of all people of a world."""
+    catalogue = load_catalogue()
+    people = draw_population(config, catalogue)
+    rng = generator(config.seed, Stream.CONTACTS)
+    order = rng.permutation(len(people))
+    pools = {zone: _numbers_of(codes) for zone, codes in area_codes().items()}
+    zones = np.array([metro.time_zone for metro in catalogue.metros])[people.metro[order]]
+    numbers: np.ndarray = np.full(len(people), None, dtype=object)
+    spare: list[str] = []
+    for zone, pool in pools.items():
+        rows = order[zones == zone]
+        served = min(len(rows), len(pool))
+        numbers[rows[:served]] = pool[:served]
+        spare += pool[served:]
+    without = order[np.array([number is None for number in numbers[order]], dtype=bool)][: len(spare)]
+    numbers[without] = spare[: len(without)]
+    return pa.table([people.user_ids, pa.array(numbers, pa.string())], schema=CONTACTS_SCHEMA)
+
+
+def write_contact_book(config: MarketConfig, path: Path) -> None:
+    """Write the contact book of a world to `path`, readable by its owner only; the same world gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.touch(mode=OWNER_ONLY)
+    partial.write_bytes(parquet_bytes(draw_contacts(config)))
+    partial.replace(path)
+
+
+class ParquetContactBook:
+    """`core.ports.ContactBook` on a Parquet file.
+
+    Args:
+        path: the file, as `write_contact_book` writes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Remember the file; it is read when the first number is asked for."""
+        self._path = path
+
+    @cached_property
+    def _numbers(self) -> dict[str, str | None]:
+        if not self._path.exists():
+            raise NotFoundError(f"there is no contact book {self._path.name}; write it with write_contact_book")
+        try:
+            table = pq.read_table(self._path, columns=CONTACTS_SCHEMA.names, partitioning=None)
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInputError(f"contact book {self._path.name} cannot be read; write it again") from error
+        users, numbers = (table[name].to_pylist() for name in CONTACTS_SCHEMA.names)
+        return dict(zip(users, numbers, strict=True))
+
+    def phone_number(self, user_id: str) -> str | None:
+        """Return the E.164 number of a user, None when there is none. Raises when the book cannot be read."""
+        return self._numbers.get(user_id)

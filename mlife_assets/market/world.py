@@ -1,0 +1,174 @@
+"""What world is simulated: its size, dates, seed and injections, and the numbers that calibrate it.
+
+Belongs here: the frozen configuration, the calibration table, seeded random streams. Does not belong here: drawing
+anything.
+
+Concept: a random stream is named by (seed, day, purpose), so the draw of a day depends neither on the days before nor
+on how often the process was restarted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from enum import IntEnum
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.injections import Injection
+
+METROS_MAXIMUM = 16
+"""Metros with people from the first day; the next one of the catalogue is the new city."""
+
+
+class Stream(IntEnum):
+    """Purpose of a random stream."""
+
+    PEOPLE = 1
+    PREFERENCES = 2
+    FIRST_POSTINGS = 3
+    POSTINGS = 4
+    BROWSING = 5
+    RESPONSES = 6
+    TEXT_RESPONSES = 7
+    HIRES = 8
+    RECRUITERS = 9
+    CONTACTS = 10
+    BOTS = 11
+    DUPLICATES = 12
+    WITHDRAWALS = 13
+    CONSENT = 14
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Behaviour of people, as logits unless said otherwise. Sources: the README of `data`.
+
+    The elasticity of applications to pay and the effect of distance are those of click and apply together: a click
+    carries `click_share` of pay, and an application repeats `apply_echo` of what moved the click.
+    """
+
+    impressions_per_user_day: float = 1.37
+    view_rate_sigma: float = 1.0
+    click_intercept: float = -2.45
+    apply_intercept: float = -3.33
+    text_click_intercept: float = -2.85
+    text_apply_intercept: float = -3.6
+    same_group: float = 1.35
+    same_shift: float = 0.55
+    seniority_gap: float = -0.3
+    taste: float = 0.75
+    activity: float = 0.6
+    popularity: float = 0.35
+    apply_echo: float = 0.6
+    distance_per_km: float = -0.0268
+    distance_cap_km: float = 120.0
+    pay_elasticity: float = 0.8
+    click_share: float = 0.375
+    age_share_seen: float = 0.6
+    position: float = -0.08
+    fatigue_per_contact: float = 0.91
+    fatigue_days: int = 14
+    taste_noise: float = 0.35
+    text_noise: float = 0.15
+    browse_same_group: float = 0.9
+    browse_popularity: float = 0.65
+    browse_per_km: float = -0.01
+    browse_away_share: float = 0.03
+    browse_radius_km: float = 60.0
+    posting_life_shape: float = 2.0
+    posting_life_scale_days: float = 11.0
+    withdrawn_share_per_day: float = 0.008
+    click_delay_median_minutes: float = 20.0
+    click_delay_sigma: float = 1.6
+    same_session_share: float = 0.7
+    apply_delay_hours: float = 36.0
+    hire_share: float = 0.2
+    hire_days: float = 18.0
+    hire_days_shift_work: float = 5.0
+    consent_share: float = 0.75
+    revoke_share_per_day: float = 0.0002
+    home_sd_km: float = 12.0
+    delivered_share: float = 0.965
+    weekday_factor: tuple[float, ...] = (1.2, 1.2, 1.05, 1.05, 0.9, 0.6, 0.6)
+
+
+@dataclass(frozen=True)
+class MarketConfig:
+    """One simulated world.
+
+    Attributes:
+        seed: of everything random.
+        users: signed up on the first day; as many as `dormant_share` more wait for the new city.
+        jobs: open at any time, about.
+        start_date: first simulated day.
+        history_days: days texted by the recruiters' own tool; the days after are texted by the platform.
+        injections: drifts and faults.
+        metros: the largest so many of the catalogue.
+        dormant_share: people of the new city as a share of `users`.
+        recruiter_texts_per_day: texts of the recruiters' tool per user and day (0.2: 2,000 at 10,000 users).
+        recruiter_explore_share: share of those that go to a random near job.
+        messages_per_opening: texts per opening and day.
+        campaign, brand: of the recruiters' texts.
+    """
+
+    seed: int = 20_260_403
+    users: int = 10_000
+    jobs: int = 800
+    start_date: date = date(2026, 4, 3)
+    history_days: int = 60
+    injections: tuple[Injection, ...] = ()
+    metros: int = METROS_MAXIMUM
+    dormant_share: float = 0.15
+    recruiter_texts_per_day: float = 0.2
+    recruiter_explore_share: float = 0.1
+    messages_per_opening: int = 8
+    campaign: str = "job_of_the_day"
+    brand: str = "Northstar Jobs"
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def __post_init__(self) -> None:
+        """Refuse worlds that cannot be simulated."""
+        bounds = {"users": (1, 2_000_000), "jobs": (1, 200_000), "history_days": (0, 2_000)}
+        bounds |= {"metros": (1, METROS_MAXIMUM), "seed": (0, 2**63)}
+        for name, (low, high) in bounds.items():
+            if not low <= getattr(self, name) <= high:
+                raise InvalidInputError(f"MarketConfig.{name} is {getattr(self, name)}; set it in [{low}, {high}]")
+
+    @property
+    def first_lived_date(self) -> date:
+        """The first day without texts of the recruiters' tool."""
+        return add_days(self.start_date, self.history_days)
+
+    @property
+    def dormant_users(self) -> int:
+        """People of the new city."""
+        return round(self.users * self.dormant_share)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that shapes the world."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def tiny_config(**changes: object) -> MarketConfig:
+    """Return a world for tests: 300 people, 60 jobs, 3 metros, 20 days of history."""
+    values: dict[str, object] = {"seed": 1, "users": 300, "jobs": 60, "metros": 3, "history_days": 20}
+    return MarketConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def generator(seed: int, stream: Stream, day: date | None = None) -> np.random.Generator:
+    """Return the random generator of a purpose, on a day if it recurs daily."""
+    ordinal = 0 if day is None else day.toordinal()
+    return np.random.default_rng(np.random.SeedSequence([seed, int(stream), ordinal]))
+
+
+def metro_shares(metros: int) -> np.ndarray:
+    """Return how people and postings spread over metros by rank, Zipf-like, float64 (metros,)."""
+    weights = (np.arange(metros) + 3.0) ** -0.7
+    return weights / weights.sum()

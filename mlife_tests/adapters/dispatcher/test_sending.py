@@ -1,0 +1,369 @@
+"""Sending on real parts: ledger on SQLite and PostgreSQL, console gateway; invariants 7, 8, 9 and 11."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher.reports import DispatchReport
+from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
+from mlife_assets.core.ids import message_id
+from mlife_assets.core.messaging.cohorts import is_holdout
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import Accepted, LedgerRow, OutboundMessage
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+POLICY = MessagingPolicy(holdout_share=0.0)
+CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0)
+TEXAN = Recipient(is_consented=True, state_code="TX", time_zone="America/Chicago")
+PHONE = "+12125550142"
+
+
+class SimulatedClock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class Contacts:
+    def __init__(self, number: str | None = PHONE, error: Exception | None = None) -> None:
+        self.number, self.error = number, error
+
+    def phone_number(self, user_id: str) -> str | None:
+        if self.error:
+            raise self.error
+        return self.number
+
+
+def everyone(user_ids: Sequence[str]) -> Mapping[str, Recipient]:
+    return dict.fromkeys(user_ids, TEXAN)
+
+
+def plan(ledger: Any, users: Sequence[str], campaign: str = POLICY.campaign, day: date = DAY) -> None:
+    rows = [
+        LedgerRow(message_id(u, campaign, day), u, "j", campaign, day, "hi", "planned", 0, None, NOW) for u in users
+    ]
+    ledger.plan(rows, now=NOW)
+    ledger.approve(campaign, day, now=NOW)
+
+
+class World:
+    def __init__(self, ledger: Any, tmp_path: Any, faults: GatewayFaults = CALM) -> None:
+        self.ledger, self.clock = ledger, SimulatedClock()
+        self.gateway: Any = ConsoleGateway(tmp_path / "gateway.sqlite", seed=3, hash_key=b"k", faults=faults)
+        self.contacts: Any = Contacts()
+        self.recheck: Any = everyone
+        self.policy = POLICY
+
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self.ledger, self.gateway, self.contacts, self.policy, recheck=self.recheck, clock=self.clock,
+            sleep=self.clock.sleep,
+        )  # fmt: skip
+
+    def dispatch(self) -> DispatchReport:
+        return self.dispatcher().dispatch(POLICY.campaign, DAY, worker="w")
+
+    def states(self) -> dict[str, str]:
+        return {row.user_id: row.state for row in self.ledger.rows()}
+
+    def requests(self) -> int:
+        return sum(self.gateway.request_counts()["requests"].to_pylist())
+
+
+@pytest.fixture
+def world(ledger, tmp_path):
+    found = World(ledger, tmp_path)
+    yield found
+    found.gateway.close()
+
+
+def test_approved_texts_are_sent_once_however_often_dispatched(world):
+    plan(world.ledger, ["a", "b", "c"])
+    assert world.dispatch().accepted == 3
+    assert world.dispatch().accepted == 0
+    assert world.requests() == 3
+    assert world.dispatcher().collect_receipts(NOW + timedelta(hours=2)) == 3
+    assert world.dispatcher().collect_receipts(NOW + timedelta(hours=2)) == 0
+    assert set(world.states().values()) <= {"delivered", "undelivered"}
+    times = world.ledger.transitions()["occurred_at"].to_pylist()[-3:]
+    assert all(NOW < time < NOW + timedelta(hours=2) for time in times)
+
+
+def test_planned_but_not_approved_is_not_sent(world):
+    rows = [LedgerRow("m", "a", "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)]
+    world.ledger.plan(rows, now=NOW)
+    assert world.dispatch().accepted == 0
+    assert world.requests() == 0
+
+
+@pytest.mark.parametrize(
+    ("recipient", "reason"),
+    [
+        (None, "unknown_recipient"),
+        (replace(TEXAN, is_consented=False), "no_consent"),
+        (replace(TEXAN, is_consented=None), "no_consent"),
+        (replace(TEXAN, state_code=None), "unknown_state"),
+        (replace(TEXAN, time_zone=None), "unknown_time_zone"),
+        (replace(TEXAN, state_code="HI", time_zone="Pacific/Honolulu"), "quiet_hours"),
+    ],
+)
+def test_what_changed_since_the_plan_is_seen_at_send_time(world, recipient, reason):
+    plan(world.ledger, ["a", "b"])
+    world.recheck = lambda users: {u: r for u, r in {"a": recipient, "b": TEXAN}.items() if r}
+    report = world.dispatch()
+    assert (report.accepted, report.suppressed) == (1, ((reason, 1),))
+    assert world.states() == {"a": "suppressed", "b": "accepted"}
+    assert world.ledger.transitions()["detail"].to_pylist().count(reason) == 1
+
+
+@pytest.mark.parametrize("number", [None, "", "12125550142", "+1 212 555 0142", "+0123456789", "+12125550142; x"])
+def test_no_valid_number_no_text(world, number):
+    plan(world.ledger, ["a"])
+    world.contacts = Contacts(number)
+    report = world.dispatch()
+    assert report.suppressed[0][0] in {"no_phone_number", "invalid_phone_number"}
+    assert world.requests() == 0
+
+
+@pytest.mark.parametrize("broken", ["contacts", "recheck"])
+def test_a_list_that_cannot_be_read_is_not_an_empty_list(world, broken, caplog):
+    plan(world.ledger, ["a", "b"])
+    error = OSError(f"cannot read the entry of {PHONE}")
+
+    def fail(user_ids: Sequence[str]) -> Mapping[str, Recipient]:
+        raise error
+
+    setattr(world, broken, Contacts(error=error) if broken == "contacts" else fail)
+    with pytest.raises(GateClosedError) as caught:
+        world.dispatch()
+    assert world.requests() == 0
+    assert PHONE not in str(caught.value)
+    assert caught.value.__context__ is None
+    world.contacts, world.recheck = Contacts(), everyone
+    assert world.dispatch().accepted == 2, "after the repair the same worker sends them"
+
+
+def test_a_quality_block_stops_everything(world):
+    plan(world.ledger, ["a"])
+
+    def blocked(user_ids: Sequence[str]) -> Mapping[str, Recipient]:
+        raise GateClosedError("data quality failed today")
+
+    world.recheck = blocked
+    with pytest.raises(GateClosedError, match="data quality"):
+        world.dispatch()
+    assert world.requests() == 0
+
+
+def test_the_holdout_is_never_sent_even_if_somebody_planned_it(world):
+    world.policy = replace(POLICY, holdout_share=0.5)
+    users = [f"u{i}" for i in range(20)]
+    plan(world.ledger, users)
+    world.dispatch()
+    sent = set(world.gateway.request_counts()["user_id"].to_pylist())
+    assert sent == {u for u in users if not is_holdout(u, salt=POLICY.assignment_salt, share=0.5)}
+    assert 0 < len(sent) < 20
+
+
+class Interfering:
+    """A gateway during whose n-th call something else happens."""
+
+    name = "console"
+
+    def __init__(self, inner: ConsoleGateway, action: Any, at: int = 1) -> None:
+        self.inner, self.action, self.at, self.calls = inner, action, at, 0
+
+    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
+        self.calls += 1
+        accepted = self.inner.send(message, now=now)
+        if self.calls == self.at:
+            self.action(message)
+        return accepted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def test_a_pause_stops_rows_in_flight(world):
+    plan(world.ledger, [f"u{i}" for i in range(6)])
+    world.gateway = Interfering(
+        world.gateway, lambda _: world.ledger.pause(actor="ann", reason="link broken", now=NOW), at=2
+    )
+    report = world.dispatch()
+    assert (report.accepted, report.stopped_by) == (2, "paused")
+    assert world.dispatch().stopped_by == "paused"
+    world.ledger.resume(actor="ann", reason="fixed", now=NOW)
+    assert world.dispatch().accepted == 4
+
+
+def test_a_stop_reaches_rows_already_leased(world):
+    users = [f"u{i}" for i in range(6)]
+    plan(world.ledger, users)
+    order = [row.user_id for row in world.ledger.rows()]
+    victim = order[4]
+    world.gateway = Interfering(world.gateway, lambda _: world.ledger.suppress(victim, now=NOW, reason="inbound_stop"))
+    assert world.dispatch().accepted == 5
+    assert world.states()[victim] == "suppressed"
+    assert victim not in world.gateway.request_counts()["user_id"].to_pylist()
+
+
+def test_the_window_may_close_while_sending(world):
+    plan(world.ledger, ["a", "b", "c"])
+    closing = datetime(2026, 6, 2, 21, 59, 59, 999_000, tzinfo=UTC)
+    world.clock.time = closing
+    world.recheck = lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Denver"))
+    world.policy = replace(POLICY, provider_messages_per_second=1)
+    report = world.dispatch()
+    assert report.accepted == 1
+    assert report.suppressed == (("quiet_hours", 2),)
+
+
+def test_caps_hold_between_campaigns_and_the_daily_budget_holds(world):
+    plan(world.ledger, ["a"], campaign="other")
+    world.dispatcher().dispatch("other", DAY, worker="w")
+    plan(world.ledger, ["a", "b", "c", "d"])
+    world.policy = replace(POLICY, maximum_messages_per_day=2)
+    report = world.dispatch()
+    assert report.accepted <= 2
+    report = world.dispatch()
+    counts = world.gateway.request_counts()
+    assert counts.num_rows == 3
+    assert report.stopped_by in {"daily_budget", None}
+    assert counts["user_id"].to_pylist().count("a") == 1
+
+
+def test_yesterdays_rows_expire_instead_of_being_sent(world):
+    plan(world.ledger, ["a"])
+    world.clock.time = NOW + timedelta(days=1)
+    report = world.dispatch()
+    assert (report.accepted, report.expired, world.requests()) == (0, 1, 0)
+
+
+class Throttling:
+    name = "console"
+
+    def __init__(self, times: int) -> None:
+        self.left, self.calls = times, 0
+
+    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
+        self.calls += 1
+        if self.left:
+            self.left -= 1
+            raise ProviderThrottledError("slow down")
+        return Accepted("p")
+
+
+@pytest.mark.parametrize(("times", "calls", "state"), [(2, 3, "accepted"), (99, 5, "throttled")])
+def test_throttled_texts_are_tried_again_within_bounds(world, times, calls, state):
+    real, world.gateway = world.gateway, Throttling(times)
+    plan(world.ledger, ["a"])
+    world.dispatch()
+    assert (world.gateway.calls, world.states()["a"]) == (calls, state)
+    world.dispatch()
+    assert world.gateway.calls == calls
+    assert world.clock.time > NOW + timedelta(seconds=2), "it backed off"
+    world.gateway = real
+
+
+class Failing:
+    name = "console"
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.calls = error, 0
+
+    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
+        self.calls += 1
+        raise self.error
+
+    def find(self, message_id: str) -> Accepted | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError(PHONE), ConnectionResetError(PHONE), ValueError(f"bad answer for {PHONE}")]
+)
+def test_any_other_failure_is_ambiguous_never_resent_and_closed_after_72_hours(world, error, caplog):
+    caplog.set_level(logging.DEBUG)
+    real, world.gateway = world.gateway, Failing(error)
+    plan(world.ledger, ["a"])
+    assert world.dispatch().ambiguous == 1
+    assert world.dispatch().ambiguous == 0
+    assert world.gateway.calls == 1
+    assert world.dispatcher().reconcile(NOW + timedelta(hours=71)).still_ambiguous == 1
+    world.clock.time = NOW + timedelta(hours=73)
+    assert world.dispatcher().reconcile().unknown == 1
+    assert world.states() == {"a": "unknown"}
+    assert world.gateway.calls == 1
+    details = str(world.ledger.transitions().to_pylist())
+    assert "2125550142" not in details + caplog.text
+    world.gateway = real
+
+
+def test_an_unhealthy_provider_stops_the_dispatch(world):
+    real, world.gateway = world.gateway, Failing(TimeoutError())
+    plan(world.ledger, [f"u{i:02d}" for i in range(30)])
+    report = world.dispatch()
+    assert (report.ambiguous, report.stopped_by) == (20, "provider_unhealthy")
+    world.gateway = real
+
+
+def test_an_outage_is_reconciled_from_the_providers_record(ledger, tmp_path):
+    world = World(ledger, tmp_path, replace(CALM, timeout_from=NOW, timeout_until=NOW + timedelta(days=1)))
+    users = [f"u{i:02d}" for i in range(16)]
+    plan(ledger, users)
+    assert world.dispatch().ambiguous == 16
+    report = world.dispatcher().reconcile()
+    assert report.accepted + report.still_ambiguous == 16
+    assert 0 < report.accepted < 16
+    world.clock.time += timedelta(hours=80)
+    assert world.dispatcher().reconcile().unknown == report.still_ambiguous
+    assert world.gateway.duplicate_sends() == 0
+    world.gateway.close()
+
+
+def test_a_receipt_settles_an_ambiguous_send(ledger, tmp_path):
+    world = World(ledger, tmp_path, replace(CALM, timeout_from=NOW, timeout_until=NOW + timedelta(days=1)))
+    plan(ledger, [f"u{i:02d}" for i in range(8)])
+    world.dispatch()
+    settled = world.dispatcher().collect_receipts(NOW + timedelta(hours=3))
+    assert settled == world.gateway.sent_messages(DAY).num_rows > 0
+    world.gateway.close()
+
+
+def test_inbound_stops_suppress_once(ledger, tmp_path):
+    faults = replace(CALM, stop_share=1.0, stop_share_maximum=1.0, delivered_share=1.0)
+    world = World(ledger, tmp_path, faults)
+    plan(ledger, ["a", "b"])
+    world.dispatch()
+    plan(ledger, ["a"], campaign="next")
+    later = NOW + timedelta(days=1)
+    first, again = (world.dispatcher().process_inbound(later) for _ in range(2))
+    assert (first.new, first.stops, again.new) == (2, 2, 0)
+    assert ledger.suppressed_users(until=later) == ("a", "b")
+    assert [r.state for r in ledger.rows(campaign="next")] == ["suppressed"]
+    world.gateway.close()
+
+
+def test_no_phone_number_leaves_the_call(world, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    plan(world.ledger, ["a", "b"])
+    report = world.dispatch()
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    everything = repr(report) + caplog.text + str(world.ledger.transitions().to_pylist()) + str(world.ledger.rows())
+    assert "2125550142" not in everything
+    assert b"2125550142" not in files
+    assert PHONE not in repr(OutboundMessage("m", "a", PHONE, "hi"))

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from mlife_assets.adapters.nannyml_calculators import learning, session
+from mlife_assets.core.monitoring import concept, latent
+from mlife_assets.core.monitoring.reference import build_reference
+
+
+def test_every_statistic_has_a_limit_above_its_usual_value(reference) -> None:
+    methods = {threshold.method for threshold in reference.thresholds}
+    assert methods == {
+        "kolmogorov_smirnov", "jensen_shannon", latent.DOMAIN_CLASSIFIER, latent.RECONSTRUCTION,
+        concept.SHORTFALL, concept.LEVEL, concept.SLOPE, concept.RESIDUAL,
+    }  # fmt: skip
+    by_column = {t.column for t in reference.thresholds if t.method in ("kolmogorov_smirnov", "jensen_shannon")}
+    assert by_column == set(reference.columns.watched)
+    for threshold in reference.thresholds:
+        if threshold.method in ("kolmogorov_smirnov", "jensen_shannon", *learning.JOINT_METHODS):
+            assert threshold.upper > threshold.mean
+            assert threshold.days == 14
+
+
+def test_limits_respect_that_pairs_of_one_job_are_alike(reference) -> None:
+    limits = {t.column: t.upper for t in reference.thresholds if t.method == "kolmogorov_smirnov"}
+    assert limits["pay_usd_per_hour"] > 1.5 * limits["distance_km"]
+
+
+def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, policy) -> None:
+    small = build_reference(
+        model_version="mdl_small",
+        as_of=reference.as_of_date,
+        sample=world.sample(days=8, rows=300),
+        pair_rows=pairs_world.pair_rows(days=8),
+        examples=reference.examples,
+    )
+    learned = learning.learn_thresholds(small, policy)
+    session.forget_fitted()
+    assert learning.learn_thresholds(small, policy) == learned

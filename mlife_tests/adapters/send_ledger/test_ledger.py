@@ -1,0 +1,251 @@
+"""The ledger on both databases; `mlife_assets.adapters.send_ledger.statements` is what `begin_submit` runs."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.adapters.send_ledger.schema import sends
+from mlife_assets.core.errors import NotFoundError, PermanentError
+from mlife_assets.core.ids import message_id
+from mlife_assets.core.messaging.states import EDGES
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import LedgerRow
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+POLICY = MessagingPolicy()
+
+
+def row(user: str, campaign: str = "c", day: date = DAY, job: str = "j1") -> LedgerRow:
+    return LedgerRow(message_id(user, campaign, day), user, job, campaign, day, "hi", "planned", 0, None, NOW)
+
+
+def ready(ledger: SqlLedger, *rows: LedgerRow) -> None:
+    ledger.plan(rows, now=NOW)
+    for campaign, day in {(r.campaign, r.as_of_date) for r in rows}:
+        ledger.approve(campaign, day, now=NOW)
+
+
+def lease(
+    ledger: SqlLedger, worker: str = "w", campaign: str = "c", day: date = DAY, limit: int = 10
+) -> list[LedgerRow]:
+    return ledger.lease(campaign, day, worker=worker, limit=limit, now=NOW, until=LATER)
+
+
+def submit(ledger: SqlLedger, key: str, worker: str = "w", day: date = DAY) -> str | None:
+    return ledger.begin_submit(key, worker=worker, now=NOW, policy=POLICY, day=day)
+
+
+def state_of(ledger: SqlLedger, key: str) -> str:
+    return next(r.state for r in ledger.rows() if r.message_id == key)
+
+
+def test_planning_again_adds_nothing_and_keeps_the_first_row(ledger):
+    assert ledger.plan([row("a"), row("b")], now=NOW) == 2
+    assert ledger.plan([row("a", job="j2"), row("c")], now=NOW) == 1
+    assert {r.user_id: r.job_id for r in ledger.rows()} == {"a": "j1", "b": "j1", "c": "j1"}
+    assert ledger.transitions()["to_state"].to_pylist() == ["planned"] * 3
+
+
+def test_the_database_itself_forbids_a_second_send_of_a_user_campaign_day(ledger):
+    ledger.plan([row("a")], now=NOW)
+    copy = {**row("a").__dict__, "message_id": "msg_other"}
+    with pytest.raises(sa.exc.IntegrityError), ledger.engine.begin() as connection:
+        connection.execute(sa.insert(sends).values(**copy))
+
+
+def test_the_way_of_a_delivered_text_and_its_outbox(ledger):
+    ready(ledger, row("a"))
+    (leased,) = lease(ledger)
+    assert (leased.state, leased.user_id, leased.body) == ("leased", "a", "hi")
+    assert lease(ledger, worker="w2") == []
+    assert submit(ledger, leased.message_id) is None
+    ledger.transition(leased.message_id, "accepted", now=NOW, provider_message_id="p1")
+    ledger.transition(leased.message_id, "delivered", now=LATER)
+    (final,) = ledger.rows(campaign="c", as_of_date=DAY, state="delivered")
+    assert (final.attempts, final.provider_message_id, final.updated_at) == (1, "p1", LATER)
+    log = ledger.transitions()
+    assert log["to_state"].to_pylist() == ["planned", "approved", "leased", "submitting", "accepted", "delivered"]
+    assert log["attempt"].to_pylist() == [0, 0, 0, 1, 1, 1]
+    since = log["sequence"][3].as_py()
+    assert ledger.transitions(since)["to_state"].to_pylist() == ["accepted", "delivered"]
+    assert ledger.transitions(log["sequence"][-1].as_py()).num_rows == 0
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(walk=st.lists(st.sampled_from(sorted(EDGES)), min_size=1, max_size=6))
+def test_only_allowed_edges_can_be_walked(ledger, walk):
+    day = date(2026, 1, 1) + timedelta(days=len(ledger.rows()))
+    ledger.plan([row("walker", "walk", day)], now=NOW)
+    key, state = message_id("walker", "walk", day), "planned"
+    for step in walk:
+        if step in EDGES[state]:
+            ledger.transition(key, step, now=NOW)
+            state = step
+        else:
+            with pytest.raises(PermanentError):
+                ledger.transition(key, step, now=NOW)
+    assert state_of(ledger, key) == state
+
+
+def test_a_batch_is_all_or_nothing(ledger):
+    ready(ledger, row("a"), row("b"))
+    first, second = (r.message_id for r in ledger.rows())
+    with pytest.raises(PermanentError):
+        ledger.transition_many([Transition(first, "leased"), Transition(second, "delivered")], now=NOW)
+    assert {r.state for r in ledger.rows()} == {"approved"}
+    with pytest.raises(NotFoundError):
+        ledger.transition("msg_none", "approved", now=NOW)
+
+
+def test_leases_are_ordered_limited_and_run_out(ledger):
+    ready(ledger, *(row(f"u{i}") for i in range(5)))
+    got = lease(ledger, limit=3)
+    assert [r.message_id for r in got] == [r.message_id for r in ledger.rows()][:3]
+    assert len(lease(ledger, worker="w2")) == 2
+    late = ledger.lease("c", DAY, worker="w3", limit=9, now=LATER, until=LATER + timedelta(minutes=5))
+    assert len(late) == 5
+    assert submit(ledger, got[0].message_id, worker="w") == "not_leased"
+    assert submit(ledger, got[0].message_id, worker="w3") is None
+    assert submit(ledger, got[0].message_id, worker="w3") == "not_leased"
+
+
+def test_stop_suppresses_waiting_rows_leased_ones_too_and_blocks_submission(ledger):
+    ready(ledger, row("a"), row("a", "d"), row("b"))
+    leased = {r.user_id: r.message_id for r in lease(ledger)}
+    ledger.plan([row("a", "e")], now=NOW)
+    assert ledger.suppress("a", now=NOW, reason="inbound_stop") == 3
+    assert ledger.suppress("a", now=LATER, reason="again") == 0
+    assert ledger.is_suppressed("a")
+    assert not ledger.is_suppressed("b")
+    assert submit(ledger, leased["a"]) == "not_leased"
+    assert submit(ledger, leased["b"]) is None
+    assert ledger.suppressed_users(until=NOW) == ("a",)
+    assert ledger.suppressed_users(until=NOW - timedelta(seconds=1)) == ()
+    ledger.plan([row("a", "f")], now=LATER)
+    assert ledger.approve("f", DAY, now=LATER) == 0
+    assert state_of(ledger, message_id("a", "f", DAY)) == "suppressed"
+
+
+def test_a_row_approved_despite_the_list_is_still_refused_at_submission(ledger):
+    ledger.suppress("a", now=NOW, reason="manual")
+    ledger.plan([row("a")], now=NOW)
+    ledger.transition(row("a").message_id, "approved", now=NOW)
+    lease(ledger)
+    assert submit(ledger, row("a").message_id) == "opted_out"
+    assert state_of(ledger, row("a").message_id) == "leased"
+
+
+def test_pause_stops_submission_until_resumed(ledger):
+    ready(ledger, row("a"))
+    lease(ledger)
+    assert not ledger.is_paused()
+    ledger.pause(actor="ann", reason="wrong link", now=NOW)
+    assert ledger.is_paused()
+    assert submit(ledger, row("a").message_id) == "paused"
+    ledger.resume(actor="ann", reason="fixed", now=LATER)
+    assert not ledger.is_paused()
+    assert submit(ledger, row("a").message_id) is None
+    assert ledger.switches()["is_paused"].to_pylist() == [True, False]
+    assert ledger.switches(ledger.switches()["sequence"][0].as_py())["reason"].to_pylist() == ["fixed"]
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "reason"),
+    [([0], "frequency_gap"), ([2], "frequency_gap"), ([3], None), ([3, 6], "frequency_7_days"), ([3, 7], None)],
+)
+def test_caps_are_kept_at_submission_across_campaigns(ledger, days_ago, reason):
+    for days in days_ago:
+        day = DAY - timedelta(days=days)
+        ready(ledger, row("a", "other", day))
+        lease(ledger, campaign="other", day=day)
+        ledger.transition(message_id("a", "other", day), "submitting", now=NOW)
+    ready(ledger, row("a"))
+    lease(ledger)
+    assert submit(ledger, row("a").message_id) == reason
+
+
+def test_waiting_rows_of_another_campaign_do_not_block_but_the_first_to_submit_wins(ledger):
+    ready(ledger, row("a"), row("a", "d"))
+    lease(ledger)
+    lease(ledger, campaign="d")
+    assert submit(ledger, row("a").message_id) is None
+    assert submit(ledger, row("a", "d").message_id) == "frequency_gap"
+
+
+def test_recover_makes_submitting_ambiguous_and_frees_leases_of_the_same_worker_only(ledger):
+    ready(ledger, row("a"), row("b"))
+    first, second = (r.message_id for r in lease(ledger))
+    submit(ledger, first)
+    assert ledger.recover(worker="other", now=NOW) == 0
+    assert ledger.recover(worker="w", now=NOW) == 1
+    assert state_of(ledger, first) == "ambiguous"
+    assert [r.message_id for r in lease(ledger, worker="w2")] == [second]
+    assert ledger.recover(worker="w", now=LATER) == 0
+
+
+def test_recover_also_settles_others_whose_lease_ran_out(ledger):
+    ready(ledger, row("a"))
+    lease(ledger)
+    submit(ledger, row("a").message_id)
+    assert ledger.recover(worker="other", now=LATER) == 1
+
+
+def test_rows_of_earlier_days_expire(ledger):
+    ready(ledger, row("a", day=DAY - timedelta(days=1)), row("b"))
+    assert ledger.expire("c", DAY, now=NOW) == 1
+    assert {r.user_id: r.state for r in ledger.rows()} == {"a": "suppressed", "b": "approved"}
+
+
+def test_recent_sends_hold_what_was_and_may_be_sent(ledger):
+    ready(ledger, row("a"), row("b", day=DAY - timedelta(days=9)), row("c"))
+    ledger.suppress("c", now=NOW, reason="x")
+    recent = ledger.recent_sends(DAY - timedelta(days=7))
+    assert recent.to_pylist() == [{"user_id": "a", "as_of_date": DAY, "campaign": "c"}]
+
+
+def test_inbound_texts_count_once_and_start_lifts_only_an_earlier_stop(ledger):
+    at = [NOW + timedelta(minutes=i) for i in range(6)]
+    assert ledger.record_inbound("i1", "a", "STOP", received_at=at[1], now=at[5])
+    assert ledger.record_inbound("i2", "a", "START", received_at=at[2], now=at[5])
+    assert not ledger.record_inbound("i1", "a", "STOP", received_at=at[1], now=at[5])
+    assert not ledger.is_suppressed("a")
+    ledger.record_inbound("i3", "b", "STOP", received_at=at[3], now=at[5])
+    ledger.record_inbound("i4", "b", "START", received_at=at[2], now=at[5])
+    assert ledger.is_suppressed("b")
+    ledger.suppress("c", now=NOW, reason="complaint")
+    ledger.record_inbound("i5", "c", "START", received_at=at[4], now=at[5])
+    assert ledger.is_suppressed("c")
+    assert ledger.inbound()["keyword"].to_pylist() == ["STOP", "START", "STOP", "START", "START"]
+    assert ledger.known_inbound() == {"i1", "i2", "i3", "i4", "i5"}
+
+
+def test_workers_in_parallel_never_submit_one_row_twice(open_ledger):
+    ready(open_ledger(), *(row(f"u{i:02d}") for i in range(24)))
+    submitted: list[str] = []
+    failures: list[BaseException] = []
+
+    def work(worker: str, ledger: SqlLedger) -> None:
+        try:
+            while rows := ledger.lease("c", DAY, worker=worker, limit=3, now=NOW, until=LATER):
+                submitted.extend(r.message_id for r in rows if submit(ledger, r.message_id, worker) is None)
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(f"w{i}", open_ledger())) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(submitted) == len(set(submitted)) == 24
+    sequences = open_ledger().transitions()["sequence"].to_pylist()
+    assert sequences == sorted(set(sequences))

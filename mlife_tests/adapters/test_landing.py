@@ -1,0 +1,355 @@
+"""Landing: every bad input is refused with reason and row, and the day goes on with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.landing import STORED_REJECTED_SCHEMA, Ingest
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ports import ObjectStore
+
+DAY = date(2026, 6, 1)
+OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+
+
+def _clicks(*names: str, day: date = DAY, **changes: Any) -> pa.Table:
+    """Return one click per name, observed at the end of `day`; `changes` replace columns in every row."""
+    observed = datetime(day.year, day.month, day.day, 23, 30, tzinfo=UTC)
+    row = {
+        "occurred_at": observed - timedelta(hours=3),
+        "observed_at": observed,
+        "user_id": "u1",
+        "job_id": "j1",
+        "source": "organic",
+        "exposure_id": "x1",
+        **changes,
+    }
+    return pa.Table.from_pylist([{"event_id": n, **row} for n in names], schema=EVENT_TYPES["click"].schema)
+
+
+def _jobs(*pays: float) -> pa.Table:
+    rows = [
+        {
+            "event_id": f"job-{i}",
+            "occurred_at": OBSERVED,
+            "observed_at": OBSERVED,
+            "job_id": f"j{i}",
+            "employer_id": "m",
+            "employer_name": "M",
+            "title": "Nurse",
+            "occupation_code": "29-1141",
+            "occupation_group": "29",
+            "seniority": 1,
+            "shift": "day",
+            "metro_code": "16980",
+            "latitude": 41.9,
+            "longitude": -87.6,
+            "pay_usd_per_hour": pay,
+            "openings": 2,
+            "expires_at": OBSERVED + timedelta(days=30),
+            "bid_usd_per_apply": 4.0,
+            "text_embedding": [0.1] * 8,
+        }
+        for i, pay in enumerate(pays)
+    ]
+    return pa.Table.from_pylist(rows, schema=EVENT_TYPES["job_posted"].schema)
+
+
+@dataclass
+class World:
+    """A landing folder, a lake and a clock."""
+
+    landing: ObstoreObjectStore
+    lake: ObstoreObjectStore
+    clock: SimulatedClock
+
+    def land(self, event_type: str, data: pa.Table | bytes, name: str = "part.parquet", day: date = DAY) -> None:
+        content = data if isinstance(data, bytes) else encode_table(data)
+        self.landing.replace(f"{event_type}/dt={day}/{name}", content)
+
+    @property
+    def ingest(self) -> Ingest:
+        """A fresh process."""
+        return Ingest(self.landing, self.lake, self.clock)
+
+    @property
+    def log(self) -> ParquetEventLog:
+        return ParquetEventLog(self.lake)
+
+    def snapshot(self) -> dict[str, bytes]:
+        return {key: self.lake.get(key) for key in self.lake.list("")}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(
+        ObstoreObjectStore.local(tmp_path / "landing"), ObstoreObjectStore.local(tmp_path / "lake"), SimulatedClock(NOW)
+    )
+
+
+def _truncated() -> bytes:
+    return encode_table(_clicks(*map(str, range(50))))[:-40]
+
+
+def _headless() -> bytes:
+    data = bytearray(encode_table(_clicks(*map(str, range(50)))))
+    data[20:60] = bytes(40)
+    return bytes(data)
+
+
+def _bad_text() -> bytes:
+    table = _clicks("a", "b", "c")
+    broken = pa.Array.from_buffers(pa.string(), 3, pa.array([b"u1", b"\xff\xfe", b"u3"], pa.binary()).buffers())
+    return encode_table(table.set_column(3, "user_id", broken))
+
+
+def _bad_type() -> pa.Table:
+    return _clicks("a", "b", "c").set_column(1, "occurred_at", pa.array(["2026-06-01T10:00:00Z", "noon", None]))
+
+
+def _mixed_enum() -> pa.Table:
+    return _clicks("a", "b", "c").set_column(5, "source", pa.array(["organic", "carrier pigeon", "message"]))
+
+
+def _twice_named() -> bytes:
+    table = _clicks("a")
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.append_column("job_id", table.column("job_id")), sink)
+    return bytes(sink.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("make", "event_type", "rejected", "accepted"),
+    [
+        (_truncated, "click", [(-1, "unreadable_file")], 0),
+        (_headless, "click", [(-1, "unreadable_file")], 0),
+        (lambda: b"not parquet at all", "click", [(-1, "unreadable_file")], 0),
+        (_twice_named, "click", [(-1, "unreadable_file")], 0),
+        (lambda: b"", "click", [(-1, "empty_file")], 0),
+        (lambda: pa.table({}), "click", [(-1, "empty_file")], 0),
+        (
+            lambda: _clicks("a", "b").drop_columns(["job_id"]),
+            "click",
+            [(0, "missing_column"), (1, "missing_column")],
+            0,
+        ),
+        (_bad_type, "click", [(1, "wrong_type"), (2, "null_value")], 1),
+        (lambda: _clicks("a", "b", "a"), "click", [(2, "duplicate_event_id")], 2),
+        (lambda: _jobs(30.0, -4.0, 31.0), "job_posted", [(1, "out_of_range")], 2),
+        (_mixed_enum, "click", [(1, "unknown_enum")], 2),
+        (lambda: _clicks("a", observed_at=NOW + timedelta(hours=1)), "click", [(0, "from_future")], 0),
+        (_bad_text, "click", [(1, "invalid_utf8")], 2),
+        (lambda: _clicks("a"), "clicks-v2", [(-1, "unknown_event_type")], 0),
+        (lambda: _clicks("a"), "prediction", [(-1, "unknown_event_type")], 0),
+    ],
+)
+def test_bad_input_is_refused_with_reason_and_row_and_the_day_goes_on(
+    world: World,
+    make: Callable[[], pa.Table | bytes],
+    event_type: str,
+    rejected: list[tuple[int, str]],
+    accepted: int,
+) -> None:
+    world.land(event_type, make())
+    world.land("apply", _clicks("other"))
+    report = world.ingest.ingest(DAY)
+    by_type = {item.event_type: item for item in report.types}
+    assert by_type[event_type].accepted == accepted
+    assert [(e.row, e.reason) for e in by_type[event_type].examples] == rejected
+    assert report.rejected == sum(report.rejected_by_reason.values()) == len(rejected)
+    assert report.accepted == accepted + 1
+    assert world.log.read("apply").num_rows == 1
+    stored = world.ingest.rejected_rows(DAY, event_type)
+    assert stored.schema == STORED_REJECTED_SCHEMA
+    assert list(zip(stored["row"].to_pylist(), stored["reason"].to_pylist(), strict=True)) == rejected
+    assert set(stored["source"].to_pylist()) == {f"{event_type}/dt={DAY}/part.parquet"}
+    assert verify(world.lake).is_intact
+    before = world.snapshot()
+    assert world.ingest.ingest(DAY) == report
+    assert world.snapshot() == before
+
+
+def test_a_refused_file_is_kept_as_it_was(world: World) -> None:
+    world.land("click", _truncated())
+    world.land("strange-type", b"?")
+    world.ingest.ingest(DAY)
+    kept = {key: world.lake.get(key) for key in world.lake.list("rejected") if key.endswith(".bin")}
+    assert sorted(kept.values()) == sorted([_truncated(), b"?"])
+
+
+def test_a_day_without_events_is_not_an_error(world: World) -> None:
+    world.land("click", _clicks())
+    world.land("click", _clicks("a"), day=DAY + timedelta(days=1))
+    world.land("click", b"", name="_SUCCESS")
+    report = world.ingest.ingest(DAY)
+    assert (report.files, report.accepted, report.rejected) == (1, 0, 0)
+    assert world.lake.list("") == []
+    assert world.ingest.ingest(DAY - timedelta(days=1)).types == ()
+
+
+def test_rows_land_in_the_partition_of_their_observation(world: World) -> None:
+    world.land("click", _clicks("a", occurred_at=OBSERVED - timedelta(days=4)))
+    world.ingest.ingest(DAY)
+    (key,) = world.lake.list("events")
+    assert key.startswith("events/event_type=click/dt=2026-06-01/hour=23/landing-")
+
+
+def test_events_of_earlier_days_and_files_are_duplicates(world: World) -> None:
+    before = DAY - timedelta(days=1)
+    world.land("click", _clicks("a", "b", day=before), day=before)
+    world.land("click", _clicks("b", "c"), name="1.parquet")
+    world.land("click", _clicks("c", "d", "a"), name="2.parquet")
+    ingest = world.ingest
+    ingest.ingest(before)
+    report = ingest.ingest(DAY)
+    assert report.rejected_by_reason == {"duplicate_event_id": 3}
+    assert world.log.read("click").column("event_id").to_pylist() == ["a", "b", "c", "d"]
+    assert world.ingest.ingest(DAY) == ingest.ingest(DAY) == report
+    assert world.ingest.ingest(before).rejected == 0
+
+
+def test_a_late_file_adds_its_rows_and_changes_nothing_else(world: World) -> None:
+    world.land("click", _clicks("b", "c"), name="2.parquet")
+    world.ingest.ingest(DAY)
+    first = world.snapshot()
+    world.land("click", _clicks("a", "b"), name="1.parquet")
+    report = world.ingest.ingest(DAY)
+    assert (report.accepted, report.rejected_by_reason) == (3, {"duplicate_event_id": 1})
+    assert first.items() <= world.snapshot().items()
+    assert sum(file.key.startswith("events") for file in world.log.files("click")) == 2
+    second = world.snapshot()
+    assert world.ingest.ingest(DAY) == report
+    assert world.snapshot() == second
+
+
+def test_ingesting_days_backwards_and_again_appends_no_row_twice(world: World) -> None:
+    before = DAY - timedelta(days=1)
+    world.land("click", _clicks("a", "b"))
+    world.land("click", _clicks("b", "c", day=before), day=before)
+    reports = [world.ingest.ingest(day) for day in (DAY, before, DAY, before)]
+    assert reports[:2] == reports[2:]
+    counts = [world.log.read_file(file).num_rows for file in world.log.files("click")]
+    assert counts == [2, 2]
+
+
+def test_a_row_that_was_in_the_future_is_taken_later_and_only_once(world: World) -> None:
+    early = World(world.landing, world.lake, SimulatedClock(OBSERVED))
+    later = OBSERVED + timedelta(minutes=10)
+    world.land("click", pa.concat_tables([_clicks("a"), _clicks("b", observed_at=later)]))
+    assert early.ingest.ingest(DAY).rejected_by_reason == {"from_future": 1}
+    report = world.ingest.ingest(DAY)
+    assert (report.accepted, report.rejected) == (2, 0)
+    assert [world.log.read_file(file).num_rows for file in world.log.files("click")] == [1, 1]
+    assert world.ingest.replay_rejected(DAY, "click").rejected == {"duplicate_event_id": 1}
+
+
+def test_replay_takes_rows_once_the_fault_is_fixed(world: World) -> None:
+    early = World(world.landing, world.lake, SimulatedClock(OBSERVED - timedelta(hours=1)))
+    world.land("click", _clicks("a", "b"))
+    world.land("job_posted", _jobs(-1.0))
+    assert early.ingest.ingest(DAY).accepted == 0
+    report = world.ingest.replay_rejected(DAY, "click")
+    assert (report.accepted, report.rejected) == (2, {})
+    assert world.log.read("click").equals(_clicks("a", "b"))
+    before = world.snapshot()
+    assert world.ingest.replay_rejected(DAY, "click") == report
+    assert world.snapshot() == before
+    still = world.ingest.replay_rejected(DAY, "job_posted")
+    assert (still.accepted, still.rejected) == (0, {"out_of_range": 1})
+    assert verify(world.lake).is_intact
+
+
+@pytest.mark.parametrize("make", [_truncated, _bad_text, lambda: encode_table(_clicks("a", "b", "a")[0:3])])
+def test_replay_of_what_is_still_bad_takes_nothing(world: World, make: Callable[[], bytes]) -> None:
+    world.land("click", make())
+    report = world.ingest.ingest(DAY)
+    before = world.log.read("click").num_rows
+    replayed = world.ingest.replay_rejected(DAY, "click")
+    assert sum(replayed.rejected.values()) >= report.rejected
+    assert replayed.accepted == 0
+    assert world.log.read("click").num_rows == before
+
+
+def test_replay_keeps_the_row_numbers_of_the_file(world: World) -> None:
+    world.land("job_posted", _jobs(30.0, 31.0, -1.0))
+    world.ingest.ingest(DAY)
+    assert [e.row for e in world.ingest.replay_rejected(DAY, "job_posted").examples] == [2]
+
+
+class CrashError(Exception):
+    """The process died."""
+
+
+class CrashingStore:
+    """A lake whose process dies before write number `dies_at`."""
+
+    def __init__(self, inner: ObjectStore, dies_at: int) -> None:
+        self.inner, self.left = inner, dies_at
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        self.left -= 1
+        if self.left == 0:
+            raise CrashError
+        return self.inner.put_if_absent(key, data)
+
+    def replace(self, key: str, data: bytes) -> None:
+        self.inner.replace(key, data)
+
+    def get(self, key: str) -> bytes:
+        return self.inner.get(key)
+
+    def exists(self, key: str) -> bool:
+        return self.inner.exists(key)
+
+    def list(self, prefix: str) -> list[str]:
+        return self.inner.list(prefix)
+
+
+def test_a_crash_at_any_write_is_healed_by_the_next_ingest(tmp_path: Path) -> None:
+    clock = SimulatedClock(NOW)
+    landing = ObstoreObjectStore.local(tmp_path / "landing")
+    source = World(landing, ObstoreObjectStore.local(tmp_path / "whole"), clock)
+    source.land(
+        "click", pa.concat_tables([_clicks("a", "b", "a"), _clicks("c", observed_at=OBSERVED - timedelta(hours=2))])
+    )
+    source.land("apply", b"PAR1")
+    expected = source.ingest.ingest(DAY)
+    writes = len(source.snapshot())
+    assert writes == 7
+    for dies_at in range(1, writes + 1):
+        lake = ObstoreObjectStore.local(tmp_path / f"lake-{dies_at}")
+        with pytest.raises(CrashError):
+            Ingest(landing, CrashingStore(lake, dies_at), clock).ingest(DAY)
+        assert Ingest(landing, lake, clock).ingest(DAY) == expected
+        assert verify(lake).is_intact
+        assert {key: lake.get(key) for key in lake.list("")} == source.snapshot()
+
+
+def test_every_reason_has_an_example(world: World) -> None:
+    world.land("click", pa.concat_tables([_clicks(*map(str, range(20)), source="?"), _clicks("0", "x", "x")]))
+    examples = world.ingest.ingest(DAY).types[0].examples
+    assert [(e.row, e.reason) for e in examples][2:] == [(2, "unknown_enum"), (22, "duplicate_event_id")]
+
+
+def test_examples_are_few_and_extra_columns_are_named_but_not_kept(world: World) -> None:
+    table = _clicks(*map(str, range(20)), source="carrier pigeon")
+    world.land("click", table.append_column("phone_number", pa.array(["+13125550100"] * 20)))
+    report = world.ingest.ingest(DAY).types[0]
+    assert report.extra_columns == ("phone_number",)
+    assert report.rejected == {"unknown_enum": 20}
+    assert [example.row for example in report.examples] == [0, 1, 2]
+    assert "5550100" not in str(report)
+    assert "5550100" not in str(world.ingest.rejected_rows(DAY, "click").to_pylist())

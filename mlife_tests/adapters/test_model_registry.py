@@ -1,0 +1,269 @@
+"""Artifacts by content and the champion as a fold, over a real log on a real folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.model_registry import FILES, ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
+from mlife_assets.core.inference.scoring import LightGBMScorer
+
+TESTS = Path(__file__).resolve().parent.parent
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
+
+
+def later(hours: int) -> datetime:
+    return NOW + timedelta(hours=hours)
+
+
+@pytest.fixture(scope="module")
+def models() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObstoreObjectStore:
+    return ObstoreObjectStore.local(tmp_path)
+
+
+@pytest.fixture
+def registry(store: ObstoreObjectStore) -> ModelRegistry:
+    return ModelRegistry(store, ParquetEventLog(store))
+
+
+def reopened(store: ObstoreObjectStore) -> ModelRegistry:
+    """Return a registry that remembers nothing, as another process would."""
+    return ModelRegistry(store, ParquetEventLog(store))
+
+
+def register(registry: ModelRegistry, models: ModuleType, *seeds: int) -> list[str]:
+    return [registry.register(models.tiny_artifact(seed, trees=3), as_of=DAY, now=NOW) for seed in seeds]
+
+
+def test_a_loaded_model_scores_as_the_registered_one_to_the_bit(registry, store, models):
+    artifact = models.tiny_artifact(1)
+    version = registry.register(artifact, as_of=DAY, now=NOW)
+    loaded = reopened(store).load(version)
+    matrix = models.random_matrix(3, 200)
+    assert loaded.model_version == version == artifact.model_version
+    for left, right in zip(
+        (LightGBMScorer(artifact, threads=1).score(matrix).raw, LightGBMScorer(artifact, threads=1).contributions(matrix)),
+        (LightGBMScorer(loaded, threads=1).score(matrix).raw, LightGBMScorer(loaded, threads=1).contributions(matrix)),
+        strict=True,
+    ):
+        assert left.tobytes() == right.tobytes()
+    assert dict(loaded.manifest) == dict(artifact.manifest)
+
+
+def test_registering_again_writes_nothing_and_keeps_the_first_manifest(registry, store, models):
+    version = registry.register(models.tiny_artifact(1, note="first"), as_of=DAY, now=NOW)
+    keys = store.list("")
+    again = reopened(store).register(models.tiny_artifact(1, note="second"), as_of=DAY, now=later(5))
+    assert again == version
+    assert store.list("") == keys
+    assert reopened(store).load(version).manifest["note"] == "first"
+    assert [row["model_version"] for row in registry.versions()] == [version]
+
+
+def test_a_registration_that_was_cut_short_is_completed_by_the_next(store, models):
+    artifact = models.tiny_artifact(1)
+    files = artifact.files()
+    folder = f"models/{artifact.model_version}"
+    store.put_if_absent(f"{folder}/model.txt", files["model.txt"])
+    with pytest.raises(NotFoundError):
+        reopened(store).load(artifact.model_version)
+    registry = reopened(store)
+    registry.register(artifact, as_of=DAY, now=NOW)
+    assert reopened(store).load(artifact.model_version).model_version == artifact.model_version
+    assert len(registry.versions()) == 1
+
+
+def test_the_registration_event_says_what_the_model_learned_from(registry, models):
+    (version,) = register(registry, models, 1)
+    row = registry.versions()[0]
+    assert row["training_start_date"] == date(2026, 4, 3)
+    assert row["training_data_hash"] == "data-1"
+    assert (row["model_version"], row["examples"], row["as_of_date"]) == (version, 600, DAY)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_changed_byte_in_any_file_is_refused(registry, store, models, name):
+    (version,) = register(registry, models, 1)
+    key = f"models/{version}/{name}"
+    data = bytearray(store.get(key))
+    rng = np.random.default_rng(5)
+    for place in [0, len(data) - 1, *rng.integers(0, len(data), 25).tolist()]:
+        changed = bytearray(data)
+        changed[place] = ord("7") if data[place] != ord("7") else ord("8")
+        store.replace(key, bytes(changed))
+        with pytest.raises(IntegrityError, match=version):
+            reopened(store).load(version)
+    store.replace(key, bytes(data))
+    assert reopened(store).load(version).model_version == version
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_appended_blank_and_an_emptied_file_are_refused(registry, store, models, name):
+    (version,) = register(registry, models, 1)
+    key = f"models/{version}/{name}"
+    data = store.get(key)
+    for changed in (data + b"\n", b"", b"[]", b"null"):
+        store.replace(key, changed)
+        with pytest.raises(IntegrityError):
+            reopened(store).load(version)
+
+
+def test_a_missing_file_and_a_swapped_manifest_are_refused(registry, store, models, tmp_path):
+    (version,) = register(registry, models, 1)
+    other = models.tiny_artifact(1, trees=4)
+    assert other.training_data_hash == registry.load(version).training_data_hash
+    store.replace(f"models/{version}/manifest.json", other.files()["manifest.json"])
+    with pytest.raises(IntegrityError):
+        reopened(store).load(version)
+    (tmp_path / "models" / version / "calibrator.json").unlink()
+    with pytest.raises(IntegrityError, match="calibrator"):
+        reopened(store).load(version)
+
+
+def test_an_unknown_model_is_not_found_and_cannot_be_promoted(registry):
+    with pytest.raises(NotFoundError, match="mlife models list"):
+        registry.load("mdl_unknown")
+    with pytest.raises(NotFoundError):
+        registry.promote("mdl_unknown", actor="gate", reason="r", now=NOW)
+    assert registry.history() == []
+    assert registry.champion() is None
+
+
+def test_a_tampered_model_cannot_be_promoted(registry, store, models):
+    (version,) = register(registry, models, 1)
+    store.replace(f"models/{version}/model.txt", b"tree\n")
+    with pytest.raises(IntegrityError):
+        reopened(store).promote(version, actor="gate", reason="r", now=NOW)
+    assert registry.champion() is None
+
+
+def test_the_champion_at_a_moment_ignores_what_came_later(registry, store, models):
+    a, b = register(registry, models, 1, 2)
+    registry.promote(a, actor="gate", reason="first", now=later(0))
+    registry.promote(b, actor="gate", reason="better", now=later(24))
+    other = reopened(store)
+    assert other.champion_at(later(-1)) is None
+    assert other.champion_at(later(0)) == a
+    assert other.champion_at(later(23)) == a
+    assert other.champion_at(later(24)) == b == other.champion()
+    assert [reign.previous_version for reign in other.history()] == [None, a]
+    assert len(other.history(later(23))) == 1
+
+
+def test_promoting_the_champion_again_is_no_event(registry, models):
+    (a,) = register(registry, models, 1)
+    for hour in range(3):
+        registry.promote(a, actor="gate", reason="first", now=later(hour))
+    assert len(registry.history()) == 1
+
+
+def test_a_rollback_returns_to_the_one_before_and_a_second_one_further_back(registry, models):
+    a, b, c = register(registry, models, 1, 2, 3)
+    for hour, version in enumerate((a, b, c)):
+        registry.promote(version, actor="gate", reason="better", now=later(hour))
+    assert registry.rollback(actor="me", reason="c is bad", now=later(10)) == b
+    assert registry.rollback(actor="me", reason="b is bad too", now=later(11)) == a
+    assert registry.champion() == a
+    with pytest.raises(GateClosedError):
+        registry.rollback(actor="me", reason="more", now=later(12))
+    assert [reign.kind for reign in registry.history()] == ["promoted"] * 3 + ["rolled_back"] * 2
+
+
+def test_a_rollback_that_is_repeated_after_a_crash_changes_nothing(registry, models):
+    a, b, c = register(registry, models, 1, 2, 3)
+    for hour, version in enumerate((a, b, c)):
+        registry.promote(version, actor="gate", reason="better", now=later(hour))
+    for _ in range(2):
+        assert registry.rollback(actor="me", reason="bad", now=later(10)) == b
+    assert len(registry.history()) == 4
+
+
+def test_after_a_rollback_a_new_champion_rolls_back_to_the_one_it_replaced(registry, models):
+    a, b, c = register(registry, models, 1, 2, 3)
+    registry.promote(a, actor="gate", reason="r", now=later(0))
+    registry.promote(b, actor="gate", reason="r", now=later(1))
+    registry.rollback(actor="me", reason="b is bad", now=later(2))
+    registry.promote(c, actor="gate", reason="r", now=later(3))
+    assert registry.rollback(actor="me", reason="c is bad", now=later(4)) == a
+
+
+def test_a_rollback_goes_to_named_earlier_champions_only(registry, models):
+    a, b, never = register(registry, models, 1, 2, 3)
+    with pytest.raises(GateClosedError, match="nothing to roll back"):
+        registry.rollback(actor="me", reason="r", now=later(0))
+    registry.promote(a, actor="gate", reason="r", now=later(0))
+    with pytest.raises(GateClosedError, match="only champion"):
+        registry.rollback(actor="me", reason="r", now=later(1))
+    registry.promote(b, actor="gate", reason="r", now=later(2))
+    for target in (never, b):
+        with pytest.raises(GateClosedError, match=a):
+            registry.rollback(actor="me", reason="r", now=later(3), to=target)
+    assert registry.champion() == b
+    assert registry.rollback(actor="me", reason="r", now=later(3), to=a) == a
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.sampled_from(["a", "b", "c", "rollback"]), max_size=7))
+def test_the_fold_equals_a_stack(models, tmp_path_factory, steps):
+    """Promotions push, rollbacks pop; whatever the order, who serves is on top."""
+    store = ObstoreObjectStore.local(tmp_path_factory.mktemp("fold"))
+    registry = reopened(store)
+    versions = dict(zip("abc", register(registry, models, 1, 2, 3), strict=True))
+    stack: list[str] = []
+    for hour, step in enumerate(steps):
+        if step != "rollback":
+            registry.promote(versions[step], actor="gate", reason="r", now=later(hour))
+            if stack[-1:] != [step]:
+                stack.append(step)
+        elif len(stack) > 1:
+            # A champion may reign twice: popping to the nearest entry of the one below is what the log can tell.
+            target = stack[-2]
+            del stack[len(stack) - stack[-2::-1].index(target) - 1 :]
+            assert registry.rollback(actor="me", reason="r", now=later(hour)) == versions[target]
+        else:
+            with pytest.raises(GateClosedError):
+                registry.rollback(actor="me", reason="r", now=later(hour))
+        assert reopened(store).champion() == (versions[stack[-1]] if stack else None)
+
+
+def test_everything_the_registry_wrote_verifies(registry, store, models):
+    a, b = register(registry, models, 1, 2)
+    registry.promote(a, actor="gate", reason="r", now=later(0))
+    registry.promote(b, actor="gate", reason="r", now=later(1))
+    registry.rollback(actor="me", reason="r", now=later(2))
+    assert verify(store).findings == ()
+
+
+def test_the_same_inputs_make_the_same_version_in_a_fresh_process(models):
+    code = (
+        "import runpy, sys; tiny = runpy.run_path(sys.argv[1]);"
+        "print(tiny['tiny_artifact'](4).model_version, tiny['tiny_artifact'](5, isotonic=False).model_version)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(TESTS / "tiny_models.py")], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == [
+        models.tiny_artifact(4).model_version,
+        models.tiny_artifact(5, isotonic=False).model_version,
+    ], done.stderr

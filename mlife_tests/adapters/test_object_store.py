@@ -1,0 +1,130 @@
+"""The object store: write once, whole or not at all, and no failure that looks like emptiness."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError, PermanentError
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObstoreObjectStore:
+    """A folder, and an in-memory bucket: the same contract."""
+    return (
+        ObstoreObjectStore.local(tmp_path / "lake") if request.param == "folder" else ObstoreObjectStore(MemoryStore())
+    )
+
+
+def test_a_key_is_written_once(store: ObstoreObjectStore) -> None:
+    assert store.put_if_absent("a/dt=2026-06-01/x.bin", b"one") is True
+    assert store.put_if_absent("a/dt=2026-06-01/x.bin", b"one") is False
+    with pytest.raises(ContentConflictError, match=r"a/dt=2026-06-01/x\.bin"):
+        store.put_if_absent("a/dt=2026-06-01/x.bin", b"two")
+    assert store.get("a/dt=2026-06-01/x.bin") == b"one"
+
+
+def test_large_objects_are_write_once_too(store: ObstoreObjectStore) -> None:
+    large = bytes(12 * 1024 * 1024)
+    assert store.put_if_absent("large", large)
+    with pytest.raises(ContentConflictError):
+        store.put_if_absent("large", large + b"1")
+    assert store.get("large") == large
+
+
+def test_replace_overwrites_and_empty_objects_are_kept(store: ObstoreObjectStore) -> None:
+    store.replace("k", b"one")
+    store.replace("k", b"")
+    assert store.get("k") == b""
+    assert store.exists("k")
+    assert store.put_if_absent("k", b"") is False
+
+
+def test_list_is_sorted_and_matches_whole_segments(store: ObstoreObjectStore) -> None:
+    for key in ("b/2", "a/x/1", "a/x/0", "ax/1"):
+        store.put_if_absent(key, b"")
+    assert store.list("") == ["a/x/0", "a/x/1", "ax/1", "b/2"]
+    assert store.list("a") == store.list("a/") == ["a/x/0", "a/x/1"]
+    assert store.list("nothing") == []
+
+
+def test_what_is_missing_is_an_error(store: ObstoreObjectStore) -> None:
+    assert not store.exists("nothing")
+    with pytest.raises(NotFoundError, match="nothing"):
+        store.get("nothing")
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../b", "a/", "a b", "a#1", "a/./b", "ä"])
+def test_keys_that_could_be_read_two_ways_are_refused(store: ObstoreObjectStore, key: str) -> None:
+    with pytest.raises(InvalidInputError):
+        store.put_if_absent(key, b"")
+    with pytest.raises(InvalidInputError):
+        store.replace(key, b"")
+
+
+def test_reading_outside_the_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    store = ObstoreObjectStore.local(tmp_path / "lake")
+    with pytest.raises(PermanentError):
+        store.get("../secret")
+
+
+def test_a_vanished_folder_is_not_an_empty_one(tmp_path: Path) -> None:
+    store = ObstoreObjectStore.local(tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake")
+    with pytest.raises(NotFoundError, match="gone"):
+        store.list("")
+
+
+def test_of_racing_writers_one_creates(store: ObstoreObjectStore) -> None:
+    outcomes: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        barrier.wait()
+        try:
+            outcomes.append(str(store.put_if_absent("k", b"%d" % number * 1000)))
+        except ContentConflictError:
+            outcomes.append("conflict")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["True"] + ["conflict"] * 7
+    assert len(set(store.get("k"))) == 1
+
+
+def test_a_killed_writer_leaves_only_whole_objects(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from mlife_assets.adapters.object_store import ObstoreObjectStore\n"
+        "store = ObstoreObjectStore.local(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "for n in range(1_000_000): store.put_if_absent(f'a/{n:07d}', bytes([n % 256]) * 2_000_000)\n"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", script, str(tmp_path / "lake")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        store = ObstoreObjectStore.local(tmp_path / "lake")
+        while writer.poll() is None and len(store.list("")) < 3:
+            continue
+        writer.send_signal(signal.SIGKILL)
+    keys = store.list("")
+    assert len(keys) >= 3
+    for key in keys:
+        assert store.get(key) == bytes([int(key[2:]) % 256]) * 2_000_000
+    assert store.put_if_absent("a/9999999", b"next")

@@ -1,0 +1,36 @@
+"""The synthetic pairs world, loaded by path: tests are no package."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
+
+
+@pytest.fixture(scope="session")
+def pairs_world() -> ModuleType:
+    path = Path(__file__).parent / "pairs_world.py"
+    spec = importlib.util.spec_from_file_location("mlife_pairs_world", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def world(pairs_world):
+    return pairs_world.PairsWorld(3, users=1_500, jobs=200, days=60)
+
+
+@pytest.fixture(scope="session")
+def reference(pairs_world, world) -> MonitoringReference:
+    return build_reference(
+        model_version="mdl_test",
+        as_of=pairs_world.START + pairs_world.timedelta(days=30),
+        sample=world.sample(days=10, rows=600),
+        pair_rows=pairs_world.pair_rows(days=10),
+        examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=800),
+    )

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.monitoring import governor
+from mlife_assets.core.monitoring.governor import KINDS, ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.policies import RetrainPolicy
+
+DAY = date(2026, 6, 15)
+CHAMPION = ChampionFacts("mdl_a", DAY - timedelta(days=20), 1_000)
+STATUSES = st.sampled_from(["ok", "alarm", "not_enough_evidence"])
+
+
+def report(name: str, status: str = "ok", day: date = DAY, model: str | None = "mdl_a") -> MonitoringReport:
+    findings = (Finding(name, "pay", "ks", 0.5, 0.1, True, "pay moved."),) if status == "alarm" else ()
+    return MonitoringReport(name, day, model, 2_000, status, findings, f"{name} says {status}.")
+
+
+def past(days_ago: int, *alarms: str, verdict: str = "wait", model: str = "mdl_a") -> RetrainDecision:
+    codes = tuple(kind + governor.ALARM_SUFFIX for kind in alarms)
+    return RetrainDecision(DAY - timedelta(days=days_ago), verdict, codes, (), model)
+
+
+def decided(*alarms: str, quality: str | None = "ok", history=(), champion=CHAMPION, **policy) -> RetrainDecision:
+    return decide(
+        as_of=DAY,
+        quality=None if quality is None else report("quality", quality),
+        **{kind: report(kind, "alarm" if kind in alarms else "ok") for kind in KINDS},
+        history=history,
+        champion=champion,
+        policy=RetrainPolicy(**policy),
+    )
+
+
+def test_nothing_moved_waits_and_says_so() -> None:
+    decision = decided()
+    assert (decision.verdict, decision.codes) == ("wait", (governor.NO_DRIFT,))
+    assert decision.sentences[0].startswith("Nothing moved")
+
+
+def test_the_second_alarm_of_one_kind_within_three_days_retrains() -> None:
+    assert decided("data").codes == (governor.ALARM_NOT_CONFIRMED, "data_alarm")
+    decision = decided("data", history=[past(2, "data"), past(1)])
+    assert decision.verdict == "retrain"
+    assert decision.codes == ("data_drift_confirmed", "data_alarm")
+    assert decision.sentences[:2] == (
+        "Retraining is due.",
+        "Data drift alarmed on 2 of the last 3 days (2 needed).",
+    )
+    assert decision.alarms == ("data",)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [past(3, "data"), past(2), past(1)],
+        [past(1, "latent")],
+        [past(1, "data", verdict="block")],
+        [past(1, "data", model="mdl_before")],
+    ],
+    ids=["too long ago", "another kind", "a blocked day", "another champion"],
+)
+def test_what_does_not_confirm_an_alarm(history: list[RetrainDecision]) -> None:
+    assert decided("data", history=history).codes[0] == governor.ALARM_NOT_CONFIRMED
+
+
+def test_an_alarm_that_ended_does_not_retrain() -> None:
+    assert decided(history=[past(2, "data"), past(1, "data")]).verdict == "wait"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_retraining_in_flight": True}, governor.IN_FLIGHT),
+        ({"retrain_dates": (DAY - timedelta(days=6),)}, governor.COOLDOWN),
+        ({"retrain_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, governor.BUDGET_SPENT),
+        ({"new_mature_positives": 299}, governor.LABELS_IMMATURE),
+    ],
+)
+def test_what_makes_a_due_retraining_wait(change: dict, code: str) -> None:
+    history = [past(1, "data")]
+    decision = decided("data", history=history, champion=replace(CHAMPION, **change))
+    assert decision.verdict == "wait"
+    assert decision.codes[0] == code
+    assert "data_drift_confirmed" in decision.codes
+    assert decision.sentences[0] == "Retraining would be due, but has to wait."
+
+
+def test_the_edges_of_cooldown_budget_and_age() -> None:
+    history = [past(1, "data")]
+    cooled = replace(CHAMPION, retrain_dates=(DAY - timedelta(days=7),))
+    assert decided("data", history=history, champion=cooled).verdict == "retrain"
+    spent = replace(CHAMPION, retrain_dates=tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 30)))
+    assert decided("data", history=history, champion=spent).verdict == "retrain"
+    assert decided(champion=replace(CHAMPION, trained_as_of=DAY - timedelta(days=60))).verdict == "wait"
+    old = decided(champion=replace(CHAMPION, trained_as_of=DAY - timedelta(days=61)))
+    assert (old.verdict, old.codes) == ("retrain", (governor.MODEL_TOO_OLD,))
+
+
+def test_a_quality_fault_blocks_and_unknown_quality_too() -> None:
+    history = [past(1, "data")]
+    fault = decided("data", quality="alarm", history=history)
+    assert (fault.verdict, fault.codes) == ("block", (governor.QUALITY_FAULT, "data_alarm"))
+    assert fault.sentences[0] == "Blocked: quality says alarm."
+    assert decided("data", quality=None, history=history).codes[0] == governor.QUALITY_UNKNOWN
+    assert decided("data", quality="not_enough_evidence", history=history).verdict == "block"
+
+
+def test_no_champion_asks_for_the_first() -> None:
+    nobody = ChampionFacts(None, None, 0)
+    decision = decide(
+        as_of=DAY, quality=report("quality", model=None), data=None, latent=None, concept=None,
+        history=(), champion=nobody, policy=RetrainPolicy(),
+    )  # fmt: skip
+    assert (decision.verdict, decision.codes) == ("retrain", (governor.NO_CHAMPION,))
+
+
+def test_undecided_reports_are_told() -> None:
+    decision = decide(
+        as_of=DAY, quality=report("quality"), data=report("data"), latent=None,
+        concept=report("concept", "not_enough_evidence"), history=(), champion=CHAMPION, policy=RetrainPolicy(),
+    )  # fmt: skip
+    assert "concept says not_enough_evidence." in decision.sentences
+
+
+def test_inputs_of_another_day_or_model_are_refused() -> None:
+    arguments = {"as_of": DAY, "data": None, "latent": None, "concept": None, "policy": RetrainPolicy()}
+    with pytest.raises(InvalidInputError, match="quality is of 2026-06-14, not 2026-06-15"):
+        decide(quality=report("quality", day=DAY - timedelta(days=1)), history=(), champion=CHAMPION, **arguments)
+    with pytest.raises(UpstreamMismatchError, match="made against model mdl_b, the champion is mdl_a"):
+        decide(quality=report("quality", model="mdl_b"), history=(), champion=CHAMPION, **arguments)
+    for history in ([past(0)], [past(1), past(1)]):
+        with pytest.raises(InvalidInputError, match="history"):
+            decide(quality=report("quality"), history=history, champion=CHAMPION, **arguments)
+    with pytest.raises(InvalidInputError, match="trained_as_of"):
+        ChampionFacts("m", None, 1)
+    with pytest.raises(InvalidInputError, match="count from zero"):
+        ChampionFacts(None, None, -1)
+    with pytest.raises(InvalidInputError, match="verdict"):
+        RetrainDecision(DAY, "maybe", (), (), None)
+
+
+@given(
+    statuses=st.tuples(STATUSES, STATUSES, STATUSES, STATUSES),
+    alarms=st.lists(st.sets(st.sampled_from(KINDS)), min_size=6, max_size=6),
+    verdicts=st.lists(st.sampled_from(governor.VERDICTS), min_size=6, max_size=6),
+    positives=st.integers(0, 1_000),
+    age=st.integers(0, 100),
+    retrained=st.lists(st.integers(0, 60), max_size=6),
+    in_flight=st.booleans(),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_invariants(statuses, alarms, verdicts, positives, age, retrained, in_flight, shuffle) -> None:
+    policy = RetrainPolicy()
+    history = [past(k + 1, *sorted(a), verdict=v) for k, (a, v) in enumerate(zip(alarms, verdicts, strict=True))]
+    champion = ChampionFacts(
+        "mdl_a", DAY - timedelta(days=age), positives, tuple(DAY - timedelta(days=d) for d in retrained), in_flight
+    )
+    quality, *others = statuses
+    arguments = {
+        "as_of": DAY,
+        "quality": report("quality", quality),
+        **{kind: report(kind, status) for kind, status in zip(KINDS, others, strict=True)},
+        "champion": champion,
+        "policy": policy,
+    }
+    decision = decide(history=history, **arguments)
+    mixed = list(history)
+    shuffle.shuffle(mixed)
+    assert decide(history=mixed, **arguments) == decision
+    assert decision.codes
+    assert decision.sentences
+    assert all(s.strip() and s[-1] in ".!" for s in decision.sentences)
+    assert decision.alarms == tuple(kind for kind, status in zip(KINDS, others, strict=True) if status == "alarm")
+    assert (decision.verdict == "block") == (quality != "ok")
+    if decision.verdict == "retrain":
+        assert not in_flight
+        assert positives >= policy.minimum_new_mature_positives
+        assert all(days >= policy.cooldown_days for days in retrained)
+        assert sum(days < 30 for days in retrained) < policy.budget_per_30_days
+        confirmed = [
+            kind
+            for kind in decision.alarms
+            if 1 + sum(kind in h.alarms and h.verdict != "block" for h in history[:2]) >= policy.alarm_days_needed
+        ]
+        assert confirmed or age > policy.maximum_model_age_days

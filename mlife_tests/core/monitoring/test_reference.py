@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference, check_examples, tidy
+from mlife_assets.core.monitoring.thresholds import Threshold
+
+
+def test_storage_gives_back_the_same_reference(reference) -> None:
+    stored = reference.with_thresholds([Threshold("ks", "pay", 0.1, 1 / 3, 0.2, 14)])
+    tables, facts = stored.to_tables()
+    again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts, sort_keys=True)))
+    assert again == stored
+    assert again.content_hash == reference.content_hash
+
+
+def test_content_hash_sees_every_value(reference) -> None:
+    pay = reference.sample["pay_usd_per_hour"].to_numpy().copy()
+    pay[17] += 1e-9
+    index = reference.sample.schema.get_field_index("pay_usd_per_hour")
+    other = replace(reference, sample=reference.sample.set_column(index, "pay_usd_per_hour", pa.array(pay)))
+    assert other.content_hash != reference.content_hash
+
+
+def test_only_present_columns_are_watched(reference) -> None:
+    assert "job_click_rate" not in reference.columns.watched
+    assert "metro_code" in reference.columns.categorical
+    assert "metro_code" not in reference.columns.closed
+    assert "tenure_days" in reference.columns.watched
+    assert "tenure_days" not in reference.columns.alarming
+    assert reference.profile("metro_code").values == ("12060", "16980", "19100", "33100", "35620")
+    assert reference.columns.residual == ("log_pay_ratio", "distance_km")
+    assert "user_id" not in reference.examples.column_names
+    assert 0 < reference.profile("days_since_last_click").missing_share < 1
+    with pytest.raises(InvalidInputError, match="no column nothing"):
+        reference.profile("nothing")
+
+
+def test_a_day_is_its_own_rows(reference, world) -> None:
+    day = reference.days[4]
+    expected = tidy(world.day(4, 600), reference.columns, ["pay_usd_per_hour"])["pay_usd_per_hour"].to_numpy()
+    assert np.array_equal(reference.day(day)["pay_usd_per_hour"].to_numpy(), expected)
+
+
+def test_bad_references_are_refused(pairs_world, world, reference) -> None:
+    sample = world.sample(days=8, rows=50)
+    counts, examples = pairs_world.pair_rows(days=8), reference.examples
+    settings = {"model_version": "m", "as_of": reference.as_of_date, "examples": examples}
+    build_reference(sample=sample, pair_rows=counts, **settings)
+    with pytest.raises(NotEnoughEvidenceError, match="7 days, 8 needed"):
+        build_reference(sample=world.sample(days=7, rows=50), pair_rows=counts, **settings)
+    with pytest.raises(InvalidInputError, match="pair_rows lacks 2026-04-08"):
+        build_reference(sample=sample, pair_rows=pairs_world.pair_rows(days=7), **settings)
+    with pytest.raises(InvalidInputError, match="lack column job_id"):
+        build_reference(sample=sample.drop_columns(["job_id"]), pair_rows=counts, **settings)
+    with pytest.raises(InvalidInputError, match="not a stored reference"):
+        MonitoringReference.from_tables({}, {"columns": {}})
+
+
+def test_an_immature_or_unscored_example_is_refused(pairs_world) -> None:
+    examples = pairs_world.scored_examples(1, first=pairs_world.START, days=3, per_day=10)
+    last_mature = pairs_world.START + timedelta(days=2 + 8)
+    check_examples(examples, last_mature)
+    with pytest.raises(InvalidInputError, match="label_mature_date of example 20"):
+        check_examples(examples, last_mature - timedelta(days=1))
+    with pytest.raises(InvalidInputError, match="probability of example 0"):
+        check_examples(pairs_world.replaced(examples, probability=np.full(30, 1.5)), last_mature)
+    with pytest.raises(InvalidInputError, match="lack column is_positive"):
+        check_examples(examples.drop_columns(["is_positive"]), last_mature)
+    labels = pa.array([None, *[True] * 29])
+    with pytest.raises(InvalidInputError, match="is_positive of example 0 is null"):
+        check_examples(examples.drop_columns(["is_positive"]).append_column("is_positive", labels), last_mature)
+
+
+def test_every_restricted_kind_of_column_follows() -> None:
+    columns = MonitoringColumns().restricted_to(["distance_km", "metro_code", "text_1", "tenure_days"])
+    assert columns.watched == ("distance_km", "tenure_days", "metro_code")
+    assert (columns.embedding, columns.ranged, columns.never_zero) == (("text_1",), ("distance_km",), ("distance_km",))
+    assert (columns.unalarmed, columns.closed) == (("tenure_days",), {})

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
+
+DAY = date(2026, 6, 11)
+
+
+def finding(is_alarm: bool, statistic: float = 0.5, column: str = "pay") -> Finding:
+    return Finding("data", column, "ks", statistic, 0.1, is_alarm, f"{column} moved — “über” 15 %.")
+
+
+@given(
+    statistics=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5),
+    flags=st.lists(st.booleans(), min_size=5, max_size=5),
+    text=st.text(max_size=30),
+)
+def test_json_gives_back_the_same_report_to_the_bit(statistics: list[float], flags: list[bool], text: str) -> None:
+    findings = [finding(flag, value, text) for value, flag in zip(statistics, flags, strict=False)]
+    report = conclude("r", as_of=DAY, model_version=None, sample_rows=7, findings=findings, ok=text, alarm="bad")
+    again = MonitoringReport.from_json(report.to_json())
+    assert again == report
+    assert again.to_json() == report.to_json()
+
+
+def test_conclusion_follows_from_findings_and_puts_the_largest_excess_first() -> None:
+    findings = [finding(False, 0.05, "a"), finding(True, 0.2, "b"), finding(True, 0.9, "c")]
+    report = conclude("r", as_of=DAY, model_version="m", sample_rows=7, findings=findings, ok="fine", alarm="bad")
+    assert (report.status, report.sentence) == ("alarm", "bad")
+    assert [f.column for f in report.findings] == ["c", "b", "a"]
+    assert [f.column for f in report.alarms] == ["c", "b"]
+
+
+@pytest.mark.parametrize("status", ["ok", "not_enough_evidence", "green"])
+def test_a_report_cannot_hide_an_alarm(status: str) -> None:
+    with pytest.raises(InvalidInputError, match="status"):
+        MonitoringReport("r", DAY, None, 1, status, (finding(True),), "fine")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_finding_is_a_finite_number(value: float) -> None:
+    with pytest.raises(InvalidInputError, match=r"Finding\.statistic of ks on pay"):
+        finding(False, value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"findings":[],"as_of_date":"x"}', '{"findings":[{"a":1}]}'])
+def test_other_text_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="not a monitoring report"):
+        MonitoringReport.from_json(text)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.sampling import hash_ids, sample_pairs
+
+DAY = date(2026, 6, 11)
+
+
+def pairs(users: int, jobs: int) -> tuple[list[str], list[str]]:
+    return [f"usr_{u:05d}" for u in range(users) for _ in range(jobs)], [
+        f"job_{j}" for _ in range(users) for j in range(jobs)
+    ]
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), rows=st.integers(1, 80))
+def test_the_sample_does_not_depend_on_row_order_or_container(seed: int, rows: int) -> None:
+    users, jobs = (np.array(ids) for ids in pairs(12, 5))
+    chosen = sample_pairs(users, jobs, as_of=DAY, seed=7, rows=rows)
+    order = np.random.default_rng(seed).permutation(len(users))
+    table = pa.table({"u": users[order], "j": jobs[order]})
+    again = sample_pairs(table["u"], table["j"].combine_chunks().dictionary_encode(), as_of=DAY, seed=7, rows=rows)
+    assert list(zip(users[chosen], jobs[chosen], strict=True)) == list(
+        zip(users[order][again], jobs[order][again], strict=True)
+    )
+    assert len(chosen) == min(rows, len(users))
+
+
+def test_the_sample_is_the_same_in_every_process(repository: Path) -> None:
+    code = (
+        "from datetime import date; from mlife_assets.core.monitoring.sampling import sample_pairs as s;"
+        "print(s(['a','b','c','d','e'], ['v','w','x','y','z'], as_of=date(2026,6,11), seed=13, rows=3).tolist())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
+    here = sample_pairs(list("abcde"), list("vwxyz"), as_of=DAY, seed=13, rows=3).tolist()
+    assert result.stdout.strip() == str(here)
+    assert here == [4, 2, 0]
+
+
+def test_a_small_sample_is_part_of_a_large_one_and_days_differ() -> None:
+    users, jobs = pairs(100, 10)
+    small = sample_pairs(users, jobs, as_of=DAY, seed=7, rows=50)
+    assert small.tolist() == sample_pairs(users, jobs, as_of=DAY, seed=7, rows=400)[:50].tolist()
+    other_day = sample_pairs(users, jobs, as_of=date(2026, 6, 12), seed=7, rows=50)
+    other_seed = sample_pairs(users, jobs, as_of=DAY, seed=8, rows=50)
+    assert len(set(small) & set(other_day)) < 15
+    assert len(set(small) & set(other_seed)) < 15
+
+
+def test_the_sample_is_fair_to_users_and_jobs() -> None:
+    users, jobs = pairs(200, 20)
+    picked = np.concatenate([sample_pairs(users, jobs, as_of=DAY, seed=s, rows=1_000) for s in range(40)])
+    by_job = np.bincount(picked % 20, minlength=20)
+    assert by_job.min() > 0.85 * by_job.mean()
+    assert by_job.max() < 1.15 * by_job.mean()
+
+
+def test_ids_that_share_a_prefix_or_length_have_different_hashes() -> None:
+    ids = ["a", "a1", "a11", "12345678", "1234567812345678", "12345678x", "", "é"] + [
+        f"job_{k:04d}" for k in range(3_000)
+    ]
+    assert len(set(hash_ids(ids, "id").tolist())) == len(ids)
+    assert hash_ids(["a"], "id")[0] == hash_ids(["a", "a much longer identifier than eight"], "id")[0]
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(InvalidInputError, match="user_id of row 1 is null"):
+        sample_pairs(["a", None], ["x", "y"], as_of=DAY, seed=1, rows=1)
+    with pytest.raises(InvalidInputError, match="1 user ids for 2 job ids"):
+        sample_pairs(["a"], ["x", "y"], as_of=DAY, seed=1, rows=1)
+    with pytest.raises(InvalidInputError, match="rows is 0"):
+        sample_pairs(["a"], ["x"], as_of=DAY, seed=1, rows=0)
+    assert sample_pairs([], [], as_of=DAY, seed=1, rows=5).tolist() == []

@@ -1,0 +1,128 @@
+"""Intervals cover what they claim, in seeded repeated simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.statistics import (
+    paired_bootstrap_interval,
+    proportion_difference_interval,
+    relative_lift_interval,
+    wilson_interval,
+)
+
+
+def share_covered(lower: list[float], upper: list[float], truth: float) -> float:
+    return float(np.mean((np.array(lower) <= truth) & (truth <= np.array(upper))))
+
+
+def test_bootstrap_agrees_with_the_normal_interval_on_many_users() -> None:
+    values = np.random.default_rng(1).normal(0.02, 0.3, 5_000)
+    interval = paired_bootstrap_interval(values, 4_000, 0.025, 7)
+    error = values.std() / np.sqrt(len(values))
+    assert interval.estimate == pytest.approx(values.mean())
+    assert interval.lower == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
+    assert interval.upper == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
+    assert (interval.level, interval.n) == (0.95, 5_000)
+
+
+def test_bootstrap_is_the_same_bits_for_a_seed_and_spans_chunks() -> None:
+    values = np.random.default_rng(2).normal(size=3_000)
+    first, again = (paired_bootstrap_interval(values, 1_000, 0.025, 7) for _ in range(2))
+    assert first == again
+    assert first != paired_bootstrap_interval(values, 1_000, 0.025, 8)
+
+
+def test_bootstrap_covers_skewed_differences() -> None:
+    rng = np.random.default_rng(3)
+    intervals = []
+    for seed in range(600):
+        differences = np.where(rng.random(400) < 0.3, rng.exponential(0.4, 400), 0.0)
+        intervals.append(paired_bootstrap_interval(differences, 400, 0.025, seed))
+    covered = share_covered([i.lower for i in intervals], [i.upper for i in intervals], 0.12)
+    assert 0.92 <= covered <= 0.975
+
+
+def test_identical_sides_have_no_interval_above_zero() -> None:
+    interval = paired_bootstrap_interval(np.zeros(100), 400, 0.025, 7)
+    assert (interval.estimate, interval.lower, interval.upper) == (0.0, 0.0, 0.0)
+    assert not interval.is_above_zero
+
+
+def test_few_resamples_widen_the_interval() -> None:
+    values = np.random.default_rng(4).normal(size=500)
+    few = [paired_bootstrap_interval(values, 80, 0.025, seed) for seed in range(60)]
+    many = paired_bootstrap_interval(values, 20_000, 0.025, 1)
+    assert np.mean([i.upper - i.lower for i in few]) > many.upper - many.lower
+
+
+@pytest.mark.parametrize(
+    ("values", "resamples", "alpha", "error", "message"),
+    [
+        ([1.0], 400, 0.025, NotEnoughEvidenceError, "1 users"),
+        ([1.0, float("nan")], 400, 0.025, InvalidInputError, "row 1"),
+        ([1.0, 2.0], 70, 0.025, InvalidInputError, "70 resamples"),
+        ([1.0, 2.0], 400, 0.5, InvalidInputError, "alpha is 0.5"),
+    ],
+)
+def test_bootstrap_refuses_what_it_cannot_bound(
+    values: list[float], resamples: int, alpha: float, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        paired_bootstrap_interval(np.array(values), resamples, alpha, 1)
+
+
+def test_wilson_hand_worked() -> None:
+    interval = wilson_interval(0, 10)
+    assert interval.lower == 0.0
+    assert interval.upper == pytest.approx(3.8416 / 13.8416, abs=1e-4)
+    assert (interval.estimate, interval.n) == (0.0, 10)
+
+
+@pytest.mark.parametrize("counts", [(30, 1_000, 20, 900), (0, 50, 3, 60), (5, 5, 0, 7), (400, 9_500, 15, 500)])
+def test_difference_agrees_with_statsmodels(counts: tuple[int, int, int, int]) -> None:
+    interval = proportion_difference_interval(*counts)
+    low, high = confint_proportions_2indep(*counts, method="newcomb", compare="diff")
+    assert interval.lower == pytest.approx(low, abs=1e-9)
+    assert interval.upper == pytest.approx(high, abs=1e-9)
+
+
+def test_difference_and_lift_cover_with_a_small_holdout() -> None:
+    rng = np.random.default_rng(5)
+    treated_rate, control_rate = 0.05, 0.04
+    treated, control = rng.binomial(9_500, treated_rate, 1_000), rng.binomial(500, control_rate, 1_000)
+    pairs = zip(treated.tolist(), control.tolist(), strict=True)
+    both = [
+        (proportion_difference_interval(t, 9_500, c, 500), relative_lift_interval(t, 9_500, c, 500)) for t, c in pairs
+    ]
+    difference = share_covered([d.lower for d, _ in both], [d.upper for d, _ in both], treated_rate - control_rate)
+    lift = share_covered([r.lower for _, r in both], [r.upper for _, r in both], treated_rate / control_rate - 1)
+    assert 0.93 <= difference <= 0.97
+    assert 0.93 <= lift <= 0.97
+
+
+def test_lift_hand_worked_and_at_its_edges() -> None:
+    lift = relative_lift_interval(60, 1_000, 40, 1_000)
+    error = np.sqrt(1 / 60 - 1 / 1_000 + 1 / 40 - 1 / 1_000)
+    assert lift.estimate == pytest.approx(0.5)
+    assert lift.lower == pytest.approx(1.5 * np.exp(-1.959964 * error) - 1, abs=1e-6)
+    assert relative_lift_interval(0, 100, 4, 100).lower == -1.0
+    assert relative_lift_interval(0, 100, 4, 100).upper == np.inf
+    with pytest.raises(NotEnoughEvidenceError, match="control arm"):
+        relative_lift_interval(4, 100, 0, 100)
+
+
+@pytest.mark.parametrize("counts", [(5, 4, 1, 2), (-1, 4, 1, 2), (1, 4, 3, 2)])
+def test_impossible_counts_are_refused(counts: tuple[int, int, int, int]) -> None:
+    for interval in (proportion_difference_interval, relative_lift_interval):
+        with pytest.raises(InvalidInputError, match="successes"):
+            interval(*counts)
+
+
+def test_an_empty_arm_is_not_evidence() -> None:
+    for interval in (proportion_difference_interval, relative_lift_interval):
+        with pytest.raises(NotEnoughEvidenceError, match="0 units"):
+            interval(0, 0, 1, 10)

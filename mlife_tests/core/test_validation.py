@@ -1,0 +1,282 @@
+"""Validation: every bad input has its reason, and good rows never suffer from bad ones."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.events import EVENT_TYPES, TIMESTAMP
+from mlife_assets.core.raw_rows import json_as_table
+from mlife_assets.core.validation import REJECTED_SCHEMA, Reason, rejected_file, validate
+
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
+
+
+def _jobs(count: int = 4) -> pa.Table:
+    """Return valid `job_posted` rows."""
+    rows = [
+        {
+            "event_id": f"e{i}",
+            "occurred_at": OBSERVED - timedelta(hours=i + 1),
+            "observed_at": OBSERVED,
+            "job_id": f"j{i}",
+            "employer_id": "m1",
+            "employer_name": "Café Ünal",
+            "title": "Nurse",
+            "occupation_code": "29-1141",
+            "occupation_group": "29",
+            "seniority": 1,
+            "shift": "day",
+            "metro_code": "16980",
+            "latitude": 41.9,
+            "longitude": -87.6,
+            "pay_usd_per_hour": 30.0 + i,
+            "openings": 2,
+            "expires_at": OBSERVED + timedelta(days=30),
+            "bid_usd_per_apply": 4.0,
+            "text_embedding": [0.1] * 8,
+        }
+        for i in range(count)
+    ]
+    return pa.Table.from_pylist(rows, schema=EVENT_TYPES["job_posted"].schema)
+
+
+def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+def _poke(table: pa.Table, name: str, row: int, value: object) -> pa.Table:
+    values = table.column(name).to_pylist()
+    values[row] = value
+    return _with(table, name, pa.array(values, table.schema.field(name).type))
+
+
+def _broken_text(values: list[bytes]) -> pa.Array:
+    return pa.Array.from_buffers(pa.string(), len(values), pa.array(values, pa.binary()).buffers())
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("pay_usd_per_hour", -4.0, Reason.OUT_OF_RANGE),
+        ("pay_usd_per_hour", float("nan"), Reason.OUT_OF_RANGE),
+        ("pay_usd_per_hour", float("inf"), Reason.OUT_OF_RANGE),
+        ("latitude", 90.5, Reason.OUT_OF_RANGE),
+        ("openings", 0, Reason.OUT_OF_RANGE),
+        ("shift", "nigth", Reason.UNKNOWN_ENUM),
+        ("occupation_group", "99", Reason.UNKNOWN_ENUM),
+        ("occurred_at", NOW + timedelta(microseconds=1), Reason.FROM_FUTURE),
+        ("observed_at", NOW + timedelta(days=1), Reason.FROM_FUTURE),
+        ("occurred_at", OBSERVED + timedelta(seconds=1), Reason.FROM_FUTURE),
+        ("occurred_at", datetime(1969, 12, 31, tzinfo=UTC), Reason.OUT_OF_RANGE),
+        ("text_embedding", [0.1] * 7, Reason.LIST_SIZE),
+        ("text_embedding", [0.1] * 7 + [float("nan")], Reason.OUT_OF_RANGE),
+        ("text_embedding", [0.1] * 7 + [None], Reason.NULL_VALUE),
+        ("text_embedding", None, Reason.NULL_VALUE),
+        ("title", None, Reason.NULL_VALUE),
+        ("event_id", None, Reason.NULL_VALUE),
+        ("event_id", "", Reason.NULL_VALUE),
+        ("event_id", "e1", Reason.DUPLICATE_EVENT_ID),
+    ],
+)
+def test_one_bad_value_rejects_its_row_alone_with_reason_and_field(column: str, value: object, reason: Reason) -> None:
+    table = _jobs()
+    result = validate("job_posted", _poke(table, column, 2, value), now=NOW)
+    assert result.rejected.column("row").to_pylist() == [2]
+    assert result.rejected.column("reason").to_pylist() == [reason.value]
+    assert result.rejected.column("field").to_pylist() == [column]
+    assert result.accepted.equals(table.take([0, 1, 3]))
+    assert result.rejected.schema == REJECTED_SCHEMA
+
+
+def test_good_rows_are_accepted_unchanged_up_to_the_limits() -> None:
+    table = _poke(_poke(_jobs(), "observed_at", 0, NOW), "occurred_at", 0, NOW)
+    table = _poke(table, "pay_usd_per_hour", 0, 5.0)
+    result = validate("job_posted", table, now=NOW)
+    assert result.accepted.equals(table.cast(result.accepted.schema))
+    assert result.rejected.num_rows == 0
+    assert result.extra_columns == ()
+
+
+def test_missing_columns_reject_every_row_and_name_them() -> None:
+    result = validate("job_posted", _jobs(3).drop_columns(["title", "openings"]), now=NOW)
+    assert result.accepted.num_rows == 0
+    assert result.accepted.schema == EVENT_TYPES["job_posted"].schema
+    assert result.rejected.column("reason").to_pylist() == ["missing_column"] * 3
+    assert result.rejected.column("event_id").to_pylist() == ["e0", "e1", "e2"]
+    assert "title, openings" in result.rejected.column("detail")[0].as_py()
+
+
+def test_types_that_lose_nothing_are_cast() -> None:
+    table = _jobs()
+    loose = _with(table, "seniority", table.column("seniority").cast(pa.int32()))
+    loose = _with(loose, "latitude", pa.array([41.5] * 4, pa.float32()))
+    loose = _with(loose, "openings", pa.array([2.0] * 4))
+    loose = _with(loose, "observed_at", table.column("observed_at").cast(pa.timestamp("ns", tz="America/Chicago")))
+    loose = _with(loose, "title", table.column("title").cast(pa.large_string()))
+    loose = _with(loose, "shift", table.column("shift").combine_chunks().dictionary_encode())
+    loose = _with(loose, "employer_name", table.column("employer_name").cast(pa.binary()))
+    loose = _with(loose, "text_embedding", table.column("text_embedding").cast(pa.list_(pa.float64(), 8)))
+    loose = _with(loose, "pay_usd_per_hour", pa.array(["30", "31.0", "32", "33"]))
+    result = validate("job_posted", loose, now=NOW)
+    assert result.rejected.num_rows == 0
+    assert result.accepted.equals(_with(table, "latitude", pa.array([41.5] * 4)).cast(table.schema))
+
+
+def test_a_value_that_cannot_be_cast_rejects_its_row_alone() -> None:
+    table = _with(_jobs(), "pay_usd_per_hour", pa.array(["30", "thirty", "32", None]))
+    table = _with(table, "openings", pa.array([1.0, 1.0, 1.5, 1.0]))
+    result = validate("job_posted", table, now=NOW)
+    assert result.rejected.column("row").to_pylist() == [1, 2, 3]
+    assert result.rejected.column("reason").to_pylist() == ["wrong_type", "wrong_type", "null_value"]
+    assert result.accepted.column("event_id").to_pylist() == ["e0"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("job_id", pa.array([1, 2, 3, 4])),
+        ("openings", pa.array([[1]] * 4)),
+        ("observed_at", pa.array([1, 2, 3, 4])),
+        ("observed_at", pa.array([OBSERVED.replace(tzinfo=None)] * 4, pa.timestamp("us"))),
+        ("text_embedding", pa.array([["a"] * 8] * 4)),
+        ("latitude", pa.array([True] * 4)),
+    ],
+)
+def test_a_type_that_cannot_hold_the_contract_rejects_every_row(column: str, values: pa.Array) -> None:
+    result = validate("job_posted", _with(_jobs(), column, values), now=NOW)
+    assert result.rejected.column("reason").to_pylist() == ["wrong_type"] * 4
+    assert result.rejected.column("field").to_pylist() == [column] * 4
+
+
+def test_text_that_is_not_utf8_rejects_its_row_and_survives_the_round_trip_as_bad() -> None:
+    table = _with(_jobs(), "title", _broken_text([b"ok", b"\xff\xfe", b"fine", b"\xc3"]))
+    result = validate("job_posted", table, now=NOW)
+    assert result.rejected.column("row").to_pylist() == [1, 3]
+    assert result.rejected.column("reason").to_pylist() == ["invalid_utf8"] * 2
+    assert result.accepted.column("title").to_pylist() == ["ok", "fine"]
+    again = validate("job_posted", json_as_table(result.rejected.column("raw").to_pylist()), now=NOW)
+    assert again.rejected.column("reason").to_pylist() == ["invalid_utf8"] * 2
+
+
+def test_a_bad_first_occurrence_does_not_make_the_good_second_a_duplicate() -> None:
+    table = _poke(_poke(_jobs(), "event_id", 2, "e1"), "openings", 1, 0)
+    result = validate("job_posted", table, now=NOW)
+    assert list(zip(*(result.rejected.column(n).to_pylist() for n in ("row", "reason")), strict=True)) == [
+        (1, "out_of_range")
+    ]
+
+
+def test_known_ids_are_duplicates() -> None:
+    result = validate("job_posted", _jobs(), now=NOW, known_ids=["e3", "e0", "x"])
+    assert result.rejected.column("row").to_pylist() == [0, 3]
+    assert set(result.rejected.column("reason").to_pylist()) == {"duplicate_event_id"}
+    assert result.accepted.column("event_id").to_pylist() == ["e1", "e2"]
+
+
+def test_extra_columns_are_named_and_never_stored() -> None:
+    table = _poke(_jobs(), "openings", 0, 0).append_column("phone_number", pa.array(["+13125550100"] * 4))
+    result = validate("job_posted", table, now=NOW)
+    assert result.extra_columns == ("phone_number",)
+    assert "phone_number" not in result.accepted.column_names
+    assert "5550100" not in json.dumps(result.rejected.to_pylist())
+
+
+def test_raw_rows_hold_what_the_file_held() -> None:
+    table = _with(_jobs(1), "pay_usd_per_hour", pa.array(["lots"]))
+    raw = json.loads(validate("job_posted", table, now=NOW).rejected.column("raw")[0].as_py())
+    assert raw["pay_usd_per_hour"] == "lots"
+    assert raw["employer_name"] == "Café Ünal"
+    assert raw["text_embedding"] == [0.1] * 8
+    assert raw["observed_at"].startswith("2026-06-01 23:30:00")
+
+
+_STRANGE = {
+    "far future": pa.array([2**63 - 1, 0, None], pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+    "unknown zone": pa.array([1, 2, None], pa.int64()).cast(pa.timestamp("us", tz="Mars/Olympus")),
+    "duration": pa.array([1, 2, None], pa.int64()).cast(pa.duration("ns")),
+    "interval": pa.array([pa.MonthDayNano([1, 2, 3]), None, None]),
+    "too large": pa.array([2**64 - 1, 2**63, None], pa.uint64()),
+    "struct": pa.array([{"a": 1}, {"a": None}, None]),
+    "map": pa.array([[("a", 1)], [], None], pa.map_(pa.string(), pa.int64())),
+    "list of lists": pa.array([[[1.0] * 8], [[]], None]),
+    "list view": pa.array([[1.0] * 8, [], None], pa.list_view(pa.float64())),
+    "run ends": pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"]),
+    "text view": pa.array(["a", "2026-01-01T00:00:00Z", None], pa.string_view()),
+    "bytes": pa.array([b"ab", b"\xff\xfe", None], pa.binary(2)),
+    "no type": pa.nulls(3),
+    "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, b"\xff" * 16, None], pa.binary(16))),
+    "not finite": pa.array([float("nan"), float("inf"), -float("inf")]),
+}
+
+
+@pytest.mark.parametrize("column", ["title", "openings", "latitude", "expires_at", "text_embedding"])
+@pytest.mark.parametrize("name", _STRANGE)
+def test_no_type_whatever_stops_the_judgement_or_becomes_good_by_replaying(column: str, name: str) -> None:
+    result = validate("job_posted", _with(_jobs(3), column, _STRANGE[name]), now=NOW)
+    assert result.accepted.num_rows + result.rejected.num_rows == 3
+    result.accepted.validate(full=True)
+    replayed = json_as_table(result.rejected.column("raw").to_pylist())
+    assert validate("job_posted", replayed, now=NOW).accepted.num_rows == 0
+
+
+def test_misuse_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="unknown"):
+        validate("nonsense", _jobs(), now=NOW)
+    with pytest.raises(InvalidInputError, match="zone"):
+        validate("job_posted", _jobs(), now=NOW.replace(tzinfo=None))
+    table = _jobs()
+    with pytest.raises(InvalidInputError, match="twice"):
+        validate("job_posted", table.append_column("title", table.column("title")), now=NOW)
+
+
+def test_an_empty_table_is_neither_accepted_nor_rejected() -> None:
+    result = validate("job_posted", _jobs(0), now=NOW)
+    assert (result.accepted.num_rows, result.rejected.num_rows) == (0, 0)
+    assert rejected_file(Reason.EMPTY_FILE, "x").schema == REJECTED_SCHEMA
+
+
+_TIMES = st.datetimes(
+    min_value=NOW.replace(tzinfo=None) - timedelta(days=3),
+    max_value=NOW.replace(tzinfo=None) + timedelta(days=2),
+    timezones=st.just(timezone(timedelta(hours=5))),
+)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c", "d", None]),
+            _TIMES,
+            _TIMES,
+            st.one_of(st.none(), st.floats(width=32), st.integers(-5, 5)),
+        ),
+        max_size=12,
+    )
+)
+def test_rows_are_split_whole_and_a_replay_of_the_rejected_judges_the_same(rows: list[tuple[object, ...]]) -> None:
+    size = len(rows)
+    base = _jobs(1).take(pa.array(np.zeros(size, dtype=np.int64)))
+    table = _with(base, "event_id", pa.array([row[0] for row in rows], pa.string()))
+    table = _with(table, "occurred_at", pa.array([row[1] for row in rows], TIMESTAMP))
+    table = _with(table, "observed_at", pa.array([row[2] for row in rows], TIMESTAMP))
+    table = _with(table, "pay_usd_per_hour", pa.array([row[3] for row in rows], pa.float64()))
+    result = validate("job_posted", table, now=NOW)
+    rejected = result.rejected.column("row").to_pylist()
+    kept = [index for index in range(size) if index not in rejected]
+    assert result.accepted.num_rows + len(rejected) == size
+    assert result.accepted.equals(table.take(pa.array(kept, pa.int64())).cast(result.accepted.schema))
+    assert validate("job_posted", result.accepted, now=NOW).rejected.num_rows == 0
+    if rejected:
+        replayed = json_as_table(result.rejected.column("raw").to_pylist())
+        known = result.accepted.column("event_id").to_pylist()
+        again = validate("job_posted", replayed, now=NOW, known_ids=known).rejected
+        assert again.column("reason").to_pylist() == result.rejected.column("reason").to_pylist()

@@ -1,0 +1,121 @@
+"""Calibration: known distortions are found, intervals cover, statsmodels agrees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.training.reliability import calibration
+
+
+def expit(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def outcomes(seed: int, n: int, slope: float = 1.0, intercept: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities that were said, and outcomes whose true log-odds are intercept + slope x said log-odds."""
+    rng = np.random.default_rng(seed)
+    log_odds = rng.normal(-2.5, 1.0, n)
+    return expit(log_odds), rng.random(n) < expit(intercept + slope * log_odds)
+
+
+def test_good_probabilities_have_slope_one_and_no_gap() -> None:
+    result = calibration(*outcomes(1, 60_000))
+    assert result.slope_lower < 1 < result.slope_upper
+    assert result.intercept_lower < 0 < result.intercept_upper
+    assert result.expected_calibration_error < 0.005
+    assert (result.n, len(result.bins), result.bins[0].rows) == (60_000, 10, 6_000)
+
+
+def test_overconfidence_and_too_low_promises_are_told_apart() -> None:
+    overconfident = calibration(*outcomes(2, 60_000, slope=0.6, intercept=-1.0))
+    assert overconfident.slope == pytest.approx(0.6, abs=0.05)
+    assert overconfident.slope_upper < 1
+    low = calibration(*outcomes(3, 60_000, intercept=0.7))
+    assert low.slope_lower < 1 < low.slope_upper
+    assert low.intercept == pytest.approx(0.7, abs=0.05)
+    assert low.expected_calibration_error > 0.03
+
+
+def test_slope_and_interval_agree_with_statsmodels() -> None:
+    probability, outcome = outcomes(4, 5_000, slope=0.8)
+    users = np.random.default_rng(4).integers(0, 700, 5_000)
+    design = sm.add_constant(np.log(probability / (1 - probability)))
+    for clusters, arguments in (
+        (None, {}),
+        (users, {"cov_type": "cluster", "cov_kwds": {"groups": users, "use_correction": False}}),
+    ):
+        fit = sm.Logit(outcome.astype(float), design).fit(disp=0, tol=1e-12, **arguments)
+        ours = calibration(probability, outcome, cluster_ids=clusters)
+        assert ours.slope == pytest.approx(fit.params[1], abs=1e-8)
+        assert (ours.slope_lower, ours.slope_upper) == pytest.approx(tuple(fit.conf_int()[1]), abs=2e-3)
+
+
+def test_intervals_cover_when_users_bring_several_dependent_rows() -> None:
+    rng = np.random.default_rng(5)
+    covered, naive = [], []
+    for _ in range(300):
+        users = np.repeat(np.arange(300), 8)
+        log_odds = np.repeat(rng.normal(-0.5, 1.0, 300), 8)
+        outcome = np.repeat(rng.random(300), 8) < expit(log_odds)
+        flipped = rng.random(len(users)) < 0.3
+        outcome = np.where(flipped, rng.random(len(users)) < expit(log_odds), outcome)
+        for result, kept in (
+            (calibration(expit(log_odds), outcome, cluster_ids=users), covered),
+            (calibration(expit(log_odds), outcome), naive),
+        ):
+            kept.append(result.slope_lower <= 1 <= result.slope_upper)
+    assert np.mean(covered) >= 0.91
+    assert np.mean(naive) < 0.8
+
+
+def test_equal_probabilities_share_a_bin_whatever_the_order_of_rows() -> None:
+    probability = np.array([0.1] * 50 + [0.5] * 50)
+    outcome = np.arange(100) % 5 == 0
+    order = np.random.default_rng(1).permutation(100)
+    first, second = calibration(probability, outcome), calibration(probability[order], outcome[order])
+    assert [b.rows for b in first.bins] == [b.rows for b in second.bins] == [50, 50]
+    assert [b.outcome_rate for b in first.bins] == [0.2, 0.2]
+    assert first.expected_calibration_error == pytest.approx(0.2)
+
+
+def test_probabilities_of_zero_and_one_are_finite() -> None:
+    probability, outcome = outcomes(6, 5_000)
+    probability[:3], outcome[:3] = [0.0, 1.0, 0.0], [True, False, False]
+    assert np.isfinite(calibration(probability, outcome).slope)
+
+
+def test_the_fit_is_the_maximum_even_where_a_full_newton_step_overshoots() -> None:
+    probability = np.array([1.0] * 6 + [0.5] * 6 + [0.001] * 6)
+    outcome = np.array([1, 0, 0, 0, 0, 0] * 3, dtype=float)
+    result = calibration(probability, outcome)
+    log_odds = np.log(np.clip(probability, 1e-6, 1 - 1e-6) / (1 - np.clip(probability, 1e-6, 1 - 1e-6)))
+    assert np.sum(outcome - expit(result.intercept + log_odds)) == pytest.approx(0, abs=1e-6)
+    assert result.slope == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("probability", "outcome", "error", "message"),
+    [
+        ([0.1, 1.2], [0, 1], InvalidInputError, "row 1"),
+        ([float("nan"), 0.2], [0, 1], InvalidInputError, "row 0"),
+        ([0.1, 0.2], [0, 2], InvalidInputError, "outcome is 2"),
+        ([0.1, 0.2], [0], InvalidInputError, "one of each per row"),
+        ([0.1, 0.2], [0, 0], NotEnoughEvidenceError, "0 positives of 2"),
+        ([0.1, 0.2], [1, 1], NotEnoughEvidenceError, "2 positives of 2"),
+        ([0.1, 0.1, 0.1], [1, 0, 0], NotEnoughEvidenceError, "1 distinct probability"),
+        ([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], NotEnoughEvidenceError, "separates"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(
+    probability: list[float], outcome: list[int], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        calibration(np.array(probability), np.array(outcome))
+
+
+def test_cluster_ids_must_fit_the_rows() -> None:
+    with pytest.raises(InvalidInputError, match="1 cluster ids for 4 rows"):
+        calibration(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 1, 0, 1]), cluster_ids=["a"])

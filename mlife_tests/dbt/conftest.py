@@ -1,0 +1,332 @@
+"""A small event log, written by hand in the layout of the lake, and the warehouses that dbt builds from it.
+
+dbt costs seconds a call, so each warehouse is built once per session and only read by tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlife_assets.adapters.warehouse import DuckDBWarehouse
+from mlife_assets.core.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
+
+DBT = str(Path(sys.executable).parent / "dbt")
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+FIRST_DAY = date(2026, 4, 3)
+DAYS = 16
+USERS = 40
+JOBS_PER_DAY = 6
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class World:
+    """Raw rows by event type as stored, duplicates included; `lake` holds them as files."""
+
+    rows: dict[str, Rows]
+    lake: Path
+
+
+@dataclass(frozen=True)
+class Built:
+    """A warehouse and what dbt printed while building it."""
+
+    warehouse: DuckDBWarehouse
+    path: Path
+    output: str
+
+
+def day(offset: int) -> date:
+    return FIRST_DAY + timedelta(days=offset)
+
+
+def moment(offset: int, hours: float) -> datetime:
+    return datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC) + timedelta(days=offset, hours=hours)
+
+
+def write_events(lake: Path, event_type: str, rows: Rows) -> None:
+    """Write rows as the log does: one file per day and hour of observed_at."""
+    schema = EVENT_TYPES[event_type].schema
+    groups: dict[tuple[date, int], Rows] = {}
+    for row in rows:
+        groups.setdefault((row["observed_at"].date(), row["observed_at"].hour), []).append(row)
+    for (dt, hour), group in groups.items():
+        folder = lake / "events" / f"event_type={event_type}" / f"dt={dt}" / f"hour={hour:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(group, schema=schema), folder / "hand-0.parquet")
+
+
+class Simulation:
+    """Random events with late ones, duplicates, ties, opt-outs and messages of every fate."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.rows: dict[str, Rows] = {}
+        self.count = 0
+        self.users = [f"usr_{k:03d}" for k in range(USERS)]
+        self.jobs: list[str] = []
+
+    def add(self, event_type: str, occurred: datetime, observed: datetime, **payload: Any) -> str:
+        self.count += 1
+        event_id = f"{int(self.rng.integers(16**8)):08x}{self.count:06d}"
+        row = {"event_id": event_id, "occurred_at": occurred, "observed_at": observed, **payload}
+        stored = self.rows.setdefault(event_type, [])
+        stored.append(row)
+        if self.rng.random() < 0.03:
+            stored.append({**row, "observed_at": observed + timedelta(days=int(self.rng.integers(0, 3)))})
+        return event_id
+
+    def observed(self, offset: int, late_share: float = 0.1) -> datetime:
+        late = int(self.rng.integers(1, 6)) if self.rng.random() < late_share else 0
+        return moment(offset + late, 23.5)
+
+    def profile(self) -> dict[str, Any]:
+        return {
+            "occupation_group": str(self.rng.choice(OCCUPATION_GROUPS)),
+            "seniority": int(self.rng.integers(0, 4)),
+            "shift": str(self.rng.choice(SHIFTS)),
+            "metro_code": f"m{int(self.rng.integers(3))}",
+            "latitude": float(self.rng.uniform(30, 40)),
+            "longitude": float(self.rng.uniform(-100, -90)),
+        }
+
+    def snapshot(self, offset: int, user: str) -> None:
+        self.add(
+            "user_snapshot",
+            moment(offset, 20),
+            self.observed(offset),
+            user_id=user,
+            state_code=None if self.rng.random() < 0.1 else "TX",
+            time_zone="America/Chicago",
+            reservation_pay_usd_per_hour=float(self.rng.uniform(10, 40)),
+            taste_embedding=[float(x) for x in self.rng.normal(size=8)],
+            signed_up_at=moment(-5, 12),
+            **self.profile(),
+        )
+
+    def post_job(self, offset: int) -> None:
+        job = f"job_{len(self.jobs):03d}"
+        self.jobs.append(job)
+        self.add(
+            "job_posted",
+            moment(offset, 9),
+            moment(offset, 23.5),
+            job_id=job,
+            employer_id="emp_1",
+            employer_name="Acme",
+            title="Nurse",
+            occupation_code="29-1141",
+            pay_usd_per_hour=float(self.rng.uniform(10, 60)),
+            openings=int(self.rng.integers(1, 4)),
+            expires_at=moment(offset + int(self.rng.integers(3, 12)), 0),
+            bid_usd_per_apply=float(np.round(self.rng.uniform(5, 20), 2)),
+            text_embedding=[float(x) for x in self.rng.normal(size=8)],
+            **self.profile(),
+        )
+        if self.rng.random() < 0.3:
+            closed = offset + int(self.rng.integers(1, 8))
+            self.add("job_closed", moment(closed, 12), moment(closed, 23.5), job_id=job, reason="withdrawn")
+
+    def convert(self, offset: int, hour: float, user: str, job: str, source: str, exposure: str) -> None:
+        pair = {"user_id": user, "job_id": job, "source": source, "exposure_id": exposure}
+        if self.rng.random() < 0.5:
+            self.add("click", moment(offset, hour + 0.1), self.observed(offset), **pair)
+        if self.rng.random() < 0.4:
+            delay = int(self.rng.integers(0, 10))
+            applied = self.add("apply", moment(offset + delay, hour + 0.2), self.observed(offset + delay), **pair)
+            if self.rng.random() < 0.4:
+                self.add(
+                    "hire",
+                    moment(offset + delay + 2, 10),
+                    moment(offset + delay + 2, 23.5),
+                    apply_event_id=applied,
+                    **pair,
+                )
+
+    def message(self, offset: int, number: int, user: str, job: str) -> None:
+        message = f"msg_{offset:02d}_{number:02d}"
+        sent = moment(offset, 18)
+        self.add(
+            "message_planned",
+            sent,
+            sent,
+            message_id=message,
+            user_id=user,
+            job_id=job,
+            campaign="job_of_the_day",
+            as_of_date=day(offset),
+            prediction_id=None,
+            slice="explore" if number % 2 else "recruiter_rule",
+            propensity=0.5,
+            plan_id=f"plan_{offset}",
+            cohort="c",
+            body="A job for you",
+            segments=1,
+            policy_version="pol",
+        )
+        fate = str(self.rng.choice(["delivered", "delivered", "delivered", "undelivered", "ambiguous", "suppressed"]))
+        common = {"message_id": message, "user_id": user}
+        if fate == "suppressed":
+            extra = {"campaign": "job_of_the_day", "as_of_date": day(offset), "reason": "cap", "stage": "send"}
+            self.add("message_suppressed", sent, sent, **common, **extra)
+            return
+        self.add("message_submitted", sent, sent, attempt=1, provider="console", **common)
+        statuses = ["ambiguous"] if fate == "ambiguous" else ["accepted", fate]
+        for step, status in enumerate(statuses):
+            at = sent + timedelta(minutes=5 * (step + 1))
+            self.add("message_status", at, at, status=status, provider_message_id="p", detail=None, **common)
+        if fate == "delivered":
+            self.convert(offset, 19, user, job, "message", message)
+
+    def run(self) -> dict[str, Rows]:
+        for user in self.users:
+            if self.rng.random() < 0.9:
+                self.snapshot(0, user)
+            self.add(
+                "consent",
+                moment(0, 1),
+                moment(0, 23.5),
+                user_id=user,
+                channel="sms",
+                is_granted=bool(self.rng.random() < 0.8),
+                source="signup",
+            )
+        for offset in range(DAYS):
+            open_jobs = self.jobs[-30:]
+            for _ in range(JOBS_PER_DAY):
+                self.post_job(offset)
+            for user in self.users:
+                if self.rng.random() < 0.2:
+                    self.snapshot(offset, user)
+            for user in self.rng.choice(self.users, 3):
+                granted = bool(self.rng.random() < 0.3)
+                self.add(
+                    "consent",
+                    moment(offset, float(self.rng.uniform(2, 20))),
+                    self.observed(offset, 0.3),
+                    user_id=str(user),
+                    channel="sms",
+                    is_granted=granted,
+                    source="inbound_start" if granted else "inbound_stop",
+                )
+            for _ in range(50 if open_jobs else 0):
+                user, job = str(self.rng.choice(self.users)), str(self.rng.choice(open_jobs))
+                hour = float(self.rng.uniform(0, 22))
+                shown = self.add(
+                    "impression",
+                    moment(offset, hour),
+                    self.observed(offset),
+                    user_id=user,
+                    job_id=job,
+                    surface="feed",
+                    position=int(self.rng.integers(1, 20)),
+                )
+                self.convert(offset, hour, user, job, "organic", shown)
+            receivers = self.rng.choice(self.users, 10, replace=False)
+            for number, user in enumerate(receivers if open_jobs else []):
+                self.message(offset, number, str(user), str(self.rng.choice(open_jobs)))
+            for number, user in enumerate(self.users[:30]):
+                arm = "holdout" if number % 5 == 0 else "treated"
+                extra = {"experiment": "salt", "arm": arm, "as_of_date": day(offset)}
+                self.add("experiment_exposed", moment(offset, 18), moment(offset, 18), user_id=user, **extra)
+        return self.rows
+
+
+def write_world(lake: Path, rows: dict[str, Rows], *, until: date | None = None) -> World:
+    kept = {
+        event_type: [row for row in group if until is None or row["observed_at"].date() < until]
+        for event_type, group in rows.items()
+    }
+    for event_type, group in kept.items():
+        write_events(lake, event_type, group)
+    return World(kept, lake)
+
+
+def run_dbt(
+    target: Path, lake: Path, command: str, *arguments: str, first: date | None = None, last: date | None = None
+) -> str:
+    """Run dbt as people do and return what it printed; fails the test when dbt fails."""
+    variables = {"start_date": str(first), "end_date": str(last)} if first and last else {}
+    environment = {
+        **os.environ,
+        "MLIFE_WAREHOUSE_PATH": str(target / "warehouse.duckdb"),
+        "MLIFE_LAKE_ROOT": str(lake),
+        "DBT_TARGET_PATH": str(target / "target"),
+        "DBT_LOG_PATH": str(target / "logs"),
+    }
+    target.mkdir(parents=True, exist_ok=True)
+    places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    done = subprocess.run(
+        [DBT, "--no-use-colors", command, *places, *arguments, "--vars", json.dumps(variables)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def built(target: Path, output: str) -> Built:
+    path = target / "warehouse.duckdb"
+    return Built(DuckDBWarehouse(path, sleep=lambda _: None), path, output)
+
+
+@pytest.fixture(scope="session")
+def rows() -> dict[str, Rows]:
+    return Simulation(seed=5).run()
+
+
+@pytest.fixture(scope="session")
+def world(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> World:
+    return write_world(tmp_path_factory.mktemp("lake"), rows)
+
+
+@pytest.fixture(scope="session")
+def full(world: World, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The whole log, every day in one run, with unit tests: what a person gets from `dbt build`."""
+    target = tmp_path_factory.mktemp("full")
+    return built(target, run_dbt(target, world.lake, "build"))
+
+
+@pytest.fixture(scope="session")
+def daily(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The log as it was on day 10, built over a range; then days 11 and 12 one by one as their data arrive."""
+    target, lake = tmp_path_factory.mktemp("daily"), tmp_path_factory.mktemp("growing_lake")
+    select = ["--select", "tag:features", "--exclude-resource-type", "unit_test"]
+    output = ""
+    for first, last in ((1, 10), (11, 11), (12, 12)):
+        write_world(lake, rows, until=day(last))
+        output += run_dbt(target, lake, "build", *select, first=day(first), last=day(last))
+    return built(target, output)
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A lake without a single file."""
+    target = tmp_path_factory.mktemp("empty")
+    arguments = ["--exclude-resource-type", "unit_test", "test"]
+    return built(target, run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2)))
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def day_of() -> Callable[[int], date]:
+    return day

@@ -1,0 +1,104 @@
+"""What holds for every model of the dbt project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from mlife_assets.adapters.warehouse import MARTS
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.policies import LabelPolicy
+
+MODELS = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
+SQL = sorted(MODELS.rglob("*.sql"))
+IDS = [path.stem for path in SQL]
+SUFFIXES = {"date": "_date", "timestamp with time zone": "_at", "boolean": "is_"}
+
+
+def properties(path: Path) -> dict[str, Any]:
+    models = yaml.safe_load(path.with_suffix(".yml").read_text())["models"]
+    assert [model["name"] for model in models] == [path.stem]
+    return dict(models[0])
+
+
+def data_type(arrow: pa.DataType) -> str:
+    if pa.types.is_list(arrow):
+        return data_type(arrow.value_type) + "[]"
+    names = {"string": "varchar", "double": "double", "int64": "bigint", "bool": "boolean", "date32[day]": "date"}
+    return names.get(str(arrow), "timestamp with time zone" if pa.types.is_timestamp(arrow) else str(arrow))
+
+
+@pytest.mark.parametrize("path", SQL, ids=IDS)
+def test_each_model_states_its_grain_in_a_file_beside_it(path: Path) -> None:
+    assert properties(path)["description"].startswith("One row per ")
+
+
+@pytest.mark.parametrize("path", SQL, ids=IDS)
+def test_names_follow_the_layer(path: Path) -> None:
+    layer = path.relative_to(MODELS).parts[0]
+    if layer == "staging":
+        assert path.stem.removeprefix("stg_events__") in EVENT_TYPES
+    elif layer == "intermediate":
+        assert path.stem.startswith("int_")
+        assert path.stem.endswith("ed"), "named for what was done to the entity"
+    else:
+        assert path.stem in MARTS
+
+
+@pytest.mark.parametrize("path", SQL, ids=IDS)
+def test_columns_are_described(path: Path) -> None:
+    columns = properties(path)["columns"]
+    assert columns
+    assert all(column["description"].endswith(".") for column in columns)
+
+
+@pytest.mark.parametrize("mart", sorted(MARTS))
+def test_marts_declare_types_and_names_that_tell_them(mart: str) -> None:
+    (path,) = MODELS.rglob(f"{mart}.sql")
+    columns = {column["name"]: column["data_type"] for column in properties(path)["columns"]}
+    assert {*MARTS[mart].grain, MARTS[mart].date_column} <= set(columns)
+    for name, declared in columns.items():
+        mark = SUFFIXES.get(declared)
+        if mark is not None:
+            assert name.startswith(mark) if mark == "is_" else name.endswith(mark), name
+
+
+def test_every_mart_is_contracted() -> None:
+    project = yaml.safe_load((MODELS.parent / "dbt_project.yml").read_text())
+    assert project["models"]["mlife"]["marts"]["+contract"] == {"enforced": True}
+    assert project["flags"]["send_anonymous_usage_stats"] is False
+
+
+def test_staging_is_built_with_features_or_with_metrics_never_both() -> None:
+    for path in (MODELS / "staging").glob("*.sql"):
+        assert properties(path)["config"]["tags"] in (["features"], ["metrics"])
+
+
+def test_sources_declare_the_columns_of_the_event_types() -> None:
+    sources = yaml.safe_load((MODELS / "staging" / "_sources.yml").read_text())["sources"]
+    for table in sources[0]["tables"]:
+        declared = [(column["name"], column["data_type"]) for column in table["columns"]]
+        event_type = EVENT_TYPES[table["name"]]
+        assert declared == [(column.name, data_type(column.type)) for column in event_type.all_columns]
+
+
+def test_the_label_window_is_that_of_the_policy() -> None:
+    project = yaml.safe_load((MODELS.parent / "dbt_project.yml").read_text())
+    assert project["vars"]["apply_window_days"] == LabelPolicy().apply_window_days
+
+
+def test_unit_tests_pass_and_cover_the_tricky_cases(full) -> None:
+    assert "ERROR=0" in full.output
+    lines = [line for line in full.output.splitlines() if "unit_test" in line or "::" in line]
+    passed = {line.split("::")[1].split()[0] for line in lines if " PASS " in line and "::" in line}
+    declared = {test["name"] for path in MODELS.rglob("*.yml") for test in _unit_tests(path)}
+    assert passed == declared
+    assert len(declared) >= 8
+
+
+def _unit_tests(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load(path.read_text()).get("unit_tests", []))

@@ -1,0 +1,313 @@
+"""The marts against oracles that share no code with dbt: plain Python over the raw rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+DayOf = Callable[[int], date]
+Rows = list[dict[str, Any]]
+
+
+def ipc_bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return sink.getvalue()
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(0), tzinfo=UTC)
+
+
+def first_observed(rows: Rows) -> Rows:
+    kept: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["event_id"] not in kept or row["observed_at"] < kept[row["event_id"]]["observed_at"]:
+            kept[row["event_id"]] = row
+    return list(kept.values())
+
+
+def known(rows: Rows, as_of: date, days: int | None = None) -> Rows:
+    """Rows observed before `as_of`, in the last `days` days when given."""
+    end = midnight(as_of)
+    start = end - timedelta(days=days) if days else datetime.min.replace(tzinfo=UTC)
+    return [row for row in first_observed(rows) if start <= row["observed_at"] < end]
+
+
+def exposures(raw: dict[str, Rows]) -> Rows:
+    found = [
+        {**row, "exposure_id": row["event_id"], "kind": "impression", "slice": "organic"}
+        for row in first_observed(raw["impression"])
+    ]
+    planned = {row["message_id"]: row for row in first_observed(raw["message_planned"])}
+    for status in first_observed(raw["message_status"]):
+        if status["status"] == "delivered":
+            plan = planned[status["message_id"]]
+            both = max(plan["observed_at"], status["observed_at"])
+            found.append(
+                {
+                    **plan,
+                    "exposure_id": plan["message_id"],
+                    "kind": "message",
+                    "occurred_at": status["occurred_at"],
+                    "observed_at": both,
+                    "position": 1,
+                }
+            )
+    return found
+
+
+def seen(rows: Rows, as_of: date, days: int, kind: str) -> Rows:
+    end = midnight(as_of)
+    return [row for row in rows if row["kind"] == kind and end - timedelta(days=days) <= row["observed_at"] < end]
+
+
+def count(rows: Rows, key: str, value: str) -> int:
+    return sum(row[key] == value for row in rows)
+
+
+@pytest.mark.parametrize("offset", [1, 6, 11, 16])
+def test_user_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of: DayOf, offset: int) -> None:
+    as_of, raw = day_of(offset), world.rows
+    snapshots: dict[str, dict[str, Any]] = {}
+    for row in sorted(known(raw["user_snapshot"], as_of), key=lambda row: (row["observed_at"], row["event_id"])):
+        snapshots[row["user_id"]] = row
+    consent: dict[str, bool] = {}
+    for row in sorted(known(raw["consent"], as_of), key=lambda row: (row["occurred_at"], not row["is_granted"])):
+        consent[row["user_id"]] = row["is_granted"]
+    shown = exposures(raw)
+    expected = []
+    for user, snapshot in sorted(snapshots.items()):
+        clicks = [row for row in known(raw["click"], as_of) if row["user_id"] == user]
+        last = max((row["observed_at"].date() for row in clicks), default=None)
+        expected.append(
+            {
+                "as_of_date": as_of,
+                "user_id": user,
+                "metro_code": snapshot["metro_code"],
+                "state_code": snapshot["state_code"],
+                "user_occupation_group": snapshot["occupation_group"],
+                "reservation_pay_usd_per_hour": snapshot["reservation_pay_usd_per_hour"],
+                "taste_1": snapshot["taste_embedding"][0],
+                "taste_8": snapshot["taste_embedding"][7],
+                "user_impressions_7d": count(seen(shown, as_of, 7, "impression"), "user_id", user),
+                "user_clicks_7d": count(known(raw["click"], as_of, 7), "user_id", user),
+                "user_clicks_28d": count(known(raw["click"], as_of, 28), "user_id", user),
+                "user_applies_28d": count(known(raw["apply"], as_of, 28), "user_id", user),
+                "user_messages_28d": count(seen(shown, as_of, 28, "message"), "user_id", user),
+                "days_since_last_click": (as_of - last).days if last else None,
+                "tenure_days": (as_of - snapshot["signed_up_at"].date()).days,
+                "is_consented": consent.get(user, False),
+            }
+        )
+    actual = full.warehouse.read("user_features", as_of=as_of, columns=list(expected[0]))
+    assert actual.to_pylist() == expected
+
+
+@pytest.mark.parametrize("offset", [2, 9, 16])
+def test_job_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of: DayOf, offset: int) -> None:
+    as_of, raw = day_of(offset), world.rows
+    closed = {row["job_id"] for row in known(raw["job_closed"], as_of)}
+    shown = exposures(raw)
+    expected = []
+    for job in sorted(known(raw["job_posted"], as_of), key=lambda row: row["job_id"]):
+        name = job["job_id"]
+        if name in closed or job["expires_at"] <= midnight(as_of):
+            continue
+        expected.append(
+            {
+                "as_of_date": as_of,
+                "job_id": name,
+                "job_metro_code": job["metro_code"],
+                "pay_usd_per_hour": job["pay_usd_per_hour"],
+                "openings": max(job["openings"] - count(known(raw["hire"], as_of), "job_id", name), 1),
+                "text_8": job["text_embedding"][7],
+                "posted_at": job["occurred_at"],
+                "expires_at": job["expires_at"],
+                "job_age_days": (as_of - job["occurred_at"].date()).days,
+                "job_impressions_7d": count(seen(shown, as_of, 7, "impression"), "job_id", name),
+                "job_clicks_7d": count(known(raw["click"], as_of, 7), "job_id", name),
+                "job_applies_7d": count(known(raw["apply"], as_of, 7), "job_id", name),
+                "job_messages_7d": count(seen(shown, as_of, 7, "message"), "job_id", name),
+            }
+        )
+    assert expected
+    assert full.warehouse.read("job_features", as_of=as_of, columns=list(expected[0])).to_pylist() == expected
+
+
+def test_labels_equal_a_brute_force_over_the_raw_rows(full, world, day_of: DayOf) -> None:
+    raw = world.rows
+    last_date = max(row["observed_at"].date() for row in first_observed(raw["user_snapshot"])) + timedelta(days=1)
+    users = {(r["as_of_date"], r["user_id"]) for r in _keys(full, "user_features", "user_id")}
+    jobs = {(r["as_of_date"], r["job_id"]) for r in _keys(full, "job_features", "job_id")}
+    expected = {}
+    for exposure in exposures(raw):
+        shown = exposure["occurred_at"].date()
+        mature = shown + timedelta(days=8)
+        if mature > last_date or exposure["observed_at"] >= midnight(mature):
+            continue
+        if (shown, exposure["user_id"]) not in users or (shown, exposure["job_id"]) not in jobs:
+            continue
+        name = exposure["exposure_id"]
+        clicks = [row for row in known(raw["click"], mature) if row["exposure_id"] == name]
+        applies = [row for row in known(raw["apply"], mature) if row["exposure_id"] == name]
+        closes = exposure["occurred_at"] + timedelta(days=7)
+        outcome = any(row["occurred_at"] <= closes for row in applies)
+        expected[name] = (
+            shown,
+            mature,
+            exposure["kind"],
+            exposure["slice"],
+            exposure["position"],
+            bool(clicks),
+            outcome,
+        )
+    columns = ["exposure_id", "exposure_date", "label_mature_date", "exposure_kind", "slice", "impression_position"]
+    table = full.warehouse.read("labelled_examples", columns=[*columns, "is_clicked", "is_applied"])
+    actual = {row.pop("exposure_id"): tuple(row.values()) for row in table.to_pylist()}
+    assert actual == expected
+    assert {value[2] for value in expected.values()} == {"impression", "message"}
+    assert {value[6] for value in expected.values()} == {True, False}
+
+
+def _keys(full, mart: str, key: str) -> Rows:
+    return full.warehouse.read(mart, columns=["as_of_date", key]).to_pylist()
+
+
+def test_labelled_examples_carry_the_features_of_their_exposure_date(full) -> None:
+    examples = full.warehouse.read("labelled_examples")
+    for mart, key in (("user_features", "user_id"), ("job_features", "job_id")):
+        features = {(row["as_of_date"], row[key]): row for row in full.warehouse.read(mart).to_pylist()}
+        for example in examples.to_pylist():
+            row = features[example["exposure_date"], example[key]]
+            assert {n: example[n] for n in row if n not in ("as_of_date", key)} == {
+                n: row[n] for n in row if n not in ("as_of_date", key)
+            }
+
+
+@pytest.mark.parametrize("mart", ["user_features", "job_features"])
+def test_features_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full, daily, day_of: DayOf, mart) -> None:
+    for offset in range(1, 13):
+        then = daily.warehouse.read(mart, as_of=day_of(offset))
+        later = full.warehouse.read(mart, as_of=day_of(offset))
+        assert then.num_rows > 0
+        assert then.equals(later)
+        assert ipc_bytes(then) == ipc_bytes(later), f"{mart} of {day_of(offset)} changed when later data arrived"
+
+
+def test_examples_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full, daily, day_of: DayOf) -> None:
+    """Exposures of the first four feature days mature by day 12; later ones are not there yet."""
+    then = daily.warehouse.read("labelled_examples")
+    assert set(then["exposure_date"].to_pylist()) == {day_of(offset) for offset in range(1, 5)}
+    assert ipc_bytes(then) == ipc_bytes(full.warehouse.read("labelled_examples", end=day_of(4)))
+
+
+def test_no_label_is_immature(full, daily) -> None:
+    for built in (full, daily):
+        last = max(built.warehouse.read("user_features", columns=["as_of_date"])["as_of_date"].to_pylist())
+        mature = built.warehouse.read("labelled_examples", columns=["label_mature_date"])["label_mature_date"]
+        assert max(mature.to_pylist()) <= last
+
+
+def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:
+    expected = sorted(
+        (r["occurred_at"].date(), r["event_id"], r["source"]) for r in first_observed(world.rows["apply"])
+    )
+    table = full.warehouse.read("applies", columns=["apply_date", "apply_event_id", "source"])
+    assert [tuple(row.values()) for row in table.to_pylist()] == expected
+
+
+def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
+    raw = {name: first_observed(rows) for name, rows in world.rows.items()}
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}
+    plans = {row["message_id"]: row["as_of_date"] for row in raw["message_planned"]}
+    filled = posted = 0
+    for row in full.warehouse.read("kpi_daily").to_pylist():
+        today = row["kpi_date"]
+        sent = {name for name, planned_for in plans.items() if planned_for == today}
+
+        def of_messages(event_type: str, sent: set[str] = sent) -> Rows:
+            return [r for r in raw[event_type] if r["source"] == "message" and r["exposure_id"] in sent]
+
+        def with_status(status: str, sent: set[str] = sent) -> int:
+            return len({r["message_id"] for r in raw["message_status"] if r["status"] == status} & sent)
+
+        def on_day(event_type: str, today: date = today) -> Rows:
+            return [r for r in raw[event_type] if r["occurred_at"].date() == today]
+
+        submitted = len({r["message_id"] for r in raw["message_submitted"]} & sent)
+        delivered, clicked = with_status("delivered"), len({r["exposure_id"] for r in of_messages("click")})
+        applied = len({r["exposure_id"] for r in of_messages("apply")})
+        posted += sum(r["openings"] for r in on_day("job_posted"))
+        filled += len(on_day("hire"))
+        expected = {
+            "kpi_date": today,
+            "messages_planned": len(sent),
+            "messages_submitted": submitted,
+            "messages_delivered": delivered,
+            "messages_undelivered": with_status("undelivered"),
+            "messages_ambiguous": with_status("ambiguous"),
+            "messages_suppressed": len(
+                {r["message_id"] for r in raw["message_suppressed"] if r["as_of_date"] == today}
+            ),
+            "clicks": clicked,
+            "applies": applied,
+            "hires": len({r["exposure_id"] for r in of_messages("hire")}),
+            "applies_any_cause": len(on_day("apply")),
+            "opt_outs": len({r["user_id"] for r in on_day("consent") if r["source"] == "inbound_stop"}),
+            "openings_posted": sum(r["openings"] for r in on_day("job_posted")),
+            "openings_filled": len(on_day("hire")),
+            "revenue_usd": pytest.approx(sum(bids[r["job_id"]] for r in of_messages("apply"))),
+            "delivered_share": delivered / submitted if submitted else None,
+            "ctr": clicked / delivered if delivered else None,
+            "apply_rate": applied / delivered if delivered else None,
+            "fill_rate": filled / posted if posted else None,
+        }
+        assert row == expected
+    assert filled > 0
+
+
+def test_experiment_readout_counts_by_intention_to_treat(full, world, day_of: DayOf) -> None:
+    exposed = first_observed(world.rows["experiment_exposed"])
+    applies = first_observed(world.rows["apply"])
+    last = max(row["as_of_date"] for row in exposed)
+    for row in full.warehouse.read("experiment_readout").to_pylist():
+        start = row["period_start_date"]
+        end = start + timedelta(days=6) if row["period_kind"] == "week" else last
+        members: dict[str, datetime] = {}
+        for event in exposed:
+            if event["arm"] == row["arm"] and start <= event["as_of_date"] <= end:
+                earlier = members.get(event["user_id"], event["occurred_at"])
+                members[event["user_id"]] = min(event["occurred_at"], earlier)
+        converted = {
+            a["user_id"]
+            for a in applies
+            if a["user_id"] in members and members[a["user_id"]] <= a["occurred_at"] < midnight(end + timedelta(days=1))
+        }
+        assert (row["eligible_users"], row["users_with_apply"]) == (len(members), len(converted))
+        assert row["apply_rate"] == len(converted) / len(members)
+        assert row["period_end_date"] == end
+    kinds = full.warehouse.read("experiment_readout", columns=["period_kind", "arm"]).to_pylist()
+    assert {(row["period_kind"], row["arm"]) for row in kinds} == {
+        (kind, arm) for kind in ("week", "total") for arm in ("treated", "holdout")
+    }
+
+
+def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) -> None:
+    for mart in (
+        "user_features",
+        "job_features",
+        "labelled_examples",
+        "fct_messages",
+        "kpi_daily",
+        "experiment_readout",
+    ):
+        table = empty.warehouse.read(mart)
+        assert table.num_rows == 0
+        assert table.schema == full.warehouse.read(mart, end=date(2000, 1, 1)).schema

@@ -1,0 +1,120 @@
+"""What the documents say is true: commands exist, Python examples run, links resolve, invariants name their tests.
+
+Belongs here: checks of Markdown. Does not belong here: rules about source files (`test_conventions.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+DOCUMENTS = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
+INVARIANTS = 11
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path: Path, *languages: str) -> list[str]:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [textwrap.dedent(body) for language, body in FENCE.findall(text) if language in languages]
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Return the commands of `console` and `sh` blocks; in `console` those after `$ `. `a && b` counts as two."""
+    lines = [line[2:] for body in blocks(path, "console") for line in body.splitlines() if line.startswith("$ ")]
+    lines += [line for body in blocks(path, "sh", "bash") for line in body.splitlines()]
+    parts = [part for line in lines for part in re.split(r"&&|\||;", line)]
+    return [words for part in parts if (words := shlex.split(part, comments=True))]
+
+
+@cache
+def usage(subcommand: tuple[str, ...]) -> str | None:
+    """Return the help of an `mlife` subcommand, None when there is none."""
+    program = "import sys; from mlife_assets.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *subcommand, "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_document_exists_and_has_a_title(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_make_targets_exist(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    for words in commands(path):
+        if words[0] == "make":
+            named = {word for word in words[1:] if "=" not in word and not word.startswith("-")}
+            assert named <= targets, f"{name_of(path)}: make {named - targets}"
+
+
+def test_mlife_commands_exist() -> None:
+    """Each `mlife` command of each document is a subcommand that the program knows, with options that it knows."""
+    wrong = []
+    for path in DOCUMENTS:
+        for words in commands(path):
+            program, arguments = Path(words[0]).name, words[1:]
+            if program == "mlife":
+                plain = [word for word in arguments if re.fullmatch(r"[a-z]+", word)]
+                nested = plain[0] in {"log", "models", "messages"} if plain else False
+                text = usage(tuple(plain[: 2 if nested else 1]))
+                options = [word.split("=")[0] for word in arguments if word.startswith("--")]
+                if text is None or any(option not in text for option in options):
+                    wrong.append(f"{name_of(path)}: {shlex.join(words)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_python_examples_run(path: Path) -> None:
+    """The `python` blocks of a document run in order in one fresh interpreter, warnings as errors."""
+    if code := "\n\n".join(blocks(path, "python")):
+        command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning:sqlglot", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, f"{name_of(path)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_and_named_files_exist(path: Path) -> None:
+    text = re.sub(FENCE, "", path.read_text(encoding="utf-8"))
+    targets = [t for t in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:|#", t)]
+    for target in targets:
+        assert (path.parent / target.split("#")[0]).exists(), f"{name_of(path)} links to {target}"
+    for named in re.findall(r"`((?:mlife_assets|mlife_tests|dbt_project|docs)/[\w./]+\.\w+)(?:::[\w:\[\]-]+)?`", text):
+        assert (ROOT / named).exists(), f"{name_of(path)} names {named}"
+
+
+def test_architecture_points_every_invariant_to_its_tests() -> None:
+    """ARCHITECTURE.md numbers the invariants 1. to 11.; each item names tests as `mlife_tests/...py::test_name`."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.split("## Invariants", 1)[1].split("\n## ", 1)[0]
+    items = dict(re.findall(r"^\|?\s*(\d+)[.|\s](.*?)(?=^\|?\s*\d+[.|\s]|\Z)", section, re.M | re.S))
+    assert sorted(map(int, items)) == list(range(1, INVARIANTS + 1))
+    for number, item in items.items():
+        named = re.findall(r"`(mlife_tests/[\w/]+\.py)::(\w+)`", item)
+        assert named, f"invariant {number} names no test"
+        for file, test in named:
+            defined = {n.name for n in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(n, ast.FunctionDef)}
+            assert test in defined, f"invariant {number}: {file} has no {test}"
+
+
+def test_changelog_names_the_version() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"', project, re.M)
+    assert version
+    assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -1,0 +1,62 @@
+"""Phone numbers: fictional, unique, valid, private."""
+
+from __future__ import annotations
+
+import re
+import stat
+
+import phonenumbers
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.market.catalogue import area_codes, load_catalogue
+from mlife_assets.market.contacts import ParquetContactBook, draw_contacts, write_contact_book
+from mlife_assets.market.population import draw_population
+from mlife_assets.market.world import MarketConfig, tiny_config
+
+
+@pytest.fixture(scope="module")
+def numbers() -> list[str | None]:
+    return draw_contacts(MarketConfig())["phone_number"].to_pylist()
+
+
+def test_every_number_is_fictional_and_unique(numbers) -> None:
+    assert len(set(numbers)) == len(numbers) == 11_500
+    assert all(re.fullmatch(r"\+1\d{3}55501\d\d", one) for one in numbers)
+    assert len({one[2:5] for one in numbers}) >= 100
+
+
+def test_numbers_are_valid_and_of_the_persons_zone(numbers) -> None:
+    config, catalogue = MarketConfig(), load_catalogue()
+    people = draw_population(config, catalogue)
+    zones = {code: zone for zone, codes in area_codes().items() for code in codes}
+    homes = [catalogue.metros[metro].time_zone for metro in people.metro.tolist()]
+    at_home = [zones[number[2:5]] == home for number, home in zip(numbers, homes, strict=True)]
+    assert sum(at_home) / len(at_home) > 0.95
+    assert all(phonenumbers.is_valid_number(phonenumbers.parse(number)) for number in numbers[::200])
+
+
+def test_a_world_with_too_many_people_has_people_without_number() -> None:
+    numbers = draw_contacts(MarketConfig(users=30_000))["phone_number"].to_pylist()
+    given = [number for number in numbers if number]
+    assert len(given) == len(set(given)) == 100 * sum(len(codes) for codes in area_codes().values())
+
+
+def test_the_book_is_private_and_the_same_every_time(tmp_path) -> None:
+    paths = [tmp_path / "private" / name for name in ("a.parquet", "b.parquet")]
+    for path in paths:
+        write_contact_book(tiny_config(), path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert stat.S_IMODE(paths[0].stat().st_mode) == 0o600
+    book = ParquetContactBook(paths[0])
+    assert book.phone_number("usr_0000001").startswith("+1")
+    assert book.phone_number("nobody") is None
+
+
+def test_a_missing_or_broken_book_is_not_an_empty_one(tmp_path) -> None:
+    with pytest.raises(NotFoundError, match="contact book"):
+        ParquetContactBook(tmp_path / "none.parquet").phone_number("usr_0000001")
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 not really")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        ParquetContactBook(broken).phone_number("usr_0000001")

@@ -1,0 +1,227 @@
+"""The world as a whole: calibrated, reproducible, closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
+from mlife_assets.market.population import epoch_us
+from mlife_assets.market.records import DayRecord
+from mlife_assets.market.simulation import FILLED, Market
+from mlife_assets.market.state import load_state
+from mlife_assets.market.texts import DELIVERED_SCHEMA
+from mlife_assets.market.vacancies import job_ids
+from mlife_assets.market.world import MarketConfig, tiny_config
+
+
+def texts_for(market: Market, day, share: float, rng: np.random.Generator) -> pa.Table:
+    """Text a share of all people about a random open job of their metro."""
+    people, jobs = market.people, market.state.vacancies
+    stock = jobs.open_at(epoch_us(day))
+    persons = np.flatnonzero((rng.random(len(people)) < share) & (people.signed_up_us >= 0))
+    chosen = [int(rng.choice(stock[jobs.metro[stock] == people.metro[one]])) for one in persons]
+    return pa.table(
+        {
+            "message_id": [f"msg_{day}_{one}" for one in persons],
+            "user_id": people.user_ids[persons].tolist(),
+            "job_id": job_ids(np.array(chosen, dtype=np.int64)).tolist(),
+            "sent_at": [day_start(day).replace(hour=18)] * len(persons),
+        },
+        schema=DELIVERED_SCHEMA,
+    )
+
+
+def applies(record: DayRecord, *, is_text: bool) -> int:
+    return int(((record.outcomes.kind == APPLY) & (record.outcomes.is_text == is_text)).sum())
+
+
+def test_traffic_and_responses_lie_in_the_calibrated_bands(mid_world) -> None:
+    days, users = len(mid_world.records), mid_world.market.config.users
+    views = sum(len(record.impressions) for record in mid_world.records)
+    texts = sum(len(record.texts) for record in mid_world.records)
+    clicks, applications = mid_world.outcomes(CLICK, is_text=False), mid_world.outcomes(APPLY, is_text=False)
+    assert 1.0 < views / users / days < 1.4
+    assert 0.085 < clicks / views < 0.125
+    assert 0.075 < applications / clicks < 0.11
+    assert 0.16 < texts / users / days < 0.2
+    assert 0.075 < mid_world.outcomes(CLICK, is_text=True) / texts < 0.12
+    assert 0.06 < mid_world.outcomes(APPLY, is_text=True) / mid_world.outcomes(CLICK, is_text=True) < 0.13
+    assert mid_world.outcomes(HIRE, is_text=False) > 50
+
+
+def test_weekly_appliers_are_six_to_seven_per_hundred_users(mid_world) -> None:
+    week = [record.outcomes for record in mid_world.records[21:28]]
+    people = np.concatenate([one.person[(one.kind == APPLY) & ~one.is_text] for one in week])
+    assert 0.05 < len(np.unique(people)) / mid_world.market.config.users < 0.08
+
+
+def test_views_are_skewed_over_people_and_jobs(mid_world) -> None:
+    fortnight = mid_world.records[:14]
+    people = np.bincount(np.concatenate([one.impressions.person for one in fortnight]), minlength=4_000)[:4_000]
+    median, high, top = np.quantile(people, [0.5, 0.9, 0.99])
+    assert 2.5 < high / median < 5.5
+    assert 6 < top / median < 16
+    jobs = np.sort(np.bincount(np.concatenate([one.impressions.job for one in fortnight])))[::-1]
+    jobs = jobs[jobs > 0]
+    assert 0.25 < jobs[: len(jobs) // 10].sum() / jobs.sum() < 0.38
+
+
+def test_mondays_are_busier_than_sundays(mid_world) -> None:
+    views = np.array([len(record.impressions) for record in mid_world.records])
+    weekday = np.array([record.day.weekday() for record in mid_world.records])
+    assert 1.7 < views[weekday == 0].mean() / views[weekday == 6].mean() < 2.4
+
+
+def test_the_stock_of_open_jobs_is_steady_and_every_metro_has_some(mid_world) -> None:
+    for record in mid_world.records:
+        jobs = record.vacancies
+        stock = jobs.metro[jobs.open_at(epoch_us(record.day))]
+        assert 0.85 * 400 < len(stock) < 1.2 * 400
+        assert np.bincount(stock, minlength=16)[:16].min() >= 5
+
+
+def test_people_browse_near_home(mid_world) -> None:
+    people, record = mid_world.market.people, mid_world.records[20]
+    at_home = people.metro[record.impressions.person] == record.vacancies.metro[record.impressions.job]
+    assert 0.94 < at_home.mean() < 0.99
+
+
+def test_a_job_is_browsed_only_from_the_day_after_its_posting_until_it_closes(mid_world) -> None:
+    for record in mid_world.records:
+        jobs, seen = record.vacancies, record.impressions.job
+        morning = epoch_us(record.day)
+        assert (jobs.posted_us[seen] < morning).all()
+        assert (jobs.expires_us[seen] > morning).all()
+
+
+def test_nobody_applies_twice_to_one_job_or_to_a_closed_one(mid_world) -> None:
+    jobs = mid_world.market.state.vacancies
+    happened = [record.outcomes.take(record.outcomes.kind == APPLY) for record in mid_world.records]
+    pairs = np.concatenate([one.person * 10**7 + one.job for one in happened])
+    assert len(np.unique(pairs)) == len(pairs)
+    closed = np.where(jobs.closed_us < 0, jobs.expires_us, jobs.closed_us)
+    assert all((one.moment_us < closed[one.job]).all() for one in happened)
+
+
+def test_hires_fill_openings_and_close_jobs(mid_world) -> None:
+    jobs = mid_world.market.state.vacancies
+    assert (jobs.hired <= jobs.openings).all()
+    filled = np.concatenate([one.closings.job[one.closings.reason == FILLED] for one in mid_world.records])
+    assert len(filled) > 5
+    assert (jobs.hired[filled] == jobs.openings[filled]).all()
+    every = np.concatenate([one.closings.job for one in mid_world.records])
+    assert len(np.unique(every)) == len(every)
+
+
+def test_everything_was_known_by_the_export(mid_world) -> None:
+    for record in mid_world.records:
+        export = epoch_us(record.day) + int(23.5 * 3.6e9)
+        for moments in (record.outcomes.moment_us, record.impressions.moment_us, record.closings.moment_us):
+            assert (moments <= export).all()
+        assert (record.vacancies.posted_us[record.posted] <= export).all()
+
+
+def test_some_applications_come_days_after_their_click(mid_world) -> None:
+    late = 0
+    for record in mid_world.records[10:]:
+        clicked_today = set(record.impression_ids.tolist())
+        happened = record.outcomes
+        organic = happened.exposure_id[(happened.kind == APPLY) & ~happened.is_text].tolist()
+        late += sum(one not in clicked_today for one in organic)
+    assert 0.1 < late / mid_world.outcomes(APPLY, is_text=False) < 0.35
+
+
+def test_days_must_follow_each_other() -> None:
+    config = tiny_config()
+    market = Market(config, lambda user: False)
+    with pytest.raises(InvalidInputError, match="day by day"):
+        market.advance(add_days(config.start_date, 1))
+
+
+def test_a_saved_market_goes_on_as_if_it_had_never_stopped(toolbox, tmp_path) -> None:
+    config = tiny_config()
+    straight, _ = toolbox.lived(config, 9)
+    market, _ = toolbox.lived(config, 5)
+    market.save(tmp_path)
+    resumed = Market.load(config, toolbox.holdout, tmp_path)
+    for offset in range(5, 9):
+        resumed.advance(add_days(config.start_date, offset))
+    assert np.array_equal(resumed.state.vacancies.closed_us, straight.state.vacancies.closed_us)
+    for name in ("moment_us", "person", "exposure_id"):
+        assert np.array_equal(getattr(resumed.state.queue, name), getattr(straight.state.queue, name))
+    assert np.array_equal(resumed.state.applied, straight.state.applied)
+
+
+def test_no_state_is_the_first_morning(tmp_path) -> None:
+    assert load_state(tiny_config(), tmp_path) is None
+
+
+@pytest.fixture(scope="module")
+def texted_worlds() -> dict[str, list[DayRecord]]:
+    """The same lived fortnight without texts, and with texts to everybody every day."""
+    config = MarketConfig(users=1_500, jobs=150, metros=4, history_days=0, seed=8)
+    worlds = {}
+    for name, share in (("silent", 0.0), ("texted", 1.0)):
+        market, rng = Market(config, lambda user: False), np.random.default_rng(1)
+        days = [add_days(config.start_date, offset) for offset in range(12)]
+        worlds[name] = [market.advance(day, texts_for(market, day, share, rng)) for day in days]
+    return worlds
+
+
+def test_texts_raise_applications(texted_worlds) -> None:
+    totals = {
+        name: sum(applies(record, is_text=False) + applies(record, is_text=True) for record in records)
+        for name, records in texted_worlds.items()
+    }
+    assert sum(applies(record, is_text=True) for record in texted_worlds["silent"]) == 0
+    assert totals["texted"] > 1.08 * totals["silent"]
+    assert sum(applies(record, is_text=True) for record in texted_worlds["texted"]) > 20
+
+
+def test_texts_tire_people(texted_worlds) -> None:
+    clicks = [int(((one.outcomes.kind == CLICK) & one.outcomes.is_text).sum()) for one in texted_worlds["texted"]]
+    fatigued = 0.91**8
+    assert sum(clicks[8:12]) < 0.75 * sum(clicks[1:5])
+    assert sum(clicks[8:12]) > fatigued * 0.6 * sum(clicks[1:5])
+
+
+def test_texts_leave_other_draws_alone(texted_worlds) -> None:
+    for silent, texted in zip(texted_worlds["silent"][:2], texted_worlds["texted"][:2], strict=True):
+        assert np.array_equal(silent.impressions.person, texted.impressions.person)
+        assert np.array_equal(silent.vacancies.pay, texted.vacancies.pay)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"user_id": "usr_9999999"}, "user_id"),
+        ({"job_id": "job_9999999"}, "job_id"),
+        ({"sent_at": None}, "null"),
+        ({"sent_at": "tomorrow"}, "sent_at"),
+        ({"message_id": "twice"}, "repeats"),
+    ],
+)
+def test_texts_that_cannot_be_are_refused(change: dict[str, str | None], message: str) -> None:
+    config = replace(tiny_config(), history_days=0)
+    market, day = Market(config, lambda user: False), config.start_date
+    rows = texts_for(market, day, 0.5, np.random.default_rng(0)).to_pylist()[:2]
+    if change.get("sent_at") == "tomorrow":
+        change = {"sent_at": day_start(add_days(day, 1))}
+    for row in rows if "message_id" in change else rows[:1]:
+        row.update(change)
+    with pytest.raises(InvalidInputError, match=message):
+        market.advance(day, pa.Table.from_pylist(rows, schema=DELIVERED_SCHEMA))
+
+
+def test_the_platform_cannot_text_during_history() -> None:
+    config = tiny_config()
+    market = Market(config, lambda user: False)
+    table = texts_for(market, config.start_date, 0.1, np.random.default_rng(0))
+    with pytest.raises(InvalidInputError, match="before"):
+        market.advance(config.start_date, table)

@@ -1,0 +1,166 @@
+"""Landing files: by contract, identical on every way to them, without truth."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market.state import STATE_FILE
+from mlife_assets.market.texts import DELIVERED_SCHEMA
+from mlife_assets.market.world import tiny_config
+
+CONFIG = tiny_config(history_days=4)
+LAST = add_days(CONFIG.start_date, 6)
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def one_text(day) -> pa.Table:
+    row = {"message_id": f"msg_{day}", "user_id": "usr_0000003", "job_id": "job_0000001"}
+    return pa.Table.from_pylist([row | {"sent_at": day_start(day).replace(hour=18)}], schema=DELIVERED_SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def straight(toolbox, tmp_path_factory):
+    home = tmp_path_factory.mktemp("straight")
+    toolbox.event_source(CONFIG, home, one_text).deliver(LAST)
+    return home
+
+
+def test_stopping_every_day_gives_the_same_files(straight, toolbox, tmp_path) -> None:
+    for offset in range(7):
+        toolbox.event_source(CONFIG, tmp_path, one_text).deliver(add_days(CONFIG.start_date, offset))
+    for name in ("landing", "truth"):
+        assert contents(tmp_path / name) == contents(straight / name)
+
+
+def test_a_crash_before_the_state_was_saved_repeats_the_day_in_place(straight, toolbox, tmp_path) -> None:
+    source = toolbox.event_source(CONFIG, tmp_path, one_text)
+    source.deliver(add_days(LAST, -1))
+    before = (tmp_path / "private" / STATE_FILE).read_bytes()
+    source.deliver(LAST)
+    (tmp_path / "private" / STATE_FILE).write_bytes(before)
+    toolbox.event_source(CONFIG, tmp_path, one_text).deliver(LAST)
+    assert contents(tmp_path / "landing") == contents(straight / "landing")
+
+
+class FailingStore:
+    """A landing store that breaks after a few puts."""
+
+    def __init__(self, inner, puts: int) -> None:
+        self.inner, self.puts = inner, puts
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        self.puts -= 1
+        if self.puts < 0:
+            raise OSError("disk full")
+        return self.inner.put_if_absent(key, data)
+
+
+def test_a_crash_between_two_files_leaves_no_gap(straight, toolbox, tmp_path) -> None:
+    source = toolbox.event_source(CONFIG, tmp_path, one_text)
+    working = source.landing
+    for puts in (3, 40):
+        source.landing = FailingStore(working, puts)
+        with pytest.raises(OSError, match="full"):
+            source.deliver(LAST)
+    source.landing = working
+    source.deliver(LAST)
+    assert contents(tmp_path / "landing") == contents(straight / "landing")
+
+
+def test_a_day_is_lived_once(straight, toolbox) -> None:
+    def must_not_ask(day):
+        raise AssertionError(day)
+
+    source = toolbox.event_source(CONFIG, straight, must_not_ask)
+    keys = source.deliver(LAST)
+    assert keys == sorted(keys)
+    assert f"user_snapshot/dt={LAST}/export.parquet" in keys
+    assert source.deliver(CONFIG.start_date)
+
+
+def test_changed_landing_files_are_an_alarm(toolbox, tmp_path) -> None:
+    source = toolbox.event_source(CONFIG, tmp_path)
+    key = f"user_snapshot/dt={CONFIG.start_date}/export.parquet"
+    source.landing.put_if_absent(key, b"other")
+    with pytest.raises(ContentConflictError):
+        source.deliver(CONFIG.start_date)
+
+
+def test_state_of_another_world_is_refused(toolbox, tmp_path) -> None:
+    toolbox.event_source(CONFIG, tmp_path).deliver(CONFIG.start_date)
+    with pytest.raises(UpstreamMismatchError, match="another home"):
+        toolbox.event_source(tiny_config(seed=2), tmp_path).deliver(CONFIG.start_date)
+
+
+def test_days_before_the_market_are_refused(toolbox, tmp_path) -> None:
+    with pytest.raises(InvalidInputError, match="starts on"):
+        toolbox.event_source(CONFIG, tmp_path).deliver(add_days(CONFIG.start_date, -1))
+
+
+def test_another_seed_is_another_world(clean_exports, toolbox) -> None:
+    other = toolbox.exports(tiny_config(seed=2), 1)[0]
+    assert not other["impression"].equals(clean_exports[0]["impression"])
+
+
+def test_landing_follows_the_event_contract(straight) -> None:
+    seen = set()
+    for path in (straight / "landing").rglob("*.parquet"):
+        name, partition, file = path.relative_to(straight / "landing").parts
+        assert file == "export.parquet"
+        table = pq.read_table(io.BytesIO(path.read_bytes()))
+        schema = EVENT_TYPES[name].schema
+        assert table.schema.names == schema.names
+        assert table.schema.types == schema.types
+        day = day_start(CONFIG.start_date.fromisoformat(partition.removeprefix("dt=")))
+        assert set(table["observed_at"].to_pylist()) == {day.replace(hour=23, minute=30)}
+        assert all(moment <= day.replace(hour=23, minute=30) for moment in table["occurred_at"].to_pylist())
+        ids = table["event_id"].to_pylist()
+        assert len(set(ids)) == len(ids) > 0
+        for column in EVENT_TYPES[name].columns:
+            values = table[column.name].to_pylist()
+            assert column.nullable or None not in values
+            if column.allowed:
+                assert set(values) <= set(column.allowed)
+            if column.minimum is not None and column.maximum is not None:
+                assert all(column.minimum <= value <= column.maximum for value in values)
+            if column.list_size:
+                assert {len(value) for value in values} == {column.list_size}
+        seen.add(name)
+    assert {"job_posted", "job_closed", "user_snapshot", "consent", "impression", "click", "message_planned"} <= seen
+
+
+def test_the_recruiters_tool_stops_when_the_platform_starts(straight) -> None:
+    for name in ("message_planned", "message_submitted", "message_status"):
+        days = sorted(path.parent.name for path in (straight / "landing" / name).rglob("*.parquet"))
+        assert days[-1] < f"dt={CONFIG.first_lived_date}"
+        assert len(days) == 3
+
+
+def test_truth_and_phone_numbers_are_not_in_the_landing_files(straight) -> None:
+    hidden = re.compile(r"activity|appeal|quality|view_rate|probability|phone|injection|elasticity")
+    for path in (straight / "landing").rglob("*.parquet"):
+        assert not [name for name in pq.read_schema(path).names if hidden.search(name)]
+    assert (straight / "truth" / "people").is_dir()
+
+
+def test_every_outcome_names_an_exposure_that_was_exported(toolbox) -> None:
+    days = toolbox.exports(tiny_config(), 14)
+    exposures = set()
+    for tables in days:
+        exposures |= set(tables["impression"]["event_id"].to_pylist())
+        exposures |= set(tables["message_planned"]["message_id"].to_pylist())
+        for name in ("click", "apply", "hire"):
+            assert set(tables[name]["exposure_id"].to_pylist()) <= exposures
+    applies = {one for tables in days for one in tables["apply"]["event_id"].to_pylist()}
+    assert {one for tables in days for one in tables["hire"]["apply_event_id"].to_pylist()} <= applies

@@ -1,0 +1,83 @@
+"""The truth: apart, complete, and the best ranking there is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.behaviour import mood_of_day, pair_distance_km, respond
+from mlife_assets.market.history import recruiter_rule
+from mlife_assets.market.injections import Injection
+from mlife_assets.market.outcomes import APPLY
+from mlife_assets.market.population import epoch_us
+from mlife_assets.market.simulation import Market
+from mlife_assets.market.truth import oracle_apply_probability, read_truth, true_response
+from mlife_assets.market.vacancies import job_ids
+from mlife_assets.market.world import tiny_config
+
+DRIFT = add_days(tiny_config().start_date, 3)
+CONFIG = tiny_config(injections=(Injection("hidden_taste", DRIFT, size=1.5), Injection("pay_in_cents", DRIFT)))
+
+
+@pytest.fixture(scope="module")
+def source(toolbox, tmp_path_factory):
+    one = toolbox.event_source(CONFIG, tmp_path_factory.mktemp("truth"))
+    one.deliver(add_days(DRIFT, 2))
+    return one
+
+
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+def test_the_oracle_is_the_formula_that_people_follow(offset: int, source, toolbox) -> None:
+    day = add_days(DRIFT, offset)
+    market, _ = toolbox.lived(CONFIG, 4 + offset)
+    people, jobs = market.people, market.state.vacancies
+    person, job = np.arange(50), np.arange(len(jobs) - 50, len(jobs))
+    mood = mood_of_day(CONFIG, people, day)
+    expected = respond(CONFIG.calibration, people, jobs, mood, person, job, epoch_us(day), is_text=False)
+    truth = read_truth(source.truth, day)
+    found = oracle_apply_probability(truth, people.user_ids[person], job_ids(job))
+    assert np.array_equal(found, expected.click * expected.apply)
+    assert truth.injections == ({"hidden_taste": 1.0, "pay_in_cents": 1.0} if offset >= 0 else {})
+    texted = true_response(truth, people.user_ids[person], job_ids(job), is_text=True)
+    assert (texted.click < expected.click).all()
+
+
+def test_unlived_days_and_unknown_ids_are_refused(source) -> None:
+    with pytest.raises(NotFoundError, match="deliver"):
+        read_truth(source.truth, add_days(DRIFT, 20))
+    truth = read_truth(source.truth, DRIFT)
+    with pytest.raises(InvalidInputError, match="job_id"):
+        oracle_apply_probability(truth, ["usr_0000001"], ["job_9999999"])
+
+
+def test_the_oracle_beats_the_recruiters_who_beat_chance(mid_world) -> None:
+    market: Market = mid_world.market
+    people, jobs, config = market.people, market.state.vacancies, market.config
+    rng, ranks = np.random.default_rng(0), {"oracle": [], "human": []}
+    for record in mid_world.records[20:40]:
+        rows = record.outcomes.take((record.outcomes.kind == APPLY) & ~record.outcomes.is_text)
+        stock = jobs.open_at(epoch_us(record.day))
+        for person, job in zip(rows.person.tolist(), rows.job.tolist(), strict=True):
+            near = stock[(jobs.metro[stock] == people.metro[person]) & (stock != job)]
+            if len(near) < 19:
+                continue
+            candidates = np.r_[job, rng.choice(near, 19, replace=False)]
+            who = np.full(20, person)
+            mood = mood_of_day(config, people, record.day)
+            truth = respond(
+                config.calibration, people, jobs, mood, who, candidates, epoch_us(record.day), is_text=False
+            )
+            human = recruiter_rule(
+                people.group[person] == jobs.group[candidates],
+                pair_distance_km(people, jobs, who, candidates),
+                np.log(jobs.pay[candidates] / people.reservation_pay[person]),
+                people.shift[person] == jobs.shift[candidates],
+            )
+            for name, score in (("oracle", truth.click * truth.apply), ("human", human)):
+                ranks[name].append((score > score[0]).sum())
+    assert len(ranks["oracle"]) > 200
+    reciprocal = {name: np.mean(1 / (np.array(values) + 1)) for name, values in ranks.items()}
+    assert reciprocal["oracle"] > reciprocal["human"] + 0.08
+    assert reciprocal["human"] > 0.25

@@ -1,0 +1,261 @@
+"""The endpoint, asked over HTTP as a client would."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.serving.app import create_app
+from mlife_assets.serving.requests import RequestLimits, row_record
+
+NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
+SECRET = "the password is hunter2"
+ODD = [0.0, -0.0, 5e-324, -5e-324, 1e-310, 1e-36, 1.7e308, -1.7e308, 1.0, -3.5, 1 / 3]
+FOUND = [*ODD, float("nan"), float("inf"), float("-inf")]
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[[Any], Any], scorer: LightGBMScorer) -> Iterator[str]:
+    with serve(create_app(lambda: scorer, RequestLimits(body_bytes=200_000, rows=100))) as address:
+        yield address
+
+
+def records(models: ModuleType, matrix: np.ndarray) -> list[dict[str, Any]]:
+    return [row_record(models.SPEC, row) for row in matrix]
+
+
+def ask(session: requests.Session, url: str, rows: Any) -> requests.Response:
+    return session.post(f"{url}/v1/score", data=orjson.dumps({"rows": rows}), timeout=20)
+
+
+def refused(response: requests.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/json"
+    error = response.json()["error"]
+    assert set(error) == {"message", "remedy", "row", "field"}
+    assert error["message"]
+    assert error["remedy"]
+    return error
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_one_row_alone_scores_as_in_a_batch_and_at_the_endpoint_to_the_bit(
+    url: str, session: requests.Session, scorer: LightGBMScorer, models: ModuleType, data: st.DataObject
+) -> None:
+    """Invariant 2. Numbers are any doubles, categories any known or unseen value."""
+    count = data.draw(st.integers(1, 4))
+    number = st.sampled_from(FOUND) | st.floats(width=64)
+    vocabularies = dict(models.SPEC.vocabularies)
+    matrix, rows = np.empty((count, len(models.SPEC.names))), []
+    for place in range(count):
+        row: dict[str, Any] = {}
+        for column, name in enumerate(models.SPEC.names):
+            if name in vocabularies:
+                value = data.draw(st.sampled_from([*vocabularies[name], "unseen", None]))
+                matrix[place, column] = vocabularies[name].index(value) if value in vocabularies[name] else np.nan
+                row[name] = value
+            else:
+                matrix[place, column] = data.draw(number)
+        rows.append({**row_record(models.SPEC, matrix[place]), **row})
+    batch = scorer.score(matrix)
+    for place in range(count):
+        alone = scorer.score(matrix[place : place + 1])
+        assert alone.raw.tobytes() == batch.raw[place : place + 1].tobytes()
+        assert alone.probability.tobytes() == batch.probability[place : place + 1].tobytes()
+    answer = ask(session, url, rows).json()
+    assert answer["model_version"] == scorer.model_version
+    assert np.array([s["raw"] for s in answer["scores"]]).tobytes() == batch.raw.tobytes()
+    assert np.array([s["probability"] for s in answer["scores"]]).tobytes() == batch.probability.tobytes()
+
+
+@pytest.mark.parametrize("isotonic", [True, False])
+def test_a_big_batch_at_the_endpoint_equals_single_rows_for_both_calibrators(
+    serve: Callable[[Any], Any], session: requests.Session, models: ModuleType, isotonic: bool
+) -> None:
+    scorer = LightGBMScorer(models.tiny_artifact(3, isotonic=isotonic), threads=2)
+    matrix = models.random_matrix(8, 1_500)
+    matrix[:9, 0] = FOUND[:9]
+    with serve(create_app(lambda: scorer)) as url:
+        scores = ask(session, url, records(models, matrix)).json()["scores"]
+        last = ask(session, url, records(models, matrix[-1:])).json()["scores"]
+    alone = [scorer.score(row[None, :]) for row in matrix]
+    assert [s["raw"] for s in scores] == [float(one.raw[0]) for one in alone]
+    assert [s["probability"] for s in scores] == [float(one.probability[0]) for one in alone]
+    assert last == scores[-1:]
+    assert len({s["raw"] for s in scores}) > 100
+
+
+def test_no_rows_get_no_scores(url: str, session: requests.Session, scorer: LightGBMScorer) -> None:
+    assert ask(session, url, []).json() == {"model_version": scorer.model_version, "scores": []}
+
+
+def test_the_model_describes_what_a_row_must_hold(
+    url: str, session: requests.Session, scorer: LightGBMScorer, models: ModuleType
+) -> None:
+    description = session.get(f"{url}/v1/model", timeout=20).json()
+    assert description["model_version"] == scorer.model_version
+    assert description["maximum_rows"] == 100
+    assert [feature["name"] for feature in description["features"]] == list(models.SPEC.names)
+    by_name = {feature["name"]: feature for feature in description["features"]}
+    assert by_name["distance_km"] == {"name": "distance_km", "type": "number"}
+    assert by_name["metro_code"] == {"name": "metro_code", "type": "category", "values": list(models.METROS)}
+
+
+def test_health_names_the_champion(url: str, session: requests.Session, scorer: LightGBMScorer) -> None:
+    answer = session.get(f"{url}/health", timeout=20)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "model_version": scorer.model_version})
+
+
+def test_a_bad_row_is_refused_with_row_field_and_remedy(
+    url: str, session: requests.Session, models: ModuleType
+) -> None:
+    rows = records(models, models.random_matrix(2, 3))
+    del rows[2]["distance_km"]
+    error = refused(ask(session, url, rows), 422)
+    assert (error["row"], error["field"]) == (2, "distance_km")
+    assert "/v1/model" in error["remedy"]
+
+
+def test_a_body_that_is_no_json_and_too_many_rows_are_refused(url: str, session: requests.Session) -> None:
+    refused(session.post(f"{url}/v1/score", data=b"{not json", timeout=20), 422)
+    assert "100 rows" in refused(ask(session, url, [{}] * 101), 422)["remedy"]
+
+
+@pytest.mark.parametrize("size", [200_001, 790_000, 3_000_000])
+def test_a_large_body_is_refused_and_the_client_sees_why(url: str, size: int) -> None:
+    with requests.Session() as fresh:
+        fresh.trust_env = False
+        try:
+            response = fresh.post(f"{url}/v1/score", data=b" " * size, timeout=20)
+        except requests.ConnectionError:
+            assert size > 4 * 200_000, "a body of moderate size is drained, so its sender reads the answer"
+        else:
+            assert "200000 bytes" in refused(response, 413)["message"]
+        assert fresh.get(f"{url}/health", timeout=20).status_code == 200
+
+
+def test_a_chunked_body_without_a_length_is_limited_too(url: str, session: requests.Session) -> None:
+    refused(session.post(f"{url}/v1/score", data=(b" " * 50_000 for _ in range(6)), timeout=20), 413)
+
+
+def test_unknown_routes_and_methods_are_answered_in_json(url: str, session: requests.Session) -> None:
+    assert "/v1/scores" in refused(session.get(f"{url}/v1/scores", timeout=20), 404)["message"]
+    response = session.get(f"{url}/v1/score", timeout=20)
+    refused(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (NotFoundError("no model was promoted; promote one"), 503),
+        (IntegrityError("the artifact was changed; restore it"), 503),
+        (RuntimeError(SECRET), 500),
+    ],
+)
+def test_a_champion_that_cannot_be_loaded_is_no_score(
+    serve: Callable[[Any], Any], session: requests.Session, failure: Exception, status: int
+) -> None:
+    def fail() -> LightGBMScorer:
+        raise failure
+
+    with serve(create_app(fail)) as url:
+        for response in (
+            session.get(f"{url}/health", timeout=20),
+            session.get(f"{url}/v1/model", timeout=20),
+            ask(session, url, []),
+        ):
+            refused(response, status)
+            assert SECRET not in response.text
+
+
+def test_a_slow_score_blocks_nobody_else(
+    serve: Callable[[Any], Any], scorer: LightGBMScorer, models: ModuleType
+) -> None:
+    """Scoring runs off the event loop: health answers while a score is held."""
+    entered, released = threading.Event(), threading.Event()
+
+    class Held(LightGBMScorer):
+        def score(self, features: np.ndarray) -> Any:
+            entered.set()
+            assert released.wait(20)
+            return super().score(features)
+
+    held = Held(models.tiny_artifact(1), threads=1)
+    rows = records(models, models.random_matrix(4, 1))
+    with (
+        serve(create_app(lambda: held)) as url,
+        ThreadPoolExecutor(1) as pool,
+        requests.Session() as slow,
+        requests.Session() as quick,
+    ):
+        slow.trust_env = quick.trust_env = False
+        pending = pool.submit(ask, slow, url, rows)
+        try:
+            assert entered.wait(20)
+            assert quick.get(f"{url}/health", timeout=5).status_code == 200
+            assert not pending.done()
+        finally:
+            released.set()
+        assert pending.result(20).status_code == 200
+
+
+def test_many_clients_at_once_get_the_scores_of_one(serve: Callable[[Any], Any], models: ModuleType) -> None:
+    scorer = LightGBMScorer(models.tiny_artifact(6), threads=2)
+    matrix = models.random_matrix(6, 40)
+    expected = LightGBMScorer(models.tiny_artifact(6), threads=1).score(matrix)
+
+    with serve(create_app(lambda: scorer)) as url, ThreadPoolExecutor(8) as pool:
+
+        def one(place: int) -> list[dict[str, float]]:
+            with requests.Session() as own:
+                own.trust_env = False
+                return ask(own, url, records(models, matrix[place : place + 5])).json()["scores"]
+
+        answers = list(pool.map(one, range(0, 40, 5)))
+    assert [s["raw"] for part in answers for s in part] == expected.raw.tolist()
+
+
+def test_a_rollback_takes_effect_at_the_next_request_without_a_restart(
+    serve: Callable[[Any], Any], session: requests.Session, models: ModuleType, tmp_path: Path
+) -> None:
+    store = ObstoreObjectStore.local(tmp_path)
+    registry = ModelRegistry(store, ParquetEventLog(store))
+    first, second = (registry.register(models.tiny_artifact(seed), as_of=date(2026, 6, 2), now=NOW) for seed in (1, 2))
+
+    def champion() -> LightGBMScorer:
+        version = registry.champion()
+        if version is None:
+            raise NotFoundError("no model was promoted; promote one")
+        return LightGBMScorer(registry.load(version), threads=1)
+
+    rows = records(models, models.random_matrix(9, 20))
+    with serve(create_app(champion)) as url:
+        refused(ask(session, url, rows), 503)
+        registry.promote(first, actor="gate", reason="first", now=NOW)
+        before = ask(session, url, rows).json()
+        registry.promote(second, actor="gate", reason="better", now=NOW + timedelta(hours=1))
+        between = ask(session, url, rows).json()
+        registry.rollback(actor="on call", reason="worse", now=NOW + timedelta(hours=2))
+        after = ask(session, url, rows).json()
+    assert (before["model_version"], between["model_version"]) == (first, second)
+    assert between["scores"] != before["scores"]
+    assert after == before

@@ -1,0 +1,188 @@
+"""The conventions of this repository as tests: layout, size, names, purity. CONTRIBUTING.md says why.
+
+Belongs here: rules about source files. Does not belong here: rules about documents (`docs/test_documents.py`), layers
+(import-linter, in pyproject.toml).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "mlife_assets"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "mlife_tests").rglob("*.py"))
+MAXIMUM_LINES = 300
+HEAVY = {"lightgbm", "matplotlib", "nannyml", "optuna", "ortools", "plotly", "scipy", "shap", "sklearn", "statsmodels"}
+UNTESTED = {
+    "core/errors.py": "a list of names; each is tested where it is raised",
+    "core/ports.py": "protocols; each is tested by its adapters",
+}
+ENVIRONMENT_READERS = {
+    "settings.py": "the reader",
+    "adapters/nannyml_calculators": "turns NannyML's telemetry off before importing it",
+    "defs/dbt.py": "hands the environment on to the dbt process",
+}
+CLOCKS = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.datetime.now"}
+SKIPPED_FOLDERS = {".git", ".venv", "var", "target", "logs", "__pycache__", ".hypothesis", "build", "dist"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+
+
+def text_files() -> list[Path]:
+    """Return the files a commit would hold, but for the lock file."""
+    suffixes = {".py", ".md", ".toml", ".yaml", ".yml", ".sql", ".txt", ".cfg", ".sh", ""}
+    found = []
+    for folder, subfolders, names in os.walk(ROOT):
+        subfolders[:] = [n for n in subfolders if n not in SKIPPED_FOLDERS and not n.endswith(("_cache", ".egg-info"))]
+        found += [Path(folder) / n for n in names if n not in {"constraints.txt", ".coverage"}]
+    return sorted(path for path in found if path.suffix in suffixes)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_is_small_enough_to_read(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= MAXIMUM_LINES, f"{name_of(path)} has {lines} lines; make it a package"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_says_what_belongs_here(path: Path) -> None:
+    docstring = ast.get_docstring(tree(path))
+    assert docstring, f"{name_of(path)} has no docstring"
+    if path.name != "__init__.py":
+        words = " ".join(docstring.split())
+        assert re.search(r"\bbelongs? here\b", words, re.I), f"{name_of(path)} does not say what belongs here"
+        assert re.search(r"\bnot belong here\b", words, re.I), f"{name_of(path)} does not say what does not"
+
+
+@pytest.mark.parametrize("layer", ["core", "adapters", "serving", "market"])
+def test_every_module_with_logic_has_a_mirrored_test(layer: str) -> None:
+    missing = []
+    for path in sorted((PACKAGE / layer).rglob("*.py")):
+        name = name_of(path)
+        has_logic = any(isinstance(node, ast.FunctionDef) for node in ast.walk(tree(path)))
+        if path.name == "__init__.py" or name in UNTESTED or not has_logic:
+            continue
+        folder = ROOT / "mlife_tests" / Path(name).parent
+        dotted = "mlife_assets." + name.removesuffix(".py").replace("/", ".")
+        beside = [*sorted(folder.glob("test_*.py")), folder.parent / f"test_{folder.name}.py"]
+        of_its_own = (folder / f"test_{path.stem}.py").exists()
+        package, _, module = dotted.rpartition(".")
+        pattern = re.compile(rf"{re.escape(dotted)}\b|from {re.escape(package)} import [^\n]*\b{module}\b")
+        named = any(pattern.search(test.read_text(encoding="utf-8")) for test in beside if test.exists())
+        if not of_its_own and not named:
+            missing.append(f"{name}: expected {(folder / f'test_{path.stem}.py').relative_to(ROOT)}")
+    assert missing == []
+
+
+def test_exceptions_to_rules_still_exist() -> None:
+    for name in [*UNTESTED, *ENVIRONMENT_READERS]:
+        assert (PACKAGE / name).exists() or (PACKAGE / f"{name}.py").exists(), f"{name} is gone; drop its exception"
+
+
+def test_names_say_what_is_inside() -> None:
+    vague = re.compile(r"^(utils?|helpers?|managers?|misc|common|stuff|base)$")
+    for path in [*MODULES, *TESTS]:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        assert not any(vague.match(part.removeprefix("test_")) for part in parts), path
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                assert not re.search(r"(Manager|Helper|Utils?)$", node.name), f"{path}: {node.name}"
+
+
+def test_tests_are_no_package() -> None:
+    assert not list((ROOT / "mlife_tests").rglob("__init__.py")), "importmode=importlib: no __init__.py in mlife_tests"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_keeps_the_bans(path: Path) -> None:
+    """No pickle, no assert, no environment, no wall clock or global randomness where they are banned."""
+    name, found = name_of(path), []
+    for node in ast.walk(tree(path)):
+        where = f"line {getattr(node, 'lineno', 0)}"
+        for module in imported(node):
+            if module.split(".")[0] in {"pickle", "cloudpickle", "dill", "joblib", "shelve"}:
+                found.append(f"{where}: imports {module}")
+        if isinstance(node, ast.Assert):
+            found.append(f"{where}: assert (raise an error of core.errors)")
+        if isinstance(node, ast.Attribute):
+            dotted = ast.unparse(node)
+            if dotted in {"os.environ", "os.getenv", "os.putenv"} and not name.startswith(tuple(ENVIRONMENT_READERS)):
+                found.append(f"{where}: {dotted} (only settings reads the environment)")
+            if dotted in {"uuid.uuid4", "uuid.uuid1"}:
+                found.append(f"{where}: {dotted} (ids are derived: core.ids)")
+            if dotted in CLOCKS and name.startswith(("core/", "market/")):
+                found.append(f"{where}: {dotted} (time is an argument)")
+    assert found == [], name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
+    """An import at the top of a module costs every process seconds; types may be imported under TYPE_CHECKING."""
+    found = {module for node in tree(path).body for module in imported(node) if module.split(".")[0] in HEAVY}
+    assert found == set()
+
+
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    places = re.compile(
+        "|".join(["(?<![\\w.-])/" + "work/", "/tmp/" + "mlife", "/" + "root/", "(?<![\\w./-])shared" + "/"])
+    )
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if places.search(line)
+    ]
+    assert found == []
+
+
+def test_nothing_is_left_to_do() -> None:
+    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b")
+    found = [
+        str(path.relative_to(ROOT))
+        for path in text_files()
+        if path.name not in {"LICENSE", "pyproject.toml"} and marks.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+def test_lock_file_names_no_index_and_hashes_everything() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    content = [line for line in lines if not line.lstrip().startswith("#")]
+    assert not any(re.search(r"--(extra-)?index-url|--find-links|https?:", line) for line in content)
+    names = [i for i, line in enumerate(content) if re.match(r"[a-z0-9]", line)]
+    assert len(names) > 200
+    assert all("--hash=sha256:" in content[i + 1] for i in names)
+
+
+def test_lock_file_satisfies_every_declared_dependency() -> None:
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    lock = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", lock, re.M))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"].values()
+    declared = [*project["project"]["dependencies"], *(line for extra in extras for line in extra)]
+    for requirement in map(Requirement, [*declared, *project["dependency-groups"]["build"]]):
+        assert requirement.name in locked, f"{requirement.name} is not locked"
+        version = locked[requirement.name]
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement} but locked {version}"

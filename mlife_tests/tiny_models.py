@@ -1,0 +1,65 @@
+"""Tiny real models: LightGBM on a few hundred random rows, with a real calibrator and the real feature spec."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlife_assets.core.inference.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES, FeatureSpec
+from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.training.calibrate import fit_calibrator
+
+METROS = ("12060", "16980", "19100", "33100")
+KNOWN = {**CLOSED_VOCABULARIES, "metro_code": METROS}
+SPEC = FeatureSpec(MODEL_FEATURES, tuple((name, KNOWN[name]) for name in CATEGORICAL_FEATURES))
+
+
+def random_matrix(seed: int, rows: int, missing: float = 0.05) -> np.ndarray:
+    """Return a matrix of SPEC: normal numbers, valid codes, some missing."""
+    rng = np.random.default_rng(seed)
+    matrix = 3.0 * rng.standard_normal((rows, len(SPEC.names)))
+    for name, values in SPEC.vocabularies:
+        matrix[:, SPEC.names.index(name)] = rng.integers(0, len(values), rows)
+    matrix[rng.random(matrix.shape) < missing] = np.nan
+    return matrix
+
+
+def tiny_artifact(seed: int, *, isotonic: bool = True, trees: int = 12, **manifest: object) -> ModelArtifact:
+    """Return a model of random outcomes that depend on a number and on a category. Same arguments, same artifact."""
+    import lightgbm
+
+    rng = np.random.default_rng(seed)
+    matrix = random_matrix(seed, 600)
+    signal = np.nan_to_num(matrix[:, 3]) + (np.nan_to_num(matrix[:, SPEC.names.index("metro_code")]) == 1)
+    outcome = rng.random(len(matrix)) < 1 / (1 + np.exp(-signal))
+    parameters = {
+        "objective": "binary",
+        "num_leaves": 7,
+        "min_child_samples": 10,
+        "min_data_per_group": 10,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(
+        matrix,
+        label=outcome.astype(float),
+        feature_name=list(SPEC.names),
+        categorical_feature=list(SPEC.categorical),
+        params=parameters,
+    )
+    booster = lightgbm.train(parameters, data, num_boost_round=trees)
+    raw = np.asarray(booster.predict(matrix, raw_score=True))
+    return ModelArtifact(
+        model_text=booster.model_to_string(),
+        calibrator=fit_calibrator(raw, outcome, isotonic_minimum_positives=50 if isotonic else 10_000),
+        feature_spec=SPEC,
+        training_data_hash=f"data-{seed}",
+        manifest={
+            "training_start_date": "2026-04-03",
+            "training_end_date": "2026-05-10",
+            "examples": len(matrix),
+            "positives": int(outcome.sum()),
+            **manifest,
+        },
+    )
