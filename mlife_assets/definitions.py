@@ -9,11 +9,10 @@ run, and reads the environment only through the settings it is given.
 from types import ModuleType
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from mlife_assets.core.policies import Policies
 from mlife_assets.defs import events, messages, metrics, model, monitoring, predictions
-from mlife_assets.defs.dbt import DBT_EXECUTABLE, build_dbt_assets, ensure_manifest
+from mlife_assets.defs.dbt import build_dbt_assets
 from mlife_assets.defs.jobs import JOBS
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.schedules import build_schedules
@@ -43,20 +42,13 @@ def build_definitions(settings: Settings, *, policies: Policies | None = None) -
     return dg.Definitions(
         assets=[
             *(asset for module in GROUPS.values() for asset in module.ASSETS),
-            *build_dbt_assets(ensure_manifest(DBT_PROJECT_FOLDER)),
+            *build_dbt_assets(DBT_PROJECT_FOLDER),
         ],
         asset_checks=[check for module in GROUPS.values() for check in getattr(module, "CHECKS", ())],
         jobs=JOBS,
         schedules=build_schedules(status),
         sensors=SENSORS,
-        resources={
-            "platform": platform,
-            "dbt": DbtCliResource(
-                project_dir=str(DBT_PROJECT_FOLDER),
-                profiles_dir=str(DBT_PROJECT_FOLDER),
-                dbt_executable=DBT_EXECUTABLE,
-            ),
-        },
+        resources={"platform": platform},
     )
 
 

@@ -1,67 +1,23 @@
 """The dbt project as assets.
 
-Belongs here: how dbt models map to asset keys, groups and owners, and how dbt is called. Does not belong here: SQL.
+Belongs here: how dbt models map to asset keys, groups and owners. Does not belong here: SQL, calling dbt (`dbt_runner`).
 
-Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built beforehand
-(`ensure_manifest`), because parsing inside every run process costs more than the models do.
+Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built beforehand,
+and dbt runs inside the step (`dbt_runner`).
 """
 
-import hashlib
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
-from filelock import FileLock
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from mlife_assets.core.errors import PermanentError
+from mlife_assets.defs.dbt_runner import build, ensure_manifest
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
 from mlife_assets.defs.resources import Platform
-
-DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
-
-
-def _project_digest(project: Path) -> str:
-    """Return a hash over everything that parsing reads."""
-    digest = hashlib.sha256()
-    for path in sorted(project.rglob("*")):
-        relative = path.relative_to(project)
-        if path.is_file() and relative.parts[0] not in {"target", "logs", "dbt_packages"}:
-            digest.update(str(relative).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def ensure_manifest(project: Path) -> Path:
-    """Return the path of an up-to-date dbt manifest, parsing the project only when its sources changed.
-
-    Safe when several processes start at once. Needs no network and no warehouse.
-
-    Raises:
-        PermanentError: dbt could not parse the project; carries dbt's own message.
-    """
-    target = project / "target"
-    target.mkdir(exist_ok=True)
-    manifest, stamp = target / "manifest.json", target / "manifest.digest"
-    with FileLock(str(target / "manifest.lock")):
-        digest = _project_digest(project)
-        if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
-            return manifest
-        parsed = subprocess.run(
-            [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(project), "--profiles-dir", str(project)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if parsed.returncode != 0:
-            raise PermanentError(f"dbt could not parse {project}:\n{parsed.stdout}{parsed.stderr}")
-        stamp.write_text(digest)
-    return manifest
 
 
 class LifecycleTranslator(DagsterDbtTranslator):
@@ -95,16 +51,22 @@ class LifecycleTranslator(DagsterDbtTranslator):
 
 
 def _build(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform, first: date | None, last: date | None
+    context: dg.AssetExecutionContext, platform: Platform, project: Path, variables: Mapping[str, str]
 ) -> Iterator[Any]:
-    platform.settings.export_to_dbt()
-    variables = {"start_date": first.isoformat(), "end_date": last.isoformat()} if first and last else {}
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
-    yield from dbt.cli(arguments, context=context).stream()
+    """Build the selected models and yield what Dagster records of each model and test."""
+    settings = platform.settings
+    settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.export_to_dbt()
+    selection = sorted(key.path[-1] for key in context.selected_asset_keys)
+    manifest = ensure_manifest(project)
+    for event in build(project, selection, variables, settings.home / "dbt"):
+        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
 
 
-def build_dbt_assets(manifest: Path) -> list[dg.AssetsDefinition]:
+def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     """Return the feature models (daily partitions) and the metrics models (unpartitioned) as assets."""
+    manifest = ensure_manifest(project)
 
     @dbt_assets(
         manifest=manifest,
@@ -115,9 +77,10 @@ def build_dbt_assets(manifest: Path) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=LifecycleTranslator(),
         pool="warehouse",
     )
-    def feature_tables(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
+    def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
         covered = days(context)
-        yield from _build(context, dbt, platform, covered[0], covered[-1])
+        variables = {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()}
+        yield from _build(context, platform, project, variables)
 
     @dbt_assets(
         manifest=manifest,
@@ -126,7 +89,7 @@ def build_dbt_assets(manifest: Path) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=LifecycleTranslator(),
         pool="warehouse",
     )
-    def metric_tables(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
-        yield from _build(context, dbt, platform, None, None)
+    def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
+        yield from _build(context, platform, project, {})
 
     return [feature_tables, metric_tables]

@@ -94,6 +94,7 @@ class LifecycleDriver:
             cursor=cursors.get(cursor_key),
             repository_def=self._repository,
             sensor_name=sensor_name,
+            resources={key: self._definitions.resources[key] for key in sorted(sensor.required_resource_keys)},
         ) as context:
             tick = sensor.evaluate_tick(context)
         runs = [self._launch(sensor, request) for request in tick.run_requests or () if not self._has_run(request)]

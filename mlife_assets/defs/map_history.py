@@ -45,7 +45,14 @@ def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
 
 def _measured(platform: Platform, day: date) -> dict[str, object]:
     version = platform.champion_version(day)
-    empty = {"day": day, "model_version": version, "champion": 0.0, "human": 0.0, "random": 0.0, "users_with_positives": 0}
+    empty = {
+        "day": day,
+        "model_version": version,
+        "champion": 0.0,
+        "human": 0.0,
+        "random": 0.0,
+        "users_with_positives": 0,
+    }
     try:
         examples, pairs = gate_examples(cohort_days(platform, [day]))
         evaluation = evaluate_rankings(

@@ -50,7 +50,10 @@ WORKER = "daily"
     description="Who is to be texted which job today, who is not and why. Decides; sends nothing.",
     check_specs=[
         dg.AssetCheckSpec(
-            "holdout_is_not_planned", asset=keys.MESSAGE_PLAN, blocking=True, description="Green when no holdout user is planned."
+            "holdout_is_not_planned",
+            asset=keys.MESSAGE_PLAN,
+            blocking=True,
+            description="Green when no holdout user is planned.",
         )
     ],
 )
@@ -160,14 +163,14 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     policy, now = platform.policies.messaging, platform.sending_time(day)
     plan = read_plan(platform, day)
     if plan.as_of_date != day:
-        raise UpstreamMismatchError(f"the stored plan is of {plan.as_of_date}; materialize message_plan for {day} again")
+        raise UpstreamMismatchError(
+            f"the stored plan is of {plan.as_of_date}; materialize message_plan for {day} again"
+        )
     is_quality_ok = _quality_verdict(platform, day)
     refused = refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
     if refused:
         context.log.warning(f"plan {plan.plan_id} is not approved: {'; '.join(refused)}")
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)}
-        )
+        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)})
     approval = approve(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
     platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)

@@ -72,7 +72,10 @@ def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
 
 
 def _performance(platform: Platform, name: str) -> tuple[DailyValue, ...]:
-    reports = [platform.tables.read_report("realised_performance", d) for d in platform.tables.report_days("realised_performance")]
+    reports = [
+        platform.tables.read_report("realised_performance", d)
+        for d in platform.tables.report_days("realised_performance")
+    ]
     return tuple(DailyValue(date.fromisoformat(report["as_of_date"]), report.get(name)) for report in reports)
 
 
@@ -144,16 +147,28 @@ def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
     rows = platform.event_log.read("message_suppressed", columns=["reason"])
-    counts = rows.group_by("reason").aggregate([([], "count_all")]).sort_by([("count_all", "descending"), ("reason", "ascending")])
+    counts = (
+        rows.group_by("reason")
+        .aggregate([([], "count_all")])
+        .sort_by([("count_all", "descending"), ("reason", "ascending")])
+    )
     return tuple(Suppression(row["reason"], row["count_all"]) for row in counts.to_pylist())
 
 
 def _kpis(kpis: list[dict[str, Any]], total: dict[str, Any] | None, map_days: list[MapDay]) -> tuple[Kpi, ...]:
-    sums = {name: sum(row[name] or 0 for row in kpis) for name in ("messages_delivered", "clicks", "revenue_usd", "opt_outs")}
+    sums = {
+        name: sum(row[name] or 0 for row in kpis)
+        for name in ("messages_delivered", "clicks", "revenue_usd", "opt_outs")
+    }
     delivered = sums["messages_delivered"]
     shown = [
         Kpi("texts delivered", delivered, "count", "since mlife sends"),
-        Kpi("click-through rate", sums["clicks"] / delivered if delivered else None, "share", "clicks per delivered text"),
+        Kpi(
+            "click-through rate",
+            sums["clicks"] / delivered if delivered else None,
+            "share",
+            "clicks per delivered text",
+        ),
         Kpi("revenue", sums["revenue_usd"], "usd", "bids of applies that texts caused"),
         Kpi("opt-outs", sums["opt_outs"] / delivered if delivered else None, "share", "per delivered text"),
     ]

@@ -14,7 +14,6 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.events import EVENT_TYPES
@@ -29,7 +28,6 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import (
     Contender,
     GateExamples,
-
     decide_promotion,
     on_examples,
 )
@@ -211,7 +209,9 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     examples, pairs = gate_examples(cohort_days(platform, days))
     version = challenger_version(platform, day)
     champion = platform.registry.champion_at(platform.run_time(day))
-    judged = scored_examples(platform, version, days[0], last_mature_exposure_day(day, policies.label.apply_window_days))
+    judged = scored_examples(
+        platform, version, days[0], last_mature_exposure_day(day, policies.label.apply_window_days)
+    )
     decision = decide_promotion(
         examples,
         model_contender(platform, version, examples, pairs),
@@ -321,7 +321,12 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
     history = [
-        {"since": reign.since.isoformat(), "model_version": reign.model_version, "kind": reign.kind, "reason": reign.reason}
+        {
+            "since": reign.since.isoformat(),
+            "model_version": reign.model_version,
+            "kind": reign.kind,
+            "reason": reign.reason,
+        }
         for reign in platform.registry.history(now)
     ]
     return dg.MaterializeResult(
@@ -350,7 +355,9 @@ def monitoring_reference(
     day = only_day(context)
     version = challenger_version(platform, day)
     if platform.registry.champion_at(platform.retraining_time(day)) != version:
-        return dg.MaterializeResult(metadata={"changed": False, "why": "no promotion today; the present reference stays"})
+        return dg.MaterializeResult(
+            metadata={"changed": False, "why": "no promotion today; the present reference stays"}
+        )
     policy = platform.policies.monitoring
     quarantined = set(quarantined_days(platform))
     wanted = [add_days(day, -back) for back in range(policy.reference_days)]
@@ -388,4 +395,3 @@ CHECKS = [
         "Green when the data quality of the day passed. Red stops the retraining.",
     )
 ]
-

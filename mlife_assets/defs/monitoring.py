@@ -216,9 +216,7 @@ def _champion_facts(platform: Platform, day: date, history: list[RetrainDecision
     version = platform.registry.champion_at(now)
     if version is None:
         return ChampionFacts(None, None, 0)
-    registered = {
-        row["model_version"]: row for row in platform.event_log.read("model_registered", end=day).to_pylist()
-    }
+    registered = {row["model_version"]: row for row in platform.event_log.read("model_registered", end=day).to_pylist()}
     newest = registered[version]
     retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])

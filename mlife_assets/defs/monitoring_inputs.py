@@ -68,7 +68,9 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
             names = ("sample", "examples")
             tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", stored) for name in names}
             return MonitoringReference.from_tables(tables, facts)
-    raise NotFoundError(f"model {version} has no reference; materialize monitoring_reference for the day it was promoted")
+    raise NotFoundError(
+        f"model {version} has no reference; materialize monitoring_reference for the day it was promoted"
+    )
 
 
 def write_reference(platform: Platform, day: date, reference: MonitoringReference) -> None:
@@ -92,8 +94,6 @@ def scored_examples(platform: Platform, model_version: str, first: date, last: d
     return examples.append_column("probability", pa.array(scores.probability)).append_column(
         "is_positive", examples["is_applied"]
     )
-
-
 
 
 def sampled_examples(platform: Platform, model_version: str, first: date, last: date) -> pa.Table:

@@ -83,7 +83,12 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     hashes = feature_hashes(matrix)
     policy = platform.policies.messaging
     picks = explore(
-        pairs["user_id"], pairs["job_id"], scores.probability, share=policy.exploration_share, salt=policy.assignment_salt, as_of=day
+        pairs["user_id"],
+        pairs["job_id"],
+        scores.probability,
+        share=policy.exploration_share,
+        salt=policy.assignment_salt,
+        as_of=day,
     )
     ids = [
         prediction_id(user, job, day, scorer.model_version, feature_hash)

@@ -144,7 +144,9 @@ class Platform:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
         version = self.registry.champion_at(run_time(day))
         if version is None:
-            raise NotFoundError(f"no model was promoted before {day}; run retraining_job for an earlier partition first")
+            raise NotFoundError(
+                f"no model was promoted before {day}; run retraining_job for an earlier partition first"
+            )
         return version
 
     def scorer(self, model_version: str) -> LightGBMScorer:
@@ -187,7 +189,9 @@ class Platform:
         @cache
         def known() -> dict[str, Recipient]:
             if self.read_monitoring_report(QUALITY_REPORT, day).status != "ok":
-                raise GateClosedError(f"data quality of {day} is not sound, so nothing is sent; see data_quality_report")
+                raise GateClosedError(
+                    f"data quality of {day} is not sound, so nothing is sent; see data_quality_report"
+                )
             columns = ["user_id", "is_consented", "state_code", "time_zone"]
             users = self.warehouse.read("user_features", as_of=day, columns=columns)
             return {row.pop("user_id"): Recipient(**row) for row in users.to_pylist()}

@@ -121,8 +121,12 @@ def inbound_texts_sensor(
     day = max(row.as_of_date for row in sent)
     until = platform.outcomes_time(day)
     awaited = {row.message_id for row in sent}
-    receipts = [receipt.message_id for receipt in platform.gateway.receipts(until=until) if receipt.message_id in awaited]
-    unread = sorted({inbound.inbound_id for inbound in platform.gateway.inbound(until=until)} - platform.ledger.known_inbound())
+    receipts = [
+        receipt.message_id for receipt in platform.gateway.receipts(until=until) if receipt.message_id in awaited
+    ]
+    unread = sorted(
+        {inbound.inbound_id for inbound in platform.gateway.inbound(until=until)} - platform.ledger.known_inbound()
+    )
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived")
     key = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"

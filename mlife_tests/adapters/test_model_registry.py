@@ -63,7 +63,10 @@ def test_a_loaded_model_scores_as_the_registered_one_to_the_bit(registry, store,
     matrix = models.random_matrix(3, 200)
     assert loaded.model_version == version == artifact.model_version
     for left, right in zip(
-        (LightGBMScorer(artifact, threads=1).score(matrix).raw, LightGBMScorer(artifact, threads=1).contributions(matrix)),
+        (
+            LightGBMScorer(artifact, threads=1).score(matrix).raw,
+            LightGBMScorer(artifact, threads=1).contributions(matrix),
+        ),
         (LightGBMScorer(loaded, threads=1).score(matrix).raw, LightGBMScorer(loaded, threads=1).contributions(matrix)),
         strict=True,
     ):

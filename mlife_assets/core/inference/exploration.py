@@ -1,9 +1,11 @@
 """Exploration: a small share of users gets a random candidate, so that outcomes can be learned without our own bias.
 
-Belongs here: who explores, what they get, how likely each choice was. Does not belong here: capacity (`messaging.assignment`).
+Belongs here: who explores, what they get, how likely each choice was. Does not belong here: capacity
+(`messaging.assignment`).
 
-Concept: assignment is a pure hash of user and day. An exploring user's job is uniform over their candidates. The logged
-propensity is that of the ranking policy before job capacity: share / K for each candidate, plus 1 - share for the top one.
+Concept: assignment is a pure hash of user and day. An exploring user's job is uniform over their candidates. The
+logged propensity is that of the ranking policy before job capacity: share / K for each candidate, plus 1 - share for
+the top one.
 """
 
 from __future__ import annotations

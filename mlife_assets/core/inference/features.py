@@ -1,10 +1,11 @@
 """Pair features: what a model sees of a (user, job) pair. One function for training, serving and monitoring.
 
-Belongs here: derived columns, the feature spec, the matrix, row hashes. Does not belong here: windows and counts (dbt),
-fitting (`training.fit`).
+Belongs here: derived columns, the feature spec, the matrix, row hashes. Does not belong here: windows and counts
+(dbt), fitting (`training.fit`).
 
-Concept: a pair is described the same way wherever it is looked at. What has to be fitted (category vocabularies) lives in
-the `FeatureSpec` inside the artifact; everything else is a pure function of the row, so one row alone is a batch.
+Concept: a pair is described the same way wherever it is looked at. What has to be fitted (category vocabularies)
+lives in the `FeatureSpec` inside the artifact; everything else is a pure function of the row, so one row alone is a
+batch.
 """
 
 from __future__ import annotations
@@ -126,10 +127,14 @@ def pair_features(pairs: pa.Table) -> pa.Table:
         "distance_km": haversine_km(
             *(_numbers(pairs, name) for name in ("latitude", "longitude", "job_latitude", "job_longitude"))
         ),
-        "log_pay_ratio": _log(_numbers(pairs, "pay_usd_per_hour")) - _log(_numbers(pairs, "reservation_pay_usd_per_hour")),
+        "log_pay_ratio": _log(_numbers(pairs, "pay_usd_per_hour"))
+        - _log(_numbers(pairs, "reservation_pay_usd_per_hour")),
         "taste_match": taste_match,
         "user_click_rate": _rate(
-            _numbers(pairs, "user_clicks_7d"), _numbers(pairs, "user_impressions_7d"), PRIOR_CLICK_RATE, PRIOR_IMPRESSIONS
+            _numbers(pairs, "user_clicks_7d"),
+            _numbers(pairs, "user_impressions_7d"),
+            PRIOR_CLICK_RATE,
+            PRIOR_IMPRESSIONS,
         ),
         "job_click_rate": _rate(
             _numbers(pairs, "job_clicks_7d"), _numbers(pairs, "job_impressions_7d"), PRIOR_CLICK_RATE, PRIOR_IMPRESSIONS
@@ -164,7 +169,9 @@ def feature_matrix(pairs: pa.Table, spec: FeatureSpec, exposure_kind: str | None
             kinds = vocabularies[name]
             matrix[:, place] = kinds.index(exposure_kind) if exposure_kind in kinds else np.nan
         elif name in vocabularies:
-            codes = pc.index_in(_column(pairs, name).cast(pa.string()), value_set=pa.array(vocabularies[name], pa.string()))
+            codes = pc.index_in(
+                _column(pairs, name).cast(pa.string()), value_set=pa.array(vocabularies[name], pa.string())
+            )
             matrix[:, place] = codes.cast(pa.float64()).fill_null(float("nan")).to_numpy()
         else:
             matrix[:, place] = _numbers(pairs, name)
@@ -178,8 +185,7 @@ def feature_hashes(matrix: Array) -> list[str]:
     width = canonical.shape[1] * 8
     data = canonical.tobytes()
     return [
-        hashlib.blake2b(data[start : start + width], digest_size=12).hexdigest()
-        for start in range(0, len(data), width)
+        hashlib.blake2b(data[start : start + width], digest_size=12).hexdigest() for start in range(0, len(data), width)
     ]
 
 

@@ -20,7 +20,8 @@ UNKNOWN_DISTANCE_KM = 100.0
 def recruiter_scores(pairs: pa.Table) -> npt.NDArray[np.float64]:
     """Return the rule's score of n pairs that have their derived features, float64 of shape (n,)."""
     own, pay, shift = (
-        np.nan_to_num(pairs[name].to_numpy(), nan=0.0) for name in ("same_occupation_group", "log_pay_ratio", "same_shift")
+        np.nan_to_num(pairs[name].to_numpy(), nan=0.0)
+        for name in ("same_occupation_group", "log_pay_ratio", "same_shift")
     )
     distance = np.nan_to_num(pairs["distance_km"].to_numpy(), nan=UNKNOWN_DISTANCE_KM)
     scores: npt.NDArray[np.float64] = 1.2 * own - 0.05 * distance + 1.0 * pay + 0.3 * shift

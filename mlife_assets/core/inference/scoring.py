@@ -3,8 +3,8 @@
 Belongs here: from a feature matrix to raw scores, probabilities and contributions. Does not belong here: features
 (`inference.features`), loading (`adapters.model_registry`).
 
-Concept: one row alone, in a batch or at the endpoint gives the same bits, so everything here works row by row and sums in the
-model's own order.
+Concept: one row alone, in a batch or at the endpoint gives the same bits, so everything here works row by row and
+sums in the model's own order.
 """
 
 from __future__ import annotations

@@ -49,9 +49,7 @@ class Outlook:
     sentence: str
 
 
-def outstanding_retrainings(
-    decisions: Sequence[DecisionFacts], runs: Mapping[str, Sequence[RunState]]
-) -> Outlook:
+def outstanding_retrainings(decisions: Sequence[DecisionFacts], runs: Mapping[str, Sequence[RunState]]) -> Outlook:
     """Return the runs that are missing.
 
     Args:

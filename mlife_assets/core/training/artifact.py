@@ -1,10 +1,11 @@
 """The artifact: everything that turns a feature row into a score, addressed by its content.
 
-Belongs here: what an artifact consists of, its version, its files. Does not belong here: storage (`adapters.model_registry`).
+Belongs here: what an artifact consists of, its version, its files. Does not belong here: storage
+(`adapters.model_registry`).
 
-Concept: all fitted preprocessing is inside, as text and JSON that a person can read; nothing is pickled. The version hashes what
-decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed apart, so a commit
-alone makes no new model.
+Concept: all fitted preprocessing is inside, as text and JSON that a person can read; nothing is pickled. The version
+hashes what decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed
+apart, so a commit alone makes no new model.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class ModelArtifact:
         return "mdl_" + digest.hexdigest()[:20]
 
     def files(self) -> dict[str, bytes]:
-        """Return the content of each file; the manifest names the version, which hashes the others, and seals itself."""
+        """Return the content of each file; the manifest names the version that hashes the others, and seals itself."""
         manifest = {
             **self.manifest,
             "model_version": self.model_version,
@@ -75,8 +76,8 @@ class ModelArtifact:
         """Return the artifact that `files` hold.
 
         Raises:
-            IntegrityError: a file was changed: the content no longer hashes to `model_version`, the manifest to its seal,
-                or a file is not, byte for byte, what its content is written as.
+            IntegrityError: a file was changed: the content no longer hashes to `model_version`, the manifest to its
+                seal, or a file is not, byte for byte, what its content is written as.
         """
         try:
             sealed = json.loads(files[MANIFEST_FILE])

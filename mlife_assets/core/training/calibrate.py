@@ -81,7 +81,9 @@ def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minim
         raise InvalidInputError(f"{len(raw)} raw scores for {len(outcome)} outcomes; pass one outcome per score")
     positives = int(outcome.sum())
     if not 0 < positives < len(outcome):
-        raise NotEnoughEvidenceError(f"calibration has {positives} positives in {len(outcome)} rows; both classes needed")
+        raise NotEnoughEvidenceError(
+            f"calibration has {positives} positives in {len(outcome)} rows; both classes needed"
+        )
     if positives >= isotonic_minimum_positives:
         return _isotonic(raw, outcome)
     return _sigmoid(raw, outcome)
@@ -114,7 +116,11 @@ def _sigmoid(raw: Array, outcome: npt.NDArray[np.bool_]) -> Calibrator:
         expected = 1.0 / (1.0 + np.exp(-np.clip(slope * shifted + level, -30.0, 30.0)))
         weight = expected * (1 - expected)
         error = target - expected
-        a, b, c = float((weight * shifted**2).sum()) + RIDGE, float((weight * shifted).sum()), float(weight.sum()) + RIDGE
+        a, b, c = (
+            float((weight * shifted**2).sum()) + RIDGE,
+            float((weight * shifted).sum()),
+            float(weight.sum()) + RIDGE,
+        )
         up, across = float((error * shifted).sum()), float(error.sum())
         determinant = a * c - b * b
         step_slope, step_level = (c * up - b * across) / determinant, (a * across - b * up) / determinant

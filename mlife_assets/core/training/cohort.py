@@ -3,9 +3,9 @@
 Belongs here: which (user, job) rows a ranking is judged on and which of them are relevant. Does not belong here: the
 comparison (`gate`, `evaluate`), how candidates are found (`inference.candidates`).
 
-Concept: on day A every user's candidates are ranked with what was known then; relevant are the jobs that the user applied
-to within the attribution window *without being texted about them*. Users without such an apply cannot count in MAP,
-so only those with one are ranked, and the size of the whole cohort is reported beside.
+Concept: on day A every user's candidates are ranked with what was known then; relevant are the jobs that the user
+applied to within the attribution window *without being texted about them*. Users without such an apply cannot count in
+MAP, so only those with one are ranked, and the size of the whole cohort is reported beside.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Explanation: why a model scores as it does, for all pairs and for one.
 
-Belongs here: SHAP summaries, plots and plain words. Does not belong here: the values themselves, which are LightGBM's own
-contributions (`Scorer.contributions`).
+Belongs here: SHAP summaries, plots and plain words. Does not belong here: the values themselves, which are LightGBM's
+own contributions (`Scorer.contributions`).
 
-Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken apart.
+Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
+apart.
 """
 
 from __future__ import annotations
@@ -118,7 +119,14 @@ def plot_beeswarm(contributions: Array, matrix: Array, names: Sequence[str]) -> 
         place = list(names).index(name)
         effect = contributions[:, place]
         points = axes.scatter(
-            effect, level + _spread(effect), c=_share(matrix[:, place]), s=5, cmap="coolwarm", vmin=0, vmax=1, linewidths=0
+            effect,
+            level + _spread(effect),
+            c=_share(matrix[:, place]),
+            s=5,
+            cmap="coolwarm",
+            vmin=0,
+            vmax=1,
+            linewidths=0,
         )
     axes.set_yticks(range(len(ranked)), [WORDS.get(name, name.replace("_", " ")) for name in ranked], fontsize=8)
     axes.set_xlabel("SHAP value (log-odds)")
@@ -143,7 +151,7 @@ def _spread(effect: Array) -> Array:
 
 
 def _share(values: Array) -> Array:
-    """Return values as places between their 5th and 95th percentile, in [0, 1]; missing and equal ones in the middle."""
+    """Return where values lie between their 5th and 95th percentile, in [0, 1]; 0.5 when missing or all equal."""
     known = values[np.isfinite(values)]
     if not len(known):
         return np.full(len(values), 0.5)

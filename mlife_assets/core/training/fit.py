@@ -1,11 +1,11 @@
 """Fitting: from a training set to an artifact.
 
-Belongs here: LightGBM, early stopping, calibration, the manifest. Does not belong here: which rows (`training_set`), whether
-the result may serve (`gate`).
+Belongs here: LightGBM, early stopping, calibration, the manifest. Does not belong here: which rows (`training_set`),
+whether the result may serve (`gate`).
 
-Concept: the number of trees and the calibrator come from validation days that the first fit has not seen; the model that
-serves is then fitted on everything before the gate with that number of trees. Deterministic to the byte: fixed threads,
-fixed seed, ordered rows.
+Concept: the number of trees and the calibrator come from validation days that the first fit has not seen; the model
+that serves is then fitted on everything before the gate with that number of trees. Deterministic to the byte: fixed
+threads, fixed seed, ordered rows.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ def fit_model(training: TrainingSet, policy: TrainingPolicy, progress: Progress 
     tuned = _train(fitted, spec, policy, policy.trees_maximum, progress, validation)
     trees = int(tuned.best_iteration)
     raw = np.asarray(tuned.predict(validation.matrix, raw_score=True, num_iteration=trees, num_threads=policy.threads))
-    calibrator = fit_calibrator(
-        raw, validation.outcome, isotonic_minimum_positives=policy.isotonic_minimum_positives
-    )
+    calibrator = fit_calibrator(raw, validation.outcome, isotonic_minimum_positives=policy.isotonic_minimum_positives)
     final = _train(Rows(matrix, outcome), spec, policy, trees, progress, None)
     sample = np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)
     contributions = np.asarray(final.predict(matrix[sample], pred_contrib=True, num_threads=policy.threads))

@@ -1,11 +1,11 @@
 """The training set: which mature examples a model may learn from, and how they are split in time.
 
-Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does not belong here: features (`inference.features`),
-fitting (`fit`).
+Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does not belong here: features
+(`inference.features`), fitting (`fit`).
 
-Concept: a model that serves on day A could have learned only from labels that were mature on A. The gate judges on days from
-`gate_start`, so everything that the model sees was mature by then. Within it, validation is the latest days, after a gap of
-one attribution window.
+Concept: a model that serves on day A could have learned only from labels that were mature on A. The gate judges on
+days from `gate_start`, so everything that the model sees was mature by then. Within it, validation is the latest
+days, after a gap of one attribution window.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def build_training_set(
         ("positives", positives, policy.minimum_positives),
     ):
         if found < needed:
-            raise NotEnoughEvidenceError(f"{found} mature {name} until {last}, {needed} needed; wait or widen the window")
+            raise NotEnoughEvidenceError(
+                f"{found} mature {name} until {last}, {needed} needed; wait or widen the window"
+            )
     days = examples["exposure_date"].to_numpy().astype("datetime64[D]")
     validation_start = np.datetime64(add_days(last, 1 - policy.validation_days), "D")
     is_validation = days >= validation_start
@@ -155,14 +157,16 @@ def _require_unique(examples: pa.Table) -> None:
     is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
     first = pc.index(is_same, True).as_py()
     if first >= 0:
-        raise InvalidInputError(f"exposure {ids[first].as_py()} is there twice; labelled_examples hold one row per exposure")
+        raise InvalidInputError(
+            f"exposure {ids[first].as_py()} is there twice; labelled_examples hold one row per exposure"
+        )
 
 
 def _data_hash(examples: pa.Table) -> str:
     """Return a hash over names, types and values of every column of ordered examples.
 
-    Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices and chunks nor what
-    lies under a null can change the hash, and a null is not an empty text or a zero.
+    Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices and chunks nor
+    what lies under a null can change the hash, and a null is not an empty text or a zero.
     """
     digest = hashlib.sha256(examples.num_rows.to_bytes(8, "big"))
     for name in sorted(examples.column_names):

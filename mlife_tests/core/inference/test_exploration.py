@@ -37,7 +37,9 @@ def test_about_the_share_explores_and_picks_are_uniform() -> None:
 def test_neither_order_nor_scores_nor_other_users_move_a_pick() -> None:
     found = explore(USER_IDS, JOB_IDS, SCORES, share=0.3, salt="s", as_of=DAY)
     order = np.random.default_rng(1).permutation(len(SCORES))
-    shuffled = explore(USER_IDS.take(pa.array(order)), JOB_IDS.take(pa.array(order)), SCORES[order], share=0.3, salt="s", as_of=DAY)
+    shuffled = explore(
+        USER_IDS.take(pa.array(order)), JOB_IDS.take(pa.array(order)), SCORES[order], share=0.3, salt="s", as_of=DAY
+    )
     for name in ("rank", "is_exploration", "propensity"):
         assert np.array_equal(getattr(shuffled, name), getattr(found, name)[order])
     part = explore(USER_IDS[:50], JOB_IDS[:50], -SCORES[:50], share=0.3, salt="s", as_of=DAY)

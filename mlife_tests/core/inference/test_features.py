@@ -26,9 +26,7 @@ from mlife_assets.core.policies import CandidatePolicy
 
 @pytest.fixture(scope="module")
 def pairs(job_pairs: ModuleType) -> pa.Table:
-    return candidate_pairs(
-        job_pairs.user_features(40), job_pairs.job_features(60), job_pairs.DAY, CandidatePolicy()
-    )
+    return candidate_pairs(job_pairs.user_features(40), job_pairs.job_features(60), job_pairs.DAY, CandidatePolicy())
 
 
 def changed(table: pa.Table, name: str, value: object) -> pa.Table:

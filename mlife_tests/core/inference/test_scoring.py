@@ -15,7 +15,24 @@ from mlife_assets.core.training.calibrate import Calibrator
 from mlife_assets.core.training.training_set import TrainingSet
 
 WIDTH = len(MODEL_FEATURES)
-SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e-35, 1e308, 0.5, 1.5, -1.0, 99.0, 2.0**31, 2.0**63]
+SPECIAL = [
+    np.nan,
+    np.inf,
+    -np.inf,
+    0.0,
+    -0.0,
+    5e-324,
+    -5e-324,
+    2.2e-308,
+    1e-35,
+    1e308,
+    0.5,
+    1.5,
+    -1.0,
+    99.0,
+    2.0**31,
+    2.0**63,
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +87,10 @@ def test_neither_threads_nor_layout_nor_order_matter(
 ) -> None:
     expected = scorer.score(matrix)
     order = np.random.default_rng(0).permutation(len(matrix))
-    for other, part in ((LightGBMScorer(artifact, threads=1), np.asfortranarray(matrix)), (scorer, matrix[order][np.argsort(order)])):
+    for other, part in (
+        (LightGBMScorer(artifact, threads=1), np.asfortranarray(matrix)),
+        (scorer, matrix[order][np.argsort(order)]),
+    ):
         found = other.score(part)
         assert found.raw.tobytes() == expected.raw.tobytes()
         assert found.probability.tobytes() == expected.probability.tobytes()

@@ -30,7 +30,9 @@ def test_an_overconfident_score_becomes_believable(rows: int, method: str) -> No
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10_000), slope=st.sampled_from([-1.0, 0.0, 0.3, 1.0, 4.0]), least=st.sampled_from([1, 10_000]))
+@given(
+    seed=st.integers(0, 10_000), slope=st.sampled_from([-1.0, 0.0, 0.3, 1.0, 4.0]), least=st.sampled_from([1, 10_000])
+)
 def test_any_fit_is_monotone_bounded_and_exact_in_json(seed: int, slope: float, least: int) -> None:
     raw, outcome = drawn(400, slope, 0.0, seed)
     outcome[0], outcome[1] = True, False

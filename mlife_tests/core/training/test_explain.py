@@ -27,7 +27,11 @@ def test_reasons_name_the_strongest_features_first(
 ) -> None:
     spec, names = artifact.feature_spec, artifact.feature_spec.names
     contributions, values = np.zeros(len(names) + 1), np.zeros(len(names))
-    for name, effect, value in (("distance_km", -0.9, 41.5), ("same_shift", 0.4, 1.0), ("user_occupation_group", 1.2, 3.0)):
+    for name, effect, value in (
+        ("distance_km", -0.9, 41.5),
+        ("same_shift", 0.4, 1.0),
+        ("user_occupation_group", 1.2, 3.0),
+    ):
         contributions[names.index(name)], values[names.index(name)] = effect, value
     group = dict(spec.vocabularies)["user_occupation_group"][3]
     found = reasons(contributions, values, spec)

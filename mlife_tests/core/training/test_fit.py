@@ -52,8 +52,13 @@ def test_same_data_and_code_give_the_same_version_in_fresh_processes(artifact: M
     command = [sys.executable, "-c", PROGRAM, str(FOLDER.parent / "job_pairs.py")]
     for hash_seed in ("1", "2"):
         run = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=120,
-            cwd=FOLDER.parents[1], env={"PYTHONHASHSEED": hash_seed},
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+            cwd=FOLDER.parents[1],
+            env={"PYTHONHASHSEED": hash_seed},
         )
         assert run.stdout == artifact.model_version
 
@@ -62,8 +67,12 @@ def test_order_of_rows_does_not_change_the_version(job_pairs: ModuleType, artifa
     examples = job_pairs.labelled_examples(12_000)
     order = np.random.default_rng(8).permutation(examples.num_rows)
     training = build_training_set(
-        examples.take(pa.array(order)), as_of=job_pairs.DAY, gate_start=job_pairs.date(2026, 5, 15),
-        quarantined=[], label=LabelPolicy(), policy=POLICY,
+        examples.take(pa.array(order)),
+        as_of=job_pairs.DAY,
+        gate_start=job_pairs.date(2026, 5, 15),
+        quarantined=[],
+        label=LabelPolicy(),
+        policy=POLICY,
     )
     assert fit_model(training, POLICY).model_version == artifact.model_version
 

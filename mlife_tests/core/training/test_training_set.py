@@ -23,7 +23,9 @@ def examples(job_pairs: ModuleType) -> pa.Table:
     return job_pairs.labelled_examples(6_000)
 
 
-def build(examples: pa.Table, *, as_of: date = date(2026, 6, 2), quarantined: tuple[date, ...] = (), gate: date = GATE) -> TrainingSet:
+def build(
+    examples: pa.Table, *, as_of: date = date(2026, 6, 2), quarantined: tuple[date, ...] = (), gate: date = GATE
+) -> TrainingSet:
     return build_training_set(
         examples, as_of=as_of, gate_start=gate, quarantined=quarantined, label=LabelPolicy(), policy=POLICY
     )
@@ -86,10 +88,18 @@ def test_the_hash_does_not_depend_on_order_chunks_or_later_rows(examples: pa.Tab
 def test_the_hash_follows_every_value(examples: pa.Table, name: str) -> None:
     name = {"distance": "latitude"}.get(name, name)
     values = examples[name].to_pylist()
-    row = next(i for i, day in enumerate(examples["exposure_date"].to_pylist()) if day < date(2026, 4, 20) and values[i] is not None)
-    other = {"is_applied": lambda v: not v, "latitude": lambda v: np.nextafter(v, 99), "title": lambda v: v + "s"}.get(name, lambda _: None)
+    row = next(
+        i
+        for i, day in enumerate(examples["exposure_date"].to_pylist())
+        if day < date(2026, 4, 20) and values[i] is not None
+    )
+    other = {"is_applied": lambda v: not v, "latitude": lambda v: np.nextafter(v, 99), "title": lambda v: v + "s"}.get(
+        name, lambda _: None
+    )
     values[row] = other(values[row])
-    changed = examples.set_column(examples.column_names.index(name), name, pa.array(values, examples.schema.field(name).type))
+    changed = examples.set_column(
+        examples.column_names.index(name), name, pa.array(values, examples.schema.field(name).type)
+    )
     assert build(changed).data_hash != build(examples).data_hash
 
 

@@ -1,0 +1,106 @@
+"""Calling dbt inside this process.
+
+Belongs here: the manifest, one invocation, its events. Does not belong here: how models map to assets (`dbt`).
+
+Concept: a dbt process costs seconds before it runs a line of SQL (imports, parsing anew because the dates are variables), as
+much as the day's SQL itself. Here dbt is imported once and handed the parsed project. Two rules make that safe, both
+measured: a manifest serves one invocation only, and the DuckDB connection must be closed after it, since dbt keeps it.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from mlife_assets.core.errors import PermanentError
+
+DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
+GRAPH_FOLDER = "graph"
+"""Below `target/`: what `ensure_manifest` writes and no other dbt command touches."""
+
+
+def _project_digest(project: Path) -> str:
+    """Return a hash over everything that parsing reads."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        relative = path.relative_to(project)
+        if path.is_file() and relative.parts[0] not in {"target", "logs", "dbt_packages"}:
+            digest.update(str(relative).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure_manifest(project: Path) -> Path:
+    """Return the path of an up-to-date dbt manifest, parsing the project only when its sources changed.
+
+    Safe when several processes start at once. Needs no network and no warehouse.
+
+    Raises:
+        PermanentError: dbt could not parse the project; carries dbt's own message.
+    """
+    target = project / "target" / GRAPH_FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    manifest, stamp = target / "manifest.json", target / "manifest.digest"
+    with FileLock(str(target / "manifest.lock")):
+        digest = _project_digest(project)
+        if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
+            return manifest
+        folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
+        parsed = subprocess.run(
+            [DBT_EXECUTABLE, "--quiet", "parse", "--no-partial-parse", *folders],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if parsed.returncode != 0:
+            raise PermanentError(f"dbt could not parse {project}:\n{parsed.stdout}{parsed.stderr}")
+        stamp.write_text(digest)
+    return manifest
+
+
+def build(
+    project: Path, selection: Sequence[str], variables: Mapping[str, str], work_folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Build `selection` and yield dbt's events as dictionaries, in order, when it is done.
+
+    Args:
+        project: the dbt project, parsed by `ensure_manifest`.
+        selection: dbt selectors.
+        variables: dbt variables.
+        work_folder: where dbt writes its logs and compiled SQL.
+
+    Raises:
+        PermanentError: a model could not be built or a test failed; the events come first.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt_common.events.functions import msg_to_dict
+
+    parsed = ensure_manifest(project).parent / "partial_parse.msgpack"
+    manifest = Manifest.from_msgpack(parsed.read_bytes(), decoder=extended_mashumuro_decoder)
+    messages: list[Any] = []
+    arguments = ["--quiet", "--no-use-colors", "--log-path", str(work_folder / "logs"), "build"]
+    arguments += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work_folder)]
+    arguments += ["--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables)), "--select", *selection]
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[messages.append]).invoke(arguments)
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+    yield from (msg_to_dict(message) for message in messages)
+    if not result.success:
+        raise PermanentError(f"dbt build failed: {_failures(result)}")
+
+
+def _failures(result: Any) -> str:
+    """Return what failed first, for people."""
+    if result.exception is not None:
+        return str(result.exception)
+    nodes = getattr(result.result, "results", None) or ()
+    failed = [f"{node.node.name}: {node.message}" for node in nodes if str(node.status) in {"error", "fail"}]
+    return "; ".join(failed[:5]) or "see the dbt log"

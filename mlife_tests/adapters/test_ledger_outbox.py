@@ -1,0 +1,171 @@
+"""From the ledger to the event log: everything once, in every order of crashes, on both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.ids import message_id
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import LedgerRow
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+POLICY = MessagingPolicy()
+TYPES = (
+    "message_submitted",
+    "message_status",
+    "message_suppressed",
+    "inbound_message",
+    "consent",
+    "sending_paused",
+    "sending_resumed",
+)
+
+
+class CrashingStore:
+    """A store whose process dies before it remembers a position."""
+
+    def __init__(self, store: ObstoreObjectStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def replace(self, key: str, data: bytes) -> None:
+        raise ConnectionAbortedError(key)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObstoreObjectStore:
+    return ObstoreObjectStore.local(tmp_path / "lake")
+
+
+@pytest.fixture
+def log(store: ObstoreObjectStore) -> ParquetEventLog:
+    return ParquetEventLog(store)
+
+
+def outbox(ledger: SqlLedger, log: ParquetEventLog, store: ObstoreObjectStore) -> LedgerOutbox:
+    return LedgerOutbox(ledger, log, store, provider="console")
+
+
+def send(ledger: SqlLedger, user: str, minute: int = 0, campaign: str = "c") -> str:
+    """Take one message from plan to delivery."""
+    now = NOW + timedelta(minutes=minute)
+    key = message_id(user, campaign, DAY)
+    ledger.plan([LedgerRow(key, user, "j1", campaign, DAY, "hi", "planned", 0, None, now)], now=now)
+    ledger.approve(campaign, DAY, now=now)
+    ledger.lease(campaign, DAY, worker="w", limit=10, now=now, until=now + timedelta(minutes=5))
+    assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, day=DAY) is None
+    ledger.transition_many(
+        [
+            Transition(key, "accepted", f"p-{user}"),
+            Transition(key, "delivered", occurred_at=now + timedelta(seconds=3)),
+        ],
+        now=now + timedelta(minutes=1),
+    )
+    return key
+
+
+def logged(log: ParquetEventLog) -> dict[str, int]:
+    return {name: log.read(name).num_rows for name in TYPES if log.read(name).num_rows}
+
+
+def test_a_send_becomes_its_events_with_the_times_of_the_ledger(ledger, log, store):
+    key = send(ledger, "a")
+    published = outbox(ledger, log, store).publish()
+    assert {name: count for name, count in published.items() if count} == {"message_submitted": 1, "message_status": 2}
+    submitted = log.read("message_submitted").to_pylist()[0]
+    assert (submitted["message_id"], submitted["user_id"], submitted["attempt"]) == (key, "a", 1)
+    assert (submitted["provider"], submitted["observed_at"]) == ("console", NOW)
+    delivered = next(row for row in log.read("message_status").to_pylist() if row["status"] == "delivered")
+    assert delivered["provider_message_id"] == "p-a"
+    assert delivered["occurred_at"] == NOW + timedelta(seconds=3)
+    assert delivered["observed_at"] == NOW + timedelta(minutes=1)
+
+
+def test_publishing_again_adds_nothing_and_new_rows_follow(ledger, log, store):
+    send(ledger, "a")
+    outbox(ledger, log, store).publish()
+    files = store.list("events")
+    assert set(outbox(ledger, log, store).publish().values()) == {0}
+    assert store.list("events") == files
+    send(ledger, "b", minute=10)
+    assert outbox(ledger, log, store).publish()["message_submitted"] == 1
+    assert logged(log) == {"message_submitted": 2, "message_status": 4}
+
+
+def test_texts_from_people_and_the_kill_switch_are_published(ledger, log, store):
+    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
+    ledger.record_inbound("in-2", "b", "HELP", received_at=NOW, now=NOW)
+    ledger.record_inbound("in-3", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW + timedelta(hours=1))
+    ledger.pause(actor="me", reason="check", now=NOW)
+    ledger.resume(actor="me", reason="fine", now=NOW + timedelta(hours=1))
+    outbox(ledger, log, store).publish()
+    assert logged(log) == {"inbound_message": 3, "consent": 2, "sending_paused": 1, "sending_resumed": 1}
+    consent = log.read("consent").to_pylist()
+    assert [(row["user_id"], row["is_granted"], row["source"]) for row in consent] == [
+        ("a", False, "inbound_stop"),
+        ("a", True, "inbound_start"),
+    ]
+
+
+def test_a_stop_suppresses_what_waits_and_the_log_says_so(ledger, log, store):
+    key = message_id("a", "c", DAY)
+    ledger.plan([LedgerRow(key, "a", "j1", "c", DAY, "hi", "planned", 0, None, NOW)], now=NOW)
+    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
+    outbox(ledger, log, store).publish()
+    row = log.read("message_suppressed").to_pylist()[0]
+    assert (row["message_id"], row["stage"], row["campaign"], row["as_of_date"]) == (key, "send", "c", DAY)
+
+
+def test_a_crash_before_the_position_is_remembered_publishes_again_and_counts_once(ledger, log, store):
+    send(ledger, "a")
+    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
+    with pytest.raises(ConnectionAbortedError):
+        LedgerOutbox(ledger, log, CrashingStore(store), provider="console").publish()
+    expected = logged(log)
+    assert expected["message_status"] == 2
+    send(ledger, "b", minute=10, campaign="d")
+    outbox(ledger, log, store).publish()
+    assert logged(log) == {**expected, "message_submitted": 2, "message_status": 4}
+    assert verify(store).is_intact
+
+
+def test_a_lost_position_publishes_everything_again_and_counts_once(ledger, log, store):
+    send(ledger, "a")
+    outbox(ledger, log, store).publish()
+    expected = logged(log)
+    (store.root / POSITION_KEY).unlink()
+    outbox(ledger, log, store).publish()
+    assert logged(log) == expected
+
+
+def test_a_ledger_that_never_reached_the_position_is_refused(ledger, log, store, tmp_path):
+    """A new or restored ledger counts from 1 again: its first rows would be skipped in silence."""
+    send(ledger, "a")
+    send(ledger, "b", minute=10, campaign="d")
+    outbox(ledger, log, store).publish()
+    other = SqlLedger(f"sqlite:///{tmp_path}/other.sqlite")
+    try:
+        send(other, "c")
+        with pytest.raises(IntegrityError, match=POSITION_KEY):
+            outbox(other, log, store).publish()
+    finally:
+        other.close()
+    assert log.read("message_submitted")["user_id"].to_pylist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"transitions": 1}', b'{"transitions": null}'])
+def test_an_unreadable_position_is_not_an_empty_one(ledger, log, store, broken):
+    store.replace(POSITION_KEY, broken)
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        outbox(ledger, log, store).publish()

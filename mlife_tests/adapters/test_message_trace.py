@@ -1,0 +1,231 @@
+"""One message followed through a real log, with a real model behind its score."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.message_trace import CONVERSION_DAYS, trace_message
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id, message_id, prediction_id
+from mlife_assets.core.inference.features import feature_hashes
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.training.explain import reasons
+from mlife_assets.core.windows import add_days, run_time
+
+TESTS = Path(__file__).resolve().parent.parent
+DAY = date(2026, 6, 10)
+EVENING = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
+RUN = run_time(DAY)
+KEY = message_id("u1", "job_of_the_day", DAY)
+
+
+@pytest.fixture(scope="module")
+def models() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class World:
+    """A log with one texted user, and the tools to write more into it."""
+
+    def __init__(self, root: Path, models: ModuleType) -> None:
+        self.log = ParquetEventLog(ObstoreObjectStore.local(root))
+        self.registry = ModelRegistry(ObstoreObjectStore.local(root), self.log)
+        self.artifact = models.tiny_artifact(1)
+        self.scorer = LightGBMScorer(self.artifact, threads=1)
+        self.matrix = models.random_matrix(4, 3)
+
+    def add(self, event_type: str, row: Mapping[str, Any], at: datetime, occurred: datetime | None = None) -> str:
+        key = event_id(event_type, *row.values(), at.isoformat())
+        full = {"event_id": key, "occurred_at": occurred or at, "observed_at": at, **row}
+        table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
+        self.log.append(event_type, table, writer="test")
+        return key
+
+    def predict(self, place: int, **changed: Any) -> str:
+        scores = self.scorer.score(self.matrix)
+        features, digest = self.matrix[place], feature_hashes(self.matrix)[place]
+        key = prediction_id("u1", f"j{place}", DAY, self.artifact.model_version, digest)
+        row = {
+            "prediction_id": key,
+            "user_id": "u1",
+            "job_id": f"j{place}",
+            "as_of_date": DAY,
+            "model_version": self.artifact.model_version,
+            "feature_hash": digest,
+            "features": [None if np.isnan(value) else float(value) for value in features],
+            "raw_score": float(scores.raw[place]),
+            "probability": float(scores.probability[place]),
+            "rank": place + 1,
+            "propensity": 0.9,
+            "candidate_set_hash": "set",
+            "policy_version": "pol",
+        }
+        self.add("prediction", {**row, **changed}, RUN)
+        return key
+
+    def plan(self, prediction: str | None) -> None:
+        row = {
+            "message_id": KEY,
+            "user_id": "u1",
+            "job_id": "j0",
+            "campaign": "job_of_the_day",
+            "as_of_date": DAY,
+            "prediction_id": prediction,
+            "slice": "exploit",
+            "propensity": 0.9,
+            "plan_id": "plan",
+            "cohort": "active",
+            "body": "hi",
+            "segments": 1,
+            "policy_version": "pol",
+        }
+        self.add("message_planned", row, RUN)
+
+    def verdict(self, outcome: str, at: datetime) -> None:
+        row = {
+            "model_version": self.artifact.model_version,
+            "champion_version": None,
+            "as_of_date": at.date(),
+            "outcome": outcome,
+            "delta_map": 0.01,
+            "delta_map_lower": 0.001,
+            "delta_map_upper": 0.02,
+            "users_with_positives": 1200,
+            "sentences": [outcome],
+            "policy_version": "pol",
+        }
+        self.add("promotion_decided", row, at)
+
+    def trace(self, key: str = KEY) -> Any:
+        def load(version: str) -> LightGBMScorer:
+            return LightGBMScorer(self.registry.load(version), threads=1)
+
+        def explain(scorer: Any, row: np.ndarray) -> list[str]:
+            return reasons(scorer.contributions(row)[0], row[0], scorer.feature_spec)
+
+        return trace_message(self.log, key, load, explain)
+
+
+@pytest.fixture
+def world(tmp_path: Path, models: ModuleType) -> World:
+    """Return the log of a message that was sent, clicked and applied to, and noise beside it."""
+    built = World(tmp_path, models)
+    trained = run_time(add_days(DAY, -6))
+    built.registry.register(built.artifact, as_of=trained.date(), now=trained)
+    built.verdict("not_enough_evidence", trained)
+    built.verdict("promoted", trained + timedelta(days=1))
+    built.registry.promote(built.artifact.model_version, actor="gate", reason="r", now=trained + timedelta(days=1))
+    for user in ("u1", "u2"):
+        row = {"user_id": user, "channel": "sms", "is_granted": True, "source": "signup"}
+        built.add("consent", row, EVENING - timedelta(days=3))
+    keys = [built.predict(place) for place in (1, 0, 2)]
+    built.plan(keys[1])
+    approved = {"plan_id": "plan", "campaign": "c", "as_of_date": DAY, "planned_count": 1, "approved_by": "me"}
+    built.add("plan_approved", {**approved, "policy_version": "pol"}, RUN)
+    built.add("message_submitted", {"message_id": KEY, "user_id": "u1", "attempt": 1, "provider": "console"}, RUN)
+    for minute, status in enumerate(("accepted", "delivered"), 1):
+        row = {"message_id": KEY, "user_id": "u1", "status": status, "provider_message_id": "p1", "detail": None}
+        built.add("message_status", row, RUN + timedelta(minutes=minute))
+    cause = {"user_id": "u1", "job_id": "j0", "source": "message", "exposure_id": KEY}
+    clicked = datetime(2026, 6, 10, 23, 30, tzinfo=UTC)
+    built.add("click", cause, clicked, RUN + timedelta(minutes=20))
+    built.add("apply", cause, clicked + timedelta(days=2), RUN + timedelta(days=2))
+    built.add("click", {**cause, "exposure_id": "another"}, clicked)
+    built.add("click", cause, clicked + timedelta(days=CONVERSION_DAYS + 1))
+    return built
+
+
+def test_a_trace_shows_every_hop_in_causal_order(world):
+    trace = world.trace()
+    assert [hop.event_type for hop in trace.hops] == [
+        "consent",
+        "model_registered",
+        "promotion_decided",
+        "model_promoted",
+        "prediction",
+        "plan_approved",
+        "message_planned",
+        "message_submitted",
+        "message_status",
+        "message_status",
+        "click",
+        "apply",
+    ]
+    stages = [hop.stage for hop in trace.hops]
+    assert list(dict.fromkeys(stages)) == ["raw events", "model", "prediction", "plan", "send", "conversion"]
+    assert all(hop.event_id and hop.occurred_at <= hop.observed_at for hop in trace.hops)
+
+
+def test_hops_are_joined_by_ids(world):
+    hops = {hop.event_type: hop for hop in world.trace().hops}
+    assert hops["prediction"].details["model_version"] == hops["model_registered"].details["model_version"]
+    assert hops["click"].details["exposure_id"] == hops["message_planned"].details["message_id"] == KEY
+    assert hops["plan_approved"].details["plan_id"] == "plan"
+    assert hops["promotion_decided"].details["outcome"] == "promoted"
+
+
+def test_the_score_is_taken_apart_and_the_alternatives_are_ranked(world):
+    trace = world.trace()
+    assert trace.reasons
+    assert all("log-odds" in line for line in trace.reasons)
+    assert [row["rank"] for row in trace.alternatives] == [1, 2, 3]
+    assert [row["job_id"] for row in trace.alternatives] == ["j0", "j1", "j2"]
+
+
+def test_a_rollback_to_the_model_is_a_hop(world, models):
+    other = world.registry.register(models.tiny_artifact(2), as_of=DAY, now=RUN)
+    world.registry.promote(other, actor="gate", reason="r", now=RUN - timedelta(days=3))
+    world.registry.rollback(actor="on call", reason="worse", now=RUN - timedelta(days=2))
+    hops = [hop for hop in world.trace().hops if hop.event_type == "model_rolled_back"]
+    assert [hop.details["reason"] for hop in hops] == ["worse"]
+
+
+def test_a_message_of_the_recruiter_rule_has_no_model(tmp_path, models):
+    world = World(tmp_path, models)
+    world.plan(None)
+    trace = world.trace()
+    assert [hop.event_type for hop in trace.hops] == ["message_planned"]
+    assert trace.reasons == trace.alternatives == ()
+
+
+def test_an_unknown_message_is_not_found(world):
+    with pytest.raises(NotFoundError, match="msg_unknown"):
+        world.trace("msg_unknown")
+
+
+def test_a_prediction_that_is_not_logged_breaks_the_trace(tmp_path, models):
+    world = World(tmp_path, models)
+    world.plan("prd_lost")
+    with pytest.raises(IntegrityError, match="prd_lost"):
+        world.trace()
+
+
+@pytest.mark.parametrize("column", ["raw_score", "probability", "features"])
+def test_a_logged_score_that_the_model_does_not_give_again_is_refused(tmp_path, models, column):
+    world = World(tmp_path, models)
+    world.registry.register(world.artifact, as_of=DAY, now=RUN)
+    scores = world.scorer.score(world.matrix)
+    changed = {
+        "raw_score": float(np.nextafter(scores.raw[0], np.inf)),
+        "probability": float(np.nextafter(scores.probability[0], 1)),
+        "features": [0.5] * world.matrix.shape[1],
+    }
+    world.plan(world.predict(0, **{column: changed[column]}))
+    with pytest.raises(IntegrityError, match="prediction prd_"):
+        world.trace()
