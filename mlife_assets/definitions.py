@@ -11,7 +11,16 @@ from types import ModuleType
 import dagster as dg
 
 from mlife_assets.core.policies import Policies
-from mlife_assets.defs import events, messages, metrics, model, monitoring, predictions
+from mlife_assets.defs import (
+    events,
+    messages,
+    metrics,
+    model,
+    monitoring,
+    monitoring_reference,
+    predictions,
+    retrain_decision,
+)
 from mlife_assets.defs.dbt import build_dbt_assets
 from mlife_assets.defs.jobs import JOBS
 from mlife_assets.defs.resources import Platform
@@ -19,14 +28,16 @@ from mlife_assets.defs.schedules import build_schedules
 from mlife_assets.defs.sensors import SENSORS
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
-GROUPS: dict[str, ModuleType] = {
-    "events": events,
-    "model": model,
-    "monitoring": monitoring,
-    "predictions": predictions,
-    "messages": messages,
-    "metrics": metrics,
-}
+MODULES: tuple[ModuleType, ...] = (
+    events,
+    model,
+    monitoring_reference,
+    monitoring,
+    retrain_decision,
+    predictions,
+    messages,
+    metrics,
+)
 
 
 def build_definitions(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:
@@ -41,10 +52,10 @@ def build_definitions(settings: Settings, *, policies: Policies | None = None) -
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
         assets=[
-            *(asset for module in GROUPS.values() for asset in module.ASSETS),
+            *(asset for module in MODULES for asset in module.ASSETS),
             *build_dbt_assets(DBT_PROJECT_FOLDER),
         ],
-        asset_checks=[check for module in GROUPS.values() for check in getattr(module, "CHECKS", ())],
+        asset_checks=[check for module in MODULES for check in getattr(module, "CHECKS", ())],
         jobs=JOBS,
         schedules=build_schedules(status),
         sensors=SENSORS,

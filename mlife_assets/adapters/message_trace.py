@@ -179,8 +179,8 @@ def _recompute(chosen: Mapping[str, Any], load_scorer: ScorerSource, explain: Ex
     row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
     if feature_hashes(row)[0] != chosen["feature_hash"]:
         raise IntegrityError(
-            f"the feature row of prediction {chosen['prediction_id']} does not hash to {chosen['feature_hash']}: it was "
-            "changed after it was scored; run `mlife log verify`"
+            f"the feature row of prediction {chosen['prediction_id']} does not hash to {chosen['feature_hash']}: it "
+            "was changed after it was scored; run `mlife log verify`"
         )
     scores = scorer.score(row)
     if float(scores.raw[0]) != chosen["raw_score"] or float(scores.probability[0]) != chosen["probability"]:

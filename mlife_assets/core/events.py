@@ -70,9 +70,7 @@ def _text(name: str, *, nullable: bool = False) -> Column:
     return Column(name, pa.string(), nullable=nullable)
 
 
-def _number(
-    name: str, minimum: float | None = None, maximum: float | None = None, *, nullable: bool = False
-) -> Column:
+def _number(name: str, minimum: float | None = None, maximum: float | None = None, *, nullable: bool = False) -> Column:
     return Column(name, pa.float64(), nullable=nullable, minimum=minimum, maximum=maximum)
 
 
@@ -232,9 +230,7 @@ _TYPES = (
         (
             _id("message_id"),
             _id("user_id"),
-            _choice(
-                "status", "accepted", "rejected", "throttled", "ambiguous", "delivered", "undelivered", "unknown"
-            ),
+            _choice("status", "accepted", "rejected", "throttled", "ambiguous", "delivered", "undelivered", "unknown"),
             _id("provider_message_id", nullable=True),
             _text("detail", nullable=True),
         ),

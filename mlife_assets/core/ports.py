@@ -28,7 +28,7 @@ class ObjectStore(Protocol):
     """A bucket or a folder. Keys are relative, with `/`."""
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Create `key`; False when it already holds the same bytes. Raises ContentConflictError when it holds others."""
+        """Create `key`; False when it already holds these bytes. Raises ContentConflictError when it holds others."""
         ...
 
     def replace(self, key: str, data: bytes) -> None:
@@ -203,7 +203,7 @@ class LedgerRow:
 
 
 class Ledger(Protocol):
-    """Transactional record of every send: unique per (user, campaign, date). Times are arguments, so it has no clock."""
+    """Transactional record of every send: unique per (user, campaign, date). Times are arguments; it has no clock."""
 
     def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
         """Insert rows in state planned; rows already there are left as they are. Returns how many were new."""

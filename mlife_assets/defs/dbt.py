@@ -1,9 +1,10 @@
 """The dbt project as assets.
 
-Belongs here: how dbt models map to asset keys, groups and owners. Does not belong here: SQL, calling dbt (`dbt_runner`).
+Belongs here: how dbt models map to asset keys, groups and owners. Does not belong here: SQL, calling dbt
+(`dbt_runner`).
 
-Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built beforehand,
-and dbt runs inside the step (`dbt_runner`).
+Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built
+beforehand, and dbt runs inside the step (`dbt_runner`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,8 @@
 Belongs here: the order of the story and what is told of each day. Does not belong here: numbers of the summary
 (`demo_summary`), printing (`cli`).
 
-Concept: history is one run over a range, the first champion is trained and gated, then each day is a run of the daily job
-followed by a tick of the sensors, which is where retraining comes from.
+Concept: history is one run over a range, the first champion is trained and gated, then each day is a run of the daily
+job followed by a tick of the sensors, which is where retraining comes from.
 """
 
 import shutil

@@ -1,9 +1,10 @@
 """The demo's summary: what three weeks came to, in numbers that a program can read.
 
-Belongs here: counting from the event log, the gateway's own request log and, for the oracle alone, the truth tables. Does not
-belong here: living the days (`demo`), printing (`cli`).
+Belongs here: counting from the event log, the gateway's own request log and, for the oracle alone, the truth tables.
+Does not belong here: living the days (`demo`), printing (`cli`).
 
-Concept: everything but `seconds` follows from the seed. The oracle is computed here and nowhere else; no asset reads truth.
+Concept: everything but `seconds` follows from the seed. The oracle is computed here and nowhere else; no asset reads
+truth.
 """
 
 from datetime import date
@@ -21,9 +22,9 @@ from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.defs.contenders import cohort_days, gate_examples, model_contender
 from mlife_assets.defs.events import INGEST_REPORT
 from mlife_assets.defs.metrics import experiment_total
-from mlife_assets.defs.model import cohort_days, gate_examples, model_contender
 from mlife_assets.defs.resources import Platform
 from mlife_assets.market.truth import oracle_apply_probability, read_truth
 
@@ -33,7 +34,8 @@ SUMMARY_FILE = "summary.json"
 def map_comparison(platform: Platform, last_day: date) -> dict[str, Any]:
     """Return MAP@k of random, human, champion and oracle on the same users of the lived, mature weeks.
 
-    Each ranking is made by who was champion on its day. The cohort is every user with an unprompted apply to a candidate.
+    Each ranking is made by who was champion on its day. The cohort is every user with an unprompted apply to a
+    candidate.
     """
     first = platform.settings.first_lived_date
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
@@ -106,7 +108,7 @@ def _holdout_sends(platform: Platform) -> int:
 
 
 def sample_message(platform: Platform, first: date) -> str | None:
-    """Return a text worth tracing: the first by id that led to an apply, else to a click, else any; None without texts."""
+    """Return a text worth tracing: the first that led to an apply, else to a click, else any; None without texts."""
     planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "prediction_id"])
     own = planned.filter(pc.is_valid(planned["prediction_id"]))["message_id"].combine_chunks()
     for event_type in ("apply", "click"):

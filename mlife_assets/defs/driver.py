@@ -57,6 +57,7 @@ class LifecycleDriver:
         """Keep the resolved repository; nothing is executed."""
         self._definitions = definitions
         self._repository = definitions.get_repository_def()
+        self._resources = dict(definitions.resources or {})
         self._instance = instance
 
     def run_range(self, job_name: str, first: date, last: date) -> JobRun:
@@ -94,7 +95,7 @@ class LifecycleDriver:
             cursor=cursors.get(cursor_key),
             repository_def=self._repository,
             sensor_name=sensor_name,
-            resources={key: self._definitions.resources[key] for key in sorted(sensor.required_resource_keys)},
+            resources={key: self._resources[key] for key in sorted(sensor.required_resource_keys)},
         ) as context:
             tick = sensor.evaluate_tick(context)
         runs = [self._launch(sensor, request) for request in tick.run_requests or () if not self._has_run(request)]
@@ -109,6 +110,8 @@ class LifecycleDriver:
 
     def _launch(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> SensorRun:
         job_name = request.job_name or sensor.job_name
+        if job_name is None:
+            raise PermanentError(f"{sensor.name} requests a run of no job; name the job in the sensor")
         tags = dict(request.tags) | ({RUN_KEY_TAG: request.run_key} if request.run_key else {})
         run = self._execute(job_name, partition_key=request.partition_key, tags=tags)
         return SensorRun(sensor_name=sensor.name, run_key=request.run_key or "", run=run)

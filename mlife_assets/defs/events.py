@@ -1,7 +1,7 @@
 """Raw events: landed, judged, catalogued.
 
-Belongs here: the assets and checks of the group `events`. Does not belong here: the rules of validation (`core`) and the
-layout of the log (`adapters`).
+Belongs here: the assets and checks of the group `events`. Does not belong here: the rules of validation (`core`) and
+the layout of the log (`adapters`).
 
 Concept: partition D lands what exporters delivered on the eve. Bad rows are kept with their reasons and warned about;
 they never stop the day.
@@ -48,7 +48,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
             by_type[entry.event_type][0] += entry.accepted
             by_type[entry.event_type][1] += sum(entry.rejected.values())
         accepted, rejected = accepted + report.accepted, rejected + report.rejected
-        context.log.info(f"{eve}: {report.accepted} rows accepted, {report.rejected} rejected")
+        context.log.info("%s: %d rows accepted, %d rejected", eve, report.accepted, report.rejected)
     rows = [{"event_type": name, "accepted": a, "rejected": r} for name, (a, r) in sorted(by_type.items())]
     return dg.MaterializeResult(
         metadata={"dagster/row_count": accepted, "rejected_rows": rejected, "by_type": table(rows)}

@@ -12,7 +12,7 @@ from datetime import date
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.training.evaluate import evaluate_rankings
-from mlife_assets.defs.model import cohort_days, gate_examples, model_contender
+from mlife_assets.defs.contenders import cohort_days, gate_examples, model_contender
 from mlife_assets.defs.resources import Platform
 
 REPORT = "map_by_day"

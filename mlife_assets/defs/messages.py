@@ -8,7 +8,7 @@ and trusts no check of an earlier run.
 """
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 import pyarrow as pa
@@ -169,7 +169,7 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     is_quality_ok = _quality_verdict(platform, day)
     refused = refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
     if refused:
-        context.log.warning(f"plan {plan.plan_id} is not approved: {'; '.join(refused)}")
+        context.log.warning("plan %s is not approved: %s", plan.plan_id, "; ".join(refused))
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)})
     approval = approve(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
     platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
@@ -189,11 +189,21 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     )
 
 
-def _ledger_rows(plan: MessagePlan, now: object) -> list[LedgerRow]:
-    columns = ("message_id", "user_id", "job_id", "campaign", "as_of_date", "body")
+def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
     return [
-        LedgerRow(**row, state=SendState.PLANNED, attempts=0, provider_message_id=None, updated_at=now)  # type: ignore[arg-type]
-        for row in plan.planned.select(columns).to_pylist()
+        LedgerRow(
+            message_id=row["message_id"],
+            user_id=row["user_id"],
+            job_id=row["job_id"],
+            campaign=row["campaign"],
+            as_of_date=row["as_of_date"],
+            body=row["body"],
+            state=SendState.PLANNED,
+            attempts=0,
+            provider_message_id=None,
+            updated_at=now,
+        )
+        for row in plan.planned.to_pylist()
     ]
 
 
@@ -206,7 +216,7 @@ def _ledger_rows(plan: MessagePlan, now: object) -> list[LedgerRow]:
     owners=OWNERS[GROUP],
     kinds={"sqlite"},
     tags={"layer": "raw"},
-    description="Delivery receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
+    description="Receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
 )
 def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Read what the provider has for us up to the evening of the partition."""

@@ -1,6 +1,7 @@
 """How results are shown in the Dagster UI.
 
-Belongs here: turning plots and rows into metadata values. Does not belong here: what is shown, which each asset decides.
+Belongs here: turning plots and rows into metadata values. Does not belong here: what is shown, which each asset
+decides.
 
 Concept: people look at metadata. A plot is inline, a table is a table; both are small.
 """

@@ -1,7 +1,7 @@
 """The dashboard: production and model metrics on one page.
 
-Belongs here: collecting what the page shows, publishing it. Does not belong here: metrics themselves (dbt), how the page
-looks (`core.dashboard`).
+Belongs here: collecting what the page shows, publishing it. Does not belong here: metrics themselves (dbt), how the
+page looks (`core.dashboard`).
 
 Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
 computed only for it, except realised MAP, which ranks each mature day once more.
@@ -17,6 +17,7 @@ from mlife_assets.core.dashboard.data import (
     DailyValue,
     DashboardData,
     Decision,
+    DriftKind,
     DriftSeries,
     DriftValue,
     Kpi,
@@ -25,11 +26,11 @@ from mlife_assets.core.dashboard.data import (
     ModelVersion,
     ProductionMetrics,
     Suppression,
+    Tone,
 )
 from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent
-from mlife_assets.core.monitoring.governor import KINDS
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.statistics import proportion_difference_interval, wilson_interval
 from mlife_assets.core.windows import last_mature_exposure_day
@@ -41,14 +42,14 @@ from mlife_assets.defs.resources import Platform
 
 GROUP = "metrics"
 PAGE = "dashboard/index.html"
-REPORTS = dict(zip(KINDS, (drift.REPORT, latent.REPORT, concept.REPORT), strict=True))
+REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
 
 
 def _daily(rows: Iterable[dict[str, Any]], name: str) -> tuple[DailyValue, ...]:
     return tuple(DailyValue(row["kpi_date"], row[name]) for row in rows)
 
 
-def _worst(kind: str, report: MonitoringReport) -> dict[str, DriftValue]:
+def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
     """Return per method the finding that comes nearest to (or farthest over) its limit."""
     worst: dict[str, DriftValue] = {}
     for finding in report.findings:
@@ -60,13 +61,13 @@ def _worst(kind: str, report: MonitoringReport) -> dict[str, DriftValue]:
 
 
 def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
-    series: dict[tuple[str, str], list[DriftValue]] = {}
+    series: dict[tuple[DriftKind, str], list[DriftValue]] = {}
     for kind, name in REPORTS.items():
         for day in platform.tables.report_days(name):
-            for method, value in _worst(kind, platform.read_monitoring_report(name, day)).items():
+            for method, value in _worst(platform.read_monitoring_report(name, day)).items():
                 series.setdefault((kind, method), []).append(value)
     return tuple(
-        DriftSeries(f"{method.replace('_', ' ')} (worst, in units of its limit)", kind, tuple(values))  # type: ignore[arg-type]
+        DriftSeries(f"{method.replace('_', ' ')} (worst, in units of its limit)", kind, tuple(values))
         for (kind, method), values in series.items()
     )
 
@@ -174,7 +175,7 @@ def _kpis(kpis: list[dict[str, Any]], total: dict[str, Any] | None, map_days: li
     ]
     if total is not None:
         low, high = total["interval"]
-        tone = "good" if low > 0 else "bad" if high < 0 else "neutral"
+        tone: Tone = "good" if low > 0 else "bad" if high < 0 else "neutral"
         shown.insert(
             0,
             Kpi(
@@ -182,7 +183,7 @@ def _kpis(kpis: list[dict[str, Any]], total: dict[str, Any] | None, map_days: li
                 total["lift"],
                 "share",
                 f"95 % interval {low:.1%} to {high:.1%}",
-                tone,  # type: ignore[arg-type]
+                tone,
             ),
         )
     if map_days:

@@ -1,7 +1,7 @@
 """The model: trained, judged, explained, promoted or refused.
 
-Belongs here: the assets of the group `model`. Does not belong here: how a model is fitted or judged (`core.training`), who
-serves (`adapters.model_registry`).
+Belongs here: the assets of the group `model`. Does not belong here: how a model is fitted or judged
+(`core.training`), who serves (`adapters.model_registry`).
 
 Concept: one run makes a challenger and decides about it. A refusal is a result, not a failure: the run is green and the
 verdict is an event. The gate reads its window once per challenger.
@@ -15,35 +15,36 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.inference.recruiter_rule import RULE_NAME, recruiter_scores
-from mlife_assets.core.monitoring.reference import build_reference
-from mlife_assets.core.training.cohort import CohortDay, organic_cohort
-from mlife_assets.core.training.evaluate import Calibration, calibration
 from mlife_assets.core.training.explain import global_importance, plot_beeswarm, plot_importance
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import (
-    Contender,
-    GateExamples,
     decide_promotion,
     on_examples,
 )
 from mlife_assets.core.training.training_set import build_training_set, gate_days, last_training_day
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import (
+    CHALLENGER_REPORT,
+    challenger_version,
+    cohort_days,
+    gate_examples,
+    judged_calibration,
+    model_contender,
+)
 from mlife_assets.defs.metadata import plot, sentences, table
-from mlife_assets.defs.monitoring_inputs import sampled_examples, sampled_pairs, scored_examples, write_reference
+from mlife_assets.defs.monitoring_inputs import sampled_pairs, scored_examples
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quality_check, quarantined_days
 from mlife_assets.defs.resources import Platform
 
 GROUP = "model"
-CHALLENGER_REPORT, PROMOTION_REPORT = "challenger", "promotion"
-ORGANIC_EXPOSURE = "impression"
+PROMOTION_REPORT = "promotion"
 EXPLAINED_ROWS = 2_000
 WRITER = "gate"
 _COMMON: dict[str, Any] = {
@@ -128,65 +129,6 @@ def _ranked(importance: dict[str, float]) -> dict[str, float]:
     return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
 
 
-def challenger_version(platform: Platform, day: date) -> str:
-    """Return the version that `candidate_model` registered on a day."""
-    version: str = platform.tables.read_report(CHALLENGER_REPORT, day)["model_version"]
-    return version
-
-
-def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
-    """Return the organic cohort of each day."""
-    policies = platform.policies
-    window = policies.label.apply_window_days
-    applies = platform.warehouse.read("applies", start=days[0], end=add_days(days[-1], window))
-    return [
-        organic_cohort(
-            platform.warehouse.read("user_features", as_of=day),
-            platform.warehouse.read("job_features", as_of=day),
-            applies,
-            as_of=day,
-            window_days=window,
-            policy=policies.candidates,
-        )
-        for day in days
-    ]
-
-
-def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
-    """Return the gate's rows and the pairs with features that they are, in the same order."""
-    pairs = pair_features(pa.concat_tables([cohort.pairs for cohort in cohorts]))
-    dates = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.as_of_date, "D")) for cohort in cohorts]
-    mature = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.label_mature_date, "D")) for cohort in cohorts]
-    examples = GateExamples(
-        user_ids=np.array(pairs["user_id"].to_pylist(), dtype=object),
-        job_ids=np.array(pairs["job_id"].to_pylist(), dtype=object),
-        as_of_dates=np.concatenate(dates),
-        is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
-        label_mature_dates=np.concatenate(mature),
-    )
-    return examples, pairs
-
-
-def _calibration(judged: pa.Table) -> Calibration | None:
-    """Return the calibration of scored exposures; None, which the gate refuses, when there are too few outcomes."""
-    try:
-        return calibration(
-            judged["probability"].to_numpy(),
-            judged["is_positive"].to_numpy(zero_copy_only=False),
-            cluster_ids=judged["user_id"],
-        )
-    except NotEnoughEvidenceError:
-        return None
-
-
-def model_contender(platform: Platform, version: str, examples: GateExamples, pairs: pa.Table) -> Contender:
-    """Return a model with its scores on the gate's rows."""
-    scorer = platform.scorer(version)
-    scores = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE))
-    end = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
-    return on_examples(examples, version, scores.raw, training_end_date=end)
-
-
 @dg.asset(
     key=keys.EVALUATION,
     deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.APPLIES],
@@ -219,7 +161,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
         on_examples(examples, RULE_NAME, recruiter_scores(pairs)),
         policies.promotion,
         as_of=day,
-        calibration=_calibration(judged),
+        calibration=judged_calibration(judged),
     )
     platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
     comparisons = [
@@ -339,55 +281,7 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     )
 
 
-@dg.asset(
-    key=keys.MONITORING_REFERENCE,
-    deps=[keys.CHAMPION_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.LABELLED_EXAMPLES],
-    kinds={"nannyml"},
-    description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
-    **_COMMON,
-)
-def monitoring_reference(
-    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult:
-    """Build the reference of the model that was promoted today; without a promotion the present one stays."""
-    from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
-
-    day = only_day(context)
-    version = challenger_version(platform, day)
-    if platform.registry.champion_at(platform.retraining_time(day)) != version:
-        return dg.MaterializeResult(
-            metadata={"changed": False, "why": "no promotion today; the present reference stays"}
-        )
-    policy = platform.policies.monitoring
-    quarantined = set(quarantined_days(platform))
-    wanted = [add_days(day, -back) for back in range(policy.reference_days)]
-    days = sorted(one for one in wanted if one not in quarantined)
-    samples = [sampled_pairs(platform, one) for one in days]
-    trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
-    last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
-    reference = build_reference(
-        model_version=version,
-        as_of=day,
-        sample=pa.concat_tables([sample.pairs for sample in samples]),
-        pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
-        examples=sampled_examples(platform, version, add_days(trained, 1), last),
-    )
-    reference = with_learned_thresholds(reference, policy)
-    write_reference(platform, day, reference)
-    limits = [asdict(threshold) for threshold in reference.thresholds]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": reference.sample.num_rows,
-            "changed": True,
-            "model_version": version,
-            "days": f"{days[0]} to {days[-1]}",
-            "mature_examples": reference.examples.num_rows,
-            "limits": table(limits),
-        }
-    )
-
-
-ASSETS = [training_set, candidate_model, evaluation, explanation, champion_model, monitoring_reference]
+ASSETS = [training_set, candidate_model, evaluation, explanation, champion_model]
 CHECKS = [
     quality_check(
         keys.TRAINING_SET,

@@ -12,17 +12,12 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
-from mlife_assets.core.monitoring.plots import plot_decisions, plot_findings
+from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.policies import policy_version
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import plot, sentences, table
@@ -38,7 +33,6 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day, run_
 from mlife_assets.defs.resources import Platform
 
 GROUP = "monitoring"
-WRITER = "governor"
 LANDED_HISTORY_DAYS = 14
 _COMMON: dict[str, Any] = {
     "group_name": GROUP,
@@ -197,104 +191,6 @@ def _concept_examples(platform: Platform, reference: MonitoringReference, day: d
     return concept.concept_window(scored, reference=reference, as_of=day)
 
 
-def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
-    rows = platform.event_log.read("retrain_decided", end=add_days(day, -1)).to_pylist()
-    return [
-        RetrainDecision(
-            as_of_date=row["as_of_date"],
-            verdict=row["verdict"],
-            codes=tuple(row["codes"]),
-            sentences=tuple(row["sentences"]),
-            model_version=row["model_version"],
-        )
-        for row in rows
-    ]
-
-
-def _champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
-    now = platform.run_time(day)
-    version = platform.registry.champion_at(now)
-    if version is None:
-        return ChampionFacts(None, None, 0)
-    registered = {row["model_version"]: row for row in platform.event_log.read("model_registered", end=day).to_pylist()}
-    newest = registered[version]
-    retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
-    trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
-    mature = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
-    new = platform.warehouse.read(
-        "labelled_examples", start=add_days(trained_until, 1), end=mature, columns=["is_applied"]
-    )
-    positives = int(pc.sum(new["is_applied"]).as_py() or 0)
-    return ChampionFacts(
-        model_version=version,
-        trained_as_of=newest["as_of_date"],
-        new_mature_positives=positives,
-        retrain_dates=retrained,
-        is_retraining_in_flight=in_flight,
-    )
-
-
-def _is_retraining(instance: dg.DagsterInstance) -> bool:
-    running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    return bool(instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running), limit=1))
-
-
-@dg.asset(
-    key=keys.RETRAIN_DECISION,
-    deps=[
-        keys.DATA_QUALITY_REPORT,
-        keys.DATA_DRIFT_REPORT,
-        keys.LATENT_DRIFT_REPORT,
-        keys.CONCEPT_DRIFT_REPORT,
-    ],
-    kinds={"parquet"},
-    description="The governor's verdict of the day: retrain, wait or block, with its reasons. Drives the drift sensor.",
-    **_COMMON,
-)
-def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Decide, record the decision as an event, and show the history."""
-    day = only_day(context)
-    now = platform.run_time(day)
-    history = _decisions_before(platform, day)
-    read = platform.read_monitoring_report
-    decision = decide(
-        as_of=day,
-        quality=read(quality.REPORT, day),
-        data=read(drift.REPORT, day),
-        latent=read(latent.REPORT, day),
-        concept=read(concept.REPORT, day),
-        history=history,
-        champion=_champion_facts(platform, day, history, _is_retraining(context.instance)),
-        policy=platform.policies.retrain,
-    )
-    version = policy_version(platform.policies.retrain)
-    decision_id = "dec_" + digest(("decision", day, decision.verdict, *decision.codes, decision.model_version, version))
-    row = {
-        "event_id": event_id("retrain_decided", decision_id),
-        "occurred_at": now,
-        "observed_at": now,
-        "decision_id": decision_id,
-        "as_of_date": day,
-        "verdict": decision.verdict,
-        "codes": list(decision.codes),
-        "sentences": list(decision.sentences),
-        "model_version": decision.model_version,
-        "policy_version": version,
-    }
-    schema = EVENT_TYPES["retrain_decided"].schema
-    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
-    return dg.MaterializeResult(
-        metadata={
-            "verdict": decision.verdict,
-            "decision_id": decision_id,
-            "codes": ", ".join(decision.codes),
-            "reasons": sentences(decision.sentences),
-            "model_version": decision.model_version or "none",
-            "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
-        }
-    )
-
-
 def _report_check(key: dg.AssetKey, name: str, report_name: str, description: str) -> dg.AssetChecksDefinition:
     """Return a non-blocking check that is green when the report does not alarm."""
 
@@ -320,7 +216,6 @@ ASSETS: list[dg.AssetsDefinition] = [
     data_drift_report,
     latent_drift_report,
     concept_drift_report,
-    retrain_decision,
 ]
 CHECKS = [
     _report_check(

@@ -2,8 +2,8 @@
 
 Belongs here: reading and preparing inputs of the reports. Does not belong here: the reports (`monitoring`).
 
-Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled by hash
-from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
+Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled
+by hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
 """
 
 from collections.abc import Mapping

@@ -3,8 +3,8 @@
 Belongs here: reading the quality report and the blocking checks that rest on it. Does not belong here: judging quality
 (`core.monitoring.quality`).
 
-Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. What would act on bad
-data (candidates, training) carries a blocking check that reads the report.
+Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. What would act on
+bad data (candidates, training) carries a blocking check that reads the report.
 """
 
 from datetime import date

@@ -149,9 +149,16 @@ class Platform:
             )
         return version
 
+    @cached_property
+    def _scorers(self) -> dict[str, LightGBMScorer]:
+        return {}
+
     def scorer(self, model_version: str) -> LightGBMScorer:
-        """Return the scorer of a version, verified."""
-        return LightGBMScorer(self.registry.load(model_version), threads=self.policies.training.threads)
+        """Return the scorer of a version, verified when it is loaded first."""
+        if model_version not in self._scorers:
+            artifact = self.registry.load(model_version)
+            self._scorers[model_version] = LightGBMScorer(artifact, threads=self.policies.training.threads)
+        return self._scorers[model_version]
 
     def champion_scorer(self, day: date) -> LightGBMScorer:
         """Return the scorer of the champion when partition `day` runs."""
@@ -171,7 +178,7 @@ class Platform:
         return MonitoringReport.from_json(self.tables.read_report(name, day)["report"])
 
     def dispatcher(self, day: date) -> Dispatcher:
-        """Return the dispatcher of partition `day`; its clock starts at the time of sending and moves only by pacing."""
+        """Return the dispatcher of partition `day`; its clock starts at the time of sending, moved only by pacing."""
         clock = SimulatedClock(self.sending_time(day))
         return Dispatcher(
             self.ledger,

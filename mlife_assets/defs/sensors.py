@@ -36,7 +36,7 @@ def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
             continue
         metadata = {name: value.value for name, value in materialization.metadata.items()}
         facts = DecisionFacts(
-            str(metadata["decision_id"]), date.fromisoformat(materialization.partition), metadata["verdict"]
+            str(metadata["decision_id"]), date.fromisoformat(materialization.partition), str(metadata["verdict"])
         )
         found.setdefault(facts.as_of_date.isoformat(), facts)
     return sorted(found.values(), key=lambda facts: facts.as_of_date)
@@ -86,9 +86,7 @@ def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorRes
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Lands files that arrived after the daily run of their day.",
 )
-def landed_files_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
-) -> dg.SensorResult | dg.SkipReason:
+def landed_files_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult | dg.SkipReason:
     """Ask for an ingest of every landed day whose files are not those that were ingested."""
     files: dict[date, list[str]] = defaultdict(list)
     for key in platform.landing.list(""):
@@ -111,9 +109,7 @@ def landed_files_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads replies and delivery receipts as soon as the provider has some.",
 )
-def inbound_texts_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
-) -> dg.SensorResult | dg.SkipReason:
+def inbound_texts_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult | dg.SkipReason:
     """Ask for a reading when the newest day of sending has unread replies or unsettled sends with a receipt."""
     sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
     if not sent:
@@ -150,7 +146,7 @@ def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.R
         "runbook": "docs/runbooks",
     }
     platform.lake.replace(f"alerts/{run.run_id}.json", orjson.dumps(alert, option=orjson.OPT_SORT_KEYS))
-    context.log.error(f"{run.job_name} failed for {alert['partition']}: {alert['message']}")
+    context.log.error("%s failed for %s: %s", run.job_name, alert["partition"], alert["message"])
 
 
 SENSORS = [retrain_on_drift_sensor, landed_files_sensor, inbound_texts_sensor, run_failure_alert_sensor]

@@ -1,10 +1,11 @@
 """The trigger: which retraining runs the governor's decisions still need. Pure.
 
-Belongs here: from decisions and runs to requests. Does not belong here: the decision (`governor`), launching (a sensor).
+Belongs here: from decisions and runs to requests. Does not belong here: the decision (`governor`), launching (a
+sensor).
 
-Concept: stateless. Whatever was lost in between, the decisions and the runs that exist tell what is missing: a decision to
-retrain without a run needs one, one whose run failed needs another attempt, up to a limit, and then a person. The
-request's key names decision and attempt, so asking twice is asking once.
+Concept: stateless. Whatever was lost in between, the decisions and the runs that exist tell what is missing: a
+decision to retrain without a run needs one, one whose run failed needs another attempt, up to a limit, and then a
+person. The request's key names decision and attempt, so asking twice is asking once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from mlife_assets.core.monitoring.governor import Verdict
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.governor import VERDICTS
 
 ATTEMPTS_MAXIMUM = 3
 
@@ -27,7 +29,12 @@ class DecisionFacts:
 
     decision_id: str
     as_of_date: date
-    verdict: Verdict
+    verdict: str
+
+    def __post_init__(self) -> None:
+        """Refuse a verdict that no governor gives."""
+        if self.verdict not in VERDICTS:
+            raise InvalidInputError(f"verdict of {self.decision_id} is {self.verdict!r}; use {', '.join(VERDICTS)}")
 
 
 @dataclass(frozen=True)

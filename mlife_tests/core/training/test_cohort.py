@@ -128,4 +128,4 @@ def test_a_day_without_applies_is_an_empty_cohort_of_everybody(world: tuple[pa.T
     assert found.pairs.num_rows == 0
     assert found.is_relevant.shape == (0,)
     assert found.cohort_users == world[0].num_rows
-    assert {"distance_km", "candidate_set_hash"} - set(found.pairs.column_names) == {"distance_km"}
+    assert "candidate_set_hash" in found.pairs.column_names

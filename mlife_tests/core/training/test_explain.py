@@ -75,3 +75,34 @@ def test_pictures_are_small_and_the_same_bytes_again(
         assert picture.startswith(PNG)
         assert len(picture) <= PICTURE_BYTES_MAXIMUM
         assert draw() == picture
+
+
+def test_drawing_touches_no_open_figure_and_no_global_generator(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    try:
+        axes.plot([1, 2])
+        numbers, settings, before = plt.get_fignums(), dict(mpl.rcParams), repr(np.random.get_state())  # noqa: NPY002
+        plot_beeswarm(rows[1], rows[0], artifact.feature_spec.names)
+        plot_importance(global_importance(rows[1], artifact.feature_spec.names))
+        assert plt.get_fignums() == numbers
+        assert plt.gcf() is figure
+        assert len(axes.lines) == 1
+        assert not axes.collections
+        assert dict(mpl.rcParams) == settings
+        assert repr(np.random.get_state()) == before  # noqa: NPY002
+    finally:
+        plt.close(figure)
+
+
+def test_contributions_of_a_row_sum_to_its_raw_score(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    raw = LightGBMScorer(artifact, threads=1).score(rows[0]).raw
+    np.testing.assert_allclose(rows[1].sum(axis=1), raw, rtol=0, atol=1e-12)

@@ -1,0 +1,82 @@
+"""The monitoring reference: what normal looks like to the champion.
+
+Belongs here: the asset that builds it when a model is promoted. Does not belong here: what a reference is
+(`core.monitoring.reference`), reading it (`monitoring_inputs`).
+
+Concept: keyed by model version and made once. Without a promotion the present reference stays, so drift is always
+measured against what the serving model knows.
+"""
+
+from dataclasses import asdict
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+
+from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import challenger_version
+from mlife_assets.defs.metadata import table
+from mlife_assets.defs.monitoring_inputs import sampled_examples, sampled_pairs, write_reference
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.quality_gate import quarantined_days
+from mlife_assets.defs.resources import Platform
+
+GROUP = "model"
+
+
+@dg.asset(
+    key=keys.MONITORING_REFERENCE,
+    deps=[keys.CHAMPION_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.LABELLED_EXAMPLES],
+    kinds={"nannyml"},
+    description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "model"},
+)
+def monitoring_reference(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult:
+    """Build the reference of the model that was promoted today; without a promotion the present one stays."""
+    from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
+
+    day = only_day(context)
+    version = challenger_version(platform, day)
+    if platform.registry.champion_at(platform.retraining_time(day)) != version:
+        return dg.MaterializeResult(
+            metadata={"changed": False, "why": "no promotion today; the present reference stays"}
+        )
+    policy = platform.policies.monitoring
+    quarantined = set(quarantined_days(platform))
+    wanted = [add_days(day, -back) for back in range(policy.reference_days)]
+    days = sorted(one for one in wanted if one not in quarantined)
+    samples = [sampled_pairs(platform, one) for one in days]
+    trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
+    last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+    reference = build_reference(
+        model_version=version,
+        as_of=day,
+        sample=pa.concat_tables([sample.pairs for sample in samples]),
+        pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
+        examples=sampled_examples(platform, version, add_days(trained, 1), last),
+    )
+    reference = with_learned_thresholds(reference, policy)
+    write_reference(platform, day, reference)
+    limits = [asdict(threshold) for threshold in reference.thresholds]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": reference.sample.num_rows,
+            "changed": True,
+            "model_version": version,
+            "days": f"{days[0]} to {days[-1]}",
+            "mature_examples": reference.examples.num_rows,
+            "limits": table(limits),
+        }
+    )
+
+
+ASSETS = [monitoring_reference]

@@ -1,0 +1,135 @@
+"""The governor's verdict of the day: the asset that drives retraining.
+
+Belongs here: gathering what the governor needs, recording its decision. Does not belong here: the decision
+(`core.monitoring.governor`), launching a run (`sensors`).
+
+Concept: the verdict is an event, and history is a fold over those events; a day that is decided again from the same
+reports records the same event.
+"""
+
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import digest, event_id
+from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.plots import plot_decisions
+from mlife_assets.core.policies import policy_version
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.defs import keys
+from mlife_assets.defs.metadata import plot, sentences
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.resources import Platform
+
+GROUP = "monitoring"
+WRITER = "governor"
+
+
+def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
+    rows = platform.event_log.read("retrain_decided", end=add_days(day, -1)).to_pylist()
+    return [
+        RetrainDecision(
+            as_of_date=row["as_of_date"],
+            verdict=row["verdict"],
+            codes=tuple(row["codes"]),
+            sentences=tuple(row["sentences"]),
+            model_version=row["model_version"],
+        )
+        for row in rows
+    ]
+
+
+def _champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
+    now = platform.run_time(day)
+    version = platform.registry.champion_at(now)
+    if version is None:
+        return ChampionFacts(None, None, 0)
+    registered = {row["model_version"]: row for row in platform.event_log.read("model_registered", end=day).to_pylist()}
+    newest = registered[version]
+    retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
+    trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
+    mature = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+    new = platform.warehouse.read(
+        "labelled_examples", start=add_days(trained_until, 1), end=mature, columns=["is_applied"]
+    )
+    positives = int(pc.sum(new["is_applied"]).as_py() or 0)
+    return ChampionFacts(
+        model_version=version,
+        trained_as_of=newest["as_of_date"],
+        new_mature_positives=positives,
+        retrain_dates=retrained,
+        is_retraining_in_flight=in_flight,
+    )
+
+
+def _is_retraining(instance: dg.DagsterInstance) -> bool:
+    running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return bool(instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running), limit=1))
+
+
+@dg.asset(
+    key=keys.RETRAIN_DECISION,
+    deps=[
+        keys.DATA_QUALITY_REPORT,
+        keys.DATA_DRIFT_REPORT,
+        keys.LATENT_DRIFT_REPORT,
+        keys.CONCEPT_DRIFT_REPORT,
+    ],
+    kinds={"parquet"},
+    description="The governor's verdict of the day: retrain, wait or block, with its reasons. Drives the drift sensor.",
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "decision"},
+)
+def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Decide, record the decision as an event, and show the history."""
+    day = only_day(context)
+    now = platform.run_time(day)
+    history = _decisions_before(platform, day)
+    read = platform.read_monitoring_report
+    decision = decide(
+        as_of=day,
+        quality=read(quality.REPORT, day),
+        data=read(drift.REPORT, day),
+        latent=read(latent.REPORT, day),
+        concept=read(concept.REPORT, day),
+        history=history,
+        champion=_champion_facts(platform, day, history, _is_retraining(context.instance)),
+        policy=platform.policies.retrain,
+    )
+    version = policy_version(platform.policies.retrain)
+    decision_id = "dec_" + digest(("decision", day, decision.verdict, *decision.codes, decision.model_version, version))
+    row = {
+        "event_id": event_id("retrain_decided", decision_id),
+        "occurred_at": now,
+        "observed_at": now,
+        "decision_id": decision_id,
+        "as_of_date": day,
+        "verdict": decision.verdict,
+        "codes": list(decision.codes),
+        "sentences": list(decision.sentences),
+        "model_version": decision.model_version,
+        "policy_version": version,
+    }
+    schema = EVENT_TYPES["retrain_decided"].schema
+    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": decision.verdict,
+            "decision_id": decision_id,
+            "codes": ", ".join(decision.codes),
+            "reasons": sentences(decision.sentences),
+            "model_version": decision.model_version or "none",
+            "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
+        }
+    )
+
+
+ASSETS = [retrain_decision]
