@@ -202,7 +202,7 @@ def _standing(history: list[Reign]) -> list[str]:
     for reign in history:
         if reign.kind == "rolled_back" and reign.model_version in standing:
             place = len(standing) - 1 - standing[::-1].index(reign.model_version)
-            standing.append(reign.model_version)
+            del standing[place + 1 :]
         else:
             standing.append(reign.model_version)
     return standing

@@ -85,7 +85,7 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     picks = explore(
         pairs["user_id"],
         pairs["job_id"],
-        scores.probability,
+        scores.raw,
         share=policy.exploration_share,
         salt=policy.assignment_salt,
         as_of=day,

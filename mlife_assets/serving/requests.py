@@ -34,9 +34,9 @@ class RowError(InvalidInputError):
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What one request may ask for: bytes of the body, rows."""
+    """What one request may ask for: bytes of the body, rows. A row of the present features takes about 0.9 kB."""
 
-    body_bytes: int = 8 * 1024 * 1024
+    body_bytes: int = 16 * 1024 * 1024
     rows: int = 10_000
 
     def __post_init__(self) -> None:

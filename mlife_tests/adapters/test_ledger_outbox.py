@@ -118,6 +118,16 @@ def test_texts_from_people_and_the_kill_switch_are_published(ledger, log, store)
     ]
 
 
+def test_each_single_new_row_is_published_by_the_next_call(ledger, log, store):
+    for hour in range(3):
+        moment = NOW + timedelta(hours=hour)
+        ledger.record_inbound(f"in-{hour}", "a", "HELP", received_at=moment, now=moment)
+        ledger.pause(actor="me", reason="check", now=moment)
+        published = outbox(ledger, log, store).publish()
+        assert (published["inbound_message"], published["sending_paused"]) == (1, 1)
+    assert logged(log) == {"inbound_message": 3, "sending_paused": 3}
+
+
 def test_a_stop_suppresses_what_waits_and_the_log_says_so(ledger, log, store):
     key = message_id("a", "c", DAY)
     ledger.plan([LedgerRow(key, "a", "j1", "c", DAY, "hi", "planned", 0, None, NOW)], now=NOW)

@@ -39,20 +39,23 @@ class Exploration:
 def explore(
     user_ids: pa.ChunkedArray,
     job_ids: pa.ChunkedArray,
-    probability: npt.NDArray[np.float64],
+    scores: npt.NDArray[np.float64],
     *,
     share: float,
     salt: str,
     as_of: date,
 ) -> Exploration:
-    """Return ranks, picks and propensities of n rows in any order; one row per (user, job)."""
-    rows = len(probability)
+    """Return ranks, picks and propensities of n rows in any order; one row per (user, job), higher scores first.
+
+    Raw scores keep apart what a calibrator with plateaus would tie.
+    """
+    rows = len(scores)
     if rows == 0:
         return Exploration(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0))
     encoded = user_ids.combine_chunks().dictionary_encode()
     user = np.asarray(encoded.indices)
     ties = tie_keys(user_ids, job_ids, as_of.toordinal())
-    order = np.lexsort((ties, -probability, user))
+    order = np.lexsort((ties, -scores, user))
     sizes = np.bincount(user, minlength=len(encoded.dictionary))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     rank = np.empty(rows, dtype=np.int64)

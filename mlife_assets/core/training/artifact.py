@@ -98,7 +98,7 @@ class ModelArtifact:
                 f"the artifact stored as {model_version} hashes to {artifact.model_version}: a file was changed; "
                 "restore it or roll back to another version"
             )
-        if not is_sealed or manifest.get("model_version") != model_version:
+        if not is_sealed:
             raise IntegrityError(f"the manifest of {model_version} was changed; restore it")
         for name, data in artifact.files().items():
             if files[name] != data:

@@ -1,0 +1,53 @@
+"""Deterministic identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.ids import digest, event_id, keyed_hash, message_id, prediction_id, unit_interval
+
+
+def test_ids_are_the_same_in_another_process() -> None:
+    code = "from mlife_assets.core.ids import unit_interval, message_id; from datetime import date; "
+    code += "print(unit_interval('salt', 'usr_1'), message_id('usr_1', 'c', date(2026, 6, 2)))"
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
+    )
+    assert other.stdout.split() == [str(unit_interval("salt", "usr_1")), message_id("usr_1", "c", date(2026, 6, 2))]
+
+
+def test_a_digest_is_sha256_over_the_joined_parts() -> None:
+    assert digest(("a", 1), 64) == hashlib.sha256(b"a\x1f1").hexdigest()
+
+
+def test_parts_do_not_run_together() -> None:
+    assert event_id("click", "ab", "c") != event_id("click", "a", "bc")
+
+
+def test_every_part_of_a_prediction_counts() -> None:
+    base = ("u", "j", date(2026, 6, 2), "m", "f")
+    changed = [("x", *base[1:]), ("u", "x", *base[2:]), ("u", "j", date(2026, 6, 3), "m", "f")]
+    changed += [("u", "j", base[2], "x", "f"), ("u", "j", base[2], "m", "x")]
+    assert len({prediction_id(*base), *(prediction_id(*one) for one in changed)}) == 6
+
+
+@given(st.text(), st.text())
+def test_unit_interval_lies_in_its_interval(salt: str, value: str) -> None:
+    assert 0.0 <= unit_interval(salt, value) < 1.0
+
+
+def test_unit_interval_is_uniform() -> None:
+    draws = sorted(unit_interval("salt", n) for n in range(20_000))
+    worst = max(abs(draw - place / 20_000) for place, draw in enumerate(draws))
+    assert worst < 1.63 / 20_000**0.5
+
+
+def test_a_keyed_hash_needs_the_key() -> None:
+    assert keyed_hash(b"one", "+12025550101") != keyed_hash(b"two", "+12025550101")
+    assert "5550101" not in keyed_hash(b"one", "+12025550101")

@@ -1,0 +1,54 @@
+"""Bounds, defaults and hashes of policies."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policies import (
+    LabelPolicy,
+    MessagingPolicy,
+    MonitoringPolicy,
+    Policies,
+    PromotionPolicy,
+    RetrainPolicy,
+    policy_version,
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: MessagingPolicy(holdout_share=0.9), "MessagingPolicy.holdout_share is 0.9"),
+        (lambda: PromotionPolicy(one_sided_alpha=0.0), "PromotionPolicy.one_sided_alpha is 0.0"),
+        (lambda: MonitoringPolicy(missing_share_maximum=-0.1), "missing_share_maximum is -0.1"),
+        (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
+        (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(make: object, named: str) -> None:
+    with pytest.raises(InvalidInputError, match=named.replace("(", r"\(")):
+        make()  # type: ignore[operator]
+
+
+def test_sending_is_off_by_default() -> None:
+    assert MessagingPolicy().auto_approve_within_limits is False
+    assert MessagingPolicy().allow_sunday is False
+
+
+def test_policies_cannot_be_changed_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        MessagingPolicy().holdout_share = 0.0  # type: ignore[misc]
+
+
+def test_the_version_follows_the_content() -> None:
+    policy = MessagingPolicy()
+    assert policy_version(policy) == policy_version(MessagingPolicy())
+    assert policy_version(policy) != policy_version(replace(policy, holdout_share=0.06))
+
+
+def test_every_policy_of_a_deployment_has_a_version() -> None:
+    versions = {policy_version(getattr(Policies(), field.name)) for field in fields(Policies)}
+    assert len(versions) == len(fields(Policies))
