@@ -1,9 +1,9 @@
 """What a lived day costs: seconds of compute against seconds of orchestration, stage by stage.
 
-Run: `python benchmarks/day.py [HOME]`. Without HOME a small world is lived first (2,000 people, 5 days) in a temporary folder;
-with the home of a finished demo (`var/demo`) its own runs are read. Compute is the time inside steps, orchestration all
-other time of a run: planning, event writes, launching. Both are from the same runs, so their ratio does not depend on the
-machine being quiet.
+Run: `python benchmarks/day.py [HOME]`. Without HOME a small world is lived first (2,000 people, 5 days) in a
+temporary folder; with the home of a finished demo (`var/demo`) its own runs are read. Compute is the time inside
+steps, orchestration all other time of a run: planning, event writes, launching. Both are from the same runs, so their
+ratio does not depend on the machine being quiet.
 """
 
 from __future__ import annotations

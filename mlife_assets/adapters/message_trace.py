@@ -41,10 +41,15 @@ class Hop:
 
 @dataclass(frozen=True)
 class MessageTrace:
-    """A message with every hop that led to it and followed from it, in causal order."""
+    """A message with every hop that led to it and followed from it, in causal order.
+
+    `features` is the logged feature row by name, `reasons` and `alternatives` say why this job and not the others; all
+    three are empty for a text that no model chose.
+    """
 
     message_id: str
     hops: tuple[Hop, ...]
+    features: Mapping[str, float]
     reasons: tuple[str, ...]
     alternatives: tuple[Mapping[str, Any], ...]
 
@@ -132,6 +137,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
     planned = plans[0]
     day: date = planned["as_of_date"]
     hops = _raw_hops(log, planned)
+    features: dict[str, float] = {}
     reasons: list[str] = []
     alternatives: list[dict[str, Any]] = []
     if planned["prediction_id"] is not None:
@@ -141,7 +147,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
             raise IntegrityError(
                 f"message {message_id} names prediction {planned['prediction_id']}, which is not logged"
             )
-        reasons = _recompute(chosen, load_scorer, explain)
+        features, reasons = _recompute(chosen, load_scorer, explain)
         alternatives = [
             {name: row[name] for name in ("job_id", "probability", "rank", "prediction_id")}
             for row in sorted(scored, key=lambda row: row["rank"])
@@ -171,10 +177,13 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
     for event_type in ("click", "apply", "hire"):
         for row in _rows(log, event_type, day, end, exposure_id=message_id):
             hops.append(_hop("conversion", event_type, row, "user_id", "job_id", "source", "exposure_id"))
-    return MessageTrace(message_id, tuple(hops), tuple(reasons), tuple(alternatives))
+    return MessageTrace(message_id, tuple(hops), features, tuple(reasons), tuple(alternatives))
 
 
-def _recompute(chosen: Mapping[str, Any], load_scorer: ScorerSource, explain: Explain) -> list[str]:
+def _recompute(
+    chosen: Mapping[str, Any], load_scorer: ScorerSource, explain: Explain
+) -> tuple[dict[str, float], list[str]]:
+    """Score the logged feature row again; return it by name, and the reasons."""
     scorer = load_scorer(chosen["model_version"])
     row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
     if feature_hashes(row)[0] != chosen["feature_hash"]:
@@ -188,4 +197,4 @@ def _recompute(chosen: Mapping[str, Any], load_scorer: ScorerSource, explain: Ex
             f"prediction {chosen['prediction_id']} was logged with raw score {chosen['raw_score']!r}, but model "
             f"{chosen['model_version']} gives {float(scores.raw[0])!r} for the logged feature row"
         )
-    return explain(scorer, row)
+    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True)), explain(scorer, row)

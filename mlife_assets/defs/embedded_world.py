@@ -9,7 +9,9 @@ in a folder that no asset opens.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -20,7 +22,6 @@ from mlife_assets.market.contacts import ParquetContactBook, write_contact_book
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.source import EmbeddedEventSource
 from mlife_assets.market.world import MarketConfig
-from mlife_assets.settings import Settings
 
 CONCEPT_SHIFT_DAY = 3
 NEW_CITY_DAY = 10
@@ -39,38 +40,62 @@ def demo_injections(first_lived_date: date) -> tuple[Injection, ...]:
     )
 
 
-def market_config(settings: Settings) -> MarketConfig:
-    """Return the world of this deployment."""
-    return MarketConfig(
-        seed=settings.seed,
-        users=settings.market_users,
-        jobs=settings.market_jobs,
-        start_date=settings.start_date,
-        history_days=settings.history_days,
-        injections=demo_injections(settings.first_lived_date) if settings.demo_faults else (),
-    )
+@dataclass(frozen=True)
+class EmbeddedWorld:
+    """The simulated market of a deployment.
 
+    Attributes:
+        seed: of everything random.
+        users: people on the first day.
+        jobs: open at any time, about.
+        start_date: first simulated day.
+        history_days: days before the platform texts.
+        has_injections: whether the demo's three events happen.
+        home: folder of the market's state and truth tables.
+        private_folder: folder of the contact book.
+    """
 
-def event_source(
-    settings: Settings,
-    landing: ObjectStore,
-    sent_messages: Callable[[date], pa.Table],
-    never_texted: Callable[[str], bool],
-) -> EventSource:
-    """Return the market as an event source."""
-    return EmbeddedEventSource(
-        config=market_config(settings),
-        landing=landing,
-        truth=ObstoreObjectStore.local(settings.truth_folder),
-        state_folder=settings.home / "market",
-        sent_messages=sent_messages,
-        never_texted=never_texted,
-    )
+    seed: int
+    users: int
+    jobs: int
+    start_date: date
+    history_days: int
+    has_injections: bool
+    home: Path
+    private_folder: Path
 
+    @property
+    def config(self) -> MarketConfig:
+        """Return the market's own configuration."""
+        first_lived = add_days(self.start_date, self.history_days)
+        return MarketConfig(
+            seed=self.seed,
+            users=self.users,
+            jobs=self.jobs,
+            start_date=self.start_date,
+            history_days=self.history_days,
+            injections=demo_injections(first_lived) if self.has_injections else (),
+        )
 
-def contact_book(settings: Settings) -> ContactBook:
-    """Return the private directory of phone numbers, written at first use."""
-    path = settings.private_folder / "contacts.parquet"
-    if not path.exists():
-        write_contact_book(market_config(settings), path)
-    return ParquetContactBook(path)
+    def event_source(
+        self,
+        landing: ObjectStore,
+        sent_messages: Callable[[date], pa.Table],
+        never_texted: Callable[[str], bool],
+    ) -> EventSource:
+        """Return the market as an event source that delivers to `landing`."""
+        return EmbeddedEventSource(
+            config=self.config,
+            landing=landing,
+            truth=ObstoreObjectStore.local(self.home / "truth"),
+            state_folder=self.home / "market",
+            sent_messages=sent_messages,
+            never_texted=never_texted,
+        )
+
+    def contact_book(self) -> ContactBook:
+        """Return the private directory of phone numbers, written at first use."""
+        path = self.private_folder / "contacts.parquet"
+        if not path.exists():
+            write_contact_book(self.config, path)
+        return ParquetContactBook(path)

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -35,11 +34,10 @@ from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.policies import Policies
+from mlife_assets.core.ports import ContactBook, EventSource
 from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.defs.embedded_world import EmbeddedWorld
 from mlife_assets.settings import Settings
-
-if TYPE_CHECKING:
-    from mlife_assets.core.ports import ContactBook, EventSource
 
 SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)
@@ -107,18 +105,29 @@ class Platform:
         return LedgerOutbox(self.ledger, self.event_log, self.lake, provider=self.gateway.name)
 
     @cached_property
+    def world(self) -> EmbeddedWorld:
+        """The simulated market."""
+        settings = self.settings
+        return EmbeddedWorld(
+            seed=settings.seed,
+            users=settings.market_users,
+            jobs=settings.market_jobs,
+            start_date=settings.start_date,
+            history_days=settings.history_days,
+            has_injections=settings.demo_faults,
+            home=settings.home,
+            private_folder=settings.private_folder,
+        )
+
+    @cached_property
     def contacts(self) -> ContactBook:
         """Phone numbers."""
-        from mlife_assets.defs.embedded_world import contact_book
-
-        return contact_book(self.settings)
+        return self.world.contact_book()
 
     @cached_property
     def event_source(self) -> EventSource:
         """Where raw events come from."""
-        from mlife_assets.defs.embedded_world import event_source
-
-        return event_source(self.settings, self.landing, self._delivered_messages, self._is_holdout)
+        return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
 
     def run_time(self, day: date) -> datetime:
         """Return when partition `day` decides."""

@@ -1,0 +1,38 @@
+"""The command tree.
+
+Belongs here: which commands there are. Does not belong here: what they do.
+
+Concept: commands import what they need when they run, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from mlife_assets.cli.day import day, demo
+from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
+from mlife_assets.cli.log import log_app
+from mlife_assets.cli.messages import messages_app
+from mlife_assets.cli.models import models_app
+from mlife_assets.cli.serve import serve
+from mlife_assets.cli.status import status
+from mlife_assets.cli.trace import trace
+
+app = typer.Typer(
+    cls=MlifeGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The production life of one conversion model, from raw event to text message to revenue.",
+    epilog=EXIT_CODES,
+)
+for command in (demo, day, status, trace, serve):
+    app.command()(command)
+app.add_typer(log_app, name="log")
+app.add_typer(models_app, name="models")
+app.add_typer(messages_app, name="messages")
+
+
+def main() -> None:
+    """Run the `mlife` command; never returns."""
+    app(prog_name="mlife")

@@ -1,0 +1,160 @@
+"""`mlife demo`: tells three weeks of a production model as they are lived.
+
+Belongs here: what is printed and when. Does not belong here: the story (`defs.demo`), its numbers (`defs.demo_summary`).
+
+Concept: a person reads along. One row per day says what was decided and why; progress and prose go to stderr when the
+summary itself is asked for as JSON.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from mlife_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlife_assets.defs.demo import LivedDay
+
+VERDICT_STYLES = {"retrain": "bold yellow", "wait": "green", "block": "bold red"}
+COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>8}  "
+
+
+def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
+    """Live the demo in `settings.home`, tell it on `console` and return the summary."""
+    from mlife_assets.definitions import build_definitions
+    from mlife_assets.defs.demo import Demo, prepare_home
+    from mlife_assets.defs.demo_summary import SUMMARY_FILE, summarise, write_summary
+    from mlife_assets.defs.instance import open_instance
+    from mlife_assets.defs.resources import Platform
+
+    started = time.perf_counter()
+    prepare_home(settings.home)
+    definitions = build_definitions(settings)
+    platform: Platform = definitions.resources["platform"]  # type: ignore[index]
+    with open_instance(settings.home) as instance:
+        demo = Demo(definitions, instance, platform)
+        _tell_start(console, settings)
+        with _progress(console) as progress:
+            task = progress.add_task("simulating the market's history", total=settings.history_days - 1)
+            demo.live_history(lambda _: progress.advance(task))
+        with console.status("training the first champion and asking the gate"):
+            verdict = demo.train_first_champion()
+        _tell_promotion(console, verdict)
+        _tell_header(console)
+        last = settings.first_lived_date
+        with console.status("living the first day") as status:
+            for lived in demo.live_days():
+                _tell_day(console, lived)
+                last = lived.day
+                status.update(f"living day {lived.number + 1}")
+        with demo.stopwatch.measure("summary"), console.status("adding it up"):
+            summary = summarise(platform, last, demo.stopwatch.seconds)
+    summary["seconds"] = {stage: round(seconds, 2) for stage, seconds in demo.stopwatch.seconds.items()}
+    summary["seconds"]["total"] = round(time.perf_counter() - started, 2)
+    write_summary(platform, summary)
+    _tell_end(console, settings, summary, settings.home / SUMMARY_FILE)
+    return summary
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _tell_start(console: Console, settings: Settings) -> None:
+    console.print(
+        f"[bold]mlife demo[/bold]: {settings.market_users:,} people, about {settings.market_jobs:,} open jobs, "
+        f"{settings.history_days} days of history texted by recruiters, then {settings.demo_days} days lived by the "
+        f"model (simulated, seed {settings.seed})."
+    )
+    console.print(f"Everything is written to {settings.home}.\n", style="dim")
+
+
+def _tell_promotion(console: Console, verdict: dict[str, Any]) -> None:
+    console.print(f"The first champion is [bold]{verdict['model_version']}[/bold].")
+    for sentence in verdict["sentences"]:
+        console.print(f"  {sentence}", style="dim", highlight=False)
+    console.print()
+
+
+def _tell_header(console: Console) -> None:
+    line = COLUMNS.format(day="day", date="", verdict="verdict", texts="texts", delivered="delivered", earned="earned*")
+    console.print(line + "why", style="bold", highlight=False)
+
+
+def _tell_day(console: Console, lived: LivedDay) -> None:
+    if lived.event:
+        console.print(Text(f"     in the world: {lived.event}", style="italic cyan"))
+    line = COLUMNS.format(
+        day=lived.number,
+        date=f"{lived.day:%a} {lived.day.day} {lived.day:%b}",
+        verdict=lived.verdict,
+        texts=f"{lived.submitted:,}",
+        delivered=f"{lived.delivered:,}",
+        earned=f"${lived.earned_usd:,.0f}",
+    )
+    text = Text(line)
+    text.highlight_regex(rf"\b{lived.verdict}\b", VERDICT_STYLES[lived.verdict])
+    indent = " " * len(line)
+    reasons = list(lived.reasons) if lived.verdict != "wait" or len(lived.reasons) > 1 else [lived.reasons[0]]
+    _wrapped(console, text, reasons, indent)
+    if lived.promotion:
+        style = "bold green" if lived.is_promoted else "yellow"
+        _wrapped(console, Text(indent), [f"gate: {lived.promotion}"], indent, style)
+
+
+def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, style: str = "") -> None:
+    """Print sentences behind `first`, the later lines indented below."""
+    width = max(30, console.width - len(indent))
+    lines = [line for sentence in sentences for line in Text(sentence, style=style).wrap(console, width)]
+    for place, line in enumerate(lines):
+        console.print((first if place == 0 else Text(indent)) + line, soft_wrap=True)
+
+
+def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], path: object) -> None:
+    ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
+    console.print("\n* bids of the applications after texts that the export of the eve reported\n", style="dim")
+    console.print("[bold]What it came to[/bold]")
+    gain = ranked["champion_minus_human"]
+    lines = [
+        f"MAP@10 on {ranked['cohort_users']:,} users: random {ranked['random']:.3f}, human {ranked['human']:.3f}, "
+        f"champion {ranked['champion']:.3f}, oracle {ranked['oracle']:.3f}; champion minus human "
+        f"{gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})",
+        f"texts: {messages['planned']:,} planned, {messages['submitted']:,} submitted, "
+        f"{messages['delivered']:,} delivered, {messages['ambiguous']:,} ambiguous; "
+        f"{summary['duplicate_sends']} sent twice, {summary['holdout_sends']} to the holdout",
+        f"revenue ${kpi['revenue']:,.0f}",
+        f"{summary['events']:,} events in the log, {summary['rejected_rows']:,} rows rejected",
+        f"{summary['seconds']['total']:.0f} seconds",
+    ]
+    if kpi["interval"] is not None:
+        low, high = kpi["interval"]
+        lines.insert(
+            2,
+            f"apply rate: texted {kpi['treated_apply_rate']:.1%}, holdout {kpi['holdout_apply_rate']:.1%}, "
+            f"difference {kpi['lift']:+.1%} ({low:+.1%} to {high:+.1%})",
+        )
+    for line in lines:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
+    console.print("\n[bold]Where to look next[/bold]")
+    for command, why in (
+        (f"mlife trace {summary['sample_message_id']}", "one text from raw event to conversion"),
+        ("mlife status", "where things stand"),
+        ("make dev", "the same graph, runs and checks in the Dagster UI"),
+        (str(settings.lake_folder / "dashboard" / "index.html"), "the dashboard, in a browser"),
+        (str(path), "all numbers above"),
+    ):
+        console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True, end="")
+        console.print(f"  {why}", style="dim", highlight=False, soft_wrap=True)

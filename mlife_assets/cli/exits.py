@@ -1,0 +1,46 @@
+"""Exit codes, and errors as people see them.
+
+Belongs here: which number a shell gets, and how an error on purpose is told. Does not belong here: which errors there are
+(`core.errors`).
+
+Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback. Any
+other exception is a defect and keeps its traceback. A blocked day has a code of its own, because nothing failed: the
+governor refused to act on unsound data.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mlife_assets.core.errors import MlifeError
+
+if TYPE_CHECKING:
+    from typer import Context
+
+
+class ExitCode(IntEnum):
+    """What the shell gets; 2 is for wrong usage, by custom."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    BLOCKED = 3
+
+
+EXIT_CODES = "Exit codes: 0 done; 1 failed, or damage was found; 2 wrong usage; 3 the day was lived, but the governor blocked it."
+
+
+class MlifeGroup(TyperGroup):
+    """A group of commands that tells errors on purpose in one sentence, on stderr."""
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the command; raises typer.Exit with FAILED after an MlifeError."""
+        try:
+            return super().invoke(ctx)
+        except MlifeError as error:
+            typer.echo(f"mlife: {error}", err=True)
+            raise typer.Exit(ExitCode.FAILED) from error

@@ -1,0 +1,64 @@
+"""`mlife messages`: the kill switch of sending.
+
+Belongs here: pausing and resuming by hand. Does not belong here: sending.
+
+Concept: the ledger commits first, so a pause holds before the next text, also for rows already leased; then the outbox
+publishes it, so that the event log says who did it and why. Asking again for the present state changes nothing, but
+publishes what an earlier attempt could not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.cli.present import operator_time
+
+messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending.")
+
+
+@messages_app.command()
+def pause(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
+    """Stop all sending at once, of texts in flight too; recorded as `sending_paused`.
+
+    Exit codes: 0 sending is paused, 1 failed.
+    """
+    _switch(True, reason, actor, home, as_json)
+
+
+@messages_app.command()
+def resume(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
+    """Allow sending again; recorded as `sending_resumed`.
+
+    Exit codes: 0 sending is allowed, 1 failed.
+    """
+    _switch(False, reason, actor, home, as_json)
+
+
+def _switch(pauses: bool, reason: str, actor: str, home: Path | None, as_json: bool) -> None:
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    platform = open_platform(settings_of(home))
+    is_changed = platform.ledger.is_paused() != pauses
+    now = operator_time(platform)
+    if is_changed:
+        change = platform.ledger.pause if pauses else platform.ledger.resume
+        change(actor=actor, reason=reason, now=now)
+    published = platform.outbox.publish()
+    if as_json:
+        print_json(
+            {
+                "is_paused": pauses,
+                "is_changed": is_changed,
+                "actor": actor if is_changed else None,
+                "reason": reason if is_changed else None,
+                "at": now if is_changed else None,
+                "published": {name: rows for name, rows in published.items() if rows},
+            }
+        )
+        return
+    state = "paused" if pauses else "allowed"
+    told = f"by {actor} at {moment(now)}: {reason}" if is_changed else "already; nothing was changed"
+    answer_console().print(f"Sending is {state} {told}")

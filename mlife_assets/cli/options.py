@@ -1,0 +1,104 @@
+"""Options that commands share, and what they stand for.
+
+Belongs here: options of more than one command, opening the deployment they name, checking words that will be kept.
+Does not belong here: what a command does.
+
+Concept: the environment is read through `Settings` alone; `--home` overrides one field of it. Opening a home that holds
+nothing creates nothing, so that asking for the status leaves no trace.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from mlife_assets.defs.resources import Platform
+    from mlife_assets.settings import Settings
+
+OPERATOR = "operator"
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="PATH", help="Folder that holds everything mlife wrote.", show_default="var/demo"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, keys sorted, nothing else.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the event log for ever.")]
+Actor = Annotated[str, typer.Option("--actor", metavar="NAME", help="Who; kept in the event log for ever.")]
+
+
+def parse_day(text: str) -> date:
+    """Return the day that an option names. Raises typer.BadParameter on anything but YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD") from error
+
+
+def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
+    """Return the settings of the deployment in `home`.
+
+    Args:
+        home: overrides the folder that the environment or the default names.
+        approves_sends: turns on automatic approval within limits, which only the console gateway is allowed.
+
+    Raises:
+        InvalidInputError: an environment variable has a wrong value; the message does not repeat the value.
+    """
+    from pydantic import ValidationError
+
+    from mlife_assets.settings import Settings
+
+    changed: dict[str, object] = {}
+    if home is not None:
+        changed["home"] = home.absolute()
+    if approves_sends:
+        changed["approve_console_sends"] = True
+    try:
+        return Settings(**changed)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidInputError(f"{name}: {first['msg']}; correct the environment variable") from error
+
+
+def require_lived(settings: Settings) -> None:
+    """Raise NotFoundError when the home holds no event log."""
+    if not is_lived(settings):
+        raise NotFoundError(
+            f"nothing was lived in {settings.home} yet; run `mlife demo` first, or name another folder with --home"
+        )
+
+
+def is_lived(settings: Settings) -> bool:
+    """Return whether the home holds an event log."""
+    return (settings.lake_folder / "events").is_dir()
+
+
+def open_platform(settings: Settings) -> Platform:
+    """Return the platform of a home that was lived in. Raises NotFoundError when it was not."""
+    require_lived(settings)
+    from mlife_assets.defs.resources import Platform
+
+    return Platform(settings=settings, policies=settings.policies())
+
+
+def kept_words(name: str, text: str) -> str:
+    """Return words fit for the event log, which keeps them for ever.
+
+    Raises:
+        InvalidInputError: they are empty or hold a phone number.
+    """
+    import phonenumbers
+
+    words = " ".join(text.split())
+    if not words:
+        raise InvalidInputError(f"{name} is empty; say it in a few words")
+    if phonenumbers.PhoneNumberMatcher(words, "US").has_next():
+        raise InvalidInputError(f"{name} holds a phone number, which the event log would keep for ever; leave it out")
+    return words

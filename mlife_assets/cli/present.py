@@ -1,0 +1,51 @@
+"""The present of the embedded world, as seen by a person at the command line.
+
+Belongs here: when a pause, a resumption or a rollback by hand happens. Does not belong here: when a day runs
+(`core.windows`, `defs.resources`).
+
+Concept: the embedded world stands still in the evening of its newest lived day, and the machine's clock means nothing to it.
+What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
+the run of the next day. Each further act is a second later than the last, so the order of acts is the order of times
+and no write goes back behind an event that was observed before.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from mlife_assets.core.windows import add_days
+
+if TYPE_CHECKING:
+    from mlife_assets.defs.resources import Platform
+
+OPERATOR_DELAY = timedelta(hours=4)
+STEP = timedelta(seconds=1)
+ACTS = ("sending_paused", "sending_resumed", "model_promoted", "model_rolled_back")
+
+
+def newest_day(platform: Platform) -> date | None:
+    """Return the newest day that the governor decided; None before the first."""
+    import pyarrow.compute as pc
+
+    decided = platform.event_log.read("retrain_decided", columns=["as_of_date"])["as_of_date"]
+    return pc.max(decided).as_py() if len(decided) else None
+
+
+def next_day(platform: Platform) -> date:
+    """Return the day after the newest decided one, at first the first lived day."""
+    newest = newest_day(platform)
+    return platform.settings.first_lived_date if newest is None else add_days(newest, 1)
+
+
+def operator_time(platform: Platform) -> datetime:
+    """Return the instant at which a person's act happens now."""
+    import pyarrow.compute as pc
+
+    evening = platform.run_time(add_days(next_day(platform), -1)) + OPERATOR_DELAY
+    acts = [platform.event_log.read(name, columns=["observed_at"])["observed_at"] for name in ACTS]
+    acts.append(platform.ledger.switches()["at"])
+    known = [pc.max(times).as_py() + STEP for times in acts if len(times)]
+    return max([evening, *known])
