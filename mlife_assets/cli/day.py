@@ -2,8 +2,8 @@
 
 Belongs here: which day is lived, what is told of it, the exit code. Does not belong here: what a day does (`defs`).
 
-Concept: a day is the real daily job, then the real sensors. Days are lived in order: the one after the newest decided, or
-that one once more, say after a failed run or when its plan still waits for approval.
+Concept: a day is the real daily job, then the real sensors. Days are lived in order: the one after the newest decided,
+or that one once more, say after a failed run or when its plan still waits for approval.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def day(
     approves_sends: Annotated[
         bool,
         typer.Option(
-            "--approve-sends",
+            "--approve",
             help="Approve the day's plan within its limits; the console gateway only. Without, the plan waits.",
         ),
     ] = False,
     rebuilds_metrics: Annotated[
-        bool, typer.Option("--metrics", help="Rebuild the metrics and the dashboard afterwards.")
-    ] = False,
+        bool, typer.Option("--metrics/--no-metrics", help="Rebuild the metrics and the dashboard afterwards.")
+    ] = True,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +61,7 @@ def day(
     with progress(f"living {lived_on}"):
         lived = live(settings, lived_on, rebuilds_metrics)
     if as_json:
-        print_json(asdict(lived) | {"is_approved": lived.submitted > 0 or lived.planned == 0})
+        print_json(asdict(lived))
     else:
         _tell(lived)
     if lived.verdict == BLOCK:
@@ -92,7 +92,7 @@ def day_to_live(platform: Platform, chosen: date | None) -> date:
     """
     if platform.registry.champion() is None:
         raise NotFoundError(
-            f"no model serves in {platform.settings.home} yet, so no day can be lived; run `mlife demo`, which trains one"
+            f"no model serves in {platform.settings.home} yet, so no day can be lived; `mlife demo` trains one"
         )
     following, newest = next_day(platform), newest_day(platform)
     if chosen is not None and chosen not in (following, newest):
@@ -149,6 +149,6 @@ def _tell(lived: LivedDay) -> None:
     )
     if lived.planned and not lived.submitted:
         console.print(
-            f"  The plan was not sent. If it waits for approval: `mlife day --date {lived.day} --approve-sends`.",
+            f"  The plan was not sent. If it waits for approval: `mlife day --date {lived.day} --approve`.",
             soft_wrap=True,
         )

@@ -75,15 +75,16 @@ def _progress(console: Console) -> Progress:
 
 def _tell_start(console: Console, settings: Settings) -> None:
     console.print(
-        f"[bold]mlife demo[/bold]: {settings.market_users:,} people, about {settings.market_jobs:,} open jobs, "
+        f"mlife demo: {settings.market_users:,} people, about {settings.market_jobs:,} open jobs, "
         f"{settings.history_days} days of history texted by recruiters, then {settings.demo_days} days lived by the "
-        f"model (simulated, seed {settings.seed})."
+        f"model (simulated, seed {settings.seed}).",
+        style="bold",
     )
     console.print(f"Everything is written to {settings.home}.\n", style="dim")
 
 
 def _tell_promotion(console: Console, verdict: dict[str, Any]) -> None:
-    console.print(f"The first champion is [bold]{verdict['model_version']}[/bold].")
+    console.print(f"The first champion is {verdict['model_version']}.", style="bold")
     for sentence in verdict["sentences"]:
         console.print(f"  {sentence}", style="dim", highlight=False)
     console.print()
@@ -126,7 +127,7 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
 def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], path: object) -> None:
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
     console.print("\n* bids of the applications after texts that the export of the eve reported\n", style="dim")
-    console.print("[bold]What it came to[/bold]")
+    console.print("What it came to", style="bold")
     gain = ranked["champion_minus_human"]
     lines = [
         f"MAP@10 on {ranked['cohort_users']:,} users: random {ranked['random']:.3f}, human {ranked['human']:.3f}, "
@@ -148,7 +149,7 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
         )
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True)
-    console.print("\n[bold]Where to look next[/bold]")
+    console.print("\nWhere to look next", style="bold")
     for command, why in (
         (f"mlife trace {summary['sample_message_id']}", "one text from raw event to conversion"),
         ("mlife status", "where things stand"),

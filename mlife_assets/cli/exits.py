@@ -1,25 +1,22 @@
 """Exit codes, and errors as people see them.
 
-Belongs here: which number a shell gets, and how an error on purpose is told. Does not belong here: which errors there are
-(`core.errors`).
+Belongs here: which number a shell gets, and how an error on purpose is told. Does not belong here: which errors there
+are (`core.errors`).
 
-Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback. Any
-other exception is a defect and keeps its traceback. A blocked day has a code of its own, because nothing failed: the
-governor refused to act on unsound data.
+Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback.
+Any other exception is a defect and keeps its traceback. A blocked day has a code of its own, because nothing failed:
+the governor refused to act on unsound data.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from mlife_assets.core.errors import MlifeError
-
-if TYPE_CHECKING:
-    from typer import Context
 
 
 class ExitCode(IntEnum):
@@ -31,13 +28,15 @@ class ExitCode(IntEnum):
     BLOCKED = 3
 
 
-EXIT_CODES = "Exit codes: 0 done; 1 failed, or damage was found; 2 wrong usage; 3 the day was lived, but the governor blocked it."
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 failed, or damage was found; 2 wrong usage; 3 the governor blocked the day that was lived."
+)
 
 
 class MlifeGroup(TyperGroup):
     """A group of commands that tells errors on purpose in one sentence, on stderr."""
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; raises typer.Exit with FAILED after an MlifeError."""
         try:
             return super().invoke(ctx)

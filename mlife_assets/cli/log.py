@@ -3,8 +3,8 @@
 Belongs here: running the verification and telling its findings. Does not belong here: the verification
 (`adapters.event_log`), repair.
 
-Concept: the store alone cannot show that its newest end was cut off. Keep the JSON of a verification elsewhere and pass it as
-`--witness` to a later one: every manifest up to that day is then pinned.
+Concept: the store alone cannot show that its newest end was cut off. Keep the JSON of a verification elsewhere and pass
+it as `--witness` to a later one: every manifest up to that day is then pinned.
 """
 
 from __future__ import annotations

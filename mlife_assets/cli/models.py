@@ -2,8 +2,8 @@
 
 Belongs here: listing and rolling back by hand. Does not belong here: whether a model may serve (`core.training.gate`).
 
-Concept: nothing is deleted and nothing is copied. A rollback is an event; the endpoint follows it with its next request,
-the daily job with the next day that runs.
+Concept: nothing is deleted and nothing is copied. A rollback is an event; the endpoint follows it with its next
+request, the daily job with the next day that runs.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Belongs here: consoles, JSON, progress. Does not belong here: what a command has to say.
 
-Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr, progress only
-when that is a terminal. Text from data is printed as it is, never as markup.
+Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr, progress
+only when that is a terminal. Text from data is printed as it is, never as markup.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def answer_console() -> Console:
 
 def side_console() -> Console:
     """Return the console of stderr."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

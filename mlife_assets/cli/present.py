@@ -3,18 +3,16 @@
 Belongs here: when a pause, a resumption or a rollback by hand happens. Does not belong here: when a day runs
 (`core.windows`, `defs.resources`).
 
-Concept: the embedded world stands still in the evening of its newest lived day, and the machine's clock means nothing to it.
-What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
-the run of the next day. Each further act is a second later than the last, so the order of acts is the order of times
-and no write goes back behind an event that was observed before.
+Concept: the embedded world stands still in the evening of its newest lived day, and the machine's clock means nothing
+to it. What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies,
+before the run of the next day. Each further act is a second later than the last, so the order of acts is the order of
+times and no write goes back behind an event that was observed before.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
-
-import pyarrow.compute as pc
 
 from mlife_assets.core.windows import add_days
 

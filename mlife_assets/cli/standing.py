@@ -2,8 +2,8 @@
 
 Belongs here: the facts that `mlife status` tells. Does not belong here: how they are printed (`status`).
 
-Concept: nothing is computed that an asset already decided; an unreadable fact is an error, a fact that does not exist yet
-says so.
+Concept: nothing is computed that an asset already decided; an unreadable fact is an error, a fact that does not exist
+yet says so.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Standing:
         promotion: last verdict of the gate, as its event.
         is_paused: whether sending is paused.
         switch: last pause or resumption (actor, reason, at), None when there was none.
+        planned: texts of the newest day's plan.
         suppressed: texts of the newest day that a rule stopped, by reason.
         sends: rows of the ledger of the newest day, by state.
         last_texts: newest texts that were handed to the provider, newest first.
@@ -135,8 +136,10 @@ def _last_texts(platform: Platform) -> tuple[Mapping[str, Any], ...]:
 
 def _report_alarms(platform: Platform, day: date | None) -> list[Alarm]:
     """Return the alarming reports of a day; a report that was not written, say on a blocked day, alarms nothing."""
-    alarms = []
-    for name in REPORTS if day is not None else ():
+    alarms: list[Alarm] = []
+    if day is None:
+        return alarms
+    for name in REPORTS:
         try:
             report = platform.read_monitoring_report(name, day)
         except NotFoundError:

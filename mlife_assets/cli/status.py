@@ -2,7 +2,8 @@
 
 Belongs here: printing it. Does not belong here: finding it out (`standing`).
 
-Concept: the first lines answer what a person on call asks first: which day, who serves, what was decided, is anything sent.
+Concept: the first lines answer what a person on call asks first: which day, who serves, what was decided, is anything
+sent.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _tree(found: MessageTrace, alternatives: int, is_recomputed: bool) -> Tree:
             branches[hop.stage] = root.add(Text(hop.stage, style="bold cyan"))
         _add_hop(branches[hop.stage], hop)
         if hop.event_type == "prediction":
-            _add_prediction(branches[hop.stage], found, alternatives)
+            _add_prediction(branches[hop.stage], found, str(hop.details["prediction_id"]), alternatives)
     if not is_recomputed:
         root.add(Text("no model chose this text, so there is no score to compute again", style="dim"))
     return root
@@ -92,10 +92,12 @@ def _add_hop(branch: Tree, hop: Hop) -> None:
             node.add(Text(f"{name}: {value}"))
 
 
-def _add_prediction(branch: Tree, found: MessageTrace, alternatives: int) -> None:
-    """Add what belongs to the score: that it holds, its reasons, what else was ranked for the person."""
+def _add_prediction(branch: Tree, found: MessageTrace, prediction_id: str, alternatives: int) -> None:
+    """Add what belongs to the score: its features, that it holds, its reasons, what else was ranked for the person."""
     from rich.text import Text
 
+    features = branch.add(Text("features, as logged", style="bold"))
+    features.add(Text(", ".join(f"{name} {value:.4g}" for name, value in found.features.items())))
     branch.add(Text("computed again from the logged features and the stored model: the same to the bit", style="green"))
     reasons = branch.add(Text("reasons", style="bold"))
     for reason in found.reasons:
@@ -104,4 +106,5 @@ def _add_prediction(branch: Tree, found: MessageTrace, alternatives: int) -> Non
     if shown:
         ranked = branch.add(Text(f"best-ranked jobs for this person, {len(shown)} of {len(found.alternatives)}"))
         for row in shown:
-            ranked.add(Text(f"{row['rank']}. {row['job_id']}  probability {row['probability']:.4f}"))
+            mark = "  <- this text" if row["prediction_id"] == prediction_id else ""
+            ranked.add(Text(f"{row['rank']}. {row['job_id']}  probability {row['probability']:.4f}{mark}"))
