@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
@@ -36,7 +37,12 @@ INGEST_REPORT = "ingest"
     description="Events that exporters delivered on the eve of the partition, validated and appended to the event log.",
 )
 def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Land each day's files; a range lands its days in order."""
+    """Land each day's files; a range lands its days in order.
+
+    Raises:
+        UpstreamMismatchError: the partition before was never landed; days are lived in order.
+    """
+    _require_previous(platform, days(context)[0])
     accepted = rejected = 0
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in days(context):
@@ -53,6 +59,15 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     return dg.MaterializeResult(
         metadata={"dagster/row_count": accepted, "rejected_rows": rejected, "by_type": table(rows)}
     )
+
+
+def _require_previous(platform: Platform, day: date) -> None:
+    before = add_days(day, -1)
+    is_first = before <= platform.settings.start_date
+    if not is_first and before not in platform.tables.report_days(INGEST_REPORT):
+        raise UpstreamMismatchError(
+            f"partition {day} follows {before}, which was never landed; materialize {before} first, or backfill the range"
+        )
 
 
 def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:

@@ -175,7 +175,9 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
-    report = platform.dispatcher(day).dispatch(plan.campaign, day, worker=WORKER)
+    dispatcher = platform.dispatcher(day)
+    dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
+    report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
     published = platform.outbox.publish()
     return dg.MaterializeResult(
         metadata={

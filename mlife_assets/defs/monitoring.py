@@ -13,7 +13,6 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
@@ -24,6 +23,7 @@ from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.monitoring_inputs import (
     SAMPLE_TABLE,
     landed_counts,
+    landed_history,
     read_reference,
     sampled_pairs,
     scored_examples,
@@ -84,14 +84,6 @@ def data_quality_report(
     reference = read_reference(platform, day)
     sample = sampled_pairs(platform, day)
     platform.tables.write(SAMPLE_TABLE, day, sample.pairs)
-    history: dict[str, list[int]] = {}
-    for back in range(1, LANDED_HISTORY_DAYS + 1):
-        try:
-            counts = landed_counts(platform, add_days(day, -back))
-        except NotFoundError:
-            break
-        for name, count in counts.items():
-            history.setdefault(name, []).append(count)
     report = quality.data_quality_report(
         as_of=day,
         reference=reference,
@@ -99,7 +91,7 @@ def data_quality_report(
         pair_rows=sample.population_rows,
         policy=platform.policies.monitoring,
         landed=landed_counts(platform, day),
-        landed_history=history,
+        landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
         duplicate_pairs=sample.duplicate_pairs,
     )
     return _publish(platform, day, report)

@@ -18,6 +18,7 @@ from mlife_assets.core.inference.candidates import candidate_pairs
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.windows import add_days
 from mlife_assets.defs.events import INGEST_REPORT
 from mlife_assets.defs.resources import Platform
 
@@ -57,6 +58,18 @@ def landed_counts(platform: Platform, day: date) -> Mapping[str, int]:
     """Return accepted rows by event type of the ingest of a partition. Raises NotFoundError when it never ran."""
     report = platform.tables.read_report(INGEST_REPORT, day)
     return {entry["event_type"]: entry["accepted"] for entry in report["types"]}
+
+
+def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[int]]:
+    """Return accepted rows by event type of up to `days` earlier days, newest first; a type that did not land is 0."""
+    found: list[Mapping[str, int]] = []
+    for back in range(1, days + 1):
+        try:
+            found.append(landed_counts(platform, add_days(day, -back)))
+        except NotFoundError:
+            break
+    names = sorted({name for counts in found for name in counts})
+    return {name: [counts.get(name, 0) for counts in found] for name in names}
 
 
 def read_reference(platform: Platform, day: date) -> MonitoringReference:

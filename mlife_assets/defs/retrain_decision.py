@@ -49,7 +49,9 @@ def _champion_facts(platform: Platform, day: date, history: list[RetrainDecision
     version = platform.registry.champion_at(now)
     if version is None:
         return ChampionFacts(None, None, 0)
-    registered = {row["model_version"]: row for row in platform.event_log.read("model_registered", end=day).to_pylist()}
+    rows = platform.event_log.read("model_registered", end=day)
+    known = rows.filter(pc.field("observed_at") <= now)  # not what this very decision then brought about
+    registered = {row["model_version"]: row for row in known.to_pylist()}
     newest = registered[version]
     retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
@@ -67,7 +69,8 @@ def _champion_facts(platform: Platform, day: date, history: list[RetrainDecision
     )
 
 
-def _is_retraining(instance: dg.DagsterInstance) -> bool:
+def is_retraining(instance: dg.DagsterInstance) -> bool:
+    """Return whether a run of the retraining job is queued or running, whoever launched it."""
     running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     return bool(instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running), limit=1))
 
@@ -101,7 +104,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
         latent=read(latent.REPORT, day),
         concept=read(concept.REPORT, day),
         history=history,
-        champion=_champion_facts(platform, day, history, _is_retraining(context.instance)),
+        champion=_champion_facts(platform, day, history, is_retraining(context.instance)),
         policy=platform.policies.retrain,
     )
     version = policy_version(platform.policies.retrain)

@@ -20,6 +20,7 @@ from mlife_assets.defs import keys
 from mlife_assets.defs.events import INGEST_REPORT
 from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.retrain_decision import is_retraining
 
 DECISION_TAG = "mlife/decision_id"
 DECISIONS_SEEN = 60
@@ -35,6 +36,8 @@ def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
         if materialization is None or materialization.partition is None:
             continue
         metadata = {name: value.value for name, value in materialization.metadata.items()}
+        if not {"decision_id", "verdict"} <= set(metadata):  # reported by hand in the UI: no decision
+            continue
         facts = DecisionFacts(
             str(metadata["decision_id"]), date.fromisoformat(materialization.partition), str(metadata["verdict"])
         )
@@ -60,7 +63,7 @@ def _run_states(instance: dg.DagsterInstance, decision_ids: list[str]) -> dict[s
     description="Launches exactly one retraining run for each decision of the governor to retrain.",
 )
 def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the retraining runs that decisions still need."""
+    """Ask for the oldest retraining run that a decision still needs, one at a time."""
     decisions = _decisions(context.instance)
     wanted = [decision.decision_id for decision in decisions if decision.verdict == "retrain"]
     outlook = outstanding_retrainings(decisions, _run_states(context.instance, wanted))
@@ -68,6 +71,9 @@ def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorRes
         context.log.error(outlook.sentence)
     if not outlook.requests:
         return dg.SkipReason(outlook.sentence)
+    if is_retraining(context.instance):
+        return dg.SkipReason(f"A retraining is running; the next starts after it. {outlook.sentence}")
+    request = outlook.requests[0]
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
@@ -75,7 +81,6 @@ def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorRes
                 partition_key=request.as_of_date.isoformat(),
                 tags={DECISION_TAG: request.decision_id, "mlife/attempt": str(request.attempt)},
             )
-            for request in outlook.requests
         ]
     )
 
@@ -88,17 +93,17 @@ def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorRes
 )
 def landed_files_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult | dg.SkipReason:
     """Ask for an ingest of every landed day whose files are not those that were ingested."""
-    files: dict[date, list[str]] = defaultdict(list)
+    files: dict[str, list[str]] = defaultdict(list)
     for key in platform.landing.list(""):
         parts = key.split("/")
-        if len(parts) == 3 and parts[1].startswith("dt="):
-            files[date.fromisoformat(parts[1].removeprefix("dt="))].append(key)
+        if len(parts) == 3 and not parts[2].startswith(("_", ".")):
+            files[parts[1]].append(key)
     requests = []
     for day in platform.tables.report_days(INGEST_REPORT):
-        eve = add_days(day, -1)
+        landed = files[f"dt={add_days(day, -1).isoformat()}"]
         known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
-        if len(files[eve]) > known:
-            key = f"ingest-{day.isoformat()}-{digest(files[eve], 12)}"
+        if len(landed) > known:
+            key = f"ingest-{day.isoformat()}-{digest(landed, 12)}"
             requests.append(dg.RunRequest(run_key=key, partition_key=day.isoformat()))
     return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("every landed file was ingested")
 
@@ -110,12 +115,12 @@ def landed_files_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult
     description="Reads replies and delivery receipts as soon as the provider has some.",
 )
 def inbound_texts_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a reading when the newest day of sending has unread replies or unsettled sends with a receipt."""
+    """Ask for a reading when replies are unread, or receipts of unsettled sends are there, as of the newest day."""
+    lived = platform.tables.report_days(INGEST_REPORT)
+    if not lived:
+        return dg.SkipReason("no day was lived yet")
+    day, until = lived[-1], platform.outcomes_time(lived[-1])
     sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
-    if not sent:
-        return dg.SkipReason("no send awaits a receipt")
-    day = max(row.as_of_date for row in sent)
-    until = platform.outcomes_time(day)
     awaited = {row.message_id for row in sent}
     receipts = [
         receipt.message_id for receipt in platform.gateway.receipts(until=until) if receipt.message_id in awaited
@@ -124,7 +129,7 @@ def inbound_texts_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResul
         {inbound.inbound_id for inbound in platform.gateway.inbound(until=until)} - platform.ledger.known_inbound()
     )
     if not receipts and not unread:
-        return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived")
+        return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
     key = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, partition_key=day.isoformat())])
 

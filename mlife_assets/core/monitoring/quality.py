@@ -27,6 +27,8 @@ KIND = "quality"
 VOLUME_RATIO = (0.5, 2.0)
 """Candidate pairs against the median reference day: beyond these a pipe is broken or doubled, not a city opened."""
 DUPLICATE_SHARE = 0.01
+OFF_DAYS_SHARE = 0.25
+"""A type that fails to land on more days than these does not land daily, so its absence is no fault."""
 RARE_EVENTS = 30
 """Fewer than so many events a day may be missing by chance. Types that we write ourselves need not land at all."""
 
@@ -98,7 +100,7 @@ def _freshness(landed: Mapping[str, int], history: Mapping[str, Sequence[int]]) 
     for name in sorted(history):
         usual = list(history[name])
         is_ours = name in EVENT_TYPES and EVENT_TYPES[name].source == "platform"
-        if is_ours or not usual or min(usual) == 0 or np.median(usual) < RARE_EVENTS:
+        if is_ours or not usual or np.quantile(usual, OFF_DAYS_SHARE) == 0 or np.median(usual) < RARE_EVENTS:
             continue
         count, needed = landed.get(name, 0), max(1.0, 0.1 * float(np.median(usual)))
         is_alarm = count < needed
