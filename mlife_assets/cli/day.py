@@ -111,9 +111,6 @@ def live(settings: Settings, lived_on: date, rebuilds_metrics: bool) -> LivedDay
         PermanentError: a run failed for another reason than a quality fault.
         InvalidInputError: the day has no partition yet.
     """
-    from mlife_assets.definitions import build_definitions
-    from mlife_assets.defs.demo import Demo
-    from mlife_assets.defs.instance import open_instance
     from mlife_assets.defs.partitions import DAILY
 
     require_lived(settings)
@@ -122,6 +119,10 @@ def live(settings: Settings, lived_on: date, rebuilds_metrics: bool) -> LivedDay
         raise InvalidInputError(
             f"{lived_on} has no partition before the machine's clock reaches it; the last is {last}"
         )
+    from mlife_assets.definitions import build_definitions
+    from mlife_assets.defs.demo import Demo
+    from mlife_assets.defs.instance import open_instance
+
     definitions = build_definitions(settings)
     number = (lived_on - settings.first_lived_date).days + 1
     with open_instance(settings.home) as instance:

@@ -1,6 +1,6 @@
 """`mlife demo`: tells three weeks of a production model as they are lived.
 
-Belongs here: what is printed and when. Does not belong here: the story (`defs.demo`), its numbers (`defs.demo_summary`).
+Belongs here: what is printed and when. Does not belong here: the story (`defs.demo`), its sums (`defs.demo_summary`).
 
 Concept: a person reads along. One row per day says what was decided and why; progress and prose go to stderr when the
 summary itself is asked for as JSON.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,7 +52,8 @@ def serve(
         else:
             side_console().print(f"{version} answers at {url}; stop with Ctrl-C", markup=False, soft_wrap=True)
         config = uvicorn.Config(create_app(provider), log_level="warning", access_log=False, lifespan="off", ws="none")
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def champion_provider(platform: Platform) -> Callable[[], LightGBMScorer]:

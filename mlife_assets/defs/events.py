@@ -66,7 +66,7 @@ def _require_previous(platform: Platform, day: date) -> None:
     is_first = before <= platform.settings.start_date
     if not is_first and before not in platform.tables.report_days(INGEST_REPORT):
         raise UpstreamMismatchError(
-            f"partition {day} follows {before}, which was never landed; materialize {before} first, or backfill the range"
+            f"partition {day} follows {before}, which was never landed; materialize {before} first, or backfill both"
         )
 
 

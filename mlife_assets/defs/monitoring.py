@@ -101,7 +101,7 @@ def data_quality_report(
     key=keys.DATA_DRIFT_REPORT,
     deps=[keys.DATA_QUALITY_REPORT, keys.MONITORING_REFERENCE],
     kinds={"nannyml"},
-    description="Does P(x) move? Each column of the sampled candidate pairs against the champion's reference.",
+    description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
     **_COMMON,
 )
 def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:

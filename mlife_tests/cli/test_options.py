@@ -1,0 +1,70 @@
+"""What shared options stand for: settings, homes that hold nothing, words that are kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlife_assets.cli.options import is_lived, kept_words, open_platform, settings_of
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+
+READERS = (
+    ("trace", "msg_1"),
+    ("log", "verify"),
+    ("models", "list"),
+    ("models", "history"),
+    ("models", "rollback", "--reason", "r"),
+    ("messages", "pause", "--reason", "r"),
+    ("messages", "resume", "--reason", "r"),
+    ("day",),
+    ("serve",),
+)
+
+
+def test_home_overrides_one_field(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLIFE_HOME", "/nowhere")
+    monkeypatch.setenv("MLIFE_MARKET_USERS", "123")
+    settings = settings_of(tmp_path)
+    assert (settings.home, settings.market_users, settings.approve_console_sends) == (tmp_path, 123, False)
+    assert settings_of(None, approves_sends=True).approve_console_sends
+
+
+def test_a_wrong_environment_is_named_without_its_value(run, empty):
+    result = run("status", "--home", empty, env={"MLIFE_MARKET_USERS": "s3cret"})
+    assert result.exit_code == 1
+    assert result.stderr.startswith("mlife: MLIFE_MARKET_USERS: ")
+    assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize("arguments", READERS, ids=" ".join)
+def test_a_home_that_holds_nothing_is_told_and_left_alone(run, empty, arguments):
+    result = run(*arguments, "--home", empty)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing was lived in" in result.stderr
+    assert "mlife demo" in result.stderr
+    assert not empty.exists()
+
+
+def test_a_lived_home_opens(lived_home, empty):
+    assert is_lived(settings_of(lived_home.path))
+    assert not is_lived(settings_of(empty))
+    assert open_platform(settings_of(lived_home.path)).registry.champion() == lived_home.champions[-1]
+    with pytest.raises(NotFoundError):
+        open_platform(settings_of(empty))
+
+
+def test_words_are_kept_on_one_line():
+    assert kept_words("--reason", "  two\n lines ") == "two lines"
+    for fine in ("since 2026-06-12 18:00", "msg_0123456789abcdef01234567 was late", "2,396 texts on day 21"):
+        assert kept_words("--reason", fine) == fine
+    with pytest.raises(InvalidInputError, match="--reason is empty"):
+        kept_words("--reason", " \n")
+
+
+@pytest.mark.parametrize("number", ["+1 202-456-1111", "(202) 456-1111", "2024561111"])
+def test_phone_numbers_never_enter_the_log(run, home, number):
+    result = run("messages", "pause", "--reason", f"{number} complained", "--home", home.path)
+    assert result.exit_code == 1
+    assert "phone number" in result.stderr
+    assert number not in result.output
+    assert not home.platform.ledger.is_paused()
+    assert home.events("sending_paused") == []

@@ -1,0 +1,87 @@
+"""Where things stand, gathered by `mlife_assets.cli.standing` and told by `mlife status`."""
+
+from __future__ import annotations
+
+import orjson
+
+from mlife_assets.cli.standing import standing_of
+
+
+def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
+    result = run("status", "--home", empty)
+    assert result.exit_code == 0
+    assert "Nothing was lived" in result.stdout
+    assert "mlife demo" in result.stdout
+    document = run_json("status", "--home", empty)
+    assert (document["is_lived"], document["home"]) == (False, str(empty))
+    assert not empty.exists()
+
+
+def test_json_says_where_things_stand(run_json, home):
+    document = run_json("status", "--home", home.path)
+    expected = {
+        "is_lived": True,
+        "home": str(home.path),
+        "newest_day": "2026-06-10",
+        "next_day": "2026-06-11",
+        "present": "2026-06-10T22:00:00+00:00",
+        "verdict": "wait",
+        "reasons": ["Retrained [lately]."],
+        "is_paused": False,
+        "switch": None,
+        "planned": 1,
+        "sends": {"delivered": 1},
+        "suppressed": {"holdout": 1},
+        "unsettled": {},
+        "duplicate_sends": 0,
+        "sample_message_id": home.message_id,
+    }
+    assert home.sample == home.message_id
+    assert {name: document[name] for name in expected} == expected
+    assert document["champion"]["model_version"] == home.champions[-1]
+    assert document["promotion"]["outcome"] == "promoted"
+    assert [text["message_id"] for text in document["last_texts"]] == [home.message_id]
+    assert document["alarms"] == [
+        {"source": "data_drift_report", "day": "2026-06-10", "sentence": "1 of 24 columns moved."}
+    ]
+
+
+def test_a_pause_a_failed_run_and_a_rollback_show(run, home):
+    run("messages", "pause", "--reason", "look closer", "--actor", "ann", "--home", home.path)
+    run("models", "rollback", "--reason", "worse", "--actor", "bob", "--home", home.path)
+    alert = {"run_id": "r", "job": "daily_lifecycle_job", "partition": "2026-06-10", "message": "disk [full]"}
+    home.platform.lake.replace("alerts/r.json", orjson.dumps(alert))
+    text = run("status", "--home", home.path).stdout
+    assert "sending    PAUSED by ann at 2026-06-10 22:00:00Z: look closer" in text
+    assert f"champion   {home.champions[0]}, rolled back by bob" in text
+    assert "alarm      daily_lifecycle_job of 2026-06-10: disk [full]" in text
+    assert f"mlife trace {home.message_id}" in text
+    assert "- Retrained [lately]." in text
+    assert f"{home.message_id}  2026-06-10  delivered" in text
+
+
+def test_unsettled_sends_are_counted(home):
+    platform = home.platform
+    planned = platform.ledger.rows()[0]
+    now = planned.updated_at
+    with platform.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE sends SET state = 'ambiguous'")
+    standing = standing_of(home.platform)
+    assert dict(standing.unsettled) == {"ambiguous": 1}
+    assert dict(standing.sends) == {"ambiguous": 1}
+    assert now < standing.present
+
+
+def test_a_home_with_history_only_has_no_verdict_yet(run, run_json, tmp_path, lived_home):
+    """Only consent was landed: no model, no decision, no text."""
+    import shutil
+
+    for part in ("events/event_type=consent", "manifests"):
+        shutil.copytree(lived_home.path / "lake" / part, tmp_path / "h" / "lake" / part)
+    document = run_json("status", "--home", tmp_path / "h")
+    names = ("newest_day", "verdict", "champion", "promotion", "sample_message_id")
+    assert [document[name] for name in names] == [None] * len(names)
+    text = run("status", "--home", tmp_path / "h").stdout
+    assert "none was lived yet" in text
+    assert "no model was promoted yet" in text
+    assert "alarms     none" in text

@@ -1,0 +1,155 @@
+"""A small world that is lived once: history, the first champion, four days with a drift and a fault.
+
+The same jobs, checks and sensors as the demo, with policies that fit two thousand people and a story that needs no three
+weeks: on day 1 a city opens and tastes turn, which day 2 sees and retrains on; the export that day 3 lands has pay in
+cents, which blocks; day 4 waits. Tests read it; who changes something takes a copy.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlife_assets.core.policies import (
+    MessagingPolicy,
+    MonitoringPolicy,
+    Policies,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+)
+from mlife_assets.core.windows import add_days
+from mlife_assets.definitions import build_definitions
+from mlife_assets.defs import demo, embedded_world
+from mlife_assets.defs.demo import Demo, LivedDay, prepare_home
+from mlife_assets.defs.driver import LifecycleDriver
+from mlife_assets.defs.instance import open_instance
+from mlife_assets.defs.resources import Platform
+from mlife_assets.market.injections import Injection
+from mlife_assets.settings import Settings
+
+DRIFT_DAY, RETRAIN_DAY, FAULT_DAY, DAYS = 1, 2, 3, 4
+VERDICTS = ("wait", "retrain", "block", "wait")
+
+POLICIES = Policies(
+    promotion=PromotionPolicy(
+        minimum_users_with_positives=30,
+        gate_weeks=2,
+        bootstrap_resamples=500,
+        calibration_slope_minimum=0.2,
+        calibration_slope_maximum=5.0,
+    ),
+    monitoring=MonitoringPolicy(
+        sample_rows_per_day=500,
+        reference_days=8,
+        reference_examples=5_000,
+        domain_classifier_sample_rows=500,
+        minimum_mature_positives=30,
+    ),
+    retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, minimum_new_mature_positives=1),
+    training=TrainingPolicy(
+        trees_maximum=60, learning_rate=0.1, minimum_child_examples=20, minimum_examples=500, minimum_positives=20
+    ),
+    messaging=MessagingPolicy(auto_approve_within_limits=True, maximum_messages_per_day=150),
+)
+UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approve_within_limits=False))
+
+
+@contextmanager
+def moved_story() -> Iterator[None]:
+    """Put this world's injections in the place of the demo's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded_world, "demo_injections", _injections)
+        patch.setattr(demo, "STORY", {DRIFT_DAY: "tastes turn", FAULT_DAY: "pay in cents"})
+        yield
+
+
+def _injections(first_lived_date: date) -> tuple[Injection, ...]:
+    return (
+        Injection("new_city", first_lived_date),
+        Injection("new_taste_cluster", first_lived_date, size=1.0),
+        Injection("pay_in_cents", add_days(first_lived_date, FAULT_DAY - 2), duration_days=1),
+    )
+
+
+@dataclass(frozen=True)
+class Home:
+    """A deployment in a folder, with everything to look into it."""
+
+    settings: Settings
+    definitions: dg.Definitions
+    platform: Platform
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.home
+
+    def day(self, number: int) -> date:
+        """Return a lived day, 1 being the first."""
+        return add_days(self.settings.first_lived_date, number - 1)
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        with open_instance(self.folder) as instance:
+            yield instance
+
+    @contextmanager
+    def driver(self) -> Iterator[LifecycleDriver]:
+        """Return a driver of this home, in the world of the moved story."""
+        with moved_story(), self.instance() as instance:
+            yield LifecycleDriver(self.definitions, instance)
+
+    def run_assets(self, day: date, *keys: dg.AssetKey, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+        """Materialize some assets of a partition with their checks, as the UI does."""
+        job = dg.define_asset_job("chosen_assets", dg.AssetSelection.assets(*keys))
+        chosen = dg.Definitions(
+            assets=self.definitions.assets,
+            asset_checks=self.definitions.asset_checks,
+            jobs=[job],
+            resources=self.definitions.resources,
+        )
+        with moved_story(), self.instance() as instance:
+            return chosen.resolve_job_def("chosen_assets").execute_in_process(
+                instance=instance, partition_key=day.isoformat(), raise_on_error=raise_on_error
+            )
+
+    def copy_to(self, folder: Path, policies: Policies = POLICIES) -> Home:
+        """Return a copy that may be changed, opened with its own connections."""
+        shutil.copytree(self.folder, folder)
+        return open_home(folder, policies)
+
+
+@dataclass(frozen=True)
+class Lived:
+    """The lived world: its home (read only), the verdict on the first champion, what each day brought."""
+
+    home: Home
+    first_verdict: dict[str, Any]
+    days: tuple[LivedDay, ...]
+    seconds: dict[str, float]
+
+
+def open_home(folder: Path, policies: Policies = POLICIES) -> Home:
+    settings = Settings(home=folder, market_users=2_000, market_jobs=250, history_days=45, demo_days=DAYS)
+    definitions = build_definitions(settings, policies=policies)
+    return Home(settings, definitions, definitions.resources["platform"])
+
+
+def live(folder: Path) -> Lived:
+    """Live the whole story in `folder`."""
+    prepare_home(folder)
+    home = open_home(folder)
+    with moved_story(), home.instance() as instance:
+        story = Demo(home.definitions, instance, home.platform)
+        story.live_history(lambda _: None)
+        verdict = story.train_first_champion()
+        days = tuple(story.live_days())
+    return Lived(home, verdict, days, story.stopwatch.seconds)
