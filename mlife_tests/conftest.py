@@ -1,14 +1,18 @@
 """Fixtures that every part of the suite may use. Kept few: most tests build what they need.
 
-Belongs here: the browser, the folder of the repository. Does not belong here: data, which lives beside its tests.
+Belongs here: the browser, the folder of the repository, the small lived world that `defs` and `e2e` look at. Does not
+belong here: other data, which lives beside its tests.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -41,3 +45,21 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def lived_world() -> ModuleType:
+    """Return the module `lived_world` (loaded by path: tests are no package)."""
+    name = "mlife_lived_world"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("lived_world.py"))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def lived(lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the small world after history and four lived days. Read only: copy its home to change something."""
+    return lived_world.live(tmp_path_factory.mktemp("lived") / "home")

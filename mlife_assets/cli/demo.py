@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlife_assets.defs.demo import LivedDay
 
 VERDICT_STYLES = {"retrain": "bold yellow", "wait": "green", "block": "bold red"}
+REASONS_OF_A_QUIET_DAY = 2
+"""A day that waits again tells its first reasons; all are in the summary and on the dashboard."""
 COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>8}  "
 
 
@@ -109,7 +111,8 @@ def _tell_day(console: Console, lived: LivedDay) -> None:
     text = Text(line)
     text.highlight_regex(rf"\b{lived.verdict}\b", VERDICT_STYLES[lived.verdict])
     indent = " " * len(line)
-    reasons = list(lived.reasons) if lived.verdict != "wait" or len(lived.reasons) > 1 else [lived.reasons[0]]
+    shown = REASONS_OF_A_QUIET_DAY if lived.verdict == "wait" else len(lived.reasons)
+    reasons = list(lived.reasons[:shown])
     _wrapped(console, text, reasons, indent)
     if lived.promotion:
         style = "bold green" if lived.is_promoted else "yellow"

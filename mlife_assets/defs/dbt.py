@@ -15,10 +15,22 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from mlife_assets.defs import keys
 from mlife_assets.defs.dbt_runner import build, ensure_manifest
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
 from mlife_assets.defs.resources import Platform
+
+
+WRITTEN_HERE = {
+    "prediction": keys.MESSAGE_PLAN,
+    "message_suppressed": keys.MESSAGE_PLAN,
+    "experiment_exposed": keys.MESSAGE_PLAN,
+    "message_submitted": keys.MESSAGE_DELIVERIES,
+}
+"""Event types that only metrics read, and the asset that writes them. What features read comes back to them a day later,
+which no graph without cycles shows; it counts as landed.
+"""
 
 
 class LifecycleTranslator(DagsterDbtTranslator):
@@ -29,9 +41,9 @@ class LifecycleTranslator(DagsterDbtTranslator):
         super().__init__(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """Sources are the event log; models sit in their group."""
+        """Sources are the assets that write their events; models sit in their group."""
         if dbt_resource_props["resource_type"] == "source":
-            return dg.AssetKey(["events", "market_events"])
+            return WRITTEN_HERE.get(dbt_resource_props["name"], keys.MARKET_EVENTS)
         return dg.AssetKey([self._group(dbt_resource_props), dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:

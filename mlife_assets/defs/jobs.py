@@ -9,15 +9,12 @@ people are jobs of their own because they run on other triggers.
 
 import dagster as dg
 
-from mlife_assets.defs.partitions import DAILY
-
 _MODEL = dg.AssetSelection.groups("model")
 _OUTCOMES = dg.AssetSelection.assets(["messages", "inbound_messages"])
 
 history_job = dg.define_asset_job(
     "history_job",
     selection=(dg.AssetSelection.groups("events", "features") - dg.AssetSelection.assets(["events", "event_catalog"])),
-    partitions_def=DAILY,
     executor_def=dg.in_process_executor,
     description="Raw events and features over a range of days, as one run.",
 )
@@ -29,7 +26,6 @@ daily_lifecycle_job = dg.define_asset_job(
         - dg.AssetSelection.assets(["events", "event_catalog"])
         - _OUTCOMES
     ),
-    partitions_def=DAILY,
     executor_def=dg.in_process_executor,
     description="One lived day: land, build features, monitor and decide, score, plan, text.",
 )
@@ -37,7 +33,6 @@ daily_lifecycle_job = dg.define_asset_job(
 retraining_job = dg.define_asset_job(
     "retraining_job",
     selection=_MODEL,
-    partitions_def=DAILY,
     executor_def=dg.in_process_executor,
     description="Train a challenger, evaluate it at the gate, promote or refuse.",
 )
@@ -45,7 +40,6 @@ retraining_job = dg.define_asset_job(
 ingest_job = dg.define_asset_job(
     "ingest_job",
     selection=dg.AssetSelection.assets(["events", "market_events"], ["events", "rejected_events"]),
-    partitions_def=DAILY,
     executor_def=dg.in_process_executor,
     description="Land files that arrived outside the daily run.",
 )
@@ -53,7 +47,6 @@ ingest_job = dg.define_asset_job(
 inbound_texts_job = dg.define_asset_job(
     "inbound_texts_job",
     selection=_OUTCOMES,
-    partitions_def=DAILY,
     executor_def=dg.in_process_executor,
     description="Read replies and delivery receipts; STOP suppresses at once.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -58,8 +59,6 @@ def test_days_are_lived_in_order(lived_home):
 
 
 def test_without_a_champion_no_day_is_lived(home):
-    import shutil
-
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
     with pytest.raises(NotFoundError, match="mlife demo"):
         day_to_live(home.platform, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,8 +49,6 @@ def test_a_taken_port_is_told(run, lived_home):
 
 
 def test_without_a_champion_nothing_is_served(run, home):
-    import shutil
-
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
     with pytest.raises(NotFoundError, match="no model was promoted yet"):
         champion_provider(home.platform)()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import orjson
 
 from mlife_assets.cli.standing import standing_of
+from mlife_assets.core.windows import add_days, run_time
 
 
 def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
@@ -60,6 +63,17 @@ def test_a_pause_a_failed_run_and_a_rollback_show(run, home):
     assert f"{home.message_id}  2026-06-10  delivered" in text
 
 
+def test_the_counts_are_of_the_newest_day(home):
+    eve = add_days(home.newest_day, -1)
+    for event_type in ("message_planned", "message_suppressed"):
+        row = home.events(event_type)[0]
+        for name in ("event_id", "occurred_at", "observed_at"):
+            del row[name]
+        home.add(event_type, row | {"message_id": "msg_eve", "as_of_date": eve}, run_time(eve))
+    standing = standing_of(home.platform)
+    assert (standing.planned, dict(standing.suppressed)) == (1, {"holdout": 1})
+
+
 def test_unsettled_sends_are_counted(home):
     platform = home.platform
     planned = platform.ledger.rows()[0]
@@ -74,8 +88,6 @@ def test_unsettled_sends_are_counted(home):
 
 def test_a_home_with_history_only_has_no_verdict_yet(run, run_json, tmp_path, lived_home):
     """Only consent was landed: no model, no decision, no text."""
-    import shutil
-
     for part in ("events/event_type=consent", "manifests"):
         shutil.copytree(lived_home.path / "lake" / part, tmp_path / "h" / "lake" / part)
     document = run_json("status", "--home", tmp_path / "h")

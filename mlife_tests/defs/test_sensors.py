@@ -1,0 +1,285 @@
+"""Sensors on instances with real records: runs, materializations, landed files, a ledger and a provider's log."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.policies import Policies
+from mlife_assets.core.ports import LedgerRow, OutboundMessage
+from mlife_assets.core.windows import add_days
+from mlife_assets.defs import keys, sensors
+from mlife_assets.defs.events import INGEST_REPORT
+from mlife_assets.defs.resources import Platform
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 2)
+RUN_KEY = "dagster/run_key"
+Status = dg.DagsterRunStatus
+
+
+class Daemon:
+    """Does what the sensor daemon does, and forgets everything between ticks, as after a restart."""
+
+    def __init__(
+        self, definitions: dg.Definitions, instance: dg.DagsterInstance, sensor: dg.SensorDefinition, **resources: Any
+    ) -> None:
+        self.repository, self.instance, self.sensor = definitions.get_repository_def(), instance, sensor
+        self.resources = resources
+        self.launched: list[dg.DagsterRun] = []
+        self.skip_message: str | None = None
+
+    def tick(self, outcome: dg.DagsterRunStatus = Status.STARTED) -> list[str]:
+        """Evaluate, launch what is asked for unless its key was used, and return the launched keys."""
+        with dg.build_sensor_context(
+            instance=self.instance, resources=self.resources, repository_def=self.repository
+        ) as context:
+            evaluated = self.sensor.evaluate_tick(context)
+        self.skip_message = evaluated.skip_message
+        launched = []
+        for request in evaluated.run_requests:
+            if not self.instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY: request.run_key}), limit=1):
+                tags = {**request.tags, RUN_KEY: request.run_key, "dagster/partition": request.partition_key}
+                self.launched.append(add_run(self.instance, self.sensor.job_name, outcome, tags))
+                launched.append(request.run_key)
+        return launched
+
+
+def add_run(
+    instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus, tags: dict[str, str] | None = None
+) -> dg.DagsterRun:
+    number = len(instance.get_runs())
+    return instance.add_run(dg.DagsterRun(job_name=job, run_id=f"run-{number}", status=status, tags=tags or {}))
+
+
+def end(instance: dg.DagsterInstance, run: dg.DagsterRun, event: dg.DagsterEventType) -> None:
+    instance.report_dagster_event(dg.DagsterEvent(event.value, job_name=run.job_name), run_id=run.run_id)
+
+
+def decide(instance: dg.DagsterInstance, day: date, verdict: str, decision_id: str = "") -> None:
+    decision_id = decision_id or f"dec_{day.isoformat()}"
+    metadata = {"verdict": verdict, "decision_id": decision_id}
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(keys.RETRAIN_DECISION, partition=day.isoformat(), metadata=metadata)
+    )
+
+
+@pytest.fixture
+def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Daemon:
+    return Daemon(definitions, instance, sensors.retrain_on_drift_sensor)
+
+
+def test_without_a_decision_to_retrain_nothing_runs(retraining) -> None:
+    assert retraining.tick() == []
+    assert retraining.skip_message == "No decision was recorded yet."
+    decide(retraining.instance, DAY, "wait")
+    decide(retraining.instance, add_days(DAY, 1), "block")
+    assert retraining.tick() == []
+    assert retraining.skip_message == "The newest verdict, of 2026-06-03, is block."
+
+
+def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(retraining) -> None:
+    decide(retraining.instance, DAY, "retrain")
+    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert [retraining.tick() for _ in range(5)] == [[]] * 5
+    (run,) = retraining.launched
+    assert run.job_name == "retraining_job"
+    assert run.tags["dagster/partition"] == "2026-06-02"
+    assert run.tags[sensors.DECISION_TAG] == "dec_2026-06-02"
+    end(retraining.instance, run, dg.DagsterEventType.RUN_SUCCESS)
+    assert [retraining.tick() for _ in range(3)] == [[]] * 3
+    assert retraining.skip_message == "Every decision to retrain has its run; the newest is of 2026-06-02."
+
+
+@pytest.mark.parametrize("outcome", [Status.FAILURE, Status.CANCELED])
+def test_a_failed_run_is_tried_again_under_another_key_and_then_a_person_is_asked(retraining, outcome) -> None:
+    """A used key never runs again, so without the attempt in it a failed retraining would be the last."""
+    decide(retraining.instance, DAY, "retrain")
+    launched = [retraining.tick(outcome) for _ in range(6)]
+    assert launched == [[f"retrain-dec_2026-06-02-attempt-{n}"] for n in (1, 2, 3)] + [[]] * 3
+    assert retraining.skip_message == "Retraining failed 3 times for dec_2026-06-02; a person must look."
+    decide(retraining.instance, add_days(DAY, 8), "retrain")
+    assert retraining.tick() == ["retrain-dec_2026-06-10-attempt-1"]
+
+
+def test_a_retraining_that_a_person_launched_is_waited_for(retraining) -> None:
+    decide(retraining.instance, DAY, "retrain")
+    by_hand = add_run(retraining.instance, "retraining_job", Status.STARTED)
+    assert retraining.tick() == []
+    assert "A retraining is running; the next starts after it." in retraining.skip_message
+    end(retraining.instance, by_hand, dg.DagsterEventType.RUN_SUCCESS)
+    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+
+
+def test_decisions_that_piled_up_are_retrained_one_at_a_time_oldest_first(retraining) -> None:
+    for offset in (0, 9):
+        decide(retraining.instance, add_days(DAY, offset), "retrain")
+    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick() == []
+    end(retraining.instance, retraining.launched[0], dg.DagsterEventType.RUN_SUCCESS)
+    assert retraining.tick(Status.SUCCESS) == ["retrain-dec_2026-06-11-attempt-1"]
+    assert retraining.tick() == []
+
+
+def test_the_same_decision_recorded_again_is_no_new_decision(retraining) -> None:
+    for _ in range(3):
+        decide(retraining.instance, DAY, "retrain")
+        retraining.tick(Status.SUCCESS)
+    assert len(retraining.launched) == 1
+
+
+def test_of_a_day_that_was_decided_again_the_newest_decision_counts(retraining) -> None:
+    decide(retraining.instance, DAY, "retrain", "dec_first")
+    decide(retraining.instance, DAY, "wait", "dec_second")
+    assert retraining.tick() == []
+
+
+def test_a_materialization_that_was_reported_by_hand_is_no_decision(retraining) -> None:
+    decide(retraining.instance, DAY, "retrain")
+    event = dg.AssetMaterialization(keys.RETRAIN_DECISION, partition=add_days(DAY, 1).isoformat())
+    retraining.instance.report_runless_asset_event(event)
+    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(settings=Settings(home=tmp_path), policies=Policies())
+
+
+def ingested(platform: Platform, day: date, **files: int) -> None:
+    types = [
+        {"event_type": name, "files": count, "accepted": 1, "rejected": {}, "examples": []}
+        for name, count in files.items()
+    ]
+    platform.tables.write_report(INGEST_REPORT, day, {"day": add_days(day, -1), "types": types})
+
+
+def land(platform: Platform, day: date, name: str, event_type: str = "click") -> None:
+    platform.landing.put_if_absent(f"{event_type}/dt={day.isoformat()}/{name}", b"x")
+
+
+def test_files_that_land_late_are_ingested_once(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    eve = add_days(DAY, -1)
+    land(platform, eve, "a.parquet")
+    assert daemon.tick() == [], "a day that was not lived yet is the daily job's"
+    ingested(platform, DAY, click=1)
+    assert daemon.tick() == []
+    assert daemon.skip_message == "every landed file was ingested"
+    land(platform, eve, "b.parquet", "apply")
+    (key,) = daemon.tick(Status.FAILURE)
+    assert (daemon.launched[-1].job_name, daemon.launched[-1].tags["dagster/partition"]) == ("ingest_job", "2026-06-02")
+    assert daemon.tick() == []
+    land(platform, eve, "c.parquet")
+    (other,) = daemon.tick()
+    assert other != key, "what landed since the failure is another reason to run"
+    ingested(platform, DAY, click=2, apply=1)
+    assert daemon.tick() == []
+
+
+def test_what_is_no_landed_file_of_a_day_wakes_nobody(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    ingested(platform, DAY)
+    eve = add_days(DAY, -1)
+    land(platform, eve, "_SUCCESS")
+    land(platform, eve, ".part")
+    for key in ("click/dt=yesterday/a.parquet", "README", "click/a.parquet"):
+        platform.landing.put_if_absent(key, b"x")
+    assert daemon.tick() == []
+
+
+class Texts:
+    """A platform that sent texts on DAY, and a provider that answers."""
+
+    def __init__(self, platform: Platform, users: int) -> None:
+        self.platform, self.now = platform, platform.sending_time(DAY)
+        platform.settings.private_folder.mkdir(parents=True)
+        faults = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_share=1, stop_share_maximum=1)
+        self.gateway = ConsoleGateway(
+            platform.settings.private_folder / "gateway.sqlite", seed=1, hash_key=b"k", faults=faults
+        )
+        rows = [self.row(number) for number in range(users)]
+        platform.ledger.plan(rows, now=self.now)
+        platform.ledger.approve("job_of_the_day", DAY, now=self.now)
+        until = self.now + timedelta(minutes=5)
+        platform.ledger.lease("job_of_the_day", DAY, worker="w", limit=users, now=self.now, until=until)
+        for row in rows:
+            policy = platform.policies.messaging
+            platform.ledger.begin_submit(row.message_id, worker="w", now=self.now, policy=policy, day=DAY)
+            accepted = self.gateway.send(OutboundMessage(row.message_id, row.user_id, "+12125550142", "hi"), now=self.now)
+            platform.ledger.transition(
+                row.message_id, SendState.ACCEPTED, now=self.now, provider_message_id=accepted.provider_message_id
+            )
+
+    def row(self, number: int) -> LedgerRow:
+        name = f"{number:03d}"
+        return LedgerRow(
+            f"msg_{name}", f"usr_{name}", "job_1", "job_of_the_day", DAY, "hi", "planned", 0, None, self.now
+        )
+
+
+def test_replies_and_receipts_are_read_once_and_as_long_as_any_is_unread(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.inbound_texts_sensor, platform=platform)
+    assert daemon.tick() == []
+    assert daemon.skip_message == "no day was lived yet"
+    ingested(platform, DAY)
+    assert daemon.tick() == []
+    texts = Texts(platform, 40)
+    (key,) = daemon.tick(Status.SUCCESS)
+    assert key.startswith("inbound-2026-06-02-")
+    assert daemon.launched[-1].job_name == "inbound_texts_job"
+    assert daemon.tick() == [], "the same replies are one reason"
+    evening = platform.outcomes_time(DAY)
+    platform.dispatcher(DAY).collect_receipts(evening)
+    platform.dispatcher(DAY).process_inbound(evening)
+    assert daemon.tick() == []
+    assert daemon.skip_message == "0 sends await a receipt, none arrived; no reply is unread"
+
+    night = [one for one in texts.gateway.inbound(until=evening + timedelta(days=1)) if one.received_at > evening]
+    assert night, "with this seed somebody replies after the evening"
+    ingested(platform, add_days(DAY, 1))
+    (key,) = daemon.tick()
+    assert key.startswith("inbound-2026-06-03-"), "a STOP of the night is read, although every send is settled"
+
+
+def test_a_failed_run_leaves_an_alert(platform) -> None:
+    @dg.op(retry_policy=None)
+    def breaks() -> None:
+        raise ValueError("the file is gone")
+
+    @dg.job
+    def breaking_job() -> None:
+        breaks()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = breaking_job.execute_in_process(
+            instance=instance, raise_on_error=False, tags={"dagster/partition": "2026-06-02"}
+        )
+        context = dg.build_run_status_sensor_context(
+            sensor_name="run_failure_alert_sensor",
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            dagster_event=result.get_run_failure_event(),
+            resources={"platform": platform},
+        ).for_run_failure()
+        sensors.run_failure_alert_sensor(context)
+    (key,) = platform.lake.list("alerts")
+    alert = json.loads(platform.lake.get(key))
+    assert alert["job"] == "breaking_job"
+    assert alert["partition"] == "2026-06-02"
+    assert alert["run_id"] == result.run_id
+    assert "breaks" in alert["message"]
+
+
+def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
+    named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
+    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 4}
+    assert all(sensor.description for sensor in named.values())
