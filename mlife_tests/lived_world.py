@@ -1,8 +1,8 @@
 """A small world that is lived once: history, the first champion, four days with a drift and a fault.
 
-The same jobs, checks and sensors as the demo, with policies that fit two thousand people and a story that needs no three
-weeks: on day 1 a city opens and tastes turn, which day 2 sees and retrains on; the export that day 3 lands has pay in
-cents, which blocks; day 4 waits. Tests read it; who changes something takes a copy.
+The same jobs, checks and sensors as the demo, with policies that fit two thousand people and a story that needs no
+three weeks: on day 1 a city opens and tastes turn, which day 2 sees and retrains on; the export that day 3 lands has
+pay in cents, which blocks; day 4 waits. Tests read it; who changes something takes a copy.
 """
 
 from __future__ import annotations

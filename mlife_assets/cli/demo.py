@@ -131,11 +131,8 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
     console.print("\n* bids of the applications after texts that the export of the eve reported\n", style="dim")
     console.print("What it came to", style="bold")
-    gain = ranked["champion_minus_human"]
     lines = [
-        f"MAP@10 on {ranked['cohort_users']:,} users: random {ranked['random']:.3f}, human {ranked['human']:.3f}, "
-        f"champion {ranked['champion']:.3f}, oracle {ranked['oracle']:.3f}; champion minus human "
-        f"{gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})",
+        _told_ranking(ranked),
         f"texts: {messages['planned']:,} planned, {messages['submitted']:,} submitted, "
         f"{messages['delivered']:,} delivered, {messages['ambiguous']:,} ambiguous; "
         f"{summary['duplicate_sends']} sent twice, {summary['holdout_sends']} to the holdout",
@@ -162,3 +159,14 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
     ):
         console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True, end="")
         console.print(f"  {why}", style="dim", highlight=False, soft_wrap=True)
+
+
+def _told_ranking(ranked: dict[str, Any] | None) -> str:
+    if ranked is None:
+        return "MAP@10: no lived week is mature yet"
+    gain = ranked["champion_minus_human"]
+    return (
+        f"MAP@10 on {ranked['cohort_users']:,} users: random {ranked['random']:.3f}, human {ranked['human']:.3f}, "
+        f"champion {ranked['champion']:.3f}, oracle {ranked['oracle']:.3f}; champion minus human "
+        f"{gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})"
+    )

@@ -21,7 +21,6 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
 from mlife_assets.defs.resources import Platform
 
-
 WRITTEN_HERE = {
     "prediction": keys.MESSAGE_PLAN,
     "message_suppressed": keys.MESSAGE_PLAN,

@@ -31,15 +31,17 @@ from mlife_assets.market.truth import oracle_apply_probability, read_truth
 SUMMARY_FILE = "summary.json"
 
 
-def map_comparison(platform: Platform, last_day: date) -> dict[str, Any]:
+def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     """Return MAP@k of random, human, champion and oracle on the same users of the lived, mature weeks.
 
     Each ranking is made by who was champion on its day. The cohort is every user with an unprompted apply to a
-    candidate.
+    candidate. None while no lived week is mature.
     """
     first = platform.settings.first_lived_date
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
     days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= mature]
+    if not days:
+        return None
     cohorts = cohort_days(platform, days)
     truth = ObstoreObjectStore.local(platform.settings.truth_folder)
     champion, oracle = [], []

@@ -1,7 +1,7 @@
 """The shape of the graph as data: who depends on whom, what runs when.
 
-`python mlife_tests/defs/graph_snapshot.py` rewrites `graph.json`, which the tests compare with: a change of the graph is
-then seen in review as a change of that file.
+`python mlife_tests/defs/graph_snapshot.py` rewrites `graph.json`, which the tests compare with, so that a change of the
+graph is seen in review as a change of that file.
 """
 
 from __future__ import annotations

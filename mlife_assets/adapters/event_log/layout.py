@@ -22,10 +22,10 @@ DIGEST_LENGTH = 16
 _WRITER = re.compile(r"[a-z][a-z0-9_]*")
 _BATCH = re.compile(r"[a-z0-9]+")
 _FILE = re.compile(
-    r"events/event_type=(?P<event_type>[a-z0-9_]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
+    r"events/event_type=(?P<event_type>[a-z0-9_]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hour=(?P<hour>[01]\d|2[0-3])/"
     r"(?P<writer>[a-z][a-z0-9_]*)-(?P<batch>[a-z0-9]+)-(?P<digest>[0-9a-f]{16})\.parquet"
 )
-_MANIFEST = re.compile(r"manifests/(?P<hour>dt=\d{4}-\d\d-\d\d/hour=\d\d)/(?P<sequence>\d{8})\.json")
+_MANIFEST = re.compile(r"manifests/(?P<hour>dt=\d{4}-\d\d-\d\d/hour=(?:[01]\d|2[0-3]))/(?P<sequence>\d{8})\.json")
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,14 @@ def parse_data_key(key: str) -> LogFile | None:
     match = _FILE.fullmatch(key)
     if match is None:
         return None
+    try:
+        day = date.fromisoformat(match["day"])
+    except ValueError:
+        return None
     return LogFile(
         key=key,
         event_type=match["event_type"],
-        day=date.fromisoformat(match["day"]),
+        day=day,
         hour=int(match["hour"]),
         writer=match["writer"],
         batch=match["batch"],

@@ -135,3 +135,10 @@ def test_other_names_are_no_manifests(part: str, other: str) -> None:
 
 def test_a_content_hash_is_sha256() -> None:
     assert content_hash(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize("partition", ["dt=2026-06-31/hour=23", "dt=2026-06-30/hour=24", "dt=2026-06-30/hour=99"])
+def test_a_day_or_hour_that_does_not_exist_is_no_data_file(partition: str) -> None:
+    key = f"events/event_type=click/{partition}/landing-abc-{'0' * 16}.parquet"
+    assert parse_data_key(key) is None
+    assert parse_data_key(key.replace(partition, "dt=2026-06-30/hour=23")) is not None
