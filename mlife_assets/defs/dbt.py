@@ -27,7 +27,7 @@ WRITTEN_HERE = {
     "experiment_exposed": keys.MESSAGE_PLAN,
     "message_submitted": keys.MESSAGE_DELIVERIES,
 }
-"""Event types that only metrics read, and the asset that writes them. What features read comes back to them a day later,
+"""Event types that only metrics read, and the asset that writes them. What features read comes back a day later,
 which no graph without cycles shows; it counts as landed.
 """
 

@@ -1,0 +1,250 @@
+"""What the lived days must show: decisions, the block, the retraining, sends, the trace, the invariants that hold over
+a whole life.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from datetime import timedelta
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.adapters.event_log import verify
+from mlife_assets.adapters.message_trace import trace_message
+from mlife_assets.core.messaging.cohorts import is_holdout
+from mlife_assets.core.training.explain import reasons
+from mlife_assets.core.training.training_set import gate_days, last_training_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.defs import keys
+from mlife_assets.defs.demo_summary import sample_message
+
+
+@pytest.fixture
+def home(lived):
+    return lived.home
+
+
+def daily_run(instance: dg.DagsterInstance, day, job: str = "daily_lifecycle_job") -> dg.DagsterRun:
+    tags = {"dagster/partition": day.isoformat()}
+    (run,) = instance.get_runs(filters=dg.RunsFilter(job_name=job, tags=tags))
+    return run
+
+
+def checks_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, dg.AssetCheckEvaluation]:
+    records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    found = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records]
+    return {evaluation.check_name: evaluation for evaluation in found}
+
+
+def requests(home) -> list[tuple[str, str, int, int]]:
+    """Return message, user, acceptance and time in microseconds of every request in the provider's own log."""
+    with sqlite3.connect(f"file:{home.settings.private_folder}/gateway.sqlite?mode=ro", uri=True) as connection:
+        return connection.execute("SELECT message_id, user_id, is_accepted, sent_at FROM requests").fetchall()
+
+
+def test_one_decision_a_day_with_readable_reasons(lived, lived_world, events) -> None:
+    decisions = events("retrain_decided")
+    assert [row["as_of_date"] for row in decisions] == [lived.home.day(n) for n in range(1, lived_world.DAYS + 1)]
+    assert tuple(row["verdict"] for row in decisions) == lived_world.VERDICTS
+    assert [(day.verdict, list(day.reasons)) for day in lived.days] == [
+        (row["verdict"], row["sentences"]) for row in decisions
+    ]
+    for row in decisions:
+        assert row["codes"]
+        assert row["observed_at"] == run_time(row["as_of_date"])
+        for sentence in row["sentences"]:
+            assert re.fullmatch(r"[A-Z].{15,}\.", sentence), sentence
+            assert not re.search(r"\bnan\b|\bNone\b|[{}\n]", sentence), sentence
+
+
+def test_the_first_champion_had_to_beat_the_human(lived) -> None:
+    verdict = lived.first_verdict
+    assert verdict["outcome"] == "promoted"
+    assert verdict["champion_version"] is None
+    assert verdict["delta_map_lower"] > 0
+    assert any("beats the human" in sentence for sentence in verdict["sentences"])
+
+
+def test_the_fault_blocks_its_day_and_nothing_else_is_stopped(lived, lived_world, home, events) -> None:
+    """The verdict is written on the faulty day too; what would act on it is stopped by the blocking check."""
+    fault = home.day(lived_world.FAULT_DAY)
+    with home.instance() as instance:
+        for number in range(1, lived_world.DAYS + 1):
+            run = daily_run(instance, home.day(number))
+            checks = checks_of(instance, run)
+            guard = checks["candidate_pairs_come_from_a_sound_day"]
+            is_fault = number == lived_world.FAULT_DAY
+            assert guard.passed is not is_fault
+            assert guard.severity == dg.AssetCheckSeverity.ERROR
+            assert checks["no_quality_fault"].passed is not is_fault
+            assert checks["no_quality_fault"].severity == dg.AssetCheckSeverity.WARN
+            assert run.status == (dg.DagsterRunStatus.FAILURE if is_fault else dg.DagsterRunStatus.SUCCESS)
+            stats = {step.step_key: step.status.value for step in instance.get_run_step_stats(run.run_id)}
+            assert ("messages__message_deliveries" in stats) is not is_fault
+            assert stats["monitoring__retrain_decision"] == "SUCCESS"
+        faulty = checks_of(instance, daily_run(instance, fault))["candidate_pairs_come_from_a_sound_day"]
+    assert "reservation_pay_usd_per_hour" in faulty.metadata["faults"].value
+    assert [row for row in events("message_planned") if row["as_of_date"] == fault] == []
+    sent_days = Counter(sent_at // 86_400_000_000 for *_, sent_at in requests(home))
+    days = [(home.day(number) - fault).days for number in range(1, lived_world.DAYS + 1)]
+    epoch = run_time(fault).timestamp() // 86_400
+    assert {int(day - epoch) for day in sent_days} == {day for day in days if day != 0}
+
+
+def test_a_block_never_retrains_and_a_retrain_runs_once(lived, lived_world, home, events) -> None:
+    """Invariant 6, through the real sensor and the real instance."""
+    with home.instance() as instance:
+        runs = instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job"))
+    assert all(run.is_success for run in runs)
+    days = sorted(run.tags["dagster/partition"] for run in runs)
+    first = add_days(home.settings.first_lived_date, -1)
+    assert days == [first.isoformat(), home.day(lived_world.RETRAIN_DAY).isoformat()]
+    (by_sensor,) = (run for run in runs if "dagster/run_key" in run.tags)
+    (decision,) = (row for row in events("retrain_decided") if row["verdict"] == "retrain")
+    assert by_sensor.tags["mlife/decision_id"] == decision["decision_id"]
+    assert by_sensor.tags["dagster/run_key"] == f"retrain-{decision['decision_id']}-attempt-1"
+    assert lived.days[lived_world.RETRAIN_DAY - 1].retrained_by == "retrain_on_drift_sensor"
+    verdicts = events("promotion_decided")
+    assert [row["as_of_date"].isoformat() for row in verdicts] == days
+    assert all(row["model_version"] != row["champion_version"] for row in verdicts)
+
+
+def test_ticking_the_sensors_again_asks_for_nothing(copied) -> None:
+    with copied.driver() as driver:
+        assert driver.tick_sensors(["inbound_texts_sensor", "retrain_on_drift_sensor", "landed_files_sensor"]) == []
+
+
+def test_the_provider_saw_no_text_twice_and_none_to_the_holdout(lived_world, home, events) -> None:
+    """Invariants 7 and 9, by the provider's own log."""
+    policy = lived_world.POLICIES.messaging
+    log = requests(home)
+    accepted = Counter(message for message, _, is_accepted, _ in log if is_accepted)
+    assert len(accepted) > 400
+    assert set(accepted.values()) == {1}
+    per_day = Counter((user, sent_at // 86_400_000_000) for _, user, is_accepted, sent_at in log if is_accepted)
+    assert set(per_day.values()) == {1}
+    assert not [user for _, user, *_ in log if is_holdout(user, salt=policy.assignment_salt, share=policy.holdout_share)]
+    arms = {(row["user_id"], row["arm"]) for row in events("experiment_exposed")}
+    held = {user for user, arm in arms if arm == "holdout"}
+    assert held
+    assert len({user for user, _ in arms}) == len(arms), "a user changed arms"
+    lived = {row["message_id"] for row in events("message_planned") if row["prediction_id"] is not None}
+    planned = {row["user_id"] for row in events("message_planned") if row["message_id"] in lived}
+    assert not held & planned
+    assert set(accepted) <= lived, "a text that no plan knows of"
+
+
+def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
+    """`mlife trace`: raw events, model, prediction, plan, send, outcome; the score is computed again to the bit."""
+    platform = home.platform
+    key = sample_message(platform, home.settings.first_lived_date)
+
+    def explain(scorer, row):
+        return reasons(scorer.contributions(row)[0], row[0], scorer.feature_spec)
+
+    trace = trace_message(platform.event_log, key, platform.scorer, explain)
+    hops = {hop.event_type: hop for hop in trace.hops}
+    assert [hop.event_type for hop in trace.hops][:8] == [
+        "job_posted",
+        "user_snapshot",
+        "consent",
+        "model_registered",
+        "promotion_decided",
+        "model_promoted",
+        "prediction",
+        "plan_approved",
+    ]
+    assert {"message_planned", "message_submitted", "message_status", "click", "apply"} <= set(hops)
+    (planned,) = (row for row in events("message_planned") if row["message_id"] == key)
+    prediction = next(row for row in events("prediction") if row["prediction_id"] == planned["prediction_id"])
+    assert hops["prediction"].event_id == prediction["event_id"]
+    assert (prediction["user_id"], prediction["job_id"]) == (planned["user_id"], planned["job_id"])
+    assert hops["plan_approved"].details["plan_id"] == planned["plan_id"]
+    assert hops["apply"].details["exposure_id"] == hops["click"].details["exposure_id"] == key
+    features_known = min(hops["prediction"].observed_at, run_time(planned["as_of_date"]) - timedelta(hours=18))
+    assert all(hops[name].observed_at < features_known for name in ("job_posted", "user_snapshot", "consent"))
+    order = ("model_promoted", "prediction", "message_submitted", "message_status", "click", "apply")
+    times = [hops[name].occurred_at for name in order]
+    assert times == sorted(times)
+    assert trace.reasons
+    assert all("log-odds" in reason for reason in trace.reasons)
+    assert [row["rank"] for row in trace.alternatives] == list(range(1, len(trace.alternatives) + 1))
+
+    import lightgbm
+
+    model = home.settings.lake_folder / "models" / prediction["model_version"] / "model.txt"
+    row = np.array([[np.nan if value is None else value for value in prediction["features"]]])
+    assert lightgbm.Booster(model_file=model).predict(row, raw_score=True)[0] == prediction["raw_score"]
+
+
+def test_the_log_is_intact(home) -> None:
+    found = verify(home.platform.lake)
+    assert found.findings == ()
+    assert found.rows > 10_000
+
+
+def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> None:
+    """Invariant 4: labels computed again from the log, with what was known when they became mature."""
+    policies, window = lived_world.POLICIES, lived_world.POLICIES.label.apply_window_days
+    last_day = home.day(lived_world.DAYS)
+    mart = home.platform.warehouse.read("labelled_examples")
+    gaps = pc.days_between(mart["exposure_date"], mart["label_mature_date"])
+    assert pc.unique(gaps).to_pylist() == [window + 1]
+    assert pc.max(mart["label_mature_date"]).as_py() == last_day
+    applies: dict[str, list[tuple]] = {}
+    for row in events("apply"):
+        applies.setdefault(row["exposure_id"], []).append((row["occurred_at"], row["observed_at"]))
+    positives = 0
+    for row in mart.select(["exposure_id", "exposure_date", "label_mature_date", "is_applied"]).to_pylist():
+        known = run_time(row["label_mature_date"]) - timedelta(hours=18)
+        until = run_time(add_days(row["exposure_date"], window + 1)) - timedelta(hours=18)
+        expected = any(at < until and seen < known for at, seen in applies.get(row["exposure_id"], ()))
+        assert row["is_applied"] == expected, row
+        positives += expected
+    assert positives > 100
+    for row in events("model_registered"):
+        gate_start = gate_days(row["as_of_date"], policies.label, policies.promotion)[0]
+        assert row["training_end_date"] <= last_training_day(gate_start, policies.label)
+        assert add_days(row["training_end_date"], window) < gate_start
+    for number in range(1, lived_world.DAYS + 1):
+        day = home.day(number)
+        report = home.platform.tables.read_report("realised_performance", day)
+        mature = mart.filter(
+            pc.and_(
+                pc.less_equal(mart["exposure_date"], last_mature_exposure_day(day, window)),
+                pc.is_in(mart["slice"], value_set=pa.array(["organic", "explore"])),
+            )
+        )
+        assert report["exposures"] <= mature.num_rows
+
+
+def test_what_people_look_at_is_there(home, lived_world) -> None:
+    """Row counts on tables, plots inline, the dashboard linked."""
+    plotted = {
+        keys.CANDIDATE_MODEL: {"importance"},
+        keys.EXPLANATION: {"importance", "beeswarm"},
+        keys.DATA_QUALITY_REPORT: {"findings"},
+        keys.DATA_DRIFT_REPORT: {"findings"},
+        keys.LATENT_DRIFT_REPORT: {"findings"},
+        keys.CONCEPT_DRIFT_REPORT: {"findings"},
+        keys.RETRAIN_DECISION: {"history"},
+    }
+    with home.instance() as instance:
+        for key, names in plotted.items():
+            metadata = instance.get_latest_materialization_event(key).asset_materialization.metadata
+            for name in names:
+                assert "data:image/png;base64,iVBOR" in metadata[name].value, (key, name)
+                assert len(metadata[name].value) < 100_000, f"{key.to_user_string()}: {name} is too heavy for the UI"
+        for key in (keys.MARKET_EVENTS, keys.TRAINING_SET, keys.CANDIDATE_PAIRS, keys.USER_JOB_SCORES, keys.MESSAGE_PLAN):
+            metadata = instance.get_latest_materialization_event(key).asset_materialization.metadata
+            assert metadata["dagster/row_count"].value > 100, key
+        page = instance.get_latest_materialization_event(keys.DASHBOARD).asset_materialization.metadata["page"].value
+    assert page.startswith("file:")
+    text = (home.settings.lake_folder / "dashboard" / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=[\"']?https?:", text), "the page must not ask a network"
