@@ -30,12 +30,13 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.defs import demo, embedded_world
 from mlife_assets.defs.demo import Demo, LivedDay, prepare_home
-from mlife_assets.defs.driver import LifecycleDriver
+from mlife_assets.defs.driver import QUIET, LifecycleDriver
 from mlife_assets.defs.instance import open_instance
 from mlife_assets.defs.resources import Platform
 from mlife_assets.market.injections import Injection
 from mlife_assets.settings import Settings
 
+HASH_KEY = "the-secret-of-the-lived-world"
 DRIFT_DAY, RETRAIN_DAY, FAULT_DAY, DAYS = 1, 2, 3, 4
 VERDICTS = ("wait", "retrain", "block", "wait")
 
@@ -118,7 +119,7 @@ class Home:
         )
         with moved_story(), self.instance() as instance:
             return chosen.resolve_job_def("chosen_assets").execute_in_process(
-                instance=instance, partition_key=day.isoformat(), raise_on_error=raise_on_error
+                instance=instance, partition_key=day.isoformat(), raise_on_error=raise_on_error, run_config=QUIET
             )
 
     def copy_to(self, folder: Path, policies: Policies = POLICIES) -> Home:
@@ -138,7 +139,9 @@ class Lived:
 
 
 def open_home(folder: Path, policies: Policies = POLICIES) -> Home:
-    settings = Settings(home=folder, market_users=2_000, market_jobs=250, history_days=45, demo_days=DAYS)
+    settings = Settings(
+        home=folder, market_users=2_000, market_jobs=250, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
+    )
     definitions = build_definitions(settings, policies=policies)
     return Home(settings, definitions, definitions.resources["platform"])
 

@@ -44,7 +44,8 @@ def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
     ]
 
 
-def _champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
+def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
+    """Return what the governor may know of the serving model when partition `day` decides, also when asked later."""
     now = platform.run_time(day)
     version = platform.registry.champion_at(now)
     if version is None:
@@ -104,7 +105,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
         latent=read(latent.REPORT, day),
         concept=read(concept.REPORT, day),
         history=history,
-        champion=_champion_facts(platform, day, history, is_retraining(context.instance)),
+        champion=champion_facts(platform, day, history, is_retraining(context.instance)),
         policy=platform.policies.retrain,
     )
     version = policy_version(platform.policies.retrain)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import dagster as dg
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.defs.retrain_decision import champion_facts, is_retraining
+
+
+def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, lived_world) -> None:
+    """The challenger of the evening shortens what is new; deciding the day again must not see it."""
+    home = lived.home
+    day = home.day(lived_world.RETRAIN_DAY)
+    facts = champion_facts(home.platform, day, [], False)
+    (first, challenger) = home.platform.event_log.read("model_registered").to_pylist()
+    assert challenger["as_of_date"] == day
+    assert (facts.model_version, facts.trained_as_of) == (first["model_version"], first["as_of_date"])
+    examples = home.platform.warehouse.read(
+        "labelled_examples",
+        start=add_days(first["training_end_date"], 1),
+        end=last_mature_exposure_day(day, lived_world.POLICIES.label.apply_window_days),
+    )
+    assert facts.new_mature_positives == pc.sum(examples["is_applied"]).as_py()
+    after = champion_facts(home.platform, add_days(day, 1), [], True)
+    assert after.new_mature_positives < facts.new_mature_positives
+    assert after.is_retraining_in_flight
+
+
+def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
+    facts = champion_facts(lived.home.platform, lived.home.settings.start_date, [], False)
+    assert (facts.model_version, facts.trained_as_of, facts.new_mature_positives) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "expected"),
+    [
+        ("retraining_job", dg.DagsterRunStatus.STARTING, True),
+        ("retraining_job", dg.DagsterRunStatus.STARTED, True),
+        ("retraining_job", dg.DagsterRunStatus.SUCCESS, False),
+        ("retraining_job", dg.DagsterRunStatus.FAILURE, False),
+        ("daily_lifecycle_job", dg.DagsterRunStatus.STARTED, False),
+    ],
+)
+def test_a_retraining_is_running_whoever_launched_it(instance, job, status, expected) -> None:
+    instance.add_run(dg.DagsterRun(job_name=job, run_id="run", status=status))
+    assert is_retraining(instance) is expected

@@ -1,0 +1,272 @@
+"""The day after the lived ones, in a copy: bad input, no approval, a crash between provider and ledger, a late STOP.
+
+One story, told once for all tests here: exporters leave nine kinds of rubbish beside good files, and truth is garbage;
+the day runs without approval; a person approves and the process dies in the middle of sending; it is started again,
+twice.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.windows import add_days
+from mlife_assets.defs import keys
+
+KILLED_AT = 40
+STOPPED_AT = -1
+
+
+class Killed(BaseException):
+    """The process dies: nothing on our side may catch it."""
+
+
+def replaced(table: pa.Table, row: int, **values: Any) -> pa.Table:
+    """Return three rows with ids of their own, one of them changed."""
+    rows = table.slice(0, 3).to_pylist()
+    for place, one in enumerate(rows):
+        one["event_id"] = event_id("added", *values, place)
+    rows[row].update(values)
+    return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def not_utf8(table: pa.Table) -> pa.Table:
+    """Return rows whose second title is the byte FF."""
+    good = replaced(table, 1, title="?")
+    titles = [value.encode() for value in good["title"].to_pylist()]
+    titles[1] = b"Nurse \xff"
+    offsets = pa.array([0, *accumulate(map(len, titles))], pa.int32())
+    array = pa.StringArray.from_buffers(3, offsets.buffers()[1], pa.py_buffer(b"".join(titles)))
+    return good.set_column(good.schema.get_field_index("title"), "title", array)
+
+
+def leave_rubbish(home: Any, eve: Any) -> dict[tuple[str, str], int]:
+    """Leave bad files beside the good ones of a day; return {(event type, reason): row of the bad one}."""
+    landing: Path = home.settings.landing_folder
+
+    def read(event_type: str) -> pa.Table:
+        (path,) = (landing / event_type / f"dt={eve}").glob("*.parquet")
+        return pq.read_table(path, partitioning=None)
+
+    clicks, applies, jobs, views = read("click"), read("apply"), read("job_posted"), read("impression")
+    late = datetime(2031, 1, 1, tzinfo=UTC)
+    strings = replaced(applies, 1, source="organic")
+    moments = pa.array([f"{eve}T09:00:00Z", "yesterday", f"{eve}T10:00:00Z"])
+    place = strings.schema.get_field_index("occurred_at")
+    again = clicks.slice(0, 1)
+    files = {
+        ("impression", "unreadable_file"): (parquet(views)[: len(parquet(views)) // 2], -1),
+        ("click", "missing_column"): (parquet(replaced(clicks, 1, surface="x").drop_columns(["job_id"])), None),
+        ("apply", "wrong_type"): (parquet(strings.set_column(place, "occurred_at", moments)), 1),
+        ("click", "duplicate_event_id"): (parquet(pa.concat_tables([again, replaced(clicks, 1, position=1)])), 0),
+        ("job_posted", "out_of_range"): (parquet(replaced(jobs, 1, pay_usd_per_hour=-12.5)), 1),
+        ("job_posted", "unknown_enum"): (parquet(replaced(jobs, 1, shift="moonlight")), 1),
+        ("click", "from_future"): (parquet(replaced(clicks, 1, occurred_at=late)), 1),
+        ("job_posted", "invalid_utf8"): (parquet(not_utf8(jobs)), 1),
+        ("hire", "empty_file"): (b"", -1),
+    }
+    for (event_type, reason), (data, _) in files.items():
+        folder = landing / event_type / f"dt={eve}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"z-{reason}.parquet").write_bytes(data)
+    return {key: row for key, (_, row) in files.items()}
+
+
+@dataclass(frozen=True)
+class NextDay:
+    """What happened, in order."""
+
+    day: Any
+    home: Any
+    expected: dict
+    unapproved: dg.ExecuteInProcessResult
+    requests: tuple[Counter, ...]
+    killed_message: str
+    stopped_user: str
+    after: tuple[dg.ExecuteInProcessResult, ...]
+
+
+def sent(home: Any, day: Any) -> Counter:
+    """Return requests by message of a day, from the provider's own log."""
+    plan = set(home.platform.tables.read("message_plan", day)["message_id"].to_pylist())
+    counts = home.platform.gateway.request_counts()
+    return Counter({row["message_id"]: row["requests"] for row in counts.to_pylist() if row["message_id"] in plan})
+
+
+@pytest.fixture(scope="module")
+def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
+    folder = tmp_path_factory.mktemp("next") / "home"
+    home = lived.home.copy_to(folder, lived_world.UNAPPROVED)
+    day = home.day(lived_world.DAYS + 1)
+    eve = add_days(day, -1)
+    with lived_world.moved_story():
+        home.platform.event_source.deliver(eve)
+    expected = leave_rubbish(home, eve)
+    for path in home.settings.truth_folder.rglob("*.parquet"):
+        path.write_bytes(b"no asset reads this")
+    with home.driver() as driver:
+        run = driver.run_day("daily_lifecycle_job", day)
+    run.require_success()
+    with home.instance() as instance:
+        unapproved = {
+            "run": instance.get_run_by_id(run.run_id),
+            "checks": instance.get_records_for_run(
+                run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            ).records,
+            "deliveries": instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES).asset_materialization,
+            "rejected": instance.get_latest_materialization_event(keys.REJECTED_EVENTS).asset_materialization,
+            "landed": instance.get_latest_materialization_event(keys.MARKET_EVENTS).asset_materialization,
+            "ledger": home.platform.ledger.rows(as_of_date=day),
+        }
+    requests = [sent(home, day)]
+
+    approved = lived_world.open_home(folder)
+    assert approved.run_assets(day, keys.MESSAGE_PLAN).success
+    plan = approved.platform.tables.read("message_plan", day).sort_by("message_id")
+    stopped = plan["user_id"][STOPPED_AT].as_py()
+    gateway = approved.platform.gateway
+    moment = approved.platform.sending_time(day) - timedelta(minutes=1)
+    gateway._connection.execute(
+        "INSERT INTO requests (message_id, user_id, phone_hash, outcome, is_accepted, sent_at, inbound_body, "
+        "inbound_at) VALUES ('another_application', ?, 'hash', 'rejected', 0, 0, 'STOP', ?)",
+        (stopped, int(moment.timestamp() * 1e6)),
+    )
+    calls: list[str] = []
+    send = gateway.send
+
+    def dying(message: Any, *, now: datetime) -> Any:
+        accepted = send(message, now=now)
+        calls.append(message.message_id)
+        if len(calls) == KILLED_AT:
+            raise Killed
+        return accepted
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gateway, "send", dying)
+        with pytest.raises(Killed):
+            approved.run_assets(day, keys.MESSAGE_DELIVERIES)
+    requests.append(sent(approved, day))
+    after = []
+    for _ in range(2):
+        restarted = lived_world.open_home(folder)
+        after.append(restarted.run_assets(day, keys.MESSAGE_DELIVERIES))
+        requests.append(sent(restarted, day))
+    return NextDay(day, restarted, expected, unapproved, tuple(requests), calls[-1], stopped, tuple(after))
+
+
+def test_bad_input_is_rejected_with_reason_and_row_and_the_day_goes_on(next_day) -> None:
+    """A truncated file, a missing column, a wrong type, a duplicate, a negative pay, an unknown enum, an event from the
+    future, a text that is not UTF-8, an empty file.
+    """
+    assert next_day.unapproved["run"].is_success
+    table = next_day.unapproved["rejected"].metadata["rejections"]
+    found = {(r.data["event_type"], r.data["reason"]): r.data for r in table.records}
+    assert set(found) == set(next_day.expected)
+    for key, row in next_day.expected.items():
+        assert found[key]["what_to_do"], key
+        if row is None:
+            assert (found[key]["rows"], found[key]["field"]) == (3, "job_id")
+        else:
+            assert (found[key]["rows"], found[key]["example_row"]) == (1, row), key
+    count = sum(row["rows"] for row in found.values())
+    assert next_day.unapproved["rejected"].metadata["dagster/row_count"].value == count == 11
+    assert next_day.unapproved["landed"].metadata["rejected_rows"].value == count
+    names = {key: found[key]["field"] for key in found}
+    assert names["job_posted", "out_of_range"] == "pay_usd_per_hour"
+    assert names["job_posted", "unknown_enum"] == "shift"
+    assert names["job_posted", "invalid_utf8"] == "title"
+
+
+def test_bad_input_is_a_warning_and_no_block(next_day) -> None:
+    evaluations = {
+        record.event_log_entry.dagster_event.asset_check_evaluation_data.check_name: (
+            record.event_log_entry.dagster_event.asset_check_evaluation_data
+        )
+        for record in next_day.unapproved["checks"]
+    }
+    check = evaluations["every_landed_row_is_accepted"]
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.metadata["rejected_rows"].value == 11, check.description
+    assert evaluations["candidate_pairs_come_from_a_sound_day"].passed
+
+
+def test_good_rows_beside_bad_ones_are_taken(next_day) -> None:
+    eve = add_days(next_day.day, -1)
+    log = next_day.home.platform.event_log
+    added = {event_id("added", "pay_usd_per_hour", place) for place in (0, 2)}
+    jobs = set(log.read("job_posted", start=eve, end=eve)["event_id"].to_pylist())
+    assert added <= jobs
+    assert event_id("added", "pay_usd_per_hour", 1) not in jobs
+    titles = log.read("job_posted", start=eve, end=eve)["title"].to_pylist()
+    assert not any("\N{REPLACEMENT CHARACTER}" in title for title in titles)
+    clicks = log.read("click", start=eve, end=eve)
+    assert len(pc.unique(clicks["event_id"])) == clicks.num_rows
+
+
+def test_nothing_is_sent_without_approval(next_day) -> None:
+    """Default policies wait for a person: the plan is there, no text left and no row is in the ledger."""
+    assert next_day.requests[0].total() == 0
+    assert next_day.unapproved["ledger"] == []
+    metadata = next_day.unapproved["deliveries"].metadata
+    assert metadata["approved"].value is False
+    assert "auto_approve_within_limits is off; a person approves" in metadata["why_not"].value
+
+
+def test_a_crash_between_provider_and_ledger_texts_nobody_twice(next_day) -> None:
+    """Invariant 7 at the asset: the text in flight is ambiguous, never sent again, and all others go out once."""
+    _, killed, resumed, again = next_day.requests
+    assert killed.total() == KILLED_AT
+    assert killed[next_day.killed_message] == 1
+    assert max(resumed.values()) <= 2, "only a request that was throttled may be repeated"
+    assert again == resumed, "a day that was sent is not sent again"
+    assert next_day.home.platform.gateway.duplicate_sends() == 0
+    assert resumed[next_day.killed_message] == 1
+    rows = {row.message_id: row.state for row in next_day.home.platform.ledger.rows(as_of_date=next_day.day)}
+    assert rows[next_day.killed_message] in (SendState.AMBIGUOUS, SendState.ACCEPTED)
+    assert not {SendState.LEASED, SendState.SUBMITTING, SendState.APPROVED} & set(rows.values())
+    first, second = (
+        result.asset_materializations_for_node("messages__message_deliveries")[0].metadata for result in next_day.after
+    )
+    assert first["recovered"].value == 1
+    assert first["dagster/row_count"].value > 0
+    assert second["dagster/row_count"].value == 0
+    assert second["recovered"].value == 0
+
+
+def test_a_stop_that_nobody_read_yet_still_counts(next_day) -> None:
+    """It came a minute before sending, after the plan was made; the sensor had no chance."""
+    home, day = next_day.home, next_day.day
+    rows = {row.user_id: row for row in home.platform.ledger.rows(as_of_date=day)}
+    row = rows[next_day.stopped_user]
+    assert row.state == SendState.SUPPRESSED
+    assert next_day.requests[-1][row.message_id] == 0
+    suppressed = home.platform.event_log.read("message_suppressed", start=day, end=day).to_pylist()
+    (reason,) = [one["reason"] for one in suppressed if one["message_id"] == row.message_id and one["stage"] == "send"]
+    assert reason == "inbound_stop"
+
+
+def test_nothing_on_the_platform_reads_truth(next_day) -> None:
+    """The whole day ran, and texts were sent, on a world whose truth tables are garbage."""
+    tables = list(next_day.home.settings.truth_folder.rglob("*.parquet"))
+    assert len(tables) > 40
+    assert {path.read_bytes() for path in tables} == {b"no asset reads this"}
