@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
-from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES
+from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 from mlife_assets.core.ports import Clock, ObjectStore
 from mlife_assets.core.raw_rows import json_as_table
 from mlife_assets.core.validation import REJECTED_SCHEMA, Reason, Validated, rejected_file, validate
@@ -114,8 +114,14 @@ class Ingest:
         clock: Clock,
         *,
         lookback_days: int = DUPLICATE_LOOKBACK_DAYS,
+        not_before: datetime | None = None,
     ) -> None:
-        """Read from `landing`, write to `lake`; look for duplicates `lookback_days` back from the landing day."""
+        """Read from `landing`, write to `lake`; look for duplicates `lookback_days` back from the landing day.
+
+        `not_before` is when a late file became known: rows that claim to have been observed earlier get this time, so
+        that what was built meanwhile stays true.
+        """
+        self._not_before = not_before
         self._landing = landing
         self._lake = lake
         self._log = ParquetEventLog(lake)
@@ -196,11 +202,20 @@ class Ingest:
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
         result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=known)
         is_new = pc.invert(pc.is_in(result.accepted.column("event_id"), value_set=own_ids))
-        self._log.append(event_type, result.accepted.filter(is_new), writer=WRITER, batch=batch)
+        new = self._as_known(result.accepted.filter(is_new))
+        self._log.append(event_type, new, writer=WRITER, batch=batch)
         rejected = result.rejected
         if rows is not None:
             rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
         return _Outcome(result.accepted.num_rows, rejected, result.extra_columns)
+
+    def _as_known(self, rows: pa.Table) -> pa.Table:
+        """Return rows with `observed_at` no earlier than when a late file became known."""
+        if self._not_before is None:
+            return rows
+        place = rows.schema.get_field_index("observed_at")
+        known = pc.max_element_wise(rows["observed_at"], pa.scalar(self._not_before, TIMESTAMP))
+        return rows.set_column(place, rows.schema.field(place), known)
 
     def _files(self, event_type: str, day: date, batch: str) -> tuple[list[LogFile], list[LogFile]]:
         """Return the log files that came from the same bytes, and the others in reach of the duplicate search."""

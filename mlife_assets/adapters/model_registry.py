@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -139,11 +139,21 @@ class ModelRegistry:
         return history[-1].model_version if history else None
 
     def promote(self, model_version: str, *, actor: str, reason: str, now: datetime) -> None:
-        """Make a registered version the champion. Raises NotFoundError or IntegrityError when it cannot be loaded."""
+        """Make a registered version the champion; it takes effect after everything that was recorded before.
+
+        Raises:
+            NotFoundError: there is no such version.
+            IntegrityError: it cannot be loaded.
+        """
         self.load(model_version)
-        previous = self.champion_at(now)
+        history = self.history()
+        previous = history[-1].model_version if history else None
+        if any(reign.model_version == model_version and reign.since >= now for reign in history):
+            return
         if previous == model_version:
             return
+        if history:
+            now = max(now, history[-1].since + timedelta(seconds=1))
         self._record("model_promoted", model_version, previous, actor, reason, now)
 
     def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:

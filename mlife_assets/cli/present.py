@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OPERATOR_DELAY = timedelta(hours=4)
 STEP = timedelta(seconds=1)
+PLAN_REPORT = "message_plan"
 ACTS = ("sending_paused", "sending_resumed", "model_promoted", "model_rolled_back")
 
 
@@ -33,9 +34,17 @@ def newest_day(platform: Platform) -> date | None:
 
 
 def next_day(platform: Platform) -> date:
-    """Return the day after the newest decided one, at first the first lived day."""
+    """Return the day after the newest decided one, at first the first lived day.
+
+    A day that was decided and not blocked, but never planned, was cut off: it comes again.
+    """
     newest = newest_day(platform)
-    return platform.settings.first_lived_date if newest is None else add_days(newest, 1)
+    if newest is None:
+        return platform.settings.first_lived_date
+    decided = platform.event_log.read("retrain_decided", columns=["as_of_date", "verdict"]).to_pylist()
+    is_blocked = any(row["as_of_date"] == newest and row["verdict"] == "block" for row in decided)
+    is_planned = newest in platform.tables.report_days(PLAN_REPORT)
+    return add_days(newest, 1) if is_blocked or is_planned else newest
 
 
 def operator_time(platform: Platform) -> datetime:

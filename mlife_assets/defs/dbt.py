@@ -21,6 +21,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
 from mlife_assets.defs.resources import Platform
 
+LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 WRITTEN_HERE = {
     "prediction": keys.MESSAGE_PLAN,
     "message_suppressed": keys.MESSAGE_PLAN,
@@ -69,9 +70,10 @@ def _build(
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
     settings.export_to_dbt()
+    windows = {name: getattr(platform.policies.label, name) for name in LABEL_WINDOWS}
     selection = sorted(key.path[-1] for key in context.selected_asset_keys)
     manifest = ensure_manifest(project)
-    for event in build(project, selection, variables, settings.home / "dbt"):
+    for event in build(project, selection, {**variables, **windows}, settings.home / "dbt"):
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
 

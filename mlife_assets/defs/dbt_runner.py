@@ -64,7 +64,7 @@ def ensure_manifest(project: Path) -> Path:
 
 
 def build(
-    project: Path, selection: Sequence[str], variables: Mapping[str, str], work_folder: Path
+    project: Path, selection: Sequence[str], variables: Mapping[str, str | int], work_folder: Path
 ) -> Iterator[dict[str, Any]]:
     """Build `selection` and yield dbt's events as dictionaries, in order, when it is done.
 

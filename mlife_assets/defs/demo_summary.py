@@ -23,9 +23,10 @@ from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs.contenders import cohort_days, gate_examples, model_contender
-from mlife_assets.defs.events import INGEST_REPORT
 from mlife_assets.defs.metrics import experiment_total
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.quality_gate import quarantined_days
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.retrain_decision import decision_rows
 from mlife_assets.market.truth import oracle_apply_probability, read_truth
 
 SUMMARY_FILE = "summary.json"
@@ -40,6 +41,8 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     first = platform.settings.first_lived_date
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
     days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= mature]
+    faulty = quarantined_days(platform)
+    days = [day for day in days if day not in faulty]
     if not days:
         return None
     cohorts = cohort_days(platform, days)
@@ -84,7 +87,9 @@ def _counts(platform: Platform, event_type: str, column: str, first: date) -> di
 def _messages(platform: Platform, first: date) -> dict[str, Any]:
     statuses = platform.event_log.read("message_status", start=first, columns=["message_id", "status"])
     delivered = statuses.filter(pc.equal(statuses["status"], "delivered"))["message_id"]
-    ambiguous = statuses.filter(pc.equal(statuses["status"], "ambiguous"))["message_id"]
+    settled = statuses.filter(pc.field("status").isin(["accepted", "delivered", "undelivered"]))["message_id"]
+    lost = statuses.filter(pc.equal(statuses["status"], "ambiguous"))["message_id"]
+    ambiguous = lost.filter(pc.invert(pc.is_in(lost, value_set=settled.combine_chunks())))
     planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "as_of_date"])
     submitted = platform.event_log.read("message_submitted", start=first, columns=["message_id"])["message_id"]
     return {
@@ -137,7 +142,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
         "map_at_10": map_comparison(platform, last_day),
         "decisions": [
             {"date": row["as_of_date"], "verdict": row["verdict"], "reasons": row["sentences"], "codes": row["codes"]}
-            for row in platform.event_log.read("retrain_decided").to_pylist()
+            for row in decision_rows(platform)
         ],
         "promotions": [
             {

@@ -7,6 +7,7 @@ Concept: the demo lives through the same jobs, checks and sensors that `dagster 
 request's `run_key` is honoured exactly as by the daemon: a key that has a run, whatever became of it, never runs again.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,7 @@ from mlife_assets.core.errors import PermanentError
 from mlife_assets.defs.partitions import range_tags
 
 SENSOR_ROUNDS_MAXIMUM = 10
+DRIVER_TAG = "mlife/driver_pid"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The console belongs to the caller; every line is in the run's own log."""
 
@@ -59,6 +61,7 @@ class LifecycleDriver:
         self._repository = definitions.get_repository_def()
         self._resources = dict(definitions.resources or {})
         self._instance = instance
+        _fail_orphans(instance)
 
     def run_range(self, job_name: str, first: date, last: date) -> JobRun:
         """Run one job once over the partitions from `first` to `last`."""
@@ -120,7 +123,7 @@ class LifecycleDriver:
         result = self._definitions.resolve_job_def(job_name).execute_in_process(
             instance=self._instance,
             partition_key=partition_key,
-            tags=dict(tags),
+            tags={**tags, DRIVER_TAG: str(os.getpid())},
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -132,6 +135,26 @@ class LifecycleDriver:
             failed_steps=tuple(event.step_key or "" for event in failures),
             errors=tuple(_root_cause(event) for event in failures),
         )
+
+
+def _fail_orphans(instance: dg.DagsterInstance) -> None:
+    """Fail the runs of drivers that were killed, and free what they held: nobody else would, without a daemon."""
+    unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
+        pid = run.tags.get(DRIVER_TAG)
+        if pid is not None and not _is_alive(int(pid)):
+            instance.report_run_failed(run, f"The process {pid} that ran it is gone.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:

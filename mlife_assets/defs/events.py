@@ -20,10 +20,9 @@ from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days, run_days
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 
 GROUP = "events"
-INGEST_REPORT = "ingest"
 
 
 @dg.asset(

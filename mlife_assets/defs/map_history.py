@@ -13,6 +13,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.defs.contenders import cohort_days, gate_examples, model_contender
+from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
 
 REPORT = "map_by_day"
@@ -34,7 +35,8 @@ def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
     """Return the realised MAP of mature days; days with too few applies are left out."""
     known = set(platform.tables.report_days(REPORT))
     found = []
-    for day in days:
+    faulty = quarantined_days(platform)
+    for day in (one for one in days if one not in faulty):
         if day not in known:
             platform.tables.write_report(REPORT, day, _measured(platform, day))
         report = platform.tables.read_report(REPORT, day)

@@ -14,7 +14,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
+from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.messaging.approve import approve, refusals
 from mlife_assets.core.messaging.eligibility import recent_since
 from mlife_assets.core.messaging.events import approval_events, plan_events
@@ -22,13 +22,14 @@ from mlife_assets.core.messaging.plan import MessagePlan, build_plan
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import LedgerRow
+from mlife_assets.core.windows import days_between
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
-from mlife_assets.defs.quality_gate import quality_report
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.quality_gate import quality_report, require_sound_day
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 
 GROUP = "messages"
 PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
@@ -60,6 +61,8 @@ WORKER = "daily"
 def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plan the day, log the decision and everything it was chosen from."""
     day = only_day(context)
+    _require_present_day(platform, day)
+    require_sound_day(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
     scores = platform.tables.read(SCORES_TABLE, day)
     users = platform.warehouse.read("user_features", as_of=day)
@@ -113,13 +116,22 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     )
 
 
+def _require_present_day(platform: Platform, day: date) -> None:
+    """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
+    newest = max(platform.tables.report_days(INGEST_REPORT), default=day)
+    if day < newest:
+        raise GateClosedError(f"{day} is over, {newest} was landed; texts are planned and sent for the newest day only")
+
+
 def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa.Table:
-    """Return texts that the event log knows of and the ledger may not: those of other applications and tools."""
+    """Return texts that the event log knows of and the ledger does not: those of other applications and tools."""
     columns = ["user_id", "as_of_date", "campaign"]
-    planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "plan_id"])
-    own = platform.tables.days(PLANNED_TABLE)
-    foreign = planned.filter(pc.invert(pc.is_in(planned["as_of_date"], value_set=pa.array(own, pa.date32()))))
-    return foreign.select(columns).cast(RECENT_SCHEMA)
+    planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "message_id"])
+    own = [row.message_id for day in days_between(since, until) for row in platform.ledger.rows(as_of_date=day)]
+    for day in (one for one in platform.tables.days(PLANNED_TABLE) if since <= one <= until):
+        own += platform.tables.read(PLANNED_TABLE, day)["message_id"].to_pylist()
+    is_own = pc.is_in(planned["message_id"], value_set=pa.array(own, pa.string()))
+    return planned.filter(pc.invert(is_own)).select(columns).cast(RECENT_SCHEMA)
 
 
 def read_plan(platform: Platform, day: date) -> MessagePlan:
@@ -160,12 +172,9 @@ def _quality_verdict(platform: Platform, day: date) -> bool | None:
 def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Approve the plan if policy allows, then dispatch. Without approval nothing is sent and the plan waits."""
     day = only_day(context)
+    _require_present_day(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
     plan = read_plan(platform, day)
-    if plan.as_of_date != day:
-        raise UpstreamMismatchError(
-            f"the stored plan is of {plan.as_of_date}; materialize message_plan for {day} again"
-        )
     is_quality_ok = _quality_verdict(platform, day)
     refused = refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
     if refused:

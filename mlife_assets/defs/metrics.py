@@ -39,6 +39,7 @@ from mlife_assets.defs.map_history import MapDay, map_by_day
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.retrain_decision import decision_rows
 
 GROUP = "metrics"
 PAGE = "dashboard/index.html"
@@ -83,7 +84,7 @@ def _performance(platform: Platform, name: str) -> tuple[DailyValue, ...]:
 def _decisions(platform: Platform) -> tuple[Decision, ...]:
     return tuple(
         Decision(row["as_of_date"], row["verdict"], tuple(row["sentences"]), tuple(row["codes"]), row["model_version"])
-        for row in platform.event_log.read("retrain_decided").to_pylist()
+        for row in decision_rows(platform)
     )
 
 

@@ -40,7 +40,7 @@ from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.monitoring_inputs import sampled_pairs, scored_examples
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.defs.quality_gate import quality_check, quarantined_days
+from mlife_assets.defs.quality_gate import quality_check, quarantined_days, require_sound_day
 from mlife_assets.defs.resources import Platform
 
 GROUP = "model"
@@ -112,6 +112,7 @@ def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
 def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Fit and register the challenger of this day."""
     day = only_day(context)
+    require_sound_day(platform, day)
     artifact = fit_model(_training_set(platform, day), platform.policies.training)
     version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
     platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
@@ -147,8 +148,10 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     """Run the gate once for the challenger of this day."""
     day = only_day(context)
     policies = platform.policies
-    days = gate_days(day, policies.label, policies.promotion)
-    examples, pairs = gate_examples(cohort_days(platform, days))
+    faulty = quarantined_days(platform)
+    days = [one for one in gate_days(day, policies.label, policies.promotion) if one not in faulty]
+    cohorts = cohort_days(platform, days)
+    examples, pairs = gate_examples(cohorts)
     version = challenger_version(platform, day)
     champion = platform.registry.champion_at(platform.run_time(day))
     judged = scored_examples(
@@ -181,6 +184,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "outcome": decision.outcome,
             "model_version": version,
             "champion_version": champion or "none",
+            "cohort_users": sum(cohort.cohort_users for cohort in cohorts),
             "users_with_positives": decision.users_with_positives,
             "comparisons": table(comparisons),
             "sentences": sentences(decision.sentences),
@@ -256,6 +260,7 @@ def _promotion_event(platform: Platform, day: date, report: dict[str, Any]) -> p
 def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Record the verdict and, where the gate opened, promote."""
     day = only_day(context)
+    require_sound_day(platform, day)
     report = platform.tables.read_report(PROMOTION_REPORT, day)
     version, now = challenger_version(platform, day), platform.retraining_time(day)
     platform.event_log.append("promotion_decided", _promotion_event(platform, day, report), writer=WRITER)

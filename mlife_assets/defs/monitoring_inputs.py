@@ -19,8 +19,8 @@ from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.events import INGEST_REPORT
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.quality_gate import quarantined_days
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
@@ -97,10 +97,13 @@ def write_reference(platform: Platform, day: date, reference: MonitoringReferenc
 def scored_examples(platform: Platform, model_version: str, first: date, last: date) -> pa.Table:
     """Return mature exposures of [first, last] that no policy of ours exploited, scored by a model version.
 
+    Days whose features were faulty are left out.
+
     Columns: those of `labelled_examples` with derived features, `probability` and `is_positive`.
     """
     mart = platform.warehouse.read("labelled_examples", start=first, end=last)
-    unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]))
+    faulty = pa.array(quarantined_days(platform), pa.date32())
+    unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
     examples = pair_features(unbiased)
     scorer = platform.scorer(model_version)
     scores = scorer.score(feature_matrix(examples, scorer.feature_spec))

@@ -18,12 +18,12 @@ from mlife_assets.core.ids import event_id, prediction_id
 from mlife_assets.core.inference.candidates import candidate_pairs as find_candidate_pairs
 from mlife_assets.core.inference.exploration import explore
 from mlife_assets.core.inference.features import feature_hashes, feature_matrix, pair_features
-from mlife_assets.core.policies import policy_version
+from mlife_assets.core.messaging.plan import plan_policy_version
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.defs.quality_gate import quality_check
+from mlife_assets.defs.quality_gate import quality_check, require_sound_day
 from mlife_assets.defs.resources import Platform
 
 GROUP = "predictions"
@@ -76,6 +76,7 @@ def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourcePara
 def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Score the day's candidates with the champion of that moment."""
     day = only_day(context)
+    require_sound_day(platform, day)
     scorer = platform.champion_scorer(day)
     pairs = platform.tables.read(CANDIDATES_TABLE, day)
     matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
@@ -148,7 +149,7 @@ def log_predictions(platform: Platform, day: date, scored: pa.Table, now: dateti
         "features": pa.ListArray.from_arrays(
             pa.array(np.arange(count + 1) * matrix.shape[1], pa.int32()), pa.array(matrix.ravel())
         ),
-        "policy_version": pa.array([policy_version(platform.policies.messaging)] * count),
+        "policy_version": pa.array([plan_policy_version(platform.policies.messaging)] * count),
     }
     arrays = [
         columns[field.name] if field.name in columns else scored[field.name].cast(field.type)

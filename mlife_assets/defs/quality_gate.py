@@ -11,6 +11,7 @@ from datetime import date
 
 import dagster as dg
 
+from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.defs.partitions import run_days
@@ -26,6 +27,24 @@ def quarantined_days(platform: Platform) -> list[date]:
     """Return the days whose quality report failed: their features must not train or stand for normality."""
     days = platform.tables.report_days(REPORT)
     return [day for day in days if quality_report(platform, day).status != "ok"]
+
+
+def require_sound_day(platform: Platform, day: date) -> None:
+    """Refuse to act on a day whose quality report failed or does not exist: checks gate only their own run.
+
+    Before the first promotion there is no reference and thus no report, and nothing to refuse.
+
+    Raises:
+        GateClosedError: the day is not known to be sound.
+    """
+    if platform.registry.champion_at(platform.run_time(day)) is None:
+        return
+    try:
+        report = quality_report(platform, day)
+    except NotFoundError as error:
+        raise GateClosedError(f"data quality of {day} is unknown: {error}") from error
+    if report.status != "ok":
+        raise GateClosedError(f"data quality of {day} is not sound: {report.sentence}")
 
 
 def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.AssetChecksDefinition:

@@ -42,7 +42,7 @@ from mlife_assets.settings import Settings
 SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)
 OUTCOMES_DELAY = timedelta(hours=3)
-INGEST_TIME = timedelta(hours=23, minutes=59)
+INGEST_REPORT = "ingest"
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,11 @@ class Platform:
         return run_time(day) + OUTCOMES_DELAY
 
     def ingest_at(self, day: date) -> Ingest:
-        """Return the ingest of partition `day`."""
-        return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)))
+        """Return the ingest of partition `day`; what arrives after later days were landed is known only since then."""
+        newest = max(self.tables.report_days(INGEST_REPORT), default=day)
+        if newest <= day:
+            return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)))
+        return Ingest(self.landing, self.lake, SimulatedClock(run_time(newest)), not_before=run_time(newest))
 
     def champion_version(self, day: date) -> str:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""

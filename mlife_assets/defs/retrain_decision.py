@@ -4,10 +4,11 @@ Belongs here: gathering what the governor needs, recording its decision. Does no
 (`core.monitoring.governor`), launching a run (`sensors`).
 
 Concept: the verdict is an event, and history is a fold over those events; a day that is decided again from the same
-reports records the same event.
+reports records the same event, from others a later one, which then counts.
 """
 
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -19,7 +20,8 @@ from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.training.training_set import gate_days, last_training_day
+from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import plot, sentences
 from mlife_assets.defs.ownership import OWNERS
@@ -30,8 +32,14 @@ GROUP = "monitoring"
 WRITER = "governor"
 
 
+def decision_rows(platform: Platform) -> list[dict[str, Any]]:
+    """Return one `retrain_decided` event per day, the one that was decided last, oldest day first."""
+    rows = platform.event_log.read("retrain_decided").to_pylist()
+    by_day = {row["as_of_date"]: row for row in sorted(rows, key=lambda row: (row["observed_at"], row["event_id"]))}
+    return [by_day[day] for day in sorted(by_day)]
+
+
 def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
-    rows = platform.event_log.read("retrain_decided", end=add_days(day, -1)).to_pylist()
     return [
         RetrainDecision(
             as_of_date=row["as_of_date"],
@@ -40,8 +48,18 @@ def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
             sentences=tuple(row["sentences"]),
             model_version=row["model_version"],
         )
-        for row in rows
+        for row in decision_rows(platform)
+        if row["as_of_date"] < day
     ]
+
+
+def _time_of_decision(platform: Platform, day: date, decision_id: str) -> datetime:
+    """Return when the decision is recorded: after an earlier, different one of the same day."""
+    rows = [row for row in platform.event_log.read("retrain_decided").to_pylist() if row["as_of_date"] == day]
+    same = [row["observed_at"] for row in rows if row["decision_id"] == decision_id]
+    if same:
+        return max(same)
+    return max([platform.run_time(day), *(row["observed_at"] + timedelta(seconds=1) for row in rows)])
 
 
 def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
@@ -56,9 +74,10 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     newest = registered[version]
     retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
-    mature = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+    label, promotion = platform.policies.label, platform.policies.promotion
+    usable = last_training_day(gate_days(day, label, promotion)[0], label)
     new = platform.warehouse.read(
-        "labelled_examples", start=add_days(trained_until, 1), end=mature, columns=["is_applied"]
+        "labelled_examples", start=add_days(trained_until, 1), end=usable, columns=["is_applied"]
     )
     positives = int(pc.sum(new["is_applied"]).as_py() or 0)
     return ChampionFacts(
@@ -95,7 +114,6 @@ def is_retraining(instance: dg.DagsterInstance) -> bool:
 def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Decide, record the decision as an event, and show the history."""
     day = only_day(context)
-    now = platform.run_time(day)
     history = _decisions_before(platform, day)
     read = platform.read_monitoring_report
     decision = decide(
@@ -110,6 +128,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     )
     version = policy_version(platform.policies.retrain)
     decision_id = "dec_" + digest(("decision", day, decision.verdict, *decision.codes, decision.model_version, version))
+    now = _time_of_decision(platform, day, decision_id)
     row = {
         "event_id": event_id("retrain_decided", decision_id),
         "occurred_at": now,

@@ -14,15 +14,15 @@ import dagster as dg
 
 from mlife_assets.core.ids import digest
 from mlife_assets.core.messaging.states import SendState
-from mlife_assets.core.monitoring.trigger import DecisionFacts, RunState, outstanding_retrainings
+from mlife_assets.core.monitoring.trigger import ATTEMPTS_MAXIMUM, DecisionFacts, RunState, outstanding_retrainings
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
-from mlife_assets.defs.events import INGEST_REPORT
 from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import is_retraining
 
 DECISION_TAG = "mlife/decision_id"
+CAUSE_TAG = "mlife/cause"
 DECISIONS_SEEN = 60
 INTERVAL_SECONDS = 30
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -45,15 +45,25 @@ def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
     return sorted(found.values(), key=lambda facts: facts.as_of_date)
 
 
-def _run_states(instance: dg.DagsterInstance, decision_ids: list[str]) -> dict[str, list[RunState]]:
+def _run_states(instance: dg.DagsterInstance, tag: str, values: list[str]) -> dict[str, list[RunState]]:
+    """Return the states of the runs that carry each value of a tag, oldest first."""
     states: dict[str, list[RunState]] = defaultdict(list)
-    for decision_id in decision_ids:
-        for run in reversed(instance.get_runs(filters=dg.RunsFilter(tags={DECISION_TAG: decision_id}))):
+    for value in values:
+        for run in reversed(instance.get_runs(filters=dg.RunsFilter(tags={tag: value}))):
             if run.status in _FAILED:
-                states[decision_id].append("failed")
+                states[value].append("failed")
             else:
-                states[decision_id].append("succeeded" if run.status == dg.DagsterRunStatus.SUCCESS else "active")
+                states[value].append("succeeded" if run.status == dg.DagsterRunStatus.SUCCESS else "active")
     return states
+
+
+def _next_request(instance: dg.DagsterInstance, cause: str, day: date) -> dg.RunRequest | None:
+    """Return the request of the next attempt for `cause`; None when a run settles it or it failed too often."""
+    states = _run_states(instance, CAUSE_TAG, [cause])[cause]
+    if len(states) >= ATTEMPTS_MAXIMUM or any(state != "failed" for state in states):
+        return None
+    key = f"{cause}-attempt-{len(states) + 1}"
+    return dg.RunRequest(run_key=key, partition_key=day.isoformat(), tags={CAUSE_TAG: cause})
 
 
 @dg.sensor(
@@ -66,7 +76,7 @@ def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorRes
     """Ask for the oldest retraining run that a decision still needs, one at a time."""
     decisions = _decisions(context.instance)
     wanted = [decision.decision_id for decision in decisions if decision.verdict == "retrain"]
-    outlook = outstanding_retrainings(decisions, _run_states(context.instance, wanted))
+    outlook = outstanding_retrainings(decisions, _run_states(context.instance, DECISION_TAG, wanted))
     if outlook.exhausted:
         context.log.error(outlook.sentence)
     if not outlook.requests:
@@ -91,21 +101,29 @@ def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorRes
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Lands files that arrived after the daily run of their day.",
 )
-def landed_files_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult | dg.SkipReason:
+def landed_files_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
     """Ask for an ingest of every landed day whose files are not those that were ingested."""
     files: dict[str, list[str]] = defaultdict(list)
     for key in platform.landing.list(""):
         parts = key.split("/")
         if len(parts) == 3 and not parts[2].startswith(("_", ".")):
             files[parts[1]].append(key)
-    requests = []
+    requests: list[dg.RunRequest] = []
     for day in platform.tables.report_days(INGEST_REPORT):
         landed = files[f"dt={add_days(day, -1).isoformat()}"]
         known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
         if len(landed) > known:
-            key = f"ingest-{day.isoformat()}-{digest(landed, 12)}"
-            requests.append(dg.RunRequest(run_key=key, partition_key=day.isoformat()))
-    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("every landed file was ingested")
+            cause = f"ingest-{day.isoformat()}-{digest(landed, 12)}"
+            request = _next_request(context.instance, cause, day)
+            if request is not None:
+                requests.append(request)
+    return (
+        dg.SensorResult(run_requests=requests)
+        if requests
+        else dg.SkipReason("every landed file was ingested, or its ingest runs")
+    )
 
 
 @dg.sensor(
@@ -114,7 +132,9 @@ def landed_files_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads replies and delivery receipts as soon as the provider has some.",
 )
-def inbound_texts_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult | dg.SkipReason:
+def inbound_texts_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
     """Ask for a reading when replies are unread, or receipts of unsettled sends are there, as of the newest day."""
     lived = platform.tables.report_days(INGEST_REPORT)
     if not lived:
@@ -130,8 +150,11 @@ def inbound_texts_sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResul
     )
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
-    key = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, partition_key=day.isoformat())])
+    cause = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
+    request = _next_request(context.instance, cause, day)
+    if request is None:
+        return dg.SkipReason(f"{cause} is being read, or its reading failed {ATTEMPTS_MAXIMUM} times; see the runs")
+    return dg.SensorResult(run_requests=[request])
 
 
 @dg.run_failure_sensor(

@@ -8,9 +8,8 @@ import pytest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.events import INGEST_REPORT
 from mlife_assets.defs.monitoring_inputs import landed_counts, landed_history, sampled_pairs, scored_examples
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

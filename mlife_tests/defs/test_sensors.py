@@ -17,8 +17,7 @@ from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import LedgerRow, OutboundMessage
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys, sensors
-from mlife_assets.defs.events import INGEST_REPORT
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

@@ -35,9 +35,11 @@ maturing as (
 
 clicked as (
 
-    select exposure_id, min(available_date) as available_date
-    from clicks
-    group by exposure_id
+    select distinct maturing.exposure_id
+    from maturing
+    inner join clicks on maturing.exposure_id = clicks.exposure_id
+    where clicks.available_date <= maturing.label_mature_date
+    and clicks.occurred_at <= maturing.occurred_at + interval {{ var('click_window_days') }} day
 
 ),
 
@@ -67,7 +69,7 @@ labelled as (
         maturing.impression_position,
 
         ---------- booleans
-        coalesce(clicked.available_date <= maturing.label_mature_date, false) as is_clicked,
+        clicked.exposure_id is not null as is_clicked,
         applied.exposure_id is not null as is_applied,
 
         ---------- dates

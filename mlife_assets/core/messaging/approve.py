@@ -14,9 +14,9 @@ from datetime import date
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.messaging.plan import MessagePlan
+from mlife_assets.core.messaging.plan import MessagePlan, plan_policy_version
 from mlife_assets.core.messaging.segments import segments
-from mlife_assets.core.policies import MessagingPolicy, policy_version
+from mlife_assets.core.policies import MessagingPolicy
 
 CONSOLE = "console"
 APPROVED_BY_POLICY = "policy:auto_approve_within_limits"
@@ -46,9 +46,9 @@ def refusals(
         found.append(f"the gateway is {gateway_name!r}, and only {CONSOLE!r} is approved automatically")
     if is_quality_ok is not True:
         found.append("data quality failed" if is_quality_ok is False else "data quality is unknown")
-    if plan.policy_version != policy_version(policy):
+    if plan.policy_version != plan_policy_version(policy):
         found.append(
-            f"the plan was made under {plan.policy_version}, not the present {policy_version(policy)}; plan again"
+            f"the plan was made under {plan.policy_version}, not the present {plan_policy_version(policy)}; plan again"
         )
     if planned.num_rows > policy.maximum_messages_per_day:
         found.append(f"{planned.num_rows} texts exceed the daily budget of {policy.maximum_messages_per_day}")

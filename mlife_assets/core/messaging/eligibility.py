@@ -4,8 +4,10 @@ Belongs here: consent, suppression, place and hours, holdout, frequency caps. Do
 (`assignment`).
 
 Concept: unknown means no. Rules run in one fixed order and the first that fails names the reason. The rules before
-`holdout` cannot depend on what we sent, so they define who takes part in the experiment (intention to treat);
-frequency caps come after it, since only the treated can hit them.
+`holdout` define who takes part in the experiment; frequency caps come after it, since only the treated can hit them. A
+STOP to our own text ends new exposures of the treated only, so the readout counts a user from the first exposure on,
+whatever follows (intention to treat). Over the whole experiment that is exact; a single week leaves out people who
+stopped before it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ before anyone is assigned anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -103,6 +103,11 @@ class MessagePlan:
         return float(np.sum(self.planned["expected_value_usd"].to_numpy()))
 
 
+def plan_policy_version(policy: MessagingPolicy) -> str:
+    """Return the hash of what shapes a plan: whether it may be approved automatically does not."""
+    return policy_version(replace(policy, auto_approve_within_limits=False))
+
+
 def word_jobs(
     jobs: pa.Table, policy: MessagingPolicy, link_base: str = DEFAULT_BASE
 ) -> tuple[dict[str, Wording], tuple[tuple[str, str], ...]]:
@@ -190,7 +195,7 @@ def _planned_table(
     user_ids, job_ids = chosen["user_id"].to_pylist(), chosen["job_id"].to_pylist()
     messages = [message_id(user_id, policy.campaign, as_of) for user_id in user_ids]
     bodies = [worded[job].body(message) for job, message in zip(job_ids, messages, strict=True)]
-    version, count = policy_version(policy), len(messages)
+    version, count = plan_policy_version(policy), len(messages)
     texts = [part for row in zip(messages, job_ids, bodies, strict=True) for part in row]
     plan_id = "pln_" + digest(("plan", policy.campaign, as_of.isoformat(), version, *texts))
     places = pc.index_in(chosen["user_id"], value_set=users["user_id"].combine_chunks())
@@ -284,4 +289,5 @@ def build_plan(
     exposed = pa.table(
         [ids.filter(pa.array(eligibility.is_exposed)), pa.array(arms.tolist(), pa.string())], schema=EXPOSED_SCHEMA
     )
-    return MessagePlan(plan_id, policy.campaign, as_of, policy_version(policy), planned, suppressed, exposed, refused)
+    version = plan_policy_version(policy)
+    return MessagePlan(plan_id, policy.campaign, as_of, version, planned, suppressed, exposed, refused)

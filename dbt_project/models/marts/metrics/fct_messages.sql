@@ -93,7 +93,9 @@ final as (
         coalesce(statuses.status = 'delivered', false) as is_delivered,
         conversions.first_clicked_at is not null as is_clicked,
         conversions.first_applied_at is not null as is_applied,
-        conversions.first_hired_at is not null as is_hired,
+        coalesce(
+            conversions.first_hired_at <= planned.planned_at + interval {{ var('hire_window_days') }} day, false
+        ) as is_hired,
 
         ---------- dates
         planned.as_of_date,

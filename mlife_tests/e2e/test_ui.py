@@ -1,0 +1,132 @@
+"""What a person sees in the Dagster UI after the lived days, in headless Chromium."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+pytestmark = pytest.mark.browser
+
+GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics"}
+START_SECONDS, STOP_SECONDS, WAIT_MILLISECONDS = 120.0, 30.0, 30_000
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def url(lived, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a copy of the lived home as `make dev` does, and require that the server stops by itself when asked."""
+    folder = tmp_path_factory.mktemp("ui")
+    home = lived.home.copy_to(folder / "home").folder
+    port = free_port()
+    command = ["dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    environment = {**os.environ, "DAGSTER_HOME": str(home / "dagster"), "MLIFE_HOME": str(home)}
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=repository,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/server_info", server, folder / "server.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(server.pid, signal.SIGINT)
+            try:
+                assert server.wait(STOP_SECONDS) == 0, (folder / "server.log").read_text()
+            finally:
+                if server.poll() is None:
+                    os.killpg(server.pid, signal.SIGKILL)
+                    server.wait()
+
+
+def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if requests.get(address, timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            assert server.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def page(browser: Any, url: str) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 2400, "height": 1500})
+    page.set_default_timeout(WAIT_MILLISECONDS)
+    yield page
+    page.close()
+
+
+def shown(page: Any) -> set[str]:
+    """Return what is drawn on the canvas of the graph: groups, and assets where the zoom shows them."""
+    return {node.text_content() or "" for node in page.locator("foreignObject").all()} - {""}
+
+
+def test_the_graph_shows_all_groups_and_their_assets(page, url, tmp_path) -> None:
+    page.goto(f"{url}/asset-groups")
+    page.locator("foreignObject", has_text="predictions").wait_for()
+    assert {text for group in GROUPS for text in shown(page) if text.startswith(group)} == shown(page)
+    assert len(shown(page)) == len(GROUPS)
+    page.screenshot(path=tmp_path / "groups.png")
+    page.keyboard.press("Alt+e")
+    page.locator("foreignObject", has_text="candidate_pairs").wait_for()
+    assert {"user_job_scores", "message_plan", "message_deliveries", "kpi_daily", "user_features"} <= shown(page)
+    for _ in range(3):
+        page.locator("button:has([aria-label='zoom_out'])").click()
+    page.locator("foreignObject", has_text="monitoring").wait_for()
+    assert shown(page) >= GROUPS
+    page.screenshot(path=tmp_path / "graph.png")
+
+
+def test_a_materialization_shows_its_plot(page, url, tmp_path) -> None:
+    page.goto(f"{url}/assets/monitoring/data_drift_report")
+    page.get_by_text("[Show Markdown]").first.click()
+    image = page.locator("img[src^='data:image/png;base64,']")
+    image.wait_for()
+    size = image.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])")
+    assert min(size) > 200, "the browser could not decode the plot"
+    assert image.bounding_box()["width"] > 200
+    page.screenshot(path=tmp_path / "plot.png")
+
+
+def test_a_failed_check_is_seen_with_its_reason(page, url, tmp_path) -> None:
+    """Drift on the last day is a warning; the fault of the day before it stands in the history of the guard."""
+    page.goto(f"{url}/assets/monitoring/latent_drift_report?view=checks")
+    page.get_by_text("Evaluation result").wait_for()
+    assert page.get_by_text("Failed", exact=True).first.is_visible()
+    assert page.get_by_text("A classifier on the embeddings tells today's pairs from the reference").first.is_visible()
+    page.screenshot(path=tmp_path / "warning.png")
+    page.goto(f"{url}/assets/predictions/candidate_pairs?view=checks")
+    page.get_by_text("This is a blocking asset check.").wait_for()
+    page.get_by_text("Execution history").click()
+    failure = page.locator("tr, [class*=Row]", has_text="quality checks failed").first
+    failure.wait_for()
+    assert "Failed" in failure.text_content()
+    assert "reservation_pay_usd_per_hour" in failure.text_content()
+    page.screenshot(path=tmp_path / "history.png")
+
+
+def test_sensors_and_schedules_are_offered(page, url) -> None:
+    page.goto(f"{url}/automation")
+    for name in ("retrain_on_drift_sensor", "landed_files_sensor", "inbound_texts_sensor", "daily_lifecycle_schedule"):
+        page.get_by_text(name).first.wait_for()
