@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mlife_assets.core.policies import MessagingPolicy, Policies
+from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -32,14 +33,18 @@ class Settings(BaseSettings):
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="Jobs open at any time, about.")
-    start_date: date = Field(default=date(2026, 4, 3), description="First day of history in the embedded market.")
-    history_days: int = Field(default=60, ge=20, le=720)
+    history_days: int = Field(default=60, ge=45, le=720, description="Days before the first lived day.")
     demo_days: int = Field(default=21, ge=1, le=120, description="Lived days after history; the demo's length.")
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
     )
     hash_key: SecretStr = Field(default=SecretStr("embedded-world-only"), description="Key of phone-number hashes.")
+
+    @property
+    def start_date(self) -> date:
+        """Return the first day of history in the embedded market."""
+        return FIRST_EVENT_DAY
 
     @property
     def first_lived_date(self) -> date:

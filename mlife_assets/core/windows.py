@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
+FIRST_EVENT_DAY = date(2026, 4, 3)
+"""First day of raw events; partitions begin on the day after."""
+
 RUN_HOUR_UTC = 18
 """Hour at which partition D runs: 10-17 local overlaps across the contiguous US."""
 

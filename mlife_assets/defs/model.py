@@ -7,7 +7,7 @@ Concept: one run makes a challenger and decides about it. A refusal is a result,
 verdict is an event. The gate reads its window once per challenger.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from mlife_assets import __version__
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.inference.features import feature_matrix
@@ -46,6 +47,7 @@ from mlife_assets.defs.resources import Platform
 GROUP = "model"
 PROMOTION_REPORT = "promotion"
 EXPLAINED_ROWS = 2_000
+TREES_PER_LOG_LINE = 50
 WRITER = "gate"
 _COMMON: dict[str, Any] = {
     "group_name": GROUP,
@@ -113,7 +115,13 @@ def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     """Fit and register the challenger of this day."""
     day = only_day(context)
     require_sound_day(platform, day)
-    artifact = fit_model(_training_set(platform, day), platform.policies.training)
+
+    def log_progress(trees: int, at_most: int) -> None:
+        if trees % TREES_PER_LOG_LINE == 0:
+            context.log.info("%d of at most %d trees", trees, at_most)
+
+    fitted = fit_model(_training_set(platform, day), platform.policies.training, log_progress)
+    artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__})
     version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
     platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
     facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}

@@ -12,9 +12,9 @@ from datetime import date
 import dagster as dg
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.windows import days_between
+from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days, days_between
 
-FIRST_PARTITION = date(2026, 4, 4)
+FIRST_PARTITION = add_days(FIRST_EVENT_DAY, 1)
 """The day after the first day of raw events: the first with anything to ingest."""
 
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=1)
