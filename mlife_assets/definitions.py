@@ -19,6 +19,7 @@ from mlife_assets.defs import (
     monitoring,
     monitoring_reference,
     predictions,
+    promotion,
     retrain_decision,
 )
 from mlife_assets.defs.dbt import build_dbt_assets
@@ -31,6 +32,7 @@ from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 MODULES: tuple[ModuleType, ...] = (
     events,
     model,
+    promotion,
     monitoring_reference,
     monitoring,
     retrain_decision,

@@ -51,7 +51,8 @@ def operator_time(platform: Platform) -> datetime:
     """Return the instant at which a person's act happens now."""
     import pyarrow.compute as pc
 
-    evening = platform.run_time(add_days(next_day(platform), -1)) + OPERATOR_DELAY
+    newest = newest_day(platform) or add_days(platform.settings.first_lived_date, -1)
+    evening = platform.run_time(newest) + OPERATOR_DELAY
     acts = [platform.event_log.read(name, columns=["observed_at"])["observed_at"] for name in ACTS]
     acts.append(platform.ledger.switches()["at"])
     known = [pc.max(times).as_py() + STEP for times in acts if len(times)]

@@ -13,11 +13,8 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pyarrow as pa
 
 from mlife_assets import __version__
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.ids import event_id
 from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.inference.recruiter_rule import RULE_NAME, recruiter_scores
 from mlife_assets.core.training.explain import global_importance, plot_beeswarm, plot_importance
@@ -236,65 +233,7 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
     )
 
 
-def _promotion_event(platform: Platform, day: date, report: dict[str, Any]) -> pa.Table:
-    now = platform.retraining_time(day)
-    chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
-    delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
-    row = {
-        "event_id": event_id("promotion_decided", report["model_version"], report["champion_version"], day),
-        "occurred_at": now,
-        "observed_at": now,
-        "model_version": report["model_version"],
-        "champion_version": report["champion_version"],
-        "as_of_date": day,
-        "outcome": report["outcome"],
-        "delta_map": delta["estimate"],
-        "delta_map_lower": delta["lower"],
-        "delta_map_upper": delta["upper"],
-        "users_with_positives": report["users_with_positives"],
-        "sentences": report["sentences"],
-        "policy_version": report["policy_version"],
-    }
-    return pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
-
-
-@dg.asset(
-    key=keys.CHAMPION_MODEL,
-    deps=[keys.EVALUATION],
-    kinds={"lightgbm"},
-    description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
-    **_COMMON,
-)
-def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Record the verdict and, where the gate opened, promote."""
-    day = only_day(context)
-    require_sound_day(platform, day)
-    report = platform.tables.read_report(PROMOTION_REPORT, day)
-    version, now = challenger_version(platform, day), platform.retraining_time(day)
-    platform.event_log.append("promotion_decided", _promotion_event(platform, day, report), writer=WRITER)
-    is_promoted = report["outcome"] == "promoted" and report["model_version"] == version
-    if is_promoted:
-        platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
-    history = [
-        {
-            "since": reign.since.isoformat(),
-            "model_version": reign.model_version,
-            "kind": reign.kind,
-            "reason": reign.reason,
-        }
-        for reign in platform.registry.history(now)
-    ]
-    return dg.MaterializeResult(
-        metadata={
-            "champion": platform.registry.champion_at(now) or "none",
-            "is_promoted": is_promoted,
-            "verdict": sentences(report["sentences"]),
-            "history": table(history),
-        }
-    )
-
-
-ASSETS = [training_set, candidate_model, evaluation, explanation, champion_model]
+ASSETS = [training_set, candidate_model, evaluation, explanation]
 CHECKS = [
     quality_check(
         keys.TRAINING_SET,

@@ -139,6 +139,7 @@ def _decide(platform: Platform) -> None:
     finding = Finding("univariate", "distance_km", "jensen_shannon", 0.5, 0.1, True, "distance_km moved.")
     report = MonitoringReport("data_drift_report", DAY, None, 2000, "alarm", (finding,), "1 of 24 columns moved.")
     platform.write_monitoring_report("data_drift_report", DAY, report)
+    platform.tables.write_report("message_plan", DAY, {"plan_id": "pln_1"})
 
 
 def _send(platform: Platform) -> None:

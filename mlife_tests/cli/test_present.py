@@ -48,3 +48,9 @@ def test_before_the_first_decision_it_is_the_evening_before_the_first_lived_day(
     assert newest_day(platform) is None
     assert next_day(platform) == settings.first_lived_date
     assert operator_time(platform) == run_time(add_days(settings.first_lived_date, -1)) + OPERATOR_DELAY
+
+
+def test_a_day_that_was_decided_but_never_planned_comes_again(home):
+    day = home.newest_day
+    (home.path / f"lake/reports/message_plan/as_of_date={day}/report.json").unlink()
+    assert next_day(home.platform) == day

@@ -155,7 +155,12 @@ def test_labels_equal_a_brute_force_over_the_raw_rows(full, world, day_of: DayOf
         if (shown, exposure["user_id"]) not in users or (shown, exposure["job_id"]) not in jobs:
             continue
         name = exposure["exposure_id"]
-        clicks = [row for row in known(raw["click"], mature) if row["exposure_id"] == name]
+        clicks_close = exposure["occurred_at"] + timedelta(days=2)
+        clicks = [
+            row
+            for row in known(raw["click"], mature)
+            if row["exposure_id"] == name and row["occurred_at"] <= clicks_close
+        ]
         applies = [row for row in known(raw["apply"], mature) if row["exposure_id"] == name]
         closes = exposure["occurred_at"] + timedelta(days=7)
         outcome = any(row["occurred_at"] <= closes for row in applies)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from mlife_assets.core.errors import PermanentError
+from mlife_assets.core.policies import LabelPolicy
 from mlife_assets.definitions import build_definitions
 from mlife_assets.defs import dbt, dbt_runner, keys
 from mlife_assets.defs.dbt import WRITTEN_HERE, LifecycleTranslator
@@ -144,4 +146,8 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
         chosen.resolve_job_def("one_model").execute_in_process(
             instance=instance, partition_key="2026-05-01", raise_on_error=False
         )
-    assert asked == [(["applies", "user_features"], {"start_date": "2026-05-01", "end_date": "2026-05-01"})]
+    ((selection, variables),) = asked
+    assert selection == ["applies", "user_features"]
+    assert (variables["start_date"], variables["end_date"]) == ("2026-05-01", "2026-05-01")
+    windows = {name: variables[name] for name in ("click_window_days", "apply_window_days", "hire_window_days")}
+    assert windows == asdict(LabelPolicy()), "labels close when the policies say so"

@@ -4,7 +4,8 @@ import dagster as dg
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.training.training_set import gate_days, last_training_day
+from mlife_assets.core.windows import add_days
 from mlife_assets.defs.retrain_decision import champion_facts, is_retraining
 
 
@@ -16,14 +17,17 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     (first, challenger) = home.platform.event_log.read("model_registered").to_pylist()
     assert challenger["as_of_date"] == day
     assert (facts.model_version, facts.trained_as_of) == (first["model_version"], first["as_of_date"])
-    examples = home.platform.warehouse.read(
-        "labelled_examples",
-        start=add_days(first["training_end_date"], 1),
-        end=last_mature_exposure_day(day, lived_world.POLICIES.label.apply_window_days),
-    )
-    assert facts.new_mature_positives == pc.sum(examples["is_applied"]).as_py()
+    policies = lived_world.POLICIES
+
+    def positives(start, end) -> int:
+        examples = home.platform.warehouse.read("labelled_examples", start=start, end=end)
+        return pc.sum(examples["is_applied"]).as_py()
+
+    usable = last_training_day(gate_days(day, policies.label, policies.promotion)[0], policies.label)
+    assert challenger["training_end_date"] == usable > first["training_end_date"]
+    assert facts.new_mature_positives == positives(add_days(first["training_end_date"], 1), usable) > 0
     after = champion_facts(home.platform, add_days(day, 1), [], True)
-    assert after.new_mature_positives < facts.new_mature_positives
+    assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
     assert after.is_retraining_in_flight
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mlife_assets.defs import keys
+import json
+
+import pytest
+
+from mlife_assets.defs import keys, messages
+
+
+def files(home) -> list[str]:
+    """Return what the lake holds."""
+    return sorted(str(path) for path in home.settings.lake_folder.rglob("*"))
 
 
 def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(copied, lived_world) -> None:
@@ -16,17 +25,42 @@ def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(copied, lived_w
     assert copied.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
 
 
-def test_sending_verifies_its_own_gate_when_the_check_was_stepped_over(copied, lived_world) -> None:
-    """A blocking check gates only its own run. Somebody who materializes the rest by hand meets the second gate."""
+@pytest.mark.parametrize(
+    ("asset", "node"),
+    [
+        (keys.USER_JOB_SCORES, "predictions__user_job_scores"),
+        (keys.CANDIDATE_MODEL, "model__candidate_model"),
+        (keys.CHAMPION_MODEL, "model__champion_model"),
+        (keys.MESSAGE_PLAN, "messages__message_plan"),
+    ],
+)
+def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
+    copied, lived_world, monkeypatch, asset, node
+) -> None:
+    """A blocking check gates only its own run. Somebody who materializes the next asset by hand meets another gate."""
+    monkeypatch.setattr(messages, "_require_present_day", lambda platform, day: None)
     day = copied.day(lived_world.FAULT_DAY)
-    before = copied.platform.gateway.request_counts().num_rows
-    result = copied.run_assets(day, keys.USER_JOB_SCORES, keys.MESSAGE_PLAN, keys.MESSAGE_DELIVERIES)
-    assert result.success
+    before = files(copied)
+    result = copied.run_assets(day, asset, raise_on_error=False)
+    failure = result.failure_data_for_node(node)
+    assert "data quality of 2026-05-20 is not sound" in failure.error.cause.message
+    assert files(copied) == before
+
+
+def test_sending_verifies_quality_by_itself(copied, lived_world) -> None:
+    """The plan was made on a sound day; then its report turns bad."""
+    day = copied.day(lived_world.DAYS)
+    copied.platform.gateway._connection.execute("DELETE FROM requests")
+    copied.settings.private_folder.joinpath("ledger.sqlite").unlink()
+    name = "data_quality_report"
+    faulty = copied.platform.tables.read_report(name, copied.day(lived_world.FAULT_DAY))
+    report = json.loads(faulty["report"]) | {"as_of_date": day.isoformat()}
+    copied.platform.tables.write_report(name, day, {"report": json.dumps(report)})
+    result = copied.run_assets(day, keys.MESSAGE_DELIVERIES)
     (delivered,) = result.asset_materializations_for_node("messages__message_deliveries")
     assert delivered.metadata["approved"].value is False
-    assert "data quality failed" in delivered.metadata["why_not"].value
-    assert copied.platform.gateway.request_counts().num_rows == before
-    assert copied.platform.ledger.rows(as_of_date=day) == []
+    assert delivered.metadata["why_not"].value == "data quality failed"
+    assert copied.platform.gateway.request_counts().num_rows == 0
 
 
 def test_a_range_of_decisions_is_refused(copied, lived_world) -> None:
@@ -38,7 +72,7 @@ def test_a_range_of_decisions_is_refused(copied, lived_world) -> None:
 
 
 def test_a_day_that_was_sent_is_not_sent_again(copied, lived_world) -> None:
-    day = copied.day(1)
+    day = copied.day(lived_world.DAYS)
     before = copied.platform.gateway.request_counts()
     plan = copied.platform.tables.read("message_plan", day)
     result = copied.run_assets(day, keys.MESSAGE_PLAN, keys.MESSAGE_DELIVERIES)
@@ -47,3 +81,14 @@ def test_a_day_that_was_sent_is_not_sent_again(copied, lived_world) -> None:
     assert delivered.metadata["dagster/row_count"].value == 0
     assert copied.platform.gateway.request_counts().equals(before)
     assert copied.platform.tables.read("message_plan", day).equals(plan)
+
+
+def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_world) -> None:
+    """Its texts would be late, and outside the caps of the days between."""
+    for asset, node in (
+        (keys.MESSAGE_PLAN, "messages__message_plan"),
+        (keys.MESSAGE_DELIVERIES, "messages__message_deliveries"),
+    ):
+        result = copied.run_assets(copied.day(1), asset, raise_on_error=False)
+        message = result.failure_data_for_node(node).error.cause.message
+        assert "2026-05-18 is over, 2026-05-21 was landed" in message

@@ -41,7 +41,8 @@ def recomputed(events) -> dict:
         day["messages_ambiguous"] += best.get(key) in ("ambiguous", "unknown")
         day["clicks"] += bool(caused[key]["click"])
         day["applies"] += bool(caused[key]["apply"])
-        day["hires"] += bool(caused[key]["hire"])
+        hired = min((hire["occurred_at"] for hire in caused[key]["hire"]), default=None)
+        day["hires"] += hired is not None and hired <= row["occurred_at"] + timedelta(days=30)
         revenue[row["as_of_date"]] += sum(bids[apply["job_id"]] for apply in caused[key]["apply"])
     for day, message in {(row["as_of_date"], row["message_id"]) for row in events("message_suppressed")}:
         days[day]["messages_suppressed"] += message is not None

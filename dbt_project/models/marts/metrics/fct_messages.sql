@@ -94,7 +94,7 @@ final as (
         conversions.first_clicked_at is not null as is_clicked,
         conversions.first_applied_at is not null as is_applied,
         coalesce(
-            conversions.first_hired_at <= planned.planned_at + interval {{ var('hire_window_days') }} day, false
+            conversions.first_hired_at <= planned.occurred_at + interval {{ var('hire_window_days') }} day, false
         ) as is_hired,
 
         ---------- dates

@@ -1,0 +1,93 @@
+"""The promotion: who serves, after the gate's verdict of the day.
+
+Belongs here: recording the verdict and, where the gate opened, promoting. Does not belong here: the verdict
+(`core.training.gate`), the fold of promotions (`adapters.model_registry`).
+
+Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, whoever
+launches the step.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id
+from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import challenger_version
+from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.model import PROMOTION_REPORT
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.quality_gate import require_sound_day
+from mlife_assets.defs.resources import Platform
+
+GROUP = "model"
+WRITER = "gate"
+
+
+def _promotion_event(platform: Platform, day: date, report: dict[str, Any]) -> pa.Table:
+    now = platform.retraining_time(day)
+    chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
+    delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
+    row = {
+        "event_id": event_id("promotion_decided", report["model_version"], report["champion_version"], day),
+        "occurred_at": now,
+        "observed_at": now,
+        "model_version": report["model_version"],
+        "champion_version": report["champion_version"],
+        "as_of_date": day,
+        "outcome": report["outcome"],
+        "delta_map": delta["estimate"],
+        "delta_map_lower": delta["lower"],
+        "delta_map_upper": delta["upper"],
+        "users_with_positives": report["users_with_positives"],
+        "sentences": report["sentences"],
+        "policy_version": report["policy_version"],
+    }
+    return pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
+
+
+@dg.asset(
+    key=keys.CHAMPION_MODEL,
+    deps=[keys.EVALUATION],
+    kinds={"lightgbm"},
+    description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "model"},
+)
+def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Record the verdict and, where the gate opened, promote."""
+    day = only_day(context)
+    require_sound_day(platform, day)
+    report = platform.tables.read_report(PROMOTION_REPORT, day)
+    version, now = challenger_version(platform, day), platform.retraining_time(day)
+    platform.event_log.append("promotion_decided", _promotion_event(platform, day, report), writer=WRITER)
+    is_promoted = report["outcome"] == "promoted" and report["model_version"] == version
+    if is_promoted:
+        platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
+    history = [
+        {
+            "since": reign.since.isoformat(),
+            "model_version": reign.model_version,
+            "kind": reign.kind,
+            "reason": reign.reason,
+        }
+        for reign in platform.registry.history(now)
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "champion": platform.registry.champion_at(now) or "none",
+            "is_promoted": is_promoted,
+            "verdict": sentences(report["sentences"]),
+            "history": table(history),
+        }
+    )
+
+
+ASSETS = [champion_model]
