@@ -1,5 +1,8 @@
 """The driver on a small graph of its own: what the daemon would do, in this process."""
 
+import os
+import subprocess
+import sys
 from datetime import date
 from typing import Any
 
@@ -7,7 +10,7 @@ import dagster as dg
 import pytest
 
 from mlife_assets.core.errors import NotFoundError, PermanentError
-from mlife_assets.defs.driver import SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
+from mlife_assets.defs.driver import DRIVER_TAG, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
 
 DAY = date(2026, 4, 10)
@@ -127,3 +130,16 @@ def test_a_sensor_that_never_settles_is_an_error(world) -> None:
     with pytest.raises(PermanentError, match="sensors endless keep requesting runs"):
         world.driver.tick_sensors(["endless"])
     assert len(world.ran) == SENSOR_ROUNDS_MAXIMUM
+
+
+def test_runs_of_a_driver_that_was_killed_are_failed_and_others_left_alone(world) -> None:
+    """Without a daemon nobody else would: they would count as running for ever, and their sensors would wait."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    tags = {"gone": {DRIVER_TAG: str(gone.pid)}, "alive": {DRIVER_TAG: str(os.getpid())}, "daemon": {}}
+    for run_id, tag in tags.items():
+        run = dg.DagsterRun(job_name="noting_job", run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tag)
+        world.instance.add_run(run)
+    world.restarted()
+    found = {run_id: world.instance.get_run_by_id(run_id).status.value for run_id in tags}
+    assert found == {"gone": "FAILURE", "alive": "STARTED", "daemon": "STARTED"}
