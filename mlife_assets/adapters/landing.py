@@ -214,7 +214,8 @@ class Ingest:
         if self._not_before is None:
             return rows
         place = rows.schema.get_field_index("observed_at")
-        known = pc.max_element_wise(rows["observed_at"], pa.scalar(self._not_before, TIMESTAMP))
+        observed, since = rows["observed_at"], pa.scalar(self._not_before, TIMESTAMP)
+        known = pc.if_else(pc.less(observed, since), since, observed)
         return rows.set_column(place, rows.schema.field(place), known)
 
     def _files(self, event_type: str, day: date, batch: str) -> tuple[list[LogFile], list[LogFile]]:

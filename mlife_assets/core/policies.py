@@ -108,7 +108,7 @@ class MonitoringPolicy:
     seed: int = 13
 
     def __post_init__(self) -> None:
-        _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(5, 120), false_alarm_rate_per_day=(1e-6, 0.2))
+        _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(8, 120), false_alarm_rate_per_day=(1e-6, 0.2))
         _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
 
 

@@ -353,3 +353,17 @@ def test_examples_are_few_and_extra_columns_are_named_but_not_kept(world: World)
     assert [example.row for example in report.examples] == [0, 1, 2]
     assert "5550100" not in str(report)
     assert "5550100" not in str(world.ingest.rejected_rows(DAY, "click").to_pylist())
+
+
+def test_rows_of_a_late_file_are_known_only_since_it_came(tmp_path: Path) -> None:
+    """What was built before the file came must stay what it was, so its rows cannot claim to have been there."""
+    landing, lake = ObstoreObjectStore.local(tmp_path / "landing"), ObstoreObjectStore.local(tmp_path / "lake")
+    came = datetime(2026, 6, 9, 18, tzinfo=UTC)
+    landing.put_if_absent(f"click/dt={DAY}/late.parquet", encode_table(_clicks("late")))
+    late = Ingest(landing, lake, SimulatedClock(came), not_before=came)
+    assert late.ingest(DAY).accepted == 1
+    rows = ParquetEventLog(lake).read("click").to_pylist()
+    assert [row["observed_at"] for row in rows] == [came]
+    assert rows[0]["occurred_at"] == OBSERVED - timedelta(hours=3)
+    assert late.ingest(DAY).accepted == 1
+    assert ParquetEventLog(lake).read("click").num_rows == 1
