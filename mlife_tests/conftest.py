@@ -15,11 +15,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = Path("/usr/bin/chromium")
+
+# The same examples in every run, and no verdict by the speed of the machine.
+settings.register_profile("mlife", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mlife")
 
 
 @pytest.fixture(scope="session")
