@@ -15,6 +15,7 @@ import dagster as dg
 import numpy as np
 
 from mlife_assets import __version__
+from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.inference.recruiter_rule import RULE_NAME, recruiter_scores
 from mlife_assets.core.training.explain import global_importance, plot_beeswarm, plot_importance
@@ -155,6 +156,8 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     policies = platform.policies
     faulty = quarantined_days(platform)
     days = [one for one in gate_days(day, policies.label, policies.promotion) if one not in faulty]
+    if not days:
+        raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
     cohorts = cohort_days(platform, days)
     examples, pairs = gate_examples(cohorts)
     version = challenger_version(platform, day)

@@ -46,7 +46,7 @@ def monitoring_reference(
 
     day = only_day(context)
     version = challenger_version(platform, day)
-    if platform.registry.champion_at(platform.retraining_time(day)) != version:
+    if version not in {reign.model_version for reign in platform.registry.history()}:
         return dg.MaterializeResult(
             metadata={"changed": False, "why": "no promotion today; the present reference stays"}
         )

@@ -78,11 +78,11 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "kind": reign.kind,
             "reason": reign.reason,
         }
-        for reign in platform.registry.history(now)
+        for reign in platform.registry.history()
     ]
     return dg.MaterializeResult(
         metadata={
-            "champion": platform.registry.champion_at(now) or "none",
+            "champion": platform.registry.champion() or "none",
             "is_promoted": is_promoted,
             "verdict": sentences(report["sentences"]),
             "history": table(history),

@@ -54,12 +54,12 @@ def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
 
 
 def _time_of_decision(platform: Platform, day: date, decision_id: str) -> datetime:
-    """Return when the decision is recorded: after an earlier, different one of the same day."""
-    rows = [row for row in platform.event_log.read("retrain_decided").to_pylist() if row["as_of_date"] == day]
-    same = [row["observed_at"] for row in rows if row["decision_id"] == decision_id]
-    if same:
-        return max(same)
-    return max([platform.run_time(day), *(row["observed_at"] + timedelta(seconds=1) for row in rows)])
+    """Return when the decision is recorded: after a different one that counted for the day until now."""
+    counted = next((row for row in decision_rows(platform) if row["as_of_date"] == day), None)
+    if counted is None:
+        return platform.run_time(day)
+    recorded: datetime = counted["observed_at"]
+    return recorded if counted["decision_id"] == decision_id else recorded + timedelta(seconds=1)
 
 
 def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
@@ -130,7 +130,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     decision_id = "dec_" + digest(("decision", day, decision.verdict, *decision.codes, decision.model_version, version))
     now = _time_of_decision(platform, day, decision_id)
     row = {
-        "event_id": event_id("retrain_decided", decision_id),
+        "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
         "occurred_at": now,
         "observed_at": now,
         "decision_id": decision_id,

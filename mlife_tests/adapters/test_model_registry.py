@@ -270,3 +270,14 @@ def test_the_same_inputs_make_the_same_version_in_a_fresh_process(models):
         models.tiny_artifact(4).model_version,
         models.tiny_artifact(5, isotonic=False).model_version,
     ], done.stderr
+
+
+def test_a_promotion_that_comes_late_takes_effect_after_what_was_done_meanwhile(registry, models):
+    first, second, third = register(registry, models, 1, 2, 3)
+    registry.promote(first, actor="gate", reason="first", now=later(0))
+    registry.promote(second, actor="gate", reason="better", now=later(1))
+    registry.rollback(actor="ann", reason="worse", now=later(5))
+    registry.promote(third, actor="gate", reason="better still", now=later(2))
+    assert registry.champion_at(later(4)) == second
+    assert registry.champion_at(later(5)) == first
+    assert registry.champion() == third

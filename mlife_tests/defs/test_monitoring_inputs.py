@@ -8,6 +8,7 @@ import pytest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
+from mlife_assets.defs import monitoring_inputs
 from mlife_assets.defs.monitoring_inputs import landed_counts, landed_history, sampled_pairs, scored_examples
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
@@ -53,3 +54,14 @@ def test_outcomes_are_judged_where_no_policy_of_ours_exploited(lived) -> None:
     assert set(scored["slice"].to_pylist()) <= {"organic", "explore"}
     assert scored.num_rows > 1_000
     assert 0 < min(scored["probability"].to_pylist()) < max(scored["probability"].to_pylist()) < 1
+
+
+def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch) -> None:
+    platform = lived.home.platform
+    version, last = platform.champion_version(lived.home.day(1)), add_days(lived.home.day(1), -9)
+    faulty = add_days(last, -3)
+    before = scored_examples(platform, version, add_days(last, -6), last)
+    assert faulty in before["exposure_date"].to_pylist()
+    monkeypatch.setattr(monitoring_inputs, "quarantined_days", lambda _: [faulty])
+    after = scored_examples(platform, version, add_days(last, -6), last)
+    assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.policies import Policies
 from mlife_assets.core.training.training_set import gate_days, last_training_day
-from mlife_assets.core.windows import add_days
-from mlife_assets.defs.retrain_decision import champion_facts, is_retraining
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.retrain_decision import _time_of_decision, champion_facts, decision_rows, is_retraining
+from mlife_assets.settings import Settings
 
 
 def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, lived_world) -> None:
@@ -49,3 +56,22 @@ def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
 def test_a_retraining_is_running_whoever_launched_it(instance, job, status, expected) -> None:
     instance.add_run(dg.DagsterRun(job_name=job, run_id="run", status=status))
     assert is_retraining(instance) is expected
+
+
+def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
+    """Two that differ once stopped every later day: history must hold one a day, also where one came back."""
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    first, second = date(2026, 6, 2), date(2026, 6, 3)
+    recorded = []
+    for day, name in ((first, "a"), (first, "b"), (first, "b"), (first, "a"), (second, "c")):
+        now = _time_of_decision(platform, day, name)
+        recorded.append(now)
+        row = {"event_id": f"{name}{now}", "occurred_at": now, "observed_at": now, "decision_id": name}
+        row |= {"as_of_date": day, "verdict": "wait", "codes": [name], "sentences": [], "policy_version": "p"}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        table = pa.Table.from_pylist([row | {"model_version": None}], schema=schema)
+        platform.event_log.append("retrain_decided", table, writer="governor")
+    second_tick = timedelta(seconds=1)
+    evening = run_time(first)
+    assert recorded[:4] == [evening, evening + second_tick, evening + second_tick, evening + 2 * second_tick]
+    assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
