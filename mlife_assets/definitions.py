@@ -12,12 +12,17 @@ import dagster as dg
 
 from mlife_assets.core.policies import Policies
 from mlife_assets.defs import (
+    evaluation,
     events,
+    explanation,
+    fairness,
+    hyperparameters,
     messages,
     metrics,
     model,
     monitoring,
     monitoring_reference,
+    off_policy,
     predictions,
     promotion,
     retrain_decision,
@@ -31,7 +36,12 @@ from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 MODULES: tuple[ModuleType, ...] = (
     events,
+    hyperparameters,
     model,
+    fairness,
+    evaluation,
+    explanation,
+    off_policy,
     promotion,
     monitoring_reference,
     monitoring,

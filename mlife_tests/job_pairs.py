@@ -114,7 +114,7 @@ def labelled_examples(rows: int, *, days: int = 40, seed: int = 3) -> pa.Table:
         "exposure_date": pa.array(shown),
         "exposure_kind": pa.array(np.where(rng.random(rows) < 0.2, "message", "impression")),
         "slice": pa.array(["organic"] * rows),
-        "is_clicked": pa.array(applied),
+        "is_clicked": pa.array(applied | (rng.random(rows) < 0.1)),
         "is_applied": pa.array(applied),
         "label_mature_date": pa.array(shown + 8),
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlife_assets.core.inference.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES, FeatureSpec
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.inference.feature_spec import FeatureSpec, SmoothedRate
+from mlife_assets.core.inference.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES
+from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.training.calibrate import fit_calibrator
 
 METROS = ("12060", "16980", "19100", "33100")
 KNOWN = {**CLOSED_VOCABULARIES, "metro_code": METROS}
-SPEC = FeatureSpec(MODEL_FEATURES, tuple((name, KNOWN[name]) for name in CATEGORICAL_FEATURES))
+RATES = (SmoothedRate("job_click_rate", "job_clicks_7d", "job_impressions_7d", 0.1, 20.0),)
+SPEC = FeatureSpec(MODEL_FEATURES, tuple((name, KNOWN[name]) for name in CATEGORICAL_FEATURES), RATES)
 
 
 def random_matrix(seed: int, rows: int, missing: float = 0.05) -> np.ndarray:
@@ -23,8 +25,32 @@ def random_matrix(seed: int, rows: int, missing: float = 0.05) -> np.ndarray:
     return matrix
 
 
-def tiny_artifact(seed: int, *, isotonic: bool = True, trees: int = 12, **manifest: object) -> ModelArtifact:
-    """Return a model of random outcomes that depend on a number and on a category. Same arguments, same artifact."""
+def tiny_artifact(
+    seed: int, *, isotonic: bool = True, trees: int = 12, is_funnel: bool = False, **manifest: object
+) -> ModelArtifact:
+    """Return a model of random outcomes that depend on a number and on a category. Same arguments, same artifact.
+
+    A funnel has two steps: the first is the model, the second the model of another seed.
+    """
+    stages = [tiny_stage("is_applied", seed, isotonic, trees)]
+    if is_funnel:
+        stages = [tiny_stage("is_clicked", seed, isotonic, trees), tiny_stage("is_applied", seed + 1, isotonic, trees)]
+    return ModelArtifact(
+        stages=tuple(stages),
+        feature_spec=SPEC,
+        training_data_hash=f"data-{seed}",
+        manifest={
+            "training_start_date": "2026-04-03",
+            "training_end_date": "2026-05-10",
+            "examples": 600,
+            "positives": 300,
+            **manifest,
+        },
+    )
+
+
+def tiny_stage(step: str, seed: int, isotonic: bool, trees: int) -> ModelStage:
+    """Return the model of one step."""
     import lightgbm
 
     rng = np.random.default_rng(seed)
@@ -41,25 +67,15 @@ def tiny_artifact(seed: int, *, isotonic: bool = True, trees: int = 12, **manife
         "force_row_wise": True,
         "verbosity": -1,
     }
+    expanded = SPEC.expanded(matrix)
     data = lightgbm.Dataset(
-        matrix,
+        expanded,
         label=outcome.astype(float),
-        feature_name=list(SPEC.names),
+        feature_name=list(SPEC.model_names),
         categorical_feature=list(SPEC.categorical),
         params=parameters,
     )
     booster = lightgbm.train(parameters, data, num_boost_round=trees)
-    raw = np.asarray(booster.predict(matrix, raw_score=True))
-    return ModelArtifact(
-        model_text=booster.model_to_string(),
-        calibrator=fit_calibrator(raw, outcome, isotonic_minimum_positives=50 if isotonic else 10_000),
-        feature_spec=SPEC,
-        training_data_hash=f"data-{seed}",
-        manifest={
-            "training_start_date": "2026-04-03",
-            "training_end_date": "2026-05-10",
-            "examples": len(matrix),
-            "positives": int(outcome.sum()),
-            **manifest,
-        },
-    )
+    raw = np.asarray(booster.predict(expanded, raw_score=True))
+    calibrator = fit_calibrator(raw, outcome, isotonic_minimum_positives=50 if isotonic else 10_000)
+    return ModelStage(step, booster.model_to_string(), calibrator)

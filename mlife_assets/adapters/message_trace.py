@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError
-from mlife_assets.core.inference.features import feature_hashes
+from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.ports import EventLog, Scorer
 from mlife_assets.core.windows import add_days
 

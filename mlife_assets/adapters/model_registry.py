@@ -4,7 +4,8 @@ Belongs here: storing and loading artifacts, promotion and rollback as events. D
 be promoted (`core.training.gate`).
 
 Concept: there is no "current model" file to corrupt. Who serves at any moment follows from the promotions and rollbacks
-observed until then, so history and audit come for free and a rollback takes effect at the next prediction.
+observed until then, so history and audit come for free and a rollback takes effect at the next prediction. A model's
+card lies beside its artifact and is no part of it: it is derived, so it may be written again, and nothing hashes it.
 """
 
 from __future__ import annotations
@@ -16,20 +17,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import EventLog, ObjectStore
-from mlife_assets.core.training.artifact import (
-    CALIBRATOR_FILE,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    SPEC_FILE,
-    ModelArtifact,
-)
+from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, file_names
 
 WRITER = "registry"
-FILES = (CALIBRATOR_FILE, MANIFEST_FILE, MODEL_FILE, SPEC_FILE)
+CARD_FILE = "card.html"
+VERSIONS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,8 @@ class ModelRegistry:
             if not self._store.exists(f"{folder}/{MANIFEST_FILE}"):
                 raise NotFoundError(f"there is no model {model_version}; `mlife models list` shows all versions")
             try:
-                files: Mapping[str, bytes] = {name: self._store.get(f"{folder}/{name}") for name in FILES}
+                names = file_names(self._store.get(f"{folder}/{MANIFEST_FILE}"))
+                files: Mapping[str, bytes] = {name: self._store.get(f"{folder}/{name}") for name in names}
             except NotFoundError as error:
                 raise IntegrityError(f"the artifact of {model_version} lacks a file ({error}); restore it") from error
             self._loaded[model_version] = ModelArtifact.from_files(model_version, files)
@@ -109,6 +106,45 @@ class ModelRegistry:
     def versions(self) -> list[dict[str, Any]]:
         """Return all registrations, oldest first."""
         return self._rows("model_registered")
+
+    def resolve(self, text: str) -> str:
+        """Return the registered version that `text` is, or is the beginning of.
+
+        Raises:
+            NotFoundError: no version begins so.
+            InvalidInputError: `text` is empty, or several versions begin so; names them.
+        """
+        if not text:
+            raise InvalidInputError("a model version is empty; write at least its first letters")
+        versions = list(dict.fromkeys(row["model_version"] for row in self.versions()))
+        found = [version for version in versions if version.startswith(text)]
+        if text in found or len(found) == 1:
+            return text if text in found else found[0]
+        if not found:
+            raise NotFoundError(f"there is no model {text}; `mlife models list` shows all versions")
+        named = ", ".join(found[:VERSIONS_NAMED]) + (", ..." if len(found) > VERSIONS_NAMED else "")
+        raise InvalidInputError(f"{text} is the beginning of {len(found)} versions ({named}); write more of it")
+
+    def card_key(self, model_version: str) -> str:
+        """Return where the card of a version lies in the store, written or not."""
+        return f"models/{model_version}/{CARD_FILE}"
+
+    def put_card(self, model_version: str, html: str) -> str:
+        """Write, or write again, the card of a version; returns its key.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
+        if not self._store.exists(f"models/{model_version}/{MANIFEST_FILE}"):
+            raise NotFoundError(f"there is no model {model_version} to describe; register it first")
+        key = self.card_key(model_version)
+        self._store.replace(key, html.encode())
+        return key
+
+    def card(self, model_version: str) -> str | None:
+        """Return the card of a version; None when none was written."""
+        key = self.card_key(model_version)
+        return self._store.get(key).decode() if self._store.exists(key) else None
 
     def history(self, until: datetime | None = None) -> list[Reign]:
         """Return all changes of the champion observed by `until`, oldest first."""

@@ -14,9 +14,11 @@ from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
+from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.serve import serve
 from mlife_assets.cli.status import status
 from mlife_assets.cli.trace import trace
+from mlife_assets.cli.train import train
 
 app = typer.Typer(
     cls=MlifeGroup,
@@ -26,11 +28,12 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, day, status, trace, serve):
+for command in (demo, day, status, trace, serve, train):
     app.command()(command)
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
 app.add_typer(messages_app, name="messages")
+app.add_typer(panel_app, name="panel")
 
 
 def main() -> None:

@@ -54,3 +54,15 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[[]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
         task = shown.add_task(description, total=total)
         yield lambda: shown.advance(task)
+
+
+@contextmanager
+def counted_progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show progress on stderr while inside; yields what to call with (done, in all). Nothing shows before the first."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = side_console()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(description, total=None, visible=False)
+        yield lambda done, total: shown.update(task, completed=done, total=total, visible=True)

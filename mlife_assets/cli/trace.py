@@ -57,7 +57,7 @@ def _explain(scorer: Any, row: np.ndarray) -> list[str]:
     """Return why a scorer with a feature spec scores the row, shape (1, features), as it does."""
     from mlife_assets.core.training.explain import reasons
 
-    return reasons(scorer.contributions(row)[0], row[0], scorer.feature_spec)
+    return reasons(scorer.contributions(row)[0], scorer.feature_spec.expanded(row)[0], scorer.feature_spec)
 
 
 def _tree(found: MessageTrace, alternatives: int, is_recomputed: bool) -> Tree:

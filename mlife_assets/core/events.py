@@ -122,6 +122,8 @@ _TYPES = (
             number("probability", 0, 1),
             integer("rank", 1),
             number("propensity", 0, 1),
+            number("exploration_propensity", 0, 1),
+            identifier("exploration_salt"),
             identifier("candidate_set_hash"),
             identifier("policy_version"),
         ),
@@ -242,6 +244,19 @@ _TYPES = (
         "model_rolled_back",
         "platform",
         (identifier("model_version"), identifier("previous_version"), text("actor"), text("reason")),
+    ),
+    EventType(
+        "panel_recorded",
+        "platform",
+        (
+            identifier("panel_id"),
+            day("as_of_date"),
+            integer("recruiters", 1),
+            integer("users", 1),
+            integer("pairs", 1),
+            identifier("sha256"),
+            text("actor"),
+        ),
     ),
 )
 

@@ -4,18 +4,33 @@ Belongs here: the roles of columns and the check that a table fits them. Does no
 (`training.training_set`), how features are derived (`inference.features`).
 
 Concept: everything downstream asks for roles, not for column names, so another application of the same lifecycle names
-its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional.
+its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. What is
+ranked is: without an item there is no ranking, and examples are judged by average precision over all rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
+
+OPTIONAL_ROLES = ("features", "categoricals")
+"""Roles whose values may be missing."""
+
+
+@dataclass(frozen=True)
+class RateRole:
+    """A rate that is smoothed by a prior fitted with the model: `name` = `successes` / `trials`, both features."""
+
+    name: str
+    successes: str
+    trials: str
 
 
 @dataclass(frozen=True)
@@ -23,27 +38,33 @@ class ExampleSpec:
     """Roles of the columns of an examples table.
 
     Attributes:
-        entity: whom a ranking is for.
-        item: what is ranked.
+        entity: whom an example is about; a ranking is made for one.
         time: day of the exposure, which is the day of the features (date).
         label: whether it happened (boolean).
         label_time: first day as of which the label is complete (date).
         features: numeric columns that a model may see.
+        item: what is ranked; None where examples are no ranking.
         categoricals: text columns that a model may see.
+        funnel: boolean columns that have to happen before the label, in order; a model of each step is an option.
+        rates: ratios of two features, smoothed towards what is usual, so that a new user or item has one.
+        vocabularies: all values of a categorical, where they are known beforehand; else those of the training rows.
     """
 
     entity: str
-    item: str
     time: str
     label: str
     label_time: str
     features: tuple[str, ...]
+    item: str | None = None
     categoricals: tuple[str, ...] = ()
+    funnel: tuple[str, ...] = ()
+    rates: tuple[RateRole, ...] = ()
+    vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a column with two roles, an empty name and a spec without features."""
+        """Refuse a column with two roles, an empty name, a spec without features and a rate of no features."""
         seen: dict[str, str] = {}
-        for role, name in self._roles():
+        for role, name in (*self._roles(), *(("rates", rate.name) for rate in self.rates)):
             if not name:
                 raise InvalidInputError(f"ExampleSpec.{role} is empty; name a column")
             if name in seen:
@@ -53,11 +74,68 @@ class ExampleSpec:
             seen[name] = role
         if not self.features and not self.categoricals:
             raise InvalidInputError("ExampleSpec.features is empty; name at least one feature")
+        for rate in self.rates:
+            for name in (rate.successes, rate.trials):
+                if name not in self.features:
+                    raise InvalidInputError(f"ExampleSpec.rates: {rate.name} uses {name}; list it under features")
+        for name, _ in self.vocabularies:
+            if name not in self.categoricals:
+                raise InvalidInputError(f"ExampleSpec.vocabularies names {name}; list it under categoricals")
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns, each once."""
         return tuple(name for _, name in self._roles())
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The funnel with the label as its last step."""
+        return (*self.funnel, self.label)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ExampleSpec:
+        """Return the spec that a JSON object describes; keys are the attributes.
+
+        Raises:
+            InvalidInputError: a key is unknown or missing, or a value has the wrong form; names the key.
+        """
+        known = {field.name for field in fields(cls)}
+        for name in record:
+            if name not in known:
+                raise InvalidInputError(f"the spec has an unknown key {name!r}; known are {', '.join(sorted(known))}")
+        for name in ("entity", "time", "label", "label_time", "features"):
+            if name not in record:
+                raise InvalidInputError(f"the spec lacks {name}; name the column that is its {name}")
+        values: dict[str, Any] = {}
+        for name, value in record.items():
+            if name in ("features", "categoricals", "funnel"):
+                values[name] = _texts(name, value)
+            elif name == "rates":
+                values[name] = tuple(_rate(entry) for entry in _items(name, value, list))
+            elif name == "vocabularies":
+                known_values = _items(name, value, dict)
+                values[name] = tuple((key, _texts(f"{name}.{key}", known_values[key])) for key in known_values)
+            elif value is not None and not isinstance(value, str):
+                raise InvalidInputError(f"the spec's {name} is {value!r}; write the name of a column")
+            else:
+                values[name] = value
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> ExampleSpec:
+        """Return the spec of a JSON object. Raises InvalidInputError when it is none or does not fit."""
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"the spec is not JSON: {error}; write one object of column roles") from error
+        if not isinstance(record, dict):
+            raise InvalidInputError("the spec is not a JSON object; write one object of column roles")
+        return cls.from_record(record)
+
+    def to_json(self) -> str:
+        """Return canonical JSON that `from_json` reads: the attributes in order of their names, all else in its own."""
+        record = asdict(self) | {"vocabularies": dict(self.vocabularies)}
+        return json.dumps({name: record[name] for name in sorted(record)}, indent=1)
 
     def validated(self, examples: pa.Table) -> pa.Table:
         """Return `examples` if its columns fit their roles.
@@ -70,7 +148,7 @@ class ExampleSpec:
             if name not in examples.column_names:
                 raise InvalidInputError(f"examples lack column {name}, the {role}; add it or change ExampleSpec.{role}")
             _check_type(role, name, examples.schema.field(name).type)
-            if role not in ("features", "categoricals") and examples[name].null_count:
+            if role not in OPTIONAL_ROLES and examples[name].null_count:
                 row = _first(examples[name].is_null())
                 raise InvalidInputError(f"{name} is null in row {row}; every example needs its {role}")
         early = _first(pc.less_equal(examples[self.label_time], examples[self.time]))
@@ -78,12 +156,18 @@ class ExampleSpec:
             raise InvalidInputError(
                 f"{self.label_time} in row {early} is not after {self.time}; a label is complete after its window"
             )
+        for before, after in zip(self.steps, self.steps[1:], strict=False):
+            row = _first(pc.and_(examples[after], pc.invert(examples[before])))
+            if row is not None:
+                raise InvalidInputError(f"{after} is true in row {row} without {before}; a step needs the one before")
         return examples
 
     def _roles(self) -> Iterator[tuple[str, str]]:
         for role in ("entity", "item", "time", "label", "label_time"):
-            yield role, getattr(self, role)
-        for role in ("features", "categoricals"):
+            name = getattr(self, role)
+            if name is not None or role != "item":
+                yield role, name
+        for role in ("funnel", "features", "categoricals"):
             for name in getattr(self, role):
                 yield role, name
 
@@ -97,12 +181,32 @@ def _check_type(role: str, name: str, found: pa.DataType) -> None:
         "item": is_text or types.is_integer(found),
         "time": types.is_date(found),
         "label": types.is_boolean(found),
+        "funnel": types.is_boolean(found),
         "label_time": types.is_date(found),
         "features": is_number or types.is_boolean(found),
         "categoricals": is_text,
     }
     if not fits[role]:
         raise InvalidInputError(f"{name} holds {found}, which cannot be the {role}; cast it or choose another column")
+
+
+def _items(name: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise InvalidInputError(f"the spec's {name} is no {'object' if kind is dict else 'list'}; see examples/")
+    return value
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise InvalidInputError(f"the spec's {name} is no list of texts; write the names of columns")
+    return tuple(value)
+
+
+def _rate(entry: Any) -> RateRole:
+    keys = {"name", "successes", "trials"}
+    if not isinstance(entry, dict) or set(entry) != keys or not all(isinstance(v, str) for v in entry.values()):
+        raise InvalidInputError("an entry of the spec's rates needs name, successes and trials, all texts")
+    return RateRole(**entry)
 
 
 def _first(mask: pa.ChunkedArray) -> int | None:

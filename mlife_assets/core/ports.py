@@ -7,7 +7,7 @@ Concept: each port has exactly one embedded adapter today; production adapters f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -80,10 +80,17 @@ class EventLog(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of n rows: raw log-odds, calibrated probability, both float64 of shape (n,)."""
+    """Scores of n rows, float64 of shape (n,).
+
+    Attributes:
+        raw: what ranks; higher is likelier.
+        probability: calibrated probability of the outcome.
+        steps: step of the funnel -> its calibrated probability given the step before; the product is `probability`.
+    """
 
     raw: np.ndarray
     probability: np.ndarray
+    steps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Scorer(Protocol):
@@ -99,12 +106,17 @@ class Scorer(Protocol):
         """Names of the columns of the matrix that `score` takes."""
         ...
 
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of what contributions are for: the columns of the matrix and what the model derives from them."""
+        ...
+
     def score(self, features: np.ndarray) -> Scores:
         """Score a float64 matrix of shape (n, len(feature_names)); missing is NaN, categories are codes."""
         ...
 
     def contributions(self, features: np.ndarray) -> np.ndarray:
-        """Return SHAP values, shape (n, features + 1); the last column is the expected value; rows sum to `raw`."""
+        """Return SHAP values, shape (n, model_names + 1); the last column is the expected value; rows sum to `raw`."""
         ...
 
 
@@ -175,6 +187,22 @@ class ContactBook(Protocol):
 
     def phone_number(self, user_id: str) -> str | None:
         """Return the E.164 number of a user, None when there is none. Raises when the book cannot be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class AuditGroups:
+    """Self-reported answers of n people in the order asked for, `unknown` where there is none. Personal data."""
+
+    sex: tuple[str, ...] = field(repr=False)
+    race_ethnicity: tuple[str, ...] = field(repr=False)
+
+
+class AuditAttributes(Protocol):
+    """The restricted audit table, outside the lake. The fairness audit alone may read it, to write aggregates."""
+
+    def groups_of(self, user_ids: Sequence[str]) -> AuditGroups:
+        """Return the answers of users. Raises when the table cannot be read, which is never an empty answer."""
         ...
 
 

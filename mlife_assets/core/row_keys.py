@@ -43,8 +43,50 @@ class EncodedIds:
     ids: np.ndarray
 
 
+@dataclass(frozen=True)
+class IdValues:
+    """A column of n ids as it was given, read but not yet encoded.
+
+    Attributes:
+        values: int64 of shape (n,): the integer ids themselves, or positions in `names`.
+        names: distinct string ids in no particular order; None where ids are integers.
+    """
+
+    values: np.ndarray
+    names: pa.Array | None
+
+    def encode(self, rows: np.ndarray | None = None) -> EncodedIds:
+        """Return the codes of all rows, or of the positions `rows`; ids that do not occur there get no code."""
+        values = self.values if rows is None else self.values[rows]
+        if self.names is None:
+            return _encode_integers(values)
+        names = self.names
+        if not _is_ascending(names):
+            order = np.asarray(pc.sort_indices(names))
+            rank = np.empty(len(order), dtype=np.int64)
+            rank[order] = np.arange(len(order))
+            values, names = rank[values], names.take(pa.array(order))
+        used = _encode_integers(values)
+        if len(used.ids) < len(names):
+            names = names.take(pa.array(used.ids))
+        return EncodedIds(used.codes, names.to_numpy(zero_copy_only=False))
+
+    def name_hashes(self) -> np.ndarray:
+        """Return the uint64 hash of each name (`stable_hashes`), or no hash where ids are integers."""
+        return np.empty(0, dtype=np.uint64) if self.names is None else _string_hashes(self.names)
+
+
 def encode_ids(column: IdColumn, field: str = "id") -> EncodedIds:
     """Return the codes of `column`, named `field` in errors.
+
+    Raises:
+        InvalidInputError: an id is missing, or ids are neither strings nor integers; names the field and the row.
+    """
+    return read_ids(column, field).encode()
+
+
+def read_ids(column: IdColumn, field: str = "id") -> IdValues:
+    """Return the ids of `column`, named `field` in errors, without sorting them.
 
     Raises:
         InvalidInputError: an id is missing, or ids are neither strings nor integers; names the field and the row.
@@ -52,27 +94,32 @@ def encode_ids(column: IdColumn, field: str = "id") -> EncodedIds:
     if isinstance(column, np.ndarray) and column.ndim != 1:
         raise InvalidInputError(f"{field} has shape {column.shape}; pass one id per row")
     if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
-        return _encode_integers(column.astype(np.int64))
+        return IdValues(np.ascontiguousarray(column.astype(np.int64, copy=False)), None)
     array = _as_arrow(column, field)
     if array.null_count:
         row = int(np.flatnonzero(np.asarray(array.is_null()))[0])
         raise InvalidInputError(f"{field} is missing in row {row}; every row needs one")
     if pa.types.is_integer(array.type):
-        return encode_ids(array.to_numpy(zero_copy_only=False), field)
-    dictionary = array.dictionary_encode()
-    order = np.asarray(pc.sort_indices(dictionary.dictionary))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    ids = dictionary.dictionary.to_numpy(zero_copy_only=False)[order]
-    return EncodedIds(rank[dictionary.indices.to_numpy(zero_copy_only=False)], ids)
+        return read_ids(array.to_numpy(zero_copy_only=False), field)
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    return IdValues(array.indices.to_numpy(zero_copy_only=False).astype(np.int64), array.dictionary)
+
+
+def _is_ascending(names: pa.Array) -> bool:
+    return len(names) < 2 or bool(pc.all(pc.less(names[:-1], names[1:])).as_py())
 
 
 def _encode_integers(values: np.ndarray) -> EncodedIds:
-    if len(values) and int(values.max()) - int(values.min()) < _DENSE_RANGE * len(values):
-        lowest = values.min()
-        is_used = np.zeros(int(values.max() - lowest) + 1, dtype=np.bool_)
-        is_used[values - lowest] = True
-        return EncodedIds((np.cumsum(is_used) - 1)[values - lowest], np.flatnonzero(is_used) + lowest)
+    lowest, highest = (int(values.min()), int(values.max())) if len(values) else (0, -1)
+    span = highest - lowest + 1
+    if span <= _DENSE_RANGE * len(values):
+        offsets = values - lowest
+        is_used = np.zeros(span, dtype=np.bool_)
+        is_used[offsets] = True
+        if is_used.all():
+            return EncodedIds(offsets, np.arange(span) + lowest)
+        return EncodedIds((np.cumsum(is_used) - 1)[offsets], np.flatnonzero(is_used) + lowest)
     ids, codes = np.unique(values, return_inverse=True)
     return EncodedIds(codes.astype(np.int64), ids)
 
@@ -82,13 +129,22 @@ def _as_arrow(column: IdColumn, field: str) -> pa.Array:
         array = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
-        if pa.types.is_dictionary(array.type):
+        if pa.types.is_dictionary(array.type) and not _is_plain_dictionary(array):
             array = array.dictionary_decode()
+        if pa.types.is_dictionary(array.type):
+            return array
         if len(array) == 0 or pa.types.is_string(array.type) or pa.types.is_integer(array.type):
             return array if len(array) else pa.array([], pa.string())
         return array.cast(pa.string()) if pa.types.is_large_string(array.type) else _refuse(field, str(array.type))
     except pa.ArrowException as error:
         raise InvalidInputError(f"{field} is not a column of ids: {error}; pass strings or integers") from error
+
+
+def _is_plain_dictionary(array: pa.DictionaryArray) -> bool:
+    """Whether its indices can be taken as they are: string names, each once, none missing."""
+    names = array.dictionary
+    is_plain = len(array) > 0 and pa.types.is_string(names.type) and not array.null_count and not names.null_count
+    return bool(is_plain and (_is_ascending(names) or pc.count_distinct(names).as_py() == len(names)))
 
 
 def _refuse(field: str, found: str) -> pa.Array:
@@ -120,24 +176,41 @@ def stable_hashes(ids: np.ndarray) -> np.ndarray:
     """Return uint64 hashes of shape (d,) of string or integer `ids`, the same in every process and release."""
     if ids.dtype.kind in "iu":
         return splitmix64(ids.astype(np.int64).view(np.uint64))
-    encoded = [str(value).encode() for value in ids]
-    lengths = np.fromiter((len(value) for value in encoded), dtype=np.uint64, count=len(encoded))
-    hashes = splitmix64(lengths)
-    if not len(encoded):
-        return hashes
-    words = max(1, -(-int(lengths.max()) // _WORD_BYTES))
-    table = np.array(encoded, dtype=f"S{words * _WORD_BYTES}").view("<u8").reshape(len(encoded), words)
-    for word in range(words):
-        longer = lengths > np.uint64(word * _WORD_BYTES)
-        hashes = np.where(longer, splitmix64(hashes ^ table[:, word].astype(np.uint64)), hashes)
+    return _string_hashes(pa.array(ids, pa.string()))
+
+
+def _string_hashes(names: pa.Array) -> np.ndarray:
+    """Hash the length of each name in bytes, then its bytes in words of eight, the last padded with zeros."""
+    _, offset_buffer, data = names.buffers()
+    if not len(names):
+        return np.empty(0, dtype=np.uint64)
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[names.offset : names.offset + len(names) + 1]
+    offsets = offsets.astype(np.int64)
+    first, end = int(offsets[0]), int(offsets[-1])
+    text = np.zeros(end - first + _WORD_BYTES, dtype=np.uint8)
+    if end > first:
+        text[: end - first] = np.frombuffer(data, dtype=np.uint8)[first:end]
+    # The eight bytes from each byte on, as one little-endian word.
+    words = np.ndarray((len(text) - _WORD_BYTES + 1,), dtype="<u8", buffer=text, strides=(1,))
+    begins, lengths = offsets[:-1] - first, np.diff(offsets)
+    hashes = splitmix64(lengths.astype(np.uint64))
+    for begin in range(0, int(lengths.max()), _WORD_BYTES):
+        longer = np.flatnonzero(lengths > begin)
+        unused = np.maximum(0, begin + _WORD_BYTES - lengths[longer]).astype(np.uint64) * np.uint64(8)
+        word = words[begins[longer] + begin].astype(np.uint64) << unused >> unused
+        hashes[longer] = splitmix64(hashes[longer] ^ word)
     return hashes
+
+
+def user_hashes(user_ids: np.ndarray, seed: int) -> np.ndarray:
+    """Return the uint64 hash of each distinct user id that is mixed with the hash of an item into a tie key."""
+    salt = splitmix64(np.array([seed], dtype=np.int64).view(np.uint64))
+    return splitmix64(stable_hashes(user_ids) ^ salt)
 
 
 def encoded_tie_keys(users: EncodedIds, items: EncodedIds, seed: int) -> np.ndarray:
     """Return uint64 tie keys of shape (n,) for columns that are encoded already."""
-    salt = splitmix64(np.array([seed], dtype=np.int64).view(np.uint64))
-    user_hashes = splitmix64(stable_hashes(users.ids) ^ salt)
-    return splitmix64(user_hashes[users.codes] + stable_hashes(items.ids)[items.codes])
+    return splitmix64(user_hashes(users.ids, seed)[users.codes] + stable_hashes(items.ids)[items.codes])
 
 
 def tie_keys(user_ids: IdColumn, item_ids: IdColumn, seed: int) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""Intervals: the uncertainty of a mean difference, of a proportion, and of the difference of two proportions.
+"""Intervals: the uncertainty of a mean difference, of any statistic of days, and of proportions.
 
 Belongs here: estimators with their intervals, on plain numbers. Does not belong here: which rows are compared
 (`core.training.evaluate`), and decisions (`core.training.gate`).
 
-Concept: the unit that is resampled is the user, never the row, because rows of one user are not independent. Intervals
-are two-sided with the same error on each side; a one-sided test reads one bound.
+Concept: the unit that is resampled is the user or the day, never the row, because rows of one user or one day are not
+independent. Intervals are two-sided with the same error on each side; a one-sided test reads one bound.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Interval:
         lower: lower bound.
         upper: upper bound; infinite when the data does not bound it.
         level: two-sided confidence level, for example .95.
-        n: independent units behind the estimate (users, not rows).
+        n: independent units behind the estimate (users or days, not rows).
     """
 
     estimate: float
@@ -79,6 +79,60 @@ def _resampled_means(values: np.ndarray, resamples: int, generator: np.random.Ge
         drawn = generator.integers(0, count, size=(rows, count), dtype=np.int32)
         means[begin : begin + rows] = values.take(drawn).sum(axis=1)
     return means / count
+
+
+def day_multiplicities(days: int, block_days: int, resamples: int, seed: int) -> np.ndarray:
+    """Return how often each of `days` consecutive days occurs in each circular block resample, shape (resamples, days).
+
+    Each resample strings together blocks of `block_days` neighbouring days, the first day following the last, until it
+    has `days` days (Politis and Romano 1992). Values are whole numbers in float64; each row sums to `days`.
+
+    Raises:
+        InvalidInputError: a count is below 1, or a block is longer than the days.
+    """
+    if not 1 <= block_days <= days or resamples < 1:
+        raise InvalidInputError(
+            f"block_days is {block_days} with {days} days and {resamples} resamples; use blocks of 1 to {days} days"
+        )
+    blocks = -(-days // block_days)
+    starts = np.random.default_rng(seed).integers(0, days, size=(resamples, blocks), dtype=np.int64)
+    drawn = (starts[:, :, None] + np.arange(block_days)).reshape(resamples, -1)[:, :days] % days
+    cells = drawn + np.arange(resamples)[:, None] * days
+    return np.bincount(cells.ravel(), minlength=resamples * days).reshape(resamples, days).astype(np.float64)
+
+
+def expanded_percentile_interval(estimate: float, resampled: np.ndarray, alpha: float, n: int) -> Interval:
+    """Return the percentile interval of a bootstrap of `n` units, widened for a small n.
+
+    The percentile interval of few units is too narrow: it uses a normal quantile and a variance divided by n. The tail
+    is therefore Phi(-t sqrt(n / (n - 1))) with t the quantile of Student's t with n - 1 degrees of freedom (Hesterberg,
+    The American Statistician 2015, section 4.3). Bounds are order statistics rounded outwards.
+
+    Args:
+        estimate: of the data itself.
+        resampled: the estimate in each resample, finite, shape (resamples,).
+        alpha: error on each side; the level is 1 - 2 alpha.
+        n: independent units that were resampled.
+
+    Raises:
+        InvalidInputError: a value is not finite (names the resample), `alpha` is out of range, or there are too few
+            resamples for the widened tail.
+        NotEnoughEvidenceError: fewer than two units.
+    """
+    from scipy.stats import norm, t
+
+    if n < 2:
+        raise NotEnoughEvidenceError(f"{n} units were resampled, at least 2 needed for an interval")
+    values = np.asarray(resampled, dtype=np.float64)
+    _finite(values, "resampled estimate")
+    if not 0 < alpha < 0.5:
+        raise InvalidInputError(f"alpha is {alpha}; use a value in (0, .5)")
+    tail = float(norm.cdf(float(t.ppf(alpha, n - 1)) * np.sqrt(n / (n - 1))))
+    outer = int(np.floor(tail * len(values))) - 1
+    if outer < 0:
+        raise InvalidInputError(f"{len(values)} resamples have no tail of {tail:.2g}; use {int(2 / tail) + 1} or more")
+    ordered = np.sort(values)
+    return Interval(estimate, float(ordered[outer]), float(ordered[-1 - outer]), 1 - 2 * alpha, n)
 
 
 def _mean(values: np.ndarray) -> float:

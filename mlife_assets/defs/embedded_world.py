@@ -16,8 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.ports import ContactBook, EventSource, ObjectStore
+from mlife_assets.core.ports import AuditAttributes, ContactBook, EventSource, ObjectStore
 from mlife_assets.core.windows import add_days
+from mlife_assets.market.audit_attributes import ParquetAuditAttributes, write_audit_attributes
 from mlife_assets.market.contacts import ParquetContactBook, write_contact_book
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.source import EmbeddedEventSource
@@ -52,7 +53,7 @@ class EmbeddedWorld:
         history_days: days before the platform texts.
         has_injections: whether the demo's three events happen.
         home: folder of the market's state and truth tables.
-        private_folder: folder of the contact book.
+        private_folder: folder of the contact book and of the audit table.
     """
 
     seed: int
@@ -99,3 +100,10 @@ class EmbeddedWorld:
         if not path.exists():
             write_contact_book(self.config, path)
         return ParquetContactBook(path)
+
+    def audit_attributes(self) -> AuditAttributes:
+        """Return the restricted table of protected attributes, written at first use."""
+        path = self.private_folder / "audit_attributes.parquet"
+        if not path.exists():
+            write_audit_attributes(self.config, path)
+        return ParquetAuditAttributes(path)

@@ -9,7 +9,8 @@ people are jobs of their own because they run on other triggers.
 
 import dagster as dg
 
-_MODEL = dg.AssetSelection.groups("model")
+_SEARCH = dg.AssetSelection.assets(["model", "hyperparameters"])
+_MODEL = dg.AssetSelection.groups("model") - _SEARCH
 _OUTCOMES = dg.AssetSelection.assets(["messages", "inbound_messages"])
 
 history_job = dg.define_asset_job(
@@ -35,6 +36,13 @@ retraining_job = dg.define_asset_job(
     selection=_MODEL,
     executor_def=dg.in_process_executor,
     description="Train a challenger, evaluate it at the gate, promote or refuse.",
+)
+
+search_job = dg.define_asset_job(
+    "search_job",
+    selection=_SEARCH,
+    executor_def=dg.in_process_executor,
+    description="Search for hyper-parameters; later challengers use the result.",
 )
 
 ingest_job = dg.define_asset_job(
@@ -69,6 +77,7 @@ JOBS = [
     history_job,
     daily_lifecycle_job,
     retraining_job,
+    search_job,
     ingest_job,
     inbound_texts_job,
     metrics_job,

@@ -17,9 +17,12 @@ LABELLED_EXAMPLES = dg.AssetKey(["features", "labelled_examples"])
 APPLIES = dg.AssetKey(["features", "applies"])
 
 TRAINING_SET = dg.AssetKey(["model", "training_set"])
+HYPERPARAMETERS = dg.AssetKey(["model", "hyperparameters"])
 CANDIDATE_MODEL = dg.AssetKey(["model", "candidate_model"])
 EVALUATION = dg.AssetKey(["model", "evaluation"])
+OFF_POLICY_ESTIMATE = dg.AssetKey(["model", "off_policy_estimate"])
 EXPLANATION = dg.AssetKey(["model", "explanation"])
+FAIRNESS_AUDIT = dg.AssetKey(["model", "fairness_audit"])
 CHAMPION_MODEL = dg.AssetKey(["model", "champion_model"])
 MONITORING_REFERENCE = dg.AssetKey(["model", "monitoring_reference"])
 

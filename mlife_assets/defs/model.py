@@ -1,52 +1,32 @@
-"""The model: trained, judged, explained, promoted or refused.
+"""The challenger: what it may learn from, and the model that learned it.
 
-Belongs here: the assets of the group `model`. Does not belong here: how a model is fitted or judged
-(`core.training`), who serves (`adapters.model_registry`).
+Belongs here: the assets that select and fit. Does not belong here: how a model is fitted (`core.training`), the search
+(`hyperparameters`), the judgement (`evaluation`).
 
-Concept: one run makes a challenger and decides about it. A refusal is a result, not a failure: the run is green and the
-verdict is an event. The gate reads its window once per challenger.
+Concept: a challenger is a function of the marts, the policy and the newest search before its day; fitted again it is
+the same version.
 """
 
-from dataclasses import asdict, replace
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-import numpy as np
 
 from mlife_assets import __version__
-from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.inference.features import feature_matrix
-from mlife_assets.core.inference.recruiter_rule import RULE_NAME, recruiter_scores
-from mlife_assets.core.training.explain import global_importance, plot_beeswarm, plot_importance
+from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import (
-    decide_promotion,
-    on_examples,
-)
-from mlife_assets.core.training.training_set import build_training_set, gate_days, last_training_day
-from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.defs import keys
-from mlife_assets.defs.contenders import (
-    CHALLENGER_REPORT,
-    challenger_version,
-    cohort_days,
-    gate_examples,
-    judged_calibration,
-    model_contender,
-)
-from mlife_assets.defs.metadata import plot, sentences, table
-from mlife_assets.defs.monitoring_inputs import sampled_pairs, scored_examples
+from mlife_assets.defs.contenders import CHALLENGER_REPORT
+from mlife_assets.defs.hyperparameters import searched_policy
+from mlife_assets.defs.metadata import plot, table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.defs.quality_gate import quality_check, quarantined_days, require_sound_day
+from mlife_assets.defs.quality_gate import quality_check, require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.training_inputs import day_training_set
 
 GROUP = "model"
-PROMOTION_REPORT = "promotion"
-EXPLAINED_ROWS = 2_000
 TREES_PER_LOG_LINE = 50
-WRITER = "gate"
 _COMMON: dict[str, Any] = {
     "group_name": GROUP,
     "partitions_def": DAILY,
@@ -54,22 +34,6 @@ _COMMON: dict[str, Any] = {
     "owners": OWNERS[GROUP],
     "tags": {"layer": "model"},
 }
-
-
-def _training_set(platform: Platform, day: date) -> Any:
-    policies = platform.policies
-    gate_start = gate_days(day, policies.label, policies.promotion)[0]
-    examples = platform.warehouse.read(
-        "labelled_examples", start=platform.settings.start_date, end=last_training_day(gate_start, policies.label)
-    )
-    return build_training_set(
-        examples,
-        as_of=day,
-        gate_start=gate_start,
-        quarantined=quarantined_days(platform),
-        label=policies.label,
-        policy=policies.training,
-    )
 
 
 @dg.asset(
@@ -81,7 +45,7 @@ def _training_set(platform: Platform, day: date) -> Any:
 )
 def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-    training = _training_set(platform, only_day(context))
+    training = day_training_set(platform, only_day(context))
     days = training.examples.group_by("exposure_date").aggregate([("is_applied", "sum"), ([], "count_all")])
     rows = [
         {"exposure_date": str(row["exposure_date"]), "examples": row["count_all"], "applies": row["is_applied_sum"]}
@@ -104,9 +68,9 @@ def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
 
 @dg.asset(
     key=keys.CANDIDATE_MODEL,
-    deps=[keys.TRAINING_SET],
+    deps=[keys.TRAINING_SET, keys.HYPERPARAMETERS],
     kinds={"lightgbm"},
-    description="A challenger: LightGBM with its calibrator and feature spec, registered by content.",
+    description="A challenger: LightGBM models with their calibrators and feature spec, registered by content.",
     **_COMMON,
 )
 def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -118,7 +82,7 @@ def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         if trees % TREES_PER_LOG_LINE == 0:
             context.log.info("%d of at most %d trees", trees, at_most)
 
-    fitted = fit_model(_training_set(platform, day), platform.policies.training, log_progress)
+    fitted = fit_model(day_training_set(platform, day), searched_policy(platform, day), log_progress)
     artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__})
     version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
     platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
@@ -127,116 +91,20 @@ def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         metadata={
             "model_version": version,
             **facts,
-            "importance": plot(plot_importance(_ranked(artifact.manifest["importance"])), "mean |SHAP|"),
+            "formulations": table(
+                [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
+            ),
+            "importance": plot(plot_importance(ranked_importance(artifact.manifest["importance"])), "mean |SHAP|"),
         }
     )
 
 
-def _ranked(importance: dict[str, float]) -> dict[str, float]:
+def ranked_importance(importance: dict[str, float]) -> dict[str, float]:
+    """Return features by importance, the largest first."""
     return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
 
 
-@dg.asset(
-    key=keys.EVALUATION,
-    deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.APPLIES],
-    kinds={"numpy"},
-    description="Challenger against champion and human on the same mature, unprompted applies; the gate's verdict.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "challenger_may_be_promoted",
-            asset=keys.EVALUATION,
-            description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
-        )
-    ],
-    **_COMMON,
-)
-def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Run the gate once for the challenger of this day."""
-    day = only_day(context)
-    policies = platform.policies
-    faulty = quarantined_days(platform)
-    days = [one for one in gate_days(day, policies.label, policies.promotion) if one not in faulty]
-    if not days:
-        raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
-    cohorts = cohort_days(platform, days)
-    examples, pairs = gate_examples(cohorts)
-    version = challenger_version(platform, day)
-    champion = platform.registry.champion_at(platform.run_time(day))
-    judged = scored_examples(
-        platform, version, days[0], last_mature_exposure_day(day, policies.label.apply_window_days)
-    )
-    decision = decide_promotion(
-        examples,
-        model_contender(platform, version, examples, pairs),
-        None if champion is None else model_contender(platform, champion, examples, pairs),
-        on_examples(examples, RULE_NAME, recruiter_scores(pairs)),
-        policies.promotion,
-        as_of=day,
-        calibration=judged_calibration(judged),
-    )
-    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
-    comparisons = [
-        {
-            "against": comparison.against,
-            "challenger_map": comparison.challenger_map,
-            "other_map": comparison.other_map,
-            "delta": comparison.delta.estimate,
-            "lower": comparison.delta.lower,
-            "upper": comparison.delta.upper,
-        }
-        for comparison in decision.comparisons
-    ]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": len(examples.user_ids),
-            "outcome": decision.outcome,
-            "model_version": version,
-            "champion_version": champion or "none",
-            "cohort_users": sum(cohort.cohort_users for cohort in cohorts),
-            "users_with_positives": decision.users_with_positives,
-            "comparisons": table(comparisons),
-            "sentences": sentences(decision.sentences),
-            "conditions": table([asdict(condition) for condition in decision.conditions]),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="challenger_may_be_promoted",
-                passed=decision.is_promoted,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=" ".join(decision.sentences),
-            )
-        ],
-    )
-
-
-@dg.asset(
-    key=keys.EXPLANATION,
-    deps=[keys.CANDIDATE_MODEL],
-    kinds={"shap"},
-    description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
-    **_COMMON,
-)
-def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Plot the contributions of the challenger on today's candidate pairs."""
-    day = only_day(context)
-    scorer = platform.scorer(challenger_version(platform, day))
-    pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
-    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="message")
-    contributions = scorer.contributions(matrix)
-    gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
-    importance = global_importance(contributions, scorer.feature_names)
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": pairs.num_rows,
-            "model_version": scorer.model_version,
-            "largest_gap_to_raw_score": gap,
-            "importance": plot(plot_importance(importance), "mean |SHAP|"),
-            "beeswarm": plot(plot_beeswarm(contributions, matrix, scorer.feature_names), "SHAP values"),
-        }
-    )
-
-
-ASSETS = [training_set, candidate_model, evaluation, explanation]
+ASSETS = [training_set, candidate_model]
 CHECKS = [
     quality_check(
         keys.TRAINING_SET,

@@ -17,7 +17,8 @@ from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, prediction_id
 from mlife_assets.core.inference.candidates import candidate_pairs as find_candidate_pairs
 from mlife_assets.core.inference.exploration import explore
-from mlife_assets.core.inference.features import feature_hashes, feature_matrix, pair_features
+from mlife_assets.core.inference.feature_spec import feature_hashes
+from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.messaging.plan import plan_policy_version
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
@@ -87,8 +88,9 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         pairs["user_id"],
         pairs["job_id"],
         scores.raw,
-        share=policy.exploration_share,
-        salt=policy.assignment_salt,
+        scores.probability,
+        pc.fill_null(pairs["job_age_days"].cast(pa.float64()), float("nan")).to_numpy(),
+        policy=policy,
         as_of=day,
     )
     ids = [
@@ -108,6 +110,8 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
             "is_exploration": picks.is_exploration,
             "slice": pa.array(np.where(picks.is_exploration, "explore", "exploit").tolist(), pa.string()),
             "propensity": picks.propensity,
+            "exploration_propensity": picks.exploration_propensity,
+            "exploration_salt": pa.array([policy.assignment_salt] * pairs.num_rows, pa.string()),
             "prediction_id": pa.array(ids, pa.string()),
             "feature_hash": pa.array(hashes, pa.string()),
             "candidate_set_hash": pairs["candidate_set_hash"],

@@ -17,8 +17,8 @@ from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
+from mlife_assets.defs.evaluation import PROMOTION_REPORT
 from mlife_assets.defs.metadata import sentences, table
-from mlife_assets.defs.model import PROMOTION_REPORT
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import require_sound_day

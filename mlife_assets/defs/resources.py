@@ -25,6 +25,7 @@ from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
@@ -34,7 +35,7 @@ from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.policies import Policies
-from mlife_assets.core.ports import ContactBook, EventSource
+from mlife_assets.core.ports import AuditAttributes, ContactBook, EventSource
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.defs.embedded_world import EmbeddedWorld
 from mlife_assets.settings import Settings
@@ -76,6 +77,11 @@ class Platform:
     def registry(self) -> ModelRegistry:
         """Artifacts and who is champion."""
         return ModelRegistry(self.lake, self.event_log)
+
+    @cached_property
+    def panels(self) -> PanelStore:
+        """Rankings by recruiters."""
+        return PanelStore(self.lake, self.event_log)
 
     @cached_property
     def warehouse(self) -> DuckDBWarehouse:
@@ -125,9 +131,19 @@ class Platform:
         return self.world.contact_book()
 
     @cached_property
+    def audit_attributes(self) -> AuditAttributes:
+        """Protected attributes; `defs.fairness` alone may ask for them."""
+        return self.world.audit_attributes()
+
+    @cached_property
     def event_source(self) -> EventSource:
         """Where raw events come from."""
         return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the people are: true in this wiring, which is the embedded world's."""
+        return True
 
     def run_time(self, day: date) -> datetime:
         """Return when partition `day` decides."""

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
-from mlife_assets.core.inference.features import FeatureSpec
+from mlife_assets.core.inference.feature_spec import FeatureSpec
 from mlife_assets.core.ports import Scorer
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
 

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.features import FeatureSpec
+from mlife_assets.core.inference.feature_spec import FeatureSpec
 
 SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 

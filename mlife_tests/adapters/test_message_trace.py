@@ -20,7 +20,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, message_id, prediction_id
-from mlife_assets.core.inference.features import feature_hashes
+from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.training.explain import reasons
 from mlife_assets.core.windows import add_days, run_time
@@ -73,6 +73,8 @@ class World:
             "probability": float(scores.probability[place]),
             "rank": place + 1,
             "propensity": 0.9,
+            "exploration_propensity": 0.25,
+            "exploration_salt": "salt",
             "candidate_set_hash": "set",
             "policy_version": "pol",
         }
@@ -117,7 +119,8 @@ class World:
             return LightGBMScorer(self.registry.load(version), threads=1)
 
         def explain(scorer: Any, row: np.ndarray) -> list[str]:
-            return reasons(scorer.contributions(row)[0], row[0], scorer.feature_spec)
+            spec = scorer.feature_spec
+            return reasons(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
 
         return trace_message(self.log, key, load, explain)
 
@@ -183,7 +186,7 @@ def test_hops_are_joined_by_ids(world):
 def test_the_score_is_taken_apart_and_the_alternatives_are_ranked(world):
     trace = world.trace()
     assert trace.reasons
-    assert all("log-odds" in line for line in trace.reasons)
+    assert all("the score by" in line for line in trace.reasons)
     assert [row["rank"] for row in trace.alternatives] == [1, 2, 3]
     assert [row["job_id"] for row in trace.alternatives] == ["j0", "j1", "j2"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -15,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.model_registry import FILES, ModelRegistry
+from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.training.artifact import MANIFEST_FILE
 
 TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 2)
@@ -88,7 +90,8 @@ def test_a_registration_that_was_cut_short_is_completed_by_the_next(store, model
     artifact = models.tiny_artifact(1)
     files = artifact.files()
     folder = f"models/{artifact.model_version}"
-    store.put_if_absent(f"{folder}/model.txt", files["model.txt"])
+    name = next(name for name in sorted(files) if name != MANIFEST_FILE)
+    store.put_if_absent(f"{folder}/{name}", files[name])
     with pytest.raises(NotFoundError):
         reopened(store).load(artifact.model_version)
     registry = reopened(store)
@@ -105,43 +108,104 @@ def test_the_registration_event_says_what_the_model_learned_from(registry, model
     assert (row["model_version"], row["examples"], row["as_of_date"]) == (version, 600, DAY)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_changed_byte_in_any_file_is_refused(registry, store, models, name):
-    (version,) = register(registry, models, 1)
-    key = f"models/{version}/{name}"
-    data = bytearray(store.get(key))
+@pytest.mark.parametrize("is_funnel", [False, True])
+def test_a_changed_byte_in_any_file_is_refused(registry, store, models, is_funnel):
+    artifact = models.tiny_artifact(1, trees=3, is_funnel=is_funnel)
+    version = registry.register(artifact, as_of=DAY, now=NOW)
     rng = np.random.default_rng(5)
-    for place in [0, len(data) - 1, *rng.integers(0, len(data), 25).tolist()]:
-        changed = bytearray(data)
-        changed[place] = ord("7") if data[place] != ord("7") else ord("8")
-        store.replace(key, bytes(changed))
-        with pytest.raises(IntegrityError, match=version):
-            reopened(store).load(version)
-    store.replace(key, bytes(data))
+    assert len(artifact.files()) == (6 if is_funnel else 4)
+    for name in artifact.files():
+        key = f"models/{version}/{name}"
+        data = bytearray(store.get(key))
+        for place in [0, len(data) - 1, *rng.integers(0, len(data), 12).tolist()]:
+            changed = bytearray(data)
+            changed[place] = ord("7") if data[place] != ord("7") else ord("8")
+            store.replace(key, bytes(changed))
+            with pytest.raises(IntegrityError):
+                reopened(store).load(version)
+        store.replace(key, bytes(data))
     assert reopened(store).load(version).model_version == version
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_an_appended_blank_and_an_emptied_file_are_refused(registry, store, models, name):
-    (version,) = register(registry, models, 1)
-    key = f"models/{version}/{name}"
-    data = store.get(key)
-    for changed in (data + b"\n", b"", b"[]", b"null"):
-        store.replace(key, changed)
-        with pytest.raises(IntegrityError):
+@pytest.mark.parametrize("is_funnel", [False, True])
+def test_any_file_that_is_longer_empty_foreign_or_missing_is_refused(registry, store, models, tmp_path, is_funnel):
+    artifact = models.tiny_artifact(1, trees=3, is_funnel=is_funnel)
+    version = registry.register(artifact, as_of=DAY, now=NOW)
+    for name in artifact.files():
+        key = f"models/{version}/{name}"
+        data = store.get(key)
+        for changed in (data + b"\n", b"", b"[]", b"null"):
+            store.replace(key, changed)
+            with pytest.raises(IntegrityError):
+                reopened(store).load(version)
+        (tmp_path / key).unlink()
+        is_manifest = name == MANIFEST_FILE
+        with pytest.raises(NotFoundError if is_manifest else IntegrityError, match=version if is_manifest else name):
             reopened(store).load(version)
+        store.replace(key, data)
+    assert reopened(store).load(version).model_version == version
 
 
-def test_a_missing_file_and_a_swapped_manifest_are_refused(registry, store, models, tmp_path):
+def test_a_manifest_of_another_model_is_refused(registry, store, models):
     (version,) = register(registry, models, 1)
     other = models.tiny_artifact(1, trees=4)
     assert other.training_data_hash == registry.load(version).training_data_hash
-    store.replace(f"models/{version}/manifest.json", other.files()["manifest.json"])
+    store.replace(f"models/{version}/{MANIFEST_FILE}", other.files()[MANIFEST_FILE])
     with pytest.raises(IntegrityError):
         reopened(store).load(version)
-    (tmp_path / "models" / version / "calibrator.json").unlink()
-    with pytest.raises(IntegrityError, match="calibrator"):
+
+
+@pytest.mark.parametrize("steps", [[], ["is_applied", "is_hired"], "is_applied", None])
+def test_a_manifest_that_names_other_steps_is_refused(registry, store, models, steps):
+    (version,) = register(registry, models, 1)
+    key = f"models/{version}/{MANIFEST_FILE}"
+    sealed = json.loads(store.get(key))
+    sealed["manifest"]["steps"] = steps
+    store.replace(key, json.dumps(sealed).encode())
+    with pytest.raises(IntegrityError):
         reopened(store).load(version)
+
+
+def test_a_card_lies_beside_the_artifact_may_be_written_again_and_is_no_part_of_it(registry, store, models):
+    (version,) = register(registry, models, 1)
+    assert registry.card(version) is None
+    key = registry.put_card(version, "<p>first \u2013 card</p>")
+    assert key == registry.card_key(version) == f"models/{version}/card.html"
+    assert registry.put_card(version, "<p>second</p>") == key
+    assert reopened(store).card(version) == "<p>second</p>"
+    assert store.get(key) == b"<p>second</p>"
+    assert reopened(store).load(version).model_version == version
+    assert [row["model_version"] for row in registry.versions()] == [version]
+
+
+def test_a_card_of_an_unknown_model_is_not_written(registry, store):
+    with pytest.raises(NotFoundError, match="mdl_unknown"):
+        registry.put_card("mdl_unknown", "<p>card</p>")
+    assert store.list("models") == []
+
+
+def test_the_first_letters_of_a_version_name_it_when_no_other_begins_so(registry, models):
+    first, second = register(registry, models, 1, 2)
+    assert registry.resolve(first) == first
+    shortest = next(n for n in range(len(first)) if first[:n] != second[:n])
+    assert registry.resolve(first[:shortest]) == first
+    assert registry.resolve(second[:shortest]) == second
+    with pytest.raises(InvalidInputError, match="2 versions") as ambiguous:
+        registry.resolve(first[: shortest - 1])
+    assert first in str(ambiguous.value)
+    assert second in str(ambiguous.value)
+    with pytest.raises(InvalidInputError, match="empty"):
+        registry.resolve("")
+    for unknown in ("mdl_unknown", first + "0", first.upper()):
+        with pytest.raises(NotFoundError, match="mlife models list"):
+            registry.resolve(unknown)
+
+
+def test_a_version_that_is_the_beginning_of_another_is_itself(registry, models, monkeypatch):
+    rows = [{"model_version": version} for version in ("mdl_abc", "mdl_ab", "mdl_abc")]
+    monkeypatch.setattr(registry, "versions", lambda: rows)
+    assert registry.resolve("mdl_ab") == "mdl_ab"
+    assert registry.resolve("mdl_abc") == "mdl_abc"
 
 
 def test_an_unknown_model_is_not_found_and_cannot_be_promoted(registry):
@@ -155,7 +219,8 @@ def test_an_unknown_model_is_not_found_and_cannot_be_promoted(registry):
 
 def test_a_tampered_model_cannot_be_promoted(registry, store, models):
     (version,) = register(registry, models, 1)
-    store.replace(f"models/{version}/model.txt", b"tree\n")
+    name = next(name for name in registry.load(version).files() if name.endswith("model.txt"))
+    store.replace(f"models/{version}/{name}", b"tree\n")
     with pytest.raises(IntegrityError):
         reopened(store).promote(version, actor="gate", reason="r", now=NOW)
     assert registry.champion() is None

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from mlife_assets.cli import app
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, message_id, prediction_id
-from mlife_assets.core.inference.features import feature_hashes
+from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.policies import MessagingPolicy
@@ -118,6 +118,8 @@ def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> 
             "probability": float(scores.probability[place]),
             "rank": place + 1,
             "propensity": 0.9,
+            "exploration_propensity": 0.25,
+            "exploration_salt": "salt",
             "candidate_set_hash": "set",
             "policy_version": "pol",
         }

@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from mlife_assets.cli.present import OPERATOR_DELAY, STEP
 from mlife_assets.cli.serve import champion_provider
 from mlife_assets.core.windows import add_days, run_time
+
+
+def judge(home: Any, version: str, outcome: str, day: date) -> None:
+    verdict = {
+        "model_version": version,
+        "champion_version": home.champions[-1],
+        "as_of_date": day,
+        "outcome": outcome,
+        "delta_map": 0.0,
+        "delta_map_lower": 0.0,
+        "delta_map_upper": 0.0,
+        "users_with_positives": 1200,
+        "sentences": ["Refused: a tie." if outcome == "refused" else f"{outcome}."],
+        "policy_version": "pol",
+    }
+    home.add("promotion_decided", verdict, run_time(day))
+
+
+def tamper(home: Any, version: str) -> None:
+    """Change one letter of the manifest."""
+    path = home.path / "lake" / "models" / version / "manifest.json"
+    path.write_text(path.read_text().replace("2026-04-03", "2026-04-04"))
+
+
+@pytest.fixture
+def challenger(home) -> str:
+    """A third model of the home, which the gate refused."""
+    path = Path(__file__).resolve().parent.parent / "tiny_models.py"
+    spec = importlib.util.spec_from_file_location("mlife_tiny_models", path)
+    models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(models)
+    at = run_time(home.newest_day)
+    version = home.platform.registry.register(models.tiny_artifact(3, examples=500), as_of=home.newest_day, now=at)
+    judge(home, version, "refused", home.newest_day)
+    return version
 
 
 def test_the_list_marks_the_champion(run, run_json, lived_home):
@@ -69,8 +112,168 @@ def test_rollback_goes_back_only(run, run_json, home):
     assert times == [run_time(home.newest_day) + OPERATOR_DELAY, run_time(home.newest_day) + OPERATOR_DELAY + STEP]
 
 
-def test_rollback_to_what_never_served_is_refused(run, home):
-    result = run("models", "rollback", "--reason", "r", "--to", "mdl_unknown", "--home", home.path)
-    assert result.exit_code == 1
-    assert "mdl_unknown was not champion" in result.stderr
+def test_rollback_to_what_is_unknown_or_never_served_is_refused(run, home, challenger):
+    for target, told in (("mdl_unknown", "there is no model mdl_unknown"), (challenger, "was not champion before")):
+        result = run("models", "rollback", "--reason", "r", "--to", target, "--home", home.path)
+        assert result.exit_code == 1
+        assert told in result.stderr
     assert home.events("model_rolled_back") == []
+
+
+def test_rollback_takes_the_first_letters_of_a_version(run_json, home):
+    first = home.champions[0]
+    document = run_json("models", "rollback", "--reason", "r", "--to", first[:12], "--home", home.path)
+    assert document["model_version"] == first
+
+
+def test_show_tells_all_that_is_on_record(run, run_json, home):
+    first, second = home.champions
+    run("models", "rollback", "--reason", "worse", "--actor", "ann", "--home", home.path)
+    document = run_json("models", "show", first[:12], "--home", home.path)
+    assert (document["model_version"], document["is_champion"]) == (first, True)
+    assert document["facts"]["training_start_date"] == "2026-04-03"
+    assert document["facts"]["examples"] == 600
+    assert document["training_data_hash"] == "data-1"
+    assert document["vocabularies"]["metro_code"] == ["12060", "16980", "19100", "33100"]
+    assert [row["outcome"] for row in document["verdicts"]] == ["promoted"]
+    assert [(row["kind"], row["actor"], row["until"] is None) for row in document["served"]] == [
+        ("promoted", "gate", False),
+        ("rolled_back", "ann", True),
+    ]
+    assert (
+        document["served"][0]["until"] == run_json("models", "show", second, "--home", home.path)["served"][0]["since"]
+    )
+    assert (document["card"], document["has_monitoring_reference"]) == (None, False)
+    text = run("models", "show", first, "--home", home.path).stdout
+    for words in (
+        first,
+        "(champion)",
+        "training_end_date",
+        "600",
+        "Promoted: model 1 meets all",
+        "by ann: worse",
+        "to now",
+    ):
+        assert words in text
+    assert "card                  none was written" in text
+
+
+def test_show_says_where_the_card_lies(run, run_json, home):
+    version = home.champions[0]
+    home.platform.registry.put_card(version, "<p>card</p>")
+    place = run_json("models", "show", version, "--home", home.path)["card"]
+    assert Path(place).read_text() == "<p>card</p>"
+    assert place in run("models", "show", version, "--home", home.path).stdout
+
+
+def test_show_refuses_the_unknown_the_ambiguous_and_the_tampered(run, home):
+    version = home.champions[0]
+    for text, told in (
+        ("mdl_nothing", "there is no model mdl_nothing"),
+        ("mdl_", "beginning of 2 versions"),
+        ("", "empty"),
+    ):
+        result = run("models", "show", text, "--home", home.path)
+        assert result.exit_code == 1
+        assert told in result.stderr
+    tamper(home, version)
+    result = run("models", "show", version, "--home", home.path)
+    assert result.exit_code == 1
+    assert "was changed" in result.stderr
+    assert result.stdout == ""
+
+
+def test_diff_names_what_differs(run, run_json, home, challenger):
+    first = home.champions[0]
+    document = run_json("models", "diff", first[:14], challenger[:14], "--home", home.path)
+    assert (document["left_version"], document["right_version"]) == (first, challenger)
+    facts = {fact["name"]: fact for fact in document["facts"]}
+    assert (facts["training_data_hash"]["left"], facts["training_data_hash"]["right"]) == ("data-1", "data-3")
+    assert (facts["examples"]["left"], facts["examples"]["right"], facts["examples"]["change"]) == (600, 500, -100)
+    assert document["last_verdicts"][first]["outcome"] == "promoted"
+    assert document["last_verdicts"][challenger]["outcome"] == "refused"
+    text = run("models", "diff", first, challenger, "--home", home.path).stdout
+    assert "They learned from different data." in text
+    assert f"{challenger} refused: Refused: a tie." in text
+    assert "-100" in text
+
+
+def test_diff_of_a_version_with_itself_finds_nothing(run, run_json, home):
+    version = home.champions[0]
+    assert run_json("models", "diff", version, version, "--home", home.path)["facts"] == []
+    assert f"Both are {version}." in run("models", "diff", version, version, "--home", home.path).stdout
+
+
+def test_promote_records_who_and_why_and_serves_from_the_next_day_on(run_json, home):
+    first, second = home.champions
+    arguments = (
+        "models",
+        "promote",
+        first[:12],
+        "--reason",
+        " the  better one ",
+        "--actor",
+        "ann",
+        "--home",
+        home.path,
+    )
+    document = run_json(*arguments)
+    event = home.events("model_promoted")[-1]
+    now = run_time(home.newest_day) + OPERATOR_DELAY
+    assert (event["model_version"], event["previous_version"]) == (first, second)
+    assert (event["actor"], event["reason"], event["observed_at"]) == ("ann", "the better one", now)
+    assert (document["gate"], document["has_monitoring_reference"]) == ("promoted", False)
+    assert document["first_day"] == str(add_days(home.newest_day, 1))
+    assert home.platform.champion_version(home.newest_day) == second
+    assert home.platform.champion_version(add_days(home.newest_day, 1)) == first
+
+
+def test_promote_against_the_gate_needs_the_flag_and_says_so_on_record(run, home, challenger):
+    arguments = ("models", "promote", challenger, "--reason", "a legal order", "--home", home.path)
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert "is: refused" in refused.stderr
+    assert "--against-the-gate" in refused.stderr
+    assert len(home.events("model_promoted")) == 2
+    told = run(*arguments, "--against-the-gate")
+    assert told.exit_code == 0
+    assert home.events("model_promoted")[-1]["reason"] == "against the gate (refused): a legal order"
+    assert home.platform.registry.champion() == challenger
+    assert "no monitoring reference" in told.stdout
+    text = run("models", "history", "--home", home.path).stdout
+    assert "by operator: against the gate (refused): a legal order" in text
+
+
+def test_the_newest_verdict_counts_and_no_verdict_is_no_promotion(run, home, challenger):
+    arguments = ("models", "promote", challenger, "--reason", "r", "--home", home.path)
+    judge(home, challenger, "promoted", add_days(home.newest_day, 1))
+    assert run(*arguments).exit_code == 0
+    assert home.events("model_promoted")[-1]["reason"] == "r"
+    judge(home, home.champions[0], "not_enough_evidence", add_days(home.newest_day, 1))
+    again = run("models", "promote", home.champions[0], "--reason", "r", "--home", home.path)
+    assert "is: not enough evidence" in again.stderr
+    shutil.rmtree(home.path / "lake" / "events" / "event_type=promotion_decided")
+    unjudged = run("models", "promote", home.champions[0], "--reason", "r", "--home", home.path)
+    assert (unjudged.exit_code, "is: not judged" in unjudged.stderr) == (1, True)
+
+
+def test_promote_refuses_the_unknown_the_tampered_the_champion_and_a_reason_that_says_nothing(run, home):
+    first, second = home.champions
+    for version, reason, told in (
+        ("mdl_unknown", "r", "there is no model"),
+        (second, "r", "serves already"),
+        (first, "  ", "--reason is empty"),
+        (first, "call +1 415 555 2671", "phone number"),
+    ):
+        result = run("models", "promote", version, "--reason", reason, "--home", home.path)
+        assert (result.exit_code, told in result.stderr) == (1, True)
+    tamper(home, first)
+    result = run("models", "promote", first, "--reason", "r", "--against-the-gate", "--home", home.path)
+    assert (result.exit_code, "was changed" in result.stderr) == (1, True)
+    assert len(home.events("model_promoted")) == 2
+
+
+def test_a_promotion_by_hand_can_be_rolled_back(run, home, challenger):
+    run("models", "promote", challenger, "--reason", "r", "--against-the-gate", "--home", home.path)
+    assert run("models", "rollback", "--reason", "r", "--home", home.path).exit_code == 0
+    assert home.platform.registry.champion() == home.champions[-1]

@@ -51,7 +51,7 @@ def test_the_tree_shows_ids_and_both_times_of_every_hop(run, run_json, lived_hom
 def test_the_tree_says_why_and_what_else(run, lived_home):
     text = run("trace", lived_home.message_id, "--home", lived_home.path).stdout
     assert "the same to the bit" in text
-    assert "the log-odds by" in text
+    assert "the score by" in text
     assert "features, as logged" in text
     assert "best-ranked jobs for this person, 5 of 7" in text
     assert ["2. j1" in line for line in text.splitlines() if "<- this text" in line] == [True]

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+import json
+from dataclasses import FrozenInstanceError, asdict, replace
 from datetime import date
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.examples import ExampleSpec, RateRole
+from mlife_assets.core.inference.features import JOB_EXAMPLES
 
-SPEC = ExampleSpec("user_id", "job_id", "day", "applied", "mature", ("distance_km",), ("metro_code",))
+SPEC = ExampleSpec(
+    entity="user_id",
+    item="job_id",
+    time="day",
+    label="applied",
+    label_time="mature",
+    features=("distance_km",),
+    categoricals=("metro_code",),
+)
 TABLE = pa.table(
     {
         "user_id": ["a", "b"],
@@ -23,6 +35,16 @@ TABLE = pa.table(
         "metro_code": ["35620", None],
     }
 )
+
+FULL = replace(
+    SPEC,
+    features=("distance_km", "shown", "clicked"),
+    categoricals=("shift", "metro_code"),
+    funnel=("opened", "visited"),
+    rates=(RateRole("click_rate", "clicked", "shown"),),
+    vocabularies=(("shift", ("night", "day")), ("metro_code", ("35620",))),
+)
+STEPS = TABLE.append_column("opened", pa.array([True, True])).append_column("visited", pa.array([True, False]))
 
 
 def changed(name: str, values: list[object], kind: pa.DataType | None = None) -> pa.Table:
@@ -47,6 +69,15 @@ def test_a_spec_is_frozen() -> None:
         ({"categoricals": ("distance_km",)}, "categoricals names distance_km"),
         ({"entity": ""}, "entity is empty"),
         ({"features": (), "categoricals": ()}, "at least one feature"),
+        ({"entity": None}, "entity is empty"),
+        ({"label_time": None}, "label_time is empty"),
+        ({"item": ""}, "item is empty"),
+        ({"funnel": ("opened", "applied")}, "funnel names applied, which is its label already"),
+        ({"rates": (RateRole("distance_km", "distance_km", "distance_km"),)}, "rates names distance_km"),
+        ({"rates": (RateRole("rate", "distance_km", "shown"),)}, "rate uses shown; list it under features"),
+        ({"rates": (RateRole("rate", "shown", "distance_km"),)}, "rate uses shown; list it under features"),
+        ({"rates": (RateRole("rate", "metro_code", "distance_km"),)}, "rate uses metro_code"),
+        ({"vocabularies": (("distance_km", ("1",)),)}, "vocabularies names distance_km; list it under categoricals"),
     ],
 )
 def test_a_column_has_one_role(change: dict[str, object], words: str) -> None:
@@ -70,3 +101,108 @@ def test_a_column_has_one_role(change: dict[str, object], words: str) -> None:
 def test_a_table_that_does_not_fit_is_refused_with_column_and_row(table: pa.Table, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         SPEC.validated(table)
+
+
+def test_an_item_is_optional() -> None:
+    without = replace(SPEC, item=None)
+    assert without.columns == ("user_id", "day", "applied", "mature", "distance_km", "metro_code")
+    table = TABLE.drop_columns(["job_id"])
+    assert without.validated(table) is table
+    with pytest.raises(InvalidInputError, match="lack column job_id, the item"):
+        SPEC.validated(table)
+    with pytest.raises(InvalidInputError, match="job_id is null in row 1"):
+        SPEC.validated(changed("job_id", ["x", None]))
+
+
+def test_the_steps_of_a_funnel_end_with_the_label() -> None:
+    assert SPEC.steps == ("applied",)
+    assert FULL.steps == ("opened", "visited", "applied")
+    assert "click_rate" not in FULL.columns
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ({"visited": [False, False]}, "applied is true in row 0 without visited"),
+        ({"opened": [True, False], "visited": [True, True]}, "visited is true in row 1 without opened"),
+        ({"opened": [True, None]}, "opened is null in row 1"),
+        ({"opened": ["yes", "no"]}, "opened holds string, which cannot be the funnel"),
+    ],
+)
+def test_a_step_needs_the_one_before(steps: dict[str, list[object]], words: str) -> None:
+    spec, table = replace(SPEC, funnel=("opened", "visited")), STEPS
+    assert spec.validated(table) is table
+    for name, values in steps.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    with pytest.raises(InvalidInputError, match=words):
+        spec.validated(table)
+
+
+@pytest.mark.parametrize("spec", [SPEC, FULL, replace(FULL, item=None), JOB_EXAMPLES], ids=range(4))
+def test_json_gives_the_spec_back(spec: ExampleSpec) -> None:
+    found = ExampleSpec.from_json(spec.to_json())
+    assert found == spec
+    assert found.to_json() == spec.to_json()
+
+
+@given(st.lists(st.text(min_size=1, max_size=5), min_size=7, max_size=7, unique=True), st.booleans())
+def test_any_names_survive_json(names: list[str], has_item: bool) -> None:
+    entity, time, label, label_time, feature, category, item = names
+    spec = ExampleSpec(
+        entity,
+        time,
+        label,
+        label_time,
+        (feature,),
+        item=item if has_item else None,
+        categoricals=(category,),
+        vocabularies=((category, (item, entity)),),
+    )
+    assert ExampleSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_short_record_has_defaults() -> None:
+    record = {"entity": "user_id", "time": "day", "label": "applied", "label_time": "mature", "features": ["km"]}
+    spec = ExampleSpec.from_record(record)
+    assert spec == ExampleSpec("user_id", "day", "applied", "mature", ("km",))
+    assert ExampleSpec.from_record({**record, "item": None}) == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"entitty": "user_id"}, "unknown key 'entitty'; known are categoricals, entity, features"),
+        ({"label": None}, "label is empty"),
+        ({"label": 3}, "label is 3; write the name of a column"),
+        ({"features": "distance_km"}, "features is no list of texts"),
+        ({"features": ["distance_km", 2]}, "features is no list of texts"),
+        ({"funnel": None}, "funnel is no list of texts"),
+        ({"rates": {}}, "rates is no list"),
+        ({"rates": ["click_rate"]}, "needs name, successes and trials"),
+        ({"rates": [{"name": "r", "successes": "a"}]}, "needs name, successes and trials"),
+        ({"rates": [{"name": "r", "successes": "a", "trials": 3}]}, "needs name, successes and trials"),
+        ({"vocabularies": ["metro_code"]}, "vocabularies is no object"),
+        ({"vocabularies": {"metro_code": "35620"}}, "vocabularies.metro_code is no list of texts"),
+    ],
+)
+def test_a_record_of_the_wrong_form_is_refused_by_key(change: dict[str, object], words: str) -> None:
+    record = json.loads(SPEC.to_json()) | change
+    with pytest.raises(InvalidInputError, match=words):
+        ExampleSpec.from_record(record)
+
+
+@pytest.mark.parametrize("name", ["entity", "time", "label", "label_time", "features"])
+def test_a_record_without_a_role_is_refused(name: str) -> None:
+    record = {key: value for key, value in json.loads(SPEC.to_json()).items() if key != name}
+    with pytest.raises(InvalidInputError, match=f"the spec lacks {name};"):
+        ExampleSpec.from_record(record)
+
+
+@pytest.mark.parametrize(("text", "words"), [("{", "is not JSON"), ("[]", "not a JSON object"), ("3", "not a JSON")])
+def test_a_text_that_is_no_spec_is_refused(text: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        ExampleSpec.from_json(text)
+
+
+def test_json_names_every_attribute_in_order() -> None:
+    assert list(json.loads(FULL.to_json())) == sorted(asdict(FULL))

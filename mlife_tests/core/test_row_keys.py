@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.row_keys import encode_days, encode_ids, stable_hashes, tie_keys
+from mlife_assets.core.row_keys import (
+    encode_days,
+    encode_ids,
+    read_ids,
+    splitmix64,
+    stable_hashes,
+    tie_keys,
+)
 
 
 @given(st.lists(st.text(min_size=0, max_size=20), min_size=1, max_size=40))
@@ -38,6 +45,56 @@ def test_every_container_gives_the_same_codes(container: object) -> None:
     encoded = encode_ids(container(["b", "a", "ç", "b"]))  # type: ignore[operator]
     assert encoded.codes.tolist() == [1, 0, 2, 1]
     assert encoded.ids.tolist() == ["a", "b", "ç"]
+
+
+@pytest.mark.parametrize(
+    ("indices", "names", "expected"),
+    [
+        ([2, 0, 2], ["b", "x", "a"], ["a", "b"]),
+        ([2, 0, 1], ["b", "a", "a"], ["a", "b"]),
+        ([0, 2, 2], ["a", None, "c"], ["a", "c"]),
+        ([1, 0, 1], ["a", "b"], ["a", "b"]),
+    ],
+    ids=["an unused name", "a name twice", "a missing name that is not used", "in order"],
+)
+def test_a_dictionary_may_hold_its_names_in_any_way(
+    indices: list[int], names: list[str | None], expected: list[str]
+) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int8()), pa.array(names, pa.string()))
+    encoded = encode_ids(column)
+    assert encoded.ids.tolist() == expected
+    assert encoded.ids[encoded.codes].tolist() == column.to_pylist()
+    assert encode_ids(column[1:]).ids[encode_ids(column[1:]).codes].tolist() == column.to_pylist()[1:]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a", None]).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None], pa.string())),
+    ],
+)
+def test_a_missing_id_in_a_dictionary_names_its_row(column: pa.Array) -> None:
+    with pytest.raises(InvalidInputError, match="user_id is missing in row 1"):
+        encode_ids(column, "user_id")
+
+
+@given(st.lists(st.text(max_size=3) | st.integers(-5, 5).map(str), min_size=1, max_size=40), st.data())
+def test_some_rows_are_encoded_as_if_they_were_alone(column: list[str], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(column) - 1), min_size=1, max_size=10))
+    encoded = read_ids(column).encode(np.array(rows))
+    alone = encode_ids([column[row] for row in rows])
+    assert encoded.codes.tolist() == alone.codes.tolist()
+    assert encoded.ids.tolist() == alone.ids.tolist()
+
+
+def test_ids_that_are_read_keep_integers_and_name_strings_once() -> None:
+    numbers = read_ids(np.array([30, -10, 30]))
+    assert numbers.values.tolist() == [30, -10, 30]
+    assert len(numbers.name_hashes()) == 0
+    words = read_ids(["b", "a", "b"])
+    assert [words.names[i].as_py() for i in words.values] == ["b", "a", "b"]
+    assert words.name_hashes().tolist() == stable_hashes(np.array(words.names.to_pylist(), dtype=object)).tolist()
 
 
 def test_integer_ids_are_ids() -> None:
@@ -79,6 +136,21 @@ def test_a_hash_depends_on_the_id_alone_not_on_its_neighbours() -> None:
     alone = stable_hashes(np.array(["user_1"], dtype=object))
     among = stable_hashes(np.array(["user_1", "a much longer id than eight bytes"], dtype=object))
     assert alone[0] == among[0]
+
+
+def one_hash(name: str) -> int:
+    """Return the hash of one id, byte by byte: its length, then words of eight bytes, padded with zeros."""
+    encoded = name.encode()
+    value = splitmix64(np.array([len(encoded)], dtype=np.uint64))
+    for begin in range(0, len(encoded), 8):
+        word = int.from_bytes(encoded[begin : begin + 8].ljust(8, b"\0"), "little")
+        value = splitmix64(value ^ np.array([word], dtype=np.uint64))
+    return int(value[0])
+
+
+@given(st.lists(st.text(max_size=30), max_size=20))
+def test_a_hash_is_made_of_the_length_and_the_bytes(names: list[str]) -> None:
+    assert stable_hashes(np.array(names, dtype=object)).tolist() == [one_hash(name) for name in names]
 
 
 def test_hashes_of_similar_ids_differ() -> None:

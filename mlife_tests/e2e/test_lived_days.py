@@ -150,7 +150,8 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     key = sample_message(platform, home.settings.first_lived_date)
 
     def explain(scorer, row):
-        return reasons(scorer.contributions(row)[0], row[0], scorer.feature_spec)
+        spec = scorer.feature_spec
+        return reasons(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
 
     trace = trace_message(platform.event_log, key, platform.scorer, explain)
     hops = {hop.event_type: hop for hop in trace.hops}
@@ -177,14 +178,22 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     times = [hops[name].occurred_at for name in order]
     assert times == sorted(times)
     assert trace.reasons
-    assert all("log-odds" in reason for reason in trace.reasons)
+    assert all("the score by" in reason for reason in trace.reasons)
     assert [row["rank"] for row in trace.alternatives] == list(range(1, len(trace.alternatives) + 1))
 
     import lightgbm
 
-    model = home.settings.lake_folder / "models" / prediction["model_version"] / "model.txt"
+    folder = home.settings.lake_folder / "models" / prediction["model_version"]
     row = np.array([[np.nan if value is None else value for value in prediction["features"]]])
-    assert lightgbm.Booster(model_file=model).predict(row, raw_score=True)[0] == prediction["raw_score"]
+    seen = platform.scorer(prediction["model_version"]).feature_spec.expanded(row)
+    log_odds = [
+        lightgbm.Booster(model_file=file).predict(seen, raw_score=True)[0]
+        for file in sorted(folder.glob("stage_*.model.txt"))
+    ]
+    if len(log_odds) == 1:
+        assert prediction["raw_score"] == log_odds[0]
+    else:
+        assert prediction["raw_score"] == pytest.approx(-sum(np.log1p(np.exp(-one)) for one in log_odds), abs=1e-12)
 
 
 def test_the_log_is_intact(home) -> None:

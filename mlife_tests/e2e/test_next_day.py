@@ -235,7 +235,7 @@ def test_nothing_is_sent_without_approval(next_day) -> None:
 def test_a_crash_between_provider_and_ledger_texts_nobody_twice(next_day) -> None:
     """Invariant 7 at the asset: the text in flight is ambiguous, never sent again, and all others go out once."""
     _, killed, resumed, again = next_day.requests
-    assert killed.total() == KILLED_AT
+    assert KILLED_AT <= killed.total() < resumed.total(), "it died in the middle"
     assert killed[next_day.killed_message] == 1
     assert max(resumed.values()) <= 2, "only a request that was throttled may be repeated"
     assert again == resumed, "a day that was sent is not sent again"

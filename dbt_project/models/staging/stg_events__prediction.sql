@@ -22,6 +22,8 @@ renamed as (
         raw_score,
         probability,
         rank,
+        propensity,
+        exploration_propensity,
 
         ---------- dates
         as_of_date,

@@ -1,6 +1,7 @@
 """The recruiter rule: the frozen proxy of how people rank jobs today.
 
-Belongs here: the rule. Does not belong here: rankings by a real panel, which are loaded from a file when there are any.
+Belongs here: the rule. Does not belong here: rankings by a real panel, which stand in its place where there are enough
+(`core.training.panel`).
 
 Concept: a model has to beat what people do now, not chance. The rule is frozen, named a proxy wherever it is shown, and
 knows nothing of taste or behaviour. What is unknown counts as a mismatch: a person does not rank what they cannot see.

@@ -1,129 +1,119 @@
 """Fitting: from a training set to an artifact.
 
-Belongs here: LightGBM, early stopping, calibration, the manifest. Does not belong here: which rows (`training_set`),
-whether the result may serve (`gate`).
+Belongs here: choosing a formulation, calibration, the final fit, the manifest. Does not belong here: which rows
+(`training_set`), the formulations themselves (`formulations`), whether the result may serve (`gate`).
 
-Concept: the number of trees and the calibrator come from validation days that the first fit has not seen; the model
-that serves is then fitted on everything before the gate with that number of trees. Deterministic to the byte: fixed
-threads, fixed seed, ordered rows.
+Concept: formulation, number of trees and calibrators come from validation days that the first fit has not seen; the
+model that serves is then fitted on everything before the gate with that number of trees. The gate measures the
+calibration of what serves, out of sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.inference.features import FeatureSpec, feature_matrix, fit_feature_spec
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
+from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.policies import TrainingPolicy, policy_version
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.training.boosting import Progress, boost, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
-from mlife_assets.core.training.training_set import LABEL, TrainingSet
+from mlife_assets.core.training.formulations import (
+    Formulation,
+    available_formulations,
+    choose,
+    learning_rows,
+    reached_before,
+    tune,
+)
+from mlife_assets.core.training.training_set import TrainingSet
 
 IMPORTANCE_ROWS = 2_000
-END_OF_TREES = "end of trees"
-
-Progress = Callable[[int, int], None]
-"""Called with (trees so far, trees at most)."""
 
 
 def fit_model(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None = None) -> ModelArtifact:
-    """Fit, tune the number of trees, calibrate and describe a model of P(apply | shown)."""
-    spec = fit_feature_spec(training.examples)
-    matrix = feature_matrix(training.examples, spec)
-    outcome = training.examples[LABEL].to_numpy(zero_copy_only=False).astype(bool)
-    validation = Rows(matrix[training.is_validation], outcome[training.is_validation])
-    fitted = Rows(matrix[training.is_fit], outcome[training.is_fit])
-    tuned = _train(fitted, spec, policy, policy.trees_maximum, progress, validation)
-    trees = int(tuned.best_iteration)
-    raw = np.asarray(tuned.predict(validation.matrix, raw_score=True, num_iteration=trees, num_threads=policy.threads))
-    calibrator = fit_calibrator(raw, validation.outcome, isotonic_minimum_positives=policy.isotonic_minimum_positives)
-    final = _train(Rows(matrix, outcome), spec, policy, trees, progress, None)
-    sample = np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)
-    contributions = np.asarray(final.predict(matrix[sample], pred_contrib=True, num_threads=policy.threads))
-    importance = np.abs(contributions[:, :-1]).mean(axis=0)
-    return ModelArtifact(
-        model_text=trees_only(final.model_to_string()),
-        calibrator=calibrator,
-        feature_spec=spec,
-        training_data_hash=training.data_hash,
-        manifest={
-            "training_start_date": training.first_day.isoformat(),
-            "training_end_date": training.last_day.isoformat(),
-            "examples": training.examples.num_rows,
-            "positives": training.positives,
-            "quarantined_rows": training.quarantined_rows,
-            "trees": trees,
-            "validation_log_loss": float(tuned.best_score["validation"]["binary_logloss"]),
-            "calibrator": calibrator.method,
-            "importance": {name: float(value) for name, value in zip(spec.names, importance, strict=True)},
-            "policy": asdict(policy),
-            "policy_version": policy_version(policy),
-        },
-    )
+    """Choose a formulation, fit, calibrate and describe a model of the outcome.
+
+    Raises:
+        InvalidInputError: the policy names a feature or a formulation that the examples lack.
+        NotEnoughEvidenceError: a step has one class only.
+    """
+    spec = fit_feature_spec(training.examples, training.roles)
+    unexpanded = examples_matrix(training.examples, spec)
+    matrix = spec.expanded(unexpanded)
+    tuned, refused = _tuned(training, matrix, spec, policy, progress)
+    chosen = choose(tuned)
+    stages = []
+    for step in chosen.steps:
+        calibrator = fit_calibrator(
+            step.raw[step.is_reached],
+            step.outcome[step.is_reached],
+            isotonic_minimum_positives=policy.isotonic_minimum_positives,
+        )
+        rows = learning_rows(training, matrix, step.step).where(reached_before(chosen.name, training, step.step))
+        final = boost(rows, spec, policy, objective=step.objective, trees=step.trees, progress=progress)
+        stages.append(ModelStage(step.step, model_text(final), calibrator))
+    artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
+    importance = _importance(artifact, unexpanded, policy)
+    facts = {"formulations_refused": refused, "importance": importance}
+    manifest = json.loads(json.dumps(_manifest(training, policy, tuned, chosen, stages) | facts))
+    return ModelArtifact(artifact.stages, spec, training.data_hash, manifest)
 
 
-def trees_only(model_text: str) -> str:
-    """Return LightGBM's text without what follows the trees: importances and run-time parameters decide no score."""
-    return model_text[: model_text.index(END_OF_TREES)] + END_OF_TREES + "\n"
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """A matrix (n, features) and its outcomes (n,)."""
-
-    matrix: npt.NDArray[np.float64]
-    outcome: npt.NDArray[np.bool_]
-
-
-def _train(
-    rows: Rows,
+def _tuned(
+    training: TrainingSet,
+    matrix: npt.NDArray[np.float64],
     spec: FeatureSpec,
     policy: TrainingPolicy,
-    trees: int,
     progress: Progress | None,
-    validation: Rows | None,
-) -> Any:
-    """Return a LightGBM booster of at most `trees` trees, stopped early on `validation` where given."""
-    import lightgbm
+) -> tuple[list[Formulation], dict[str, str]]:
+    """Return the formulations that could be tuned, and why others could not; raises when none could."""
+    tuned, refused = [], {}
+    for name in available_formulations(training, policy):
+        try:
+            tuned.append(tune(name, training, matrix, spec, policy, progress))
+        except NotEnoughEvidenceError as error:
+            refused[name] = str(error)
+    if not tuned:
+        raise NotEnoughEvidenceError("; ".join(f"{name}: {why}" for name, why in refused.items()))
+    return tuned, refused
 
-    parameters = {
-        "objective": "binary",
-        "learning_rate": policy.learning_rate,
-        "num_leaves": policy.leaves,
-        "min_child_samples": policy.minimum_child_examples,
-        "num_threads": policy.threads,
-        "seed": policy.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
+
+def _importance(artifact: ModelArtifact, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
+    """Return mean |SHAP| of the raw score per feature, on evenly spaced training rows."""
+    scorer = LightGBMScorer(artifact, threads=policy.threads)
+    sample = np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)
+    contributions = np.abs(scorer.contributions(matrix[sample])[:, :-1])
+    means = np.sum(contributions, axis=0) / len(sample)
+    return {name: float(value) for name, value in zip(scorer.model_names, means, strict=True)}
+
+
+def _manifest(
+    training: TrainingSet,
+    policy: TrainingPolicy,
+    tuned: list[Formulation],
+    chosen: Formulation,
+    stages: list[ModelStage],
+) -> dict[str, object]:
+    return {
+        "training_start_date": training.first_day.isoformat(),
+        "training_end_date": training.last_day.isoformat(),
+        "validation_start_date": training.validation_start.isoformat(),
+        "label": training.roles.label,
+        "examples": training.examples.num_rows,
+        "positives": training.positives,
+        "quarantined_rows": training.quarantined_rows,
+        "formulation": chosen.name,
+        "validation_log_loss": chosen.log_loss,
+        "formulations": {one.name: one.log_loss for one in tuned},
+        "trees": sum(step.trees for step in chosen.steps),
+        "trees_by_step": {step.step: step.trees for step in chosen.steps},
+        "calibrator": ", ".join(stage.calibrator.method for stage in stages),
+        "policy": asdict(policy),
+        "policy_version": policy_version(policy),
     }
-
-    def dataset(part: Rows, reference: Any = None) -> Any:
-        return lightgbm.Dataset(
-            part.matrix,
-            label=part.outcome.astype(np.float64),
-            reference=reference,
-            feature_name=list(spec.names),
-            categorical_feature=list(spec.categorical),
-            params=parameters,
-        )
-
-    data = dataset(rows)
-    callbacks: list[Any] = []
-    if progress is not None:
-        callbacks.append(lambda environment: progress(environment.iteration + 1, trees))
-    if validation is None:
-        return lightgbm.train(parameters, data, num_boost_round=trees, callbacks=callbacks)
-    callbacks.append(lightgbm.early_stopping(policy.early_stopping_rounds, verbose=False))
-    return lightgbm.train(
-        parameters,
-        data,
-        num_boost_round=trees,
-        valid_sets=[dataset(validation, data)],
-        valid_names=["validation"],
-        callbacks=callbacks,
-    )

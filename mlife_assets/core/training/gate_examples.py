@@ -35,9 +35,12 @@ class Condition:
 class GateExamples:
     """n rows (user, job, day) with their mature outcome. A user may occur on several days; (user, day) is one ranking.
 
+    Without an item, all rows are one pool and (user, day) names a row; where a user has several rows a day, pass ids of
+    the rows in place of the users.
+
     Attributes:
         user_ids: shape (n,), strings or integers.
-        job_ids: shape (n,), strings or integers.
+        job_ids: shape (n,), strings or integers; None when the examples have no item.
         as_of_dates: day of the ranking, datetime64[D] or dates, shape (n,).
         is_relevant: whether the user applied to the job without being texted about it, bool, shape (n,).
         label_mature_dates: first day as of which the outcome is complete, shape (n,).
@@ -46,7 +49,7 @@ class GateExamples:
     """
 
     user_ids: np.ndarray
-    job_ids: np.ndarray
+    job_ids: np.ndarray | None
     as_of_dates: np.ndarray
     is_relevant: np.ndarray
     label_mature_dates: np.ndarray
@@ -61,6 +64,17 @@ class GateExamples:
                 raise InvalidInputError(
                     f"GateExamples.{name} has {len(column)} rows, user_ids {rows}; pass one per row"
                 )
+
+    @property
+    def items(self) -> np.ndarray:
+        """The items of examples that have some.
+
+        Raises:
+            InvalidInputError: the examples have no item.
+        """
+        if self.job_ids is None:
+            raise InvalidInputError("GateExamples.job_ids is None; pass the item of each row to rank items")
+        return self.job_ids
 
     @property
     def first_day(self) -> date:
@@ -81,7 +95,7 @@ class Contender:
         model_version: of the model that is judged, as the registry names it (for the human: name of the rule or panel).
         scored_by: model version recorded with the scores; must equal `model_version`.
         user_ids: users of the scored rows, shape (m,).
-        job_ids: jobs of the scored rows, shape (m,).
+        job_ids: jobs of the scored rows, shape (m,); None when the examples have no item.
         as_of_dates: days of the scored rows, shape (m,).
         scores: higher ranks first, finite, shape (m,).
         training_end_date: last exposure day that the model was fitted on; None only for the human.
@@ -90,7 +104,7 @@ class Contender:
     model_version: str
     scored_by: str
     user_ids: np.ndarray
-    job_ids: np.ndarray
+    job_ids: np.ndarray | None
     as_of_dates: np.ndarray
     scores: np.ndarray
     training_end_date: date | None = None
@@ -98,9 +112,9 @@ class Contender:
     def __post_init__(self) -> None:
         rows = len(self.scores)
         for name in ("user_ids", "job_ids", "as_of_dates"):
-            found = len(getattr(self, name))
-            if found != rows:
-                raise InvalidInputError(f"Contender.{name} has {found} rows, scores {rows}; pass one per row")
+            column = getattr(self, name)
+            if column is not None and len(column) != rows:
+                raise InvalidInputError(f"Contender.{name} has {len(column)} rows, scores {rows}; pass one per row")
 
 
 def on_examples(
@@ -122,9 +136,10 @@ def example_conditions(examples: GateExamples, as_of: date) -> list[Condition]:
     """Return the conditions on the examples alone: each row once, labels mature as of `as_of`, outcomes unbiased."""
     rows = len(examples.user_ids)
     repeats, row = _repeats(examples)
-    text = f"{rows:,} rows, each (user, job, day) once."
+    key = "(user, job, day)" if examples.job_ids is not None else "(user, day)"
+    text = f"{rows:,} rows, each {key} once."
     if repeats:
-        text = f"{repeats:,} rows repeat a (user, job, day), the first is row {row}; each may occur once."
+        text = f"{repeats:,} rows repeat a {key}, the first is row {row}; each may occur once."
     conditions = [Condition("each_row_once", repeats == 0, text), _maturity(examples, as_of)]
     allowed = " or ".join(ALLOWED_SLICES)
     biased = 0
@@ -152,6 +167,8 @@ def contender_conditions(
     if len(wrong):
         text = f"{len(wrong):,} scores of the {role} are not finite, the first in row {int(wrong[0])}."
     conditions.append(Condition(f"{role}_scores_are_finite", len(wrong) == 0, text))
+    if role != "champion" and not isinstance(aligned, str) and len(aligned):
+        conditions.append(_scores_vary(examples, role, aligned))
     if role != "human" and len(examples.user_ids):
         conditions.append(_trained_before(examples, role, contender.training_end_date))
     return conditions
@@ -160,14 +177,19 @@ def contender_conditions(
 def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> np.ndarray | str:
     """Return the scores in the order of the examples, or the sentence that says which rows differ."""
     scores = np.asarray(contender.scores, dtype=np.float64)
+    if (examples.job_ids is None) != (contender.job_ids is None):
+        has, lacks = ("examples have", role) if contender.job_ids is None else (f"{role} has", "examples")
+        return f"The {has} an item in each row, the {lacks} none; score the same rows."
     if all(_same(getattr(examples, name), getattr(contender, name)) for name in ("user_ids", "job_ids", "as_of_dates")):
         return scores
     rows = len(examples.user_ids)
+    jobs = None
+    if examples.job_ids is not None and contender.job_ids is not None:
+        jobs = np.concatenate([np.asarray(examples.job_ids), np.asarray(contender.job_ids)])
     keys = _row_keys(
-        *(
-            np.concatenate([np.asarray(getattr(side, name)) for side in (examples, contender)])
-            for name in ("user_ids", "job_ids", "as_of_dates")
-        )
+        np.concatenate([np.asarray(examples.user_ids), np.asarray(contender.user_ids)]),
+        jobs,
+        np.concatenate([np.asarray(examples.as_of_dates), np.asarray(contender.as_of_dates)]),
     )
     wanted, given = keys[:rows], keys[rows:]
     missing = int((~np.isin(wanted, given)).sum())
@@ -182,14 +204,17 @@ def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> n
     return result
 
 
-def _same(left: np.ndarray, right: np.ndarray) -> bool:
+def _same(left: np.ndarray | None, right: np.ndarray | None) -> bool:
     return left is right or np.array_equal(np.asarray(left), np.asarray(right))
 
 
-def _row_keys(user_ids: np.ndarray, job_ids: np.ndarray, as_of_dates: np.ndarray) -> np.ndarray:
-    users, jobs = encode_ids(user_ids, "user_ids"), encode_ids(job_ids, "job_ids")
-    days = encode_ids(encode_days(as_of_dates, "as_of_dates"))
-    return np.asarray((users.codes * max(1, len(jobs.ids)) + jobs.codes) * max(1, len(days.ids)) + days.codes)
+def _row_keys(user_ids: np.ndarray, job_ids: np.ndarray | None, as_of_dates: np.ndarray) -> np.ndarray:
+    users, days = encode_ids(user_ids, "user_ids"), encode_ids(encode_days(as_of_dates, "as_of_dates"))
+    keys = np.asarray(users.codes * max(1, len(days.ids)) + days.codes)
+    if job_ids is None:
+        return keys
+    jobs = encode_ids(job_ids, "job_ids")
+    return np.asarray(keys * max(1, len(jobs.ids)) + jobs.codes)
 
 
 def _repeats(examples: GateExamples) -> tuple[int, int]:
@@ -200,6 +225,24 @@ def _repeats(examples: GateExamples) -> tuple[int, int]:
     _, first = np.unique(keys, return_index=True)
     again = np.setdiff1d(np.arange(len(keys)), first)
     return len(again), int(again[0])
+
+
+def _scores_vary(examples: GateExamples, role: str, scores: np.ndarray) -> Condition:
+    """Refuse a score that ranks nothing; with an item it must differ between items of one user.
+
+    The champion is not asked: a constant one is a reason to replace it.
+    """
+    name = f"{role}_scores_vary"
+    if np.all(scores == scores[0]):
+        text = f"All {len(scores):,} scores of the {role} are {scores[0]:g}: they do not vary, so they rank nothing."
+        return Condition(name, False, text)
+    if examples.job_ids is not None:
+        groups = _row_keys(examples.user_ids, None, examples.as_of_dates)
+        _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+        if not np.any(scores != scores[first][member]):
+            text = f"The scores of the {role} do not vary between the items of any user, so they rank nothing."
+            return Condition(name, False, text)
+    return Condition(name, True, f"The scores of the {role} vary.")
 
 
 def _maturity(examples: GateExamples, as_of: date) -> Condition:

@@ -22,45 +22,55 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.inference.features import pair_features
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
 from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-
-LABEL = "is_applied"
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Examples in order of (exposure_date, exposure_id), with features and the split.
+    """Examples in a canonical order that starts with their day, and the split.
 
     Attributes:
-        examples: n rows: `labelled_examples` with derived features.
+        examples: n rows with all features.
+        roles: what the columns are.
         is_fit: rows to find the number of trees on, bool (n,).
-        is_validation: rows for early stopping and calibration, bool (n,); the rest is the gap.
-        data_hash: of all columns of the mart; independent of the order of the input.
+        is_validation: rows for early stopping, choosing and calibration, bool (n,); the rest is the gap.
+        data_hash: of the rows; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
     """
 
     examples: pa.Table
+    roles: ExampleSpec
     is_fit: np.ndarray
     is_validation: np.ndarray
     data_hash: str
-    quarantined_rows: int
+    quarantined_rows: int = 0
 
     @property
     def first_day(self) -> date:
         """First exposure day."""
-        return pc.min(self.examples["exposure_date"]).as_py()  # type: ignore[no-any-return]
+        return pc.min(self.examples[self.roles.time]).as_py()  # type: ignore[no-any-return]
 
     @property
     def last_day(self) -> date:
         """Last exposure day."""
-        return pc.max(self.examples["exposure_date"]).as_py()  # type: ignore[no-any-return]
+        return pc.max(self.examples[self.roles.time]).as_py()  # type: ignore[no-any-return]
+
+    @property
+    def validation_start(self) -> date:
+        """First exposure day of the validation window."""
+        return pc.min(self.examples[self.roles.time].filter(pa.array(self.is_validation))).as_py()  # type: ignore[no-any-return]
 
     @property
     def positives(self) -> int:
-        """Number of applies."""
-        return int(pc.sum(self.examples[LABEL]).as_py() or 0)
+        """Number of positive labels."""
+        return int(self.outcome(self.roles.label).sum())
+
+    def outcome(self, step: str) -> np.ndarray:
+        """Return whether each row reached a step of the funnel, bool (n,)."""
+        return np.asarray(self.examples[step].to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def gate_days(as_of: date, label: LabelPolicy, promotion: PromotionPolicy) -> list[date]:
@@ -110,38 +120,62 @@ def build_training_set(
     sound = inside.filter(~pc.field("exposure_date").isin(pa.array(sorted(quarantined), pa.date32())))
     examples = sound.sort_by([("exposure_date", "ascending"), ("exposure_id", "ascending")]).combine_chunks()
     _require_unique(examples)
-    positives = int(pc.sum(examples[LABEL]).as_py() or 0)
-    for name, found, needed in (
-        ("examples", examples.num_rows, policy.minimum_examples),
-        ("positives", positives, policy.minimum_positives),
-    ):
-        if found < needed:
-            raise NotEnoughEvidenceError(
-                f"{found} mature {name} until {last}, {needed} needed; wait or widen the window"
-            )
-    days = examples["exposure_date"].to_numpy().astype("datetime64[D]")
-    validation_start = np.datetime64(add_days(last, 1 - policy.validation_days), "D")
-    is_validation = days >= validation_start
-    is_fit = days < validation_start - np.timedelta64(label.apply_window_days, "D")
-    flags = examples[LABEL].to_numpy(zero_copy_only=False)
-    for name, mask in (("fitting", is_fit), ("validation", is_validation)):
-        if not 0 < flags[mask].sum() < mask.sum():
-            raise NotEnoughEvidenceError(
-                f"the {name} days until {last} hold {int(flags[mask].sum())} positives in {int(mask.sum())} examples; "
-                "both classes are needed: wait for more history"
-            )
-    return TrainingSet(
-        examples=pair_features(examples),
-        is_fit=is_fit,
-        is_validation=is_validation,
-        data_hash=_data_hash(examples),
+    return split_examples(
+        pair_features(examples),
+        JOB_EXAMPLES,
+        last_day=last,
+        policy=policy,
+        data_hash=hash_examples(examples),
         quarantined_rows=inside.num_rows - sound.num_rows,
     )
 
 
+def split_examples(
+    examples: pa.Table,
+    roles: ExampleSpec,
+    *,
+    last_day: date,
+    policy: TrainingPolicy,
+    data_hash: str,
+    quarantined_rows: int = 0,
+) -> TrainingSet:
+    """Return the training set of mature examples up to `last_day`, split in time.
+
+    Validation is the last `policy.validation_days`; rows to fit on are those whose label was complete when validation
+    starts, so the gap is the rows' own attribution window.
+
+    Raises:
+        InvalidInputError: an example is later than `last_day`.
+        NotEnoughEvidenceError: too few examples or positives, or a part has one class only.
+    """
+    days = examples[roles.time].to_numpy().astype("datetime64[D]")
+    if late := int((days > np.datetime64(last_day, "D")).sum()):
+        raise InvalidInputError(f"{late} examples are later than {last_day}; leave them to the gate")
+    flags = np.asarray(examples[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+    for name, found, needed in (
+        ("examples", examples.num_rows, policy.minimum_examples),
+        ("positives", int(flags.sum()), policy.minimum_positives),
+    ):
+        if found < needed:
+            raise NotEnoughEvidenceError(
+                f"{found} mature {name} until {last_day}, {needed} needed; wait or widen the window"
+            )
+    mature = examples[roles.label_time].to_numpy().astype("datetime64[D]")
+    validation_start = np.datetime64(add_days(last_day, 1 - policy.validation_days), "D")
+    is_validation = days >= validation_start
+    is_fit = mature <= validation_start
+    for name, mask in (("fitting", is_fit), ("validation", is_validation)):
+        if not 0 < flags[mask].sum() < mask.sum():
+            raise NotEnoughEvidenceError(
+                f"the {name} days until {last_day} hold {int(flags[mask].sum())} positives in {int(mask.sum())} "
+                "examples; both classes are needed: wait for more history"
+            )
+    return TrainingSet(examples, roles, is_fit, is_validation, data_hash, quarantined_rows)
+
+
 def _require_known(examples: pa.Table) -> None:
     """Refuse examples whose roles are unknown: a null date would pass every comparison with a date."""
-    for name in ("exposure_id", "exposure_date", "label_mature_date", LABEL):
+    for name in ("exposure_id", "exposure_date", "label_mature_date", JOB_EXAMPLES.label):
         if name not in examples.column_names:
             raise InvalidInputError(f"labelled_examples lack column {name}; read the whole mart")
         if examples[name].null_count:
@@ -162,7 +196,7 @@ def _require_unique(examples: pa.Table) -> None:
         )
 
 
-def _data_hash(examples: pa.Table) -> str:
+def hash_examples(examples: pa.Table) -> str:
     """Return a hash over names, types and values of every column of ordered examples.
 
     Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices and chunks nor

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.inference.features import FeatureSpec
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.inference.feature_spec import FeatureSpec
+from mlife_assets.core.training.artifact import ModelArtifact, file_names
 from mlife_assets.core.training.calibrate import Calibrator
 
 
@@ -21,18 +21,38 @@ def test_files_give_back_the_artifact(artifact: ModelArtifact) -> None:
 
 def test_the_version_follows_the_content_and_not_the_manifest(artifact: ModelArtifact) -> None:
     version = artifact.model_version
-    spec = artifact.feature_spec
+    spec, (first, *rest) = artifact.feature_spec, artifact.stages
     assert replace(artifact, manifest={**artifact.manifest, "code_version": "abc"}).model_version == version
     for change in (
-        {"model_text": artifact.model_text + "\n"},
-        {"calibrator": Calibrator("sigmoid", (1.0, 0.0), ())},
+        {"stages": (replace(first, model_text=first.model_text + "\n"), *rest)},
+        {"stages": (replace(first, calibrator=Calibrator("sigmoid", (1.0, 0.0), ())), *rest)},
+        {"stages": (replace(first, step="other"), *rest)},
+        {"stages": artifact.stages[::-1]},
         {"feature_spec": FeatureSpec(spec.names[::-1], spec.vocabularies)},
         {"training_data_hash": "other"},
     ):
         assert replace(artifact, **change).model_version != version
 
 
-@pytest.mark.parametrize("name", ["model.txt", "calibrator.json", "feature_spec.json", "manifest.json"])
+FILES = (
+    "stage_1.model.txt",
+    "stage_1.calibrator.json",
+    "stage_2.model.txt",
+    "stage_2.calibrator.json",
+    "feature_spec.json",
+    "manifest.json",
+)
+
+
+def test_the_manifest_names_the_files(artifact: ModelArtifact) -> None:
+    assert len(artifact.stages) == 2
+    assert file_names(artifact.files()["manifest.json"]) == FILES
+    assert set(artifact.files()) == set(FILES)
+    with pytest.raises(IntegrityError):
+        file_names(b"{}")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_noticed(artifact: ModelArtifact, name: str) -> None:
     files = artifact.files()
     text = files[name].decode()
@@ -44,7 +64,7 @@ def test_one_changed_byte_is_noticed(artifact: ModelArtifact, name: str) -> None
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"[1]"])
 def test_an_unreadable_file_is_noticed(artifact: ModelArtifact, data: bytes) -> None:
-    for name in ("calibrator.json", "feature_spec.json", "manifest.json"):
+    for name in ("stage_2.calibrator.json", "feature_spec.json", "manifest.json"):
         with pytest.raises(IntegrityError):
             ModelArtifact.from_files(artifact.model_version, {**artifact.files(), name: data})
 
@@ -52,4 +72,4 @@ def test_an_unreadable_file_is_noticed(artifact: ModelArtifact, data: bytes) -> 
 def test_everything_is_text_and_nothing_is_code(artifact: ModelArtifact) -> None:
     for name, data in artifact.files().items():
         data.decode()
-        assert name == "model.txt" or json.loads(data)
+        assert name.endswith(".model.txt") or json.loads(data)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.policies import LabelPolicy, TrainingPolicy
+from mlife_assets.core.policies import LabelPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 
 POLICY = TrainingPolicy(trees_maximum=60, minimum_child_examples=20, early_stopping_rounds=10, threads=1)
+QUICK = replace(POLICY, trees_maximum=8, early_stopping_rounds=4)
 FOLDER = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import importlib.util, sys
@@ -38,6 +43,15 @@ def auc(scores: np.ndarray, outcome: np.ndarray) -> float:
     ranks = np.argsort(np.argsort(scores))
     positives = outcome.sum()
     return float((ranks[outcome].sum() - positives * (positives - 1) / 2) / (positives * (len(outcome) - positives)))
+
+
+def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
+    place = training.examples.column_names.index(name)
+    return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
+
+
+def probabilities(artifact: ModelArtifact, rows: pa.Table) -> np.ndarray:
+    return LightGBMScorer(artifact, threads=1).score(feature_matrix(rows, artifact.feature_spec)).probability
 
 
 def test_a_model_ranks_better_than_the_recruiters_on_new_people(job_pairs: ModuleType, artifact: ModelArtifact) -> None:
@@ -83,15 +97,17 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert manifest["training_end_date"] == training_set.last_day.isoformat()
     assert manifest["examples"] == training_set.examples.num_rows
     assert manifest["positives"] == training_set.positives
-    assert 1 <= manifest["trees"] <= POLICY.trees_maximum
-    assert artifact.model_text.count("\nTree=") == manifest["trees"]
-    assert set(manifest["importance"]) == set(artifact.feature_spec.names)
+    assert all(1 <= trees <= POLICY.trees_maximum for trees in manifest["trees_by_step"].values())
+    assert {stage.step: stage.model_text.count("\nTree=") for stage in artifact.stages} == manifest["trees_by_step"]
+    assert sum(manifest["trees_by_step"].values()) == manifest["trees"]
+    assert set(manifest["importance"]) == set(artifact.feature_spec.model_names)
     assert max(manifest["importance"], key=manifest["importance"].get) == "taste_match"
 
 
 def test_the_text_holds_nothing_but_the_model(artifact: ModelArtifact) -> None:
-    assert "num_threads" not in artifact.model_text
-    assert "pandas_categorical" not in artifact.model_text
+    for stage in artifact.stages:
+        assert "num_threads" not in stage.model_text
+        assert "pandas_categorical" not in stage.model_text
 
 
 def test_progress_is_told(training_set: TrainingSet) -> None:
@@ -99,3 +115,115 @@ def test_progress_is_told(training_set: TrainingSet) -> None:
     fit_model(training_set, TrainingPolicy(trees_maximum=5, threads=1), lambda done, most: seen.append((done, most)))
     assert seen[0] == (1, 5)
     assert all(1 <= done <= most <= 5 for done, most in seen)
+
+
+def test_the_manifest_survives_files_as_it_is(artifact: ModelArtifact) -> None:
+    manifest = artifact.manifest
+    assert json.loads(json.dumps(manifest)) == manifest
+    assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
+    assert ModelArtifact.from_files(artifact.model_version, artifact.files()) == artifact
+    assert manifest["policy"] == json.loads(json.dumps(asdict(POLICY)))
+    assert manifest["policy_version"] == policy_version(POLICY)
+
+
+def test_the_manifest_tells_which_formulation_won_against_which(artifact: ModelArtifact) -> None:
+    manifest = artifact.manifest
+    assert set(manifest["formulations"]) == {"funnel", "binary", "lambdarank"}
+    assert manifest["formulation"] in manifest["formulations"]
+    assert manifest["formulations_refused"] == {}
+    assert manifest["validation_log_loss"] == manifest["formulations"][manifest["formulation"]]
+    assert all(0.1 < loss < 0.3 for loss in manifest["formulations"].values())
+    assert list(manifest["trees_by_step"]) == [stage.step for stage in artifact.stages]
+    assert manifest["calibrator"] == ", ".join(stage.calibrator.method for stage in artifact.stages)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("funnel", ["is_clicked", "is_applied"]), ("binary", ["is_applied"]), ("lambdarank", ["is_applied"])],
+)
+def test_each_formulation_alone_serves_calibrated_probabilities(
+    job_pairs: ModuleType, training_set: TrainingSet, name: str, steps: list[str]
+) -> None:
+    """Classes are never weighted: what is said on average is what happens, on people that no part of fitting saw."""
+    artifact = fit_model(training_set, replace(POLICY, formulations=(name,)))
+    assert [stage.step for stage in artifact.stages] == steps
+    assert artifact.manifest["formulation"] == name
+    fresh = pair_features(job_pairs.labelled_examples(20_000, seed=99))
+    truth = job_pairs.true_probability(fresh)
+    said = probabilities(artifact, fresh)
+    assert said.mean() == pytest.approx(truth.mean(), rel=0.12)
+    top = np.argsort(-said, kind="stable")[:4_000]
+    assert said[top].mean() == pytest.approx(truth[top].mean(), rel=0.2)
+
+
+def test_what_cannot_be_learned_is_refused_with_its_reason_and_others_go_on(training_set: TrainingSet) -> None:
+    everyone = with_column(training_set, "is_clicked", np.ones(training_set.examples.num_rows, dtype=bool))
+    artifact = fit_model(everyone, QUICK)
+    manifest = artifact.manifest
+    assert list(manifest["formulations_refused"]) == ["funnel"]
+    assert "is_clicked has" in manifest["formulations_refused"]["funnel"]
+    assert set(manifest["formulations"]) == {"binary", "lambdarank"}
+    assert [stage.step for stage in artifact.stages] == ["is_applied"]
+
+
+def test_where_nothing_can_be_learned_all_reasons_are_told(training_set: TrainingSet) -> None:
+    nobody = np.where(training_set.is_validation, False, training_set.outcome("is_applied"))
+    with pytest.raises(NotEnoughEvidenceError) as caught:
+        fit_model(with_column(training_set, "is_applied", nobody), QUICK)
+    for name in QUICK.formulations:
+        assert f"{name}: is_applied has 0 positives" in str(caught.value)
+
+
+def test_a_policy_that_does_not_fit_the_examples_is_refused(training_set: TrainingSet) -> None:
+    with pytest.raises(InvalidInputError, match="constrains salary"):
+        fit_model(training_set, replace(QUICK, rising=("salary",)))
+    plain = replace(training_set, roles=replace(training_set.roles, funnel=()))
+    with pytest.raises(InvalidInputError, match="add binary"):
+        fit_model(plain, replace(QUICK, formulations=("funnel",)))
+
+
+def test_examples_without_an_item_are_fitted(training_set: TrainingSet) -> None:
+    artifact = fit_model(replace(training_set, roles=replace(training_set.roles, item=None)), QUICK)
+    assert set(artifact.manifest["formulations"]) == {"funnel", "binary"}
+    assert 0.1 < artifact.manifest["validation_log_loss"] < 0.3
+
+
+def test_the_model_that_serves_learns_from_the_latest_rows_too(training_set: TrainingSet) -> None:
+    """Rows of the gap decide neither trees nor calibrators, so only the final fit can have seen them."""
+    gap = ~training_set.is_fit & ~training_set.is_validation
+    assert gap.sum() > 1_000
+    other = training_set.outcome("is_applied").copy()
+    other[gap] = ~other[gap]
+    policy = replace(QUICK, formulations=("binary",))
+    first, second = (fit_model(one, policy) for one in (training_set, with_column(training_set, "is_applied", other)))
+    assert first.stages[0].calibrator == second.stages[0].calibrator
+    assert first.manifest["trees"] == second.manifest["trees"]
+    assert first.stages[0].model_text != second.stages[0].model_text
+
+
+def test_a_step_is_fitted_on_those_who_reached_it(training_set: TrainingSet) -> None:
+    """What a step says before calibration is, on average, what happened to the rows that it was fitted on."""
+    clicked, applied = training_set.outcome("is_clicked"), training_set.outcome("is_applied")
+    artifact = fit_model(training_set, replace(QUICK, formulations=("funnel",)))
+    matrix = feature_matrix(training_set.examples, artifact.feature_spec)
+    for stage, reached, outcome in zip(artifact.stages, (clicked | True, clicked), (clicked, applied), strict=True):
+        alone = ModelArtifact((stage,), artifact.feature_spec, "data", {})
+        raw = LightGBMScorer(alone, threads=1).score(matrix[reached]).raw
+        assert np.mean(1 / (1 + np.exp(-raw))) == pytest.approx(outcome[reached].mean(), rel=0.02)
+
+
+def test_constraints_of_the_policy_hold_in_what_serves(training_set: TrainingSet) -> None:
+    policy = replace(QUICK, trees_maximum=30, rising=("taste_match",), falling=("distance_km",))
+    artifact = fit_model(training_set, policy)
+    every = feature_matrix(training_set.examples, artifact.feature_spec)
+    matrix = every[:30]
+    for name, sign in (("taste_match", 1.0), ("distance_km", -1.0)):
+        place = artifact.feature_spec.names.index(name)
+        grid = np.linspace(
+            *np.quantile(feature_matrix(training_set.examples, artifact.feature_spec)[:, place], (0, 1)), 40
+        )
+        points = np.repeat(matrix, len(grid), axis=0)
+        points[:, place] = np.tile(grid, len(matrix))
+        scores = LightGBMScorer(artifact, threads=1).score(points)
+        for values in (scores.raw, scores.probability):
+            assert (sign * np.diff(values.reshape(len(matrix), -1), axis=1)).min() >= -1e-12

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy, policy_version
 from mlife_assets.core.training.gate import (
     Condition,
@@ -40,6 +41,7 @@ class Gate:
     policy: PromotionPolicy = POLICY
     as_of: date = AS_OF
     also_required: tuple[Condition, ...] = ()
+    has_no_human: bool = False
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -51,6 +53,7 @@ class Gate:
             as_of=self.as_of,
             calibration=self.calibration,
             also_required=self.also_required,
+            has_no_human=self.has_no_human,
         )
 
 
@@ -88,6 +91,8 @@ def test_a_better_challenger_is_promoted_with_its_numbers() -> None:
     assert champion.delta.n == decision.users_with_positives
     assert decision.policy_version == policy_version(POLICY)
     assert (decision.model_version, decision.champion_version) == ("mdl_new", "mdl_old")
+    assert (decision.objective, decision.depth) == ("MAP@10", 10)
+    assert not any("human baseline" in sentence for sentence in decision.sentences)
 
 
 def test_the_first_champion_is_compared_with_the_human_alone() -> None:
@@ -180,6 +185,18 @@ def no_human(g: Gate) -> Gate:
     return replace(g, human=None)
 
 
+def constant_challenger(g: Gate) -> Gate:
+    return replace(g, challenger=scores_of(g.challenger, np.full(len(g.challenger.scores), 0.13)))
+
+
+def constant_for_each_user(g: Gate) -> Gate:
+    return replace(g, challenger=scores_of(g.challenger, g.examples.user_ids.astype(float)))
+
+
+def constant_human(g: Gate) -> Gate:
+    return replace(g, human=scores_of(g.human, np.zeros(len(g.challenger.scores))))  # type: ignore[arg-type]
+
+
 INVALID: list[tuple[Callable[[Gate], Gate], str, str]] = [
     (
         self_comparison,
@@ -210,6 +227,17 @@ INVALID: list[tuple[Callable[[Gate], Gate], str, str]] = [
     (repeated_rows, "each_row_once", "1 rows repeat a (user, job, day), the first is row 18000"),
     (texted_outcomes, "outcomes_favour_nobody", "4 rows are not organic or explore; leave them out."),
     (no_human, "human_baseline_given", "No human baseline was given"),
+    (
+        constant_challenger,
+        "challenger_scores_vary",
+        "All 18,000 scores of the challenger are 0.13: they do not vary, so they rank nothing.",
+    ),
+    (
+        constant_for_each_user,
+        "challenger_scores_vary",
+        "The scores of the challenger do not vary between the items of any user, so they rank nothing.",
+    ),
+    (constant_human, "human_scores_vary", "All 18,000 scores of the human are 0: they do not vary"),
 ]
 
 
@@ -220,8 +248,7 @@ def test_an_invalid_comparison_is_refused_and_never_made(
     decision = plant(gate()).decide()
     assert decision.outcome == "refused"
     assert name in [condition.name for condition in decision.unmet]
-    assert any(sentence in line for line in decision.sentences)
-    assert decision.sentences[0].startswith("Refused: ")
+    assert decision.sentences[0].startswith(f"Refused: {sentence}")
     assert decision.comparisons == ()
     assert decision.main_comparison is None
 
@@ -234,17 +261,42 @@ def test_invariant_5_a_tie_does_not_promote(seed: int, factor: float) -> None:
     decision = replace(g, champion=order_kept).decide()
     assert decision.outcome == "refused"
     assert [c.name for c in decision.unmet] == ["beats_champion"]
+    assert decision.sentences[0].startswith(
+        "Refused: The challenger ties with and so does not beat the champion: MAP@10"
+    )
     assert "difference +0.0000 (+0.0000 to +0.0000)" in decision.sentences[0]
 
 
-def test_a_constant_challenger_is_refused_even_against_a_hopeless_human() -> None:
-    g = gate()
-    hopeless = scores_of(g.human, -g.challenger.scores)  # type: ignore[arg-type]
-    constant = scores_of(g.challenger, np.zeros(len(g.challenger.scores)))
-    decision = replace(g, champion=None, human=hopeless, challenger=constant).decide()
+def test_a_challenger_no_better_than_chance_is_refused_even_against_a_hopeless_human() -> None:
+    g = gate(weights=(0.0, 0.5, 0.2))
+    hopeless = scores_of(g.human, -gate().challenger.scores)  # type: ignore[arg-type]
+    decision = replace(g, champion=None, human=hopeless).decide()
     assert decision.outcome == "refused"
     assert [c.name for c in decision.unmet] == ["beats_random"]
-    assert "The challenger does not beat a random ranking" in decision.sentences[0]
+    assert decision.sentences[0].startswith("Refused: The challenger does not beat a random ranking: MAP@10")
+
+
+def test_a_constant_champion_may_be_beaten() -> None:
+    g = gate()
+    constant = scores_of(g.champion, np.zeros(len(g.challenger.scores)))  # type: ignore[arg-type]
+    assert replace(g, champion=constant).decide().is_promoted
+
+
+def test_a_missing_human_passes_only_by_the_callers_word_and_is_told() -> None:
+    decision = replace(gate(), human=None, has_no_human=True).decide()
+    assert decision.is_promoted
+    assert "A human baseline was not given; nothing is said about beating people." in decision.sentences
+    assert [c.against for c in decision.comparisons] == ["champion", "random"]
+    first = replace(gate(), human=None, champion=None, has_no_human=True).decide()
+    assert first.main_comparison is first.against("random") is not None
+    with pytest.raises(InvalidInputError, match="has_no_human is true but human is recruiter_rule"):
+        replace(gate(), has_no_human=True).decide()
+
+
+def test_thirty_users_with_a_constant_model_are_refused_for_the_model() -> None:
+    decision = constant_challenger(gate(users=30)).decide()
+    assert decision.outcome == "refused"
+    assert "they do not vary" in decision.sentences[0]
 
 
 def test_beating_the_champion_but_not_the_human_is_refused() -> None:

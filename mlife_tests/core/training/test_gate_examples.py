@@ -99,3 +99,47 @@ def test_columns_of_unlike_length_are_refused() -> None:
         replace(e, job_ids=e.job_ids[:3])
     with pytest.raises(InvalidInputError, match=r"Contender\.user_ids has 4 rows, scores 3"):
         on_examples(e, "m", np.zeros(3))
+
+
+def without_item() -> GateExamples:
+    return replace(examples(), job_ids=None, user_ids=np.array(["a", "b", "c", "a"], dtype=object))
+
+
+def test_rows_without_an_item_are_aligned_by_user_and_day() -> None:
+    e, order = without_item(), np.array([3, 1, 0, 2])
+    scores = np.array([10.0, 20, 30, 40])
+    shuffled = Contender("m", "m", e.user_ids[order], None, e.as_of_dates[order], scores[order])
+    assert np.array_equal(aligned_scores(e, "champion", shuffled), scores)
+    assert example_conditions(e, date(2026, 7, 1))[0].sentence == "4 rows, each (user, day) once."
+    repeated = replace(e, user_ids=np.array(["a", "b", "a", "a"], dtype=object))
+    assert example_conditions(repeated, date(2026, 7, 1))[0].sentence == (
+        "1 rows repeat a (user, day), the first is row 2; each may occur once."
+    )
+
+
+def test_items_on_one_side_only_are_other_rows() -> None:
+    with_item, without = examples(), without_item()
+    assert aligned_scores(with_item, "champion", on_examples(without, "m", np.zeros(4))) == (
+        "The examples have an item in each row, the champion none; score the same rows."
+    )
+    assert aligned_scores(without, "human", on_examples(with_item, "m", np.zeros(4))) == (
+        "The human has an item in each row, the examples none; score the same rows."
+    )
+
+
+def test_examples_without_items_have_none_to_rank() -> None:
+    assert examples().items is not None
+    with pytest.raises(InvalidInputError, match=r"GateExamples\.job_ids is None"):
+        _ = without_item().items
+
+
+def test_scores_must_vary_within_a_ranking_and_without_an_item_over_all_rows() -> None:
+    def vary(e: GateExamples, role: str, scores: list[float]) -> list[bool]:
+        side = on_examples(e, "m", np.array(scores), date(2026, 6, 1))
+        return [c.is_met for c in contender_conditions(e, role, side, side.scores) if c.name.endswith("_vary")]
+
+    assert vary(examples(), "challenger", [1, 1, 2, 3]) == [False]
+    assert vary(examples(), "challenger", [1, 2, 1, 1]) == [True]
+    assert vary(without_item(), "human", [1, 1, 2, 3]) == [True]
+    assert vary(without_item(), "human", [1, 1, 1, 1]) == [False]
+    assert vary(examples(), "champion", [1, 1, 1, 1]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from types import ModuleType
 
@@ -11,11 +12,21 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy
-from mlife_assets.core.training.training_set import TrainingSet, build_training_set, gate_days, last_training_day
+from mlife_assets.core.training.training_set import (
+    TrainingSet,
+    build_training_set,
+    gate_days,
+    last_training_day,
+    split_examples,
+)
 
 GATE = date(2026, 5, 15)
 POLICY = TrainingPolicy()
+LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",), funnel=("accepted",))
+LOAN_POLICY = TrainingPolicy(minimum_examples=100, minimum_positives=10, validation_days=10)
+LAST = date(2026, 3, 1)
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +132,94 @@ def test_too_little_is_not_enough_evidence(examples: pa.Table) -> None:
 def test_gate_days_are_mature_and_weeks_apart() -> None:
     days = gate_days(date(2026, 6, 2), LabelPolicy(), PromotionPolicy(gate_weeks=3))
     assert days == [date(2026, 5, 11), date(2026, 5, 18), date(2026, 5, 25)]
+
+
+def loans(rows: int = 1_200, *, seed: int = 1, days: int = 60) -> pa.Table:
+    """Return examples without an item whose outcomes take 1 to 30 days to be known, each its own."""
+    rng = np.random.default_rng(seed)
+    day = np.datetime64(LAST, "D") - rng.integers(0, days, rows)
+    repaid = rng.random(rows) < 0.3
+    return pa.table(
+        {
+            "client": pa.array([f"c{place}" for place in range(rows)]),
+            "day": pa.array(day),
+            "accepted": pa.array(repaid | (rng.random(rows) < 0.5)),
+            "repaid": pa.array(repaid),
+            "known_on": pa.array(day + rng.integers(1, 31, rows)),
+            "amount": rng.normal(size=rows),
+        }
+    )
+
+
+def split(examples: pa.Table, *, last_day: date = LAST, policy: TrainingPolicy = LOAN_POLICY) -> TrainingSet:
+    return split_examples(examples, LOANS, last_day=last_day, policy=policy, data_hash="d", quarantined_rows=4)
+
+
+def test_the_gap_is_the_attribution_window_of_each_row() -> None:
+    """A row trains exactly when its label was complete when validation starts, whatever its day."""
+    training = split(loans())
+    start = date(2026, 2, 20)
+    days, known = (training.examples[name].to_pylist() for name in ("day", "known_on"))
+    assert training.is_validation.tolist() == [day >= start for day in days]
+    assert training.is_fit.tolist() == [day <= start for day in known]
+    assert not (training.is_fit & training.is_validation).any()
+    just_before = [fit for day, fit in zip(days, training.is_fit, strict=True) if day == start - timedelta(days=5)]
+    assert {bool(fit) for fit in just_before} == {True, False}
+    assert start in [day for day, fit in zip(known, training.is_fit, strict=True) if fit]
+
+
+def test_a_split_tells_its_days_and_counts() -> None:
+    examples = loans()
+    training = split(examples)
+    assert training.examples is examples
+    assert (training.roles, training.data_hash, training.quarantined_rows) == (LOANS, "d", 4)
+    assert training.last_day == LAST
+    assert training.first_day == date(2026, 1, 1)
+    assert training.validation_start == date(2026, 2, 20)
+    assert training.positives == sum(examples["repaid"].to_pylist())
+    assert training.outcome("accepted").tolist() == examples["accepted"].to_pylist()
+    shorter = split(examples, policy=replace(LOAN_POLICY, validation_days=3))
+    assert shorter.validation_start == date(2026, 2, 27)
+
+
+def test_an_example_later_than_the_last_day_is_refused() -> None:
+    examples = loans()
+    late = sum(day > date(2026, 2, 27) for day in examples["day"].to_pylist())
+    with pytest.raises(InvalidInputError, match=f"{late} examples are later than 2026-02-27; leave them to the gate"):
+        split(examples, last_day=date(2026, 2, 27))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"minimum_examples": 1_201}, "1200 mature examples until 2026-03-01, 1201 needed"),
+        ({"minimum_positives": 1_000}, "mature positives until 2026-03-01, 1000 needed"),
+    ],
+)
+def test_a_split_of_too_little_is_refused(change: dict[str, int], words: str) -> None:
+    with pytest.raises(NotEnoughEvidenceError, match=words):
+        split(loans(), policy=replace(LOAN_POLICY, **change))
+    assert split(loans(), policy=replace(LOAN_POLICY, minimum_examples=1_200)).examples.num_rows == 1_200
+
+
+def test_no_examples_are_too_few() -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="0 mature examples"):
+        split(loans().slice(0, 0))
+
+
+@pytest.mark.parametrize("value", [False, True])
+@pytest.mark.parametrize("part", ["fitting", "validation"])
+def test_a_part_of_one_class_is_refused(value: bool, part: str) -> None:
+    examples = loans()
+    training = split(examples)
+    inside = training.is_fit if part == "fitting" else training.is_validation
+    repaid = np.where(inside, value, training.outcome("repaid"))
+    changed = examples.set_column(examples.column_names.index("repaid"), "repaid", pa.array(repaid))
+    count = f"hold {int(inside.sum()) if value else 0} positives in {int(inside.sum())}"
+    with pytest.raises(NotEnoughEvidenceError, match=f"the {part} days until 2026-03-01 {count}"):
+        split(changed)
+
+
+def test_a_history_that_is_all_gap_is_refused() -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="the fitting days until 2026-03-01 hold 0 positives in 0"):
+        split(loans(days=8))

@@ -1,0 +1,493 @@
+"""How often the promotion gate errs, and how often it finds what is there: the real `decide_promotion`, simulated data.
+
+Run: python benchmarks/gate.py [--quick]
+
+Prints one line per measurement with its 95 % Wilson interval, then the off-policy benchmark where it exists. Exits with
+an error when an interval excludes what is claimed. Seeds are fixed.
+
+The simulated rankings have about 30 candidates per user in four weekly cohorts, users who recur, and numbers of
+positives that differ between users. A ranker sees the true utility plus noise; how much noise sets its MAP. Two models
+share a part of their noise, as two refits on like data do. An A/A challenger has the champion's noise level exactly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
+from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.statistics import Interval, wilson_interval
+from mlife_assets.core.training.gate import (
+    BLOCK_DAYS,
+    Comparison,
+    Contender,
+    GateExamples,
+    PromotionDecision,
+    decide_promotion,
+    on_examples,
+)
+from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.reliability import Calibration
+
+POLICY = PromotionPolicy()
+GATE_DAY = date(2026, 6, 22)
+TRAINED_UNTIL, FIRST_COHORT = date(2026, 1, 1), date(2026, 5, 18)
+WELL_CALIBRATED = Calibration(1.0, 0.95, 1.05, 0.0, -0.05, 0.05, 0.01, 500, 20_000, ())
+
+USERS_WITH_POSITIVES = 1_000
+COHORTS = 4
+CANDIDATES = (22, 38)
+PRESENT_SHARE = 0.6
+INTERCEPT, SLOPE, USER_SPREAD = -4.3, 1.5, 0.9
+CHAMPION_MAP, CHALLENGER_MAP, HUMAN_MAP = 0.42, 0.45, 0.35
+OWN_NOISE_SHARE = 0.2
+"""Share of a model's noise variance that a refit draws anew; two refits of LightGBM were measured at about this."""
+
+PERSISTENCE = 0.5
+"""Correlation of a user's utility and of a model's error between two cohorts: half of the jobs stay open."""
+
+POOLED_ROWS, DAY_SPREAD, DAY_ERROR, BASE_LOG_ODDS = 40_000, 0.5, 0.15, -3.6
+"""Without an item: rows of a window, spread of the days' log-odds, spread by day of the log of a model's noise."""
+POOLED_DELTA = 0.03
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measurement: a share of runs with its interval, and what is claimed of it."""
+
+    name: str
+    share: Interval
+    claim: str = ""
+    at_most: float = 1.0
+    at_least: float = 0.0
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval allows the claim."""
+        return self.share.lower <= self.at_most and self.share.upper >= self.at_least
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows (user, job, cohort): ids, outcome, true utility, and the standard normal noise that models share."""
+
+    users: np.ndarray
+    jobs: np.ndarray
+    cohorts: np.ndarray
+    relevant: np.ndarray
+    utility: np.ndarray
+    shared: np.ndarray
+
+    def examples(self) -> GateExamples:
+        """Return the rows as the gate takes them; cohorts are a week apart."""
+        days = np.datetime64(FIRST_COHORT, "D") + 7 * self.cohorts
+        return GateExamples(self.users, self.jobs, days, self.relevant, days + 8, cohort="simulated")
+
+
+def draw_rows(rng: np.random.Generator, users: int) -> Rows:
+    """Draw cohorts of `users` users that have a positive; the others, who change no MAP, are left out."""
+    drawn = int(1.6 * users)
+    shape = (drawn, COHORTS, CANDIDATES[1])
+    utility, shared = rng.normal(size=shape), rng.normal(size=shape)
+    level = INTERCEPT + USER_SPREAD * rng.normal(size=(drawn, 1, 1))
+    relevant = rng.random(shape) < 1 / (1 + np.exp(-(level + SLOPE * utility)))
+    sizes = rng.integers(CANDIDATES[0], CANDIDATES[1] + 1, size=shape[:2])
+    listed = (np.arange(shape[2]) < sizes[:, :, None]) & (rng.random(shape[:2]) < PRESENT_SHARE)[:, :, None]
+    chosen = np.flatnonzero(np.any(relevant & listed, axis=(1, 2)))[:users]
+    if len(chosen) < users:
+        raise SystemExit(f"{len(chosen)} of {drawn} simulated users have positives, {users} needed; draw more")
+    keep = listed & np.isin(np.arange(drawn), chosen)[:, None, None]
+    user, cohort, job = np.nonzero(keep)
+    return Rows(user, job, cohort, relevant[keep], utility[keep], shared[keep])
+
+
+def scored(rng: np.random.Generator, rows: Rows, noise: float, own: float = OWN_NOISE_SHARE) -> np.ndarray:
+    """Return scores of one model: utility plus `noise` times a standard normal, of which the share `own` is its own."""
+    mixed = np.sqrt(1 - own) * rows.shared + np.sqrt(own) * rng.normal(size=len(rows.utility))
+    return np.asarray(rows.utility + noise * mixed)
+
+
+def map_of(rows: Rows, scores: np.ndarray) -> float:
+    """Return MAP at the depth of the policy."""
+    ranking = prepare_ranking_rows(rows.users, rows.jobs, rows.relevant, POLICY.seed, rows.cohorts)
+    return rank_rows(ranking, scores, POLICY.ranking_depth).mean
+
+
+def noises_of_maps(targets: Sequence[float], samples: int) -> list[float]:
+    """Return the noise that gives a ranker each population MAP, by bisection on `samples` large samples."""
+    rng = np.random.default_rng(99)
+    drawn = []
+    for _ in range(samples):
+        rows = draw_rows(rng, 5_000)
+        ranking = prepare_ranking_rows(rows.users, rows.jobs, rows.relevant, POLICY.seed, rows.cohorts)
+        drawn.append((ranking, rows.utility, rng.normal(size=len(rows.utility))))
+    found = []
+    for target in targets:
+        low, high = 0.0, 2.0
+        for _ in range(12):
+            middle = (low + high) / 2
+            maps = [rank_rows(ranking, u + middle * own, POLICY.ranking_depth).mean for ranking, u, own in drawn]
+            low, high = (middle, high) if np.mean(maps) > target else (low, middle)
+        found.append((low + high) / 2)
+    return found
+
+
+def verdict(
+    examples: GateExamples,
+    challenger: np.ndarray,
+    champion: np.ndarray,
+    human: np.ndarray | None,
+    *,
+    policy: PromotionPolicy = POLICY,
+    block_days: int = BLOCK_DAYS,
+) -> PromotionDecision:
+    """Run the real gate on scores of the rows of `examples`, everything else being in order."""
+
+    def side(name: str, scores: np.ndarray) -> Contender:
+        return on_examples(examples, name, scores, TRAINED_UNTIL)
+
+    decision = decide_promotion(
+        examples,
+        side("mdl_challenger", challenger),
+        side("mdl_champion", champion),
+        None if human is None else side("human", human),
+        policy,
+        as_of=max(GATE_DAY, examples.last_day + timedelta(days=8)),
+        calibration=WELL_CALIBRATED,
+        block_days=block_days,
+    )
+    if not decision.comparisons or decision.outcome == "not_enough_evidence":
+        raise SystemExit(f"the simulation does not test the comparison: {' '.join(decision.sentences)}")
+    return decision
+
+
+def share(flags: Sequence[bool]) -> Interval:
+    """Return the share of true flags with its 95 % Wilson interval."""
+    return wilson_interval(sum(flags), len(flags))
+
+
+def promotions(decisions: Sequence[PromotionDecision]) -> Interval:
+    """Return the share of promotions."""
+    return share([decision.is_promoted for decision in decisions])
+
+
+def comparisons(decisions: Sequence[PromotionDecision], against: str) -> list[Comparison]:
+    """Return the comparison of each decision with one other side."""
+    return [found for decision in decisions if (found := decision.against(against)) is not None]
+
+
+def mean_level(decisions: Sequence[PromotionDecision], against: str) -> float:
+    """Return the mean objective of one other side."""
+    return float(np.mean([comparison.other_map for comparison in comparisons(decisions, against)]))
+
+
+def mean_delta(decisions: Sequence[PromotionDecision]) -> float:
+    """Return the mean lead over the champion."""
+    return float(np.mean([comparison.delta.estimate for comparison in comparisons(decisions, "champion")]))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise levels that give champion, better challenger, slightly worse challenger and human their MAP."""
+
+    champion: float
+    better: float
+    worse: float
+    human: float
+
+
+def single_gates(
+    noise: Noise, runs: int, seed: int, challenger: float, own: float = OWN_NOISE_SHARE
+) -> list[PromotionDecision]:
+    """Return `runs` independent verdicts about a challenger of a given noise."""
+    verdicts = []
+    for run in range(runs):
+        rng = np.random.default_rng([seed, run])
+        rows = draw_rows(rng, USERS_WITH_POSITIVES)
+        human = scored(rng, rows, noise.human, own=1.0)
+        sides = (scored(rng, rows, challenger, own), scored(rng, rows, noise.champion, own))
+        verdicts.append(verdict(rows.examples(), *sides, human))
+    return verdicts
+
+
+def one_gate(noise: Noise, runs: int) -> Iterator[Line]:
+    """The error of one gate and its power."""
+    alpha = POLICY.one_sided_alpha
+    equal = single_gates(noise, runs, 1, noise.champion)
+    note = f"MAP champion {mean_level(equal, 'champion'):.3f}, human {mean_level(equal, 'human'):.3f}"
+    won = share([comparison.is_won for comparison in comparisons(equal, "champion")])
+    yield Line("A/A: beats the champion", won, f"<= {alpha:.1%}", at_most=alpha, note=note)
+    yield Line("A/A: promoted, all conditions", promotions(equal), f"<= {alpha:.1%}", at_most=alpha)
+    worse = promotions(single_gates(noise, runs // 2, 2, noise.worse))
+    yield Line("worse by .01: promoted", worse, f"<= {alpha:.1%}", at_most=alpha)
+    for name, own in (("alike", OWN_NOISE_SHARE), ("unalike", 1.0)):
+        better = single_gates(noise, runs // 2, 3, noise.better, own)
+        note = f"mean delta {mean_delta(better):+.4f}"
+        yield Line(f"power at +.03, {name} models", promotions(better), ">= 80%", at_least=0.8, note=note)
+
+
+FEATURES, KNOWN = 8, 0.93
+"""Columns of the refits, and the correlation of the best score that they allow with the true utility."""
+
+
+def draw_features(rng: np.random.Generator, users: int) -> tuple[Rows, np.ndarray]:
+    """Draw rows whose utility is partly a function of features, and the features."""
+    rows = draw_rows(rng, users)
+    known = KNOWN * rows.utility + np.sqrt(1 - KNOWN**2) * rows.shared
+    matrix = rng.normal(size=(len(known), FEATURES))
+    matrix[:, 0] = known - 0.7 * matrix[:, 1] - 0.5 * np.sin(2 * matrix[:, 2]) - 0.4 * matrix[:, 3] * matrix[:, 4]
+    return rows, matrix
+
+
+def refits(runs: int, models: int) -> Iterator[Line]:
+    """Pairs of real models fitted on bootstrap samples of one training set."""
+    import lightgbm
+
+    rng = np.random.default_rng(7)
+    rows, matrix = draw_features(rng, 3_000)
+    people = int(rows.users.max()) + 1
+    fitted = []
+    for _ in range(models):
+        counts = np.bincount(rng.integers(0, people, people), minlength=people)[rows.users]
+        data = lightgbm.Dataset(matrix, label=rows.relevant, weight=counts, params={"verbosity": -1})
+        settings = {"objective": "binary", "num_leaves": 15, "learning_rate": 0.08, "min_child_samples": 100}
+        fitted.append(lightgbm.train({**settings, "verbosity": -1, "num_threads": 1, "seed": 7}, data, 60))
+    large, large_matrix = draw_features(np.random.default_rng(8), 10_000)
+    scores = [np.asarray(model.predict(large_matrix, raw_score=True, num_threads=1)) for model in fitted]
+    truth = np.array([map_of(large, values) for values in scores])
+    alike = np.mean([np.corrcoef(scores[0], values)[0, 1] for values in scores[1:]])
+    promoted, wrongly = [], []
+    for run in range(runs):
+        draw = np.random.default_rng([9, run])
+        sample, features = draw_features(draw, USERS_WITH_POSITIVES)
+        first, second = draw.choice(models, 2, replace=False)
+        ours, theirs = (np.asarray(fitted[i].predict(features, raw_score=True, num_threads=1)) for i in (first, second))
+        human = scored(draw, sample, 3.0, own=1.0)
+        promoted.append(verdict(sample.examples(), ours, theirs, human).is_promoted)
+        wrongly.append(promoted[-1] and truth[first] <= truth[second])
+    note = f"MAP {truth.mean():.3f}, spread {truth.std():.4f}, correlation {alike:.2f}"
+    yield Line("bootstrapped refits: promoted", share(promoted), note=note)
+    alpha = POLICY.one_sided_alpha
+    yield Line("bootstrapped refits: promoted, not truly better", share(wrongly), f"<= {alpha:.1%}", at_most=alpha)
+
+
+def gate_offsets(days: int, policy: RetrainPolicy) -> list[int]:
+    """Return the days of the most retrainings that cooldown and budget allow within `days` days."""
+    held: list[int] = []
+    for day in range(days):
+        recent = [past for past in held if day - past < 30]
+        if len(recent) < policy.budget_per_30_days and (not held or day - held[-1] >= policy.cooldown_days):
+            held.append(day)
+    return held
+
+
+class Panel:
+    """The same users in cohorts of any day: utility, noise and presence persist in part, outcomes are drawn anew."""
+
+    def __init__(self, rng: np.random.Generator, users: int) -> None:
+        self._rng, self._shape = rng, (users, CANDIDATES[1])
+        self._level = INTERCEPT + USER_SPREAD * rng.normal(size=(users, 1))
+        self._lasting: dict[str, np.ndarray] = {}
+        self._drawn: dict[tuple[str, int], np.ndarray] = {}
+        self._listed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def noise(self, name: str, day: int) -> np.ndarray:
+        """Standard normal values of cohort `day`, correlated by PERSISTENCE with those of any other cohort."""
+        if name not in self._lasting:
+            self._lasting[name] = self._rng.normal(size=self._shape)
+        if (name, day) not in self._drawn:
+            fresh = self._rng.normal(size=self._shape)
+            self._drawn[name, day] = np.sqrt(PERSISTENCE) * self._lasting[name] + np.sqrt(1 - PERSISTENCE) * fresh
+        return self._drawn[name, day]
+
+    def listed(self, day: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which cells are candidates on `day`, and which of them are relevant."""
+        if day not in self._listed:
+            sizes = self._rng.integers(CANDIDATES[0], CANDIDATES[1] + 1, size=(self._shape[0], 1))
+            present = self._rng.random((self._shape[0], 1)) < PRESENT_SHARE
+            chance = 1 / (1 + np.exp(-(self._level + SLOPE * self.noise("utility", day))))
+            self._listed[day] = (np.arange(self._shape[1]) < sizes) & present, self._rng.random(self._shape) < chance
+        return self._listed[day]
+
+    def gate(self, days: Sequence[int], names: Sequence[str], noise: Sequence[float]) -> tuple[Rows, list[np.ndarray]]:
+        """Return the rows of a gate over the cohorts `days` and the scores of models called `names`."""
+        parts: list[tuple[np.ndarray, ...]] = []
+        scores: list[list[np.ndarray]] = [[] for _ in names]
+        for position, day in enumerate(days):
+            listed, relevant = self.listed(day)
+            users, jobs = np.nonzero(listed)
+            utility, shared = self.noise("utility", day)[listed], self.noise("shared", day)[listed]
+            parts.append((users, jobs, np.full(len(users), position), relevant[listed], utility, shared))
+            for index, (name, size) in enumerate(zip(names, noise, strict=True)):
+                own = 1.0 if name == "human" else OWN_NOISE_SHARE
+                mixed = np.sqrt(1 - own) * shared + np.sqrt(own) * self.noise(name, day)[listed]
+                scores[index].append(utility + size * mixed)
+        rows = Rows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        return rows, [np.concatenate(part) for part in scores]
+
+
+def repeated_gates(noise: Noise, runs: int, days: int = 60) -> Iterator[Line]:
+    """The chance of at least one false promotion in `days` days of as many gates as the governor allows.
+
+    All challengers up to the first promotion meet the same champion, so they decide whether there is one.
+    """
+    offsets = gate_offsets(days, RetrainPolicy())
+    strict = replace(POLICY, one_sided_alpha=POLICY.one_sided_alpha / len(offsets))
+    house, spent, each = [], [], []
+    for run in range(runs):
+        panel = Panel(np.random.default_rng([5, run]), int(1.35 * USERS_WITH_POSITIVES))
+        won, won_strictly = [], []
+        for number, offset in enumerate(offsets):
+            cohort_days = [offset - 29 + 7 * week for week in range(COHORTS)]
+            names = (f"challenger {number}", "champion", "human")
+            rows, scores = panel.gate(cohort_days, names, (noise.champion, noise.champion, noise.human))
+            examples, (ours, theirs, human) = rows.examples(), scores
+            won.append(verdict(examples, ours, theirs, human).is_promoted)
+            won_strictly.append(won[-1] and verdict(examples, ours, theirs, human, policy=strict).is_promoted)
+        each += won
+        house.append(any(won))
+        spent.append(any(won_strictly))
+    independent = 1 - (1 - POLICY.one_sided_alpha) ** len(offsets)
+    yield Line(f"A/A in each of {len(offsets)} repeated gates", share(each), note="gates of one run are dependent")
+    yield Line(
+        f"A/A: one or more in {days} days, as the house does",
+        share(house),
+        f"<= {independent:.1%}",
+        at_most=independent,
+        note=f"{independent:.1%} if gates were independent",
+    )
+    yield Line(
+        f"A/A: the same with alpha / {len(offsets)}",
+        share(spent),
+        f"<= {POLICY.one_sided_alpha:.1%}",
+        at_most=POLICY.one_sided_alpha,
+    )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A window of examples without an item: how long, and how much neighbouring days have in common."""
+
+    days: int = 28
+    persistence: float = 0.0
+
+    def effects(self, rng: np.random.Generator) -> np.ndarray:
+        """Return standard normal day effects whose neighbours correlate by `persistence`."""
+        values = rng.normal(size=self.days)
+        for day in range(1, self.days):
+            values[day] = self.persistence * values[day - 1] + np.sqrt(1 - self.persistence**2) * values[day]
+        return np.asarray(values)
+
+    def draw(self, rng: np.random.Generator, rows: int) -> tuple[GateExamples, np.ndarray, np.ndarray]:
+        """Draw examples whose days differ in level; also their true utility and the day of each row."""
+        day = np.sort(rng.integers(0, self.days, rows))
+        utility = rng.normal(size=rows)
+        level = BASE_LOG_ODDS + DAY_SPREAD * self.effects(rng)
+        positive = rng.random(rows) < 1 / (1 + np.exp(-(level[day] + SLOPE * utility)))
+        days = np.datetime64(FIRST_COHORT, "D") + day
+        return GateExamples(np.arange(rows), None, days, positive, days + 8, cohort="simulated"), utility, day
+
+    def scores(self, rng: np.random.Generator, utility: np.ndarray, day: np.ndarray, noise: float) -> np.ndarray:
+        """Return scores of a model that also errs by day: on some days it is noisier than on others."""
+        size = noise * np.exp(DAY_ERROR * self.effects(rng))
+        return np.asarray(utility + size[day] * rng.normal(size=len(day)))
+
+
+def pooled_noise_for(delta: float, noise: float) -> float:
+    """Return the noise of a challenger whose population AP exceeds that of `noise` by `delta`."""
+    rng, pool = np.random.default_rng(98), Pool(days=1_000)
+    examples, utility, day = pool.draw(rng, 20 * POOLED_ROWS)
+
+    def value(size: float) -> float:
+        scores = pool.scores(np.random.default_rng(97), utility, day, size)
+        return average_precision(scores, examples.is_relevant)
+
+    target, low, high = value(noise) + delta, 0.0, noise
+    for _ in range(16):
+        middle = (low + high) / 2
+        low, high = (middle, high) if value(middle) > target else (low, middle)
+    return (low + high) / 2
+
+
+def without_item(runs: int) -> Iterator[Line]:
+    """The gate on average precision of all rows, resampled by day."""
+    alpha, noise = POLICY.one_sided_alpha, 1.0
+    better = pooled_noise_for(POOLED_DELTA, noise)
+
+    def verdicts(seed: int, count: int, challenger: float, pool: Pool, block_days: int = 1) -> list[PromotionDecision]:
+        found = []
+        for run in range(count):
+            rng = np.random.default_rng([seed, run])
+            examples, utility, day = pool.draw(rng, POOLED_ROWS)
+            ours, theirs = (pool.scores(rng, utility, day, size) for size in (challenger, noise))
+            found.append(verdict(examples, ours, theirs, None, block_days=block_days))
+        return found
+
+    equal = verdicts(11, runs, noise, Pool())
+    levels = f"AP {mean_level(equal, 'champion'):.3f}, base rate {mean_level(equal, 'random'):.3f}"
+    note = f"{POOLED_ROWS:,} rows, 28 days, {levels}"
+    yield Line("no item, A/A: promoted", promotions(equal), f"<= {alpha:.1%}", at_most=alpha, note=note)
+    power = verdicts(13, runs // 2, better, Pool())
+    note = f"mean delta {mean_delta(power):+.4f}"
+    yield Line(f"no item, power at +{POOLED_DELTA:g} AP", promotions(power), ">= 80%", at_least=0.8, note=note)
+    dependent = promotions(verdicts(12, runs // 2, noise, Pool(persistence=0.5)))
+    yield Line("no item, A/A, dependent days, blocks of 1", dependent, note="effects of neighbours correlate by .5")
+    remedy = promotions(verdicts(14, runs // 2, noise, Pool(days=140, persistence=0.5), block_days=7))
+    yield Line("no item, A/A, the same, 140 days, blocks of 7", remedy, f"<= {alpha:.1%}", at_most=alpha)
+
+
+def measure(runs: int, repeated: int) -> Iterator[Line]:
+    """Yield all measurements; `runs` for one gate, `repeated` for histories of gates."""
+    levels = (CHAMPION_MAP, CHALLENGER_MAP, CHAMPION_MAP - 0.01, HUMAN_MAP)
+    noise = Noise(*noises_of_maps(levels, max(1, runs // 40)))
+    yield from one_gate(noise, runs)
+    yield from refits(runs // 4, models=8)
+    yield from repeated_gates(noise, repeated)
+    yield from without_item(runs)
+
+
+def off_policy(runs: int) -> None:
+    """Run the off-policy benchmark beside this file."""
+    path = Path(__file__).with_name("off_policy.py")
+    if not path.exists():
+        print("off-policy intervals: skipped, benchmarks/off_policy.py does not exist")
+        return
+    specification = importlib.util.spec_from_file_location("off_policy", path)
+    if specification is None or specification.loader is None:
+        raise SystemExit(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    module.main(runs=runs)
+
+
+def main(*, runs: int = 400, repeated: int = 200, off_policy_runs: int = 200) -> None:
+    """Print the table; exit with an error when a claim does not hold."""
+    started, broken = time.perf_counter(), []
+    print(f"{'measurement':48s} {'runs':>5s} {'share':>6s}  {'95 % interval':15s} {'claim':9s} note")
+    for line in measure(runs, repeated):
+        found, mark = line.share, "" if line.holds else "  BROKEN"
+        bounds = f"{found.lower:.1%} to {found.upper:.1%}"
+        text = f"{line.name:48s} {found.n:5d} {found.estimate:6.1%}  {bounds:15s} {line.claim:9s} {line.note}{mark}"
+        print(text, flush=True)
+        broken += [] if line.holds else [line.name]
+    print(f"{time.perf_counter() - started:.0f} s")
+    off_policy(off_policy_runs)
+    if broken:
+        raise SystemExit(f"claims that do not hold: {', '.join(broken)}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the runs: shows that it works, bounds nothing")
+    main(**({"runs": 40, "repeated": 10, "off_policy_runs": 20} if parser.parse_args().quick else {}))

@@ -1,0 +1,234 @@
+"""How far a model gets from the recruiters' rule to the oracle: the first champion of a simulated market, per seed.
+
+Run: python benchmarks/human_to_oracle.py [--seeds 5] [--users 10000] [--history-days 60]
+
+Each seed is a market of its own. Its history is landed and transformed by the real jobs, the first challenger is
+trained and gated by the real retraining job, and what it learned is ranked on days after its training window. The
+*oracle cohort* is what only a simulator knows: all candidates of all users, each relevant with its true probability of
+an application if it were shown first. MAP@10 is averaged over several draws of relevance, so little of the spread
+between seeds is noise of the draw.
+
+Two rows say what bounds the share: a model of the same kind that is fitted to the true probabilities of other days
+with the same features, and the same with what people keep to themselves (their true tastes, the appeal of a posting).
+
+Jobs without history are those that nobody has looked at yet; the model ranks them by what is written in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.inference.candidates import candidate_pairs
+from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.inference.recruiter_rule import recruiter_scores
+from mlife_assets.core.policies import Policies
+from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.windows import add_days
+from mlife_assets.definitions import build_definitions
+from mlife_assets.defs.contenders import ORGANIC_EXPOSURE, challenger_version
+from mlife_assets.defs.demo import Demo, prepare_home
+from mlife_assets.defs.evaluation import PROMOTION_REPORT
+from mlife_assets.defs.instance import open_instance
+from mlife_assets.defs.resources import Platform
+from mlife_assets.market.truth import MarketTruth, oracle_apply_probability, read_truth
+from mlife_assets.settings import Settings
+
+FIRST_SEED = 101
+DEPTH, DRAWS = 10, 10
+JUDGED_DAYS_AGO = (1, 8)
+"""Days that are ranked, before the day of training; both lie after the training window, which ends before the gate."""
+BOUND_DAYS_AGO = (14, 21, 28, 35, 42)
+"""Days whose truth the bounds are fitted to."""
+BOUND_USERS = 2_500
+BOUND_PARAMETERS = {
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "num_leaves": 63,
+    "min_data_in_leaf": 100,
+    "verbosity": -1,
+    "num_threads": 2,
+    "deterministic": True,
+    "seed": 1,
+}
+BOUND_TREES = 500
+GOAL = 0.8
+GOAL_COLD = 0.0
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What one market showed; shares are of the way from the rule's MAP to the oracle's."""
+
+    outcome: str
+    human_map: float
+    champion_map: float
+    oracle_map: float
+    share: float
+    bound_by_features: float
+    bound_with_hidden: float
+    cold_human_map: float
+    cold_champion_map: float
+    cold_users: float
+
+
+@dataclass(frozen=True)
+class JudgedDay:
+    """All candidates of all users of a day, n rows, with their true probabilities."""
+
+    pairs: pa.Table
+    truth: MarketTruth
+    probability: np.ndarray
+
+
+def judged_day(platform: Platform, day: date, users: int | None = None) -> JudgedDay:
+    """Return the candidates of a day; with `users`, of so many of its users, evenly spread."""
+    asked = platform.warehouse.read("user_features", as_of=day)
+    if users is not None:
+        asked = asked.take(np.linspace(0, asked.num_rows - 1, min(users, asked.num_rows)).astype(np.int64))
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    pairs = pair_features(candidate_pairs(asked, jobs, day, platform.policies.candidates))
+    truth = read_truth(ObstoreObjectStore.local(platform.settings.truth_folder), day)
+    probability = oracle_apply_probability(truth, pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist())
+    return JudgedDay(pairs, truth, probability)
+
+
+def true_map(judged: JudgedDay, scores: dict[str, np.ndarray], kept: np.ndarray, seed: int) -> dict[str, float]:
+    """Return the MAP of each ranking of the kept rows, relevance drawn from the true probabilities."""
+    rng = np.random.default_rng((seed, judged.truth.day.toordinal()))
+    users, jobs = (np.array(judged.pairs[name].to_pylist(), dtype=object)[kept] for name in ("user_id", "job_id"))
+    found: dict[str, list[float]] = {name: [] for name in scores}
+    counted = []
+    for _ in range(DRAWS):
+        relevant = (rng.random(len(judged.probability)) < judged.probability)[kept]
+        rows = prepare_ranking_rows(users, jobs, relevant, seed)
+        for name, values in scores.items():
+            result = rank_rows(rows, values[kept], DEPTH)
+            found[name].append(result.mean)
+        counted.append(len(result.users))
+    return {name: float(np.mean(values)) for name, values in found.items()} | {"users": float(np.mean(counted))}
+
+
+def hidden_columns(judged: JudgedDay) -> np.ndarray:
+    """Return what no feature holds: the true match of taste and posting, and the posting's appeal, shape (n, 2)."""
+    truth = judged.truth
+    person = np.searchsorted(truth.people.user_ids, np.array(judged.pairs["user_id"].to_pylist(), dtype=str))
+    job = np.searchsorted(truth.jobs.job_ids, np.array(judged.pairs["job_id"].to_pylist(), dtype=str))
+    match = np.einsum("ij,ij->i", truth.mood.taste[person], truth.jobs.quality[job])
+    return np.column_stack([match, truth.jobs.appeal[job]])
+
+
+def fitted_bounds(platform: Platform, version: str, day: date, judged: list[JudgedDay]) -> list[dict[str, np.ndarray]]:
+    """Return, per judged day, the scores of models of the truth: with the features, and with what is hidden as well."""
+    spec = platform.scorer(version).feature_spec
+
+    def matrices(one: JudgedDay) -> dict[str, np.ndarray]:
+        seen = spec.expanded(feature_matrix(one.pairs, spec, exposure_kind=ORGANIC_EXPOSURE))
+        return {"features": seen, "hidden": np.hstack([seen, hidden_columns(one)])}
+
+    taught = [judged_day(platform, add_days(day, -ago), BOUND_USERS) for ago in BOUND_DAYS_AGO]
+    target = np.log(np.concatenate([one.probability for one in taught]))
+    known = [matrices(one) for one in taught]
+    asked = [matrices(one) for one in judged]
+    scores: list[dict[str, np.ndarray]] = [{} for _ in judged]
+    for name in ("features", "hidden"):
+        data = lightgbm.Dataset(np.concatenate([one[name] for one in known]), target)
+        model = lightgbm.train(BOUND_PARAMETERS, data, BOUND_TREES)
+        for place, one in enumerate(asked):
+            scores[place][name] = np.asarray(model.predict(one[name]))
+    return scores
+
+
+def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult:
+    """Live the history of one market and rank what its first challenger learned."""
+    prepare_home(home)
+    settings = Settings(home=home, seed=seed, market_users=users, history_days=history_days, demo_faults=False)
+    definitions = build_definitions(settings, policies=Policies())
+    with open_instance(home) as instance:
+        demo = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
+        demo.live_history(lambda _: None)
+        day = settings.first_lived_date - timedelta(days=1)
+        demo.driver.run_day("retraining_job", day).require_success()
+        platform = demo.platform
+        version = challenger_version(platform, day)
+        scorer = platform.scorer(version)
+        verdict = platform.tables.read_report(PROMOTION_REPORT, day)
+        print(f"  {' '.join(verdict['sentences'])}", file=sys.stderr)
+        days = [judged_day(platform, add_days(day, -ago)) for ago in JUDGED_DAYS_AGO]
+        bounds = fitted_bounds(platform, version, day, days)
+        every: list[dict[str, float]] = []
+        cold: list[dict[str, float]] = []
+        for one, bound in zip(days, bounds, strict=True):
+            matrix = feature_matrix(one.pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)
+            scores = {
+                "human": recruiter_scores(one.pairs),
+                "champion": scorer.score(matrix).raw,
+                "oracle": one.probability,
+                **bound,
+            }
+            is_cold = one.pairs["job_impressions_7d"].to_numpy() == 0
+            every.append(true_map(one, scores, np.ones(len(is_cold), dtype=bool), seed))
+            cold.append(true_map(one, scores, is_cold, seed))
+    mean = {name: float(np.mean([one[name] for one in every])) for name in every[0]}
+    unseen = {name: float(np.mean([one[name] for one in cold])) for name in cold[0]}
+
+    def share(name: str) -> float:
+        return (mean[name] - mean["human"]) / (mean["oracle"] - mean["human"])
+
+    return SeedResult(
+        outcome=verdict["outcome"],
+        human_map=mean["human"],
+        champion_map=mean["champion"],
+        oracle_map=mean["oracle"],
+        share=share("champion"),
+        bound_by_features=share("features"),
+        bound_with_hidden=share("hidden"),
+        cold_human_map=unseen["human"],
+        cold_champion_map=unseen["champion"],
+        cold_users=unseen["users"],
+    )
+
+
+def main() -> int:
+    """Print a row per seed, then the median; returns 1 when the goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--history-days", type=int, default=60)
+    parser.add_argument("--home", type=Path, help="keep the markets here instead of a temporary folder")
+    asked = parser.parse_args()
+    results: list[SeedResult] = []
+    names = [field.name for field in fields(SeedResult)]
+    print("seed  " + "  ".join(names), flush=True)
+    for seed in range(FIRST_SEED, FIRST_SEED + asked.seeds):
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            home = (asked.home or Path(folder)) / f"seed-{seed}"
+            home.parent.mkdir(parents=True, exist_ok=True)
+            results.append(measured(home, seed, asked.users, asked.history_days))
+        values = [getattr(results[-1], name) for name in names]
+        shown = [f"{value:.3f}" if isinstance(value, float) else value for value in values]
+        print(f"{seed}   " + "  ".join(f"{v:>{len(n)}}" for v, n in zip(shown, names, strict=True)), flush=True)
+        print(f"  {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    shares = np.array([one.share for one in results])
+    cold = np.array([one.cold_champion_map - one.cold_human_map for one in results])
+    bounds = np.median([(one.bound_by_features, one.bound_with_hidden) for one in results], axis=0)
+    low, middle, high = shares.min(), np.median(shares), shares.max()
+    print(f"\nshare of the way from human to oracle: median {middle:.3f} ({low:.3f} to {high:.3f}), at least {GOAL}")
+    print(f"bound by the features: median {bounds[0]:.3f}; with true match and appeal: {bounds[1]:.3f}")
+    print(f"jobs without history, MAP@{DEPTH} minus the rule's: median {np.median(cold):+.3f}, least {cold.min():+.3f}")
+    return 0 if middle >= GOAL and np.median(cold) >= GOAL_COLD else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""Do the off-policy intervals hold? 200 small worlds, each with a known answer.
+
+Run: `python benchmarks/off_policy.py [RUNS]`. In each world, people get candidates on several days by the project's own
+rule; `explore` draws and logs texts under a champion; the market's true probabilities decide who applies; the logs
+alone are used to estimate what another ranking would earn. The exact answer is the mean true probability of what that
+ranking would choose, over all decisions, explored or not. Printed: how often the 95 % interval of each estimator holds
+it (with Wilson's interval of that share), mean width, bias, effective sample.
+
+The champion ranks as recruiters do, with noise; the target ranks by the truth with noise. The reward model of the
+doubly robust estimate is wrong on purpose: a third too high and noisy. What is not in it: capacity, budget, fatigue,
+delivery. To have enough explored texts from few people, half of all users explore each day, not one in twenty: the
+effective sample counts, not the share. For the same reason there are 15 candidates a user, not 30.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.events import OCCUPATION_GROUPS
+from mlife_assets.core.inference.candidates import candidate_pairs
+from mlife_assets.core.inference.exploration import explore
+from mlife_assets.core.policies import CandidatePolicy, MessagingPolicy, PromotionPolicy
+from mlife_assets.core.statistics import Interval, wilson_interval
+from mlife_assets.core.training.off_policy import (
+    LoggedDecisions,
+    OffPolicyValue,
+    estimate_value,
+    greedy_probabilities,
+    logged_decisions,
+)
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.behaviour import mood_of_day, pair_distance_km, respond
+from mlife_assets.market.catalogue import load_catalogue
+from mlife_assets.market.history import recruiter_rule
+from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, draw_population, epoch_us
+from mlife_assets.market.vacancies import Vacancies, first_postings, job_ids, new_postings
+from mlife_assets.market.world import MarketConfig
+
+USERS, JOBS, METROS, DAYS, CANDIDATES = 4_000, 240, 6, 8, 15
+EXPLORATION_SHARE = 0.5
+CHAMPION_NOISE, TARGET_NOISE, REWARD_MODEL_NOISE, REWARD_MODEL_FACTOR = 0.6, 0.5, 0.3, 4 / 3
+TYPICAL_PROBABILITY = 0.01
+ESTIMATORS = ("ips", "snips", "doubly_robust")
+
+
+@dataclass(frozen=True)
+class WorldResult:
+    """One world: the exact value of the target and its estimates."""
+
+    truth: float
+    found: OffPolicyValue
+
+    def interval(self, name: str) -> Interval:
+        """Return the interval of an estimator."""
+        interval: Interval = getattr(self.found, name)
+        return interval
+
+    def holds(self, name: str) -> bool:
+        """Whether the interval holds the truth."""
+        return self.interval(name).lower <= self.truth <= self.interval(name).upper
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What one estimator did over all worlds.
+
+    Attributes:
+        name: of the estimator.
+        coverage: share of worlds whose interval holds the truth, with Wilson's 95 % interval.
+        missed_below, missed_above: worlds whose interval lies wholly below and above the truth.
+        mean_width: of the interval, rewards per text.
+        bias: mean estimate minus mean truth.
+        bias_error: standard error of the bias.
+        mean_truth: what is estimated, on average.
+    """
+
+    name: str
+    coverage: Interval
+    missed_below: int
+    missed_above: int
+    mean_width: float
+    bias: float
+    bias_error: float
+    mean_truth: float
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """All worlds with an estimate, those whose evidence was refused as too thin, and coverage by estimator."""
+
+    worlds: tuple[WorldResult, ...]
+    refused: int
+    coverages: tuple[Coverage, ...]
+
+
+def _pairs(people: Population, jobs: Vacancies, day: date) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of people and of postings of the day's candidates."""
+    stock = jobs.open_at(epoch_us(day))
+    members = np.flatnonzero((people.signed_up_us >= 0) & people.is_consented_at_signup)
+    groups = np.array(OCCUPATION_GROUPS)
+    users = pa.table(
+        {
+            "as_of_date": pa.array([day] * len(members), pa.date32()),
+            "user_id": people.user_ids[members],
+            "latitude": people.latitude[members],
+            "longitude": people.longitude[members],
+            "user_occupation_group": groups[people.group[members]],
+            "user_seniority": people.seniority[members],
+        }
+    )
+    postings = pa.table(
+        {
+            "as_of_date": pa.array([day] * len(stock), pa.date32()),
+            "job_id": job_ids(stock),
+            "job_latitude": jobs.latitude[stock],
+            "job_longitude": jobs.longitude[stock],
+            "job_occupation_group": groups[jobs.group[stock]],
+            "job_seniority": jobs.seniority[stock],
+        }
+    )
+    pairs = candidate_pairs(users, postings, day, CandidatePolicy(candidates_per_user=CANDIDATES))
+    person = np.searchsorted(people.user_ids, pairs["user_id"].to_numpy().astype(str))
+    job = stock[np.searchsorted(job_ids(stock), pairs["job_id"].to_numpy().astype(str))]
+    return person, job
+
+
+def _champion_logits(
+    people: Population, jobs: Vacancies, person: np.ndarray, job: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    rule = recruiter_rule(
+        people.group[person] == jobs.group[job],
+        pair_distance_km(people, jobs, person, job),
+        np.log(jobs.pay[job] / people.reservation_pay[person]),
+        people.shift[person] == jobs.shift[job],
+    )
+    return rule + rng.normal(0.0, CHAMPION_NOISE, len(rule))
+
+
+def simulate(seed: int) -> tuple[float, LoggedDecisions]:
+    """Return the exact value of the target and the logged decisions of the world of `seed`."""
+    config = MarketConfig(seed=seed, users=USERS, jobs=JOBS, metros=METROS)
+    catalogue, rng = load_catalogue(), np.random.default_rng([seed, 1])
+    people = draw_population(config, catalogue)
+    jobs = first_postings(config, catalogue)
+    policy = MessagingPolicy(exploration_share=EXPLORATION_SHARE, assignment_salt=f"world-{seed}")
+    columns: dict[str, list[np.ndarray]] = {}
+    for offset in range(DAYS):
+        day = add_days(config.start_date, offset)
+        person, job = _pairs(people, jobs, day)
+        moment = epoch_us(day)
+        response = respond(
+            config.calibration, people, jobs, mood_of_day(config, people, day), person, job, moment, is_text=True
+        )
+        truth = response.click * response.apply
+        score = _champion_logits(people, jobs, person, job, rng)
+        users, postings = people.user_ids[person], job_ids(job)
+        drawn = explore(
+            pa.chunked_array([pa.array(users)]),
+            pa.chunked_array([pa.array(postings)]),
+            score,
+            1 / (1 + np.exp(-score) / TYPICAL_PROBABILITY),
+            (moment - jobs.posted_us[job]) / MICROSECONDS_PER_DAY,
+            policy=policy,
+            as_of=day,
+        )
+        days = np.full(len(job), np.datetime64(day, "D"))
+        predicted = REWARD_MODEL_FACTOR * truth * np.exp(rng.normal(0.0, REWARD_MODEL_NOISE, len(truth)))
+        rows = {
+            "user_ids": users,
+            "job_ids": postings,
+            "as_of_dates": days,
+            "exploration_propensity": drawn.exploration_propensity,
+            "target_score": np.log(truth / (1 - truth)) + rng.normal(0.0, TARGET_NOISE, len(truth)),
+            "is_sent": drawn.is_exploration,
+            "reward": rng.random(len(truth)) < truth,
+            "predicted_reward": predicted,
+            "truth": truth,
+            "explores": np.isin(person, person[drawn.is_exploration]),
+        }
+        for name, values in rows.items():
+            columns.setdefault(name, []).append(values)
+        jobs = jobs.extended(new_postings(config, catalogue, jobs, day))
+    table = {name: np.concatenate(parts) for name, parts in columns.items()}
+    truth, explores = table.pop("truth"), table.pop("explores")
+    table["target_probability"] = greedy_probabilities(
+        table["user_ids"], table["job_ids"], table["as_of_dates"], table.pop("target_score")
+    )
+    is_chosen = (table["target_probability"] > 0) & (table["exploration_propensity"] > 0)
+    return float(truth[is_chosen].mean()), logged_decisions(**{name: v[explores] for name, v in table.items()})
+
+
+def run_world(seed: int, policy: PromotionPolicy) -> WorldResult | None:
+    """Simulate a world and estimate from its logs; None when the evidence is refused."""
+    truth, decisions = simulate(seed)
+    try:
+        return WorldResult(truth, estimate_value(decisions, policy))
+    except NotEnoughEvidenceError:
+        return None
+
+
+def coverage_of(name: str, worlds: tuple[WorldResult, ...]) -> Coverage:
+    """Return what the estimator `name` did."""
+    truths = np.array([one.truth for one in worlds])
+    intervals = [one.interval(name) for one in worlds]
+    errors = np.array([one.estimate for one in intervals]) - truths
+    return Coverage(
+        name=name,
+        coverage=wilson_interval(sum(one.holds(name) for one in worlds), len(worlds)),
+        missed_below=int(sum(one.upper < truth for one, truth in zip(intervals, truths, strict=True))),
+        missed_above=int(sum(one.lower > truth for one, truth in zip(intervals, truths, strict=True))),
+        mean_width=float(np.mean([one.upper - one.lower for one in intervals])),
+        bias=float(errors.mean()),
+        bias_error=float(errors.std(ddof=1) / np.sqrt(len(errors))),
+        mean_truth=float(truths.mean()),
+    )
+
+
+def main(runs: int = 200) -> BenchmarkResult:
+    """Run `runs` worlds, print the table and return the numbers."""
+    policy = PromotionPolicy()
+    results = [run_world(seed, policy) for seed in range(1, runs + 1)]
+    worlds = tuple(one for one in results if one is not None)
+    refused = runs - len(worlds)
+    coverages = tuple(coverage_of(name, worlds) for name in ESTIMATORS)
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(one.found, name) for one in worlds]))
+
+    print(f"off-policy: {runs} worlds of {USERS:,} people, {JOBS} jobs, {DAYS} days; {refused} refused as too thin")
+    print(
+        f"  per world: {mean('decisions'):,.0f} explored decisions of {mean('users'):,.0f} users, effective sample "
+        f"{mean('effective_sample_size'):,.0f}, {mean('rewarded_users'):.0f} users with a reward that counts, largest "
+        f"weight {mean('largest_weight'):.0f}, {mean('unsupported_share'):.1%} of choices not on offer"
+    )
+    for one in coverages:
+        share = one.coverage
+        print(
+            f"  {one.name:<14} 95 % interval holds the truth in {share.estimate:6.1%} ({share.lower:.1%} to "
+            f"{share.upper:.1%}) of worlds, misses {one.missed_below} below and {one.missed_above} above; mean width "
+            f"{one.mean_width:.4f}, bias {one.bias:+.5f} +- {one.bias_error:.5f}, truth {one.mean_truth:.4f}"
+        )
+    return BenchmarkResult(worlds, refused, coverages)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)

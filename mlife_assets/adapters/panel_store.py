@@ -1,0 +1,218 @@
+"""Panels of recruiters: files by content, their recording as events.
+
+Belongs here: storing a panel's file, the time until which it may be recorded, verified reading. Does not belong here:
+what a file must say (`core.training.panel`), which days a gate asks for.
+
+Concept: a human baseline is worth something only when nobody could know the outcomes that it is judged on. The file
+lies at the hash of its bytes and the event log says since when that hash was known. Two things are refused: recording
+after the ranked day has ended, and recording while an application to a ranked pair is in the log already. A correction
+is a new file; of several panels of one day the newest counts, and all stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.ports import EventLog, ObjectStore
+from mlife_assets.core.training.panel import Panel, parse_panel, require_candidates
+from mlife_assets.core.windows import add_days, day_start
+
+WRITER = "panel"
+EVENT = "panel_recorded"
+OUTCOME = "apply"
+STEP = timedelta(seconds=1)
+
+CandidateSource: TypeAlias = Callable[[tuple[str, ...]], pa.Table]
+"""Takes user ids, returns user_id and job_id of their candidates on the panel's day."""
+
+
+@dataclass(frozen=True)
+class RecordedPanel:
+    """A panel as the event log knows it.
+
+    Attributes:
+        panel_id: first digits of `sha256`.
+        as_of_date: day whose candidates were ranked.
+        recruiters: how many ranked.
+        users: for how many users.
+        pairs: ranked (user, job) pairs.
+        sha256: of the file, 64 hex digits.
+        actor: who recorded it.
+        recorded_at: since when the hash is known.
+    """
+
+    panel_id: str
+    as_of_date: date
+    recruiters: int
+    users: int
+    pairs: int
+    sha256: str
+    actor: str
+    recorded_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Where the file lies in the lake."""
+        return f"panels/{self.sha256}.csv"
+
+
+def recording_ends(as_of: date) -> datetime:
+    """Return the instant from which a panel of `as_of` is late: the end of that day in UTC.
+
+    Outcomes count from the beginning of the ranked day, and its candidates are known only then, so a panel is made
+    during the day. What happens on a day is exported when it ends.
+    """
+    return day_start(add_days(as_of, 1))
+
+
+class PanelStore:
+    """Files at `panels/<sha256>.csv`, events `panel_recorded` in the log."""
+
+    def __init__(self, store: ObjectStore, event_log: EventLog) -> None:
+        """Keep files in `store` and record in `event_log`."""
+        self._store, self._event_log = store, event_log
+
+    def record(
+        self, data: bytes, *, as_of: date, candidates: CandidateSource, actor: str, now: datetime
+    ) -> RecordedPanel:
+        """Check, store and record the file of a panel; the same file again changes nothing.
+
+        It is recorded after every panel that was recorded before.
+
+        Args:
+            data: the file, as its bytes.
+            as_of: the day it must be of.
+            candidates: of the panel's users on that day.
+            actor: who records it.
+            now: the present.
+
+        Raises:
+            InvalidInputError: the file breaks its schema or is of another day, a ranking is incomplete, or what was
+                ranked was no candidate.
+            GateClosedError: it is late, or an outcome of a ranked pair is known already.
+        """
+        panel = parse_panel(data)
+        if panel.as_of_date != as_of:
+            raise InvalidInputError(
+                f"as_of_date of the file is {panel.as_of_date}, asked to record was {as_of}; name the day of the file"
+            )
+        recorded = self.recorded()
+        if known := next((one for one in recorded if one.sha256 == panel.sha256), None):
+            return known
+        now = max([now, *(one.recorded_at + STEP for one in recorded)])
+        _require_in_time(as_of, now)
+        require_candidates(panel, candidates(panel.user_ids))
+        self._require_no_outcome(panel, now)
+        made = RecordedPanel(
+            panel.panel_id,
+            as_of,
+            len(panel.recruiters),
+            len(panel.user_ids),
+            panel.pairs,
+            panel.sha256,
+            actor,
+            now,
+        )
+        self._store.put_if_absent(made.key, data)
+        row = {"event_id": event_id(EVENT, panel.sha256), "occurred_at": now, "observed_at": now}
+        row |= {column.name: getattr(made, column.name) for column in EVENT_TYPES[EVENT].columns}
+        table = pa.Table.from_pylist([row], schema=EVENT_TYPES[EVENT].schema)
+        self._event_log.append(EVENT, table, writer=WRITER)
+        return made
+
+    def recorded(self, until: datetime | None = None) -> list[RecordedPanel]:
+        """Return all panels recorded by `until`, oldest first."""
+        rows = self._event_log.read(EVENT).to_pylist()
+        return [_recorded(row) for row in rows if until is None or row["observed_at"] <= until]
+
+    def resolve(self, text: str) -> RecordedPanel:
+        """Return the panel whose hash is, or begins with, `text`.
+
+        Raises:
+            NotFoundError: there is none.
+            InvalidInputError: `text` is empty, or several begin so.
+        """
+        if not text:
+            raise InvalidInputError("a panel id is empty; write at least its first digits")
+        found = [one for one in self.recorded() if one.sha256.startswith(text)]
+        if not found:
+            raise NotFoundError(f"there is no panel {text}; `mlife panel list` shows all")
+        if len(found) > 1:
+            raise InvalidInputError(f"{text} is the beginning of {len(found)} panels; write more of it")
+        return found[0]
+
+    def load(self, recorded: RecordedPanel) -> Panel:
+        """Return a recorded panel whose file still is what was recorded.
+
+        Raises:
+            IntegrityError: the file is missing, was changed, or is not what its event says.
+            GateClosedError: the event itself is late.
+        """
+        _require_in_time(recorded.as_of_date, recorded.recorded_at)
+        try:
+            data = self._store.get(recorded.key)
+        except NotFoundError as error:
+            raise IntegrityError(f"{recorded.key} is missing; restore it from a copy of the lake") from error
+        panel = _parsed(data, recorded)
+        if (panel.sha256, panel.as_of_date) != (recorded.sha256, recorded.as_of_date):
+            raise IntegrityError(
+                f"{recorded.key} does not hash to what was recorded at {recorded.recorded_at.isoformat()} for "
+                f"{recorded.as_of_date}; it was changed since, restore it from a copy of the lake"
+            )
+        return panel
+
+    def panels_of(self, days: Collection[date], until: datetime | None = None) -> tuple[Panel, ...]:
+        """Return the verified panel of each of `days` that has one recorded by `until`, by day; the newest counts.
+
+        Raises:
+            IntegrityError: a file is missing or was changed.
+            GateClosedError: an event is late.
+        """
+        newest = {one.as_of_date: one for one in self.recorded(until)}
+        return tuple(self.load(newest[day]) for day in sorted(set(days) & set(newest)))
+
+    def _require_no_outcome(self, panel: Panel, now: datetime) -> None:
+        """Refuse when an application to a ranked pair of the day is in the log."""
+        names = ["user_id", "job_id", "occurred_at", "observed_at"]
+        known = self._event_log.read(OUTCOME, start=panel.as_of_date, end=now.date(), columns=names)
+        begun = pa.scalar(day_start(panel.as_of_date), known.schema.field("occurred_at").type)
+        seen = pa.scalar(now, known.schema.field("observed_at").type)
+        counted = known.filter((pc.field("occurred_at") >= begun) & (pc.field("observed_at") <= seen))
+        ranked = {(ballot.user_id, job) for ballot in panel.ballots for job in ballot.job_ids}
+        for row in counted.to_pylist():
+            if (row["user_id"], row["job_id"]) in ranked:
+                raise GateClosedError(
+                    f"user {row['user_id']} applied to job {row['job_id']} of this panel, known since "
+                    f"{row['observed_at'].isoformat()}; a ranking after its outcome proves nothing, so remove the rows "
+                    "of this user"
+                )
+
+
+def _require_in_time(as_of: date, at: datetime) -> None:
+    ends = recording_ends(as_of)
+    if at >= ends:
+        raise GateClosedError(
+            f"a panel of {as_of} must be recorded before {ends.isoformat()} and it is {at.isoformat()}: outcomes may "
+            "be known by then, and a hash after the outcomes proves nothing; rank the candidates of a newer day"
+        )
+
+
+def _parsed(data: bytes, recorded: RecordedPanel) -> Panel:
+    try:
+        return parse_panel(data)
+    except InvalidInputError as error:
+        raise IntegrityError(f"{recorded.key} was changed since it was recorded ({error}); restore it") from error
+
+
+def _recorded(row: dict[str, Any]) -> RecordedPanel:
+    values = {column.name: row[column.name] for column in EVENT_TYPES[EVENT].columns}
+    return RecordedPanel(**values, recorded_at=row["observed_at"])

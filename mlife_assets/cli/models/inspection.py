@@ -1,0 +1,186 @@
+"""`mlife models show` and `mlife models diff`.
+
+Belongs here: everything on record about one version, and what differs between two. Does not belong here: finding the
+differences (`core.training.model_diff`), changing who serves (`service`).
+
+Concept: an artifact is verified before a word of it is printed, so what is shown is what would serve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlife_assets.cli.models.records import (
+    card_place,
+    has_reference,
+    last_verdict,
+    outcome_words,
+    registration,
+    reigns,
+    verdicts,
+)
+from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.output import answer_console, moment, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlife_assets.core.training.model_diff import ModelDiff
+
+FEATURES_SHOWN = 20
+SHIFTS_SHOWN = 12
+
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version, or its first letters.")]
+
+
+def show(version: Version, home: Home = None, as_json: AsJson = False) -> None:
+    """Tell all that is on record about a version: facts, features, verdicts, when it served, where its card lies.
+
+    Exit codes: 0 done, 1 there is no such version, or its artifact was changed.
+    """
+    from mlife_assets.core.training.manifest_facts import importance_by_stage, manifest_facts
+
+    platform = open_platform(settings_of(home))
+    name = platform.registry.resolve(version)
+    artifact = platform.registry.load(name)
+    registered = registration(platform, name)
+    spec = artifact.feature_spec
+    document: dict[str, Any] = {
+        "model_version": name,
+        "is_champion": platform.registry.champion() == name,
+        "as_of_date": registered["as_of_date"],
+        "registered_at": registered["observed_at"],
+        "training_data_hash": artifact.training_data_hash,
+        "facts": manifest_facts(artifact.manifest),
+        "importance": importance_by_stage(artifact.manifest),
+        "features": list(spec.names),
+        "vocabularies": {feature: list(values) for feature, values in spec.vocabularies},
+        "rates": [asdict(rate) for rate in spec.rates],
+        "files": sorted(artifact.files()),
+        "verdicts": verdicts(platform, name),
+        "served": reigns(platform, name),
+        "card": card_place(platform, name),
+        "has_monitoring_reference": has_reference(platform, name),
+    }
+    if as_json:
+        print_json(document)
+        return
+    _print_model(answer_console(), document)
+
+
+def _print_model(console: Console, document: dict[str, Any]) -> None:
+    from mlife_assets.core.training.manifest_facts import section_of, value_words
+
+    mark = "  (champion)" if document["is_champion"] else ""
+    console.print(f"{document['model_version']}{mark}", style="bold", soft_wrap=True)
+    _print_pairs(
+        console,
+        [
+            ("as of", str(document["as_of_date"])),
+            ("registered", moment(document["registered_at"])),
+            ("card", document["card"] or "none was written"),
+            ("monitoring reference", "yes" if document["has_monitoring_reference"] else "none"),
+            ("training data", document["training_data_hash"]),
+        ],
+    )
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, value in document["facts"].items():
+        groups.setdefault(section_of(name, value), []).append((name, value_words(value)))
+    for title in ("windows", "data", "metrics", "method", "policy"):
+        if title in groups:
+            console.print(f"\n{title}", style="bold")
+            _print_pairs(console, groups[title])
+    for stage, importance in document["importance"].items():
+        console.print(f"\nimportance{f' of {stage}' if stage else ''} (mean |SHAP|)", style="bold")
+        _print_pairs(console, [(name, f"{value:.4f}") for name, value in list(importance.items())[:FEATURES_SHOWN]])
+        if len(importance) > FEATURES_SHOWN:
+            console.print(f"  and {len(importance) - FEATURES_SHOWN} more")
+    console.print("\nfeatures", style="bold")
+    console.print(f"  {', '.join(document['features'])}", soft_wrap=True)
+    for feature, values in document["vocabularies"].items():
+        console.print(f"  {feature}: {', '.join(values)}", soft_wrap=True)
+    console.print("\ngate", style="bold")
+    for row in document["verdicts"]:
+        console.print(f"  {moment(row['decided_at'])}  {outcome_words(row['outcome'])}")
+        for sentence in row["sentences"]:
+            console.print(f"    {sentence}", soft_wrap=True)
+    if not document["verdicts"]:
+        console.print("  not judged")
+    console.print("\nserved", style="bold")
+    for reign in document["served"]:
+        until = moment(reign["until"]) if reign["until"] else "now"
+        console.print(f"  {moment(reign['since'])} to {until}, {reign['kind'].replace('_', ' ')}", soft_wrap=True)
+        console.print(f"    by {reign['actor']}: {reign['reason']}", soft_wrap=True)
+    if not document["served"]:
+        console.print("  never")
+
+
+def diff(
+    left: Annotated[str, typer.Argument(metavar="A", help="A model version, or its first letters.")],
+    right: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what differs between two versions: data, policy, code, features, known values, importance, verdicts.
+
+    Exit codes: 0 done, 1 there is no such version, or an artifact was changed.
+    """
+    from mlife_assets.core.training.model_diff import diff_models
+
+    platform = open_platform(settings_of(home))
+    names = [platform.registry.resolve(text) for text in (left, right)]
+    found = diff_models(*(platform.registry.load(name) for name in names))
+    judged = {name: last_verdict(platform, name) for name in names}
+    if as_json:
+        changes = [asdict(fact) | {"change": fact.change} for fact in found.facts]
+        shifts = [asdict(shift) | {"change": shift.change} for shift in found.importance]
+        print_json(
+            asdict(found)
+            | {"facts": changes, "importance": shifts, "sentences": found.sentences, "last_verdicts": judged}
+        )
+        return
+    _print_diff(answer_console(), found)
+    console = answer_console()
+    console.print("\ngate", style="bold")
+    for name in dict.fromkeys(names):
+        row = judged[name]
+        first = f": {row['sentences'][0]}" if row and row["sentences"] else ""
+        console.print(f"  {name} {outcome_words(row['outcome'] if row else None)}{first}", soft_wrap=True)
+
+
+def _print_diff(console: Console, found: ModelDiff) -> None:
+    from rich.table import Table
+
+    from mlife_assets.core.training.manifest_facts import value_words
+
+    for sentence in found.sentences:
+        console.print(sentence, soft_wrap=True)
+    if found.facts:
+        console.print()
+        table = Table("", "fact", found.left_version, found.right_version, "change", box=None)
+        for fact in found.facts:
+            table.add_row(
+                fact.section,
+                fact.name,
+                "" if fact.is_new else value_words(fact.left),
+                "" if fact.is_gone else value_words(fact.right),
+                "" if fact.change is None else f"{fact.change:+.6g}",
+            )
+        console.print(table)
+    moved = [shift for shift in found.importance if shift.change][:SHIFTS_SHOWN]
+    if moved:
+        console.print()
+        table = Table("", "share of importance", found.left_version, found.right_version, "change", box=None)
+        for shift in moved:
+            row = (f"{100 * shift.left_share:.1f} %", f"{100 * shift.right_share:.1f} %", f"{100 * shift.change:+.1f}")
+            table.add_row(shift.stage, shift.feature, *row)
+        console.print(table)
+
+
+def _print_pairs(console: Console, pairs: list[tuple[str, str]]) -> None:
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        console.print(f"  {name:<{width}}  {value}", soft_wrap=True)

@@ -1,0 +1,89 @@
+"""What is on record about a version: registration, verdicts, terms of service, card.
+
+Belongs here: reading events and the registry for the commands of `mlife models`. Does not belong here: printing,
+writing events.
+
+Concept: the newest verdict counts. A version may be judged again, by another champion or on other days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlife_assets.defs.resources import Platform
+
+NOT_JUDGED = "not judged"
+_VERDICT = (
+    "model_version",
+    "champion_version",
+    "as_of_date",
+    "outcome",
+    "delta_map",
+    "delta_map_lower",
+    "delta_map_upper",
+    "users_with_positives",
+    "sentences",
+    "policy_version",
+)
+
+
+def verdicts(platform: Platform, model_version: str | None = None) -> list[dict[str, Any]]:
+    """Return the verdicts of the gate, of one version or of all, oldest first."""
+    rows = platform.event_log.read("promotion_decided").to_pylist()
+    return [
+        {name: row[name] for name in _VERDICT} | {"decided_at": row["observed_at"]}
+        for row in rows
+        if model_version in (None, row["model_version"])
+    ]
+
+
+def last_verdict(platform: Platform, model_version: str) -> dict[str, Any] | None:
+    """Return the newest verdict on a version; None when the gate never judged it."""
+    found = verdicts(platform, model_version)
+    return found[-1] if found else None
+
+
+def last_outcome(platform: Platform, model_version: str) -> str | None:
+    """Return the outcome of the newest verdict on a version; None when the gate never judged it."""
+    verdict = last_verdict(platform, model_version)
+    return verdict["outcome"] if verdict else None
+
+
+def outcome_words(outcome: str | None) -> str:
+    """Return a verdict as people read it."""
+    return outcome.replace("_", " ") if outcome else NOT_JUDGED
+
+
+def reigns(platform: Platform, model_version: str) -> list[dict[str, Any]]:
+    """Return when a version served: since, until (None while it serves), how, by whom, why; oldest first."""
+    history = platform.registry.history()
+    ends = [*(reign.since for reign in history[1:]), None]
+    return [
+        asdict(reign) | {"until": until}
+        for reign, until in zip(history, ends, strict=True)
+        if reign.model_version == model_version
+    ]
+
+
+def registration(platform: Platform, model_version: str) -> dict[str, Any]:
+    """Return the registration of a registered version."""
+    return next(row for row in platform.registry.versions() if row["model_version"] == model_version)
+
+
+def card_place(platform: Platform, model_version: str) -> str | None:
+    """Return where the card of a version lies, as a path where the lake is a folder; None when there is none."""
+    key = platform.registry.card_key(model_version)
+    if not platform.lake.exists(key):
+        return None
+    return str(platform.lake.root / key) if platform.lake.root else key
+
+
+def has_reference(platform: Platform, model_version: str) -> bool:
+    """Return whether monitoring knows what normal looks like to a version; without it the daily checks stop."""
+    from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
+
+    tables = platform.tables
+    days = tables.report_days(REFERENCE_REPORT)
+    return any(tables.read_report(REFERENCE_REPORT, day)["model_version"] == model_version for day in reversed(days))

@@ -1,0 +1,136 @@
+"""`mlife models promote` and `mlife models rollback`: who serves, changed by a person.
+
+Belongs here: promoting and rolling back by hand. Does not belong here: whether a model may serve
+(`core.training.gate`), how the change is recorded (`adapters.model_registry`).
+
+Concept: nothing is deleted and nothing is copied. A change is an event with actor and reason; the endpoint follows it
+with its next request, the daily job with the next day that runs. The gate can be overruled, but not silently: the
+reason on record then says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlife_assets.cli.models.inspection import Version
+from mlife_assets.cli.models.records import has_reference, last_outcome, outcome_words, registration
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.cli.present import next_day, operator_time
+from mlife_assets.core.errors import GateClosedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mlife_assets.defs.resources import Platform
+
+AGAINST = "against the gate"
+
+
+def promote(
+    version: Version,
+    reason: Reason,
+    actor: Actor = OPERATOR,
+    against_the_gate: Annotated[
+        bool,
+        typer.Option(
+            "--against-the-gate",
+            help="Promote although the gate's last verdict on it is no promotion; the reason on record says so.",
+        ),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion by hand; recorded as `model_promoted`.
+
+    The endpoint uses it from its next request on, the daily job from the next day that runs.
+
+    Exit codes: 0 done, 1 failed, it serves already, or the gate did not open for it.
+    """
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    platform = open_platform(settings_of(home))
+    name = platform.registry.resolve(version)
+    previous = platform.registry.champion()
+    if name == previous:
+        raise GateClosedError(f"{name} serves already, so there is nothing to promote")
+    outcome = last_outcome(platform, name)
+    if outcome != "promoted":
+        if not against_the_gate:
+            raise GateClosedError(
+                f"the gate's last verdict on {name} is: {outcome_words(outcome)}; `mlife models show {name}` tells "
+                "why, and --against-the-gate promotes it all the same"
+            )
+        reason = f"{AGAINST} ({outcome_words(outcome)}): {reason}"
+    now = operator_time(platform)
+    platform.registry.promote(name, actor=actor, reason=reason, now=now)
+    is_watched = has_reference(platform, name)
+    if as_json:
+        _print_change(platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=is_watched)
+        return
+    _tell_change(platform, f"{name} serves", previous, actor, reason, now)
+    if not is_watched:
+        day = registration(platform, name)["as_of_date"]
+        answer_console().print(
+            f"  It has no monitoring reference, so the checks of {next_day(platform)} will stop that day: materialize "
+            f"model/monitoring_reference for {day} before.",
+            soft_wrap=True,
+        )
+
+
+def rollback(
+    reason: Reason,
+    actor: Actor = OPERATOR,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="VERSION",
+            help="An earlier champion, or its first letters.",
+            show_default="the one before the champion",
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Return to an earlier champion; recorded as `model_rolled_back`.
+
+    The endpoint uses it from its next request on, the daily job from the next day that runs.
+
+    Exit codes: 0 done, 1 failed or there is none to return to.
+    """
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    platform = open_platform(settings_of(home))
+    target = None if to is None else platform.registry.resolve(to)
+    now = operator_time(platform)
+    previous = platform.registry.champion()
+    name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
+    if as_json:
+        _print_change(platform, name, previous, actor, reason, now)
+    else:
+        _tell_change(platform, f"{name} serves again", previous, actor, reason, now)
+
+
+def _print_change(
+    platform: Platform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
+) -> None:
+    print_json(
+        {
+            "model_version": name,
+            "previous_version": previous,
+            "actor": actor,
+            "reason": reason,
+            "at": now,
+            "first_day": next_day(platform),
+            **more,
+        }
+    )
+
+
+def _tell_change(platform: Platform, what: str, previous: str | None, actor: str, reason: str, now: datetime) -> None:
+    console = answer_console()
+    console.print(f"{what}, in place of {previous}." if previous else f"{what}, the first one.", soft_wrap=True)
+    console.print(f"  by {actor} at {moment(now)}: {reason}", soft_wrap=True)
+    first = next_day(platform)
+    console.print(f"  The endpoint uses it from its next request on, the daily job from {first} on.", soft_wrap=True)

@@ -1,0 +1,196 @@
+"""`mlife train`: a model of any examples, judged on their last days.
+
+Belongs here: reading a spec and examples, writing what came out. Does not belong here: training
+(`core.training.example_training`).
+
+Concept: one folder holds everything about the model: the artifact, the verdict as JSON, the card, plots, and the trials
+of the search, so that the same command again goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlife_assets.cli.options import AsJson
+from mlife_assets.cli.output import answer_console, counted_progress, print_json
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from mlife_assets.core.study import Study
+    from mlife_assets.core.training.artifact import ModelArtifact
+    from mlife_assets.core.training.example_training import TrainedModel
+
+MODEL_FOLDER, PLOTS_FOLDER = "model", "plots"
+RESULT_FILE, CARD_FILE, TRIALS_FILE = "result.json", "card.html", "search.journal"
+EXPLAINED_ROWS = 2_000
+DEPENDENCE_PLOTS = 4
+
+
+def train(
+    examples: Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")],
+    spec: Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles of the columns; see examples/.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model, its card and plots go.")],
+    champion: Annotated[
+        Path | None, typer.Option("--champion", metavar="DIR", help="Output of an earlier training to be beaten.")
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=0, max=1000, help="Trials of the search; 0 is off.", show_default="off"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on a file of examples and judge it on the last days.
+
+    Exit codes: 0 done, whatever the gate said; 1 failed.
+    """
+    from mlife_assets.adapters.example_files import read_examples
+    from mlife_assets.adapters.search_storage import open_search_storage
+    from mlife_assets.core.study import Study
+    from mlife_assets.core.training.example_training import train_on_examples
+
+    if not spec.is_file():
+        raise NotFoundError(f"there is no file {spec}; name the spec of the examples")
+    study = Study.from_json(spec.read_text())
+    if trials is not None:
+        study = replace(study, training=replace(study.training, search_trials=trials))
+    earlier = None if champion is None else _load(champion)
+    rows = read_examples(examples, study)
+    out.mkdir(parents=True, exist_ok=True)
+    storage = open_search_storage(out / TRIALS_FILE) if study.training.search_trials else None
+    with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as searched:
+        model = train_on_examples(
+            rows, study, champion=earlier, storage=storage, progress=trees, search_progress=searched
+        )
+    result = _result(model, study, examples, spec)
+    _write(model, study, out, result)
+    if as_json:
+        print_json(result)
+        return
+    console = answer_console()
+    console.print(f"{model.artifact.model_version}  {study.title}", soft_wrap=True)
+    for sentence in model.decision.sentences:
+        console.print(f"  {sentence}", soft_wrap=True)
+    console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
+
+
+def _load(folder: Path) -> ModelArtifact:
+    """Return the artifact that an earlier training wrote. Raises IntegrityError when it was changed."""
+    import orjson
+
+    from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, file_names
+
+    manifest = folder / MODEL_FOLDER / MANIFEST_FILE
+    if not manifest.is_file() or not (folder / RESULT_FILE).is_file():
+        raise NotFoundError(f"{folder} holds no trained model; name the --out of an earlier training")
+    names = file_names(manifest.read_bytes())
+    missing = [name for name in names if not (folder / MODEL_FOLDER / name).is_file()]
+    if missing:
+        raise InvalidInputError(f"the model in {folder} lacks {missing[0]}; train it again")
+    files = {name: (folder / MODEL_FOLDER / name).read_bytes() for name in names}
+    version: str = orjson.loads((folder / RESULT_FILE).read_bytes())["model_version"]
+    return ModelArtifact.from_files(version, files)
+
+
+def _result(model: TrainedModel, study: Study, examples: Path, spec: Path) -> dict[str, Any]:
+    import hashlib
+
+    search = None
+    if model.search is not None:
+        search = {"best": model.search.best.number, "trials": [asdict(trial) for trial in model.search.trials]}
+    decision = asdict(model.decision)
+    return {
+        "model_version": model.artifact.model_version,
+        "title": study.title,
+        "examples": {
+            "file": examples.name,
+            "rows_before_gate": model.training.examples.num_rows,
+            "rows_of_gate": model.gate.num_rows,
+            "first_day": model.training.first_day,
+            "last_training_day": model.training.last_day,
+            "as_of_date": model.as_of,
+        },
+        "spec_sha256": hashlib.sha256(spec.read_bytes()).hexdigest(),
+        "outcome": decision.pop("outcome"),
+        "sentences": decision.pop("sentences"),
+        "gate": decision,
+        "calibration": None if model.calibration is None else asdict(model.calibration),
+        "search": search,
+        "manifest": dict(model.artifact.manifest),
+    }
+
+
+def _write(model: TrainedModel, study: Study, out: Path, result: dict[str, Any]) -> None:
+    import orjson
+
+    is_ours = (out / RESULT_FILE).is_file()
+    for folder in (MODEL_FOLDER, PLOTS_FOLDER):
+        (out / folder).mkdir(exist_ok=True)
+        for earlier in (out / folder).iterdir() if is_ours else ():
+            earlier.unlink()
+    for name, data in model.artifact.files().items():
+        (out / MODEL_FOLDER / name).write_bytes(data)
+    for name, data in _plots(model).items():
+        (out / PLOTS_FOLDER / f"{name}.png").write_bytes(data)
+    (out / CARD_FILE).write_text(_card(model, study))
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    (out / RESULT_FILE).write_bytes(orjson.dumps(result, option=options))
+
+
+def _plots(model: TrainedModel) -> dict[str, bytes]:
+    import numpy as np
+
+    from mlife_assets.core.inference.feature_spec import examples_matrix
+    from mlife_assets.core.inference.scoring import LightGBMScorer
+    from mlife_assets.core.training.explain import (
+        global_importance,
+        plot_beeswarm,
+        plot_dependence,
+        plot_importance,
+    )
+    from mlife_assets.core.training.search import plot_search
+
+    scorer = LightGBMScorer(model.artifact, threads=1)
+    sample = np.linspace(0, model.gate.num_rows - 1, min(EXPLAINED_ROWS, model.gate.num_rows)).astype(np.int64)
+    matrix = examples_matrix(model.gate, scorer.feature_spec)[sample]
+    contributions, seen = scorer.contributions(matrix), scorer.feature_spec.expanded(matrix)
+    importance = global_importance(contributions, scorer.model_names)
+    plots = {
+        "importance": plot_importance(importance),
+        "shap": plot_beeswarm(contributions, seen, scorer.model_names),
+    }
+    for name in list(importance)[:DEPENDENCE_PLOTS]:
+        plots[f"dependence_{name}"] = plot_dependence(name, contributions, seen, scorer.feature_spec)
+    if model.search is not None:
+        plots["search"] = plot_search(model.search)
+    return plots
+
+
+def _card(model: TrainedModel, study: Study) -> str:
+    import pyarrow.compute as pc
+
+    from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
+
+    days = model.gate[study.roles.time]
+    first, last = pc.min(days).as_py(), pc.max(days).as_py()
+    gate = CardWindow("gate", first, last, "judged on these days", rows=model.gate.num_rows)
+    subject = CardSubject(
+        title=study.title,
+        purpose=(),
+        outcome_name=study.outcome,
+        data=(("source", study.source),),
+    )
+    return render_model_card(
+        describe_model(
+            model.artifact,
+            subject,
+            as_of=model.as_of,
+            decision=model.decision,
+            calibration=model.calibration,
+            windows=(gate,),
+            policies={"promotion": study.promotion},
+        )
+    )

@@ -1,0 +1,205 @@
+"""The feature spec: from a row of an examples table to what a model sees, with everything that had to be fitted.
+
+Belongs here: order of columns, vocabularies, smoothed rates, the matrix, row hashes. Does not belong here: which
+features there are (`features` for jobs, a spec file for other examples), fitting a model (`training.fit`).
+
+Concept: a matrix row holds what is known, unfitted: numbers, counts, codes. What was fitted on training rows, a
+category's code and the prior of a rate, lives in the spec inside the artifact: a row alone is a batch, and an endpoint
+takes plain counts. `expanded` appends the rates; a user or a job without a history gets the prior.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec, RateRole
+
+Array = npt.NDArray[np.float64]
+VOCABULARY_MAXIMUM = 200
+"""Values of an open category that get a code, the most frequent first; rarer ones count as missing."""
+STRENGTH_MINIMUM, STRENGTH_MAXIMUM = 1.0, 10_000.0
+
+
+@dataclass(frozen=True)
+class SmoothedRate:
+    """A rate shrunk to a prior: (successes + prior_rate x prior_strength) / (trials + prior_strength).
+
+    Attributes:
+        name: of the rate.
+        successes: feature that counts successes.
+        trials: feature that counts trials.
+        prior_rate: rate of a row without trials.
+        prior_strength: trials that the prior is worth.
+    """
+
+    name: str
+    successes: str
+    trials: str
+    prior_rate: float
+    prior_strength: float
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Order of the columns of a matrix, the code of every category (its index), and the priors of rates.
+
+    Attributes:
+        names: all columns of a matrix in order.
+        vocabularies: categorical feature -> values, in code order; a value that is not listed becomes NaN.
+        rates: what `expanded` appends, in order.
+    """
+
+    names: tuple[str, ...]
+    vocabularies: tuple[tuple[str, tuple[str, ...]], ...]
+    rates: tuple[SmoothedRate, ...] = ()
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """Names of the categorical features."""
+        return tuple(name for name, _ in self.vocabularies)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the columns that a model sees: `names`, then the rates."""
+        return (*self.names, *(rate.name for rate in self.rates))
+
+    @property
+    def version(self) -> str:
+        """Content hash of the spec."""
+        return "spec_" + hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    def expanded(self, matrix: Array) -> Array:
+        """Return what a model sees of a matrix (n, names): float64 of shape (n, model_names). A missing count is 0."""
+        if not self.rates:
+            return matrix
+        places = {name: place for place, name in enumerate(self.names)}
+        columns = [matrix]
+        for rate in self.rates:
+            successes, trials = (
+                np.maximum(np.nan_to_num(matrix[:, places[name]], nan=0.0), 0.0)
+                for name in (rate.successes, rate.trials)
+            )
+            share = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
+            columns.append(share[:, None])
+        return np.concatenate(columns, axis=1)
+
+    def to_json(self) -> str:
+        """Return the spec as canonical JSON; floats survive to the bit."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpec:
+        """Return the spec that `to_json` wrote."""
+        record: dict[str, Any] = json.loads(text)
+        return cls(
+            tuple(record["names"]),
+            tuple((name, tuple(values)) for name, values in record["vocabularies"]),
+            tuple(SmoothedRate(**rate) for rate in record["rates"]),
+        )
+
+
+def fit_feature_spec(examples: pa.Table, roles: ExampleSpec) -> FeatureSpec:
+    """Return the spec of training rows: known vocabularies, else the values that occur; rates with fitted priors.
+
+    Raises:
+        InvalidInputError: a column is missing.
+    """
+    known = dict(roles.vocabularies)
+    vocabularies = tuple(
+        (name, known[name] if name in known else _vocabulary(_column(examples, name))) for name in roles.categoricals
+    )
+    rates = tuple(
+        fit_rate(rate, _numbers(examples, rate.successes), _numbers(examples, rate.trials)) for rate in roles.rates
+    )
+    return FeatureSpec((*roles.features, *roles.categoricals), vocabularies, rates)
+
+
+def fit_rate(role: RateRole, successes: Array, trials: Array) -> SmoothedRate:
+    """Return a rate whose prior has the mean of all rows and the spread between them.
+
+    The spread is the moment estimate of a beta-binomial (Kleinman, JASA 1973): what the rates vary beyond the chance of
+    their own few trials. Rows without trials, or with a missing count, say nothing.
+
+    Args:
+        role: names.
+        successes: counts of shape (n,).
+        trials: counts of shape (n,).
+    """
+    said = np.isfinite(successes) & np.isfinite(trials) & (trials > 0)
+    hits, weight = np.maximum(successes[said], 0.0), trials[said]
+    total = float(np.sum(weight))
+    if total == 0.0:
+        return SmoothedRate(role.name, role.successes, role.trials, 0.5, STRENGTH_MINIMUM)
+    mean = float(np.sum(hits)) / total
+    chance = mean * (1.0 - mean)
+    spread = float(np.sum(weight * (hits / weight - mean) ** 2)) - (len(weight) - 1) * chance
+    room = total - float(np.sum(weight**2)) / total - (len(weight) - 1)
+    share = spread / (room * chance) if room > 0 and chance > 0 else 0.0
+    strength = (1.0 - share) / share if share > 0 else STRENGTH_MAXIMUM
+    bounded = min(max(strength, STRENGTH_MINIMUM), STRENGTH_MAXIMUM)
+    return SmoothedRate(role.name, role.successes, role.trials, mean, bounded)
+
+
+def examples_matrix(examples: pa.Table, spec: FeatureSpec, constants: Mapping[str, str] | None = None) -> Array:
+    """Return the matrix of `spec`, float64 of shape (n, names).
+
+    Args:
+        examples: n rows with the columns of `spec`.
+        spec: order and vocabularies.
+        constants: categorical feature -> the value that all rows are to have, whatever the table says.
+
+    Raises:
+        InvalidInputError: a column is missing.
+    """
+    matrix = np.empty((examples.num_rows, len(spec.names)), dtype=np.float64)
+    vocabularies = dict(spec.vocabularies)
+    for place, name in enumerate(spec.names):
+        if constants is not None and name in constants:
+            values = vocabularies[name]
+            matrix[:, place] = values.index(constants[name]) if constants[name] in values else np.nan
+        elif name in vocabularies:
+            codes = pc.index_in(
+                _column(examples, name).cast(pa.string()), value_set=pa.array(vocabularies[name], pa.string())
+            )
+            matrix[:, place] = codes.cast(pa.float64()).fill_null(float("nan")).to_numpy()
+        else:
+            matrix[:, place] = _numbers(examples, name)
+    return matrix
+
+
+def feature_hashes(matrix: Array) -> list[str]:
+    """Return one hash per row of a matrix, equal exactly when the rows are (NaN equals NaN, 0.0 equals -0.0)."""
+    canonical = np.ascontiguousarray(matrix, dtype="<f8") + 0.0
+    canonical[np.isnan(canonical)] = np.nan
+    width = canonical.shape[1] * 8
+    data = canonical.tobytes()
+    return [
+        hashlib.blake2b(data[start : start + width], digest_size=12).hexdigest() for start in range(0, len(data), width)
+    ]
+
+
+def _vocabulary(column: pa.ChunkedArray) -> tuple[str, ...]:
+    counts = pc.value_counts(column.drop_null().cast(pa.string())).to_pylist()
+    ranked = sorted(counts, key=lambda entry: (-entry["counts"], entry["values"]))[:VOCABULARY_MAXIMUM]
+    return tuple(sorted(entry["values"] for entry in ranked))
+
+
+def _column(examples: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in examples.column_names:
+        raise InvalidInputError(f"examples lack column {name}; add it or take it out of the features")
+    return examples[name]
+
+
+def _numbers(examples: pa.Table, name: str) -> Array:
+    values: Array = pc.fill_null(_column(examples, name).cast(pa.float64()), float("nan")).to_numpy()
+    return values

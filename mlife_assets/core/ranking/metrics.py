@@ -1,0 +1,182 @@
+"""Ranking quality of each user: average precision, NDCG and recall at depth k.
+
+Belongs here: metrics of an order of items per user, and their means over users. Does not belong here: grouping rows
+(`rows`), what a random ranking gets (`expectation`), intervals (`core.statistics`), whether the result is good enough
+(`core.training.gate`).
+
+Concept: m of the n rows of a group are relevant, and hits are the relevant rows among the first k.
+AP@k = sum over hits of precision(rank), divided by min(m, k). NDCG@k = sum over hits of 1 / log2(rank + 1), divided by
+the same sum of a perfect ranking. Recall@k = hits / m. Groups with m = 0 have none of the three; they are left out and
+counted. Equal scores are ordered by a seeded hash of user and item, so a constant score gets the value of a random
+ranking. A group is one user, or one (user, window); a user seen in several windows counts once, with the mean of its
+windows. Sums run by user, window and rank, so the order of the input changes no bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.ranking.expectation import (
+    discounts,
+    ideal_gains,
+    random_ndcg_expectation,
+    random_ranking_expectation,
+    random_recall_expectation,
+)
+from mlife_assets.core.ranking.kernels import compiled, group_metrics, read_only
+from mlife_assets.core.ranking.rows import RankingRows, prepare_keyed_rows
+from mlife_assets.core.row_keys import IdColumn
+
+
+@dataclass(frozen=True)
+class RankingResult:
+    """Metrics per user, users with at least one relevant item only, in ascending order of user.
+
+    Each metric of a user is the mean over its windows that have a relevant row.
+
+    Attributes:
+        users: ids of shape (u,).
+        average_precision: AP@depth of each user, float64 of shape (u,).
+        random_expectation: AP@depth that a random ranking of the same rows gets on average, float64 of shape (u,).
+        positives: relevant rows of each user over its windows, int64 of shape (u,).
+        users_total: users in the rows.
+        users_without_positives: users that are left out because they have no relevant row.
+        depth: k.
+        ndcg: NDCG@depth of each user, float64 of shape (u,).
+        random_ndcg: its value for a random ranking, on average.
+        recall: recall@depth of each user, float64 of shape (u,).
+        random_recall: its value for a random ranking, on average.
+    """
+
+    users: np.ndarray
+    average_precision: np.ndarray
+    random_expectation: np.ndarray
+    positives: np.ndarray
+    users_total: int
+    users_without_positives: int
+    depth: int
+    ndcg: np.ndarray
+    random_ndcg: np.ndarray
+    recall: np.ndarray
+    random_recall: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """MAP@depth over the users with positives."""
+        return mean_average_precision(self.average_precision)
+
+    @property
+    def random_mean(self) -> float:
+        """MAP@depth that a random ranking of the same rows gets on average."""
+        return mean_average_precision(self.random_expectation)
+
+    @property
+    def mean_ndcg(self) -> float:
+        """NDCG@depth over the users with positives."""
+        return mean_over_users(self.ndcg, "NDCG")
+
+    @property
+    def mean_recall(self) -> float:
+        """Recall@depth over the users with positives."""
+        return mean_over_users(self.recall, "recall")
+
+    @property
+    def share_without_positives(self) -> float:
+        """Share of users that are left out because they have no relevant row."""
+        return self.users_without_positives / self.users_total if self.users_total else 0.0
+
+
+def average_precision_by_user(
+    user_ids: IdColumn, relevant: np.ndarray, scores: np.ndarray, tie_keys: np.ndarray, depth: int
+) -> RankingResult:
+    """Return the metrics at `depth` of each user for one score of n rows; higher scores come first.
+
+    Raises:
+        InvalidInputError: columns differ in length, a score is NaN, or two rows of one user share a tie key, which
+            means that their item is the same; names the row.
+    """
+    return rank_rows(prepare_keyed_rows(user_ids, relevant, tie_keys), scores, depth)
+
+
+def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResult:
+    """Return the metrics at `depth` of each user of `rows` for `scores` of shape (n,) in the input order.
+
+    Higher scores come first.
+
+    Raises:
+        InvalidInputError: `scores` has another length or holds NaN (names the row), or `depth` is below 1.
+    """
+    if depth < 1:
+        raise InvalidInputError(f"depth is {depth}; use 1 or more")
+    values = np.ascontiguousarray(scores, dtype=np.float64)
+    if values.shape != rows.keys.shape:
+        raise InvalidInputError(f"{values.shape} scores for {rows.keys.shape} rows; pass one score per row")
+    if len(values) and np.isnan(np.min(values)):
+        missing = np.flatnonzero(np.isnan(values))
+        raise InvalidInputError(f"score is NaN in row {int(missing[0])} ({len(missing)} in all); score every row")
+    groups = rows.groups
+    ranks = min(depth, int(groups.sizes.max(initial=0)))
+    most = int(rows.positives.max(initial=0))
+    kept = rows.positives > 0
+    metrics = np.empty((3, np.count_nonzero(kept)))
+    compiled(group_metrics)(
+        groups.arrangement,
+        groups.starts,
+        groups.sizes,
+        rows.positives,
+        rows.positive_rows,
+        rows.keys,
+        read_only(groups.staged(values)),
+        depth,
+        discounts(ranks),
+        ideal_gains(ranks),
+        np.empty(most),
+        np.empty(most, dtype=np.uint64),
+        np.empty(most + 1, dtype=np.int64),
+        metrics,
+    )
+    sizes, positives, owners = groups.sizes[kept], rows.positives[kept], groups.group_users[kept]
+    first = np.flatnonzero(np.diff(owners, prepend=-1))
+    windows = np.diff(first, append=len(owners))
+
+    def by_user(values_of_groups: np.ndarray) -> np.ndarray:
+        if len(first) == len(owners):
+            return values_of_groups
+        return np.asarray(np.add.reduceat(values_of_groups, first) / windows)
+
+    return RankingResult(
+        users=groups.users[owners[first]],
+        average_precision=by_user(metrics[0]),
+        random_expectation=by_user(random_ranking_expectation(sizes, positives, depth)),
+        positives=positives if len(first) == len(owners) else np.add.reduceat(positives, first),
+        users_total=len(groups.users),
+        users_without_positives=len(groups.users) - len(first),
+        depth=depth,
+        ndcg=by_user(metrics[1]),
+        random_ndcg=by_user(random_ndcg_expectation(sizes, positives, depth)),
+        recall=by_user(metrics[2]),
+        random_recall=by_user(random_recall_expectation(sizes, positives, depth)),
+    )
+
+
+def mean_average_precision(average_precision: np.ndarray) -> float:
+    """Return the mean of AP over users, summed in the order given.
+
+    Raises:
+        NotEnoughEvidenceError: no user has a relevant item.
+    """
+    return mean_over_users(average_precision, "average precision")
+
+
+def mean_over_users(values: np.ndarray, metric: str) -> float:
+    """Return the mean of a `metric` over users, summed in the order given.
+
+    Raises:
+        NotEnoughEvidenceError: no user has a relevant item.
+    """
+    if len(values) == 0:
+        raise NotEnoughEvidenceError(f"0 users with positives, at least 1 needed for a mean {metric}")
+    return float(np.sum(values) / len(values))

@@ -1,0 +1,147 @@
+"""A study: a file of examples, what its columns are, and how they are to be judged.
+
+Belongs here: the spec file of `mlife train`, checked. Does not belong here: reading the examples
+(`adapters.example_files`), training on them (`core.training.example_training`).
+
+Concept: one JSON file turns any table with an entity, a time, a label and the time at which the label was complete into
+examples. What the table lacks is derived by SQL expressions, so the file that people have is the file that is used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+
+Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy)
+KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", "training", "promotion")
+HUMAN_COLUMN = "human_score"
+GATE_SHARE = 0.2
+VALIDATION_SHARE = 0.15
+"""Of the days before the gate, where the spec does not say how many days validate."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a spec file says.
+
+    Attributes:
+        title: what the model answers.
+        outcome: what is predicted, in words that finish "the chance that".
+        source: where the data comes from, and its licence.
+        roles: what the columns are.
+        derive: (column, SQL expression) in order; later ones may use earlier ones.
+        where: SQL condition on the rows that count; None for all.
+        human_name: name of the human rule; None when there is none.
+        human_score: SQL expression of its score, higher first.
+        gate_share: share of the days, the last ones, on which the gate judges.
+        training: how to fit; `validation_days` is 0 when the spec leaves it to the data.
+        promotion: how to judge.
+    """
+
+    title: str
+    outcome: str
+    source: str
+    roles: ExampleSpec
+    derive: tuple[tuple[str, str], ...]
+    where: str | None
+    human_name: str | None
+    human_score: str | None
+    gate_share: float
+    training: TrainingPolicy
+    is_validation_given: bool
+    promotion: PromotionPolicy
+
+    @classmethod
+    def from_json(cls, text: str) -> Study:
+        """Return the study of a spec file.
+
+        Raises:
+            InvalidInputError: it is not JSON, a key is unknown or missing, or a value is out of bounds; names the key.
+        """
+        record = _record(text)
+        for name in record:
+            if name not in KEYS:
+                raise InvalidInputError(f"the spec has an unknown key {name!r}; known are {', '.join(KEYS)}")
+        if "roles" not in record:
+            raise InvalidInputError("the spec lacks roles; say which column is entity, time, label and label_time")
+        human = _object(record, "human")
+        if human and set(human) != {"name", "score"}:
+            raise InvalidInputError("the spec's human needs name and score, an SQL expression; higher ranks first")
+        share = record.get("gate_share", GATE_SHARE)
+        if not isinstance(share, int | float) or not 0.02 <= share <= 0.8:
+            raise InvalidInputError(f"the spec's gate_share is {share!r}; set it between 0.02 and 0.8")
+        training = _object(record, "training")
+        return cls(
+            title=_text(record, "title", "A conversion model"),
+            outcome=_text(record, "outcome", "the outcome happens"),
+            source=_text(record, "source", "not said"),
+            roles=ExampleSpec.from_record(_object(record, "roles")),
+            derive=tuple((name, _expression(name, value)) for name, value in _object(record, "derive").items()),
+            where=_text(record, "where", None),
+            human_name=human.get("name"),
+            human_score=human.get("score"),
+            gate_share=float(share),
+            training=_policy(TrainingPolicy(), "training", training),
+            is_validation_given="validation_days" in training,
+            promotion=_policy(PromotionPolicy(), "promotion", _object(record, "promotion")),
+        )
+
+    def training_policy(self, days_before_gate: int) -> TrainingPolicy:
+        """Return how to fit; validation takes a share of the days before the gate where the spec does not say."""
+        if self.is_validation_given:
+            return self.training
+        days = min(max(round(VALIDATION_SHARE * days_before_gate), 7), 366)
+        return replace(self.training, validation_days=days)
+
+
+def _record(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(f"the spec is not JSON: {error}; see the files in examples/") from error
+    if not isinstance(record, dict):
+        raise InvalidInputError("the spec is not a JSON object; see the files in examples/")
+    return record
+
+
+def _object(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = record.get(name, {})
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"the spec's {name} is {value!r}; write an object")
+    return value
+
+
+def _text(record: Mapping[str, Any], name: str, default: Any) -> Any:
+    value = record.get(name, default)
+    if value is not default and not isinstance(value, str):
+        raise InvalidInputError(f"the spec's {name} is {value!r}; write a text")
+    return value
+
+
+def _expression(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(f"the spec derives {name} from {value!r}; write an SQL expression")
+    return value
+
+
+def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
+    """Return a policy with the changes of a spec; lists become tuples."""
+    known = {field.name for field in fields(default)}
+    for key, value in changes.items():
+        if key not in known:
+            raise InvalidInputError(
+                f"the spec's {name} has an unknown key {key!r}; known are {', '.join(sorted(known))}"
+            )
+        expected = getattr(default, key)
+        if isinstance(expected, tuple) != isinstance(value, list) or (
+            not isinstance(expected, tuple) and (isinstance(value, bool) or not isinstance(value, int | float))
+        ):
+            raise InvalidInputError(f"the spec's {name}.{key} is {value!r}; the default is {expected!r}")
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
+    return replace(default, **values)

@@ -1,0 +1,86 @@
+"""Reasons: why one row scores as it does in plain words, and what matters over all rows.
+
+Belongs here: words and summaries of SHAP values. Does not belong here: pictures (`plots`), the values themselves, which
+are LightGBM's own contributions (`Scorer.contributions`).
+
+Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
+apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.inference.feature_spec import FeatureSpec
+
+Array = npt.NDArray[np.float64]
+REASONS_MAXIMUM = 5
+
+WORDS: dict[str, str] = {
+    "same_occupation_group": "same occupation group",
+    "same_shift": "same shift",
+    "seniority_gap": "seniority gap",
+    "distance_km": "distance in km",
+    "log_pay_ratio": "pay against expected pay (log ratio)",
+    "taste_match": "match of interests",
+    "user_click_rate": "how often the person clicks",
+    "job_click_rate": "how often the job is clicked",
+    "user_impressions_7d": "jobs the person looked at in 7 days",
+    "job_impressions_7d": "times the job was looked at in 7 days",
+    "job_clicks_7d": "clicks on the job in 7 days",
+    "job_applies_7d": "applications to the job in 7 days",
+    "job_apply_rate": "how often clicks on the job become applications",
+    "days_since_last_click": "days since the person's last click",
+    "job_age_days": "age of the posting in days",
+    "exposure_kind": "how it is shown",
+}
+
+
+def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int = REASONS_MAXIMUM) -> list[str]:
+    """Return why one row scores as it does, strongest first.
+
+    Args:
+        contributions: one row of `Scorer.contributions`, shape (model_names + 1,).
+        values: what the model sees of the row, shape (model_names,): `FeatureSpec.expanded`.
+        spec: names and vocabularies.
+        limit: at most so many reasons.
+
+    Raises:
+        InvalidInputError: shapes do not fit the spec.
+    """
+    if contributions.shape != (len(spec.model_names) + 1,) or values.shape != (len(spec.model_names),):
+        raise InvalidInputError(
+            f"contributions {contributions.shape} and values {values.shape} do not fit {len(spec.model_names)} features"
+        )
+    order = np.argsort(-np.abs(contributions[:-1]), kind="stable")[:limit]
+    vocabularies = dict(spec.vocabularies)
+    lines = []
+    for place in order:
+        name, effect = spec.model_names[place], float(contributions[place])
+        if effect == 0.0:
+            continue
+        value = _value(float(values[place]), vocabularies.get(name))
+        verb = "raises" if effect > 0 else "lowers"
+        lines.append(f"{WORDS.get(name, name.replace('_', ' '))} = {value} {verb} the score by {abs(effect):.2f}")
+    return lines
+
+
+def _value(value: float, vocabulary: Sequence[str] | None) -> str:
+    if np.isnan(value):
+        return "unknown"
+    if np.isinf(value):
+        return "infinite"
+    if vocabulary is not None:
+        return vocabulary[int(value)] if 0 <= value < len(vocabulary) else "unknown"
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def global_importance(contributions: Array, names: Sequence[str]) -> dict[str, float]:
+    """Return mean |SHAP| per feature of n rows, shape (n, features + 1), largest first."""
+    values = np.abs(contributions[:, :-1]).mean(axis=0)
+    ranked = sorted(zip(names, values.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return dict(ranked)

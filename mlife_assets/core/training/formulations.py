@@ -1,0 +1,207 @@
+"""Formulations: the ways in which one outcome can be learned, and which of them is better on the validation window.
+
+Belongs here: tuning each formulation, holding them against each other. Does not belong here: the model that serves
+(`fit`), LightGBM (`boosting`).
+
+Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
+`lambdarank` learns the order alone. They are compared on the same validation rows by the log loss of their calibrated
+probabilities, a proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a
+model that ranks all candidates worse. The first one of the policy stays unless a later one is better by more than one
+standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
+Trees, 1984), so noise does not choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import FeatureSpec
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
+from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.training_set import TrainingSet
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TunedStep:
+    """One step, fitted on the rows before validation.
+
+    Attributes:
+        step: name of the outcome.
+        objective: how it was learned.
+        trees: number of trees at which validation was best.
+        raw: raw scores of all validation rows, float64 (v,).
+        is_reached: validation rows that reached the step before, bool (v,).
+        outcome: whether validation rows reached this step, bool (v,).
+    """
+
+    step: str
+    objective: Objective
+    trees: int
+    raw: Array
+    is_reached: npt.NDArray[np.bool_]
+    outcome: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Formulation:
+    """A tuned formulation and how well it did on the validation window.
+
+    Attributes:
+        name: `funnel`, `binary` or `lambdarank`.
+        steps: in order.
+        log_loss: of calibrated probabilities on the validation window; lower is better.
+        log_likelihood: summed by entity, in a common order for all formulations.
+        rows: validation rows.
+    """
+
+    name: str
+    steps: tuple[TunedStep, ...]
+    log_loss: float
+    log_likelihood: Array
+    rows: int
+
+
+def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tuple[str, ...]:
+    """Return the formulations of the policy that the examples allow: a funnel needs steps, a ranking items.
+
+    Raises:
+        InvalidInputError: none is left.
+    """
+    roles = training.roles
+    needs = {"funnel": bool(roles.funnel), "lambdarank": roles.item is not None, "binary": True}
+    names = tuple(name for name in policy.formulations if needs[name])
+    if not names:
+        raise InvalidInputError(
+            f"TrainingPolicy.formulations {policy.formulations} need a funnel or an item, which the examples lack; "
+            "add binary"
+        )
+    return names
+
+
+def learning_rows(training: TrainingSet, matrix: Array, step: str) -> Rows:
+    """Return all rows of a training set with the outcome of a step."""
+    entities = training.examples[training.roles.entity].combine_chunks().dictionary_encode()
+    return Rows(matrix, training.outcome(step), np.asarray(entities.indices, dtype=np.int64))
+
+
+def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], ...]:
+    """Return step and objective of each model of a formulation."""
+    if name == "funnel":
+        return tuple((step, "binary") for step in training.roles.steps)
+    return ((training.roles.label, "lambdarank" if name == "lambdarank" else "binary"),)
+
+
+def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
+    """Return the rows that a step can happen to, bool (n,): all, or in a funnel those that reached the step before."""
+    steps = [one for one, _ in steps_of(name, training)]
+    place = steps.index(step)
+    return np.ones(training.examples.num_rows, dtype=bool) if place == 0 else training.outcome(steps[place - 1])
+
+
+def require_both_classes(name: str, training: TrainingSet) -> None:
+    """Refuse a formulation that cannot be learned.
+
+    Raises:
+        NotEnoughEvidenceError: a step has one class only in a part.
+    """
+    for step, _ in steps_of(name, training):
+        outcome, reached = training.outcome(step), reached_before(name, training, step)
+        for part, mask in (("fitting", reached & training.is_fit), ("validation", reached & training.is_validation)):
+            positives, rows = int(outcome[mask].sum()), int(mask.sum())
+            if not 0 < positives < rows:
+                raise NotEnoughEvidenceError(
+                    f"{step} has {positives} positives in {rows} {part} rows; both classes are needed: wait for more "
+                    "history"
+                )
+
+
+def tune(
+    name: str,
+    training: TrainingSet,
+    matrix: Array,
+    spec: FeatureSpec,
+    policy: TrainingPolicy,
+    progress: Progress | None = None,
+) -> Formulation:
+    """Fit a formulation on the rows before validation and measure it there.
+
+    Raises:
+        NotEnoughEvidenceError: a step has one class only in a part.
+    """
+    require_both_classes(name, training)
+    tuned = []
+    for step, objective in steps_of(name, training):
+        rows = learning_rows(training, matrix, step)
+        reached = reached_before(name, training, step)
+        fit, held_out = reached & training.is_fit, reached & training.is_validation
+        booster = boost(
+            rows.where(fit),
+            spec,
+            policy,
+            objective=objective,
+            trees=policy.trees_maximum,
+            validation=rows.where(held_out),
+            progress=progress,
+        )
+        raw = predict_raw(booster, matrix[training.is_validation], policy)
+        trees = int(booster.best_iteration)
+        tuned.append(
+            TunedStep(
+                step,
+                objective,
+                trees,
+                raw,
+                reached[training.is_validation],
+                rows.outcome[training.is_validation],
+            )
+        )
+    entity = learning_rows(training, matrix, training.roles.label).entity[training.is_validation]
+    codes = np.unique(entity, return_inverse=True)[1]
+    likelihood, loss = _log_likelihood(tuned, codes, policy.isotonic_minimum_positives)
+    return Formulation(name, tuple(tuned), loss, likelihood, len(codes))
+
+
+def choose(formulations: list[Formulation]) -> Formulation:
+    """Return the first formulation unless a later one is better by more than one standard error; then the best such."""
+    first = formulations[0]
+    best, best_gain = first, 0.0
+    for other in formulations[1:]:
+        difference = other.log_likelihood - first.log_likelihood
+        gain = float(np.sum(difference)) / first.rows
+        entities = len(difference)
+        error = float(np.std(difference, ddof=1) * np.sqrt(entities)) / first.rows if entities > 1 else np.inf
+        if gain > max(error, best_gain):
+            best, best_gain = other, gain
+    return best
+
+
+def _log_likelihood(
+    steps: list[TunedStep], entity: npt.NDArray[np.int64], isotonic_minimum_positives: int
+) -> tuple[Array, float]:
+    """Return the log-likelihood of the outcome summed by entity, and the log loss per row.
+
+    Probabilities are calibrated across: those of every second entity by the others, so no row judges its own curve.
+
+    Raises:
+        NotEnoughEvidenceError: a half has one class only.
+    """
+    outcome = steps[-1].outcome
+    probability = np.ones(len(outcome))
+    for step in steps:
+        for half in (0, 1):
+            inside = entity % 2 == half
+            known = ~inside & step.is_reached
+            calibrator = fit_calibrator(
+                step.raw[known], step.outcome[known], isotonic_minimum_positives=isotonic_minimum_positives
+            )
+            probability[inside] *= calibrator.apply(step.raw[inside])
+    likelihood = np.log(np.where(outcome, probability, 1.0 - probability))
+    by_entity = np.bincount(entity, weights=likelihood).astype(np.float64)
+    return by_entity, float(-np.sum(likelihood) / len(likelihood))

@@ -1,0 +1,163 @@
+"""The verdict of the gate: its result types, the conditions that any objective shares, and the sentences.
+
+Belongs here: what a decision consists of and how it is told. Does not belong here: which conditions are checked in
+which order, and how contenders are compared (`core.training.gate.decide`).
+
+Concept: one result type for every objective. A verdict is a list of conditions with sentences; the outcome follows from
+those that are not met, and the first sentence is the first reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.gate_examples import Condition
+from mlife_assets.core.training.reliability import Calibration
+
+Outcome = Literal["promoted", "refused", "not_enough_evidence"]
+
+EVIDENCE_PREFIX = "enough_"
+"""Conditions with this prefix ask for more data; one that is not met makes the outcome "not_enough_evidence"."""
+
+HUMAN_GIVEN = "human_baseline_given"
+_TOLD_WHEN_MET = ("beats_", EVIDENCE_PREFIX, "is_calibrated")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Challenger against one other ranking on the same rows.
+
+    Attributes:
+        against: "human", "champion" or "random".
+        model_version: of the other side.
+        challenger_map: the objective of the challenger: MAP@k, or average precision of examples without an item.
+        other_map: the objective of the other side (for "random" its expectation: analytic, or the base rate).
+        delta: challenger minus other with its bounds; n counts users with positives, or days without an item.
+        margin: what `delta.lower` must exceed.
+    """
+
+    against: str
+    model_version: str
+    challenger_map: float
+    other_map: float
+    delta: Interval
+    margin: float
+
+    @property
+    def is_won(self) -> bool:
+        """Whether the lower bound lies strictly above the margin."""
+        return self.delta.lower > self.margin
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether both sides are equal in every resample, as two names of one ranking are."""
+        return self.delta.lower == self.delta.estimate == self.delta.upper == 0
+
+
+@dataclass(frozen=True)
+class PromotionDecision:
+    """The verdict and everything it rests on.
+
+    Attributes:
+        outcome: "promoted", "refused" or "not_enough_evidence".
+        model_version: of the challenger.
+        champion_version: None before the first promotion.
+        cohort: where relevance comes from.
+        objective: what is compared, as sentences name it: "MAP@10" or "average precision".
+        depth: k of MAP@k; None where the objective has no depth.
+        comparisons: against the human, the champion (if any) and a random ranking; empty when a comparison is invalid.
+        users: users in the examples; rows when they have no item.
+        users_with_positives: users that count in MAP; positive rows when the examples have no item.
+        conditions: every requirement that was checked, in order.
+        sentences: the verdict for people: first why, then what was measured.
+        policy_version: hash of the policy that the decision was taken under.
+    """
+
+    outcome: Outcome
+    model_version: str
+    champion_version: str | None
+    cohort: str
+    objective: str
+    depth: int | None
+    comparisons: tuple[Comparison, ...]
+    users: int
+    users_with_positives: int
+    conditions: tuple[Condition, ...]
+    sentences: tuple[str, ...]
+    policy_version: str
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether the challenger may become champion."""
+        return self.outcome == "promoted"
+
+    @property
+    def unmet(self) -> tuple[Condition, ...]:
+        """Conditions that are not met."""
+        return tuple(condition for condition in self.conditions if not condition.is_met)
+
+    def against(self, name: str) -> Comparison | None:
+        """Return the comparison with "human", "champion" or "random"; None when it was not made."""
+        return next((comparison for comparison in self.comparisons if comparison.against == name), None)
+
+    @property
+    def main_comparison(self) -> Comparison | None:
+        """The comparison that the event records: with the champion, else the human, else a random ranking."""
+        return self.against("champion") or self.against("human") or self.against("random")
+
+
+def is_better(comparison: Comparison, objective: str) -> Condition:
+    """Return the condition that a comparison is won, with both values and the bounds of their difference."""
+    delta = comparison.delta
+    other = "a random ranking" if comparison.against == "random" else f"the {comparison.against}"
+    verb = "beats" if comparison.is_won else "does not beat"
+    if comparison.is_tied:
+        verb = "ties with and so does not beat"
+    text = (
+        f"The challenger {verb} {other}: {objective} {comparison.challenger_map:.3f} against "
+        f"{comparison.other_map:.3f}, difference {delta.estimate:+.4f} ({delta.lower:+.4f} to {delta.upper:+.4f}), "
+        f"lower bound must exceed {comparison.margin:g}."
+    )
+    return Condition(f"beats_{comparison.against}", comparison.is_won, text)
+
+
+def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> Condition:
+    """Return the condition that the whole interval of the calibration slope lies within the policy's bounds."""
+    low, high = policy.calibration_slope_minimum, policy.calibration_slope_maximum
+    if calibration is None:
+        return Condition(
+            "is_calibrated", False, "No calibration was measured; evaluate probabilities on more examples."
+        )
+    is_met = low <= calibration.slope_lower and calibration.slope_upper <= high
+    verb = "lies" if is_met else "does not lie"
+    text = (
+        f"The calibration slope {calibration.slope:.2f} ({calibration.slope_lower:.2f} to "
+        f"{calibration.slope_upper:.2f}) {verb} within {low:g} to {high:g}."
+    )
+    return Condition("is_calibrated", is_met, text)
+
+
+def outcome_of(conditions: Sequence[Condition]) -> Outcome:
+    """Return what follows from the conditions: all met promotes, thin evidence is an outcome of its own."""
+    unmet = [condition.name for condition in conditions if not condition.is_met]
+    if not unmet:
+        return "promoted"
+    return "not_enough_evidence" if any(name.startswith(EVIDENCE_PREFIX) for name in unmet) else "refused"
+
+
+def sentences_of(outcome: Outcome, conditions: Sequence[Condition], *, has_human: bool) -> tuple[str, ...]:
+    """Return the verdict for people: the reason, further reasons, then what was measured.
+
+    A missing human baseline that was allowed is told as well, so that nobody takes silence for a comparison.
+    """
+    told = _TOLD_WHEN_MET if has_human else (HUMAN_GIVEN, *_TOLD_WHEN_MET)
+    measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(told)]
+    if outcome == "promoted":
+        return (f"Promoted: all {len(conditions)} conditions are met.", *measured)
+    unmet = sorted((c for c in conditions if not c.is_met), key=lambda c: not c.name.startswith(EVIDENCE_PREFIX))
+    prefix = "Not enough evidence" if outcome == "not_enough_evidence" else "Refused"
+    return (f"{prefix}: {unmet[0].sentence}", *(c.sentence for c in unmet[1:]), *measured)

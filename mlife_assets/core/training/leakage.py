@@ -1,0 +1,183 @@
+"""Leakage: what makes an evaluation look better than the model is.
+
+Belongs here: features that tell the outcome, rows that training and gate share. Does not belong here: maturity and time
+order (`gate_examples`), which columns there are (`core.examples`).
+
+Concept: a feature that nearly settles the outcome by itself was recorded after it. And where rows of the gate repeat
+rows of the training set more often than training rows repeat each other, somebody copied them. Both are
+conditions of the gate: they refuse, and say which column or how many rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.inference.feature_spec import Array, FeatureSpec, examples_matrix, feature_hashes
+from mlife_assets.core.statistics import wilson_interval
+from mlife_assets.core.training.gate_examples import Condition
+
+SEPARATION_MAXIMUM = 0.98
+"""Area under the ROC curve of one feature alone. Honest features of conversions stay far below (.5 to .8)."""
+ROWS_EXAMINED = 100_000
+REPEATS_TOLERANCE = 0.1
+"""How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well one feature alone tells the outcome.
+
+    Attributes:
+        feature: its name.
+        area: area under the ROC curve, .5 to 1, whichever direction is better; a missing value is a value of its own.
+    """
+
+    feature: str
+    area: float
+
+
+def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> list[Separation]:
+    """Return how well each feature alone tells the outcome, the best first.
+
+    A category is scored by the share of positives among its other rows; a missing number is tried below and above all
+    others. The order of rows does not matter.
+
+    Args:
+        matrix: float64 of shape (n, features).
+        outcome: bool (n,), both classes.
+        spec: names and which of them are categories.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    if not 0 < outcome.sum() < len(outcome):
+        raise NotEnoughEvidenceError(f"{int(outcome.sum())} positives in {len(outcome)} rows; both classes are needed")
+    found = []
+    for place, name in enumerate(spec.names):
+        values = matrix[:, place]
+        if name in spec.categorical:
+            found.append(Separation(name, _area_of_category(values, outcome)))
+            continue
+        low, high = (np.nan_to_num(values, nan=end, posinf=np.inf, neginf=-np.inf) for end in (-np.inf, np.inf))
+        area = max(max(a, 1 - a) for a in (_area(low, outcome), _area(high, outcome)))
+        found.append(Separation(name, area))
+    return sorted(found, key=lambda one: (-one.area, one.feature))
+
+
+def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> Condition:
+    """Return the condition that no feature tells the outcome by itself; arguments as of `separations`.
+
+    Of very many rows evenly spaced ones are examined, of each class its own, since the area does not depend on the mix.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    if len(matrix) > ROWS_EXAMINED:
+        classes = [_evenly(np.flatnonzero(outcome == value), ROWS_EXAMINED // 2) for value in (False, True)]
+        kept = np.sort(np.concatenate(classes))
+        matrix, outcome = matrix[kept], outcome[kept]
+    best = separations(matrix, outcome, spec)[0]
+    name = "no_feature_tells_the_outcome"
+    if best.area > SEPARATION_MAXIMUM:
+        text = (
+            f"The feature {best.feature} tells the outcome by itself (area under the ROC curve {best.area:.3f}, at "
+            f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."
+        )
+        return Condition(name, False, text)
+    return Condition(
+        name, True, f"No feature tells the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
+    )
+
+
+def copied_rows_condition(
+    training: pa.Table, gate: pa.Table, roles: ExampleSpec, spec: FeatureSpec, is_later: npt.NDArray[np.bool_]
+) -> Condition:
+    """Return the condition that gate rows do not repeat training rows more often than is natural.
+
+    A row is repeated when entity, item, outcome and every feature are equal. What is natural is measured inside the
+    training set: the share of its later rows that repeat an earlier one, or the other way round. How often rows repeat
+    depends on how many there are to repeat, so gate rows are held against each part alone.
+
+    Args:
+        training: n training rows.
+        gate: rows that the gate judges.
+        roles: what the columns are.
+        spec: features.
+        is_later: which training rows are the later ones, bool (n,).
+
+    Raises:
+        NotEnoughEvidenceError: the gate has no rows.
+    """
+    known, asked = _fingerprints(training, roles, spec), _fingerprints(gate, roles, spec)
+    parts = {"earlier": known[~is_later], "later": known[is_later]}
+    against, repeated = max(((name, _repeats(asked, part)) for name, part in parts.items()), key=lambda one: one[1])
+    found = wilson_interval(repeated, len(asked))
+    share = f"{repeated:,} of {len(asked):,} gate rows ({found.estimate:.2%})"
+    expected, usual = 0.0, "the training set has one part only"
+    for name, other in (("later", "earlier"), ("earlier", "later")):
+        if len(parts[name]) and len(parts[other]):
+            natural = _repeats(parts[name], parts[other])
+            upper = wilson_interval(natural, len(parts[name])).upper
+            if upper > expected:
+                usual = f"{natural:,} of {len(parts[name]):,} {name} training rows repeat one of the {other}"
+                expected = upper
+    condition = "gate_rows_are_not_training_rows"
+    if found.lower > expected * (1.0 + REPEATS_TOLERANCE):
+        text = f"{share} repeat one of the {against} training rows in every column, while {usual}; remove the copies."
+        return Condition(condition, False, text)
+    text = f"{share} repeat one of the {against} training rows in every column, as is natural here: {usual}."
+    return Condition(condition, True, text)
+
+
+def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> npt.NDArray[np.object_]:
+    hashes = feature_hashes(examples_matrix(rows, spec))
+    names = [name for name in (roles.entity, roles.item, roles.label) if name is not None]
+    columns = [rows[name].to_pylist() for name in names]
+    return np.array(
+        [f"{one}|{'|'.join(map(repr, ids))}" for one, *ids in zip(hashes, *columns, strict=True)], dtype=object
+    )
+
+
+def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return the area when each category is scored by its share of positives among its other rows.
+
+    No row sees itself, so a category of one row tells nothing. Of two rows of one category neither may tell the other:
+    leaving out oneself alone would rank the negative first, so such pairs count half. Below .5 the shares say nothing.
+    """
+    _, category = np.unique(np.where(np.isnan(codes), -1.0, codes), return_inverse=True)
+    rows = np.bincount(category)
+    positives = np.bincount(category, weights=outcome)
+    prior = float(outcome.sum()) / len(outcome)
+    shares = (positives[category] - outcome + prior) / rows[category]
+    pairs = float(outcome.sum()) * float(len(outcome) - outcome.sum())
+    return max(_area(shares, outcome) + float(np.sum(positives * (rows - positives))) / 2 / pairs, 0.5)
+
+
+def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Return at most `most` of the places, evenly spaced."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
+
+
+def _repeats(rows: npt.NDArray[np.object_], others: npt.NDArray[np.object_]) -> int:
+    """Return how many rows occur among others."""
+    known = set(others.tolist())
+    return sum(one in known for one in rows.tolist())
+
+
+def _area(values: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve with ties counted half (Mann-Whitney)."""
+    _, rank = np.unique(values, return_inverse=True)
+    rows = np.bincount(rank)
+    positives = np.bincount(rank, weights=outcome, minlength=len(rows))
+    negatives = rows - positives
+    below = np.cumsum(negatives) - negatives
+    wins = float(np.sum(positives * (below + negatives / 2)))
+    return wins / (float(np.sum(positives)) * float(np.sum(negatives)))

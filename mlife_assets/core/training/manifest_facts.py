@@ -1,0 +1,89 @@
+"""Facts of a manifest for people: flat, named, in a fixed order.
+
+Belongs here: reading what any manifest holds, whatever its keys. Does not belong here: what a training writes into it
+(`fit`), the seal on it (`artifact`).
+
+Concept: manifests grow, and old ones stay. A reader that knows the keys would be silent about the new ones, so
+everything is flattened to dotted names; importance alone is told apart, because it is a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Scalar = str | int | float | bool | None
+Section = Literal["windows", "data", "policy", "metrics", "method"]
+
+IMPORTANCE = "importance"
+_DATA = {
+    "examples",
+    "fit_rows",
+    "positives",
+    "quarantined_rows",
+    "rows",
+    "training_data_hash",
+    "validation_rows",
+}
+_POLICY = ("policy", "policies", "policy_version")
+_METHOD = {"calibrator", "code_version", "formulation", "label", "objective", "priors", "trees", "trees_by_step"}
+
+
+def manifest_facts(manifest: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Return all facts but importance: dotted name -> value, sorted by name. Lists of plain values become text."""
+    return dict(sorted(_flat("", {key: value for key, value in manifest.items() if key != IMPORTANCE}).items()))
+
+
+def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return mean |SHAP| by stage and feature, largest first; the stage of a model of one step is ""."""
+    found: Mapping[str, Any] = manifest.get(IMPORTANCE) or {}
+    stages: dict[str, Mapping[str, Any]] = {}
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            stages[name] = value
+        else:
+            stages[""] = {**stages.get("", {}), name: value}
+    return {
+        stage: {name: float(value) for name, value in sorted(values.items(), key=lambda item: (-item[1], item[0]))}
+        for stage, values in stages.items()
+    }
+
+
+def section_of(name: str, value: Scalar) -> Section:
+    """Return under which heading a fact is told."""
+    parts = name.split(".")
+    if parts[0] in _POLICY:
+        return "policy"
+    if any(part.endswith(("_date", "_day", "_days")) for part in parts):
+        return "windows"
+    if parts[-1] in _DATA:
+        return "data"
+    if _METHOD.intersection(parts) or isinstance(value, str | bool) or value is None:
+        return "method"
+    return "metrics"
+
+
+def value_words(value: Scalar) -> str:
+    """Return a value as people read it: whole numbers with separators, others with six significant digits."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _flat(prefix: str, value: Any) -> dict[str, Scalar]:
+    if isinstance(value, Mapping):
+        found: dict[str, Scalar] = {}
+        for key, inner in value.items():
+            found |= _flat(f"{prefix}.{key}" if prefix else str(key), inner)
+        return found
+    if isinstance(value, list | tuple):
+        if any(isinstance(inner, Mapping | list | tuple) for inner in value):
+            return _flat(prefix, {str(place): inner for place, inner in enumerate(value)})
+        return {prefix: ", ".join(value_words(inner) for inner in value)}
+    if value is None or isinstance(value, str | bool | int | float):
+        return {prefix: value}
+    return {prefix: str(value)}

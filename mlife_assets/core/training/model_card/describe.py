@@ -1,0 +1,181 @@
+"""From an artifact and what was measured on it to the facts of its card.
+
+Belongs here: reading the manifest, the verdict and policies into a `ModelCard`. Does not belong here: measuring, the
+look of the page, limits that follow from the facts (`limits`).
+
+Concept: the caller says what the model is for and hands over results as they are. Every fact of the manifest reaches
+the card, also one that this module has never heard of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from mlife_assets.core.policies import PromotionPolicy, policy_version
+from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.gate import PromotionDecision
+from mlife_assets.core.training.manifest_facts import (
+    Scalar,
+    importance_by_stage,
+    manifest_facts,
+    section_of,
+    value_words,
+)
+from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, Facts, ModelCard
+from mlife_assets.core.training.reliability import Calibration
+
+_WINDOWS = (
+    ("training", "fitted on these days"),
+    ("validation", "formulation, number of trees and calibrator chosen here"),
+)
+_PROVENANCE = {"training_data_hash", "code_version"}
+
+
+@dataclass(frozen=True)
+class CardSubject:
+    """What a family of models is about, the same for every version.
+
+    Attributes:
+        title: what the model answers, in a few words.
+        purpose: what it is for and what not, one sentence each.
+        outcome_name: what is predicted, in words that finish "the chance that ...".
+        data: rules of the data for people, attribution windows above all.
+        limits: that hold whatever is measured, for example that the world is simulated.
+        feature_words: feature -> what it means.
+    """
+
+    title: str
+    purpose: tuple[str, ...]
+    outcome_name: str
+    data: Facts = ()
+    limits: tuple[str, ...] = ()
+    feature_words: Mapping[str, str] = field(default_factory=dict)
+
+
+def describe_model(
+    artifact: ModelArtifact,
+    subject: CardSubject,
+    *,
+    as_of: date | None = None,
+    decision: PromotionDecision | None = None,
+    calibration: Calibration | None = None,
+    fairness: FairnessAudit | None = None,
+    metrics: Sequence[CardMetric] = (),
+    windows: Sequence[CardWindow] = (),
+    policies: Mapping[str, Any] | None = None,
+) -> ModelCard:
+    """Return the facts of a model's card.
+
+    Args:
+        artifact: the model; its manifest names windows, counts, policies and importance.
+        subject: what the model is about.
+        as_of: day of the training.
+        decision: the gate's verdict, whatever the objective; None when no gate judged.
+        calibration: on mature outcomes outside the training.
+        fairness: the audit of this version.
+        metrics: further measured values, shown before those of the manifest.
+        windows: further windows, for example the gate's; one with the name of a window of the manifest replaces it.
+        policies: name -> frozen policy, besides those that the manifest holds.
+    """
+    facts = manifest_facts(artifact.manifest)
+    by_section: dict[str, dict[str, Scalar]] = {}
+    for name, value in facts.items():
+        by_section.setdefault(section_of(name, value), {})[name] = value
+    given = dict(policies or {})
+    promotion = next((policy for policy in given.values() if isinstance(policy, PromotionPolicy)), None)
+    dates = {name: value for name, value in by_section.get("windows", {}).items() if not _is_told(name)}
+    return ModelCard(
+        model_version=artifact.model_version,
+        title=subject.title,
+        purpose=subject.purpose,
+        outcome_name=subject.outcome_name,
+        as_of_date=as_of,
+        windows=_windows(facts, windows),
+        data=(*subject.data, *_words({**by_section.get("data", {}), **dates})),
+        objective_name=decision.objective if decision else None,
+        cohort=decision.cohort if decision else None,
+        comparisons=decision.comparisons if decision else (),
+        outcome=decision.outcome if decision else None,
+        conditions=decision.conditions if decision else (),
+        sentences=decision.sentences if decision else (),
+        metrics=(*metrics, *_metrics(by_section.get("metrics", {}))),
+        calibration=calibration,
+        slope_bounds=_bounds(promotion) if decision else None,
+        fairness=fairness,
+        importance=importance_by_stage(artifact.manifest),
+        feature_words=subject.feature_words,
+        vocabularies=dict(artifact.feature_spec.vocabularies),
+        policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
+        method=(*_words(by_section.get("method", {})), *_priors(artifact)),
+        provenance=(
+            ("model version", artifact.model_version),
+            ("training data", artifact.training_data_hash),
+            ("code version", value_words(facts.get("code_version", "not recorded"))),
+        ),
+        limits=subject.limits,
+    )
+
+
+def _priors(artifact: ModelArtifact) -> Facts:
+    return tuple(
+        (f"prior of {rate.name}", f"{rate.prior_rate:.4g}, worth {rate.prior_strength:.4g} trials")
+        for rate in artifact.feature_spec.rates
+    )
+
+
+def _is_told(name: str) -> bool:
+    return any(name in (f"{window}_start_date", f"{window}_end_date") for window, _ in _WINDOWS)
+
+
+def _windows(facts: Mapping[str, Scalar], given: Sequence[CardWindow]) -> tuple[CardWindow, ...]:
+    """Return the windows of the manifest and the given ones; validation ends with the training."""
+    found: dict[str, CardWindow] = {}
+    for name, note in _WINDOWS:
+        first = facts.get(f"{name}_start_date")
+        last = facts.get(f"{name}_end_date", facts.get("training_end_date"))
+        if first is not None and last is not None:
+            counts = ("examples", "positives") if name == "training" else (f"{name}_rows", f"{name}_positives")
+            rows, positives = (_count(facts.get(count)) for count in counts)
+            days = (date.fromisoformat(str(first)), date.fromisoformat(str(last)))
+            found[name] = CardWindow(name, *days, note, rows, positives)
+    return tuple((found | {window.name: window for window in given}).values())
+
+
+def _count(value: Scalar) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _words(facts: Mapping[str, Scalar]) -> Facts:
+    return tuple((name, value_words(value)) for name, value in facts.items() if name not in _PROVENANCE)
+
+
+def _metrics(facts: Mapping[str, Scalar]) -> tuple[CardMetric, ...]:
+    return tuple(
+        CardMetric(name, float(value), note="from the manifest")
+        for name, value in facts.items()
+        if isinstance(value, int | float)
+    )
+
+
+def _bounds(policy: PromotionPolicy | None) -> tuple[float, float] | None:
+    return (policy.calibration_slope_minimum, policy.calibration_slope_maximum) if policy else None
+
+
+def _manifest_policies(facts: Mapping[str, Scalar]) -> dict[str, Facts]:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, value in facts.items():
+        first, _, rest = name.partition(".")
+        group, _, leaf = rest.partition(".") if first == "policies" else ("training", "", rest or name)
+        groups.setdefault(group, []).append((leaf or group, value_words(value)))
+    return {name: tuple(fields) for name, fields in groups.items()}
+
+
+def _given_policies(policies: Mapping[str, Any]) -> dict[str, Facts]:
+    return {
+        name: (*_words(manifest_facts(asdict(policy))), ("policy_version", policy_version(policy)))
+        for name, policy in policies.items()
+    }

@@ -1,0 +1,127 @@
+"""Limits and known failure modes that follow from the facts of a card.
+
+Belongs here: sentences that can be derived. Does not belong here: limits that hold whatever was measured, which the
+caller knows (`ModelCard.limits`).
+
+Concept: a limit that somebody has to remember to write is missing when it matters. Each rule reads the facts and says
+one thing, with the number that it rests on; no rule softens what a number says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW
+from mlife_assets.core.training.model_card.facts import ModelCard
+
+FEW_POSITIVES = 1_000
+"""Fewer positives than an isotonic calibrator needs; rates of small groups are then guesses."""
+
+SHORT_TRAINING_DAYS = 365
+
+
+def derived_limits(card: ModelCard) -> tuple[str, ...]:
+    """Return what the facts of a card forbid to believe, most general first."""
+    return tuple(sentence for rule in _RULES for sentence in rule(card))
+
+
+def _gate(card: ModelCard) -> Iterator[str]:
+    if card.outcome is None:
+        yield "No gate has judged it: nothing shows that it is better than what is in use."
+    elif card.outcome != "promoted":
+        yield "The gate did not open for it. Whoever lets it serve does so against the measurement."
+
+
+def _human(card: ModelCard) -> Iterator[str]:
+    human = card.against("human")
+    if human is not None and not human.model_version.startswith("mdl_"):
+        yield (f"The human side of the comparison is {human.model_version}; it stands for people as far as that does.")
+    elif card.comparisons:
+        yield "A human baseline was not given, so nothing is known about whether it beats people."
+
+
+def _cohort(card: ModelCard) -> Iterator[str]:
+    if card.cohort:
+        yield f"The comparison speaks of its own outcomes only ({card.cohort}); others were not compared."
+
+
+def _season(card: ModelCard) -> Iterator[str]:
+    training = next((window for window in card.windows if window.name == "training"), None)
+    if training is None:
+        return
+    days = (training.last - training.first).days + 1
+    if days < SHORT_TRAINING_DAYS:
+        yield f"It has seen {days:,} days and no whole year: seasons and holidays outside them are new to it."
+
+
+def _positives(card: ModelCard) -> Iterator[str]:
+    if card.positives is not None and card.positives < FEW_POSITIVES:
+        yield (
+            f"It learned from {card.positives:,} positives, fewer than {FEW_POSITIVES:,}: "
+            "what it says about rare kinds of rows is close to a guess."
+        )
+
+
+def _calibrator(card: ModelCard) -> Iterator[str]:
+    named = [value for name, value in card.method if name.rpartition(".")[2] == "calibrator"]
+    methods = {method for value in named for method in value.split(", ")}
+    if "isotonic" in methods:
+        yield (
+            "Its calibrator is isotonic, a curve of steps: beyond the scores seen in validation a probability stays at "
+            "the last step, and different scores may share one probability."
+        )
+    for method in sorted(methods & {"sigmoid", "beta"}):
+        yield (
+            f"Its calibrator is a {method} curve of few numbers, because there were few positives: "
+            "it cannot follow a relation of another shape."
+        )
+
+
+def _calibration(card: ModelCard) -> Iterator[str]:
+    measured = card.calibration
+    if measured is None:
+        yield "Calibration on outcomes outside its training was not measured: its probabilities are a ranking only."
+        return
+    if measured.slope_upper < 1:
+        yield "Its probabilities are overconfident: high ones come true too rarely, low ones too often."
+    elif measured.slope_lower > 1:
+        yield "Its probabilities are too timid: high ones come true more often than said, low ones more rarely."
+    if measured.intercept_upper < 0:
+        yield "On the whole it promises too much (calibration intercept below 0): do not budget by its sums."
+    elif measured.intercept_lower > 0:
+        yield "On the whole it promises too little (calibration intercept above 0): do not budget by its sums."
+
+
+def _fairness(card: ModelCard) -> Iterator[str]:
+    audit = card.fairness
+    if audit is None:
+        yield "It was not audited for fairness: nothing is known about how it treats groups of people."
+        return
+    low, open_ = audit.with_standing(PROVEN_LOW), audit.with_standing(NOT_SETTLED)
+    if low:
+        names = "; ".join(dict.fromkeys(f"{row.category} ({table.measure})" for table, row in low))
+        yield f"Impact ratios proven below {audit.minimum:g}: {names}."
+    if open_:
+        yield (
+            f"{len(open_):,} of {len(audit.compared):,} impact ratios are not settled: their intervals hold the "
+            f"minimum {audit.minimum:g}, so a disadvantage is neither shown nor ruled out."
+        )
+
+
+def _vocabularies(card: ModelCard) -> Iterator[str]:
+    if card.vocabularies:
+        names = ", ".join(sorted(card.vocabularies))
+        yield f"A value that it has not seen counts as missing; this holds for {names}."
+
+
+_RULES: tuple[Callable[[ModelCard], Iterator[str]], ...] = (
+    _gate,
+    _human,
+    _cohort,
+    _season,
+    _positives,
+    _calibrator,
+    _calibration,
+    _fairness,
+    _vocabularies,
+)

@@ -1,0 +1,25 @@
+"""Off-policy estimation: what another ranking policy would earn, from texts that a random draw chose."""
+
+from mlife_assets.core.training.off_policy.decisions import (
+    LoggedDecisions,
+    greedy_probabilities,
+    logged_decisions,
+    mixed_probabilities,
+)
+from mlife_assets.core.training.off_policy.estimates import (
+    OffPolicyDifference,
+    OffPolicyValue,
+    estimate_difference,
+    estimate_value,
+)
+
+__all__ = [
+    "LoggedDecisions",
+    "OffPolicyDifference",
+    "OffPolicyValue",
+    "estimate_difference",
+    "estimate_value",
+    "greedy_probabilities",
+    "logged_decisions",
+    "mixed_probabilities",
+]

@@ -1,0 +1,194 @@
+"""The hyper-parameter search: bounded, seeded, resumable, off by default.
+
+Belongs here: what is searched, within which bounds, and its history. Does not belong here: where trials are kept (an
+adapter opens the storage), what a parameter does (`boosting`).
+
+Concept: Optuna's tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) proposes, the log loss of the
+validation window decides. Trial 0 is what the policy says now. The sampler is seeded anew for each trial, so a search
+that was interrupted and resumed proposes what it would have proposed in one go. The gate window is not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import examples_matrix, fit_feature_spec
+from mlife_assets.core.policies import TrainingPolicy, policy_version
+from mlife_assets.core.training.explain import palette_png
+from mlife_assets.core.training.formulations import (
+    available_formulations,
+    require_both_classes,
+    tune,
+)
+from mlife_assets.core.training.training_set import TrainingSet
+
+LEAVES = (4, 63)
+MINIMUM_CHILD_EXAMPLES = (20, 2_000)
+FEATURE_FRACTION = (0.3, 1.0)
+L2_PENALTY = (0.01, 100.0)
+STARTUP_TRIALS = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One finished trial.
+
+    Attributes:
+        number: from 0, in order.
+        parameters: policy field -> value.
+        log_loss: of the validation window; lower is better.
+    """
+
+    number: int
+    parameters: dict[str, float]
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished search: all trials in order."""
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the lowest log loss, the earlier one of equals."""
+        return min(self.trials, key=lambda trial: (trial.log_loss, trial.number))
+
+    def applied_to(self, policy: TrainingPolicy) -> TrainingPolicy:
+        """Return the policy with the parameters of the best trial."""
+        return with_parameters(policy, self.best.parameters)
+
+
+def with_parameters(policy: TrainingPolicy, parameters: dict[str, float]) -> TrainingPolicy:
+    """Return the policy with searched parameters in place."""
+    return replace(
+        policy,
+        leaves=int(parameters["leaves"]),
+        minimum_child_examples=int(parameters["minimum_child_examples"]),
+        feature_fraction=float(parameters["feature_fraction"]),
+        l2_penalty=float(parameters["l2_penalty"]),
+    )
+
+
+def search(
+    training: TrainingSet,
+    policy: TrainingPolicy,
+    storage: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Search:
+    """Return the search over `policy.search_trials` trials; trials that `storage` holds already are not run again.
+
+    Args:
+        training: where to fit and validate.
+        policy: what trial 0 uses, and how many trials.
+        storage: an Optuna storage; None keeps trials in memory.
+        progress: called with (trials done, trials in all).
+
+    Raises:
+        InvalidInputError: the policy turns the search off.
+        NotEnoughEvidenceError: no formulation can be learned, since a step has one class only.
+    """
+    import optuna
+
+    if policy.search_trials < 1:
+        raise InvalidInputError("TrainingPolicy.search_trials is 0, which turns the search off; set it to 1 or more")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    spec = fit_feature_spec(training.examples, training.roles)
+    matrix = spec.expanded(examples_matrix(training.examples, spec))
+    formulation = _searched_formulation(training, policy)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=study_name(training, policy),
+        direction="minimize",
+        load_if_exists=True,
+        sampler=optuna.samplers.RandomSampler(seed=policy.seed),
+    )
+    done = _finished(study)
+    while len(done) < policy.search_trials:
+        number = len(done)
+        study.sampler = _sampler(policy.seed + number)
+        if number == 0 and not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
+            study.enqueue_trial(_present(policy))
+        trial = study.ask()
+        parameters = {
+            "leaves": trial.suggest_int("leaves", *LEAVES, log=True),
+            "minimum_child_examples": trial.suggest_int("minimum_child_examples", *MINIMUM_CHILD_EXAMPLES, log=True),
+            "feature_fraction": trial.suggest_float("feature_fraction", *FEATURE_FRACTION),
+            "l2_penalty": trial.suggest_float("l2_penalty", *L2_PENALTY, log=True),
+        }
+        tuned = tune(formulation, training, matrix, spec, with_parameters(policy, parameters))
+        study.tell(trial, tuned.log_loss)
+        done = _finished(study)
+        if progress is not None:
+            progress(len(done), policy.search_trials)
+    return Search(tuple(done[: policy.search_trials]))
+
+
+def study_name(training: TrainingSet, policy: TrainingPolicy) -> str:
+    """Return the name of a search: other rows, other features or another policy are another search."""
+    roles = hashlib.sha256(training.roles.to_json().encode()).hexdigest()[:12]
+    return f"{training.data_hash[:16]}-{roles}-{policy_version(replace(policy, search_trials=0))}"
+
+
+def plot_search(found: Search) -> bytes:
+    """Return a PNG of the log loss of each trial and of the best so far."""
+    from matplotlib.figure import Figure
+
+    losses = [trial.log_loss for trial in found.trials]
+    best = [min(losses[: place + 1]) for place in range(len(losses))]
+    figure = Figure(figsize=(6.4, 3.2), dpi=90, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(range(len(losses)), losses, "o", color="#9aa4af", markersize=4, label="trial")
+    axes.step(range(len(best)), best, where="post", color="#3566a8", label="best so far")
+    axes.set_xlabel("trial (0 is the policy as it is)")
+    axes.set_ylabel("log loss, validation window")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return palette_png(figure)
+
+
+def _searched_formulation(training: TrainingSet, policy: TrainingPolicy) -> str:
+    """Return the first formulation of log-odds that can be learned; `binary` where the policy has a ranking only."""
+    refused = []
+    for name in (*available_formulations(training, policy), "binary"):
+        if name != "lambdarank":
+            try:
+                require_both_classes(name, training)
+            except NotEnoughEvidenceError as error:
+                refused.append(f"{name}: {error}")
+            else:
+                return name
+    raise NotEnoughEvidenceError("; ".join(refused))
+
+
+def _sampler(seed: int) -> Any:
+    """Return a sampler that looks at finished trials only: with `constant_liar`, one that a crash left would count."""
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=False)
+
+
+def _present(policy: TrainingPolicy) -> dict[str, float]:
+    """Return what the policy says now, moved into the bounds of the search."""
+    return {
+        "leaves": min(max(policy.leaves, LEAVES[0]), LEAVES[1]),
+        "minimum_child_examples": min(
+            max(policy.minimum_child_examples, MINIMUM_CHILD_EXAMPLES[0]), MINIMUM_CHILD_EXAMPLES[1]
+        ),
+        "feature_fraction": min(max(policy.feature_fraction, FEATURE_FRACTION[0]), FEATURE_FRACTION[1]),
+        "l2_penalty": min(max(policy.l2_penalty, L2_PENALTY[0]), L2_PENALTY[1]),
+    }
+
+
+def _finished(study: Any) -> list[Trial]:
+    """Return finished trials in order; one that a crash left unfinished does not count."""
+    import optuna
+
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    ordered = sorted(complete, key=lambda trial: trial.number)
+    return [Trial(place, dict(trial.params), float(trial.value)) for place, trial in enumerate(ordered)]

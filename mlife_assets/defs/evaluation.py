@@ -1,0 +1,170 @@
+"""The evaluation: challenger against champion and human, the gate's verdict, the model card.
+
+Belongs here: gathering what the gate judges, and showing its verdict. Does not belong here: the verdict
+(`core.training.gate`), acting on it (`promotion`).
+
+Concept: one run judges one challenger; a refusal is a result, not a failure: the run is green and the verdict is an
+event. The gate reads its window once per challenger.
+"""
+
+from dataclasses import asdict
+from datetime import date
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import examples_matrix
+from mlife_assets.core.inference.features import JOB_EXAMPLES, feature_matrix
+from mlife_assets.core.inference.recruiter_rule import recruiter_scores
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.training.gate import Condition, decide_promotion, on_examples
+from mlife_assets.core.training.leakage import feature_condition
+from mlife_assets.core.training.panel import HumanBaseline, human_baseline, panel_agreement
+from mlife_assets.core.training.parity import parity_condition
+from mlife_assets.core.training.training_set import gate_days
+from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.defs import keys
+from mlife_assets.defs.cards import write_card
+from mlife_assets.defs.contenders import (
+    ORGANIC_EXPOSURE,
+    challenger_version,
+    cohort_days,
+    gate_examples,
+    judged_calibration,
+    model_contender,
+)
+from mlife_assets.defs.fairness import day_fairness_condition
+from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.monitoring_inputs import scored_examples
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.quality_gate import quarantined_days
+from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.training_inputs import day_training_set
+
+GROUP = "model"
+PROMOTION_REPORT = "promotion"
+
+
+def required_elsewhere(platform: Platform, day: date, version: str, matrix: np.ndarray) -> tuple[Condition, ...]:
+    """Return the conditions that need more than rankings: fairness, no telling feature, scoring parity."""
+    artifact = platform.registry.load(version)
+    reloaded = LightGBMScorer(
+        ModelArtifact.from_files(version, artifact.files()), threads=platform.policies.training.threads
+    )
+    training, spec, policy = day_training_set(platform, day), artifact.feature_spec, platform.policies.promotion
+    return (
+        day_fairness_condition(platform, day, version),
+        feature_condition(examples_matrix(training.examples, spec), training.outcome(JOB_EXAMPLES.label), spec),
+        parity_condition(platform.scorer(version), matrix, policy.parity_rows, policy.seed, reloaded=reloaded),
+    )
+
+
+def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
+    """Return how far the recruiters behind the baseline agree, in words."""
+    if not human.is_panel:
+        return "A rule stands in for people, so there is nothing to agree on."
+    try:
+        return panel_agreement(human.panels, policy).sentence
+    except NotEnoughEvidenceError as error:
+        return f"No agreement: {error}."
+
+
+@dg.asset(
+    key=keys.EVALUATION,
+    deps=[keys.CANDIDATE_MODEL, keys.FAIRNESS_AUDIT, keys.USER_FEATURES, keys.JOB_FEATURES, keys.APPLIES],
+    kinds={"numpy"},
+    description="Challenger against champion and human on the same mature, unprompted applies; the gate's verdict.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "challenger_may_be_promoted",
+            asset=keys.EVALUATION,
+            description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
+        )
+    ],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "model"},
+)
+def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Run the gate once for the challenger of this day."""
+    day = only_day(context)
+    policies = platform.policies
+    faulty = quarantined_days(platform)
+    days = [one for one in gate_days(day, policies.label, policies.promotion) if one not in faulty]
+    if not days:
+        raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
+    cohorts = cohort_days(platform, days)
+    possible, every_pair = gate_examples(cohorts)
+    human = human_baseline(
+        platform.panels.panels_of(days, until=platform.run_time(day)),
+        possible,
+        recruiter_scores(every_pair),
+        policies.promotion,
+    )
+    examples, pairs = human.examples, every_pair.filter(pa.array(human.mask))
+    version = challenger_version(platform, day)
+    champion = platform.registry.champion_at(platform.run_time(day))
+    judged = scored_examples(
+        platform, version, days[0], last_mature_exposure_day(day, policies.label.apply_window_days)
+    )
+    measured = judged_calibration(judged)
+    spec = platform.scorer(version).feature_spec
+    decision = decide_promotion(
+        examples,
+        model_contender(platform, version, examples, pairs),
+        None if champion is None else model_contender(platform, champion, examples, pairs),
+        on_examples(examples, human.name, human.scores),
+        policies.promotion,
+        as_of=day,
+        calibration=measured,
+        also_required=required_elsewhere(
+            platform, day, version, feature_matrix(pairs, spec, exposure_kind=ORGANIC_EXPOSURE)
+        ),
+    )
+    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
+    card = write_card(platform, day, version, decision, measured, days)
+    comparisons = [
+        {
+            "against": comparison.against,
+            "challenger_map": comparison.challenger_map,
+            "other_map": comparison.other_map,
+            "delta": comparison.delta.estimate,
+            "lower": comparison.delta.lower,
+            "upper": comparison.delta.upper,
+        }
+        for comparison in decision.comparisons
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(examples.user_ids),
+            "outcome": decision.outcome,
+            "card": dg.MetadataValue.path(card),
+            "model_version": version,
+            "champion_version": champion or "none",
+            "cohort_users": sum(cohort.cohort_users for cohort in cohorts),
+            "users_with_positives": decision.users_with_positives,
+            "human_baseline": human.sentence,
+            "agreement_of_recruiters": _agreement(human, policies.promotion),
+            "comparisons": table(comparisons),
+            "sentences": sentences(decision.sentences),
+            "conditions": table([asdict(condition) for condition in decision.conditions]),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="challenger_may_be_promoted",
+                passed=decision.is_promoted,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=" ".join(decision.sentences),
+            )
+        ],
+    )
+
+
+ASSETS = [evaluation]

@@ -1,0 +1,68 @@
+"""The explanation: why the challenger scores as it does.
+
+Belongs here: SHAP values over a sample of today's candidate pairs, shown. Does not belong here: the pictures
+(`core.training.explain`).
+"""
+
+import dagster as dg
+import numpy as np
+
+from mlife_assets.core.inference.features import feature_matrix
+from mlife_assets.core.training.explain import (
+    global_importance,
+    plot_beeswarm,
+    plot_dependence,
+    plot_importance,
+)
+from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import challenger_version
+from mlife_assets.defs.metadata import plot
+from mlife_assets.defs.monitoring_inputs import sampled_pairs
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.resources import Platform
+
+GROUP = "model"
+EXPLAINED_ROWS = 2_000
+DEPENDENCE_PLOTS = 4
+
+
+@dg.asset(
+    key=keys.EXPLANATION,
+    deps=[keys.CANDIDATE_MODEL],
+    kinds={"shap"},
+    description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "model"},
+)
+def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Plot the contributions of the challenger on today's candidate pairs."""
+    day = only_day(context)
+    scorer = platform.scorer(challenger_version(platform, day))
+    pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
+    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="message")
+    contributions = scorer.contributions(matrix)
+    gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
+    importance = global_importance(contributions, scorer.model_names)
+    seen = scorer.feature_spec.expanded(matrix)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": pairs.num_rows,
+            "model_version": scorer.model_version,
+            "largest_gap_to_raw_score": gap,
+            "importance": plot(plot_importance(importance), "mean |SHAP|"),
+            "beeswarm": plot(plot_beeswarm(contributions, seen, scorer.model_names), "SHAP values"),
+            **{
+                f"dependence_on_{name}": plot(
+                    plot_dependence(name, contributions, seen, scorer.feature_spec), f"SHAP value by {name}"
+                )
+                for name in list(importance)[:DEPENDENCE_PLOTS]
+            },
+        }
+    )
+
+
+ASSETS = [explanation]

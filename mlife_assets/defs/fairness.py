@@ -1,0 +1,138 @@
+"""Fairness: the audit of the challenger, and the only reader of protected attributes.
+
+Belongs here: the asset `fairness_audit` and the condition that the gate reads. Does not belong here: the measures and
+the rule (`core.training.fairness`).
+
+Concept: protected attributes are read here, joined with what the model does to each user in memory, and leave as
+aggregates: no table, report, event or metadata holds them by user. Selection is approximated: the best
+`maximum_messages_per_day` users by their best candidate, before eligibility, bids and openings, which are the same
+whichever model is audited.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.inference.candidates import candidate_pairs
+from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.training.fairness import (
+    FairnessAudit,
+    audit_fairness,
+    fairness_condition,
+    plot_impact_ratios,
+    user_outcomes,
+)
+from mlife_assets.core.training.gate_examples import Condition
+from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import challenger_version
+from mlife_assets.defs.metadata import plot, sentences, table
+from mlife_assets.defs.ownership import OWNERS
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.resources import Platform
+
+GROUP = "model"
+FAIRNESS_REPORT = "fairness"
+MESSAGE_EXPOSURE = "message"
+CHECK = "impact_ratios_are_not_proven_low"
+
+
+def audited_pairs(platform: Platform, day: date) -> pa.Table:
+    """Return the pairs of who may be texted on a day, with features: those of the asset `candidate_pairs`.
+
+    They are found again from the marts, because the first challenger is trained before any day was scored.
+    """
+    users = platform.warehouse.read("user_features", as_of=day)
+    reachable = users.filter(pc.field("is_consented") & pc.field("time_zone").is_valid())
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    return pair_features(candidate_pairs(reachable, jobs, day, platform.policies.candidates))
+
+
+def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAudit:
+    """Return the audit of a model on the candidates of a day."""
+    pairs = audited_pairs(platform, day)
+    scorer, policy = platform.scorer(model_version), platform.policies.promotion
+    scores = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE))
+    outcomes = user_outcomes(
+        pairs["user_id"],
+        pairs["job_id"],
+        scores.raw,
+        pairs["pay_usd_per_hour"].to_numpy(),
+        budget=platform.policies.messaging.maximum_messages_per_day,
+        depth=policy.ranking_depth,
+        seed=policy.seed,
+    )
+    groups = platform.audit_attributes.groups_of(outcomes.user_ids.tolist())
+    return audit_fairness(
+        model_version,
+        outcomes,
+        np.array(groups.sex, dtype=object),
+        np.array(groups.race_ethnicity, dtype=object),
+        policy,
+    )
+
+
+def day_fairness_condition(platform: Platform, day: date, model_version: str) -> Condition:
+    """Return the gate's condition on a challenger from the day's report; no report is a refusal."""
+    try:
+        report: dict[str, Any] = platform.tables.read_report(FAIRNESS_REPORT, day)
+    except NotFoundError:
+        return fairness_condition(None, model_version)
+    return fairness_condition(FairnessAudit.from_report(report), model_version)
+
+
+@dg.asset(
+    key=keys.FAIRNESS_AUDIT,
+    deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"numpy"},
+    tags={"layer": "model"},
+    description="Impact ratios of the challenger by sex, race or ethnicity and both: selection, scoring and exposure.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            CHECK,
+            asset=keys.FAIRNESS_AUDIT,
+            description="Green unless the interval of an impact ratio lies below the minimum, or none can be judged.",
+        )
+    ],
+)
+def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Audit the challenger of this day and leave aggregates only."""
+    day = only_day(context)
+    version = challenger_version(platform, day)
+    audit = audit_model(platform, version, day)
+    platform.tables.write_report(FAIRNESS_REPORT, day, audit.to_report())
+    condition = fairness_condition(audit, version)
+    by_attribute = {
+        f"impact_by_{name}": table([row for row in audit.records() if row["attribute"] == name])
+        for name in dict.fromkeys(one.attribute for one in audit.tables)
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(audit.records()),
+            "model_version": version,
+            "users": audit.users,
+            "selected_users": min(audit.users, platform.policies.messaging.maximum_messages_per_day),
+            "sentences": sentences([condition.sentence, *audit.notes]),
+            "impact_ratios": plot(plot_impact_ratios(audit), "impact ratios with intervals"),
+            **by_attribute,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=CHECK,
+                passed=condition.is_met,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=condition.sentence,
+            )
+        ],
+    )
+
+
+ASSETS = [fairness_audit]

@@ -1,0 +1,28 @@
+"""What a challenger of a day may learn from.
+
+Belongs here: reading the mart within the training window of a day. Does not belong here: the rules of the window
+(`core.training.training_set`).
+"""
+
+from datetime import date
+
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set, gate_days, last_training_day
+from mlife_assets.defs.quality_gate import quarantined_days
+from mlife_assets.defs.resources import Platform
+
+
+def day_training_set(platform: Platform, day: date) -> TrainingSet:
+    """Return the training set of partition `day`. Raises NotEnoughEvidenceError when it is too small."""
+    policies = platform.policies
+    gate_start = gate_days(day, policies.label, policies.promotion)[0]
+    examples = platform.warehouse.read(
+        "labelled_examples", start=platform.settings.start_date, end=last_training_day(gate_start, policies.label)
+    )
+    return build_training_set(
+        examples,
+        as_of=day,
+        gate_start=gate_start,
+        quarantined=quarantined_days(platform),
+        label=policies.label,
+        policy=policies.training,
+    )

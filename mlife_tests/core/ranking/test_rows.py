@@ -1,0 +1,113 @@
+"""Rows to be ranked: ties by user and item, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ranking import average_precision_by_user, prepare_ranking_rows, rank_rows, tie_keys
+
+
+def test_rows_carry_the_tie_keys_of_their_user_and_item(random_rows: Callable) -> None:
+    users, items, relevant, _ = random_rows(2)
+    order = np.random.default_rng(2).permutation(len(users))
+    for rows in (slice(None), order):
+        prepared = prepare_ranking_rows(users[rows], items[rows], relevant[rows], 7)
+        expected = tie_keys(users[rows], items[rows], 7)[prepared.order]
+        assert prepared.keys.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("negative", [0, -(2**62)])
+def test_integer_ids_carry_the_same_keys_as_row_keys(negative: int) -> None:
+    rng = np.random.default_rng(4)
+    users, items = rng.integers(0, 9, 50) + negative, rng.permutation(50) * 10**15 - 7
+    prepared = prepare_ranking_rows(users, items, np.ones(50, dtype=bool), 7)
+    assert prepared.keys.tolist() == tie_keys(users, items, 7)[prepared.order].tolist()
+
+
+@pytest.mark.parametrize(
+    "container",
+    [list, lambda ids: np.array(ids, dtype=object), pa.array, lambda ids: pa.array(ids).dictionary_encode()],
+    ids=["list", "objects", "arrow", "dictionary"],
+)
+def test_every_container_gives_the_same_ranking(random_rows: Callable, container: Callable) -> None:
+    users, items, relevant, _ = random_rows(9, users=30)
+    expected = rank_rows(prepare_ranking_rows(users, items, relevant, 7), np.zeros(len(users)), 10)
+    rows = prepare_ranking_rows(container(users.tolist()), container(items.tolist()), relevant, 7)
+    found = rank_rows(rows, np.zeros(len(users)), 10)
+    assert found.users.tolist() == expected.users.tolist()
+    assert found.average_precision.tobytes() == expected.average_precision.tobytes()
+
+
+def test_columns_that_cannot_be_written_are_read_and_left_alone(random_rows: Callable) -> None:
+    users, items, relevant, scores = random_rows(9, users=30)
+    expected = rank_rows(prepare_ranking_rows(users, items, relevant, 7), scores, 10)
+    kept = [column.copy() for column in (relevant, scores)]
+    for column in (relevant, scores):
+        column.flags.writeable = False
+    found = rank_rows(prepare_ranking_rows(users, items, relevant, 7), scores, 10)
+    assert found.ndcg.tobytes() == expected.ndcg.tobytes()
+    writeable = scores.copy()
+    rank_rows(prepare_ranking_rows(users, items, relevant, 7), writeable, 10)
+    assert writeable.flags.writeable
+    assert [column.tobytes() for column in (relevant, scores)] == [column.tobytes() for column in kept]
+
+
+def test_a_repeated_item_of_a_user_is_refused_with_its_rows() -> None:
+    flags = np.array([True, False, True])
+    with pytest.raises(InvalidInputError, match=r"'a' has the same item in rows 0 and 2 \(1 repeats in all\)"):
+        prepare_ranking_rows(["a", "a", "a"], ["1", "2", "1"], flags, 1)
+    keys = tie_keys(["a", "a", "a"], ["1", "2", "1"], 1)
+    with pytest.raises(InvalidInputError, match="rows 0 and 2"):
+        average_precision_by_user(["a", "a", "a"], flags, np.array([1.0, 2.0, 3.0]), keys, 10)
+
+
+@pytest.mark.parametrize("size", [7, 8, 9, 500])
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_one_repeat_among_many_rows_is_refused_with_its_rows(size: int, is_shuffled: bool) -> None:
+    rng = np.random.default_rng(size)
+    users, items = np.repeat(np.arange(200), size), np.tile(np.arange(size), 200)
+    order = rng.permutation(len(users)) if is_shuffled else np.arange(len(users))
+    users, items = users[order], items[order]
+    mine = np.flatnonzero(users == 77)
+    prepare_ranking_rows(users, items, np.ones(len(users), dtype=bool), 1)
+    items[mine[-1]] = items[mine[2]]
+    with pytest.raises(InvalidInputError, match=rf"77\D* has the same item in rows {mine[2]} and {mine[-1]} \(1 rep"):
+        prepare_ranking_rows(users, items, np.ones(len(users), dtype=bool), 1)
+
+
+def test_an_item_may_return_in_another_window_or_for_another_user() -> None:
+    prepare_ranking_rows(["a", "a", "b"], ["1", "1", "1"], np.array([True, False, True]), 1, [0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"relevant": np.array([True])}, "1 relevance values for 2 rows"),
+        ({"relevant": np.array([0, 2])}, "relevance is .* in row 1"),
+        ({"windows": [1]}, "1 windows for 2 rows"),
+        ({"item_ids": ["1"]}, "2 user ids but 1 item ids"),
+        ({"user_ids": ["a", None]}, "user_id is missing in row 1"),
+        ({"item_ids": ["a", None]}, "item_id is missing in row 1"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
+    columns: dict[str, object] = {
+        "user_ids": ["a", "a"],
+        "item_ids": ["1", "2"],
+        "relevant": np.array([True, False]),
+        "seed": 1,
+    }
+    with pytest.raises(InvalidInputError, match=message):
+        prepare_ranking_rows(**(columns | change))  # type: ignore[arg-type]
+
+
+def test_tie_keys_are_checked() -> None:
+    with pytest.raises(InvalidInputError, match="uint64"):
+        average_precision_by_user(["a"], np.array([True]), np.array([1.0]), np.array([1]), 10)
+    with pytest.raises(InvalidInputError, match="2 tie keys for 1 rows"):
+        average_precision_by_user(["a"], np.array([True]), np.array([1.0]), np.array([1, 2], dtype=np.uint64), 10)

@@ -1,0 +1,81 @@
+"""Spec files: one JSON object turns a table into examples, or says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.study import Study
+
+ROLES = {"entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["size"]}
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def study(**parts: object) -> Study:
+    return Study.from_json(json.dumps({"roles": ROLES, **parts}))
+
+
+def test_roles_alone_are_a_study_with_defaults() -> None:
+    found = study()
+    assert found.roles.entity == "who"
+    assert found.roles.item is None
+    assert found.human_name is None
+    assert found.derive == ()
+    assert found.gate_share == 0.2
+
+
+def test_policies_are_changed_by_name() -> None:
+    found = study(training={"leaves": 31, "formulations": ["binary"]}, promotion={"minimum_users_with_positives": 500})
+    assert found.training.leaves == 31
+    assert found.training.formulations == ("binary",)
+    assert found.promotion.minimum_users_with_positives == 500
+
+
+def test_validation_takes_a_share_of_the_days_unless_the_spec_says_how_many() -> None:
+    assert study().training_policy(100).validation_days == 15
+    assert study().training_policy(10).validation_days == 7
+    assert study().training_policy(10_000).validation_days == 366
+    assert study(training={"validation_days": 3}).training_policy(100).validation_days == 3
+
+
+def test_derived_columns_keep_their_order() -> None:
+    assert study(derive={"b": "1", "a": "b + 1"}).derive == (("b", "1"), ("a", "b + 1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("{}", "lacks roles"),
+        (json.dumps({"roles": ROLES, "lables": 1}), "unknown key 'lables'"),
+        (json.dumps({"roles": {**ROLES, "item": 5}}), "item is 5"),
+        (json.dumps({"roles": {"entity": "who"}}), "lacks time"),
+        (json.dumps({"roles": ROLES, "human": {"name": "rule"}}), "name and score"),
+        (json.dumps({"roles": ROLES, "gate_share": 0.9}), "gate_share is 0.9"),
+        (json.dumps({"roles": ROLES, "gate_share": "half"}), "gate_share is 'half'"),
+        (json.dumps({"roles": ROLES, "derive": {"x": ""}}), "derives x"),
+        (json.dumps({"roles": ROLES, "derive": []}), "derive is"),
+        (json.dumps({"roles": ROLES, "where": 3}), "where is 3"),
+        (json.dumps({"roles": ROLES, "training": {"leafs": 3}}), "unknown key 'leafs'"),
+        (json.dumps({"roles": ROLES, "training": {"leaves": "many"}}), "training.leaves is 'many'"),
+        (json.dumps({"roles": ROLES, "training": {"leaves": True}}), "training.leaves is True"),
+        (json.dumps({"roles": ROLES, "training": {"formulations": "binary"}}), "training.formulations is 'binary'"),
+        (json.dumps({"roles": ROLES, "training": {"leaves": 1}}), "leaves is 1"),
+    ],
+)
+def test_a_wrong_spec_is_refused_with_the_key(text: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        Study.from_json(text)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_the_shipped_specs_are_read(path: Path) -> None:
+    assert Study.from_json(path.read_text()).title
+
+
+def test_two_specs_are_shipped() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.json")} >= {"nycflights13", "bank_marketing"}

@@ -1,0 +1,256 @@
+"""The audit: Local Law 144's form, judged by interval, closed when nothing is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import orjson
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.training.fairness.audit import CONDITION, MEASURES, audit_fairness, fairness_condition
+from mlife_assets.core.training.fairness.categories import ATTRIBUTES, ETHNICITIES, SEXES, UNKNOWN, intersection
+from mlife_assets.core.training.fairness.measures import UserOutcomes
+from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
+
+POLICY = PromotionPolicy(bootstrap_resamples=300)
+# Applicants and selected by category, in the form of the example of 6 RCNY 5-301.
+EXAMPLE = {
+    "Hispanic or Latino": (408, 204),
+    "White": (797, 412),
+    "Black or African American": (390, 170),
+    "Native Hawaiian or Pacific Islander": (119, 52),
+    "Asian": (616, 302),
+    "Native American or Alaska Native": (41, 18),
+    "Two or More Races": (213, 96),
+}
+
+
+def labels(values: list[str]) -> np.ndarray:
+    return np.array(values, dtype=object)
+
+
+def outcomes(is_selected: np.ndarray, exposure: np.ndarray | None = None) -> UserOutcomes:
+    users = len(is_selected)
+    share = np.full(users, 0.5) if exposure is None else exposure
+    return UserOutcomes(np.arange(users), is_selected, is_selected, share)
+
+
+def world(
+    female_rate: float = 0.4, male_rate: float = 0.4, users: int = 6_000, seed: int = 1, female_exposure: float = 0.5
+) -> tuple[UserOutcomes, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    sex = labels(rng.choice(SEXES, users).tolist())
+    ethnicity = labels(rng.choice(ETHNICITIES[:3], users).tolist())
+    selected = rng.random(users) < np.where(sex == "Female", female_rate, male_rate)
+    exposure = np.clip(rng.normal(np.where(sex == "Female", female_exposure, 0.5), 0.15), 0, 1)
+    sex[:60], ethnicity[30:150] = UNKNOWN, UNKNOWN
+    return outcomes(selected, exposure), sex, ethnicity
+
+
+def table_of(audit: FairnessAudit, measure: str, attribute: str) -> ImpactTable:
+    return next(one for one in audit.tables if (one.measure, one.attribute) == (measure, attribute))
+
+
+def row_of(audit: FairnessAudit, measure: str, attribute: str, category: str) -> ImpactRow:
+    return next(row for row in table_of(audit, measure, attribute).rows if row.category == category)
+
+
+def test_the_form_of_the_law() -> None:
+    ethnicity = labels([name for name, (users, _) in EXAMPLE.items() for _ in range(users)])
+    selected = np.concatenate([np.arange(users) < chosen for users, chosen in EXAMPLE.values()])
+    audit = audit_fairness("m", outcomes(selected), labels(["Female"] * len(selected)), ethnicity, POLICY)
+    found = {row.category: row for row in table_of(audit, "selection", "race_ethnicity").rows}
+    ratios = {name: row.ratio for name, row in found.items()}
+    assert ratios["White"] == 1.0
+    assert found["White"].standing == "reference"
+    assert ratios["Hispanic or Latino"] == pytest.approx(0.967, abs=5e-4)
+    assert ratios["Black or African American"] == pytest.approx(0.843, abs=5e-4)
+    assert ratios["Native Hawaiian or Pacific Islander"] == pytest.approx(0.845, abs=5e-4)
+    assert ratios["Asian"] == pytest.approx(0.948, abs=5e-4)
+    assert ratios["Two or More Races"] == pytest.approx(0.872, abs=5e-4)
+    small = found["Native American or Alaska Native"]
+    assert (small.users, small.selected, small.ratio, small.standing) == (41, 18, None, "too_small"), "under 2 %"
+    assert small.rate == pytest.approx(18 / 41)
+
+
+def test_every_measure_is_compared_by_every_attribute() -> None:
+    audit = audit_fairness("m", *world(), POLICY)
+    assert [(one.measure, one.attribute) for one in audit.tables] == [(m, a) for m in MEASURES for a in ATTRIBUTES]
+    assert [len(one.rows) for one in audit.tables] == [2, 3, 6] * 3
+    assert len(audit.compared) == 3 * (1 + 2 + 5)
+
+
+def test_unknown_answers_are_counted_and_never_guessed() -> None:
+    audit = audit_fairness("m", *world(), POLICY)
+    counts = {one.attribute: one.unknown_users for one in audit.tables if one.measure == "selection"}
+    assert counts == {"sex": 60, "race_ethnicity": 120, "sex_and_race_ethnicity": 150}
+    for one in audit.tables:
+        assert sum(row.users or 0 for row in one.rows) + one.unknown_users + one.left_out_users == 6_000
+        assert UNKNOWN not in [row.category for row in one.rows]
+    shown = [record for record in audit.records() if record["category"] == UNKNOWN]
+    assert len(shown) == 9
+    assert all(record["rate"] is None and not record["is_judged"] for record in shown)
+
+
+def test_users_without_a_choice_of_pay_are_left_out_of_exposure_only() -> None:
+    found, sex, ethnicity = world()
+    exposure = found.well_paid_exposure.copy()
+    exposure[100:600] = np.nan
+    audit = audit_fairness("m", replace(found, well_paid_exposure=exposure), sex, ethnicity, POLICY)
+    assert {one.left_out_users for one in audit.tables if one.measure == "exposure"} == {500}
+    assert {one.left_out_users for one in audit.tables if one.measure != "exposure"} == {0}
+
+
+def test_alpha_is_divided_among_all_ordered_pairs_of_all_tables() -> None:
+    audit = audit_fairness("m", *world(), POLICY)
+    spent = sum(one.alpha * len(one.rows) * (len(one.rows) - 1) for one in audit.tables)
+    assert spent == pytest.approx(POLICY.one_sided_alpha)
+    assert any("at most 0.025" in note and "Bonferroni" in note for note in audit.notes)
+
+
+def test_equal_treatment_is_accepted_and_unequal_treatment_refused() -> None:
+    fair = fairness_condition(audit_fairness("m", *world(), POLICY), "m")
+    assert fair.is_met
+    assert fair.name == CONDITION
+    unfair = fairness_condition(audit_fairness("m", *world(0.25, 0.4), POLICY), "m")
+    assert not unfair.is_met
+    assert "proven below 0.8: " in unfair.sentence
+    assert "Female" in unfair.sentence
+    exposed = fairness_condition(audit_fairness("m", *world(female_exposure=0.3), POLICY), "m")
+    assert not exposed.is_met
+    assert "exposure of Female" in exposed.sentence
+
+
+def test_a_ratio_below_the_minimum_whose_interval_straddles_it_is_not_settled() -> None:
+    """The point estimate alone refuses nothing, and is not passed over in silence."""
+    sex = labels(["Female"] * 200 + ["Male"] * 200)
+    selected = np.isin(np.arange(400), [*range(60), *range(200, 280)])
+    audit = audit_fairness("m", outcomes(selected), sex, labels([UNKNOWN] * 400), POLICY)
+    row = row_of(audit, "selection", "sex", "Female")
+    assert row.ratio is not None
+    assert row.upper is not None
+    assert row.ratio == pytest.approx(0.75)
+    assert row.ratio < 0.8 < row.upper
+    assert row.standing == "not_settled"
+    condition = fairness_condition(audit, "m")
+    assert condition.is_met
+    assert "not settled" in condition.sentence
+    assert f"{row.ratio:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in condition.sentence
+
+
+def test_enough_people_settle_it() -> None:
+    audit = audit_fairness("m", *world(users=40_000), POLICY)
+    condition = fairness_condition(audit, "m")
+    assert condition.is_met
+    assert condition.sentence == "All 24 impact ratios are proven to be at least 0.8."
+
+
+def test_the_minimum_is_that_of_the_policy() -> None:
+    strict = replace(POLICY, impact_ratio_minimum=0.99)
+    found = world(0.3, 0.36, users=20_000)
+    assert fairness_condition(audit_fairness("m", *found, POLICY), "m").is_met
+    assert not fairness_condition(audit_fairness("m", *found, strict), "m").is_met
+
+
+def test_the_worst_case_is_refused() -> None:
+    """Nobody of a group is selected: the log interval would have no upper bound and never refuse it."""
+    condition = fairness_condition(audit_fairness("m", *world(0.0, 0.4, users=600), POLICY), "m")
+    assert not condition.is_met
+    assert "selection of Female 0.00" in condition.sentence
+
+
+def test_small_groups_are_neither_judged_nor_shown() -> None:
+    found, sex, ethnicity = world()
+    ethnicity[200:209], ethnicity[300:329] = "Asian", "Two or More Races"
+    audit = audit_fairness("m", found, sex, ethnicity, POLICY)
+    tiny, small = (row_of(audit, "selection", "race_ethnicity", name) for name in ("Asian", "Two or More Races"))
+    assert tiny == ImpactRow("Asian", None, None, None, None, None, None, "suppressed")
+    assert (small.users, small.ratio, small.standing) == (29, None, "too_small")
+    assert any("Too few people" in note and "Asian" in note for note in audit.notes)
+
+
+def test_a_small_group_may_not_be_the_reference() -> None:
+    found, sex, ethnicity = world()
+    ethnicity[200:229] = "Asian"
+    selected = found.is_selected.copy()
+    selected[200:229] = True
+    audit = audit_fairness("m", replace(found, is_selected=selected), sex, ethnicity, POLICY)
+    assert row_of(audit, "selection", "race_ethnicity", "Asian").standing == "too_small"
+    assert fairness_condition(audit, "m").is_met
+
+
+def test_nobody_selected_is_no_ratio_and_other_measures_still_count() -> None:
+    found, sex, ethnicity = world()
+    audit = audit_fairness("m", replace(found, is_selected=np.zeros(6_000, dtype=bool)), sex, ethnicity, POLICY)
+    assert {row.standing for row in table_of(audit, "selection", "sex").rows} == {"no_ratio"}
+    assert {table.measure for table, _ in audit.compared} == {"scoring", "exposure"}
+
+
+def test_exposure_that_is_almost_zero_for_all_is_no_ratio() -> None:
+    found, sex, ethnicity = world(users=200)
+    exposure = np.zeros(200)
+    exposure[170] = 1.0
+    audit = audit_fairness("m", replace(found, well_paid_exposure=exposure), sex, ethnicity, POLICY)
+    assert {row.standing for row in table_of(audit, "exposure", "sex").rows} == {"no_ratio"}
+
+
+def test_no_audit_another_models_audit_and_an_audit_of_nothing_refuse() -> None:
+    found, sex, ethnicity = world()
+    audit = audit_fairness("m", found, sex, ethnicity, POLICY)
+    nobody = labels([UNKNOWN] * 6_000)
+    empty = audit_fairness("m", found, nobody, nobody, POLICY)
+    for condition, told in (
+        (fairness_condition(None, "m"), "no fairness audit"),
+        (fairness_condition(audit, "other"), "is of m, not of other"),
+        (fairness_condition(empty, "m"), "No impact ratio can be judged"),
+    ):
+        assert not condition.is_met
+        assert told in condition.sentence
+
+
+def test_the_order_of_users_changes_nothing() -> None:
+    found, sex, ethnicity = world()
+    order = np.random.default_rng(9).permutation(6_000)
+    moved = UserOutcomes(
+        found.user_ids[order], found.is_selected[order], found.is_above_median[order], found.well_paid_exposure[order]
+    )
+    assert audit_fairness("m", found, sex, ethnicity, POLICY) == audit_fairness(
+        "m", moved, sex[order], ethnicity[order], POLICY
+    )
+
+
+def test_a_report_holds_no_user_and_reads_back() -> None:
+    audit = audit_fairness("m", *world(), POLICY)
+    stored = orjson.loads(orjson.dumps(audit.to_report()))
+    assert FairnessAudit.from_report(stored) == audit
+    assert "user_ids" not in str(stored)
+    with pytest.raises(InvalidInputError, match="no fairness audit"):
+        FairnessAudit.from_report({"model_version": "m"})
+
+
+def test_missing_or_misshapen_answers_are_refused() -> None:
+    found, sex, ethnicity = world()
+    with pytest.raises(InvalidInputError, match=r"sex has shape \(5999,\)"):
+        audit_fairness("m", found, sex[1:], ethnicity, POLICY)
+    ethnicity[7] = None
+    with pytest.raises(InvalidInputError, match="race_ethnicity is missing in row 7"):
+        audit_fairness("m", found, sex, ethnicity, POLICY)
+
+
+def test_an_intersection_is_unknown_where_either_is() -> None:
+    both = intersection(labels(["Female", UNKNOWN, "Male"]), labels(["Asian", "White", UNKNOWN]))
+    assert both.tolist() == ["Female, Asian", UNKNOWN, UNKNOWN]
+
+
+def test_random_groups_are_refused_no_more_often_than_stated() -> None:
+    """Groups drawn at random: at most 2.5 % of audits may refuse; a rule on point estimates refuses many."""
+    refused = point = 0
+    for seed in range(60):
+        audit = audit_fairness("m", *world(users=1_500, seed=seed), replace(POLICY, bootstrap_resamples=200))
+        refused += not fairness_condition(audit, "m").is_met
+        point += any((row.ratio or 1.0) < 0.8 for _, row in audit.compared)
+    assert refused == 0
+    assert point > 10

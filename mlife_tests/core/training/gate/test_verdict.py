@@ -1,0 +1,61 @@
+"""The verdict: outcome and first sentence follow from the conditions."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.gate.verdict import (
+    Comparison,
+    is_better,
+    is_calibrated,
+    outcome_of,
+    sentences_of,
+)
+from mlife_assets.core.training.gate_examples import Condition
+
+MET = Condition("beats_champion", True, "It beats the champion.")
+UNMET = Condition("beats_human", False, "It does not beat the human.")
+THIN = Condition("enough_days", False, "3 days, 14 needed.")
+
+
+def comparison(lower: float, estimate: float, upper: float, margin: float = 0.0) -> Comparison:
+    return Comparison("champion", "mdl", 0.4 + estimate, 0.4, Interval(estimate, lower, upper, 0.95, 500), margin)
+
+
+def test_thin_evidence_comes_first_whatever_else_fails() -> None:
+    conditions = [MET, UNMET, THIN]
+    assert outcome_of(conditions) == "not_enough_evidence"
+    assert sentences_of("not_enough_evidence", conditions, has_human=True) == (
+        "Not enough evidence: 3 days, 14 needed.",
+        "It does not beat the human.",
+        "It beats the champion.",
+    )
+    assert outcome_of([MET, UNMET]) == "refused"
+    assert outcome_of([MET]) == "promoted"
+
+
+def test_a_missing_human_is_told_only_when_it_is_missing() -> None:
+    given = Condition("human_baseline_given", True, "Not given.")
+    assert "Not given." in sentences_of("promoted", [given, MET], has_human=False)
+    assert "Not given." not in sentences_of("promoted", [given, MET], has_human=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_met", "verb"),
+    [
+        (comparison(0.001, 0.01, 0.02), True, "beats the champion: AP"),
+        (comparison(0.0, 0.01, 0.02), False, "does not beat the champion: AP"),
+        (comparison(0.0, 0.0, 0.0), False, "ties with and so does not beat the champion: AP"),
+        (comparison(0.001, 0.01, 0.02, margin=0.001), False, "does not beat the champion: AP"),
+    ],
+)
+def test_only_a_lower_bound_above_the_margin_wins(found: Comparison, is_met: bool, verb: str) -> None:
+    condition = is_better(found, "AP")
+    assert condition.is_met is is_met
+    assert condition.sentence.startswith(f"The challenger {verb}")
+
+
+def test_a_missing_calibration_is_no_calibration() -> None:
+    assert not is_calibrated(None, PromotionPolicy()).is_met

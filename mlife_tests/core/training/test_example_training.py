@@ -1,0 +1,176 @@
+"""Any examples: a model that is judged in time, and planted faults that are each refused with the right sentence."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.study import Study
+from mlife_assets.core.training.example_training import TrainedModel, gate_start, train_on_examples
+
+FIRST = date(2026, 1, 1)
+DAYS, ROWS_A_DAY = 90, 120
+FEATURES = ("strength", "mood", "noise")
+TRAINING = {"formulations": ["binary"], "trees_maximum": 40, "minimum_child_examples": 40, "leaves": 4}
+
+
+def study(features: tuple[str, ...] = FEATURES, **parts: object) -> Study:
+    roles = {
+        "entity": "who",
+        "time": "day",
+        "label": "won",
+        "label_time": "known",
+        "features": list(features),
+        "categoricals": ["kind"],
+    }
+    promotion = {"minimum_users_with_positives": 100, "bootstrap_resamples": 400}
+    return Study.from_json(json.dumps({"roles": roles, "training": TRAINING, "promotion": promotion, **parts}))
+
+
+def examples(seed: int = 1, days: int = DAYS) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    rows = days * ROWS_A_DAY
+    strength, mood = rng.normal(size=rows), rng.normal(size=rows)
+    kind = rng.integers(0, 3, rows)
+    won = rng.random(rows) < 1 / (1 + np.exp(-(-1.5 + 1.2 * strength + 0.4 * (kind == 1))))
+    day = np.repeat(np.datetime64(FIRST) + np.arange(days), ROWS_A_DAY)
+    return pa.table(
+        {
+            "who": [f"w{i:06d}" for i in range(rows)],
+            "day": pa.array(day),
+            "won": pa.array(won),
+            "known": pa.array(day + 3),
+            "strength": strength,
+            "mood": mood,
+            "noise": rng.normal(size=rows),
+            "kind": np.array(["a", "b", "c"])[kind].tolist(),
+            "human_score": strength + rng.normal(0, 2.0, rows),
+        }
+    )
+
+
+def without_human(table: pa.Table) -> pa.Table:
+    return table.drop_columns(["human_score"])
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedModel:
+    return train_on_examples(without_human(examples()), study())
+
+
+def first_sentence(model: TrainedModel) -> str:
+    return model.decision.sentences[0]
+
+
+def test_a_model_that_is_better_than_chance_is_promoted_and_no_human_is_said(trained: TrainedModel) -> None:
+    assert trained.decision.outcome == "promoted", trained.decision.sentences
+    assert trained.decision.objective == "average precision"
+    assert any("human" in sentence and "not given" in sentence for sentence in trained.decision.sentences)
+
+
+def test_what_trains_was_complete_when_the_gate_begins(trained: TrainedModel) -> None:
+    start = pc.min(trained.gate["day"]).as_py()
+    assert pc.max(trained.training.examples["known"]).as_py() == start
+    assert trained.training.last_day == start - timedelta(days=3)
+    assert (pc.max(trained.gate["day"]).as_py() - start).days + 1 == round(0.2 * DAYS)
+
+
+def test_the_order_of_the_file_changes_nothing(trained: TrainedModel) -> None:
+    table = without_human(examples())
+    order = np.random.default_rng(3).permutation(table.num_rows)
+    again = train_on_examples(table.take(pa.array(order)), study())
+    assert again.artifact.model_version == trained.artifact.model_version
+    assert again.decision == trained.decision
+
+
+def test_a_human_rule_is_held_against_the_model() -> None:
+    human = {"name": "a rule", "score": "human_score"}
+    found = train_on_examples(examples(), study(human=human))
+    assert found.decision.against("human").is_won
+    perfect = examples()
+    odds = pc.add(perfect["strength"], pc.multiply(pc.equal(perfect["kind"], "b").cast(pa.float64()), 1 / 3))
+    place = perfect.column_names.index("human_score")
+    refused = train_on_examples(perfect.set_column(place, "human_score", odds), study(human=human))
+    assert refused.decision.outcome == "refused"
+    assert "does not beat the human" in first_sentence(refused)
+
+
+def test_a_feature_that_equals_the_label_later_is_refused_by_name() -> None:
+    table = without_human(examples()).append_column("refund", examples()["won"].cast(pa.float64()))
+    found = train_on_examples(table, study(features=(*FEATURES, "refund")))
+    assert found.decision.outcome == "refused"
+    assert any("The feature refund tells the outcome by itself" in one for one in found.decision.sentences)
+
+
+def test_rows_of_the_gate_that_were_copied_into_training_are_refused() -> None:
+    table = without_human(examples())
+    start = gate_start(table, study().roles, 0.2)
+    gate = table.filter(pc.field("day") >= pa.scalar(start)).slice(0, 400)
+    rng = np.random.default_rng(5)
+    earlier = np.datetime64(FIRST) + rng.integers(0, 40, gate.num_rows)
+    copies = gate.set_column(1, "day", pa.array(earlier)).set_column(3, "known", pa.array(earlier + 3))
+    found = train_on_examples(pa.concat_tables([table, copies.select(table.column_names)]), study())
+    assert found.decision.outcome == "refused"
+    assert any("400 of 2,160 gate rows" in one and "remove the copies" in one for one in found.decision.sentences)
+
+
+def test_a_champion_is_never_compared_with_itself(trained: TrainedModel) -> None:
+    found = train_on_examples(without_human(examples()), study(), champion=trained.artifact)
+    assert found.decision.outcome == "refused"
+    assert "never compared with itself" in first_sentence(found)
+
+
+def test_an_equally_good_champion_stays(trained: TrainedModel) -> None:
+    other = study(training={**TRAINING, "seed": 99, "feature_fraction": 0.7})
+    found = train_on_examples(without_human(examples()), other, champion=trained.artifact)
+    assert found.artifact.model_version != trained.artifact.model_version
+    assert found.decision.outcome == "refused"
+    assert "does not beat the champion" in first_sentence(found)
+
+
+def test_features_that_say_nothing_are_refused() -> None:
+    table = without_human(examples())
+    shuffled = table.set_column(2, "won", table["won"].take(pa.array(np.random.default_rng(9).permutation(len(table)))))
+    found = train_on_examples(shuffled, study())
+    assert found.decision.outcome == "refused"
+
+
+def test_a_model_that_scores_everybody_alike_is_refused() -> None:
+    constant = study(training={**TRAINING, "minimum_child_examples": 1_000_000})
+    found = train_on_examples(without_human(examples()), constant)
+    assert found.decision.outcome == "refused"
+    assert "do not vary" in first_sentence(found)
+
+
+def test_too_few_outcomes_are_no_evidence() -> None:
+    few = study(promotion={"minimum_users_with_positives": 100_000, "bootstrap_resamples": 400})
+    found = train_on_examples(without_human(examples()), few)
+    assert found.decision.outcome == "not_enough_evidence"
+    assert "100,000 needed" in first_sentence(found)
+
+
+def test_too_few_days_and_labels_are_said() -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="span 5 days"):
+        train_on_examples(without_human(examples(days=5)), study())
+    late = without_human(examples())
+    place = late.column_names.index("known")
+    late = late.set_column(place, "known", pa.array([date(2027, 1, 1)] * late.num_rows))
+    with pytest.raises(NotEnoughEvidenceError, match="no label is complete"):
+        train_on_examples(late, study())
+
+
+def test_the_search_is_run_when_it_is_on() -> None:
+    seen: list[tuple[int, int]] = []
+    on = study(training={**TRAINING, "search_trials": 2})
+    found = train_on_examples(
+        without_human(examples()), on, search_progress=lambda done, trials: seen.append((done, trials))
+    )
+    assert seen == [(1, 2), (2, 2)]
+    assert found.search is not None
+    assert found.artifact.manifest["policy"]["leaves"] == found.search.best.parameters["leaves"]

@@ -1,0 +1,475 @@
+"""The model card: complete, escaped, self-contained, honest about what is missing, readable on a phone.
+
+Each part of `mlife_assets.core.training.model_card` is looked at through the page that it makes:
+`mlife_assets.core.training.model_card.facts`, `mlife_assets.core.training.model_card.limits`,
+`mlife_assets.core.training.model_card.describe`, `mlife_assets.core.training.model_card.plots`,
+`mlife_assets.core.training.model_card.sections`, `mlife_assets.core.training.model_card.judgement`,
+`mlife_assets.core.training.model_card.page`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import asdict, replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy, policy_version
+from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
+from mlife_assets.core.training.gate import (
+    Comparison,
+    Contender,
+    GateExamples,
+    PromotionDecision,
+    decide_promotion,
+    on_examples,
+)
+from mlife_assets.core.training.model_card import (
+    CardMetric,
+    CardSubject,
+    CardWindow,
+    ModelCard,
+    describe_model,
+    render_model_card,
+)
+from mlife_assets.core.training.model_card.limits import derived_limits
+from mlife_assets.core.training.reliability import Calibration, calibration
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+TESTS = Path(__file__).resolve().parents[2]
+DAY = date(2026, 6, 2)
+HOSTILE = "</title></style><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=1>&\x00\ud800"
+VOID = {"meta", "link", "wbr"}
+BARE = ModelCard("mdl_bare", "Late flights", ("For planning gates.",), "a flight arrives late")
+SUBJECT = CardSubject(
+    title="Who applies to which job",
+    purpose=("For ranking open jobs for one person.", "Not for deciding about people."),
+    outcome_name="a person applies within 7 days",
+    data=(("apply window", "7 days"), ("hire window", "30 days")),
+    limits=("It learned from a simulated market.",),
+    feature_words={"taste_match": "match of interests"},
+)
+
+
+class Reader(HTMLParser):
+    """Fails on a tag that is closed out of order; collects tags, attributes and the text of the body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def text_of(card: ModelCard) -> str:
+    return " ".join("".join(read(render_model_card(card)).words).split())
+
+
+def measured(slope: float = 1.0, shift: float = 0.0, rows: int = 20_000) -> Calibration:
+    """The calibration of probabilities whose log-odds are `slope` times too far out and `shift` too low."""
+    rng = np.random.default_rng(3)
+    log_odds = rng.normal(-3.5, 1.2, rows)
+    outcome = rng.random(rows) < 1 / (1 + np.exp(-log_odds))
+    said = 1 / (1 + np.exp(-(slope * (log_odds + 3.5) - 3.5 - shift)))
+    return calibration(said, outcome, cluster_ids=np.arange(rows) // 4)
+
+
+def audited(gap: float = 0.0) -> FairnessAudit:
+    """An audit of 4,000 people; the scores of one sex are lower by `gap`."""
+    rng = np.random.default_rng(5)
+    users = np.array([f"u{number:04d}" for number in range(4_000)])
+    sex = rng.choice(["Female", "Male", "unknown"], len(users), p=[0.45, 0.45, 0.1]).astype(object)
+    race = rng.choice(["Asian", "White", "Native American or Alaska Native"], len(users), p=[0.495, 0.495, 0.01])
+    scores = rng.normal(size=(len(users), 2)) - gap * (sex == "Female")[:, None]
+    outcomes = user_outcomes(
+        np.repeat(users, 2),
+        np.tile(["a", "b"], len(users)),
+        scores.ravel(),
+        rng.normal(18, 3, 2 * len(users)),
+        budget=1_000,
+        depth=1,
+        seed=1,
+    )
+    return audit_fairness("mdl_x", outcomes, sex, race.astype(object), PromotionPolicy())
+
+
+@pytest.fixture(scope="module")
+def artifact() -> Any:
+    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
+    models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(models)
+    policy = TrainingPolicy()
+    return models.tiny_artifact(
+        1,
+        trees=3,
+        validation_start_date="2026-05-04",
+        quarantined_rows=1234,
+        trees_by_step={"is_applied": 133},
+        calibrator="isotonic, sigmoid",
+        validation_value=0.0712,
+        importance={"taste_match": 0.4, "distance_km": 0.3, **{f"feature_{place}": 0.01 for place in range(20)}},
+        policy=asdict(policy),
+        policy_version=policy_version(policy),
+        code_version="0.3.0",
+        something_new={"nobody": ["told", "the card"]},
+    )
+
+
+@pytest.fixture(scope="module")
+def decision(artifact: Any) -> PromotionDecision:
+    """The verdict of the real gate on a ranking that the challenger knows better than the human and the champion."""
+    rng = np.random.default_rng(11)
+    users, jobs = 300, 8
+    truth = rng.random((users, jobs))
+    relevant = truth > np.sort(truth, axis=1)[:, [-2]]
+    examples = GateExamples(
+        user_ids=np.repeat(np.array([f"u{place}" for place in range(users)], dtype=object), jobs),
+        job_ids=np.tile(np.array([f"j{place}" for place in range(jobs)], dtype=object), users),
+        as_of_dates=np.full(users * jobs, np.datetime64("2026-05-20")),
+        is_relevant=relevant.ravel(),
+        label_mature_dates=np.full(users * jobs, np.datetime64("2026-05-28")),
+    )
+
+    def contender(version: str, noise: float, end: date | None = None) -> Contender:
+        scores = truth + noise * rng.normal(size=truth.shape)
+        return on_examples(examples, version, scores.ravel(), training_end_date=end)
+
+    return decide_promotion(
+        examples,
+        contender(artifact.model_version, 0.1, date(2026, 5, 10)),
+        contender("mdl_before", 0.3, date(2026, 4, 10)),
+        contender("recruiter_rule", 0.8),
+        PromotionPolicy(minimum_users_with_positives=100, bootstrap_resamples=300),
+        as_of=DAY,
+        calibration=measured(),
+    )
+
+
+@pytest.fixture(scope="module")
+def card(artifact: Any, decision: PromotionDecision) -> ModelCard:
+    return describe_model(
+        artifact,
+        SUBJECT,
+        as_of=DAY,
+        decision=decision,
+        calibration=measured(),
+        fairness=audited(),
+        metrics=(CardMetric("AUC", 0.812, 0.8, 0.824, "on validation"),),
+        windows=(CardWindow("gate", date(2026, 5, 12), date(2026, 5, 26), "read once", 2_400, 300),),
+        policies={"label": LabelPolicy(), "promotion": PromotionPolicy(calibration_slope_minimum=0.75)},
+    )
+
+
+def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) -> None:
+    page, words = render_model_card(card), text_of(card)
+    headings = re.findall(r"<h2>([^<]+)", page)
+    assert headings == [
+        "Limits and known failure modes",
+        "What the gate said",
+        "Compared by MAP@10",
+        "Calibration",
+        "Fairness",
+        "Data and windows",
+        "Features",
+        "Method",
+        "Policies",
+        "Provenance",
+    ]
+    assert decision.outcome == "promoted"
+    for sentence in (*decision.sentences, *(condition.sentence for condition in decision.conditions)):
+        assert sentence in words
+    for comparison in decision.comparisons:
+        delta = comparison.delta
+        assert f"{delta.estimate:+.4f}{delta.lower:+.4f} to {delta.upper:+.4f}" in words
+        assert f"{comparison.other_map:.3f}" in words
+    slope = card.calibration
+    for told in (
+        f"{slope.slope:.3f}{slope.slope_lower:.3f} to {slope.slope_upper:.3f}",
+        f"{slope.intercept_lower:.3f} to {slope.intercept_upper:.3f}",
+        "the gate wants 0.75 to 1.25",
+        "20,000 rows outside the training",
+        "1,234",
+        "3 Apr 2026 to 10 May 2026",
+        "4 May 2026 to 10 May 2026",
+        "12 May 2026 to 26 May 2026",
+        "apply window7 days",
+        "0.8 to 0.824",
+        "told, the card",
+        "match of interests",
+        "learning_rate0.05",
+        "gate_weeks4",
+        "12060, 16980, 19100, 33100",
+        "0.1, worth 20 trials",
+        "0.3.0",
+        artifact.training_data_hash,
+        artifact.model_version,
+        "a person applies within 7 days",
+        "It learned from a simulated market.",
+    ):
+        assert told in words, told
+    for table in card.fairness.tables:
+        for row in table.rows:
+            assert row.category in words
+    assert "Native American or Alaska Native" in words
+    assert "too few people" in words
+
+
+def test_what_is_missing_is_said_to_be_missing() -> None:
+    words = text_of(BARE)
+    for told in (
+        "not judged by a gate",
+        "No gate judged this model.",
+        "No comparison was made",
+        "Not measured on outcomes outside the training.",
+        "Not audited.",
+        "No window was recorded.",
+        "The importance of features was not measured.",
+        "No policy was recorded.",
+        "was not audited for fairness",
+        "probabilities are a ranking only",
+    ):
+        assert told in words
+    assert "MAP" not in words
+    assert "None" not in words
+
+
+def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
+    rng = np.random.default_rng(2)
+    rows, days = 4_000, 28
+    truth = rng.random(rows)
+    examples = GateExamples(
+        user_ids=np.arange(rows),
+        job_ids=None,
+        as_of_dates=np.datetime64("2026-04-01") + rng.integers(0, days, rows),
+        is_relevant=rng.random(rows) < truth / 2,
+        label_mature_dates=np.full(rows, np.datetime64("2026-05-20")),
+    )
+    contender = on_examples(examples, artifact.model_version, truth, training_end_date=date(2026, 3, 20))
+    decision = decide_promotion(
+        examples, contender, None, None, PromotionPolicy(bootstrap_resamples=300), as_of=DAY, calibration=measured()
+    )
+    card = describe_model(artifact, SUBJECT, decision=decision)
+    words = text_of(card)
+    assert "Compared by average precision" in words
+    assert "humannot given" in words
+    assert "championthere was none" in words
+    assert "A human baseline was not given" in words
+    assert "Not audited." in words
+    assert "MAP" not in words
+
+
+def test_limits_follow_from_the_facts(card) -> None:
+    def told(changed: ModelCard) -> str:
+        return " ".join(derived_limits(changed))
+
+    assert "fewer than 1,000" in told(card)
+    assert "38 days and no whole year" in told(card)
+    assert "isotonic" in told(card)
+    assert "sigmoid curve" in told(card)
+    assert "stands for people as far as that does" in told(card)
+    assert "exposure_kind, job_occupation_group, metro_code" in told(card)
+    assert "did not open" not in told(card)
+    assert "did not open" in told(replace(card, outcome="refused"))
+    assert "overconfident" in told(replace(card, calibration=measured(slope=1.6)))
+    assert "timid" in told(replace(card, calibration=measured(slope=0.6)))
+    unsure = replace(measured(), slope=0.97, slope_lower=0.9, slope_upper=1.04)
+    assert not re.search("overconfident|timid", told(replace(card, calibration=unsure)))
+    assert "promises too much" in told(replace(card, calibration=measured(shift=-0.5)))
+    assert "promises too little" in told(replace(card, calibration=measured(shift=0.5)))
+    assert "promises" not in told(card)
+    unfair = told(replace(card, fairness=audited(gap=1.5)))
+    assert re.search(r"Impact ratios proven below 0\.8: .*Female \(selection\)", unfair)
+    assert "proven below" not in told(card)
+    long = tuple(replace(w, first=date(2024, 1, 1), positives=5_000) for w in card.windows if w.name == "training")
+    assert "whole year" not in told(replace(card, windows=long))
+    assert "fewer than" not in told(replace(card, windows=long))
+
+
+def test_the_figures_of_the_header_are_those_of_the_facts(card) -> None:
+    figures = re.findall(r'<span class="label">([^<]+)</span><strong>([^<]+)</strong>', render_model_card(card))
+    lowest = min(row.ratio for _, row in card.fairness.compared)
+    assert figures == [
+        ("MAP@10", f"{card.comparisons[0].challenger_map:.3f}"),
+        ("Calibration slope", f"{card.calibration.slope:.2f}"),
+        ("Training examples", "600"),
+        ("Lowest impact ratio", f"{lowest:.2f}"),
+    ]
+
+
+def test_drawings_show_what_was_measured(card) -> None:
+    page = render_model_card(card)
+    reliability = page[page.index('aria-label="Reliability') :].split("</svg>")[0]
+    points = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', reliability)]
+    assert len(points) == len(card.calibration.bins)
+    assert points == sorted(points), "said ascends from left to right"
+    assert all(upper >= lower for (_, lower), (_, upper) in zip(points[1:], points, strict=False))
+    assert reliability.count('class="whisker"') == len(points)
+    differences = page[page.index('aria-label="Differences') :].split("</svg>")[0]
+    places = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', differences)]
+    deltas = [card.against(name).delta.estimate for name in ("human", "champion", "random")]
+    assert np.argsort(places).tolist() == np.argsort(deltas).tolist()
+    strips = page.count('class="strip-plot"')
+    assert strips == sum(row.ratio is not None for table in card.fairness.tables for row in table.rows)
+
+
+@pytest.mark.parametrize("rates", [(0.2, 0.5, 0.7), (0.0, 0.0, 0.0), (0.001, 0.01, 0.9), (1.0, 1.0, 1.0)])
+def test_reliability_of_any_bins_is_drawn_inside_its_frame(rates: tuple[float, ...]) -> None:
+    bins = tuple(replace(measured().bins[0], rows=100, mean_probability=max(r, 1e-6), outcome_rate=r) for r in rates)
+    page = render_model_card(replace(BARE, calibration=replace(measured(), bins=bins)))
+    for x, y in re.findall(r'<circle cx="(-?[\d.]+)" cy="(-?[\d.]+)"', page):
+        assert 0 <= float(x) <= 460
+        assert 0 <= float(y) <= 340
+
+
+def test_a_bound_that_is_infinite_or_nothing_that_differs_is_drawn(card) -> None:
+    comparisons = (
+        Comparison("champion", "mdl_a", 0.5, 0.5, Interval(0.0, 0.0, 0.0, 0.95, 10), 0.0),
+        Comparison("random", "random", 0.5, 0.1, Interval(0.4, -np.inf, np.inf, 0.95, 10), 0.0),
+    )
+    page = render_model_card(replace(card, comparisons=comparisons))
+    drawing = page[page.index('aria-label="Differences') :].split("</svg>")[0]
+    assert not re.search(r"nan|inf", drawing)
+
+
+def test_the_card_loads_nothing_and_runs_nothing(card) -> None:
+    page = render_model_card(card)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
+    for tag, attributes in read(page).tags:
+        assert tag != "script"
+        assert "src" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        assert attributes.get("href", "data:,") == "data:,", tag
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page
+    assert "script-src" not in page
+
+
+def hostile(card: ModelCard) -> ModelCard:
+    row = replace(card.fairness.tables[0].rows[0], category=HOSTILE)
+    table = replace(card.fairness.tables[0], measure=HOSTILE, attribute=HOSTILE, rows=(row,))
+    return replace(
+        card,
+        model_version=HOSTILE,
+        title=HOSTILE,
+        purpose=(HOSTILE,),
+        outcome_name=HOSTILE,
+        windows=(CardWindow(HOSTILE, DAY, DAY, HOSTILE),),
+        data=((HOSTILE, HOSTILE),),
+        objective_name=HOSTILE,
+        cohort=HOSTILE,
+        comparisons=tuple(replace(one, against=HOSTILE, model_version=HOSTILE) for one in card.comparisons[:1]),
+        outcome=HOSTILE,
+        conditions=tuple(replace(one, name=HOSTILE, sentence=HOSTILE) for one in card.conditions),
+        sentences=(HOSTILE,),
+        metrics=(CardMetric(HOSTILE, 1.0, note=HOSTILE),),
+        fairness=replace(card.fairness, tables=(table,)),
+        importance={HOSTILE: {HOSTILE: 1.0}},
+        feature_words={HOSTILE: HOSTILE},
+        vocabularies={HOSTILE: (HOSTILE,)},
+        policies={HOSTILE: ((HOSTILE, HOSTILE),)},
+        method=((HOSTILE, HOSTILE),),
+        provenance=((HOSTILE, HOSTILE),),
+        limits=(HOSTILE,),
+    )
+
+
+def test_every_text_is_escaped(card) -> None:
+    page = render_model_card(hostile(card))
+    for tag, attributes in read(page).tags:
+        assert tag not in {"script", "img"}
+        assert "onerror" not in attributes
+    page.encode()
+
+
+@given(text=st.text(max_size=30))
+def test_any_words_make_a_page_that_reads_back(text: str) -> None:
+    card = replace(BARE, title=text, purpose=(text,), limits=(text,), data=((text, text),), method=((text, text),))
+    read(render_model_card(card))
+    render_model_card(card).encode()
+
+
+def test_the_same_facts_give_the_same_bytes_in_any_order_of_maps(card) -> None:
+    turned = replace(
+        card,
+        vocabularies=dict(reversed(card.vocabularies.items())),
+        importance={stage: dict(reversed(values.items())) for stage, values in card.importance.items()},
+        comparisons=card.comparisons[::-1],
+    )
+    first = replace(turned, comparisons=card.comparisons)
+    assert render_model_card(first).encode() == render_model_card(card).encode()
+    kept = re.compile(r"<section[^>]*aria-label=\"Compared.*?</section>", re.S)
+    assert kept.search(render_model_card(turned)).group() == kept.search(render_model_card(card)).group()
+
+
+def test_a_part_that_nobody_measured_removes_no_other(card) -> None:
+    for name in ("calibration", "fairness", "slope_bounds", "objective_name", "cohort", "as_of_date"):
+        assert "Provenance" in text_of(replace(card, **{name: None}))
+    for name in ("windows", "comparisons", "conditions", "sentences", "data", "method", "provenance", "metrics"):
+        assert "Calibration" in text_of(replace(card, **{name: ()}))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 1200])
+def test_the_card_is_quiet_and_fits_the_screen(browser: Browser, card, tmp_path: Path, width: int) -> None:
+    for name, facts in (("full", card), ("bare", BARE), ("hostile", hostile(card))):
+        file = tmp_path / f"{name}.html"
+        file.write_text(render_model_card(facts), encoding="utf-8")
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(file.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert page.evaluate("window.pwned") is None
+        assert said == []
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        if name == "full":
+            assert page.get_by_role("heading", name="Fairness").is_visible()
+            assert page.get_by_role("img", name="Reliability").bounding_box()["width"] > 250
+            page.get_by_text("Not for deciding about people.").wait_for()
+        page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+        page.close()
+
+
+@pytest.mark.browser
+def test_what_is_folded_is_open_on_paper(browser: Browser, card, tmp_path: Path) -> None:
+    file = tmp_path / "card.html"
+    file.write_text(render_model_card(card), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    page.emulate_media(media="print")
+    assert page.get_by_text("learning_rate").first.is_visible()
+    page.close()

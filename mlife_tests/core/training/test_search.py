@@ -1,0 +1,237 @@
+"""The search: resumed or in one go it is the same search, and trial 0 is the policy as it is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import examples_matrix, fit_feature_spec
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.training import search as search_module
+from mlife_assets.core.training.formulations import tune
+from mlife_assets.core.training.search import (
+    FEATURE_FRACTION,
+    L2_PENALTY,
+    LEAVES,
+    MINIMUM_CHILD_EXAMPLES,
+    STARTUP_TRIALS,
+    Search,
+    Trial,
+    plot_search,
+    search,
+    study_name,
+    with_parameters,
+)
+from mlife_assets.core.training.training_set import TrainingSet
+
+POLICY = TrainingPolicy(
+    trees_maximum=4, minimum_child_examples=30, early_stopping_rounds=2, search_trials=5, formulations=("binary",)
+)
+LONGER = replace(POLICY, trees_maximum=2, search_trials=STARTUP_TRIALS + 3)
+BOUNDS = {
+    "leaves": LEAVES,
+    "minimum_child_examples": MINIMUM_CHILD_EXAMPLES,
+    "feature_fraction": FEATURE_FRACTION,
+    "l2_penalty": L2_PENALTY,
+}
+
+
+class InterruptedSearchError(Exception):
+    """What stops a search in the middle."""
+
+
+def stop_after(trials: int) -> Callable[[int, int], None]:
+    def progress(done: int, _: int) -> None:
+        if done == trials:
+            raise InterruptedSearchError
+
+    return progress
+
+
+def opened(kind: str, folder: Path) -> Any:
+    import optuna
+
+    if kind == "memory":
+        return optuna.storages.InMemoryStorage()
+    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "journal.log")))
+
+
+def reopened(kind: str, folder: Path, storage: Any) -> Any:
+    """Return what another process would open: the journal from its file; memory has no other."""
+    return storage if kind == "memory" else opened(kind, folder)
+
+
+@pytest.fixture(scope="module")
+def longer(training_set: TrainingSet) -> Search:
+    return search(training_set, LONGER)
+
+
+def test_trial_0_is_the_policy_as_it_is_and_the_rest_stays_in_bounds(training_set: TrainingSet, longer: Search) -> None:
+    own = {name: getattr(LONGER, name) for name in BOUNDS}
+    assert longer.trials[0].parameters == own
+    spec = fit_feature_spec(training_set.examples, training_set.roles)
+    matrix = spec.expanded(examples_matrix(training_set.examples, spec))
+    tuned = tune("binary", training_set, matrix, spec, LONGER)
+    assert longer.trials[0].log_loss == tuned.log_loss
+    assert [trial.number for trial in longer.trials] == list(range(LONGER.search_trials))
+    assert len({tuple(sorted(trial.parameters.items())) for trial in longer.trials}) == LONGER.search_trials
+    for trial in longer.trials:
+        assert set(trial.parameters) == set(BOUNDS)
+        for name, (low, high) in BOUNDS.items():
+            assert low <= trial.parameters[name] <= high
+        assert 0 < trial.log_loss < 1
+
+
+def test_a_policy_out_of_bounds_starts_at_the_nearest(training_set: TrainingSet) -> None:
+    wide = replace(
+        POLICY, search_trials=1, leaves=200, minimum_child_examples=5, feature_fraction=0.1, l2_penalty=1_000.0
+    )
+    found = search(training_set, wide).trials[0].parameters
+    assert found == {"leaves": 63, "minimum_child_examples": 20, "feature_fraction": 0.3, "l2_penalty": 100.0}
+
+
+@pytest.mark.parametrize("kind", ["memory", "journal"])
+@pytest.mark.parametrize("after", [1, 2, STARTUP_TRIALS + 1])
+def test_a_search_that_was_interrupted_and_resumed_is_the_search_in_one_go(
+    training_set: TrainingSet, longer: Search, tmp_path: Path, kind: str, after: int
+) -> None:
+    storage = opened(kind, tmp_path)
+    with pytest.raises(InterruptedSearchError):
+        search(training_set, LONGER, storage, stop_after(after))
+    seen: list[tuple[int, int]] = []
+    resumed = search(
+        training_set, LONGER, reopened(kind, tmp_path, storage), lambda done, most: seen.append((done, most))
+    )
+    assert resumed == longer
+    most = LONGER.search_trials
+    assert seen == [(done, most) for done in range(after + 1, most + 1)]
+    assert search(training_set, LONGER, reopened(kind, tmp_path, storage), stop_after(most)) == longer
+
+
+@pytest.mark.parametrize("kind", ["memory", "journal"])
+@pytest.mark.parametrize("during", [0, 2, STARTUP_TRIALS + 1])
+def test_a_crash_within_a_trial_loses_that_trial_only(
+    training_set: TrainingSet, longer: Search, tmp_path: Path, kind: str, during: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+
+    def crashing(*arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == during + 1:
+            raise InterruptedSearchError
+        return tune(*arguments)
+
+    storage = opened(kind, tmp_path)
+    monkeypatch.setattr(search_module, "tune", crashing)
+    with pytest.raises(InterruptedSearchError):
+        search(training_set, LONGER, storage)
+    assert search(training_set, LONGER, reopened(kind, tmp_path, storage)) == longer
+    assert len(calls) == LONGER.search_trials + 1
+
+
+def test_more_trials_go_on_and_fewer_look_back(training_set: TrainingSet, longer: Search, tmp_path: Path) -> None:
+    storage = opened("journal", tmp_path)
+    assert search(training_set, replace(LONGER, search_trials=3), storage).trials == longer.trials[:3]
+    assert search(training_set, LONGER, storage) == longer
+    assert search(training_set, replace(LONGER, search_trials=2), storage).trials == longer.trials[:2]
+
+
+def test_another_seed_proposes_other_trials(training_set: TrainingSet) -> None:
+    found = [search(training_set, replace(POLICY, search_trials=2, seed=seed)).trials for seed in (1, 2)]
+    assert found[0][0].parameters == found[1][0].parameters
+    assert found[0][1].parameters != found[1][1].parameters
+
+
+def test_other_data_features_or_policy_are_another_search(training_set: TrainingSet) -> None:
+    roles = training_set.roles
+    names = [
+        study_name(training_set, POLICY),
+        study_name(replace(training_set, data_hash="0" * 64), POLICY),
+        study_name(replace(training_set, roles=replace(roles, features=roles.features[:-1])), POLICY),
+        study_name(training_set, replace(POLICY, learning_rate=0.06)),
+        study_name(training_set, replace(POLICY, rising=("taste_match",))),
+    ]
+    assert len(set(names)) == 5
+    assert study_name(training_set, replace(POLICY, search_trials=50)) == names[0]
+
+
+def test_two_searches_share_a_storage(training_set: TrainingSet, tmp_path: Path) -> None:
+    storage = opened("journal", tmp_path)
+    both = [replace(POLICY, search_trials=2, learning_rate=rate) for rate in (0.05, 0.2)]
+    found = [search(training_set, policy, storage) for policy in both]
+    assert found == [search(training_set, policy) for policy in both]
+    assert found[0].trials[0].log_loss != found[1].trials[0].log_loss
+
+
+def test_a_search_that_is_off_is_refused(training_set: TrainingSet) -> None:
+    with pytest.raises(InvalidInputError, match="search_trials is 0, which turns the search off"):
+        search(training_set, replace(POLICY, search_trials=0))
+
+
+def test_a_ranking_alone_is_searched_as_binary(training_set: TrainingSet) -> None:
+    one = replace(POLICY, search_trials=1)
+    ranked = search(training_set, replace(one, formulations=("lambdarank",)))
+    assert ranked.trials == search(training_set, one).trials
+    funnel = search(training_set, replace(one, formulations=("lambdarank", "funnel", "binary")))
+    assert funnel.trials[0].log_loss != ranked.trials[0].log_loss
+
+
+def test_a_formulation_that_cannot_be_learned_is_not_searched(training_set: TrainingSet) -> None:
+    place = training_set.examples.column_names.index("is_clicked")
+    everyone = pa.array([True] * training_set.examples.num_rows)
+    training = replace(training_set, examples=training_set.examples.set_column(place, "is_clicked", everyone))
+    one = replace(POLICY, search_trials=1)
+    found = search(training, replace(one, formulations=("funnel", "binary")))
+    assert found.trials == search(training_set, one).trials
+    place = training.examples.column_names.index("is_applied")
+    nobody = training.examples.set_column(place, "is_applied", pa.array([False] * training.examples.num_rows))
+    with pytest.raises(NotEnoughEvidenceError, match="binary: is_applied has 0 positives"):
+        search(replace(training, examples=nobody), one)
+
+
+def test_the_gate_is_not_looked_at_and_the_inputs_stay(training_set: TrainingSet) -> None:
+    """What is searched is told by the rows before validation and judged on validation: the gap does not matter."""
+    gap = ~training_set.is_fit & ~training_set.is_validation
+    other = np.where(gap, ~training_set.outcome("is_applied"), training_set.outcome("is_applied"))
+    place = training_set.examples.column_names.index("is_applied")
+    changed = replace(training_set, examples=training_set.examples.set_column(place, "is_applied", pa.array(other)))
+    two = replace(POLICY, search_trials=2)
+    assert search(changed, two) == search(training_set, two)
+
+
+def test_the_best_trial_is_applied_and_the_earlier_of_equals_wins() -> None:
+    parameters = {"leaves": 12, "minimum_child_examples": 77, "feature_fraction": 0.7, "l2_penalty": 3.5}
+    worse = Trial(0, parameters | {"leaves": 5}, 0.3)
+    found = Search((worse, Trial(1, parameters, 0.2), Trial(2, parameters | {"leaves": 50}, 0.2)))
+    assert found.best.number == 1
+    policy = found.applied_to(POLICY)
+    assert policy == with_parameters(POLICY, parameters)
+    assert policy == replace(POLICY, leaves=12, minimum_child_examples=77, feature_fraction=0.7, l2_penalty=3.5)
+    assert isinstance(policy.leaves, int)
+    assert isinstance(policy.minimum_child_examples, int)
+
+
+def test_the_search_improves_on_a_bad_policy(training_set: TrainingSet) -> None:
+    bad = replace(POLICY, trees_maximum=30, minimum_child_examples=2_000, leaves=2, search_trials=6)
+    found = search(training_set, bad)
+    assert found.best.log_loss < found.trials[0].log_loss
+
+
+def test_the_plot_is_the_same_png_twice(longer: Search) -> None:
+    from PIL import Image
+
+    picture = plot_search(longer)
+    assert picture == plot_search(longer)
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.width > image.height > 100
+        assert len(image.convert("RGB").getcolors(1_000_000)) > 3
+    assert plot_search(Search(longer.trials[:1])) != picture
