@@ -59,11 +59,23 @@ def _read(path: Path, reader: str, study: Study) -> pa.Table:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("set enable_progress_bar = false")
         try:
+            connection.execute(f"select * from {reader} limit 0", {"path": str(path)})
+            _require_new_names(study, [column[0] for column in connection.description or ()], path.name)
             found = connection.execute(_query(reader, study), {"path": str(path)}).to_arrow_table()
         except duckdb.Error as error:
             reason = " ".join(str(error).split("\n\n")[0].split())
             raise InvalidInputError(f"{path.name} does not fit the spec: {reason}") from error
     return study.roles.validated(found)
+
+
+def _require_new_names(study: Study, columns: list[str], file: str) -> None:
+    """Refuse a derived column that is there already: SQL would quietly take the older one. Names differ by letters."""
+    derived = [name for name, _ in study.derive] + ([] if study.human_score is None else [HUMAN_COLUMN])
+    there = {name.lower(): f"a column of {file}" for name in columns}
+    for name in derived:
+        if name.lower() in there:
+            raise InvalidInputError(f"the spec derives {name}, which is {there[name.lower()]} already; rename it")
+        there[name.lower()] = "a derived column"
 
 
 def _query(reader: str, study: Study) -> str:

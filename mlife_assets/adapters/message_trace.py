@@ -3,13 +3,14 @@
 Belongs here: walking the event log by ids. Does not belong here: how a trace is printed (`cli`), how ids are made
 (`core.ids`).
 
-Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries, and the score is
-computed again from the logged feature row and the artifact, so a trace also proves that the log is complete.
+Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
+reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
+proves that the log is complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -20,7 +21,8 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.inference.feature_spec import feature_hashes
-from mlife_assets.core.ports import EventLog, Scorer
+from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
+from mlife_assets.core.ports import EventLog
 from mlife_assets.core.windows import add_days
 
 CONVERSION_DAYS = 45
@@ -43,8 +45,8 @@ class Hop:
 class MessageTrace:
     """A message with every hop that led to it and followed from it, in causal order.
 
-    `features` is the logged feature row by name, `reasons` and `alternatives` say why this job and not the others; all
-    three are empty for a text that no model chose.
+    `features` is the logged feature row by name, `reasons` (as logged) and `alternatives` say why this job and not the
+    others; all three are empty for a text that no model chose.
     """
 
     message_id: str
@@ -57,12 +59,9 @@ class MessageTrace:
 class ScorerSource(Protocol):
     """Loads the scorer of a model version."""
 
-    def __call__(self, model_version: str) -> Scorer:
+    def __call__(self, model_version: str) -> ExplainableScorer:
         """Return the scorer; raises NotFoundError or IntegrityError."""
         ...
-
-
-Explain = Callable[[Scorer, np.ndarray], list[str]]
 
 
 def _rows(log: EventLog, event_type: str, start: date | None, end: date | None, **equal: str) -> list[dict[str, Any]]:
@@ -116,18 +115,17 @@ def _model_hops(log: EventLog, model_version: str, until: date) -> list[Hop]:
     return hops
 
 
-def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, explain: Explain) -> MessageTrace:
+def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> MessageTrace:
     """Follow one message through the event log.
 
     Args:
         log: the event log.
         message_id: the message to follow.
         load_scorer: returns the scorer of the model version that the prediction names.
-        explain: turns a scorer and its feature row, shape (1, features), into reasons in plain words.
 
     Raises:
         NotFoundError: no event plans this message.
-        IntegrityError: the logged feature row does not give the logged score again.
+        IntegrityError: the logged feature row does not give the logged scores or reasons again.
     """
     plans = _rows(log, "message_planned", None, None, message_id=message_id)
     if not plans:
@@ -138,7 +136,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
     day: date = planned["as_of_date"]
     hops = _raw_hops(log, planned)
     features: dict[str, float] = {}
-    reasons: list[str] = []
+    reasons: tuple[str, ...] = ()
     alternatives: list[dict[str, Any]] = []
     if planned["prediction_id"] is not None:
         scored = _rows(log, "prediction", day, day, user_id=planned["user_id"])
@@ -147,9 +145,9 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
             raise IntegrityError(
                 f"message {message_id} names prediction {planned['prediction_id']}, which is not logged"
             )
-        features, reasons = _recompute(chosen, load_scorer, explain)
+        features, reasons = _recomputed(chosen, load_scorer), tuple(chosen["reasons"])
         alternatives = [
-            {name: row[name] for name in ("job_id", "probability", "rank", "prediction_id")}
+            {name: row[name] for name in ("job_id", "probability", "click_probability", "rank", "prediction_id")}
             for row in sorted(scored, key=lambda row: row["rank"])
         ]
         hops += _model_hops(log, chosen["model_version"], day)
@@ -159,9 +157,11 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
             "feature_hash",
             "raw_score",
             "probability",
+            "click_probability",
             "rank",
             "propensity",
             "candidate_set_hash",
+            "reasons",
         )
         hops.append(_hop("prediction", "prediction", chosen, *names))
     for row in _rows(log, "plan_approved", day, day, plan_id=planned["plan_id"])[:1]:
@@ -177,13 +177,11 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource, exp
     for event_type in ("click", "apply", "hire"):
         for row in _rows(log, event_type, day, end, exposure_id=message_id):
             hops.append(_hop("conversion", event_type, row, "user_id", "job_id", "source", "exposure_id"))
-    return MessageTrace(message_id, tuple(hops), features, tuple(reasons), tuple(alternatives))
+    return MessageTrace(message_id, tuple(hops), features, reasons, tuple(alternatives))
 
 
-def _recompute(
-    chosen: Mapping[str, Any], load_scorer: ScorerSource, explain: Explain
-) -> tuple[dict[str, float], list[str]]:
-    """Score the logged feature row again; return it by name, and the reasons."""
+def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> dict[str, float]:
+    """Score and explain the logged feature row again, compare with what was logged; return the row by name."""
     scorer = load_scorer(chosen["model_version"])
     row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
     if feature_hashes(row)[0] != chosen["feature_hash"]:
@@ -192,9 +190,17 @@ def _recompute(
             "was changed after it was scored; run `mlife log verify`"
         )
     scores = scorer.score(row)
-    if float(scores.raw[0]) != chosen["raw_score"] or float(scores.probability[0]) != chosen["probability"]:
-        raise IntegrityError(
-            f"prediction {chosen['prediction_id']} was logged with raw score {chosen['raw_score']!r}, but model "
-            f"{chosen['model_version']} gives {float(scores.raw[0])!r} for the logged feature row"
-        )
-    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True)), explain(scorer, row)
+    click = float(click_probabilities(scores)[0])
+    gives = {
+        "raw_score": float(scores.raw[0]),
+        "probability": float(scores.probability[0]),
+        "click_probability": None if np.isnan(click) else click,
+        "reasons": strongest_reasons(scorer, row)[0],
+    }
+    for name, now in gives.items():
+        if chosen[name] != now:
+            raise IntegrityError(
+                f"prediction {chosen['prediction_id']} was logged with {name.replace('_', ' ')} {chosen[name]!r}, but "
+                f"model {chosen['model_version']} gives {now!r} for the logged feature row; run `mlife log verify`"
+            )
+    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True))

@@ -26,6 +26,8 @@ from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, fi
 WRITER = "registry"
 CARD_FILE = "card.html"
 VERSIONS_NAMED = 5
+STEP = timedelta(seconds=1)
+"""Between two changes of the champion at least, so that their order is plain."""
 
 
 @dataclass(frozen=True)
@@ -189,24 +191,26 @@ class ModelRegistry:
         if previous == model_version:
             return
         if history:
-            now = max(now, history[-1].since + timedelta(seconds=1))
+            now = max(now, history[-1].since + STEP)
         self._record("model_promoted", model_version, previous, actor, reason, now)
 
     def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:
         """Return to an earlier champion, by default the one that the present replaced; returns its version.
 
-        A second rollback goes one further back, never forward to what was rolled back. The same call again (same `now`
-        and reason, say after a crash) changes nothing.
+        It takes effect after everything that was recorded before, also when `now` is not the newest instant on record.
+        A second rollback goes one further back, never forward to what was rolled back. The same call again (same `now`,
+        actor and reason, say after a crash) changes nothing.
 
         Raises:
             GateClosedError: there is none to return to, or `to` never was champion.
         """
-        history = self.history(now)
+        history = self.history()
         if not history:
             raise GateClosedError("no model was ever promoted, so there is nothing to roll back")
         newest = history[-1]
-        if (newest.kind, newest.since, newest.actor, newest.reason) == ("rolled_back", now, actor, reason):
+        if newest.since >= now and (newest.kind, newest.actor, newest.reason) == ("rolled_back", actor, reason):
             return newest.model_version
+        now = max(now, newest.since + STEP)
         present = newest.model_version
         earlier = [reign.model_version for reign in history[:-1] if reign.model_version != present]
         standing = _standing(history)

@@ -2,14 +2,14 @@
 
 Belongs here: printing a trace. Does not belong here: following it (`adapters.message_trace`).
 
-Concept: every line names the event that proves it and both of its times. The score is computed again from the logged
-feature row and the stored model; a trace that cannot do so to the bit fails.
+Concept: every line names the event that proves it and both of its times. Score and reasons are computed again from the
+logged feature row and the stored model; a trace that cannot do so to the bit fails.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,6 @@ from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.tree import Tree
 
     from mlife_assets.adapters.message_trace import Hop, MessageTrace
@@ -35,15 +34,15 @@ def trace(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow one text through every hop, with ids and both times, and compute its score again.
+    """Follow one text through every hop, with ids and both times, and compute its score and reasons again.
 
-    Exit codes: 0 every hop was found and the score is the same to the bit, 1 no such text or a hop does not hold.
+    Exit codes: 0 every hop was found and score and reasons are as logged, 1 no such text or a hop does not hold.
     """
     from mlife_assets.adapters.message_trace import trace_message
 
     platform = open_platform(settings_of(home))
     with progress("following the event log"):
-        found = trace_message(platform.event_log, message_id, platform.scorer, _explain)
+        found = trace_message(platform.event_log, message_id, platform.scorer)
     is_recomputed = any(hop.event_type == "prediction" for hop in found.hops)
     if as_json:
         document = asdict(found)
@@ -51,13 +50,6 @@ def trace(
         print_json(document | {"is_recomputed": is_recomputed})
         return
     answer_console().print(_tree(found, alternatives, is_recomputed), soft_wrap=True)
-
-
-def _explain(scorer: Any, row: np.ndarray) -> list[str]:
-    """Return why a scorer with a feature spec scores the row, shape (1, features), as it does."""
-    from mlife_assets.core.training.explain import reasons
-
-    return reasons(scorer.contributions(row)[0], scorer.feature_spec.expanded(row)[0], scorer.feature_spec)
 
 
 def _tree(found: MessageTrace, alternatives: int, is_recomputed: bool) -> Tree:
@@ -93,18 +85,19 @@ def _add_hop(branch: Tree, hop: Hop) -> None:
 
 
 def _add_prediction(branch: Tree, found: MessageTrace, prediction_id: str, alternatives: int) -> None:
-    """Add what belongs to the score: its features, that it holds, its reasons, what else was ranked for the person."""
+    """Add what belongs to the score: its features, that it holds, what else was ranked for the person."""
     from rich.text import Text
 
     features = branch.add(Text("features, as logged", style="bold"))
     features.add(Text(", ".join(f"{name} {value:.4g}" for name, value in found.features.items())))
-    branch.add(Text("computed again from the logged features and the stored model: the same to the bit", style="green"))
-    reasons = branch.add(Text("reasons", style="bold"))
-    for reason in found.reasons:
-        reasons.add(Text(reason))
+    branch.add(
+        Text("scores computed again from the logged features and the stored model: the same to the bit", style="green")
+    )
+    branch.add(Text("reasons computed again: the same words", style="green"))
     shown = found.alternatives[:alternatives]
     if shown:
         ranked = branch.add(Text(f"best-ranked jobs for this person, {len(shown)} of {len(found.alternatives)}"))
         for row in shown:
             mark = "  <- this text" if row["prediction_id"] == prediction_id else ""
-            ranked.add(Text(f"{row['rank']}. {row['job_id']}  probability {row['probability']:.4f}{mark}"))
+            click = "" if row["click_probability"] is None else f", of a click {row['click_probability']:.4f}"
+            ranked.add(Text(f"{row['rank']}. {row['job_id']}  probability {row['probability']:.4f}{click}{mark}"))

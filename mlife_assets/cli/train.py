@@ -9,6 +9,8 @@ of the search, so that the same command again goes on where it was stopped.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +30,7 @@ MODEL_FOLDER, PLOTS_FOLDER = "model", "plots"
 RESULT_FILE, CARD_FILE, TRIALS_FILE = "result.json", "card.html", "search.journal"
 EXPLAINED_ROWS = 2_000
 DEPENDENCE_PLOTS = 4
+STRONGEST_FEATURES = 3
 
 
 def train(
@@ -39,7 +42,7 @@ def train(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option("--trials", min=0, max=1000, help="Trials of the search; 0 is off.", show_default="off"),
+        typer.Option("--trials", min=0, max=1000, help="Trials of the search; 0 is off.", show_default="the spec's"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,6 +50,7 @@ def train(
 
     Exit codes: 0 done, whatever the gate said; 1 failed.
     """
+    from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.example_files import read_examples
     from mlife_assets.adapters.search_storage import open_search_storage
     from mlife_assets.core.study import Study
@@ -63,7 +67,13 @@ def train(
     storage = open_search_storage(out / TRIALS_FILE) if study.training.search_trials else None
     with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as searched:
         model = train_on_examples(
-            rows, study, champion=earlier, storage=storage, progress=trees, search_progress=searched
+            rows,
+            study,
+            today=SystemClock().now().date(),
+            champion=earlier,
+            storage=storage,
+            progress=trees,
+            search_progress=searched,
         )
     result = _result(model, study, examples, spec)
     _write(model, study, out, result)
@@ -72,9 +82,28 @@ def train(
         return
     console = answer_console()
     console.print(f"{model.artifact.model_version}  {study.title}", soft_wrap=True)
-    for sentence in model.decision.sentences:
+    for sentence in (*_training_sentences(model, study), *model.decision.sentences):
         console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
+
+
+def _training_sentences(model: TrainedModel, study: Study) -> tuple[str, str]:
+    """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
+    import pyarrow.compute as pc
+
+    parts = []
+    for verb, rows in (("Trained", model.training.examples), ("judged", model.gate)):
+        first, last = (end(rows[study.roles.time]).as_py() for end in (pc.min, pc.max))
+        rate = pc.mean(rows[study.roles.label].cast("int8")).as_py()
+        parts.append(f"{verb} on {rows.num_rows:,} examples of {first} to {last}, {rate:.1%} positive")
+    manifest = model.artifact.manifest
+    strongest = sorted(manifest["importance"], key=lambda name: (-manifest["importance"][name], name))
+    return (
+        "; ".join(parts) + ".",
+        f"Formulation {manifest['formulation']}, {manifest['trees']} trees, calibrator {manifest['calibrator']} of "
+        f"{manifest['validation_start_date']} to {manifest['training_end_date']}; "
+        f"it looks most at {', '.join(strongest[:STRONGEST_FEATURES])}.",
+    )
 
 
 def _load(folder: Path) -> ModelArtifact:
@@ -163,10 +192,18 @@ def _plots(model: TrainedModel) -> dict[str, bytes]:
         "shap": plot_beeswarm(contributions, seen, scorer.model_names),
     }
     for name in list(importance)[:DEPENDENCE_PLOTS]:
-        plots[f"dependence_{name}"] = plot_dependence(name, contributions, seen, scorer.feature_spec)
+        plots[_file_stem(f"dependence_{name}", plots)] = plot_dependence(name, contributions, seen, scorer.feature_spec)
     if model.search is not None:
         plots["search"] = plot_search(model.search)
     return plots
+
+
+def _file_stem(name: str, taken: Container[str]) -> str:
+    """Return a name for a file that no other plot has: any text names a column, not any text a file."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+    while stem in taken:
+        stem += "_"
+    return stem
 
 
 def _card(model: TrainedModel, study: Study) -> str:
@@ -176,7 +213,8 @@ def _card(model: TrainedModel, study: Study) -> str:
 
     days = model.gate[study.roles.time]
     first, last = pc.min(days).as_py(), pc.max(days).as_py()
-    gate = CardWindow("gate", first, last, "judged on these days", rows=model.gate.num_rows)
+    positives = pc.sum(model.gate[study.roles.label]).as_py()
+    gate = CardWindow("gate", first, last, "judged on these days", rows=model.gate.num_rows, positives=positives)
     subject = CardSubject(
         title=study.title,
         purpose=(),

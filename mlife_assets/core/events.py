@@ -120,12 +120,15 @@ _TYPES = (
             Column("features", pa.list_(pa.float64())),
             number("raw_score"),
             number("probability", 0, 1),
+            number("click_probability", 0, 1, nullable=True),
             integer("rank", 1),
             number("propensity", 0, 1),
             number("exploration_propensity", 0, 1),
             identifier("exploration_salt"),
             identifier("candidate_set_hash"),
             identifier("policy_version"),
+            # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
+            texts("reasons"),
         ),
     ),
     EventType(

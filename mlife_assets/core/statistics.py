@@ -25,7 +25,7 @@ class Interval:
     Attributes:
         estimate: the point estimate, in the unit of the data.
         lower: lower bound.
-        upper: upper bound; infinite when the data does not bound it.
+        upper: upper bound.
         level: two-sided confidence level, for example .95.
         n: independent units behind the estimate (users or days, not rows).
     """
@@ -35,11 +35,6 @@ class Interval:
     upper: float
     level: float
     n: int
-
-    @property
-    def is_above_zero(self) -> bool:
-        """Whether the whole interval lies above zero."""
-        return self.lower > 0
 
 
 def paired_bootstrap_interval(differences: np.ndarray, resamples: int, alpha: float, seed: int) -> Interval:
@@ -65,13 +60,28 @@ def paired_bootstrap_interval(differences: np.ndarray, resamples: int, alpha: fl
         raise InvalidInputError(
             f"alpha is {alpha} with {resamples} resamples; use alpha in (0, .5), resamples >= 2/alpha"
         )
-    means = np.sort(_resampled_means(values, resamples, np.random.default_rng(seed)))
+    means = np.sort(resampled_means(values, resamples, seed))
     tail = int(np.floor(alpha * resamples)) - 1
     return Interval(_mean(values), float(means[tail]), float(means[-1 - tail]), 1 - 2 * alpha, len(values))
 
 
-def _resampled_means(values: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Return the means of `resamples` bootstrap samples of n users, shape (resamples,).
+
+    Args:
+        values: one finite number per user, in an order that the caller fixes, shape (n,).
+        resamples: how many samples.
+        seed: of the generator; the same values, order and seed give the same bits.
+
+    Raises:
+        NotEnoughEvidenceError: no value.
+        InvalidInputError: a value is not finite; names the row.
+    """
     count = len(values)
+    if count == 0:
+        raise NotEnoughEvidenceError("0 users with a value, at least 1 needed for a mean")
+    _finite(values, "value")
+    generator = np.random.default_rng(seed)
     means = np.empty(resamples)
     step = max(1, _DRAWS_PER_CHUNK // count)
     for begin in range(0, resamples, step):
@@ -155,7 +165,10 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
     """
     from scipy.stats import binomtest
 
-    _counts(successes, trials, "group")
+    if trials == 0:
+        raise NotEnoughEvidenceError("0 units in the group, at least 1 needed")
+    if not 0 <= successes <= trials:
+        raise InvalidInputError(f"group has {successes} successes of {trials}; pass 0 to {trials}")
     bounds = binomtest(int(successes), int(trials)).proportion_ci(confidence_level=level, method="wilson")
     return Interval(successes / trials, float(bounds.low), float(bounds.high), level, int(trials))
 
@@ -177,35 +190,3 @@ def proportion_difference_interval(
     down = np.hypot(first.estimate - first.lower, second.upper - second.estimate)
     up = np.hypot(first.upper - first.estimate, second.estimate - second.lower)
     return Interval(difference, float(difference - down), float(difference + up), level, int(treated + control))
-
-
-def relative_lift_interval(
-    treated_successes: int, treated: int, control_successes: int, control: int, level: float = 0.95
-) -> Interval:
-    """Return the interval of treated rate / control rate - 1 (log method of Katz et al., Biometrics 1978).
-
-    With no success in the treated arm the lower bound is -1 and the upper bound infinite.
-
-    Raises:
-        InvalidInputError: counts are negative or successes exceed their arm.
-        NotEnoughEvidenceError: an arm is empty, or the control arm has no success (the lift is undefined).
-    """
-    from scipy.stats.contingency import relative_risk
-
-    _counts(treated_successes, treated, "treated arm")
-    _counts(control_successes, control, "control arm")
-    units = int(treated + control)
-    if control_successes == 0:
-        raise NotEnoughEvidenceError("0 successes in the control arm, at least 1 needed for a relative lift")
-    if treated_successes == 0:
-        return Interval(-1.0, -1.0, float("inf"), level, units)
-    ratio = relative_risk(int(treated_successes), int(treated), int(control_successes), int(control))
-    bounds = ratio.confidence_interval(level)
-    return Interval(float(ratio.relative_risk) - 1, float(bounds.low) - 1, float(bounds.high) - 1, level, units)
-
-
-def _counts(successes: int, trials: int, what: str) -> None:
-    if trials == 0:
-        raise NotEnoughEvidenceError(f"0 units in the {what}, at least 1 needed")
-    if not 0 <= successes <= trials:
-        raise InvalidInputError(f"{what} has {successes} successes of {trials}; pass 0 to {trials}")

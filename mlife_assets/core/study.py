@@ -22,8 +22,9 @@ Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy)
 KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", "training", "promotion")
 HUMAN_COLUMN = "human_score"
 GATE_SHARE = 0.2
-VALIDATION_SHARE = 0.15
-"""Of the days before the gate, where the spec does not say how many days validate."""
+VALIDATION_SHARE = 0.25
+"""Of the days before the gate, where the spec does not say how many days validate: as many as the gate has by default,
+so that calibration averages over as much weather as it is judged on."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Study:
         human_name: name of the human rule; None when there is none.
         human_score: SQL expression of its score, higher first.
         gate_share: share of the days, the last ones, on which the gate judges.
-        training: how to fit; `validation_days` is 0 when the spec leaves it to the data.
+        training: how to fit, but for `validation_days`, which `training_policy` sets unless `is_validation_given`.
+        is_validation_given: whether the spec says how many days validate.
         promotion: how to judge.
     """
 
@@ -71,8 +73,11 @@ class Study:
         if "roles" not in record:
             raise InvalidInputError("the spec lacks roles; say which column is entity, time, label and label_time")
         human = _object(record, "human")
-        if human and set(human) != {"name", "score"}:
+        if "human" in record and (set(human) != {"name", "score"} or not all(map(_is_said, human.values()))):
             raise InvalidInputError("the spec's human needs name and score, an SQL expression; higher ranks first")
+        roles = ExampleSpec.from_record(_object(record, "roles"))
+        if human and HUMAN_COLUMN in roles.columns:
+            raise InvalidInputError(f"the spec's roles name {HUMAN_COLUMN}, which holds the human's score; rename it")
         share = record.get("gate_share", GATE_SHARE)
         if not isinstance(share, int | float) or not 0.02 <= share <= 0.8:
             raise InvalidInputError(f"the spec's gate_share is {share!r}; set it between 0.02 and 0.8")
@@ -81,7 +86,7 @@ class Study:
             title=_text(record, "title", "A conversion model"),
             outcome=_text(record, "outcome", "the outcome happens"),
             source=_text(record, "source", "not said"),
-            roles=ExampleSpec.from_record(_object(record, "roles")),
+            roles=roles,
             derive=tuple((name, _expression(name, value)) for name, value in _object(record, "derive").items()),
             where=_text(record, "where", None),
             human_name=human.get("name"),
@@ -124,14 +129,18 @@ def _text(record: Mapping[str, Any], name: str, default: Any) -> Any:
     return value
 
 
+def _is_said(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
 def _expression(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not _is_said(value):
         raise InvalidInputError(f"the spec derives {name} from {value!r}; write an SQL expression")
-    return value
+    return str(value)
 
 
 def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
-    """Return a policy with the changes of a spec; lists become tuples."""
+    """Return a policy with the changes of a spec; lists become tuples, and whole numbers stay whole."""
     known = {field.name for field in fields(default)}
     for key, value in changes.items():
         if key not in known:
@@ -139,9 +148,12 @@ def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
                 f"the spec's {name} has an unknown key {key!r}; known are {', '.join(sorted(known))}"
             )
         expected = getattr(default, key)
-        if isinstance(expected, tuple) != isinstance(value, list) or (
-            not isinstance(expected, tuple) and (isinstance(value, bool) or not isinstance(value, int | float))
-        ):
+        if isinstance(expected, tuple):
+            fits = isinstance(value, list) and all(map(_is_said, value))
+        else:
+            kinds = int if isinstance(expected, int) else (int, float)
+            fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits:
             raise InvalidInputError(f"the spec's {name}.{key} is {value!r}; the default is {expected!r}")
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
     return replace(default, **values)

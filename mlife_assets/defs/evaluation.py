@@ -76,7 +76,14 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
 
 @dg.asset(
     key=keys.EVALUATION,
-    deps=[keys.CANDIDATE_MODEL, keys.FAIRNESS_AUDIT, keys.USER_FEATURES, keys.JOB_FEATURES, keys.APPLIES],
+    deps=[
+        keys.CANDIDATE_MODEL,
+        keys.FAIRNESS_AUDIT,
+        keys.USER_FEATURES,
+        keys.JOB_FEATURES,
+        keys.APPLIES,
+        keys.LABELLED_EXAMPLES,
+    ],
     kinds={"numpy"},
     description="Challenger against champion and human on the same mature, unprompted applies; the gate's verdict.",
     check_specs=[
@@ -145,7 +152,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
         metadata={
             "dagster/row_count": len(examples.user_ids),
             "outcome": decision.outcome,
-            "card": dg.MetadataValue.path(card),
+            "card": dg.MetadataValue.path(platform.settings.lake_folder / card),
             "model_version": version,
             "champion_version": champion or "none",
             "cohort_users": sum(cohort.cohort_users for cohort in cohorts),

@@ -20,6 +20,7 @@ from mlife_assets.defs.metadata import plot
 from mlife_assets.defs.monitoring_inputs import sampled_pairs
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import Platform
 
 GROUP = "model"
@@ -29,7 +30,7 @@ DEPENDENCE_PLOTS = 4
 
 @dg.asset(
     key=keys.EXPLANATION,
-    deps=[keys.CANDIDATE_MODEL],
+    deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES],
     kinds={"shap"},
     description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
     group_name=GROUP,
@@ -43,7 +44,7 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
     day = only_day(context)
     scorer = platform.scorer(challenger_version(platform, day))
     pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
-    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="message")
+    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
     contributions = scorer.contributions(matrix)
     gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
     importance = global_importance(contributions, scorer.model_names)

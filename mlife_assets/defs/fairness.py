@@ -15,11 +15,9 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.inference.candidates import candidate_pairs
-from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.training.fairness import (
     FairnessAudit,
     audit_fairness,
@@ -33,11 +31,11 @@ from mlife_assets.defs.contenders import challenger_version
 from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.predictions import MESSAGE_EXPOSURE, reachable_pairs, reachable_users
 from mlife_assets.defs.resources import Platform
 
 GROUP = "model"
 FAIRNESS_REPORT = "fairness"
-MESSAGE_EXPOSURE = "message"
 CHECK = "impact_ratios_are_not_proven_low"
 
 
@@ -46,10 +44,7 @@ def audited_pairs(platform: Platform, day: date) -> pa.Table:
 
     They are found again from the marts, because the first challenger is trained before any day was scored.
     """
-    users = platform.warehouse.read("user_features", as_of=day)
-    reachable = users.filter(pc.field("is_consented") & pc.field("time_zone").is_valid())
-    jobs = platform.warehouse.read("job_features", as_of=day)
-    return pair_features(candidate_pairs(reachable, jobs, day, platform.policies.candidates))
+    return reachable_pairs(platform, day, reachable_users(platform, day))
 
 
 def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAudit:

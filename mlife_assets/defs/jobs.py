@@ -11,7 +11,7 @@ import dagster as dg
 
 _SEARCH = dg.AssetSelection.assets(["model", "hyperparameters"])
 _MODEL = dg.AssetSelection.groups("model") - _SEARCH
-_OUTCOMES = dg.AssetSelection.assets(["messages", "inbound_messages"])
+_REPLIES = dg.AssetSelection.assets(["messages", "inbound_messages"])
 
 history_job = dg.define_asset_job(
     "history_job",
@@ -25,7 +25,7 @@ daily_lifecycle_job = dg.define_asset_job(
     selection=(
         dg.AssetSelection.groups("events", "features", "monitoring", "predictions", "messages")
         - dg.AssetSelection.assets(["events", "event_catalog"])
-        - _OUTCOMES
+        - _REPLIES
     ),
     executor_def=dg.in_process_executor,
     description="One lived day: land, build features, monitor and decide, score, plan, text.",
@@ -54,7 +54,7 @@ ingest_job = dg.define_asset_job(
 
 inbound_texts_job = dg.define_asset_job(
     "inbound_texts_job",
-    selection=_OUTCOMES,
+    selection=_REPLIES,
     executor_def=dg.in_process_executor,
     description="Read replies and delivery receipts; STOP suppresses at once.",
 )

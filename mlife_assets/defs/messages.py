@@ -84,7 +84,8 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         now=now,
     )
     texted = pc.unique(plan.planned["user_id"])
-    logged = log_predictions(platform, day, scores.filter(pc.is_in(scores["user_id"], value_set=texted)), now)
+    candidates = scores.filter(pc.is_in(scores["user_id"], value_set=texted))
+    logged = log_predictions(platform, day, candidates, plan.planned["prediction_id"], now)
     for event_type, rows in plan_events(plan, experiment=policy.campaign, now=now).items():
         if rows.num_rows:
             platform.event_log.append(event_type, rows, writer=WRITER)

@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, prediction_id
 from mlife_assets.core.inference.candidates import candidate_pairs as find_candidate_pairs
 from mlife_assets.core.inference.exploration import explore
 from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.inference.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.messaging.plan import plan_policy_version
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
@@ -31,6 +33,18 @@ GROUP = "predictions"
 CANDIDATES_TABLE, SCORES_TABLE = "candidate_pairs", "user_job_scores"
 MESSAGE_EXPOSURE = "message"
 WRITER = "scorer"
+
+
+def reachable_users(platform: Platform, day: date) -> pa.Table:
+    """Return the users of a day who may be texted as far as consent and time zone go."""
+    users = platform.warehouse.read("user_features", as_of=day)
+    return users.filter(pc.field("is_consented") & pc.field("time_zone").is_valid())
+
+
+def reachable_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
+    """Return the candidates of `users` on a day, with features."""
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    return pair_features(find_candidate_pairs(users, jobs, day, platform.policies.candidates))
 
 
 @dg.asset(
@@ -47,10 +61,8 @@ WRITER = "scorer"
 def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Find the day's candidates with their features."""
     day = only_day(context)
-    users = platform.warehouse.read("user_features", as_of=day)
-    reachable = users.filter(pc.field("is_consented") & pc.field("time_zone").is_valid())
-    jobs = platform.warehouse.read("job_features", as_of=day)
-    pairs = pair_features(find_candidate_pairs(reachable, jobs, day, platform.policies.candidates))
+    reachable = reachable_users(platform, day)
+    pairs = reachable_pairs(platform, day, reachable)
     platform.tables.write(CANDIDATES_TABLE, day, pairs)
     users_served = len(pc.unique(pairs["user_id"]))
     return dg.MaterializeResult(
@@ -72,7 +84,7 @@ def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     owners=OWNERS[GROUP],
     kinds={"lightgbm"},
     tags={"layer": "scores"},
-    description="P(apply | texted) of every candidate pair by the champion, with exploration picks and propensities.",
+    description="P(apply | texted) and P(click | texted) of every candidate pair, exploration picks, propensities.",
 )
 def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Score the day's candidates with the champion of that moment."""
@@ -106,6 +118,7 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
             "model_version": pa.array([scorer.model_version] * pairs.num_rows, pa.string()),
             "raw_score": scores.raw,
             "probability": scores.probability,
+            "click_probability": pa.array(click_probabilities(scores), from_pandas=True),
             "rank": picks.rank,
             "is_exploration": picks.is_exploration,
             "slice": pa.array(np.where(picks.is_exploration, "explore", "exploit").tolist(), pa.string()),
@@ -124,7 +137,7 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         metadata={
             "dagster/row_count": scored.num_rows,
             "model_version": scorer.model_version,
-            "mean_probability": float(scores.probability.mean()) if scored.num_rows else 0.0,
+            "mean_probability": float(scores.probability.mean()) if scored.num_rows else None,
             "exploration_users": int(picks.is_exploration.sum()),
             "most_likely": table(
                 best.slice(0, 10).select(["user_id", "job_id", "probability", "slice", "prediction_id"]).to_pylist()
@@ -133,8 +146,15 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     )
 
 
-def log_predictions(platform: Platform, day: date, scored: pa.Table, now: datetime) -> int:
-    """Append one `prediction` event per row of `scored`, with the feature row that gave the score; return the count."""
+def log_predictions(
+    platform: Platform, day: date, scored: pa.Table, planned_ids: pa.ChunkedArray, now: datetime
+) -> int:
+    """Append one `prediction` event per row of `scored`, with the feature row that gave the score; return the count.
+
+    Reasons are logged for the predictions that were planned, `planned_ids`, and are an empty list for the other
+    candidates: taking a score apart costs as much as many scores, and the logged row gives the reasons of any at any
+    time.
+    """
     if scored.num_rows == 0:
         return 0
     pairs = platform.tables.read(CANDIDATES_TABLE, day)
@@ -143,7 +163,16 @@ def log_predictions(platform: Platform, day: date, scored: pa.Table, now: dateti
     chosen = pairs.take(pc.index_in(wanted, value_set=key.combine_chunks()))
     scorer = platform.scorer(scored["model_version"][0].as_py())
     matrix = feature_matrix(chosen, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    if feature_hashes(matrix) != scored["feature_hash"].to_pylist():
+        raise IntegrityError(
+            f"candidate_pairs of {day} changed after they were scored; materialize user_job_scores of that day again"
+        )
     count = scored.num_rows
+    told: list[list[str]] = [[] for _ in range(count)]
+    is_planned = pc.is_in(scored["prediction_id"], value_set=planned_ids.combine_chunks())
+    places = np.flatnonzero(is_planned.to_numpy(zero_copy_only=False))
+    for place, reasons in zip(places, strongest_reasons(scorer, matrix[places]), strict=True):
+        told[place] = reasons
     event_type = EVENT_TYPES["prediction"]
     columns = {
         "event_id": pa.array([event_id("prediction", p) for p in scored["prediction_id"].to_pylist()]),
@@ -154,6 +183,7 @@ def log_predictions(platform: Platform, day: date, scored: pa.Table, now: dateti
             pa.array(np.arange(count + 1) * matrix.shape[1], pa.int32()), pa.array(matrix.ravel())
         ),
         "policy_version": pa.array([plan_policy_version(platform.policies.messaging)] * count),
+        "reasons": pa.array(told, pa.list_(pa.string())),
     }
     arrays = [
         columns[field.name] if field.name in columns else scored[field.name].cast(field.type)

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.defs import keys
@@ -67,8 +68,13 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     require_sound_day(platform, day)
     report = platform.tables.read_report(PROMOTION_REPORT, day)
     version, now = challenger_version(platform, day), platform.retraining_time(day)
+    if report["model_version"] != version:
+        raise GateClosedError(
+            f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
+            "fairness_audit and evaluation of that day again"
+        )
     platform.event_log.append("promotion_decided", _promotion_event(platform, day, report), writer=WRITER)
-    is_promoted = report["outcome"] == "promoted" and report["model_version"] == version
+    is_promoted = report["outcome"] == "promoted"
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
     history = [

@@ -10,7 +10,8 @@ a rollback needs no restart, and it sends floats that read back to the same bits
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from math import isnan
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -21,19 +22,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
-from mlife_assets.core.inference.feature_spec import FeatureSpec
-from mlife_assets.core.ports import Scorer
+from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
-
-
-class ServableScorer(Scorer, Protocol):
-    """A scorer that brings the vocabularies of its categories."""
-
-    @property
-    def feature_spec(self) -> FeatureSpec:
-        """Order of the features and codes of the categories."""
-        ...
-
 
 DRAINED = 4
 """A body of up to so many times the limit is read to its end and dropped: a client that is cut off sees no answer."""
@@ -43,7 +33,7 @@ class BodyTooLargeError(InvalidInputError):
     """The body exceeds the limit; never kept beyond it."""
 
 
-def create_app(scorer_provider: Callable[[], ServableScorer], limits: RequestLimits | None = None) -> Starlette:
+def create_app(scorer_provider: Callable[[], ExplainableScorer], limits: RequestLimits | None = None) -> Starlette:
     """Return the application.
 
     Args:
@@ -52,7 +42,8 @@ def create_app(scorer_provider: Callable[[], ServableScorer], limits: RequestLim
         limits: of one request.
 
     Routes:
-        POST /v1/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw", "probability"}]}`.
+        POST /v1/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw", "probability",
+            "click_probability"}]}`; the last is null where the model is no funnel.
         GET /v1/model: version, features and vocabularies of the champion.
         GET /health: 200 when a champion can be loaded, else 503.
 
@@ -100,15 +91,18 @@ def create_app(scorer_provider: Callable[[], ServableScorer], limits: RequestLim
     )
 
 
-def _scored(provider: Callable[[], ServableScorer], body: bytes, limits: RequestLimits) -> Response:
+def _scored(provider: Callable[[], ExplainableScorer], body: bytes, limits: RequestLimits) -> Response:
     rows = parse_rows(body, limits)
     scorer = provider()
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
-    pairs = zip(scores.raw.tolist(), scores.probability.tolist(), strict=True)
+    columns = (scores.raw, scores.probability, click_probabilities(scores))
     return _json(
         {
             "model_version": scorer.model_version,
-            "scores": [{"raw": raw, "probability": probability} for raw, probability in pairs],
+            "scores": [
+                {"raw": raw, "probability": probability, "click_probability": None if isnan(click) else click}
+                for raw, probability, click in zip(*(column.tolist() for column in columns), strict=True)
+            ],
         }
     )
 

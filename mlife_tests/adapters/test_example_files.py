@@ -120,3 +120,24 @@ def test_an_unknown_file_format_and_archive_are_refused(tmp_path: Path) -> None:
         archive.writestr("b.csv", "x\n1\n")
     with pytest.raises(InvalidInputError, match="holds 2 CSV files"):
         read_examples(broken, study())
+
+
+@pytest.mark.parametrize(
+    ("derive", "words"),
+    [
+        ({"Amount": "2 * amount"}, "derives Amount, which is a column of rows.parquet already"),
+        ({"half": "1", "HALF": "2"}, "derives HALF, which is a derived column already"),
+    ],
+)
+def test_a_derived_column_that_is_there_already_is_refused(parquet: Path, derive: dict[str, str], words: str) -> None:
+    """SQL would quietly take the older one."""
+    with pytest.raises(InvalidInputError, match=words):
+        read_examples(parquet, study(derive={**SPEC["derive"], **derive}))
+
+
+def test_a_column_that_holds_what_the_human_score_is_named_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pyarrow.parquet.write_table(ROWS.append_column("human_score", ROWS["outcome"]), path)
+    with pytest.raises(InvalidInputError, match="derives human_score"):
+        read_examples(path, study(human={"name": "rule", "score": "amount"}))
+    assert "human_score" not in read_examples(path, study()).column_names

@@ -21,8 +21,8 @@ from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, message_id, prediction_id
 from mlife_assets.core.inference.feature_spec import feature_hashes
+from mlife_assets.core.inference.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.training.explain import reasons
 from mlife_assets.core.windows import add_days, run_time
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -43,10 +43,10 @@ def models() -> ModuleType:
 class World:
     """A log with one texted user, and the tools to write more into it."""
 
-    def __init__(self, root: Path, models: ModuleType) -> None:
+    def __init__(self, root: Path, models: ModuleType, *, is_funnel: bool = False) -> None:
         self.log = ParquetEventLog(ObstoreObjectStore.local(root))
         self.registry = ModelRegistry(ObstoreObjectStore.local(root), self.log)
-        self.artifact = models.tiny_artifact(1)
+        self.artifact = models.tiny_artifact(1, is_funnel=is_funnel)
         self.scorer = LightGBMScorer(self.artifact, threads=1)
         self.matrix = models.random_matrix(4, 3)
 
@@ -71,6 +71,8 @@ class World:
             "features": [None if np.isnan(value) else float(value) for value in features],
             "raw_score": float(scores.raw[place]),
             "probability": float(scores.probability[place]),
+            "click_probability": self.click_probability(place),
+            "reasons": strongest_reasons(self.scorer, self.matrix)[place],
             "rank": place + 1,
             "propensity": 0.9,
             "exploration_propensity": 0.25,
@@ -80,6 +82,10 @@ class World:
         }
         self.add("prediction", {**row, **changed}, RUN)
         return key
+
+    def click_probability(self, place: int) -> float | None:
+        value = float(click_probabilities(self.scorer.score(self.matrix))[place])
+        return None if np.isnan(value) else value
 
     def plan(self, prediction: str | None) -> None:
         row = {
@@ -118,11 +124,7 @@ class World:
         def load(version: str) -> LightGBMScorer:
             return LightGBMScorer(self.registry.load(version), threads=1)
 
-        def explain(scorer: Any, row: np.ndarray) -> list[str]:
-            spec = scorer.feature_spec
-            return reasons(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
-
-        return trace_message(self.log, key, load, explain)
+        return trace_message(self.log, key, load)
 
 
 @pytest.fixture
@@ -185,8 +187,11 @@ def test_hops_are_joined_by_ids(world):
 
 def test_the_score_is_taken_apart_and_the_alternatives_are_ranked(world):
     trace = world.trace()
-    assert trace.reasons
+    assert len(trace.reasons) == 3
     assert all("the score by" in line for line in trace.reasons)
+    hop = next(hop for hop in trace.hops if hop.event_type == "prediction")
+    assert tuple(hop.details["reasons"]) == trace.reasons == tuple(strongest_reasons(world.scorer, world.matrix)[0])
+    assert hop.details["click_probability"] is None, "the model has one step"
     assert [row["rank"] for row in trace.alternatives] == [1, 2, 3]
     assert [row["job_id"] for row in trace.alternatives] == ["j0", "j1", "j2"]
 
@@ -219,16 +224,30 @@ def test_a_prediction_that_is_not_logged_breaks_the_trace(tmp_path, models):
         world.trace()
 
 
-@pytest.mark.parametrize("column", ["raw_score", "probability", "features"])
+def test_a_funnel_shows_the_logged_probability_of_a_click(tmp_path, models):
+    world = World(tmp_path, models, is_funnel=True)
+    world.registry.register(world.artifact, as_of=DAY, now=RUN)
+    world.plan(world.predict(0))
+    (hop,) = (hop for hop in world.trace().hops if hop.event_type == "prediction")
+    assert hop.details["click_probability"] == world.click_probability(0)
+    assert 0 < hop.details["probability"] < hop.details["click_probability"]
+
+
+@pytest.mark.parametrize(
+    "column", ["raw_score", "probability", "click_probability", "features", "reasons", "no reasons"]
+)
 def test_a_logged_score_that_the_model_does_not_give_again_is_refused(tmp_path, models, column):
-    world = World(tmp_path, models)
+    world = World(tmp_path, models, is_funnel=True)
     world.registry.register(world.artifact, as_of=DAY, now=RUN)
     scores = world.scorer.score(world.matrix)
     changed = {
         "raw_score": float(np.nextafter(scores.raw[0], np.inf)),
         "probability": float(np.nextafter(scores.probability[0], 1)),
+        "click_probability": float(np.nextafter(world.click_probability(0), 1)),
         "features": [0.5] * world.matrix.shape[1],
+        "reasons": strongest_reasons(world.scorer, world.matrix)[0][::-1],
+        "no reasons": [],
     }
-    world.plan(world.predict(0, **{column: changed[column]}))
+    world.plan(world.predict(0, **{column.removeprefix("no "): changed[column]}))
     with pytest.raises(IntegrityError, match="prediction prd_"):
         world.trace()

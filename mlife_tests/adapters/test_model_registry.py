@@ -346,3 +346,50 @@ def test_a_promotion_that_comes_late_takes_effect_after_what_was_done_meanwhile(
     assert registry.champion_at(later(4)) == second
     assert registry.champion_at(later(5)) == first
     assert registry.champion() == third
+
+
+def test_a_rollback_by_a_clock_that_is_behind_takes_effect_all_the_same(registry, models):
+    a, b, c = register(registry, models, 1, 2, 3)
+    for hour, version in enumerate((a, b, c)):
+        registry.promote(version, actor="gate", reason="better", now=later(hour))
+    for _ in range(2):
+        assert registry.rollback(actor="ann", reason="worse", now=later(1)) == b
+        assert registry.champion() == b
+    newest = registry.history()[-1]
+    assert (newest.kind, newest.previous_version) == ("rolled_back", c)
+    assert newest.since == later(2) + timedelta(seconds=1)
+    assert len(registry.history()) == 4
+    assert registry.rollback(actor="ann", reason="b is bad too", now=later(1)) == a
+    assert registry.champion() == a
+
+
+def test_a_promotion_and_a_rollback_at_one_instant_keep_their_order(registry, models):
+    a, b = register(registry, models, 1, 2)
+    registry.promote(a, actor="gate", reason="first", now=later(0))
+    registry.promote(b, actor="gate", reason="better", now=later(0))
+    assert registry.champion() == b
+    assert registry.rollback(actor="ann", reason="worse", now=later(0)) == a
+    registry.promote(b, actor="ann", reason="after all", now=later(3))
+    assert [reign.model_version for reign in registry.history()] == [a, b, a, b]
+
+
+def test_a_day_that_runs_again_does_not_undo_a_rollback(registry, models):
+    a, b = register(registry, models, 1, 2)
+    registry.promote(a, actor="gate", reason="first", now=later(0))
+    registry.promote(b, actor="gate", reason="better", now=later(1))
+    registry.rollback(actor="ann", reason="worse", now=later(5))
+    registry.promote(b, actor="gate", reason="better", now=later(1))
+    assert registry.champion() == a
+    assert len(registry.history()) == 3
+    registry.promote(b, actor="ann", reason="it was not the model", now=later(6))
+    assert registry.champion() == b
+
+
+def test_a_champion_that_was_tampered_with_is_not_rolled_back_to(registry, store, models):
+    a, b = register(registry, models, 1, 2)
+    registry.promote(a, actor="gate", reason="r", now=later(0))
+    registry.promote(b, actor="gate", reason="r", now=later(1))
+    store.replace(f"models/{a}/{MANIFEST_FILE}", b"{}")
+    with pytest.raises(IntegrityError):
+        reopened(store).rollback(actor="ann", reason="worse", now=later(2))
+    assert registry.champion() == b

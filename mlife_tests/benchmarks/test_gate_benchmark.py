@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -12,18 +10,10 @@ import pytest
 
 from mlife_assets.core.policies import RetrainPolicy
 
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "gate.py"
-
 
 @pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("gate_benchmark", PATH)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("gate")
 
 
 def test_retrainings_are_as_many_as_cooldown_and_budget_allow(bench: ModuleType) -> None:
@@ -49,7 +39,26 @@ def test_both_gates_run_and_decide_by_the_comparison(bench: ModuleType) -> None:
     assert repeated[1].share.n == repeated[2].share.n == 1
 
 
-def test_a_claim_is_broken_only_when_the_interval_excludes_it(bench: ModuleType) -> None:
+def test_an_error_may_exceed_its_claim_by_chance_and_power_must_reach_it(bench: ModuleType) -> None:
     assert bench.Line("x", bench.share([True] * 2 + [False] * 38), at_most=0.025).holds
     assert not bench.Line("x", bench.share([True] * 20 + [False] * 20), at_most=0.025).holds
     assert not bench.Line("x", bench.share([True] * 20 + [False] * 20), at_least=0.8).holds
+    assert not bench.Line("x", bench.share([True] * 79 + [False] * 21), at_least=0.8).holds
+    assert bench.Line("x", bench.share([True] * 80 + [False] * 20), at_least=0.8).holds
+
+
+def test_a_broken_claim_of_either_benchmark_is_an_error(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [bench.Line("held", bench.share([False] * 40), "<= 2.5%", at_most=0.025)]
+    monkeypatch.setattr(bench, "measure", lambda runs, repeated: iter(lines))
+    monkeypatch.setattr(bench, "off_policy", lambda runs: ())
+    bench.main()
+    assert "BROKEN" not in capsys.readouterr().out
+    monkeypatch.setattr(bench, "off_policy", lambda runs: ("ips covers 80.0%, claimed 90% to 98%",))
+    with pytest.raises(SystemExit, match="ips covers"):
+        bench.main()
+    lines.append(bench.Line("missed", bench.share([True] * 40), "<= 2.5%", at_most=0.025))
+    with pytest.raises(SystemExit, match="claims that do not hold: missed; ips covers"):
+        bench.main()
+    assert "BROKEN" in capsys.readouterr().out

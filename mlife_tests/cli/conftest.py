@@ -23,6 +23,7 @@ from mlife_assets.cli import app
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, message_id, prediction_id
 from mlife_assets.core.inference.feature_spec import feature_hashes
+from mlife_assets.core.inference.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.policies import MessagingPolicy
@@ -82,7 +83,7 @@ def _train(platform: Platform) -> tuple[str, ...]:
     versions = []
     for number, trained in enumerate((add_days(DAY, -9), add_days(DAY, -3)), 1):
         at = run_time(trained) + timedelta(hours=1)
-        version = platform.registry.register(models.tiny_artifact(number), as_of=trained, now=at)
+        version = platform.registry.register(models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at)
         verdict = {
             "model_version": version,
             "champion_version": versions[-1] if versions else None,
@@ -105,6 +106,7 @@ def _train(platform: Platform) -> tuple[str, ...]:
 
 def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> None:
     scores, hashes = scorer.score(matrix), feature_hashes(matrix)
+    clicks, told = click_probabilities(scores), strongest_reasons(scorer, matrix)
     for place in range(len(matrix)):
         row = {
             "prediction_id": prediction_id("u1", f"j{place}", DAY, scorer.model_version, hashes[place]),
@@ -116,6 +118,8 @@ def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> 
             "features": [None if np.isnan(value) else float(value) for value in matrix[place]],
             "raw_score": float(scores.raw[place]),
             "probability": float(scores.probability[place]),
+            "click_probability": float(clicks[place]),
+            "reasons": told[place],
             "rank": place + 1,
             "propensity": 0.9,
             "exploration_propensity": 0.25,

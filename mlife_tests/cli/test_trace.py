@@ -26,10 +26,12 @@ def test_json_follows_every_hop(run_json, lived_home):
     assert [hop["event_type"] for hop in document["hops"]] == EVENT_TYPES
     assert list(dict.fromkeys(hop["stage"] for hop in document["hops"])) == STAGES
     assert document["is_recomputed"]
-    assert document["reasons"]
+    assert len(document["reasons"]) == 3
     assert [row["rank"] for row in document["alternatives"]] == [1, 2, 3, 4, 5]
     prediction = next(hop for hop in document["hops"] if hop["event_type"] == "prediction")
     assert prediction["details"]["model_version"] == lived_home.champions[-1]
+    assert prediction["details"]["reasons"] == document["reasons"]
+    assert prediction["details"]["click_probability"] > prediction["details"]["probability"] > 0
 
 
 def test_the_tree_shows_ids_and_both_times_of_every_hop(run, run_json, lived_home):
@@ -51,7 +53,9 @@ def test_the_tree_shows_ids_and_both_times_of_every_hop(run, run_json, lived_hom
 def test_the_tree_says_why_and_what_else(run, lived_home):
     text = run("trace", lived_home.message_id, "--home", lived_home.path).stdout
     assert "the same to the bit" in text
-    assert "the score by" in text
+    assert "reasons computed again: the same words" in text
+    assert text.count("the score by") == 3
+    assert "click_probability: 0." in text
     assert "features, as logged" in text
     assert "best-ranked jobs for this person, 5 of 7" in text
     assert ["2. j1" in line for line in text.splitlines() if "<- this text" in line] == [True]
@@ -88,6 +92,21 @@ def test_a_score_that_does_not_hold_fails(run, home):
     result = run("trace", "msg_off", "--home", home.path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "prd_off was logged with raw score" in result.stderr
+
+
+def test_reasons_that_the_model_does_not_give_fail(run, home):
+    """A second plan names a prediction whose score holds and whose words were put in."""
+    row = next(row for row in home.events("prediction") if row["job_id"] == "j2")
+    planned = home.events("message_planned")[0]
+    row |= {"prediction_id": "prd_said", "reasons": ["the person asked for it"], "user_id": "u9"}
+    at = row["observed_at"]
+    for name in ("event_id", "occurred_at", "observed_at"):
+        del row[name], planned[name]
+    home.add("prediction", row, at)
+    home.add("message_planned", planned | {"message_id": "msg_said", "user_id": "u9", "prediction_id": "prd_said"}, at)
+    result = run("trace", "msg_said", "--home", home.path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "prd_said was logged with reasons ['the person asked for it']" in result.stderr
 
 
 def test_a_text_that_no_model_chose_says_so(run, run_json, home):

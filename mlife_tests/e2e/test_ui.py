@@ -71,7 +71,7 @@ def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": 2400, "height": 1500})
+    page = browser.new_page(viewport={"width": 2400, "height": 3000})
     page.set_default_timeout(WAIT_MILLISECONDS)
     yield page
     page.close()

@@ -21,6 +21,7 @@ from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.inference.prediction_details import click_probabilities
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.requests import RequestLimits, row_record
@@ -84,6 +85,24 @@ def test_one_row_alone_scores_as_in_a_batch_and_at_the_endpoint_to_the_bit(
     assert answer["model_version"] == scorer.model_version
     assert np.array([s["raw"] for s in answer["scores"]]).tobytes() == batch.raw.tobytes()
     assert np.array([s["probability"] for s in answer["scores"]]).tobytes() == batch.probability.tobytes()
+
+
+def test_a_funnel_tells_the_probability_of_a_click_with_the_bits_of_the_batch(
+    serve: Callable[[Any], Any], session: requests.Session, models: ModuleType
+) -> None:
+    funnel = LightGBMScorer(models.tiny_artifact(3, is_funnel=True), threads=1)
+    matrix = models.random_matrix(8, 200)
+    with serve(create_app(lambda: funnel)) as url:
+        scores = ask(session, url, records(models, matrix)).json()["scores"]
+    clicks = np.array([s["click_probability"] for s in scores])
+    assert clicks.tobytes() == click_probabilities(funnel.score(matrix)).tobytes()
+    assert len(set(clicks.tolist())) > 10
+
+
+def test_a_model_of_one_step_has_null_for_a_click(url: str, session: requests.Session, models: ModuleType) -> None:
+    scores = ask(session, url, records(models, models.random_matrix(8, 3))).json()["scores"]
+    assert [list(s) for s in scores] == [["raw", "probability", "click_probability"]] * 3
+    assert [s["click_probability"] for s in scores] == [None] * 3
 
 
 @pytest.mark.parametrize("isotonic", [True, False])

@@ -17,10 +17,12 @@ renamed as (
 
         ---------- text
         model_version,
+        reasons,
 
         ---------- numbers
         raw_score,
         probability,
+        click_probability,
         rank,
         propensity,
         exploration_propensity,

@@ -79,16 +79,18 @@ class FeatureSpec:
         return "spec_" + hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     def expanded(self, matrix: Array) -> Array:
-        """Return what a model sees of a matrix (n, names): float64 of shape (n, model_names). A missing count is 0."""
+        """Return what a model sees of a matrix (n, names): float64 of shape (n, model_names).
+
+        Where one of the two counts is missing, nothing is known of the rate, which is then its prior.
+        """
         if not self.rates:
             return matrix
         places = {name: place for place, name in enumerate(self.names)}
         columns = [matrix]
         for rate in self.rates:
-            successes, trials = (
-                np.maximum(np.nan_to_num(matrix[:, places[name]], nan=0.0), 0.0)
-                for name in (rate.successes, rate.trials)
-            )
+            counts = matrix[:, [places[rate.successes], places[rate.trials]]]
+            is_known = np.all(np.isfinite(counts), axis=1, keepdims=True)
+            successes, trials = np.maximum(np.where(is_known, counts, 0.0), 0.0).T
             share = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
             columns.append(share[:, None])
         return np.concatenate(columns, axis=1)

@@ -90,9 +90,18 @@ def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minim
 
 
 def _isotonic(raw: Array, outcome: npt.NDArray[np.bool_]) -> Calibrator:
+    """Fit a monotone curve; at its lowest and its highest score stands one more row, which has the base rate.
+
+    Without them a run of negatives at the low end, however short, would get a probability of 0 and one of positives at
+    the high end 1, which the next outcomes refute (the same reason as Platt's shrunken targets).
+    """
     from sklearn.isotonic import IsotonicRegression
 
-    curve = IsotonicRegression(y_min=FLOOR, y_max=1 - FLOOR, out_of_bounds="clip").fit(raw, outcome.astype(float))
+    rate = float(np.mean(outcome))
+    ends = np.array([raw.min(), raw.max()])
+    curve = IsotonicRegression(y_min=FLOOR, y_max=1 - FLOOR, out_of_bounds="clip").fit(
+        np.concatenate([raw, ends]), np.concatenate([outcome.astype(float), [rate, rate]])
+    )
     return Calibrator(
         "isotonic",
         tuple(float(x) for x in curve.X_thresholds_),

@@ -73,7 +73,7 @@ def organic_cohort(
     is_relevant = _contains(applied, pairs)
     has_relevant = pc.is_in(pairs["user_id"], value_set=pc.unique(pairs["user_id"].filter(pa.array(is_relevant))))
     kept = pairs.filter(has_relevant)
-    mask = np.asarray(has_relevant.combine_chunks().to_numpy(zero_copy_only=False), dtype=bool)
+    mask = np.asarray(has_relevant.to_numpy(zero_copy_only=False), dtype=bool)
     return CohortDay(as_of, mature, kept, is_relevant[mask], user_features.num_rows)
 
 
@@ -81,6 +81,4 @@ def _contains(applied: pa.Table, pairs: pa.Table) -> np.ndarray:
     """Return for each pair whether it was applied to, shape (n,)."""
     keys = [pc.binary_join_element_wise(t["user_id"], t["job_id"], "\x1f") for t in (applied, pairs)]
     found = pc.is_in(keys[1], value_set=pc.unique(keys[0]))
-    if isinstance(found, pa.ChunkedArray):
-        found = found.combine_chunks()
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)

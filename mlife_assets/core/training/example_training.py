@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.inference.feature_spec import examples_matrix
 from mlife_assets.core.inference.scoring import LightGBMScorer
@@ -80,15 +80,16 @@ def gate_start(examples: pa.Table, roles: ExampleSpec, share: float) -> date:
 def canonical(examples: pa.Table, roles: ExampleSpec) -> pa.Table:
     """Return the columns of the roles in an order that the input's order does not change."""
     names = [roles.time, *(name for name in roles.columns if name != roles.time)]
-    extra = [HUMAN_COLUMN] if HUMAN_COLUMN in examples.column_names else []
-    kept = examples.select([*names, *extra])
-    return kept.sort_by([(name, "ascending") for name in names]).combine_chunks()
+    if HUMAN_COLUMN in examples.column_names and HUMAN_COLUMN not in names:
+        names.append(HUMAN_COLUMN)
+    return examples.select(names).sort_by([(name, "ascending") for name in names]).combine_chunks()
 
 
 def train_on_examples(
     examples: pa.Table,
     study: Study,
     *,
+    today: date,
     champion: ModelArtifact | None = None,
     storage: Any = None,
     progress: Progress | None = None,
@@ -99,15 +100,18 @@ def train_on_examples(
     Args:
         examples: rows with the columns of `study.roles`, and `human_score` where there is a human rule.
         study: roles and policies.
+        today: labels that are complete later are not known yet.
         champion: an earlier model of the same features to be held against.
         storage: where the search keeps its trials.
         progress: called with (trees, at most).
         search_progress: called with (trials, in all).
 
     Raises:
+        InvalidInputError: a label is not complete as of `today`, or the champion needs a column that is not there.
         NotEnoughEvidenceError: too few days, examples or positives.
     """
     roles = study.roles
+    _require_complete(examples, roles, today)
     rows = canonical(examples, roles)
     start = gate_start(rows, roles, study.gate_share)
     as_of = pc.max(rows[roles.label_time]).as_py()
@@ -141,6 +145,18 @@ def train_on_examples(
     return TrainedModel(artifact, decision, measured, training, gate, scores, found, as_of)
 
 
+def _require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> None:
+    is_later = pc.greater(examples[roles.label_time], pa.scalar(today))
+    count = int(pc.sum(is_later).as_py() or 0)
+    if count:
+        row = pc.index(is_later, True).as_py()
+        day = examples[roles.label_time][row].as_py()
+        raise InvalidInputError(
+            f"{roles.label_time} of {count} rows is after today, {today}; the first is row {row} with {day}: their "
+            f"{roles.label} is not known yet, leave them out"
+        )
+
+
 def _gate_examples(gate: pa.Table, roles: ExampleSpec) -> GateExamples:
     return GateExamples(
         user_ids=_ids(gate, roles.entity),
@@ -156,6 +172,12 @@ def _ids(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _champion(champion: ModelArtifact, judged: GateExamples, gate: pa.Table, threads: int) -> Contender:
+    for name in champion.feature_spec.names:
+        if name not in gate.column_names:
+            raise InvalidInputError(
+                f"the champion {champion.model_version} needs {name}, which is no feature of the spec; hold the model "
+                "against a champion of the same features"
+            )
     scorer = LightGBMScorer(champion, threads=threads)
     scores = scorer.score(examples_matrix(gate, champion.feature_spec))
     end = date.fromisoformat(champion.manifest["training_end_date"])
@@ -169,11 +191,16 @@ def _human(study: Study, judged: GateExamples, gate: pa.Table) -> Contender | No
 
 
 def _calibration(scores: Scores, gate: pa.Table, roles: ExampleSpec) -> Calibration | None:
+    """Return the calibration on the gate window; rows of an entity depend on each other, without items those of a day.
+
+    Where nothing is ranked per entity, what all rows of a day share (weather, a campaign) is what the bootstrap of the
+    average precision resamples too.
+    """
     try:
         return calibration(
             scores.probability,
             np.asarray(gate[roles.label].to_numpy(zero_copy_only=False), dtype=bool),
-            cluster_ids=gate[roles.entity],
+            cluster_ids=gate[roles.time if roles.item is None else roles.entity].cast(pa.string()),
         )
     except NotEnoughEvidenceError:
         return None

@@ -3,9 +3,9 @@
 Belongs here: choosing a formulation, calibration, the final fit, the manifest. Does not belong here: which rows
 (`training_set`), the formulations themselves (`formulations`), whether the result may serve (`gate`).
 
-Concept: formulation, number of trees and calibrators come from validation days that the first fit has not seen; the
-model that serves is then fitted on everything before the gate with that number of trees. The gate measures the
-calibration of what serves, out of sample.
+Concept: formulation, number of trees and calibrators come from validation days that the first fit, with its
+vocabularies and priors, has not seen; the model that serves is then fitted on everything before the gate with that
+number of trees. The gate measures the calibration of what serves, out of sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
+from mlife_assets.core.inference.feature_spec import examples_matrix, fit_feature_spec
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
@@ -30,6 +30,7 @@ from mlife_assets.core.training.formulations import (
     learning_rows,
     reached_before,
     tune,
+    tuning_features,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -43,11 +44,11 @@ def fit_model(training: TrainingSet, policy: TrainingPolicy, progress: Progress 
         InvalidInputError: the policy names a feature or a formulation that the examples lack.
         NotEnoughEvidenceError: a step has one class only.
     """
+    tuned, refused = _tuned(training, policy, progress)
+    chosen = choose(tuned)
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
     matrix = spec.expanded(unexpanded)
-    tuned, refused = _tuned(training, matrix, spec, policy, progress)
-    chosen = choose(tuned)
     stages = []
     for step in chosen.steps:
         calibrator = fit_calibrator(
@@ -66,13 +67,10 @@ def fit_model(training: TrainingSet, policy: TrainingPolicy, progress: Progress 
 
 
 def _tuned(
-    training: TrainingSet,
-    matrix: npt.NDArray[np.float64],
-    spec: FeatureSpec,
-    policy: TrainingPolicy,
-    progress: Progress | None,
+    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None
 ) -> tuple[list[Formulation], dict[str, str]]:
     """Return the formulations that could be tuned, and why others could not; raises when none could."""
+    spec, matrix = tuning_features(training)
     tuned, refused = [], {}
     for name in available_formulations(training, policy):
         try:
@@ -107,6 +105,7 @@ def _manifest(
         "label": training.roles.label,
         "examples": training.examples.num_rows,
         "positives": training.positives,
+        "validation_rows": int(training.is_validation.sum()),
         "quarantined_rows": training.quarantined_rows,
         "formulation": chosen.name,
         "validation_log_loss": chosen.log_loss,

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import FeatureSpec
+from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
@@ -85,6 +86,18 @@ def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tup
     return names
 
 
+def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
+    """Return the spec that the rows to fit on alone decide, and what a model sees of all rows, (n, model_names).
+
+    Categories that come up later and the level of rates in the validation window are news there, as they are in life.
+
+    Raises:
+        InvalidInputError: a column is missing.
+    """
+    spec = fit_feature_spec(training.examples.filter(pa.array(training.is_fit)), training.roles)
+    return spec, spec.expanded(examples_matrix(training.examples, spec))
+
+
 def learning_rows(training: TrainingSet, matrix: Array, step: str) -> Rows:
     """Return all rows of a training set with the outcome of a step."""
     entities = training.examples[training.roles.entity].combine_chunks().dictionary_encode()
@@ -131,6 +144,14 @@ def tune(
     progress: Progress | None = None,
 ) -> Formulation:
     """Fit a formulation on the rows before validation and measure it there.
+
+    Args:
+        name: of the formulation.
+        training: rows and their split.
+        matrix: what a model sees of all rows, as of `tuning_features`.
+        spec: of that matrix.
+        policy: how to fit.
+        progress: called with (trees so far, trees at most).
 
     Raises:
         NotEnoughEvidenceError: a step has one class only in a part.

@@ -64,14 +64,17 @@ def section_of(name: str, value: Scalar) -> Section:
 
 
 def value_words(value: Scalar) -> str:
-    """Return a value as people read it: whole numbers with separators, others with six significant digits."""
+    """Return a value as people read it: whole numbers with separators, others with six significant digits.
+
+    An empty text, as of an empty list, is "none".
+    """
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.6g}" if isinstance(value, float) else value
+    return f"{value:.6g}" if isinstance(value, float) else value or "none"
 
 
 def _flat(prefix: str, value: Any) -> dict[str, Scalar]:

@@ -4,7 +4,8 @@ Belongs here: measuring calibration on mature outcomes. Does not belong here: fi
 (`core.training.calibrate`), bounds on the slope (`core.training.gate`).
 
 Concept: a probability is calibrated when a logistic regression of the outcome on its log-odds has slope 1 and, with
-that slope, intercept 0 (Cox, Biometrika 1958). Intervals allow for several rows per user.
+that slope, intercept 0 (Cox, Biometrika 1958). Intervals allow for rows that depend on each other, as those of one user
+or of one day do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _NEWTON_STEPS = 50
 _NEWTON_TOLERANCE = 1e-10
 _CONDITION_MAXIMUM = 1e12
 _SPREAD_MINIMUM = 1e-9
+_LEVEL = 0.95
+_BINS = 10
+_CLUSTERS_MINIMUM = 3
+"""A slope and an intercept leave no scores to vary between fewer."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Calibration:
         expected_calibration_error: mean absolute gap between probability and rate over bins of equal size.
         positives: rows with the outcome.
         n: rows.
-        bins: the reliability curve, ascending in probability.
+        bins: the reliability curve, ascending in probability; ten of equal size unless probabilities are equal.
     """
 
     slope: float
@@ -62,32 +67,37 @@ def calibration(
     outcome: np.ndarray,
     *,
     cluster_ids: IdColumn | None = None,
-    level: float = 0.95,
-    bin_count: int = 10,
 ) -> Calibration:
-    """Return slope, intercept, their intervals and the reliability curve of n probabilities.
+    """Return slope, intercept, their 95 % intervals and the reliability curve of n probabilities.
 
-    Probabilities are held within 1e-6 of 0 and 1, where log-odds are infinite.
+    Probabilities are held 1e-6 off 0 and 1, where log-odds are infinite. With clusters, errors come from the sandwich
+    estimator and intervals from Student's t with one degree of freedom less than clusters (Cameron and Miller, Journal
+    of Human Resources 2015).
 
     Args:
         probability: within [0, 1], float of shape (n,).
         outcome: whether it happened, bool of shape (n,).
-        cluster_ids: user of each row; intervals then allow for dependent rows (sandwich estimator).
-        level: two-sided confidence level of the intervals.
-        bin_count: bins of equal size for the reliability curve; equal probabilities share a bin.
+        cluster_ids: what makes rows depend on each other, such as their user or day; None when nothing does.
 
     Raises:
         InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.
-        NotEnoughEvidenceError: no positives, no negatives, or the probability does not vary or separates the outcomes.
+        NotEnoughEvidenceError: no positives, no negatives, fewer than 3 clusters, or the probability does not vary or
+            separates the outcomes.
     """
     from scipy.special import logit
     from scipy.stats import norm
+    from scipy.stats import t as student
 
     given, happened = _checked(probability, outcome)
     log_odds = logit(np.clip(given, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR))
     clusters = None if cluster_ids is None else encode_ids(cluster_ids, "cluster_id").codes
     if clusters is not None and len(clusters) != len(given):
         raise InvalidInputError(f"{len(clusters)} cluster ids for {len(given)} rows; pass one per row")
+    count = None if clusters is None else len(np.unique(clusters))
+    if count is not None and count < _CLUSTERS_MINIMUM:
+        raise NotEnoughEvidenceError(
+            f"{count} clusters, at least {_CLUSTERS_MINIMUM} needed for a calibration interval"
+        )
     centre = float(log_odds.mean())
     spread = float(log_odds.std())
     if spread < _SPREAD_MINIMUM:
@@ -95,9 +105,10 @@ def calibration(
     standardised = np.stack([np.ones_like(log_odds), (log_odds - centre) / spread])
     joint, joint_error = _logistic(standardised, happened, np.zeros_like(log_odds), clusters)
     shift, shift_error = _logistic(np.ones((1, len(log_odds))), happened, log_odds, clusters)
-    width = float(norm.ppf(0.5 + level / 2))
+    upper = 0.5 + _LEVEL / 2
+    width = float(norm.ppf(upper) if count is None else student.ppf(upper, count - 1))
     slope, slope_error = float(joint[1] / spread), float(joint_error[1] / spread)
-    bins = _reliability(given, happened, bin_count)
+    bins = _reliability(given, happened)
     gaps = sum(part.rows * abs(part.mean_probability - part.outcome_rate) for part in bins)
     return Calibration(
         slope=slope,
@@ -131,8 +142,8 @@ def _checked(probability: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, 
     return given, happened
 
 
-def _reliability(probability: np.ndarray, outcome: np.ndarray, bin_count: int) -> tuple[ReliabilityBin, ...]:
-    inner = np.linspace(0, 1, bin_count + 1)[1:-1]
+def _reliability(probability: np.ndarray, outcome: np.ndarray) -> tuple[ReliabilityBin, ...]:
+    inner = np.linspace(0, 1, _BINS + 1)[1:-1]
     edges = np.unique(np.quantile(probability, inner, method="lower"))
     member = np.searchsorted(edges, probability, side="left")
     rows = np.bincount(member, minlength=len(edges) + 1)
@@ -194,5 +205,5 @@ def _standard_errors(
         return np.asarray(np.sqrt(np.diag(inverse)))
     totals = np.array([np.bincount(clusters, weights=scores) for scores in design * (outcome - fitted)])
     count = totals.shape[1]
-    middle = np.array([[np.sum(left * right) for right in totals] for left in totals]) * (count / max(count - 1, 1))
+    middle = np.array([[np.sum(left * right) for right in totals] for left in totals]) * (count / (count - 1))
     return np.asarray(np.sqrt(np.diag(inverse @ middle @ inverse)))

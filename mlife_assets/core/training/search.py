@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import examples_matrix, fit_feature_spec
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.training.explain import palette_png
 from mlife_assets.core.training.formulations import (
     available_formulations,
     require_both_classes,
     tune,
+    tuning_features,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -98,8 +98,7 @@ def search(
     if policy.search_trials < 1:
         raise InvalidInputError("TrainingPolicy.search_trials is 0, which turns the search off; set it to 1 or more")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    spec = fit_feature_spec(training.examples, training.roles)
-    matrix = spec.expanded(examples_matrix(training.examples, spec))
+    spec, matrix = tuning_features(training)
     formulation = _searched_formulation(training, policy)
     study = optuna.create_study(
         storage=storage,

@@ -114,6 +114,11 @@ def test_no_draw_falls_below_the_floor_or_out_of_the_set(monkeypatch: pytest.Mon
     assert not picks[:, 0].any()
 
 
+def test_a_share_of_nothing_explores_nobody_even_at_the_lowest_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exploration, "unit_interval", lambda *parts: 0.0)
+    assert not drawn(policy=replace(POLICY, exploration_share=0.0)).is_exploration.any()
+
+
 def test_scores_move_picks_only_through_the_floor() -> None:
     assert np.array_equal(drawn(scores=-SCORES).is_exploration, drawn().is_exploration)
     moved = drawn(probabilities=np.full(len(SCORES), 0.01)).is_exploration.reshape(USERS, JOBS)

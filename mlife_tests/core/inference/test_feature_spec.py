@@ -256,3 +256,9 @@ def test_equal_rows_have_equal_hashes_and_others_do_not() -> None:
     assert feature_hashes(np.asfortranarray(matrix)) == found
     assert [feature_hashes(matrix[row : row + 1])[0] for row in range(5)] == found
     assert feature_hashes(np.zeros((0, 2))) == []
+
+
+def test_a_rate_of_which_one_count_is_missing_is_the_prior() -> None:
+    """A missing count is not a zero: no clicks known of 50 shown is not the rate of no clicks of 50."""
+    assert rates_of([np.nan, 4.0, np.nan], [50.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
+    assert rates_of([0.0], [50.0])[0] == pytest.approx(2 / 70, rel=1e-15)

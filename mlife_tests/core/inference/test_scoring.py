@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.inference import scoring
 from mlife_assets.core.inference.feature_spec import FeatureSpec
 from mlife_assets.core.inference.features import MODEL_FEATURES, feature_matrix
 from mlife_assets.core.inference.scoring import LightGBMScorer, log_probability
@@ -262,3 +263,15 @@ def test_a_scorer_tells_its_columns(tiny: ModuleType, funnel: ModelArtifact) -> 
 def test_another_shape_is_refused(scorer: LightGBMScorer, shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInputError, match="feature_names"):
         scorer.score(np.zeros(shape))
+
+
+def test_contributions_that_cancel_are_scaled_by_the_slope_of_the_curve() -> None:
+    """Where nothing is moved in sum, log p rises by 1 - p per log-odds."""
+    expected = np.array([-2.0, 0.0, 1.5])
+    parts = np.column_stack([np.full(3, 0.7), np.full(3, -0.7), expected])
+    flat = 1 / (1 + np.exp(expected))
+    found = scoring._rescaled(parts)
+    assert found[:, 0] == pytest.approx(0.7 * flat, rel=1e-12)
+    assert found[:, 1] == pytest.approx(-0.7 * flat, rel=1e-12)
+    nearly = scoring._rescaled(np.column_stack([np.full(3, 0.7), np.full(3, -0.7 + 1e-6), expected]))
+    assert nearly[:, 0] == pytest.approx(found[:, 0], rel=1e-5)

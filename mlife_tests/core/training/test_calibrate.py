@@ -58,3 +58,33 @@ def test_one_class_is_not_enough_and_lengths_must_agree() -> None:
         fit_calibrator(np.zeros(5), np.zeros(5, dtype=bool), isotonic_minimum_positives=10)
     with pytest.raises(InvalidInputError, match="5 raw scores for 4"):
         fit_calibrator(np.zeros(5), np.zeros(4, dtype=bool), isotonic_minimum_positives=10)
+
+
+@pytest.mark.parametrize("run", [3, 40])
+def test_a_run_of_one_class_at_an_end_is_no_certainty(run: int) -> None:
+    """The next outcome refutes a probability of 0 or 1; a longer run says more."""
+    inner = np.linspace(-1, 1, 200)
+    raw = np.concatenate([np.linspace(-3, -2, run), inner, np.linspace(2, 3, run)])
+    outcome = np.concatenate([np.zeros(run), (np.arange(200) + 1) % 2, np.ones(run)]).astype(bool)
+    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
+    low, high = found.apply(np.array([-3.0, 3.0]))
+    assert found.method == "isotonic"
+    assert low == pytest.approx(0.5 / (run + 1))
+    assert high == pytest.approx(1 - 0.5 / (run + 1))
+
+
+def test_isotonic_begins_with_the_number_of_positives_of_the_policy() -> None:
+    raw, outcome = drawn(500, 1.0, 0.0)
+    positives = int(outcome.sum())
+    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives).method == "isotonic"
+    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives + 1).method == "sigmoid"
+
+
+def test_a_sigmoid_fits_the_targets_of_platt() -> None:
+    """The fit has the mean and the first moment of its targets, (N+ + 1) / (N+ + 2) and 1 / (N- + 2)."""
+    raw, outcome = drawn(40, 1.0, 2.0)
+    positives = int(outcome.sum())
+    target = np.where(outcome, (positives + 1) / (positives + 2), 1 / (len(raw) - positives + 2))
+    probability = fit_calibrator(raw, outcome, isotonic_minimum_positives=10_000).apply(raw)
+    assert probability.mean() == pytest.approx(target.mean(), abs=1e-9)
+    assert (probability * raw).mean() == pytest.approx((target * raw).mean(), abs=1e-9)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.study import Study
-from mlife_assets.core.training.example_training import TrainedModel, gate_start, train_on_examples
+from mlife_assets.core.training import example_training
+from mlife_assets.core.training.example_training import TrainedModel, gate_start
+from mlife_assets.core.training.reliability import calibration
 
-FIRST = date(2026, 1, 1)
+FIRST, TODAY = date(2026, 1, 1), date(2026, 6, 1)
 DAYS, ROWS_A_DAY = 90, 120
 FEATURES = ("strength", "mood", "noise")
 TRAINING = {"formulations": ["binary"], "trees_maximum": 40, "minimum_child_examples": 40, "leaves": 4}
@@ -53,6 +57,10 @@ def examples(seed: int = 1, days: int = DAYS) -> pa.Table:
             "human_score": strength + rng.normal(0, 2.0, rows),
         }
     )
+
+
+def train_on_examples(table: pa.Table, told: Study, today: date = TODAY, **options: Any) -> TrainedModel:
+    return example_training.train_on_examples(table, told, today=today, **options)
 
 
 def without_human(table: pa.Table) -> pa.Table:
@@ -162,15 +170,84 @@ def test_too_few_days_and_labels_are_said() -> None:
     place = late.column_names.index("known")
     late = late.set_column(place, "known", pa.array([date(2027, 1, 1)] * late.num_rows))
     with pytest.raises(NotEnoughEvidenceError, match="no label is complete"):
-        train_on_examples(late, study())
+        train_on_examples(late, study(), today=date(2027, 1, 1))
 
 
 def test_the_search_is_run_when_it_is_on() -> None:
     seen: list[tuple[int, int]] = []
-    on = study(training={**TRAINING, "search_trials": 2})
+    on = study(training={**TRAINING, "search_trials": 2, "leaves": 2})  # below the bounds: any trial has more
     found = train_on_examples(
         without_human(examples()), on, search_progress=lambda done, trials: seen.append((done, trials))
     )
     assert seen == [(1, 2), (2, 2)]
     assert found.search is not None
-    assert found.artifact.manifest["policy"]["leaves"] == found.search.best.parameters["leaves"]
+    used = {name: found.artifact.manifest["policy"][name] for name in found.search.best.parameters}
+    assert used == found.search.best.parameters
+
+
+def test_a_label_that_is_complete_after_today_is_refused_with_its_row() -> None:
+    table = without_human(examples())
+    newest = pc.max(table["known"]).as_py()
+    assert example_training.train_on_examples(table, study(), today=newest).as_of == newest
+    rows = pc.sum(pc.equal(table["known"], newest)).as_py()
+    first, yesterday = table.num_rows - rows, newest - timedelta(days=1)
+    words = f"known of {rows} rows is after today, {yesterday}; the first is row {first}"
+    with pytest.raises(InvalidInputError, match=words):
+        train_on_examples(table, study(), today=yesterday)
+
+
+def shared_days() -> pa.Table:
+    """Return examples in which what happens on a day happens to all, and everybody comes on many days."""
+    table, rng = without_human(examples()), np.random.default_rng(6)
+    strength = table["strength"].to_numpy()
+    weather = np.repeat(rng.normal(0, 1.5, DAYS), ROWS_A_DAY)
+    won = rng.random(table.num_rows) < 1 / (1 + np.exp(1.5 - 1.2 * strength - weather))
+    place = np.arange(table.num_rows) % ROWS_A_DAY
+    shared = table.set_column(2, "won", pa.array(won)).set_column(0, "who", pa.array([f"w{one}" for one in place]))
+    return shared.append_column("item", pa.array([f"i{one}" for one in place]))
+
+
+def test_without_items_the_calibration_allows_for_days_and_with_items_for_entities() -> None:
+    table = shared_days()
+    for item, cluster in ((None, "day"), ("item", "who")):
+        roles = replace(study().roles, item=item)
+        found = train_on_examples(table, replace(study(), roles=roles))
+        expected = calibration(
+            found.scores.probability,
+            found.gate["won"].to_numpy(zero_copy_only=False),
+            cluster_ids=found.gate[cluster].cast(pa.string()),
+        )
+        assert found.calibration == expected
+        other = calibration(found.scores.probability, found.gate["won"].to_numpy(zero_copy_only=False))
+        wider = (expected.intercept_upper - expected.intercept_lower) / (other.intercept_upper - other.intercept_lower)
+        assert (wider > 2) == (cluster == "day")
+
+
+def test_a_champion_of_other_features_is_refused_by_name(trained: TrainedModel) -> None:
+    with pytest.raises(InvalidInputError, match=f"the champion {trained.artifact.model_version} needs mood"):
+        train_on_examples(without_human(examples()), study(features=("strength",)), champion=trained.artifact)
+
+
+def test_equal_rows_with_other_human_scores_have_an_order_too() -> None:
+    table = examples().slice(0, 4).take(pa.array([0, 0, 0, 0]))
+    place = table.column_names.index("human_score")
+    scores = [[3.0, 1.0, 2.0, 0.0], [0.0, 1.0, 2.0, 3.0]]
+    one, two = (
+        example_training.canonical(table.set_column(place, "human_score", pa.array(given)), study().roles)
+        for given in scores
+    )
+    assert one.equals(two)
+
+
+def test_nothing_that_is_fitted_is_told_what_happens_after_the_gate_begins(trained: TrainedModel) -> None:
+    """Neither trees, vocabularies, priors nor calibrators may move with a row of the gate or of the gap before it."""
+    table = without_human(examples())
+    start = gate_start(table, study().roles, 0.2)
+    is_seen = np.array([known <= start for known in table["known"].to_pylist()])
+    names = {"won": ~table["won"].to_numpy(zero_copy_only=False), "kind": np.full(table.num_rows, "z")}
+    for name, values in names.items():
+        changed = np.where(is_seen, table[name].to_numpy(zero_copy_only=False), values)
+        table = table.set_column(table.column_names.index(name), name, pa.array(changed.tolist()))
+    again = train_on_examples(table, study())
+    assert again.artifact.model_version == trained.artifact.model_version
+    assert again.decision.outcome == "refused"

@@ -97,6 +97,7 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert manifest["training_end_date"] == training_set.last_day.isoformat()
     assert manifest["examples"] == training_set.examples.num_rows
     assert manifest["positives"] == training_set.positives
+    assert manifest["validation_rows"] == training_set.is_validation.sum()
     assert all(1 <= trees <= POLICY.trees_maximum for trees in manifest["trees_by_step"].values())
     assert {stage.step: stage.model_text.count("\nTree=") for stage in artifact.stages} == manifest["trees_by_step"]
     assert sum(manifest["trees_by_step"].values()) == manifest["trees"]

@@ -12,6 +12,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import (
     Formulation,
     available_formulations,
@@ -21,6 +22,7 @@ from mlife_assets.core.training.formulations import (
     require_both_classes,
     steps_of,
     tune,
+    tuning_features,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -276,3 +278,20 @@ def test_all_clicked_means_no_funnel_but_a_binary_model(one_class_clicks: Traini
     with pytest.raises(NotEnoughEvidenceError, match="is_clicked"):
         tune("funnel", one_class_clicks, matrix, spec, POLICY)
     assert tune("binary", one_class_clicks, matrix, spec, POLICY).steps[0].trees >= 1
+
+
+def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(training_set: TrainingSet) -> None:
+    """The artifact has them of all rows: what serves knows the latest categories."""
+    held_out = training_set.is_validation
+    metro = np.where(held_out, "m_new", np.array(training_set.examples["metro_code"].to_pylist()))
+    clicks = np.where(held_out, 7.0, training_set.examples["job_clicks_7d"].to_numpy().astype(float))
+    changed = with_column(with_column(training_set, "metro_code", metro), "job_clicks_7d", clicks)
+    spec, matrix = tuning_features(changed)
+    assert spec == tuning_features(training_set)[0]
+    assert np.isnan(matrix[held_out, spec.model_names.index("metro_code")]).all()
+    assert np.isfinite(matrix[training_set.is_fit, spec.model_names.index("metro_code")]).all()
+    assert matrix.shape == (changed.examples.num_rows, len(spec.model_names))
+    served = fit_model(changed, replace(POLICY, formulations=("binary",))).feature_spec
+    assert "m_new" in dict(served.vocabularies)["metro_code"]
+    assert served == fit_feature_spec(changed.examples, changed.roles)
+    assert served.rates != spec.rates

@@ -85,7 +85,6 @@ def test_a_better_challenger_is_promoted_with_its_numbers() -> None:
     assert [c.against for c in decision.comparisons] == ["human", "champion", "random"]
     champion = decision.against("champion")
     assert champion is not None
-    assert champion is decision.main_comparison
     assert champion.delta.estimate == pytest.approx(champion.challenger_map - champion.other_map)
     assert 0 < champion.delta.lower < champion.delta.estimate < champion.delta.upper
     assert champion.delta.n == decision.users_with_positives
@@ -100,7 +99,6 @@ def test_the_first_champion_is_compared_with_the_human_alone() -> None:
     assert decision.outcome == "promoted"
     assert decision.champion_version is None
     assert [c.against for c in decision.comparisons] == ["human", "random"]
-    assert decision.main_comparison is decision.against("human")
 
 
 def scores_of(side: Contender, scores: np.ndarray) -> Contender:
@@ -250,7 +248,6 @@ def test_an_invalid_comparison_is_refused_and_never_made(
     assert name in [condition.name for condition in decision.unmet]
     assert decision.sentences[0].startswith(f"Refused: {sentence}")
     assert decision.comparisons == ()
-    assert decision.main_comparison is None
 
 
 @settings(max_examples=15, deadline=None)
@@ -288,7 +285,7 @@ def test_a_missing_human_passes_only_by_the_callers_word_and_is_told() -> None:
     assert "A human baseline was not given; nothing is said about beating people." in decision.sentences
     assert [c.against for c in decision.comparisons] == ["champion", "random"]
     first = replace(gate(), human=None, champion=None, has_no_human=True).decide()
-    assert first.main_comparison is first.against("random") is not None
+    assert [c.against for c in first.comparisons] == ["random"]
     with pytest.raises(InvalidInputError, match="has_no_human is true but human is recruiter_rule"):
         replace(gate(), has_no_human=True).decide()
 
@@ -316,6 +313,17 @@ def test_the_margin_must_be_exceeded_by_the_lower_bound() -> None:
     at_bound = replace(g, policy=replace(POLICY, minimum_delta_map=lower)).decide()
     assert "beats_champion" in [c.name for c in at_bound.unmet]
     assert replace(g, policy=replace(POLICY, minimum_delta_map=lower - 1e-9)).decide().is_promoted
+
+
+def test_the_margin_holds_against_the_human_as_against_the_champion_and_not_against_chance() -> None:
+    g = gate()
+    margins = {
+        c.against: c.margin for c in replace(g, policy=replace(POLICY, minimum_delta_map=0.01)).decide().comparisons
+    }
+    assert margins == {"human": 0.01, "champion": 0.01, "random": 0.0}
+    lower = g.decide().against("human").delta.lower  # type: ignore[union-attr]
+    first = replace(g, champion=None, policy=replace(POLICY, minimum_delta_map=lower)).decide()
+    assert [c.name for c in first.unmet] == ["beats_human"]
 
 
 def test_too_few_users_is_an_outcome_of_its_own() -> None:

@@ -53,6 +53,19 @@ def test_a_repeated_score_does_not_stand_in_for_a_missing_one() -> None:
     assert "1 have no score" in str(aligned_scores(e, "human", other))
 
 
+def test_scores_of_more_rows_than_the_examples_are_other_rows() -> None:
+    e = examples()
+    jobs, days = np.append(e.job_ids, "9"), np.append(e.as_of_dates, DAY)  # type: ignore[arg-type]
+    other = Contender("m", "m", np.append(e.user_ids, "b"), jobs, days, np.zeros(5))
+    assert aligned_scores(e, "champion", other) == (
+        "The champion is scored on 5 rows, the examples have 4: 0 have no score, "
+        "1 scores belong to no example; score the same rows."
+    )
+    twice = np.array([0, 1, 2, 3, 3])
+    again = Contender("m", "m", e.user_ids[twice], e.job_ids[twice], e.as_of_dates[twice], np.zeros(5))
+    assert "is scored on 5 rows, the examples have 4" in str(aligned_scores(e, "champion", again))
+
+
 def test_labels_are_mature_on_their_day_and_not_the_day_before() -> None:
     e = examples()
     assert example_conditions(e, date(2026, 6, 17))[1].is_met

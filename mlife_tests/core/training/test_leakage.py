@@ -69,6 +69,16 @@ def test_a_column_equal_to_the_label_is_named(flip: bool, scale: float) -> None:
     assert "feature b tells the outcome by itself (area under the ROC curve 1.000, at most 0.98)" in condition.sentence
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("null_when", [False, True])
+def test_a_missing_value_stands_above_or_below_all_others(sign: float, null_when: bool) -> None:
+    """Half of one class is null, the other half is told by the number: null counts for the class that it stands for."""
+    matrix, outcome = honest(2)
+    matrix[:, 0] = sign * outcome
+    matrix[np.flatnonzero(outcome == null_when)[::2], 0] = np.nan
+    assert area_of("a", separations(matrix, outcome, SPEC)) == 1.0
+
+
 @pytest.mark.parametrize("null_when", [False, True])
 def test_a_column_that_is_null_by_the_label_is_named(null_when: bool) -> None:
     matrix, outcome = honest(2)

@@ -211,7 +211,8 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         assert sentence in words
     for comparison in decision.comparisons:
         delta = comparison.delta
-        assert f"{delta.estimate:+.4f}{delta.lower:+.4f} to {delta.upper:+.4f}" in words
+        difference = f"{delta.estimate:+.4f}{delta.lower:+.4f} to {delta.upper:+.4f}"
+        assert f"{difference}must exceed {comparison.margin:g}" in words
         assert f"{comparison.other_map:.3f}" in words
     slope = card.calibration
     for told in (
@@ -235,12 +236,18 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         artifact.training_data_hash,
         artifact.model_version,
         "a person applies within 7 days",
+        f"{decision.users_with_positives} users with positives resampled in pairs, 95 % intervals.",
+        "by sex and race or ethnicity: lowest ratio",
+        "risingnone",
         "It learned from a simulated market.",
     ):
         assert told in words, told
     for table in card.fairness.tables:
         for row in table.rows:
-            assert row.category in words
+            people = f"{row.users:,} people, rate " if row.users is not None else ""
+            assert f"{row.category}{people}" in words
+            if row.lower is not None:
+                assert f"{row.ratio:.2f}{row.lower:.2f} to {row.upper:.2f}" in words
     assert "Native American or Alaska Native" in words
     assert "too few people" in words
 
@@ -282,11 +289,19 @@ def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
     card = describe_model(artifact, SUBJECT, decision=decision)
     words = text_of(card)
     assert "Compared by average precision" in words
+    assert "28 days, or blocks of days, resampled in pairs" in words
     assert "humannot given" in words
     assert "championthere was none" in words
     assert "A human baseline was not given" in words
     assert "Not audited." in words
     assert "MAP" not in words
+
+
+def test_a_measure_with_nothing_to_compare_says_so(card) -> None:
+    empty = tuple(replace(table, rows=()) for table in card.fairness.tables)
+    words = text_of(replace(card, fairness=replace(card.fairness, tables=empty)))
+    assert "by sex and race or ethnicity: nothing to compare" in words
+    assert re.search("Lowest impact ratio[–-]of 0 compared", words)
 
 
 def test_limits_follow_from_the_facts(card) -> None:
@@ -297,10 +312,17 @@ def test_limits_follow_from_the_facts(card) -> None:
     assert "38 days and no whole year" in told(card)
     assert "isotonic" in told(card)
     assert "sigmoid curve" in told(card)
-    assert "stands for people as far as that does" in told(card)
+    assert "No person ranked: recruiter_rule stands in for people as a proxy." in told(card)
+    human = replace(card.against("human"), model_version="panel:3f9a1c")
+    panel = told(replace(card, comparisons=(human, *card.comparisons[1:])))
+    assert "Beating panel:3f9a1c is beating that panel's recruiters" in panel
+    assert "proxy" not in panel
+    assert "speaks of all mature outcomes of the gate's days that no contender caused" in told(card)
+    assert "speaks of outcomes of explored texts" in told(replace(card, cohort="explored texts"))
     assert "exposure_kind, job_occupation_group, metro_code" in told(card)
     assert "did not open" not in told(card)
-    assert "did not open" in told(replace(card, outcome="refused"))
+    for outcome in ("refused", "not_enough_evidence"):
+        assert "did not open" in told(replace(card, outcome=outcome))
     assert "overconfident" in told(replace(card, calibration=measured(slope=1.6)))
     assert "timid" in told(replace(card, calibration=measured(slope=0.6)))
     unsure = replace(measured(), slope=0.97, slope_lower=0.9, slope_upper=1.04)
@@ -460,6 +482,9 @@ def test_the_card_is_quiet_and_fits_the_screen(browser: Browser, card, tmp_path:
             assert page.get_by_role("heading", name="Fairness").is_visible()
             assert page.get_by_role("img", name="Reliability").bounding_box()["width"] > 250
             page.get_by_text("Not for deciding about people.").wait_for()
+            for told in ("Difference", "not settled", "Outcomes"):
+                for seen in page.locator(".scroll", has_text=told).all():
+                    assert seen.evaluate("part => part.scrollWidth <= part.clientWidth"), told
         page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         page.close()
 

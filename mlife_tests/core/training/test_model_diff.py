@@ -128,6 +128,17 @@ def test_priors_of_rates_are_compared(left) -> None:
     assert (fact.section, fact.name, fact.left, fact.right) == ("method", "priors.job_click_rate.rate", 0.1, 0.3)
 
 
+def test_a_truth_value_has_no_difference_and_the_order_of_features_is_told(left) -> None:
+    spec = left.feature_spec
+    right = replace(
+        changed(left, is_funnel=not left.manifest.get("is_funnel", False)),
+        feature_spec=replace(spec, names=(*spec.names[1:], spec.names[0])),
+    )
+    found = diff_models(changed(left, is_funnel=bool(left.manifest.get("is_funnel", False))), right)
+    assert {fact.name: fact.change for fact in found.facts} == {"is_funnel": None}
+    assert "The order of the features differs." in found.sentences
+
+
 def test_importance_is_compared_by_share_and_the_largest_move_comes_first(left) -> None:
     """Left has 3 : 1, right 20 : 70 : 10; the unit of importance does not matter."""
     right = replace(
@@ -210,5 +221,5 @@ def test_facts_have_a_heading(name: str, value: Any, section: str) -> None:
 
 
 def test_values_are_written_for_people() -> None:
-    values = (None, True, False, 1234567, 0.123456789, "text")
-    assert [value_words(value) for value in values] == ["none", "yes", "no", "1,234,567", "0.123457", "text"]
+    values = (None, True, False, 1234567, 0.123456789, "text", "")
+    assert [value_words(value) for value in values] == ["none", "yes", "no", "1,234,567", "0.123457", "text", "none"]

@@ -20,7 +20,6 @@ from mlife_assets.core.training.off_policy.decisions import (
     LoggedDecisions,
     greedy_probabilities,
     logged_decisions,
-    mixed_probabilities,
 )
 from mlife_assets.core.training.off_policy.estimates import MINIMUM_REWARDED_USERS
 from mlife_assets.core.training.off_policy.weighting import Estimate, WeightedDecisions
@@ -200,6 +199,26 @@ def test_few_effective_users_are_refused() -> None:
     assert found.effective_sample_size == pytest.approx(np.sum(thin.decisions().target_probability > 0))
 
 
+def equal_weights(users: int, rewarded: int) -> LoggedDecisions:
+    """Return one decision each of users, all of weight 1: the effective sample is their number."""
+    ones = np.ones(users)
+    return LoggedDecisions(np.arange(users), ones, ones, (np.arange(users) < rewarded).astype(float))
+
+
+def test_the_smallest_evidence_that_suffices_is_what_the_policy_says() -> None:
+    assert estimate_value(equal_weights(200, 10), POLICY).effective_sample_size == 200
+    with pytest.raises(NotEnoughEvidenceError, match="effective sample 199 from 199 explored decisions, 200 needed"):
+        estimate_value(equal_weights(199, 10), POLICY)
+    with pytest.raises(NotEnoughEvidenceError, match="9 users with a reward among the 200 explored decisions"):
+        estimate_value(equal_weights(200, 9), POLICY)
+
+
+def test_the_variance_of_few_users_is_that_of_a_sample() -> None:
+    """Two influences of 1 and -1: the sum of squares is 2, times 2 / (2 - 1) is 4, and nothing is skewed."""
+    found = Estimate(0.0, np.array([1.0, -1.0])).interval(0.95)
+    assert (found.lower, found.upper) == pytest.approx((-2 * 1.959963984540054, 2 * 1.959963984540054))
+
+
 def test_few_rewards_are_refused() -> None:
     with pytest.raises(NotEnoughEvidenceError, match=f"users with a reward .* {MINIMUM_REWARDED_USERS} needed"):
         estimate_value(replace(TOY, truth=np.full(4, 0.0005)).decisions(), POLICY)
@@ -220,17 +239,10 @@ def test_what_was_never_on_offer_is_left_out_and_said() -> None:
         estimate_value(replace(FLOORED, target=np.array([0.0, 0.0, 0.0, 1.0])).decisions(), POLICY)
 
 
-def test_clipping_is_reported() -> None:
-    found = estimate_value(TOY.decisions(), POLICY, maximum_weight=2.3)
+def test_no_weight_is_cut_and_the_largest_is_told() -> None:
+    found = estimate_value(TOY.decisions(), POLICY)
     assert found.largest_weight == pytest.approx(2.4)
-    assert 0.3 < found.clipped_share < 0.45
-    assert "Weights were cut to 2.3" in found.sentences[-1]
-    plain = estimate_value(TOY.decisions(), POLICY)
-    assert plain.sentences[-1] == "No weight was cut; the largest is 2.4."
-    assert found.ips.estimate < plain.ips.estimate
-    assert (plain.maximum_weight, plain.clipped_share) == (None, 0.0)
-    with pytest.raises(InvalidInputError, match="maximum_weight is 0"):
-        estimate_value(TOY.decisions(), POLICY, maximum_weight=0)
+    assert found.sentences[-1] == "No weight was cut; the largest is 2.4."
 
 
 def test_a_log_that_lies_is_noticed() -> None:
@@ -246,13 +258,25 @@ def test_a_difference_is_paired() -> None:
     better, worse = replace(TOY, target=np.array([0.0, 1.0, 0.0, 0.0])), replace(TOY, target=np.eye(4)[0])
     found = estimate_difference(better.decisions(4), worse.decisions(4), POLICY)
     assert found.difference.lower < better.value - worse.value < found.difference.upper
-    assert found.difference.is_above_zero
+    assert found.difference.lower > 0
     assert found.difference.estimate == pytest.approx(found.first.value.estimate - found.second.value.estimate)
     assert found.sentences[0].startswith("The first policy earns +0.0")
     same = estimate_difference(better.decisions(4), better.decisions(4), POLICY).difference
     assert (same.estimate, same.lower, same.upper) == (0.0, 0.0, 0.0)
     with pytest.raises(InvalidInputError, match="reward of the two targets differ"):
         estimate_difference(better.decisions(4), replace(worse.decisions(4), reward=np.zeros(4000)), POLICY)
+
+
+def test_a_difference_warns_of_either_side() -> None:
+    """Half of what the second target likes went missing, and as large a share of the first's that it keeps its half."""
+    sides = [replace(TOY, target=np.eye(4)[job]).decisions() for job in (0, 1)]
+    kept = np.random.default_rng(2).random(len(sides[0])) < np.select(
+        [sides[0].target_probability > 0, sides[1].target_probability > 0], [0.75, 0.5], 1.0
+    )
+    found = estimate_difference(*(side.take(kept) for side in sides), POLICY)
+    assert (found.first.is_log_consistent, found.second.is_log_consistent) == (True, False)
+    (warning,) = [sentence for sentence in found.sentences if "does not follow the logged" in sentence]
+    assert warning.startswith("Second policy: The weights average 0.")
 
 
 def test_a_difference_without_predictions_is_self_normalised() -> None:
@@ -297,17 +321,6 @@ def test_greedy_targets_follow_scores_and_the_ties_of_the_draw() -> None:
         greedy_probabilities(*(column[:3] for column in rows[:3]), np.array([1.0, 2.0, np.nan]))
     with pytest.raises(InvalidInputError, match="differ in length"):
         greedy_probabilities(*rows[:3], scores)
-
-
-def test_a_mixed_target_explores_by_its_share() -> None:
-    mixed = mixed_probabilities(np.array([0.0, 1.0]), np.array([0.25, 0.75]), 0.2)
-    assert mixed == pytest.approx([0.05, 0.95])
-    with pytest.raises(InvalidInputError, match=r"share is 1\.5"):
-        mixed_probabilities(np.ones(1), np.ones(1), 1.5)
-
-
-def _drop_last(rows: dict[str, Any]) -> dict[str, Any]:
-    return {name: column[:-1] for name, column in rows.items()}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.stats import t as student
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.training.reliability import calibration
@@ -119,3 +120,16 @@ def test_what_cannot_be_calibrated_is_refused(
 def test_cluster_ids_must_fit_the_rows() -> None:
     with pytest.raises(InvalidInputError, match="1 cluster ids for 4 rows"):
         calibration(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 1, 0, 1]), cluster_ids=["a"])
+
+
+def test_few_clusters_widen_the_interval_and_two_are_refused() -> None:
+    probability, outcome = outcomes(7, 6_000)
+    places = np.arange(6_000)
+    result = calibration(probability, outcome, cluster_ids=places % 5)
+    design = sm.add_constant(np.log(probability / (1 - probability)))
+    groups = {"groups": places % 5, "use_correction": False}
+    fit = sm.Logit(outcome.astype(float), design).fit(disp=0, tol=1e-12, cov_type="cluster", cov_kwds=groups)
+    half = student.ppf(0.975, 4) * fit.bse[1] * np.sqrt(5 / 4)
+    assert (result.slope_upper - result.slope_lower) / 2 == pytest.approx(half, rel=1e-6)
+    with pytest.raises(NotEnoughEvidenceError, match="2 clusters, at least 3 needed"):
+        calibration(probability, outcome, cluster_ids=places % 2)

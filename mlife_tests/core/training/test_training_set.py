@@ -18,6 +18,7 @@ from mlife_assets.core.training.training_set import (
     TrainingSet,
     build_training_set,
     gate_days,
+    hash_examples,
     last_training_day,
     split_examples,
 )
@@ -223,3 +224,17 @@ def test_a_part_of_one_class_is_refused(value: bool, part: str) -> None:
 def test_a_history_that_is_all_gap_is_refused() -> None:
     with pytest.raises(NotEnoughEvidenceError, match="the fitting days until 2026-03-01 hold 0 positives in 0"):
         split(loans(days=8))
+
+
+@pytest.mark.parametrize("values", [[1.5, 2.5], ["a", "bc"], [True, False], [date(2026, 1, 1), date(2026, 1, 2)]])
+def test_the_hash_tells_where_a_value_is_missing_and_what_a_value_is(values: list[object]) -> None:
+    one, two = values
+    columns = [[one, two, None], [one, None, two], [None, one, two], [two, one, None], [one, two, two], [one, two]]
+    hashes = [hash_examples(pa.table({"x": pa.array(column)})) for column in columns]
+    assert len(set(hashes)) == len(columns)
+    assert hash_examples(pa.table({"y": pa.array(columns[0])})) not in hashes
+
+
+def test_the_hash_tells_texts_from_their_joins_and_empty_ones_from_missing() -> None:
+    columns = [["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None]]
+    assert len({hash_examples(pa.table({"x": pa.array(column)})) for column in columns}) == len(columns)

@@ -8,12 +8,13 @@ judged as a whole (`audit`).
 """
 
 from mlife_assets.core.training.fairness.audit import audit_fairness, fairness_condition
-from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.core.training.fairness.categories import ATTRIBUTE_WORDS, ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.core.training.fairness.measures import UserOutcomes, user_outcomes
 from mlife_assets.core.training.fairness.plots import plot_impact_ratios
 from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
 
 __all__ = [
+    "ATTRIBUTE_WORDS",
     "ETHNICITIES",
     "SEXES",
     "UNKNOWN",

@@ -18,12 +18,12 @@ import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.statistics import resampled_means
 from mlife_assets.core.training.fairness.categories import ATTRIBUTES, UNKNOWN, intersection
 from mlife_assets.core.training.fairness.measures import Array, UserOutcomes
 from mlife_assets.core.training.fairness.ratios import (
     RatioInterval,
     mean_ratio_interval,
-    resampled_means,
     share_ratio_interval,
 )
 from mlife_assets.core.training.fairness.results import (
@@ -199,4 +199,4 @@ def _named(found: list[tuple[ImpactTable, ImpactRow]]) -> str:
         for table, row in found[:NAMED_MAXIMUM]
     ]
     rest = len(found) - len(parts)
-    return ", ".join(parts) + (f" and {rest} more" if rest > 0 else "")
+    return "; ".join(parts) + (f" and {rest} more" if rest > 0 else "")

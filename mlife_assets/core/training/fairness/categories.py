@@ -26,6 +26,11 @@ ETHNICITIES = (
 )
 ATTRIBUTES = ("sex", "race_ethnicity", "sex_and_race_ethnicity")
 """What an audit is made by, in order; the last is the intersection."""
+ATTRIBUTE_WORDS = {
+    "sex": "sex",
+    "race_ethnicity": "race or ethnicity",
+    "sex_and_race_ethnicity": "sex and race or ethnicity",
+}
 
 Labels = npt.NDArray[Any]
 

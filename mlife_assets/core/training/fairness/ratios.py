@@ -22,7 +22,6 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 Array = npt.NDArray[np.float64]
 _LARGEST_LOG_RATIO = 30.0
 _BISECTIONS = 80
-_DRAWS_PER_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -91,31 +90,6 @@ def _score(ratio: float, x: int, n: int, x_reference: int, n_reference: int) -> 
     if variance <= 0:
         return 0.0 if difference == 0 else inf if difference > 0 else -inf
     return difference / sqrt(variance)
-
-
-def resampled_means(values: Array, resamples: int, seed: int) -> Array:
-    """Return the means of `resamples` bootstrap samples of n users, shape (resamples,).
-
-    Values are sorted before they are drawn, so the order of users changes nothing.
-
-    Raises:
-        NotEnoughEvidenceError: no value.
-        InvalidInputError: a value is not finite; names the row.
-    """
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if len(wrong):
-        raise InvalidInputError(f"value is {values[wrong[0]]} in row {int(wrong[0])}; pass finite numbers")
-    if len(values) == 0:
-        raise NotEnoughEvidenceError("0 users with a value, at least 1 needed for a mean")
-    ordered, count = np.sort(values), len(values)
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _DRAWS_PER_CHUNK // count)
-    for begin in range(0, resamples, step):
-        rows = min(step, resamples - begin)
-        drawn = generator.integers(0, count, size=(rows, count), dtype=np.int32)
-        means[begin : begin + rows] = ordered.take(drawn).sum(axis=1)
-    return means / count
 
 
 def mean_ratio_interval(

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.training.fairness.categories import UNKNOWN
+from mlife_assets.core.training.fairness.categories import ATTRIBUTE_WORDS, UNKNOWN
 
 REFERENCE, HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW = "reference", "at_least_minimum", "not_settled", "proven_low"
 TOO_SMALL, SUPPRESSED, NO_RATIO = "too_small", "suppressed", "no_ratio"
@@ -33,7 +33,8 @@ class ImpactRow:
         lower: lower bound of the ratio.
         upper: upper bound of the ratio.
         standing: `reference`, `at_least_minimum`, `not_settled`, `proven_low`, `too_small`, `suppressed`, or `no_ratio`
-            when there is no second group to compare with or the measure is zero for all.
+            when there is no second group to compare with, or the best rate is zero or so near to it that resamples of
+            the group hold nobody.
     """
 
     category: str
@@ -112,11 +113,11 @@ class FairnessAudit:
         lines = [f"{self.users:,} users were audited; a group's rate is compared with that of the best treated group."]
         if first is not None:
             unknown = {table.attribute: table.unknown_users for table in self.tables if table.measure == first.measure}
-            told = ", ".join(f"{count:,} by {name}" for name, count in unknown.items())
+            told = ", ".join(f"{count:,} by {ATTRIBUTE_WORDS.get(name, name)}" for name, count in unknown.items())
             lines.append(f"Users whose group is unknown are in no group: {told}.")
         small = {row.category for table in self.tables for row in table.rows if row.standing in {TOO_SMALL, SUPPRESSED}}
         if small:
-            lines.append(f"Too few people to judge in at least one measure: {', '.join(sorted(small))}.")
+            lines.append(f"Too few people to judge in at least one measure: {'; '.join(sorted(small))}.")
         lines.append(
             f"The bounds of all {len(self.compared)} ratios hold together: the chance that any ratio is wrongly called "
             f"below {self.minimum:g} is at most {self.family_alpha:g}, divided among all pairs of groups (Bonferroni)."

@@ -104,11 +104,6 @@ class PromotionDecision:
         """Return the comparison with "human", "champion" or "random"; None when it was not made."""
         return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
-    @property
-    def main_comparison(self) -> Comparison | None:
-        """The comparison that the event records: with the champion, else the human, else a random ranking."""
-        return self.against("champion") or self.against("human") or self.against("random")
-
 
 def is_better(comparison: Comparison, objective: str) -> Condition:
     """Return the condition that a comparison is won, with both values and the bounds of their difference."""

@@ -114,6 +114,11 @@ class ModelCard:
         return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
     @property
+    def is_ranking(self) -> bool:
+        """Whether users were resampled (MAP@k) and not days."""
+        return self.objective_name is not None and self.objective_name.startswith("MAP")
+
+    @property
     def positives(self) -> int | None:
         """Positive training examples; None when no training window counts them."""
         return next((window.positives for window in self.windows if window.name == "training"), None)

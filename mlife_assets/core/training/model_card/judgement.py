@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from mlife_assets.core.dashboard.markup import Markup, element, join
 from mlife_assets.core.dashboard.scales import MISSING, format_value
-from mlife_assets.core.training.fairness import ImpactRow, ImpactTable
+from mlife_assets.core.training.fairness import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.model_card.facts import ModelCard
+from mlife_assets.core.training.model_card.limits import cohort_words
 from mlife_assets.core.training.model_card.plots import differences_plot, ratio_strip, reliability_plot
 from mlife_assets.core.training.model_card.sections import folded, heading_cell, missing, says, section, table
 from mlife_assets.core.training.reliability import Calibration
@@ -61,11 +62,12 @@ def comparison_section(card: ModelCard) -> Markup:
         rows.insert(0, _not_given("human", "not given"))
     if card.against("champion") is None:
         rows.insert(1, _not_given("champion", "there was none"))
-    columns = ("Against", ">This model", ">Other", ">Difference", ">Must exceed")
-    unit = made[0].delta
-    words = (
-        f"On outcomes of: {card.cohort}. " if card.cohort else ""
-    ) + f"{unit.n:,} independent units, {100 * unit.level:g} % intervals by paired bootstrap."
+    columns = ("Against", ">This model", ">Other", ">Difference")
+    delta = made[0].delta
+    units = "users with positives" if card.is_ranking else "days, or blocks of days,"
+    words = f"{delta.n:,} {units} resampled in pairs, {100 * delta.level:g} % intervals."
+    if card.cohort:
+        words = f"On {cohort_words(card.cohort)}. {words}"
     drawing = differences_plot(made, [comparison.against for comparison in made])
     caption = element("p", "Difference with its interval; dashed: what its lower end must exceed.", class_="subtitle")
     return section(title, element("p", words, class_="subtitle"), table(columns, rows), drawing, caption)
@@ -79,14 +81,17 @@ def _comparison(comparison: Comparison) -> Markup:
         element("td", format_value(comparison.challenger_map, "score"), class_="num"),
         element("td", format_value(comparison.other_map, "score"), class_="num"),
         element(
-            "td", f"{delta.estimate:+.4f}", element("small", f"{delta.lower:+.4f} to {delta.upper:+.4f}"), class_="num"
+            "td",
+            f"{delta.estimate:+.4f}",
+            element("small", f"{delta.lower:+.4f} to {delta.upper:+.4f}"),
+            element("small", f"must exceed {comparison.margin:g}"),
+            class_="num",
         ),
-        element("td", f"{comparison.margin:g}", class_="num"),
     )
 
 
 def _not_given(against: str, words: str) -> Markup:
-    return element("tr", heading_cell(against), element("td", words, colspan="4", class_="missing"))
+    return element("tr", heading_cell(against), element("td", words, colspan="3", class_="missing"))
 
 
 def calibration_section(card: ModelCard) -> Markup:
@@ -151,7 +156,7 @@ def fairness_section(card: ModelCard) -> Markup:
 
 
 def _table_summary(one: ImpactTable) -> str:
-    name = one.attribute.replace("_", " ")
+    name = ATTRIBUTE_WORDS.get(one.attribute, one.attribute)
     compared = [row for row in one.rows if row.is_compared and row.ratio is not None]
     if not compared:
         return f"by {name}: nothing to compare"
@@ -161,20 +166,21 @@ def _table_summary(one: ImpactTable) -> str:
 
 def _impact_table(one: ImpactTable, minimum: float) -> Markup:
     rows = [_impact_row(row, minimum) for row in one.rows]
-    columns = ("Group", ">People", ">Rate", ">Ratio", ">Interval", "", "Standing")
+    columns = ("Group", ">Ratio", "", "Standing")
     unknown = f"{one.unknown_users:,} people whose group is unknown are in no row."
-    return join(table(columns, rows), element("p", unknown, class_="subtitle"))
+    return join(table(columns, rows, "data ratios"), element("p", unknown, class_="subtitle"))
 
 
 def _impact_row(row: ImpactRow, minimum: float) -> Markup:
-    interval = MISSING if row.lower is None or row.upper is None else f"{row.lower:.2f} to {row.upper:.2f}"
+    has_interval = row.lower is not None and row.upper is not None
+    interval = element("small", f"{row.lower:.2f} to {row.upper:.2f}") if has_interval else ""
+    people = ""
+    if row.users is not None:
+        people = f"{format_value(row.users, 'count')} people, rate {format_value(row.rate, 'share')}"
     return element(
         "tr",
-        heading_cell(row.category),
-        element("td", format_value(row.users, "count"), class_="num"),
-        element("td", format_value(row.rate, "share"), class_="num"),
-        element("td", MISSING if row.ratio is None else f"{row.ratio:.2f}", class_="num"),
-        element("td", interval, class_="num"),
+        heading_cell(row.category, people),
+        element("td", MISSING if row.ratio is None else f"{row.ratio:.2f}", interval, class_="num"),
         element("td", ratio_strip(row, minimum)),
         element("td", _chip(row.standing, STANDINGS.get(row.standing, row.standing))),
     )

@@ -13,11 +13,19 @@ from collections.abc import Callable, Iterator
 
 from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW
 from mlife_assets.core.training.model_card.facts import ModelCard
+from mlife_assets.core.training.panel.baseline import PANEL_PREFIX
 
 FEW_POSITIVES = 1_000
 """Fewer positives than an isotonic calibrator needs; rates of small groups are then guesses."""
 
 SHORT_TRAINING_DAYS = 365
+
+COHORT_WORDS = {"cohort": "all mature outcomes of the gate's days that no contender caused"}
+
+
+def cohort_words(cohort: str) -> str:
+    """Return where the outcomes of a comparison come from, in words that follow "on" or "of"."""
+    return COHORT_WORDS.get(cohort, f"outcomes of {cohort}")
 
 
 def derived_limits(card: ModelCard) -> tuple[str, ...]:
@@ -34,15 +42,17 @@ def _gate(card: ModelCard) -> Iterator[str]:
 
 def _human(card: ModelCard) -> Iterator[str]:
     human = card.against("human")
-    if human is not None and not human.model_version.startswith("mdl_"):
-        yield (f"The human side of the comparison is {human.model_version}; it stands for people as far as that does.")
+    if human is not None and human.model_version.startswith(PANEL_PREFIX):
+        yield f"Beating {human.model_version} is beating that panel's recruiters, on the users and days they ranked."
+    elif human is not None:
+        yield f"No person ranked: {human.model_version} stands in for people as a proxy."
     elif card.comparisons:
         yield "A human baseline was not given, so nothing is known about whether it beats people."
 
 
 def _cohort(card: ModelCard) -> Iterator[str]:
     if card.cohort:
-        yield f"The comparison speaks of its own outcomes only ({card.cohort}); others were not compared."
+        yield f"The comparison speaks of {cohort_words(card.cohort)}; no other outcomes were compared."
 
 
 def _season(card: ModelCard) -> Iterator[str]:

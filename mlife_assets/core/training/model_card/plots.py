@@ -73,7 +73,7 @@ def reliability_plot(calibration: Calibration) -> Markup:
 
 def differences_plot(comparisons: Sequence[Comparison], words: Sequence[str]) -> Markup:
     """Return the difference of each comparison with its interval, and the margin that its lower bound must exceed."""
-    width, left, right, row, foot = 460.0, 84.0, 16.0, 34.0, 26.0
+    width, left, right, row, foot = 460.0, 98.0, 16.0, 34.0, 26.0
     height = row * len(comparisons) + foot
     bounds = [value for c in comparisons for value in (c.delta.lower, c.delta.upper, c.delta.estimate, c.margin, 0.0)]
     axis = fit_axis(bounds, from_zero=True)

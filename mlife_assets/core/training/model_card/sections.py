@@ -75,7 +75,7 @@ def limits_section(card: ModelCard) -> Markup:
 def data_section(card: ModelCard) -> Markup:
     """Return windows, counts and attribution windows."""
     rows = [_window(window) for window in card.windows]
-    columns = ("Window", "Days", ">Examples", ">Outcomes")
+    columns = ("Window", ">Examples", ">Outcomes")
     windows = table(columns, rows) if rows else missing("No window was recorded.")
     return section("Data and windows", windows, name_values(card.data))
 
@@ -86,8 +86,7 @@ def _window(window: CardWindow) -> Markup:
         days += f" to {format_day(window.last, year=True)}"
     return element(
         "tr",
-        heading_cell(window.name, window.note),
-        element("td", days),
+        element("th", window.name, element("small", days), element("small", window.note), scope="row"),
         element("td", format_value(window.rows, "count"), class_="num"),
         element("td", format_value(window.positives, "count"), class_="num"),
     )
@@ -102,7 +101,7 @@ def features_section(card: ModelCard) -> Markup:
         rows = [
             element(
                 "tr",
-                element("th", name, scope="row"),
+                element("th", breakable(name), scope="row"),
                 element("td", f"{len(values):,}", class_="num"),
                 element("td", ", ".join(values)),
             )

@@ -49,7 +49,10 @@ details{margin-top:2px}summary{width:auto}details .scroll{max-height:none}
 details .data{font-size:13px}details .data td{white-space:normal}details .data .num{white-space:nowrap}
 summary{padding:4px 0}
 @media(max-width:640px){main{gap:18px}.card{padding:14px}.title h1{font-size:24px}
-.strip-plot{width:96px}.data th,.data td{padding-right:9px}.kpis{grid-template-columns:repeat(2,minmax(0,1fr))}}
+.figure .tick{font-size:15px}.figure .name{font-size:15px}.data th[scope=row]{min-width:0}
+.data thead th,.data thead .num,.data .num small{white-space:normal}.data thead th{vertical-align:bottom}
+.ratios tr>:nth-child(3){display:none}.ratios .num small{white-space:nowrap}.ratios .chip{white-space:normal}
+.data th,.data td{padding-right:9px}.kpis{grid-template-columns:repeat(2,minmax(0,1fr))}}
 @media print{details{display:block}details::details-content{content-visibility:visible;display:block}}
 """
 )

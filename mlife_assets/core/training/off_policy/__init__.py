@@ -4,7 +4,6 @@ from mlife_assets.core.training.off_policy.decisions import (
     LoggedDecisions,
     greedy_probabilities,
     logged_decisions,
-    mixed_probabilities,
 )
 from mlife_assets.core.training.off_policy.estimates import (
     OffPolicyDifference,
@@ -21,5 +20,4 @@ __all__ = [
     "estimate_value",
     "greedy_probabilities",
     "logged_decisions",
-    "mixed_probabilities",
 ]

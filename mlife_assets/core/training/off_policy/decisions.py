@@ -124,18 +124,6 @@ def greedy_probabilities(
     return chosen
 
 
-def mixed_probabilities(greedy: np.ndarray, exploration_propensity: np.ndarray, share: float) -> np.ndarray:
-    """Return the probabilities of a policy that explores with probability `share` and is greedy otherwise.
-
-    Raises:
-        InvalidInputError: `share` is outside [0, 1].
-    """
-    if not 0 <= share <= 1:
-        raise InvalidInputError(f"share is {share}; set it between 0 and 1")
-    mixed: np.ndarray = share * exploration_propensity + (1 - share) * greedy
-    return mixed
-
-
 def logged_decisions(
     *,
     user_ids: IdColumn,

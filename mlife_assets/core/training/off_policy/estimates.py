@@ -23,7 +23,10 @@ MINIMUM_REWARDED_USERS = 10
 """Below so many users with a reward that counts, no interval is trusted."""
 UNSUPPORTED_SHARE_MAXIMUM = 0.2
 """Above this share of choices out of the draw's reach, the rest says too little about the target."""
+LEVEL = 0.95
+"""Of the two-sided intervals."""
 CONSISTENCY_LEVEL = 0.999
+"""Of the interval of the mean weight: an alarm that is seldom false."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,7 @@ class OffPolicyValue:
         rewarded_users: users with a reward whose weight is not zero.
         effective_sample_size: Kish's, of the weights summed by user.
         unsupported_share: share of the target's choices that the draw never offers; the estimates are for the others.
-        largest_weight: before clipping.
-        maximum_weight: where weights were clipped; None when they were not.
-        clipped_share: of decisions with a clipped weight.
+        largest_weight: of a decision.
         sentences: the same for people.
     """
 
@@ -56,8 +57,6 @@ class OffPolicyValue:
     effective_sample_size: float
     unsupported_share: float
     largest_weight: float
-    maximum_weight: float | None
-    clipped_share: float
     sentences: tuple[str, ...] = ()
 
     @property
@@ -67,7 +66,7 @@ class OffPolicyValue:
 
     @property
     def is_log_consistent(self) -> bool:
-        """Whether the weights average 1, as they must when the logged probabilities are true and nothing is clipped."""
+        """Whether the weights average 1, as they must when the logged probabilities are true."""
         return self.mean_weight.lower <= 1.0 <= self.mean_weight.upper
 
 
@@ -87,10 +86,8 @@ class OffPolicyDifference:
     sentences: tuple[str, ...]
 
 
-def estimate_value(
-    decisions: LoggedDecisions, policy: PromotionPolicy, *, level: float = 0.95, maximum_weight: float | None = None
-) -> OffPolicyValue:
-    """Estimate the value of the target policy of `decisions`.
+def estimate_value(decisions: LoggedDecisions, policy: PromotionPolicy) -> OffPolicyValue:
+    """Estimate the value of the target policy of `decisions`, with 95 % intervals.
 
     Choices that the draw never offers are left out; the estimate is for the others, and says so. What is left out
     depends on candidates and scores only, never on what was sent or came of it.
@@ -98,25 +95,15 @@ def estimate_value(
     Args:
         decisions: mature outcomes of explored texts.
         policy: names the smallest effective sample.
-        level: of the two-sided intervals.
-        maximum_weight: larger weights are cut to it, which biases the estimate (IPS and SNIPS by what they lose, DR
-            towards the reward model); None cuts nothing, because the quality floor and the number of candidates bound
-            the weights already.
 
     Raises:
         NotEnoughEvidenceError: too small an effective sample, too few rewards, too little support; with the numbers.
-        InvalidInputError: `level` or `maximum_weight` makes no sense.
     """
-    return _value(WeightedDecisions.of(decisions, decisions.supported, maximum_weight), policy, level, maximum_weight)
+    return _value(WeightedDecisions.of(decisions, decisions.supported), policy)
 
 
 def estimate_difference(
-    first: LoggedDecisions,
-    second: LoggedDecisions,
-    policy: PromotionPolicy,
-    *,
-    level: float = 0.95,
-    maximum_weight: float | None = None,
+    first: LoggedDecisions, second: LoggedDecisions, policy: PromotionPolicy
 ) -> OffPolicyDifference:
     """Estimate what the target of `first` earns more than that of `second`; both hold the same decisions in order.
 
@@ -131,40 +118,40 @@ def estimate_difference(
         if not np.array_equal(getattr(first, name), getattr(second, name)):
             raise InvalidInputError(f"{name} of the two targets differ; build both from the same candidate rows")
     supported = np.where((first.supported == 1) & (second.supported == 1), 1.0, 0.0)
-    ours, theirs = (WeightedDecisions.of(one, supported, maximum_weight) for one in (first, second))
-    values = [_value(side, policy, level, maximum_weight) for side in (ours, theirs)]
+    ours, theirs = (WeightedDecisions.of(one, supported) for one in (first, second))
+    values = [_value(side, policy) for side in (ours, theirs)]
     robust = ours.doubly_robust(), theirs.doubly_robust()
     if robust[0] is not None and robust[1] is not None:
-        kind, difference = "doubly robust", (robust[0] - robust[1]).interval(level)
+        kind, difference = "doubly robust", (robust[0] - robust[1]).interval(LEVEL)
     else:
-        kind, difference = "self-normalised", (ours.snips() - theirs.snips()).interval(level)
+        kind, difference = "self-normalised", (ours.snips() - theirs.snips()).interval(LEVEL)
     text = (
         f"The first policy earns {difference.estimate:+.4f} rewards per text more than the second "
-        f"({difference.lower:+.4f} to {difference.upper:+.4f} at {level:.0%}, {kind}), on the same "
+        f"({difference.lower:+.4f} to {difference.upper:+.4f} at {LEVEL:.0%}, {kind}), on the same "
         f"{values[0].decisions:,} decisions of {values[0].users:,} users."
     )
-    told = (f"{name} policy: {one.sentences[0]}" for name, one in zip(("First", "Second"), values, strict=True))
-    return OffPolicyDifference(difference, values[0], values[1], (text, *told, *values[0].sentences[1:]))
+    told = (
+        f"{name} policy: {sentence}"
+        for name, one in zip(("First", "Second"), values, strict=True)
+        for sentence in one.sentences
+    )
+    return OffPolicyDifference(difference, values[0], values[1], (text, *told))
 
 
-def _value(
-    weighted: WeightedDecisions, policy: PromotionPolicy, level: float, maximum_weight: float | None
-) -> OffPolicyValue:
+def _value(weighted: WeightedDecisions, policy: PromotionPolicy) -> OffPolicyValue:
     _require_evidence(weighted, policy)
     robust = weighted.doubly_robust()
     value = OffPolicyValue(
-        ips=weighted.ips().interval(level),
-        snips=weighted.snips().interval(level),
-        doubly_robust=None if robust is None else robust.interval(level),
+        ips=weighted.ips().interval(LEVEL),
+        snips=weighted.snips().interval(LEVEL),
+        doubly_robust=None if robust is None else robust.interval(LEVEL),
         mean_weight=weighted.mean_weight().interval(CONSISTENCY_LEVEL),
         decisions=len(weighted.rows),
         users=len(weighted.by_user(weighted.weights)),
         rewarded_users=weighted.rewarded_users,
         effective_sample_size=weighted.effective_sample_size,
         unsupported_share=weighted.unsupported_share,
-        largest_weight=weighted.largest_weight,
-        maximum_weight=maximum_weight,
-        clipped_share=weighted.clipped_share,
+        largest_weight=float(weighted.weights.max()),
     )
     return replace(value, sentences=_sentences(value))
 
@@ -202,12 +189,6 @@ def _sentences(value: OffPolicyValue) -> tuple[str, ...]:
             f"{value.unsupported_share:.1%} of the choices are left out, because the draw never offers them. The "
             "estimate is for the others."
         )
-    if value.maximum_weight is not None:
-        sentences.append(
-            f"Weights were cut to {value.maximum_weight:g} in {value.clipped_share:.1%} of decisions (the largest was "
-            f"{value.largest_weight:.1f}), which biases the estimate."
-        )
-        return tuple(sentences)
     sentences.append(f"No weight was cut; the largest is {value.largest_weight:.1f}.")
     if not value.is_log_consistent:
         sentences.append(

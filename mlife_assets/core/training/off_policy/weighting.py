@@ -69,12 +69,10 @@ class WeightedDecisions:
 
     Attributes:
         rows: the decisions.
-        weights: target over logged probability, clipped if asked for, float64 (n,).
+        weights: target over logged probability, float64 (n,).
         supported: probability that the target gives to candidates on offer, in (0, 1], float64 (n,).
         user: code of the user, int64 (n,).
         unsupported_share: of the target's choices over all decisions, those left out included.
-        largest_weight: before clipping.
-        clipped_share: of the n decisions.
     """
 
     rows: LoggedDecisions
@@ -82,21 +80,16 @@ class WeightedDecisions:
     supported: np.ndarray
     user: np.ndarray
     unsupported_share: float
-    largest_weight: float
-    clipped_share: float
 
     @classmethod
-    def of(
-        cls, decisions: LoggedDecisions, supported: np.ndarray, maximum_weight: float | None = None
-    ) -> WeightedDecisions:
+    def of(cls, decisions: LoggedDecisions, supported: np.ndarray) -> WeightedDecisions:
         """Weigh `decisions`; rows where `supported` is 0 are left out.
 
+        No weight is cut, which would bias the estimate: the quality floor and the number of candidates bound them.
+
         Raises:
-            InvalidInputError: `maximum_weight` is not above 0.
             NotEnoughEvidenceError: nothing is left.
         """
-        if maximum_weight is not None and not maximum_weight > 0:
-            raise InvalidInputError(f"maximum_weight is {maximum_weight}; set it above 0, or None to cut nothing")
         kept = np.flatnonzero(supported > 0)
         if not len(kept):
             raise NotEnoughEvidenceError(f"0 of {len(decisions):,} decisions offer what the target would choose")
@@ -105,12 +98,8 @@ class WeightedDecisions:
         order = np.lexsort((*(column[kept] for column in columns if column is not None), user))
         rows = decisions.take(kept[order])
         weights = rows.target_probability / rows.logged_probability
-        largest, clipped = float(weights.max()), 0.0
-        if maximum_weight is not None:
-            clipped = float(np.mean(weights > maximum_weight))
-            weights = np.minimum(weights, maximum_weight)
         missing = 1.0 - float(np.sum(supported[kept])) / len(supported)
-        return cls(rows, weights, supported[kept[order]], user[order], missing, largest, clipped)
+        return cls(rows, weights, supported[kept[order]], user[order], missing)
 
     def by_user(self, values: np.ndarray) -> np.ndarray:
         """Return sums over each user's decisions, float64 of shape (users,)."""

@@ -43,6 +43,16 @@ def test_pictures_are_small_and_the_same_bytes_again(
         assert draw() == picture
 
 
+def test_a_feature_that_is_missing_or_the_same_everywhere_has_no_colour_of_its_own(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Its points are drawn in the middle of the scale, and nothing is divided by a spread of zero."""
+    matrix, names = rows[0].copy(), artifact.feature_spec.model_names
+    first, second = (names.index(name) for name in list(global_importance(rows[1], names))[:2])
+    matrix[:, first], matrix[:, second] = np.nan, 3.0
+    assert plot_beeswarm(rows[1], matrix, names).startswith(PNG)
+
+
 def test_drawing_touches_no_open_figure_and_no_global_generator(
     artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import orjson
@@ -111,6 +112,14 @@ def test_alpha_is_divided_among_all_ordered_pairs_of_all_tables() -> None:
     assert any("at most 0.025" in note and "Bonferroni" in note for note in audit.notes)
 
 
+def test_notes_name_attributes_in_words_and_keep_categories_apart() -> None:
+    found, sex, ethnicity = world()
+    ethnicity[200:215], ethnicity[300:315] = "Asian", "Two or More Races"
+    notes = " ".join(audit_fairness("m", found, sex, ethnicity, POLICY).notes)
+    assert "60 by sex, 120 by race or ethnicity, 150 by sex and race or ethnicity." in notes
+    assert "; Female, Asian; Female, Two or More Races; " in notes
+
+
 def test_equal_treatment_is_accepted_and_unequal_treatment_refused() -> None:
     fair = fairness_condition(audit_fairness("m", *world(), POLICY), "m")
     assert fair.is_met
@@ -139,6 +148,31 @@ def test_a_ratio_below_the_minimum_whose_interval_straddles_it_is_not_settled() 
     assert condition.is_met
     assert "not settled" in condition.sentence
     assert f"{row.ratio:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in condition.sentence
+
+
+def test_a_ratio_above_the_minimum_is_not_proven_before_its_lower_bound_is() -> None:
+    sex = labels(["Female"] * 200 + ["Male"] * 200)
+    selected = np.isin(np.arange(400), [*range(76), *range(200, 280)])
+    row = row_of(
+        audit_fairness("m", outcomes(selected), sex, labels([UNKNOWN] * 400), POLICY), "selection", "sex", "Female"
+    )
+    assert row.ratio == pytest.approx(0.95)
+    assert row.lower is not None
+    assert row.lower < 0.8
+    assert row.standing == "not_settled"
+
+
+def test_groups_are_resampled_independently() -> None:
+    """Two groups of the same exposures: the same draws for both would make their ratio certain."""
+    exposure = np.tile(np.random.default_rng(4).random(300), 2)
+    sex = labels(["Female"] * 300 + ["Male"] * 300)
+    found = outcomes(np.arange(600) % 2 == 0, exposure)
+    table = table_of(audit_fairness("m", found, sex, labels([UNKNOWN] * 600), POLICY), "exposure", "sex")
+    (row,) = [one for one in table.rows if one.is_compared]
+    assert row.ratio == pytest.approx(1.0)
+    assert row.lower is not None
+    error = np.sqrt(2 / 300) * exposure.std() / exposure.mean()
+    assert (1 - row.lower) / NormalDist().inv_cdf(1 - table.alpha) == pytest.approx(error, rel=0.15)
 
 
 def test_enough_people_settle_it() -> None:
@@ -170,6 +204,13 @@ def test_small_groups_are_neither_judged_nor_shown() -> None:
     assert tiny == ImpactRow("Asian", None, None, None, None, None, None, "suppressed")
     assert (small.users, small.ratio, small.standing) == (29, None, "too_small")
     assert any("Too few people" in note and "Asian" in note for note in audit.notes)
+
+
+@pytest.mark.parametrize(("people", "standing"), [(29, "too_small"), (30, "reference")])
+def test_nobody_is_judged_with_fewer_than_thirty_people_however_small_the_sample(people: int, standing: str) -> None:
+    sex = labels(["Female"] * people + ["Male"] * (200 - people))
+    audit = audit_fairness("m", outcomes(np.arange(200) < 60), sex, labels([UNKNOWN] * 200), POLICY)
+    assert row_of(audit, "selection", "sex", "Female").standing == standing
 
 
 def test_a_small_group_may_not_be_the_reference() -> None:

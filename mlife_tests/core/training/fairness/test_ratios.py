@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.training.fairness.ratios import mean_ratio_interval, resampled_means, share_ratio_interval
+from mlife_assets.core.statistics import resampled_means
+from mlife_assets.core.training.fairness.ratios import mean_ratio_interval, share_ratio_interval
 
 
 @pytest.mark.parametrize("alpha", [0.025, 1e-3, 3e-5])
@@ -78,22 +79,6 @@ def test_impossible_counts_are_refused(counts: tuple[int, int, int, int], error:
 def test_an_impossible_error_is_refused(alpha: float) -> None:
     with pytest.raises(InvalidInputError, match="alpha"):
         share_ratio_interval(1, 2, 1, 2, alpha)
-
-
-def test_resampled_means_have_the_error_of_a_mean_and_ignore_order() -> None:
-    values = np.random.default_rng(1).beta(2, 3, 900)
-    means = resampled_means(values, 4_000, seed=5)
-    assert means.mean() == pytest.approx(values.mean(), abs=2e-3)
-    assert means.std() == pytest.approx(values.std() / 30, rel=0.05)
-    assert np.array_equal(means, resampled_means(values[::-1], 4_000, seed=5))
-    assert not np.array_equal(means, resampled_means(values, 4_000, seed=6))
-
-
-def test_resampling_refuses_what_has_no_mean() -> None:
-    with pytest.raises(NotEnoughEvidenceError, match="0 users"):
-        resampled_means(np.zeros(0), 10, 1)
-    with pytest.raises(InvalidInputError, match="row 1"):
-        resampled_means(np.array([1.0, np.nan]), 10, 1)
 
 
 def test_the_interval_of_means_agrees_with_the_delta_method() -> None:

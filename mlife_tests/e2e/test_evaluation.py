@@ -1,0 +1,219 @@
+"""The gate's asset in a lived world: panels of recruiters, planted faults, the card and the explanation beside it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from mlife_assets.core.errors import GateClosedError, IntegrityError
+from mlife_assets.core.inference.recruiter_rule import RULE_NAME
+from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.panel import panel_name
+from mlife_assets.core.training.panel.ballots import PANEL_COLUMNS
+from mlife_assets.core.training.training_set import gate_days
+from mlife_assets.core.windows import day_start
+from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import CHALLENGER_REPORT, cohort_days
+from mlife_assets.defs.evaluation import PROMOTION_REPORT
+
+OTHERS, FEW = 40, 6
+
+
+def filled(as_of: date, jobs_of: dict[str, list[str]], seed: int) -> bytes:
+    """Return the file of two recruiters who rank all candidates of some users, one of them at random."""
+    rng = np.random.default_rng(seed)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(PANEL_COLUMNS)
+    for user, jobs in jobs_of.items():
+        for recruiter, ranked in (("ann", sorted(jobs)), ("bob", rng.permutation(sorted(jobs)).tolist())):
+            writer.writerows([as_of, recruiter, user, job, rank] for rank, job in enumerate(ranked, 1))
+    return text.getvalue().encode()
+
+
+def evaluated(home: Any, day: date) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the asset; return its metadata and its report."""
+    result = home.run_assets(day, keys.EVALUATION)
+    (made,) = result.asset_materializations_for_node("model__evaluation")
+    return dict(made.metadata), home.platform.tables.read_report(PROMOTION_REPORT, day)
+
+
+def human_side(report: dict[str, Any]) -> str:
+    (version,) = {one["model_version"] for one in report["comparisons"] if one["against"] == "human"}
+    return version
+
+
+@dataclass(frozen=True)
+class Panelled:
+    """A home whose gate days were ranked by recruiters: the first for a few users only, then the last for many."""
+
+    home: Any
+    day: date
+    cohorts: list[Any]
+    jobs_of: dict[date, dict[str, list[str]]]
+    too_few: tuple[dict[str, Any], dict[str, Any]]
+    enough: tuple[dict[str, Any], dict[str, Any]]
+
+
+def record(home: Any, jobs_of: dict[date, dict[str, list[str]]], cohorts: list[Any], seed: int) -> None:
+    """Record one panel per gate day, at noon of that day."""
+    candidates = {cohort.as_of_date: cohort.pairs for cohort in cohorts}
+    for as_of, jobs in sorted(jobs_of.items()):
+        home.platform.panels.record(
+            filled(as_of, jobs, seed),
+            as_of=as_of,
+            candidates=lambda _, as_of=as_of: candidates[as_of],
+            actor="ann",
+            now=day_start(as_of) + timedelta(hours=12),
+        )
+
+
+@pytest.fixture(scope="module")
+def panelled(lived, lived_world, tmp_path_factory) -> Panelled:
+    home = lived.home.copy_to(tmp_path_factory.mktemp("panelled") / "home")
+    day, policies = home.day(lived_world.RETRAIN_DAY), lived_world.POLICIES
+    cohorts = cohort_days(home.platform, gate_days(day, policies.label, policies.promotion))
+    jobs_of: dict[date, dict[str, list[str]]] = {}
+    for cohort in cohorts:
+        users, jobs = cohort.pairs["user_id"].to_pylist(), cohort.pairs["job_id"].to_pylist()
+        applied = {user for user, is_relevant in zip(users, cohort.is_relevant, strict=True) if is_relevant}
+        chosen = sorted(applied) + [user for user in sorted(set(users)) if user not in applied][:OTHERS]
+        ranked: dict[str, list[str]] = {user: [] for user in chosen}
+        for user, job in zip(users, jobs, strict=True):
+            if user in ranked:
+                ranked[user].append(job)
+        jobs_of[cohort.as_of_date] = ranked
+    first, last = (cohort.as_of_date for cohort in cohorts)
+    jobs_of[first] = dict(list(jobs_of[first].items())[:FEW])
+    record(home, {first: jobs_of[first]}, cohorts, seed=1)
+    too_few = evaluated(home, day)
+    record(home, {last: jobs_of[last]}, cohorts, seed=2)
+    return Panelled(home, day, cohorts, jobs_of, too_few, evaluated(home, day))
+
+
+def test_a_recorded_panel_is_the_human_side_on_its_own_users(panelled) -> None:
+    metadata, report = panelled.enough
+    panels = panelled.home.platform.panels.panels_of(list(panelled.jobs_of))
+    name = panel_name(panels)
+    assert name.startswith("panel:")
+    assert human_side(report) == name
+    ranked = sum(len(jobs) for by_user in panelled.jobs_of.values() for jobs in by_user.values())
+    assert metadata["dagster/row_count"].value == ranked
+    assert ranked < sum(cohort.pairs.num_rows for cohort in panelled.cohorts)
+    assert report["users"] == len({user for by_user in panelled.jobs_of.values() for user in by_user})
+    sentence = metadata["human_baseline"].value
+    assert sentence.startswith(f"{name}: 2 recruiters ranked ")
+    assert "before their outcomes" in sentence
+    assert metadata["agreement_of_recruiters"].value.startswith("2 recruiters ranked for ")
+    assert "Kendall's W" in metadata["agreement_of_recruiters"].value
+
+
+def test_a_panel_of_too_few_users_leaves_the_rule_as_a_named_proxy(panelled) -> None:
+    metadata, report = panelled.too_few
+    assert human_side(report) == RULE_NAME == "recruiter_rule_v1"
+    sentence = metadata["human_baseline"].value
+    assert sentence.startswith("panel:")
+    assert sentence.endswith(f"{RULE_NAME} stands in as a proxy.")
+    assert f"ranked for {FEW} users with positives, 30 needed" in sentence
+    assert metadata["dagster/row_count"].value == sum(cohort.pairs.num_rows for cohort in panelled.cohorts)
+    assert metadata["agreement_of_recruiters"].value == "A rule stands in for people, so there is nothing to agree on."
+
+
+def test_a_panel_after_the_ranked_day_is_refused(panelled) -> None:
+    as_of = panelled.cohorts[0].as_of_date
+    with pytest.raises(GateClosedError, match="must be recorded before"):
+        panelled.home.platform.panels.record(
+            filled(as_of, panelled.jobs_of[as_of], seed=3),
+            as_of=as_of,
+            candidates=lambda _: panelled.cohorts[0].pairs,
+            actor="ann",
+            now=day_start(as_of) + timedelta(days=1),
+        )
+
+
+def test_a_challenger_that_was_tampered_with_is_refused(panelled, lived_world) -> None:
+    home = lived_world.open_home(panelled.home.folder)
+    version = home.platform.tables.read_report(CHALLENGER_REPORT, panelled.day)["model_version"]
+    path: Path = home.settings.lake_folder / "models" / version / "stage_1.model.txt"
+    original = path.read_bytes()
+    path.write_bytes(original.replace(b"leaf_value=", b"leaf_value=9", 1))
+    try:
+        result = home.run_assets(panelled.day, keys.EVALUATION, raise_on_error=False)
+    finally:
+        path.write_bytes(original)
+    assert not result.success
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    error = failure.event_specific_data.error.cause
+    assert error.cls_name == IntegrityError.__name__
+    assert f"the artifact stored as {version} hashes to" in error.message
+    assert "a file was changed" in error.message
+
+
+def test_a_champion_is_never_compared_with_itself(panelled, lived_world) -> None:
+    """Someone names the champion as the challenger of a later day."""
+    home = lived_world.open_home(panelled.home.folder)
+    day = home.day(lived_world.DAYS)
+    champion = home.platform.champion_version(day)
+    home.platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": champion})
+    metadata, report = evaluated(home, day)
+    assert metadata["outcome"].value == "refused"
+    assert report["comparisons"] == []
+    (condition,) = (Condition(**one) for one in report["conditions"] if one["name"] == "is_another_model")
+    assert not condition.is_met
+    assert "a model is never compared with itself" in condition.sentence
+    assert "a model is never compared with itself" in metadata["sentences"].value
+
+
+def test_a_verdict_on_another_model_promotes_nobody(panelled, lived_world) -> None:
+    """A challenger was fitted after the gate had judged: the verdict is not about it."""
+    home = lived_world.open_home(panelled.home.folder)
+    day, tables = home.day(1), home.platform.tables
+    verdict = tables.read_report(PROMOTION_REPORT, panelled.day)
+    tables.write_report(PROMOTION_REPORT, day, {**verdict, "outcome": "promoted"})
+    tables.write_report(CHALLENGER_REPORT, day, {"model_version": home.platform.registry.champion()})
+    history = home.platform.registry.history()
+    result = home.run_assets(day, keys.CHAMPION_MODEL, raise_on_error=False)
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    assert (
+        "materialize fairness_audit and evaluation of that day again" in failure.event_specific_data.error.cause.message
+    )
+    assert home.platform.registry.history() == history
+    assert home.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
+
+
+@pytest.fixture(scope="module")
+def shown(lived) -> dict[dg.AssetKey, dict[str, Any]]:
+    """Return the newest metadata of the assets that are looked at when a model is judged."""
+    with lived.home.instance() as instance:
+        return {
+            key: dict(instance.get_latest_materialization_event(key).asset_materialization.metadata)
+            for key in (keys.EVALUATION, keys.EXPLANATION)
+        }
+
+
+def test_an_explanation_is_the_score_taken_apart(lived, shown) -> None:
+    explanation = shown[keys.EXPLANATION]
+    assert 0 <= explanation["largest_gap_to_raw_score"].value < 1e-9
+    scorer = lived.home.platform.scorer(explanation["model_version"].value)
+    plots = [name.removeprefix("dependence_on_") for name in explanation if name.startswith("dependence_on_")]
+    assert len(plots) == 4
+    assert set(plots) <= set(scorer.model_names)
+    for name in plots:
+        assert "data:image/png;base64,iVBOR" in explanation[f"dependence_on_{name}"].value
+
+
+def test_the_card_lies_where_the_evaluation_says(lived, shown) -> None:
+    evaluation = shown[keys.EVALUATION]
+    path = Path(evaluation["card"].path)
+    assert path.is_relative_to(lived.home.settings.lake_folder)
+    page = path.read_text(encoding="utf-8")
+    assert evaluation["model_version"].value in page
+    assert evaluation["human_baseline"].value.endswith(f"{RULE_NAME} stands in as a proxy.")

@@ -1,0 +1,277 @@
+"""The off-policy estimate in a lived world: silent without evidence, and with it what arithmetic on the raw log gives.
+
+The evidence: on three lived days many more people explore, in a copy. Their candidates are logged as the platform logs
+them, their texts are drawn by the logged probabilities, and half of those to whom the best job was drawn apply. Rows of
+the mart are written beside, as dbt would a week later.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id, message_id
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.defs import keys
+from mlife_assets.defs.contenders import CHALLENGER_REPORT
+from mlife_assets.defs.off_policy import REPORT, off_policy_report
+from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
+
+EXPLORING, SUFFICIENT = 400, 30
+SOUND_DAYS = (1, 2, 4)
+MATURE_AFTER = 8
+
+
+@dataclass(frozen=True)
+class Explored:
+    """A home with evidence, and the same home under a policy that asks for more."""
+
+    home: Any
+    demanding: Any
+    judged: date
+    challenger: str
+    champion: str
+
+
+@pytest.fixture(scope="module")
+def explored(lived, lived_world, tmp_path_factory) -> Explored:
+    folder = tmp_path_factory.mktemp("explored") / "home"
+    promotion = replace(lived_world.POLICIES.promotion, off_policy_minimum_effective_sample=SUFFICIENT)
+    home = lived.home.copy_to(folder, replace(lived_world.POLICIES, promotion=promotion))
+    tables, registry = home.platform.tables, home.platform.registry
+    days = [home.day(number) for number in SOUND_DAYS]
+    rng = np.random.default_rng(5)
+    write_mart(home, [row for day in days for row in explore(home, day, rng)])
+    challenger = tables.read_report(CHALLENGER_REPORT, home.day(lived_world.RETRAIN_DAY))["model_version"]
+    judged = add_days(days[-1], MATURE_AFTER)
+    for day in (add_days(judged, -1), judged):
+        tables.write_report(CHALLENGER_REPORT, day, {"model_version": challenger})
+    return Explored(home, lived_world.open_home(folder), judged, challenger, registry.champion())
+
+
+def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Let people explore who were not texted that day: log candidates, plan and deliver a drawn job, some apply."""
+    platform, now = home.platform, home.platform.sending_time(day)
+    scores = platform.tables.read(SCORES_TABLE, day)
+    texted = set(platform.tables.read("message_plan", day)["user_id"].to_pylist())
+    free = [user for user in sorted(set(scores["user_id"].to_pylist())) if user not in texted]
+    users = pa.array(rng.choice(free, EXPLORING, replace=False).tolist(), pa.string())
+    candidates = scores.filter(pc.is_in(scores["user_id"], value_set=users))
+    sets = defaultdict(list)
+    for row in candidates.select(["user_id", "job_id", "prediction_id", "rank", "exploration_propensity"]).to_pylist():
+        sets[row["user_id"]].append(row)
+    planned, delivered, applied, mart = [], [], [], []
+    for user, rows in sorted(sets.items()):
+        chances = np.array([row["exploration_propensity"] for row in rows])
+        sent = rows[rng.choice(len(rows), p=chances / chances.sum())]
+        key = message_id(user, "explored", day)
+        is_applied = bool(rng.random() < (0.5 if sent["rank"] == 1 else 0.1))
+        pair = {"user_id": user, "job_id": sent["job_id"]}
+        planned.append(
+            {
+                "message_id": key,
+                **pair,
+                "campaign": "explored",
+                "as_of_date": day,
+                "prediction_id": sent["prediction_id"],
+                "slice": "explore",
+                "propensity": 0.1,
+                "plan_id": "pln",
+                "cohort": "active",
+                "body": "hi",
+                "segments": 1,
+                "policy_version": "pol",
+            }
+        )
+        delivered.append(
+            {"message_id": key, "user_id": user, "status": "delivered", "provider_message_id": None, "detail": None}
+        )
+        if is_applied:
+            applied.append({**pair, "source": "message", "exposure_id": key})
+        mart.append({"exposure_id": key, **pair, "exposure_date": day, "is_applied": is_applied})
+    log_predictions(platform, day, candidates, pa.chunked_array([[row["prediction_id"] for row in planned]]), now)
+    for event_type, rows, at in (
+        ("message_planned", planned, now),
+        ("message_status", delivered, now),
+        ("apply", applied, now + timedelta(days=1)),
+    ):
+        full = [
+            {"event_id": event_id(event_type, day, place), "occurred_at": at, "observed_at": at, **row}
+            for place, row in enumerate(rows)
+        ]
+        table = pa.Table.from_pylist(full, schema=EVENT_TYPES[event_type].schema)
+        platform.event_log.append(event_type, table, writer="test")
+    return mart
+
+
+def write_mart(home: Any, rows: list[dict[str, Any]]) -> None:
+    """Add explored texts to `labelled_examples`; the columns that nobody here reads are those of any other row."""
+    added = pa.Table.from_pylist(rows)
+    with duckdb.connect(str(home.settings.warehouse_path)) as connection:
+        connection.register("added", added)
+        connection.execute(
+            "insert into marts.labelled_examples select any_row.* replace (added.exposure_id as exposure_id, "
+            "added.user_id as user_id, added.job_id as job_id, added.exposure_date as exposure_date, "
+            f"added.exposure_date + {MATURE_AFTER} as label_mature_date, added.is_applied as is_applied, "
+            "'explore' as slice, 'message' as exposure_kind) "
+            "from added, (select * from marts.labelled_examples limit 1) as any_row"
+        )
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What the raw log says of one policy."""
+
+    decisions: int
+    ips: float
+    snips: float
+    doubly_robust: float
+    effective_sample_size: float
+
+
+@dataclass(frozen=True)
+class RawLog:
+    """What the files of the log say: explored texts, who applied, candidates by (user, day)."""
+
+    texts: list[dict[str, Any]]
+    applies: set[str]
+    sets: dict[tuple[str, date], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def raw_log(explored, rows_of) -> RawLog:
+    lake = explored.home.settings.lake_folder
+    texts = [row for row in rows_of(lake, "message_planned") if row["campaign"] == "explored"]
+    users = {text["user_id"] for text in texts}
+    sets = defaultdict(list)
+    for row in rows_of(lake, "prediction"):
+        if row["user_id"] in users:
+            sets[row["user_id"], row["as_of_date"]].append(row)
+    return RawLog(texts, {row["exposure_id"] for row in rows_of(lake, "apply")}, sets)
+
+
+def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: date, last: date) -> ByHand:
+    """Estimate one decision at a time."""
+    scorers = [home.platform.scorer(one) for one in (version, reward_version)]
+    assert len({one.feature_spec.vocabularies for one in scorers}) == 1, "codes mean the same"
+    texts = [text for text in log.texts if first <= text["as_of_date"] <= last]
+    sets = [log.sets[text["user_id"], text["as_of_date"]] for text in texts]
+    matrix = np.array([row["features"] for rows in sets for row in rows], dtype=np.float64)
+    ends = np.cumsum([len(rows) for rows in sets])[:-1]
+    raws = np.split(scorers[0].score(matrix).raw, ends)
+    rewards = np.split(scorers[1].score(matrix).probability, ends)
+    weighted, weights, users = [], [], defaultdict(float)
+    robust = []
+    for text, rows, raw, expected in zip(texts, sets, raws, rewards, strict=True):
+        assert (raw == raw.max()).sum() == 1, "no tie, so no rule for ties is needed"
+        best = int(raw.argmax())
+        if rows[best]["exploration_propensity"] == 0:
+            continue
+        sent = next(place for place, row in enumerate(rows) if row["prediction_id"] == text["prediction_id"])
+        weight = 1 / rows[sent]["exploration_propensity"] if sent == best else 0.0
+        reward = float(text["message_id"] in log.applies)
+        weights.append(weight)
+        weighted.append(weight * reward)
+        robust.append(expected[best] + weight * (reward - expected[sent]))
+        users[text["user_id"]] += weight
+    by_user = np.array(list(users.values()))
+    return ByHand(
+        len(texts),
+        sum(weighted) / len(weights),
+        sum(weighted) / sum(weights),
+        sum(robust) / len(weights),
+        by_user.sum() ** 2 / (by_user**2).sum(),
+    )
+
+
+@pytest.fixture(scope="module")
+def report(explored) -> dict[str, Any]:
+    """Return what the asset wrote for the day on which all three days are mature."""
+    result = explored.home.run_assets(explored.judged, keys.OFF_POLICY_ESTIMATE)
+    (made,) = result.asset_materializations_for_node("model__off_policy_estimate")
+    written = explored.home.platform.tables.read_report(REPORT, explored.judged)
+    assert [row.data["policy"] for row in made.metadata["values"].records] == ["champion", "challenger"]
+    assert made.metadata["dagster/row_count"].value == written["decisions"]
+    return written
+
+
+def test_the_lived_days_have_no_evidence_and_no_number_is_invented(lived, lived_world) -> None:
+    tables = lived.home.platform.tables
+    first, retrained = tables.report_days(REPORT)
+    told = [tables.read_report(REPORT, day) for day in (first, retrained)]
+    assert [one["values"] for one in told] == [[], []]
+    assert told[0]["sentences"] == ["No model serves yet, so no text was explored by one."]
+    assert told[1]["sentences"] == [
+        f"Nothing to estimate from yet: texts since {lived.home.day(1)} trained neither model, and labels are mature "
+        f"until {add_days(lived.home.day(lived_world.RETRAIN_DAY), -MATURE_AFTER)}."
+    ]
+
+
+def test_too_few_decisions_are_told_with_their_number_and_give_no_value(explored) -> None:
+    """The same log under the policy's own minimum."""
+    told = off_policy_report(explored.demanding.platform, explored.judged)
+    assert told["decisions"] == len(SOUND_DAYS) * EXPLORING
+    assert told["values"] == []
+    assert len(told["sentences"]) == 3
+    for sentence, name in zip(told["sentences"], ("champion", "challenger", "difference"), strict=True):
+        assert sentence.startswith(f"The {name} cannot be estimated: ")
+        assert "200 needed; wait for more mature explored texts." in sentence
+
+
+def test_the_values_are_those_of_a_count_by_hand(explored, report, raw_log) -> None:
+    first, last = explored.home.day(1), explored.home.day(SOUND_DAYS[-1])
+    assert (report["first_day"], report["last_day"]) == (first.isoformat(), last.isoformat())
+    assert explored.champion != explored.challenger
+    for value, version in zip(report["values"], (explored.champion, explored.challenger), strict=True):
+        hand = by_hand(explored.home, raw_log, version, explored.champion, first, last)
+        assert report["decisions"] == hand.decisions == len(SOUND_DAYS) * EXPLORING
+        assert value["ips"]["estimate"] == pytest.approx(hand.ips, rel=1e-12)
+        assert value["snips"]["estimate"] == pytest.approx(hand.snips, rel=1e-12)
+        assert value["doubly_robust"]["estimate"] == pytest.approx(hand.doubly_robust, rel=1e-12)
+        assert value["effective_sample_size"] == pytest.approx(hand.effective_sample_size, rel=1e-12)
+        assert value["effective_sample_size"] > SUFFICIENT
+        assert value["mean_weight"]["lower"] <= 1 <= value["mean_weight"]["upper"], "the log is consistent"
+    champion = report["values"][0]
+    assert champion["snips"]["lower"] <= 0.5 <= champion["snips"]["upper"], "what its best jobs earn was set to a half"
+    assert any(sentence.startswith("The first policy earns ") for sentence in report["sentences"])
+
+
+def test_a_day_whose_labels_are_not_mature_is_left_out(explored) -> None:
+    """The mart holds its rows already, the day before they count."""
+    told = off_policy_report(explored.home.platform, add_days(explored.judged, -1))
+    assert told["decisions"] == 2 * EXPLORING
+    assert told["last_day"] == add_days(explored.home.day(SOUND_DAYS[-1]), -1).isoformat()
+
+
+@pytest.mark.parametrize("role", ["challenger", "champion"])
+def test_decisions_that_either_model_trained_on_are_left_out(explored, raw_log, role) -> None:
+    """The same model again, registered as one that has learned from the first explored day."""
+    platform, first = explored.home.platform, explored.home.day(1)
+    known = platform.registry.load(explored.challenger)
+    late = replace(
+        known,
+        training_data_hash=f"until the first day, {role}",
+        manifest={**known.manifest, "training_end_date": first.isoformat()},
+    )
+    day = add_days(explored.judged, 1 if role == "challenger" else 3)
+    version = platform.registry.register(late, as_of=day, now=run_time(add_days(day, -1)))
+    if role == "champion":
+        platform.registry.promote(version, actor="test", reason="t", now=run_time(add_days(day, -1)))
+    challenger, champion = (version, explored.champion) if role == "challenger" else (explored.challenger, version)
+    platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": challenger})
+    told = off_policy_report(platform, day)
+    assert (told["model_version"], told["champion_version"]) == (challenger, champion)
+    assert told["first_day"] == add_days(first, 1).isoformat()
+    assert told["decisions"] == 2 * EXPLORING
+    for value, one in zip(told["values"], (champion, challenger), strict=True):
+        hand = by_hand(explored.home, raw_log, one, champion, add_days(first, 1), explored.home.day(SOUND_DAYS[-1]))
+        assert value["snips"]["estimate"] == pytest.approx(hand.snips, rel=1e-12)
