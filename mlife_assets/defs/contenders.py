@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.inference.features import feature_matrix, pair_features
-from mlife_assets.core.training.cohort import CohortDay, organic_cohort
+from mlife_assets.core.training.cohort import CohortDay, ranked_cohort
 from mlife_assets.core.training.evaluate import Calibration, calibration
 from mlife_assets.core.training.gate import Contender, GateExamples, on_examples
 from mlife_assets.core.windows import add_days
@@ -30,12 +30,12 @@ def challenger_version(platform: Platform, day: date) -> str:
 
 
 def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
-    """Return the organic cohort of each day."""
+    """Return the ranked cohort of each day."""
     policies = platform.policies
     window = policies.label.apply_window_days
     applies = platform.warehouse.read("applies", start=days[0], end=add_days(days[-1], window))
     return [
-        organic_cohort(
+        ranked_cohort(
             platform.warehouse.read("user_features", as_of=day),
             platform.warehouse.read("job_features", as_of=day),
             applies,
@@ -58,6 +58,7 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
         as_of_dates=np.concatenate(dates),
         is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
         label_mature_dates=np.concatenate(mature),
+        slices=np.concatenate([cohort.slices for cohort in cohorts]),
     )
     return examples, pairs
 

@@ -7,6 +7,7 @@ Concept: one run judges one challenger; a refusal is a result, not a failure: th
 event. The gate reads its window once per challenger.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 
@@ -21,7 +22,8 @@ from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.artifact import ModelArtifact
-from mlife_assets.core.training.gate import Condition, decide_promotion, on_examples
+from mlife_assets.core.training.evaluate import evaluate_rankings
+from mlife_assets.core.training.gate import Condition, Contender, GateExamples, decide_promotion, on_examples
 from mlife_assets.core.training.leakage import feature_condition
 from mlife_assets.core.training.panel import HumanBaseline, human_baseline, panel_agreement
 from mlife_assets.core.training.parity import parity_condition
@@ -74,6 +76,30 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
         return f"No agreement: {error}."
 
 
+def _rankings(
+    examples: GateExamples, contenders: Sequence[Contender | None], policy: PromotionPolicy
+) -> list[dict[str, object]]:
+    """Return MAP, NDCG and recall of each side on the gate's rows; no row where nobody applied."""
+    scores = {one.model_version: one.scores for one in contenders if one is not None}
+    try:
+        found = evaluate_rankings(
+            examples.user_ids, examples.items, examples.is_relevant, scores, policy, as_of_dates=examples.as_of_dates
+        )
+    except NotEnoughEvidenceError:
+        return []
+    return [
+        {
+            "ranking": ranker.name,
+            f"map_at_{found.depth}": ranker.mean_average_precision.estimate,
+            "lower": ranker.mean_average_precision.lower,
+            "upper": ranker.mean_average_precision.upper,
+            f"ndcg_at_{found.depth}": ranker.ndcg,
+            f"recall_at_{found.depth}": ranker.recall,
+        }
+        for ranker in found.rankers
+    ]
+
+
 @dg.asset(
     key=keys.EVALUATION,
     deps=[
@@ -85,7 +111,7 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
         keys.LABELLED_EXAMPLES,
     ],
     kinds={"numpy"},
-    description="Challenger against champion and human on the same mature, unprompted applies; the gate's verdict.",
+    description="Challenger against champion and human on the same mature applies, unprompted or after explored texts.",
     check_specs=[
         dg.AssetCheckSpec(
             "challenger_may_be_promoted",
@@ -123,11 +149,14 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     )
     measured = judged_calibration(judged)
     spec = platform.scorer(version).feature_spec
+    challenger = model_contender(platform, version, examples, pairs)
+    incumbent = None if champion is None else model_contender(platform, champion, examples, pairs)
+    recruiters = on_examples(examples, human.name, human.scores)
     decision = decide_promotion(
         examples,
-        model_contender(platform, version, examples, pairs),
-        None if champion is None else model_contender(platform, champion, examples, pairs),
-        on_examples(examples, human.name, human.scores),
+        challenger,
+        incumbent,
+        recruiters,
         policies.promotion,
         as_of=day,
         calibration=measured,
@@ -159,6 +188,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "users_with_positives": decision.users_with_positives,
             "human_baseline": human.sentence,
             "agreement_of_recruiters": _agreement(human, policies.promotion),
+            "rankings": table(_rankings(examples, [challenger, recruiters, incumbent], policies.promotion)),
             "comparisons": table(comparisons),
             "sentences": sentences(decision.sentences),
             "conditions": table([asdict(condition) for condition in decision.conditions]),

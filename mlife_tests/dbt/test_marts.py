@@ -221,10 +221,18 @@ def test_no_label_is_immature(full, daily) -> None:
 
 
 def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:
+    planned = {r["message_id"]: r["slice"] for r in first_observed(world.rows["message_planned"])}
     expected = sorted(
-        (r["occurred_at"].date(), r["event_id"], r["source"]) for r in first_observed(world.rows["apply"])
+        (
+            r["occurred_at"].date(),
+            r["event_id"],
+            r["source"],
+            "organic" if r["source"] == "organic" else planned.get(r["exposure_id"]),
+        )
+        for r in first_observed(world.rows["apply"])
     )
-    table = full.warehouse.read("applies", columns=["apply_date", "apply_event_id", "source"])
+    assert {"organic", "explore", "recruiter_rule"} <= {row[3] for row in expected}
+    table = full.warehouse.read("applies", columns=["apply_date", "apply_event_id", "source", "slice"])
     assert [tuple(row.values()) for row in table.to_pylist()] == expected
 
 

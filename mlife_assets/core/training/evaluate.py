@@ -1,6 +1,6 @@
 """Evaluation of several rankings on the same mature examples.
 
-Belongs here: MAP of each ranker on the same users, with its cohort and the value of a random ranking.
+Belongs here: MAP, NDCG and recall of each ranker on the same users, with its cohort and the value of a random ranking.
 Does not belong here: whether probabilities can be believed (`core.training.reliability`, whose results are offered here
 too), the decision to promote (`core.training.gate`).
 
@@ -38,10 +38,12 @@ COHORTS = ("cohort", "randomised_slice", "oracle")
 
 @dataclass(frozen=True)
 class RankerEvaluation:
-    """MAP of one ranker with its interval over users."""
+    """MAP of one ranker with its interval over users, and mean NDCG and recall at the same depth."""
 
     name: str
     mean_average_precision: Interval
+    ndcg: float
+    recall: float
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def evaluate_rankings(
             paired_bootstrap_interval(
                 result.average_precision, policy.bootstrap_resamples, policy.one_sided_alpha, policy.seed
             ),
+            result.mean_ndcg,
+            result.mean_recall,
         )
         for name, result in results.items()
     )

@@ -12,14 +12,15 @@ import pytest
 from mlife_assets.core.events import TIMESTAMP
 from mlife_assets.core.inference.candidates import candidate_pairs
 from mlife_assets.core.policies import CandidatePolicy
-from mlife_assets.core.training.cohort import CohortDay, organic_cohort
+from mlife_assets.core.training.cohort import CohortDay, ranked_cohort
 
 WINDOW = 7
+SLICES = ("organic", "explore", "exploit", "recruiter_rule", None)
 POLICY = CandidatePolicy(candidates_per_user=12)
 
 
-def applies_table(rows: list[tuple[str, str, str, date, datetime]]) -> pa.Table:
-    names = ("user_id", "job_id", "source", "apply_date", "observed_at")
+def applies_table(rows: list[tuple[str, str, str | None, date, datetime]]) -> pa.Table:
+    names = ("user_id", "job_id", "slice", "apply_date", "observed_at")
     types = (pa.string(), pa.string(), pa.string(), pa.date32(), TIMESTAMP)
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     return pa.table({n: pa.array(c, t) for n, c, t in zip(names, columns, types, strict=True)})
@@ -45,35 +46,46 @@ def applies(world: tuple[pa.Table, pa.Table, date]) -> pa.Table:
         seen = observed(applied + timedelta(days=int(rng.choice([0, 0, 0, 3]))))
         user = users["user_id"][int(rng.integers(0, users.num_rows))].as_py()
         job = jobs["job_id"][int(rng.integers(0, jobs.num_rows))].as_py()
-        rows.append((user, job, str(rng.choice(["organic", "message"])), applied, seen))
+        rows.append((user, job, SLICES[int(rng.integers(0, len(SLICES)))], applied, seen))
     return applies_table(rows)
 
 
 def cohort(world: tuple[pa.Table, pa.Table, date], applies: pa.Table) -> CohortDay:
     users, jobs, day = world
-    return organic_cohort(users, jobs, applies, as_of=day, window_days=WINDOW, policy=POLICY)
+    return ranked_cohort(users, jobs, applies, as_of=day, window_days=WINDOW, policy=POLICY)
 
 
 def test_the_cohort_equals_brute_force(world: tuple[pa.Table, pa.Table, date], applies: pa.Table) -> None:
     users, jobs, day = world
-    counted = {
-        (row["user_id"], row["job_id"])
-        for row in applies.to_pylist()
-        if row["source"] == "organic"
-        and day <= row["apply_date"] <= day + timedelta(days=WINDOW - 1)
-        and row["observed_at"] < observed(day + timedelta(days=WINDOW)) + timedelta(minutes=30)
-    }
+    within: dict[tuple[str, str], set[str | None]] = {}
+    for row in applies.to_pylist():
+        is_known = row["observed_at"] < observed(day + timedelta(days=WINDOW)) + timedelta(minutes=30)
+        if day <= row["apply_date"] <= day + timedelta(days=WINDOW - 1) and is_known:
+            within.setdefault((row["user_id"], row["job_id"]), set()).add(row["slice"])
+    counted = {pair for pair, why in within.items() if why & {"organic", "explore"}}
     every = candidate_pairs(users, jobs, day, POLICY)
     pairs = list(zip(every["user_id"].to_pylist(), every["job_id"].to_pylist(), strict=True))
     ranked = {user for user, job in pairs if (user, job) in counted}
-    expected = [(user, job, (user, job) in counted) for user, job in pairs if user in ranked]
+    is_explored = {pair for pair, why in within.items() if "organic" not in why}
+    expected = [
+        (user, job, (user, job) in counted, "explore" if (user, job) in is_explored else "organic")
+        for user, job in pairs
+        if user in ranked and ((user, job) in counted or (user, job) not in within)
+    ]
+    left_out = [pair for pair in pairs if pair[0] in ranked and pair in within and pair not in counted]
 
     found = cohort(world, applies)
     triples = zip(
-        found.pairs["user_id"].to_pylist(), found.pairs["job_id"].to_pylist(), found.is_relevant.tolist(), strict=True
+        found.pairs["user_id"].to_pylist(),
+        found.pairs["job_id"].to_pylist(),
+        found.is_relevant.tolist(),
+        found.slices.tolist(),
+        strict=True,
     )
     assert list(triples) == expected
     assert 10 < len(ranked) < users.num_rows
+    assert left_out, "nothing was sent, applied to and so left out"
+    assert set(found.slices.tolist()) == {"organic", "explore"}
     assert found.cohort_users == users.num_rows
     assert found.label_mature_date == day + timedelta(days=WINDOW + 1)
     assert found.as_of_date == day
@@ -93,7 +105,7 @@ def test_candidates_are_those_of_a_day_on_which_everybody_is_ranked(
 
 
 @pytest.mark.parametrize(
-    ("source", "offset", "late", "counts"),
+    ("why", "offset", "late", "counts"),
     [
         ("organic", 0, 0, True),
         ("organic", WINDOW - 1, 0, True),
@@ -101,16 +113,19 @@ def test_candidates_are_those_of_a_day_on_which_everybody_is_ranked(
         ("organic", WINDOW - 1, 2, False),
         ("organic", WINDOW, 0, False),
         ("organic", -1, 0, False),
-        ("message", 0, 0, False),
+        ("explore", 0, 0, True),
+        ("exploit", 0, 0, False),
+        ("recruiter_rule", 0, 0, False),
+        (None, 0, 0, False),
     ],
 )
 def test_edges_of_the_window(
-    world: tuple[pa.Table, pa.Table, date], source: str, offset: int, late: int, counts: bool
+    world: tuple[pa.Table, pa.Table, date], why: str | None, offset: int, late: int, counts: bool
 ) -> None:
     users, jobs, day = world
     pair = candidate_pairs(users, jobs, day, POLICY).slice(5, 1).to_pylist()[0]
     applied = day + timedelta(days=offset)
-    row = (pair["user_id"], pair["job_id"], source, applied, observed(applied + timedelta(days=late)))
+    row = (pair["user_id"], pair["job_id"], why, applied, observed(applied + timedelta(days=late)))
     found = cohort(world, applies_table([row, row]))
     assert int(found.is_relevant.sum()) == int(counts)
     assert set(found.pairs["user_id"].to_pylist()) == ({pair["user_id"]} if counts else set())

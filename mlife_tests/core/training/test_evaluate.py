@@ -30,6 +30,9 @@ def test_a_better_ranker_has_the_higher_map_on_the_same_users() -> None:
     assert [ranker.name for ranker in result.rankers] == ["model", "rule", "constant", "oracle"]
     assert {ranker.mean_average_precision.n for ranker in result.rankers} == {result.users_with_positives}
     assert 1.0 == result.map_of("oracle") > result.map_of("model") > result.map_of("rule") > result.random_map
+    model, rule, _, oracle = result.rankers
+    assert 1.0 == oracle.ndcg > model.ndcg > rule.ndcg
+    assert 1.0 == oracle.recall > model.recall > rule.recall
     constant_map = result.rankers[2].mean_average_precision
     assert constant_map.lower < result.random_map < constant_map.upper
 

@@ -8,26 +8,35 @@ applies as (
 
 ),
 
+planned_messages as (
+
+    select * from {{ ref('stg_events__message_planned') }}
+    qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
+
+),
+
 final as (
 
     select
         ---------- ids
-        event_id as apply_event_id,
-        user_id,
-        job_id,
-        exposure_id,
+        applies.event_id as apply_event_id,
+        applies.user_id,
+        applies.job_id,
+        applies.exposure_id,
 
         ---------- text
-        source,
+        applies.source,
+        case when applies.source = 'organic' then 'organic' else planned_messages.slice end as slice,
 
         ---------- dates
-        cast(occurred_at as date) as apply_date,
+        cast(applies.occurred_at as date) as apply_date,
 
         ---------- timestamps
-        occurred_at,
-        observed_at
+        applies.occurred_at,
+        applies.observed_at
 
     from applies
+    left join planned_messages on applies.exposure_id = planned_messages.message_id
 
 )
 
