@@ -28,7 +28,6 @@ from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.statistics import Interval, wilson_interval
 from mlife_assets.core.training.gate import (
-    BLOCK_DAYS,
     Comparison,
     Contender,
     GateExamples,
@@ -150,7 +149,6 @@ def verdict(
     human: np.ndarray | None,
     *,
     policy: PromotionPolicy = POLICY,
-    block_days: int = BLOCK_DAYS,
 ) -> PromotionDecision:
     """Run the real gate on scores of the rows of `examples`, everything else being in order."""
 
@@ -165,7 +163,6 @@ def verdict(
         policy,
         as_of=max(GATE_DAY, examples.last_day + timedelta(days=8)),
         calibration=WELL_CALIBRATED,
-        block_days=block_days,
     )
     if not decision.comparisons or decision.outcome == "not_enough_evidence":
         raise SystemExit(f"the simulation does not test the comparison: {' '.join(decision.sentences)}")
@@ -431,7 +428,7 @@ def without_item(runs: int) -> Iterator[Line]:
             rng = np.random.default_rng([seed, run])
             examples, utility, day = pool.draw(rng, POOLED_ROWS)
             ours, theirs = (pool.scores(rng, utility, day, size) for size in (challenger, noise))
-            found.append(verdict(examples, ours, theirs, None, block_days=block_days))
+            found.append(verdict(examples, ours, theirs, None, policy=replace(POLICY, gate_block_days=block_days)))
         return found
 
     equal = verdicts(11, runs, noise, Pool())

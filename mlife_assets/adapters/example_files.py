@@ -92,13 +92,20 @@ def _query(reader: str, study: Study) -> str:
 
 def _columns(study: Study) -> list[str]:
     roles = study.roles
-    types = {roles.time: "date", roles.label: "boolean", roles.label_time: "date"}
-    types |= dict.fromkeys(roles.funnel, "boolean")
-    types |= dict.fromkeys(roles.features, "double")
-    columns = [f"cast({_quoted(name)} as {types.get(name, 'varchar')}) as {_quoted(name)}" for name in roles.columns]
+    types = {roles.time: "date", roles.label_time: "date", **dict.fromkeys(roles.features, "double")}
+    values = {name: f"cast({_quoted(name)} as {types.get(name, 'varchar')})" for name in roles.columns}
+    values |= {name: _flag(name) for name in roles.steps}
+    columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]
     if study.human_score is not None:
         columns.append(f"cast({HUMAN_COLUMN} as double) as {HUMAN_COLUMN}")
     return columns
+
+
+def _flag(name: str) -> str:
+    """Return the expression of a column as true or false; SQL would quietly read any number but 0 as true."""
+    column, told = _quoted(name), name.replace("'", "''")
+    refusal = f"error('{told} is ' || cast({column} as varchar) || '; write true or false, 1 or 0')"
+    return f"case when try_cast({column} as double) not in (0, 1) then {refusal} else cast({column} as boolean) end"
 
 
 def _quoted(name: str) -> str:

@@ -189,7 +189,7 @@ def _plots(model: TrainedModel) -> dict[str, bytes]:
     importance = global_importance(contributions, scorer.model_names)
     plots = {
         "importance": plot_importance(importance),
-        "shap": plot_beeswarm(contributions, seen, scorer.model_names),
+        "shap": plot_beeswarm(contributions, seen, scorer.feature_spec),
     }
     for name in list(importance)[:DEPENDENCE_PLOTS]:
         plots[_file_stem(f"dependence_{name}", plots)] = plot_dependence(name, contributions, seen, scorer.feature_spec)

@@ -80,7 +80,8 @@ class TrainingPolicy:
         _bounded(self, trees_maximum=(1, 10_000), learning_rate=(1e-4, 1), leaves=(2, 4096), threads=(1, 256))
         _bounded(self, validation_days=(1, 366), minimum_examples=(1, 1e9), minimum_positives=(1, 1e9))
         _bounded(self, feature_fraction=(0.05, 1), l2_penalty=(0, 1e6), search_trials=(0, 1000))
-        _bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000))
+        _bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
+        _bounded(self, isotonic_minimum_positives=(1, 1e9))
         if not self.formulations or set(self.formulations) - {"funnel", "binary", "lambdarank"}:
             raise InvalidInputError(
                 f"TrainingPolicy.formulations is {self.formulations}; list funnel, binary, lambdarank or some of them"
@@ -95,13 +96,17 @@ class PromotionPolicy:
 
     `impact_ratio_minimum` is the four-fifths rule of the Uniform Guidelines: a challenger is refused when the interval
     of a group's impact ratio lies below it. `minimum_group_share` is the share of the audited users below which a group
-    is reported and not judged, as New York City's Local Law 144 allows.
+    is reported and not judged, as New York City's Local Law 144 allows. `gate_block_days` counts without an item only:
+    days per resampled block. Rows of one day share its weather, prices and campaigns, so a day is the smallest
+    independent unit; where a day's luck lasts into the next, longer blocks hold the error, and the gate needs as many
+    of them (`benchmarks/gate.py`).
     """
 
     ranking_depth: int = 10
     minimum_delta_map: float = 0.0
     minimum_users_with_positives: int = 1_000
     gate_weeks: int = 4
+    gate_block_days: int = 1
     bootstrap_resamples: int = 2_000
     one_sided_alpha: float = 0.025
     calibration_slope_minimum: float = 0.8
@@ -114,35 +119,67 @@ class PromotionPolicy:
 
     def __post_init__(self) -> None:
         _bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
-        _bounded(self, gate_weeks=(1, 26), bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
+        _bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
+        _bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
         _bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
-        _bounded(self, off_policy_minimum_effective_sample=(30, 1e9))
+        _bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
+        _bounded(self, calibration_slope_minimum=(0, 1), calibration_slope_maximum=(1, 10))
 
 
 @dataclass(frozen=True)
 class MonitoringPolicy:
-    """What is watched. Samples have a fixed size so that alarms do not grow with traffic."""
+    """What is watched. Samples have a fixed size so that alarms do not grow with traffic.
+
+    `reference_examples` and `reference_click_examples` bound the scored exposures of the reference and of a window; a
+    click is many times as frequent as an apply, so fewer rows hold as many. SHAP values are computed for as many rows
+    of a day as the domain classifier sees (`domain_classifier_sample_rows`).
+
+    `recompute_rows_per_day` feature rows are derived again from raw events: today's before they are scored, and as many
+    of the eve's as they were logged. `changed_share_maximum` is the share of users whose home, occupation or pay may
+    become another in a night, where usual nights do not show more. `accepted_findings` names quality findings as
+    `column/method` that a person has looked at and declares true (a unit that changed for good): still shown, they no
+    longer block. Empty unless somebody answers for it.
+    """
 
     sample_rows_per_day: int = 2_000
     reference_days: int = 14
     reference_examples: int = 80_000
+    reference_click_examples: int = 40_000
     threshold_standard_deviations: float = 3.0
     domain_classifier_sample_rows: int = 2_000
     missing_share_maximum: float = 0.05
     unseen_share_maximum: float = 0.05
     out_of_range_share_maximum: float = 0.02
+    rejected_share_maximum: float = 0.01
+    duplicate_share_maximum: float = 0.01
+    changed_share_maximum: float = 0.02
+    recompute_rows_per_day: int = 500
+    accepted_findings: tuple[str, ...] = ()
     minimum_mature_positives: int = 100
     false_alarm_rate_per_day: float = 0.01
     seed: int = 13
 
     def __post_init__(self) -> None:
         _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(8, 120), false_alarm_rate_per_day=(1e-6, 0.2))
+        _bounded(self, reference_examples=(100, 1e8), reference_click_examples=(100, 1e8))
+        _bounded(self, domain_classifier_sample_rows=(100, 1e6))
         _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
+        _bounded(self, rejected_share_maximum=(0, 1), duplicate_share_maximum=(0, 1), changed_share_maximum=(0, 1))
+        _bounded(self, recompute_rows_per_day=(1, 1e6))
+        if unclear := [name for name in self.accepted_findings if not name.partition("/")[2]]:
+            raise InvalidInputError(f"MonitoringPolicy.accepted_findings has {unclear[0]!r}; write column/method")
 
 
 @dataclass(frozen=True)
 class RetrainPolicy:
-    """When the governor retrains."""
+    """When the governor retrains.
+
+    A retraining that failed is tried again `retry_wait_minutes` after its end, one wait per further attempt; then a
+    person is told.
+
+    `minimum_importance_share`: data or latent drift counts only on a day when what moved carries at least this share of
+    the champion's importance (mean |SHAP|); what the model hardly looks at is no reason to replace it. 0 counts all.
+    """
 
     alarm_days_needed: int = 2
     alarm_days_window: int = 3
@@ -150,12 +187,52 @@ class RetrainPolicy:
     budget_per_30_days: int = 4
     maximum_model_age_days: int = 60
     minimum_new_mature_positives: int = 300
+    retry_wait_minutes: tuple[int, ...] = (10, 60)
+    minimum_importance_share: float = 0.05
 
     def __post_init__(self) -> None:
-        _bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 60), cooldown_days=(0, 90))
+        _bounded(self, minimum_importance_share=(0, 1), minimum_new_mature_positives=(0, 1e9))
+        _bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 366), cooldown_days=(0, 90))
         _bounded(self, budget_per_30_days=(1, 30), maximum_model_age_days=(1, 3650))
         if self.alarm_days_needed > self.alarm_days_window:
             raise InvalidInputError("RetrainPolicy.alarm_days_needed exceeds alarm_days_window; lower it")
+        if any(not 0 <= minutes <= 10_080 for minutes in self.retry_wait_minutes):
+            raise InvalidInputError(f"RetrainPolicy.retry_wait_minutes is {self.retry_wait_minutes}; use 0 to 10080")
+
+
+@dataclass(frozen=True)
+class BacktestPolicy:
+    """How a history is replayed, and what counts as worse.
+
+    `margin_average_precision` is how much worse than another policy the governed one may be, by the lower bound of the
+    interval of the difference. `warmup_days` pass before the first champion, more where it could not be trained or
+    watched yet. The naive rival retrains every `naive_retrain_days`; the other retrains when drift alarmed in
+    `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
+    days and until it holds the rows that monitoring samples. The gate may take at most `gate_rows_share_maximum` of the
+    mature rows. With `refits_after_gate` a model that was judged without the gate's rows is fitted again with them
+    before it serves. Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
+    """
+
+    margin_average_precision: float = 0.01
+    warmup_days: int = 60
+    naive_retrain_days: int = 7
+    alarms_needed: int = 2
+    alarms_window: int = 5
+    window_days_minimum: int = 1
+    gate_rows_share_maximum: float = 0.5
+    refits_after_gate: bool = True
+    bootstrap_block_days: int = 7
+    bootstrap_resamples: int = 1_000
+    one_sided_alpha: float = 0.025
+    seed: int = 17
+
+    def __post_init__(self) -> None:
+        _bounded(self, margin_average_precision=(0, 0.5), warmup_days=(10, 3650), naive_retrain_days=(1, 366))
+        _bounded(self, alarms_needed=(1, 60), alarms_window=(1, 60), window_days_minimum=(1, 366))
+        _bounded(self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2))
+        _bounded(self, bootstrap_resamples=(200, 1e6))
+        if self.alarms_needed > self.alarms_window:
+            raise InvalidInputError("BacktestPolicy.alarms_needed exceeds alarms_window; lower it")
 
 
 @dataclass(frozen=True)
@@ -223,6 +300,7 @@ class Policies:
     monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
     retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
     messaging: MessagingPolicy = field(default_factory=MessagingPolicy)
+    backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
 
 
 def policy_version(policy: object) -> str:

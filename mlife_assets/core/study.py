@@ -11,15 +11,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.policies import (
+    BacktestPolicy,
+    MonitoringPolicy,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+)
 
-Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy)
-KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", "training", "promotion")
+Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy, MonitoringPolicy, RetrainPolicy, BacktestPolicy)
+POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
+KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", *POLICIES)
 HUMAN_COLUMN = "human_score"
 GATE_SHARE = 0.2
 VALIDATION_SHARE = 0.25
@@ -44,6 +51,9 @@ class Study:
         training: how to fit, but for `validation_days`, which `training_policy` sets unless `is_validation_given`.
         is_validation_given: whether the spec says how many days validate.
         promotion: how to judge.
+        monitoring: what a replay of the history watches.
+        retrain: when a replay retrains.
+        backtest: how a history is replayed.
     """
 
     title: str
@@ -58,6 +68,9 @@ class Study:
     training: TrainingPolicy
     is_validation_given: bool
     promotion: PromotionPolicy
+    monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
+    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
+    backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
 
     @classmethod
     def from_json(cls, text: str) -> Study:
@@ -95,7 +108,24 @@ class Study:
             training=_policy(TrainingPolicy(), "training", training),
             is_validation_given="validation_days" in training,
             promotion=_policy(PromotionPolicy(), "promotion", _object(record, "promotion")),
+            monitoring=_policy(MonitoringPolicy(), "monitoring", _object(record, "monitoring")),
+            retrain=_policy(RetrainPolicy(), "retrain", _object(record, "retrain")),
+            backtest=_policy(BacktestPolicy(), "backtest", _object(record, "backtest")),
         )
+
+    def with_policies(self, text: str) -> Study:
+        """Return this study with the changes of a policy file: an object of the spec's policies and their fields.
+
+        Raises:
+            InvalidInputError: it is not JSON, a key is unknown, or a value is out of bounds; names the key.
+        """
+        record = _record(text, "policy")
+        for name in record:
+            if name not in POLICIES:
+                raise InvalidInputError(f"the policy has an unknown key {name!r}; known are {', '.join(POLICIES)}")
+        changed = {name: _policy(getattr(self, name), name, _object(record, name)) for name in record}
+        is_given = self.is_validation_given or "validation_days" in record.get("training", {})
+        return replace(self, **changed, is_validation_given=is_given)
 
     def training_policy(self, days_before_gate: int) -> TrainingPolicy:
         """Return how to fit; validation takes a share of the days before the gate where the spec does not say."""
@@ -105,13 +135,13 @@ class Study:
         return replace(self.training, validation_days=days)
 
 
-def _record(text: str) -> dict[str, Any]:
+def _record(text: str, what: str = "spec") -> dict[str, Any]:
     try:
         record = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InvalidInputError(f"the spec is not JSON: {error}; see the files in examples/") from error
+        raise InvalidInputError(f"the {what} is not JSON: {error}; see the files in examples/") from error
     if not isinstance(record, dict):
-        raise InvalidInputError("the spec is not a JSON object; see the files in examples/")
+        raise InvalidInputError(f"the {what} is not a JSON object; see the files in examples/")
     return record
 
 
@@ -148,7 +178,9 @@ def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
                 f"the spec's {name} has an unknown key {key!r}; known are {', '.join(sorted(known))}"
             )
         expected = getattr(default, key)
-        if isinstance(expected, tuple):
+        if isinstance(expected, bool):
+            fits = isinstance(value, bool)
+        elif isinstance(expected, tuple):
             fits = isinstance(value, list) and all(map(_is_said, value))
         else:
             kinds = int if isinstance(expected, int) else (int, float)

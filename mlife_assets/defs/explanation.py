@@ -55,7 +55,7 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
             "model_version": scorer.model_version,
             "largest_gap_to_raw_score": gap,
             "importance": plot(plot_importance(importance), "mean |SHAP|"),
-            "beeswarm": plot(plot_beeswarm(contributions, seen, scorer.model_names), "SHAP values"),
+            "beeswarm": plot(plot_beeswarm(contributions, seen, scorer.feature_spec), "SHAP values"),
             **{
                 f"dependence_on_{name}": plot(
                     plot_dependence(name, contributions, seen, scorer.feature_spec), f"SHAP value by {name}"

@@ -7,15 +7,17 @@ Concept: a refusal is an event like a promotion, and nothing is promoted on a da
 launches the step.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
+from mlife_assets.adapters.model_registry import STEP
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
+from mlife_assets.core.ports import EventLog
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
 from mlife_assets.defs.evaluation import PROMOTION_REPORT
@@ -29,14 +31,15 @@ GROUP = "model"
 WRITER = "gate"
 
 
-def _promotion_event(platform: Platform, day: date, report: dict[str, Any]) -> pa.Table:
-    now = platform.retraining_time(day)
+def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table | None:
+    """Return the event of a day's verdict; None when the newest verdict of that day says the same already.
+
+    A challenger may be judged again, say when a missing audit was made. What the gate then says is another event, told
+    after the earlier ones, since of equal ids the log knows the first alone.
+    """
     chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
     delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
-    row = {
-        "event_id": event_id("promotion_decided", report["model_version"], report["champion_version"], day),
-        "occurred_at": now,
-        "observed_at": now,
+    said = {
         "model_version": report["model_version"],
         "champion_version": report["champion_version"],
         "as_of_date": day,
@@ -48,6 +51,17 @@ def _promotion_event(platform: Platform, day: date, report: dict[str, Any]) -> p
         "sentences": report["sentences"],
         "policy_version": report["policy_version"],
     }
+    earlier = [
+        row
+        for row in event_log.read("promotion_decided", start=day).to_pylist()
+        if (row["as_of_date"], row["model_version"]) == (day, said["model_version"])
+    ]
+    if earlier and all(earlier[-1][name] == value for name, value in said.items()):
+        return None
+    at = max([now, *(row["observed_at"] + STEP for row in earlier)])
+    number = [len(earlier)] if earlier else []
+    identity = event_id("promotion_decided", said["model_version"], said["champion_version"], day, *number)
+    row = {"event_id": identity, "occurred_at": at, "observed_at": at, **said}
     return pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
 
 
@@ -73,7 +87,9 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
             "fairness_audit and evaluation of that day again"
         )
-    platform.event_log.append("promotion_decided", _promotion_event(platform, day, report), writer=WRITER)
+    verdict = verdict_event(platform.event_log, day, report, now)
+    if verdict is not None:
+        platform.event_log.append("promotion_decided", verdict, writer=WRITER)
     is_promoted = report["outcome"] == "promoted"
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)

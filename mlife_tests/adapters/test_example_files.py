@@ -141,3 +141,15 @@ def test_a_column_that_holds_what_the_human_score_is_named_is_refused(tmp_path: 
     with pytest.raises(InvalidInputError, match="derives human_score"):
         read_examples(path, study(human={"name": "rule", "score": "amount"}))
     assert "human_score" not in read_examples(path, study()).column_names
+
+
+@pytest.mark.parametrize(("stars", "shown"), [("outcome + 1", "2"), ("outcome / 2.0", "0.5"), ("'2'", "2")])
+def test_a_number_that_is_no_flag_is_refused_as_a_label(parquet: Path, stars: str, shown: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"won is {shown}.*; write true or false, 1 or 0"):
+        read_examples(parquet, study(derive={**SPEC["derive"], "won": stars}))
+
+
+@pytest.mark.parametrize("flag", ["outcome", "outcome::double", "outcome::varchar", "(outcome = 1)::varchar"])
+def test_a_label_may_be_written_as_one_and_zero_or_in_words(parquet: Path, flag: str) -> None:
+    found = read_examples(parquet, study(derive={**SPEC["derive"], "won": flag}))
+    assert found["won"].to_pylist() == [False, True, True]

@@ -100,6 +100,21 @@ def test_a_registration_that_was_cut_short_is_completed_by_the_next(store, model
     assert len(registry.versions()) == 1
 
 
+def test_the_manifest_is_written_last_since_it_says_that_a_model_is_there(registry, store, models, monkeypatch):
+    put, keys = store.put_if_absent, []
+
+    def remembered(key, data):
+        keys.append(key)
+        return put(key, data)
+
+    monkeypatch.setattr(store, "put_if_absent", remembered)
+    artifact = models.tiny_artifact(1, trees=3, is_funnel=True)
+    registry.register(artifact, as_of=DAY, now=NOW)
+    written = [key for key in keys if key.startswith(f"models/{artifact.model_version}/")]
+    assert len(written) == 6
+    assert written[-1].endswith(MANIFEST_FILE)
+
+
 def test_the_registration_event_says_what_the_model_learned_from(registry, models):
     (version,) = register(registry, models, 1)
     row = registry.versions()[0]

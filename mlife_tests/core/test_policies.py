@@ -14,6 +14,7 @@ from mlife_assets.core.policies import (
     Policies,
     PromotionPolicy,
     RetrainPolicy,
+    TrainingPolicy,
     policy_version,
 )
 
@@ -23,6 +24,12 @@ from mlife_assets.core.policies import (
     [
         (lambda: MessagingPolicy(holdout_share=0.9), "MessagingPolicy.holdout_share is 0.9"),
         (lambda: PromotionPolicy(one_sided_alpha=0.0), "PromotionPolicy.one_sided_alpha is 0.0"),
+        (lambda: PromotionPolicy(gate_block_days=0), "PromotionPolicy.gate_block_days is 0"),
+        (lambda: PromotionPolicy(calibration_slope_minimum=-9.0), "calibration_slope_minimum is -9.0"),
+        (lambda: PromotionPolicy(calibration_slope_maximum=float("inf")), "calibration_slope_maximum is inf"),
+        (lambda: PromotionPolicy(seed=-1), "PromotionPolicy.seed is -1"),
+        (lambda: TrainingPolicy(seed=-1), "TrainingPolicy.seed is -1"),
+        (lambda: TrainingPolicy(isotonic_minimum_positives=0), "isotonic_minimum_positives is 0"),
         (lambda: MonitoringPolicy(missing_share_maximum=-0.1), "missing_share_maximum is -0.1"),
         (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),

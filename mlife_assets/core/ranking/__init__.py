@@ -9,7 +9,6 @@ from mlife_assets.core.ranking.expectation import (
 )
 from mlife_assets.core.ranking.metrics import (
     RankingResult,
-    average_precision_by_user,
     mean_average_precision,
     rank_rows,
 )
@@ -19,7 +18,6 @@ from mlife_assets.core.row_keys import tie_keys
 __all__ = [
     "RankingResult",
     "RankingRows",
-    "average_precision_by_user",
     "mean_average_precision",
     "prepare_ranking_rows",
     "random_ndcg_expectation",

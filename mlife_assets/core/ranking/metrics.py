@@ -27,8 +27,7 @@ from mlife_assets.core.ranking.expectation import (
     random_recall_expectation,
 )
 from mlife_assets.core.ranking.kernels import compiled, group_metrics, read_only
-from mlife_assets.core.ranking.rows import RankingRows, prepare_keyed_rows
-from mlife_assets.core.row_keys import IdColumn
+from mlife_assets.core.ranking.rows import RankingRows
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,6 @@ class RankingResult:
     def share_without_positives(self) -> float:
         """Share of users that are left out because they have no relevant row."""
         return self.users_without_positives / self.users_total if self.users_total else 0.0
-
-
-def average_precision_by_user(
-    user_ids: IdColumn, relevant: np.ndarray, scores: np.ndarray, tie_keys: np.ndarray, depth: int
-) -> RankingResult:
-    """Return the metrics at `depth` of each user for one score of n rows; higher scores come first.
-
-    Raises:
-        InvalidInputError: columns differ in length, a score is NaN, or two rows of one user share a tie key, which
-            means that their item is the same; names the row.
-    """
-    return rank_rows(prepare_keyed_rows(user_ids, relevant, tie_keys), scores, depth)
 
 
 def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResult:

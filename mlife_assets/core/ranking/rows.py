@@ -70,23 +70,6 @@ def prepare_ranking_rows(
     return _ready(groups, keys, relevant)
 
 
-def prepare_keyed_rows(user_ids: IdColumn, relevant: np.ndarray, tie_keys: np.ndarray) -> RankingRows:
-    """Group n rows by user, with ties ordered by the given uint64 keys.
-
-    Raises:
-        InvalidInputError: columns differ in length, an id is missing, relevance is not boolean, or two rows of one user
-            share a key, which means that their item is the same; names the row.
-    """
-    keys = np.asarray(tie_keys)
-    if keys.dtype != np.uint64:
-        raise InvalidInputError(f"tie_keys holds {keys.dtype}; pass the uint64 keys of row_keys.tie_keys")
-    users = read_ids(user_ids, "user_id")
-    if len(users.values) != len(keys):
-        raise InvalidInputError(f"{len(keys)} tie keys for {len(users.values)} rows; pass one per row")
-    groups = group_rows(users, None)
-    return _ready(groups, np.array(groups.arranged(keys)), relevant)
-
-
 def _ready(groups: RowGroups, keys: np.ndarray, relevant: np.ndarray) -> RankingRows:
     is_relevant = _as_flags(np.asarray(relevant), len(keys))
     positives = np.empty_like(groups.sizes)

@@ -139,9 +139,7 @@ def model_text(booster: Any) -> str:
 def predict_raw(booster: Any, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> npt.NDArray[np.float64]:
     """Return raw scores of n rows at the best iteration, float64 (n,)."""
     return np.asarray(
-        booster.predict(
-            matrix, raw_score=True, num_iteration=booster.best_iteration or None, num_threads=policy.threads
-        ),
+        booster.predict(matrix, raw_score=True, num_threads=policy.threads),
         dtype=np.float64,
     )
 

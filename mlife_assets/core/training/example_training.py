@@ -29,7 +29,7 @@ from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Condition, Contender, GateExamples, PromotionDecision, decide_promotion
 from mlife_assets.core.training.gate_examples import on_examples
-from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition
+from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
 from mlife_assets.core.training.parity import parity_condition
 from mlife_assets.core.training.reliability import Calibration, calibration
 from mlife_assets.core.training.search import Search, search
@@ -126,15 +126,42 @@ def train_on_examples(
     )
     found = search(training, policy, storage, search_progress) if policy.search_trials else None
     artifact = fit_model(training, policy if found is None else found.applied_to(policy), progress)
-    scorer = LightGBMScorer(artifact, threads=policy.threads)
+    scores, measured, decision = judge_on_gate(artifact, training, gate, study, as_of=as_of, champion=champion)
+    return TrainedModel(artifact, decision, measured, training, gate, scores, found, as_of)
+
+
+def judge_on_gate(
+    artifact: ModelArtifact,
+    training: TrainingSet,
+    gate: pa.Table,
+    study: Study,
+    *,
+    as_of: date,
+    champion: ModelArtifact | None,
+) -> tuple[Scores, Calibration | None, PromotionDecision]:
+    """Return scores, calibration and the gate's verdict of a model on rows that it has not learned from.
+
+    Args:
+        artifact: the challenger.
+        training: what it learned from.
+        gate: rows of the gate window, in canonical order.
+        study: roles and policies.
+        as_of: labels are complete as of this day.
+        champion: what it has to beat; None for the first.
+
+    Raises:
+        InvalidInputError: the champion needs a column that is not there.
+    """
+    roles = study.roles
+    scorer = LightGBMScorer(artifact, threads=study.training.threads)
     matrix = examples_matrix(gate, artifact.feature_spec)
     scores = scorer.score(matrix)
     judged = _gate_examples(gate, roles)
-    measured = _calibration(scores, gate, roles)
+    measured = gate_calibration(scores, gate, roles)
     decision = decide_promotion(
         judged,
         on_examples(judged, artifact.model_version, scores.raw, training_end_date=training.last_day),
-        None if champion is None else _champion(champion, judged, gate, policy.threads),
+        None if champion is None else _champion(champion, judged, gate, study.training.threads),
         _human(study, judged, gate),
         study.promotion,
         as_of=as_of,
@@ -142,7 +169,7 @@ def train_on_examples(
         also_required=_required(training, gate, artifact, matrix, study),
         has_no_human=study.human_name is None,
     )
-    return TrainedModel(artifact, decision, measured, training, gate, scores, found, as_of)
+    return scores, measured, decision
 
 
 def _require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> None:
@@ -153,7 +180,7 @@ def _require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> No
         day = examples[roles.label_time][row].as_py()
         raise InvalidInputError(
             f"{roles.label_time} of {count} rows is after today, {today}; the first is row {row} with {day}: their "
-            f"{roles.label} is not known yet, leave them out"
+            f"{roles.label} is not known yet; leave out their days, whole, since the rest of a day is no fair sample"
         )
 
 
@@ -190,7 +217,7 @@ def _human(study: Study, judged: GateExamples, gate: pa.Table) -> Contender | No
     return on_examples(judged, study.human_name, gate[HUMAN_COLUMN].to_numpy())
 
 
-def _calibration(scores: Scores, gate: pa.Table, roles: ExampleSpec) -> Calibration | None:
+def gate_calibration(scores: Scores, gate: pa.Table, roles: ExampleSpec) -> Calibration | None:
     """Return the calibration on the gate window; rows of an entity depend on each other, without items those of a day.
 
     Where nothing is ranked per entity, what all rows of a day share (weather, a campaign) is what the bootstrap of the
@@ -213,6 +240,7 @@ def _required(
     reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
     return (
         feature_condition(examples_matrix(training.examples, spec), training.outcome(roles.label), spec),
+        label_time_condition(training.examples, roles),
         copied_rows_condition(training.examples, gate, roles, spec, training.is_validation),
         parity_condition(
             LightGBMScorer(artifact, threads=threads),

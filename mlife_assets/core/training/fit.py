@@ -106,6 +106,7 @@ def _manifest(
         "examples": training.examples.num_rows,
         "positives": training.positives,
         "validation_rows": int(training.is_validation.sum()),
+        "validation_positives": int(training.outcome(training.roles.label)[training.is_validation].sum()),
         "quarantined_rows": training.quarantined_rows,
         "formulation": chosen.name,
         "validation_log_loss": chosen.log_loss,

@@ -1,10 +1,11 @@
 """Leakage: what makes an evaluation look better than the model is.
 
-Belongs here: features that tell the outcome, rows that training and gate share. Does not belong here: maturity and time
-order (`gate_examples`), which columns there are (`core.examples`).
+Belongs here: features and label times that tell the outcome, rows that training and gate share. Does not belong here:
+maturity and time order (`gate_examples`), which columns there are (`core.examples`).
 
-Concept: a feature that nearly settles the outcome by itself was recorded after it. And where rows of the gate repeat
-rows of the training set more often than training rows repeat each other, somebody copied them. Both are
+Concept: a feature that nearly settles the outcome by itself was recorded after it. A label time that does so was taken
+from the outcome: the newest days then hold those rows alone whose outcome came early. And where rows of the gate repeat
+rows of the training set more often than training rows repeat each other, somebody copied them. All are
 conditions of the gate: they refuse, and say which column or how many rows.
 """
 
@@ -92,6 +93,31 @@ def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: Featu
         return Condition(name, False, text)
     return Condition(
         name, True, f"No feature tells the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
+    )
+
+
+def label_time_condition(examples: pa.Table, roles: ExampleSpec) -> Condition:
+    """Return the condition that how long a label takes does not tell it.
+
+    A conversion is known when it happens, but a label is complete when its window has closed, whatever happened. With
+    the day of the conversion as label time, the days before a cut hold conversions only.
+
+    Args:
+        examples: n rows, both classes.
+        roles: what the columns are.
+    """
+    shown, known = (examples[name].to_numpy().astype("datetime64[D]") for name in (roles.time, roles.label_time))
+    outcome = np.asarray(examples[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+    area = _area((known - shown).astype(np.float64), outcome)
+    area, name = max(area, 1 - area), "label_time_does_not_tell_the_outcome"
+    if area > SEPARATION_MAXIMUM:
+        text = (
+            f"How long {roles.label_time} comes after {roles.time} tells {roles.label} by itself (area under the ROC "
+            f"curve {area:.3f}, at most {SEPARATION_MAXIMUM:g}); set it to the end of the window, whatever happened."
+        )
+        return Condition(name, False, text)
+    return Condition(
+        name, True, f"How long {roles.label_time} comes after {roles.time} does not tell {roles.label} ({area:.3f})."
     )
 
 

@@ -122,6 +122,12 @@ def test_the_prior_is_found_where_few_rows_have_most_trials() -> None:
     assert np.mean(shares) == pytest.approx(1 / (1 + 4.0), rel=0.15)
 
 
+def test_a_hand_worked_prior() -> None:
+    """Mean 1/2; 4 x (1/4)^2 twice is 1/2, of which 1/4 is chance; room 8 - 32/8 - 1 = 3; so 1/3, which is 2 trials."""
+    found = fit_rate(ROLE, np.array([1.0, 3.0]), np.array([4.0, 4.0]))
+    assert (found.prior_rate, found.prior_strength) == (0.5, pytest.approx(2.0, rel=1e-12))
+
+
 def test_smoothing_brings_rates_nearer_to_the_truth() -> None:
     rng = np.random.default_rng(4)
     truth = rng.beta(1.0, 9.0, 20_000)

@@ -10,11 +10,11 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ranking import (
-    average_precision_by_user,
+    prepare_ranking_rows,
     random_ndcg_expectation,
     random_ranking_expectation,
     random_recall_expectation,
-    tie_keys,
+    rank_rows,
 )
 
 EXPECTATIONS = (random_ranking_expectation, random_ndcg_expectation, random_recall_expectation)
@@ -24,7 +24,7 @@ EXPECTATIONS = (random_ranking_expectation, random_ndcg_expectation, random_reca
 def test_random_expectation_is_the_mean_over_all_orders(n: int, m: int, depth: int) -> None:
     orders = np.array(list(permutations(range(n))))
     users, items = np.repeat(np.arange(len(orders)), n), np.tile(np.arange(n), len(orders))
-    result = average_precision_by_user(users, items < m, orders.ravel(), tie_keys(users, items, 1), depth)
+    result = rank_rows(prepare_ranking_rows(users, items, items < m, 1), orders.ravel(), depth)
     sizes, positives = np.array([n]), np.array([m])
     for values, expected, expectation in (
         (result.average_precision, result.random_expectation, random_ranking_expectation),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ranking import average_precision_by_user, prepare_ranking_rows, rank_rows, tie_keys
+from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows, tie_keys
 
 
 def test_rows_carry_the_tie_keys_of_their_user_and_item(random_rows: Callable) -> None:
@@ -61,9 +61,6 @@ def test_a_repeated_item_of_a_user_is_refused_with_its_rows() -> None:
     flags = np.array([True, False, True])
     with pytest.raises(InvalidInputError, match=r"'a' has the same item in rows 0 and 2 \(1 repeats in all\)"):
         prepare_ranking_rows(["a", "a", "a"], ["1", "2", "1"], flags, 1)
-    keys = tie_keys(["a", "a", "a"], ["1", "2", "1"], 1)
-    with pytest.raises(InvalidInputError, match="rows 0 and 2"):
-        average_precision_by_user(["a", "a", "a"], flags, np.array([1.0, 2.0, 3.0]), keys, 10)
 
 
 @pytest.mark.parametrize("size", [7, 8, 9, 500])
@@ -104,10 +101,3 @@ def test_columns_that_do_not_fit_are_refused(change: dict[str, object], message:
     }
     with pytest.raises(InvalidInputError, match=message):
         prepare_ranking_rows(**(columns | change))  # type: ignore[arg-type]
-
-
-def test_tie_keys_are_checked() -> None:
-    with pytest.raises(InvalidInputError, match="uint64"):
-        average_precision_by_user(["a"], np.array([True]), np.array([1.0]), np.array([1]), 10)
-    with pytest.raises(InvalidInputError, match="2 tie keys for 1 rows"):
-        average_precision_by_user(["a"], np.array([True]), np.array([1.0]), np.array([1, 2], dtype=np.uint64), 10)

@@ -73,3 +73,9 @@ def test_everything_is_text_and_nothing_is_code(artifact: ModelArtifact) -> None
     for name, data in artifact.files().items():
         data.decode()
         assert name.endswith(".model.txt") or json.loads(data)
+
+
+def test_texts_that_join_alike_are_other_models(artifact: ModelArtifact) -> None:
+    first, *rest = artifact.stages
+    moved = replace(first, step=first.step + first.model_text[:1], model_text=first.model_text[1:])
+    assert replace(artifact, stages=(moved, *rest)).model_version != artifact.model_version

@@ -190,3 +190,25 @@ def test_progress_counts_trees(has_validation: bool) -> None:
         progress=lambda done, most: seen.append((done, most)),
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_ranking_stops_by_map_and_does_not_depend_on_how_validation_is_interleaved() -> None:
+    rows, held_out = drawn(1_000, entities=20), drawn(600, seed=2, entities=20)
+    policy = replace(POLICY, early_stopping_rounds=20)
+    order = np.argsort(held_out.entity, kind="stable")
+    boosters = [
+        boost(rows, SPEC, policy, objective="lambdarank", trees=60, validation=one)
+        for one in (held_out, held_out.where(order))
+    ]
+    assert [list(booster.best_score["validation"]) for booster in boosters] == [["map@10"]] * 2
+    assert boosters[0].best_score == boosters[1].best_score
+    assert boosters[0].best_iteration == boosters[1].best_iteration
+
+
+def test_a_stopped_model_scores_with_its_best_trees_only() -> None:
+    rows = drawn(600)
+    stopped = boost(rows, SPEC, POLICY, objective="binary", trees=200, validation=drawn(300, seed=2))
+    best = stopped.best_iteration
+    assert best < 200
+    exact = boost(rows, SPEC, POLICY, objective="binary", trees=best)
+    assert predict_raw(stopped, rows.matrix, POLICY).tobytes() == predict_raw(exact, rows.matrix, POLICY).tobytes()

@@ -16,6 +16,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.study import Study
 from mlife_assets.core.training import example_training
 from mlife_assets.core.training.example_training import TrainedModel, gate_start
+from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.reliability import calibration
 
 FIRST, TODAY = date(2026, 1, 1), date(2026, 6, 1)
@@ -87,6 +88,23 @@ def test_what_trains_was_complete_when_the_gate_begins(trained: TrainedModel) ->
     assert pc.max(trained.training.examples["known"]).as_py() == start
     assert trained.training.last_day == start - timedelta(days=3)
     assert (pc.max(trained.gate["day"]).as_py() - start).days + 1 == round(0.2 * DAYS)
+
+
+def test_the_gate_ranks_by_the_raw_score_which_no_step_of_a_calibrator_ties() -> None:
+    found = train_on_examples(without_human(examples()), study(training={**TRAINING, "isotonic_minimum_positives": 10}))
+    won = found.gate["won"].to_numpy(zero_copy_only=False)
+    raw, stepped = (average_precision(scores, won) for scores in (found.scores.raw, found.scores.probability))
+    assert abs(raw - stepped) > 1e-4
+    assert found.decision.against("random").challenger_map == pytest.approx(raw, abs=1e-12)
+
+
+def test_a_conversion_day_as_label_time_is_refused() -> None:
+    table = without_human(examples())
+    won, day = table["won"].to_numpy(zero_copy_only=False), table["day"].to_numpy().astype("datetime64[D]")
+    known = pa.array(day + np.where(won, np.random.default_rng(5).integers(1, 8, len(won)), 8))
+    found = train_on_examples(table.set_column(table.column_names.index("known"), "known", known), study())
+    assert found.decision.outcome == "refused"
+    assert any("How long known comes after day tells won by itself" in one for one in found.decision.sentences)
 
 
 def test_the_order_of_the_file_changes_nothing(trained: TrainedModel) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import fit_feature_spec
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.inference.scoring import LightGBMScorer
@@ -98,11 +99,21 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert manifest["examples"] == training_set.examples.num_rows
     assert manifest["positives"] == training_set.positives
     assert manifest["validation_rows"] == training_set.is_validation.sum()
+    held_out = training_set.examples.filter(pa.array(training_set.is_validation))
+    assert manifest["validation_positives"] == sum(held_out["is_applied"].to_pylist())
     assert all(1 <= trees <= POLICY.trees_maximum for trees in manifest["trees_by_step"].values())
     assert {stage.step: stage.model_text.count("\nTree=") for stage in artifact.stages} == manifest["trees_by_step"]
     assert sum(manifest["trees_by_step"].values()) == manifest["trees"]
     assert set(manifest["importance"]) == set(artifact.feature_spec.model_names)
     assert max(manifest["importance"], key=manifest["importance"].get) == "taste_match"
+
+
+def test_what_serves_knows_the_categories_and_rates_of_all_rows(
+    training_set: TrainingSet, artifact: ModelArtifact
+) -> None:
+    assert artifact.feature_spec == fit_feature_spec(training_set.examples, training_set.roles)
+    early = fit_feature_spec(training_set.examples.filter(pa.array(training_set.is_fit)), training_set.roles)
+    assert artifact.feature_spec != early
 
 
 def test_the_text_holds_nothing_but_the_model(artifact: ModelArtifact) -> None:

@@ -19,6 +19,7 @@ from mlife_assets.core.training.leakage import (
     Separation,
     copied_rows_condition,
     feature_condition,
+    label_time_condition,
     separations,
 )
 from mlife_assets.core.training.training_set import TrainingSet
@@ -307,3 +308,50 @@ def test_jobs_repeat_no_training_row(job_pairs: ModuleType, training_set: Traini
 
 def test_the_threshold_is_far_from_honest_areas() -> None:
     assert 0.95 < SEPARATION_MAXIMUM < 1.0
+
+
+def test_chance_repeats_of_few_gate_rows_pass() -> None:
+    """One row in forty repeats where none of two hundred does naturally: by their intervals both may be alike."""
+    spec = FeatureSpec(("a", "b", "city"), (("city", ("c",)),))
+    numbers = np.arange(440.0)
+    numbers[400] = numbers[0]
+    rows = pa.table(
+        {
+            "who": ["w"] * 440,
+            "what": ["j"] * 440,
+            "done": [False] * 440,
+            "a": numbers,
+            "b": numbers,
+            "city": ["c"] * 440,
+        }
+    )
+    is_later = np.arange(400) >= 200
+    condition = copied_rows_condition(rows.slice(0, 400), rows.slice(400), ROLES, spec, is_later)
+    assert condition.sentence.startswith("1 of 40 gate rows (2.50%) repeat one of the earlier")
+    assert condition.is_met
+
+
+def labels_known(lags: np.ndarray, outcome: np.ndarray) -> pa.Table:
+    day = np.full(len(lags), np.datetime64("2026-01-01"))
+    return pa.table({"day": pa.array(day), "mature": pa.array(day + lags), "done": pa.array(outcome)})
+
+
+def test_a_label_time_that_was_taken_from_the_outcome_is_refused() -> None:
+    """A conversion within the window of 7 days is known when it happens, the lack of one when the window closes."""
+    rng = np.random.default_rng(3)
+    outcome = rng.random(1_000) < 0.1
+    condition = label_time_condition(labels_known(np.where(outcome, rng.integers(1, 8, 1_000), 8), outcome), ROLES)
+    assert not condition.is_met
+    assert condition.name == "label_time_does_not_tell_the_outcome"
+    assert "How long mature comes after day tells done by itself" in condition.sentence
+    assert "set it to the end of the window" in condition.sentence
+    late = label_time_condition(labels_known(np.where(outcome, 9, 8), outcome), ROLES)
+    assert not late.is_met
+
+
+@pytest.mark.parametrize("most", [1, 30])
+def test_windows_of_any_length_pass_when_the_outcome_does_not_set_them(most: int) -> None:
+    rng = np.random.default_rng(4)
+    lags = rng.integers(1, most + 1, 1_000)
+    condition = label_time_condition(labels_known(lags, rng.random(1_000) < 0.05 + 0.01 * lags), ROLES)
+    assert condition.is_met, condition.sentence

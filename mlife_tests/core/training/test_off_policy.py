@@ -297,6 +297,14 @@ def test_a_difference_counts_only_what_both_could_have_sent() -> None:
         assert "12.5% of the choices are left out" in " ".join(found.sentences)
 
 
+def test_a_difference_leaves_out_decisions_that_a_target_would_partly_leave() -> None:
+    """Nine tenths of what the first target would send was on offer: its value there says nothing about the rest."""
+    sure = replace(FLOORED, target=np.eye(4)[0])
+    for sides in ((FLOORED, sure), (sure, FLOORED)):
+        with pytest.raises(NotEnoughEvidenceError, match="0 of 4,000 decisions offer what the target would choose"):
+            estimate_difference(*(side.decisions(1) for side in sides), POLICY)
+
+
 def test_greedy_targets_follow_scores_and_the_ties_of_the_draw() -> None:
     rng = np.random.default_rng(9)
     users, jobs = np.repeat([f"u{i}" for i in range(300)], 6), np.tile([f"j{k}" for k in range(6)], 300)

@@ -9,7 +9,7 @@ picture is small enough to sit inline in metadata.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,38 +39,36 @@ def plot_importance(importance: Mapping[str, float]) -> bytes:
     return palette_png(figure)
 
 
-def plot_beeswarm(contributions: Array, matrix: Array, names: Sequence[str]) -> bytes:
+def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec) -> bytes:
     """Return a PNG of the SHAP value of each of n rows per feature, coloured by the feature's own value.
+
+    A category is grey: its code is neither high nor low.
 
     The picture that the shap package made known, drawn here because that package spreads points by global randomness.
     """
     from matplotlib.figure import Figure
 
-    ranked = list(global_importance(contributions, names))[:SWARMS_MAXIMUM][::-1]
+    ranked = list(global_importance(contributions, spec.model_names))[:SWARMS_MAXIMUM][::-1]
     figure = Figure(figsize=(7.2, 1.0 + 0.3 * len(ranked)), dpi=90, layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0.0, color="#9aa4af", linewidth=0.8)
     points = None
     for level, name in enumerate(ranked):
-        place = list(names).index(name)
+        place = spec.model_names.index(name)
         effect = contributions[:, place]
-        points = axes.scatter(
-            effect,
-            level + _spread(effect),
-            c=_share(matrix[:, place]),
-            s=5,
-            cmap="coolwarm",
-            vmin=0,
-            vmax=1,
-            linewidths=0,
-        )
+        heights = level + _spread(effect)
+        if name in spec.categorical:
+            axes.scatter(effect, heights, color="#9aa4af", s=5, linewidths=0)
+            continue
+        share = _share(matrix[:, place])
+        points = axes.scatter(effect, heights, c=share, s=5, cmap="coolwarm", vmin=0, vmax=1, linewidths=0)
     axes.set_yticks(range(len(ranked)), [WORDS.get(name, name.replace("_", " ")) for name in ranked], fontsize=8)
     axes.set_xlabel("SHAP value, in the unit of the score")
     axes.spines[["top", "right", "left"]].set_visible(False)
     if points is not None:
         bar = figure.colorbar(points, ax=axes, ticks=[0, 1], aspect=40)
         bar.set_ticklabels(["low", "high"])
-        bar.set_label("value of the feature")
+        bar.set_label("value of the feature (grey: a category)" if spec.categorical else "value of the feature")
     return palette_png(figure)
 
 

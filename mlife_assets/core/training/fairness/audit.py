@@ -45,7 +45,7 @@ FAMILIES = len(MEASURES) * len(ATTRIBUTES)
 SMALLEST_JUDGED_GROUP = 30
 """Users below which no group is judged, however small the sample: a bootstrap of fewer says little."""
 SMALLEST_SHOWN_GROUP = 10
-"""Users below which not even the count of a group is told, because it might point at a person."""
+"""Users below which not even the count of a group is told, because it might point at a person (see `results`)."""
 CONDITION = "impact_ratios_not_proven_low"
 NAMED_MAXIMUM = 3
 

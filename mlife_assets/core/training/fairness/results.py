@@ -3,7 +3,8 @@
 Belongs here: results and their form as rows and as a report. Does not belong here: computing them (`audit`).
 
 Concept: a result holds aggregates only. A category of so few people that its numbers might point at a person is named
-without numbers from the start, so nothing has to be hidden later.
+without numbers from the start, so nothing has to be hidden later. Totals are told, so where one category alone is
+suppressed and nobody is unknown, its count is what the others leave: the audit is for a restricted circle of readers.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Inputs and the conditions that make a comparison valid are in `core.training.gat
 
 from __future__ import annotations
 
-from mlife_assets.core.training.gate.decide import BLOCK_DAYS, MINIMUM_DAY_BLOCKS, decide_promotion
+from mlife_assets.core.training.gate.decide import MINIMUM_DAY_BLOCKS, decide_promotion
 from mlife_assets.core.training.gate.verdict import Comparison, Outcome, PromotionDecision
 from mlife_assets.core.training.gate_examples import (
     ALLOWED_SLICES,
@@ -18,7 +18,6 @@ from mlife_assets.core.training.gate_examples import (
 
 __all__ = [
     "ALLOWED_SLICES",
-    "BLOCK_DAYS",
     "MINIMUM_DAY_BLOCKS",
     "Comparison",
     "Condition",

@@ -50,10 +50,6 @@ from mlife_assets.core.training.gate_examples import (
 )
 from mlife_assets.core.training.reliability import Calibration
 
-BLOCK_DAYS = 1
-"""Days per resampled block without an item. Rows of one day share its weather, prices and campaigns, so a day is the
-smallest independent unit; a four-week gate has 28 of them, and blocks of a week would leave four."""
-
 MINIMUM_DAY_BLOCKS = 14
 """Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
 
@@ -79,7 +75,6 @@ def decide_promotion(
     calibration: Calibration | None,
     also_required: Sequence[Condition] = (),
     has_no_human: bool = False,
-    block_days: int = BLOCK_DAYS,
 ) -> PromotionDecision:
     """Decide whether `challenger` may be promoted.
 
@@ -94,16 +89,13 @@ def decide_promotion(
         calibration: of the challenger's probabilities on mature exposures outside its training; None refuses.
         also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
         has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
-        block_days: days per resampled block; used without an item only.
 
     Raises:
-        InvalidInputError: ids are missing, columns differ in length, `block_days` is below 1, or a human is given that
-            does not exist by `has_no_human`. Every other fault is a refusal.
+        InvalidInputError: ids are missing, columns differ in length, or a human is given that does not exist by
+            `has_no_human`. Every other fault is a refusal.
     """
     if has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
-    if block_days < 1:
-        raise InvalidInputError(f"block_days is {block_days}; use 1 or more")
     sides = {"challenger": challenger, "human": human, "champion": champion}
     contenders = {role: side for role, side in sides.items() if side is not None}
     aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
@@ -122,7 +114,7 @@ def decide_promotion(
         if examples.job_ids is not None:
             evaluation = _by_user(examples, scores, contenders, policy)
         else:
-            evaluation = _by_day(examples, scores, contenders, policy, block_days)
+            evaluation = _by_day(examples, scores, contenders, policy)
         conditions += evaluation.evidence
         conditions += [is_better(comparison, objective) for comparison in evaluation.comparisons]
         conditions.append(is_calibrated(calibration, policy))
@@ -202,10 +194,9 @@ def _by_day(
     scores: Mapping[str, np.ndarray],
     contenders: Mapping[str, Contender],
     policy: PromotionPolicy,
-    block_days: int,
 ) -> _Evaluation:
     """Average precision of all rows: resampled by day, the same days for every contender."""
-    days = encode_ids(encode_days(examples.as_of_dates, "as_of_dates"))
+    days, block_days = encode_ids(encode_days(examples.as_of_dates, "as_of_dates")), policy.gate_block_days
     positive = np.asarray(examples.is_relevant, dtype=np.bool_)
     positives, needed = int(np.count_nonzero(positive)), policy.minimum_users_with_positives
     blocks = len(np.unique(days.codes[positive])) // block_days

@@ -73,7 +73,7 @@ def describe_model(
     Args:
         artifact: the model; its manifest names windows, counts, policies and importance.
         subject: what the model is about.
-        as_of: day of the training.
+        as_of: labels were complete as of this day.
         decision: the gate's verdict, whatever the objective; None when no gate judged.
         calibration: on mature outcomes outside the training.
         fairness: the audit of this version.

@@ -29,11 +29,11 @@ def header(card: ModelCard) -> Markup:
     """Return title, version, verdict, purpose and the figures that a reader looks for first."""
     kind = card.outcome if card.outcome in OUTCOMES else "not_judged"
     chip = element("span", OUTCOMES.get(card.outcome or "", "not judged by a gate"), class_=f"chip v-{kind}")
-    trained = f", trained on {format_day(card.as_of_date, year=True)}" if card.as_of_date else ""
+    as_of = f", as of {format_day(card.as_of_date, year=True)}" if card.as_of_date else ""
     return element(
         "header",
         element("div", element("h1", card.title), chip, class_="title"),
-        element("p", "Model card of ", element("code", card.model_version), trained, class_="version"),
+        element("p", "Model card of ", element("code", card.model_version), as_of, class_="version"),
         element("p", f"It gives the chance that {card.outcome_name}.", class_="lead"),
         says(card.purpose),
         element("div", *_figures(card), class_="kpis"),
@@ -43,7 +43,8 @@ def header(card: ModelCard) -> Markup:
 def _figures(card: ModelCard) -> Iterable[Markup]:
     ours = card.comparisons[0].challenger_map if card.comparisons else None
     others = ", ".join(f"{c.against} {format_value(c.other_map, 'score')}" for c in card.comparisons)
-    yield _figure(card.objective_name or "Objective", format_value(ours, "score"), others or "not compared")
+    objective = card.objective_name or "Objective"
+    yield _figure(objective[0].upper() + objective[1:], format_value(ours, "score"), others or "not compared")
     slope = card.calibration
     bounds = f"{slope.slope_lower:.2f} to {slope.slope_upper:.2f}, 1 is right" if slope else "not measured"
     yield _figure("Calibration slope", f"{slope.slope:.2f}" if slope else MISSING, bounds)

@@ -48,6 +48,7 @@ section>h3,.card>h3{margin-top:14px}
 details{margin-top:2px}summary{width:auto}details .scroll{max-height:none}
 details .data{font-size:13px}details .data td{white-space:normal}details .data .num{white-space:nowrap}
 summary{padding:4px 0}
+@media(min-width:641px){.meters th{min-width:13em}}
 @media(max-width:640px){main{gap:18px}.card{padding:14px}.title h1{font-size:24px}
 .figure .tick{font-size:15px}.figure .name{font-size:15px}.data th[scope=row]{min-width:0}
 .data thead th,.data thead .num,.data .num small{white-space:normal}.data thead th{vertical-align:bottom}

@@ -34,9 +34,10 @@ def test_pictures_are_small_and_the_same_bytes_again(
     artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
 ) -> None:
     matrix, contributions = rows
-    names = artifact.feature_spec.model_names
+    spec = artifact.feature_spec
+    names = spec.model_names
     importance = global_importance(contributions, names)
-    for draw in (lambda: plot_importance(importance), lambda: plot_beeswarm(contributions, matrix, names)):
+    for draw in (lambda: plot_importance(importance), lambda: plot_beeswarm(contributions, matrix, spec)):
         picture = draw()
         assert picture.startswith(PNG)
         assert len(picture) <= PICTURE_BYTES_MAXIMUM
@@ -50,7 +51,7 @@ def test_a_feature_that_is_missing_or_the_same_everywhere_has_no_colour_of_its_o
     matrix, names = rows[0].copy(), artifact.feature_spec.model_names
     first, second = (names.index(name) for name in list(global_importance(rows[1], names))[:2])
     matrix[:, first], matrix[:, second] = np.nan, 3.0
-    assert plot_beeswarm(rows[1], matrix, names).startswith(PNG)
+    assert plot_beeswarm(rows[1], matrix, artifact.feature_spec).startswith(PNG)
 
 
 def test_drawing_touches_no_open_figure_and_no_global_generator(
@@ -65,7 +66,7 @@ def test_drawing_touches_no_open_figure_and_no_global_generator(
     try:
         axes.plot([1, 2])
         numbers, settings, before = plt.get_fignums(), dict(mpl.rcParams), repr(np.random.get_state())  # noqa: NPY002
-        plot_beeswarm(rows[1], rows[0], artifact.feature_spec.model_names)
+        plot_beeswarm(rows[1], rows[0], artifact.feature_spec)
         plot_importance(global_importance(rows[1], artifact.feature_spec.model_names))
         assert plt.get_fignums() == numbers
         assert plt.gcf() is figure
@@ -114,6 +115,20 @@ def test_a_category_is_drawn_as_the_mean_of_its_rows_and_a_missing_one_not_at_al
     plot_dependence(name, effects, values, spec)
     assert [bar.get_width() for bar in drawn[0].patches] == [-2.0, 1.0]
     assert [text.get_text() for text in drawn[0].get_yticklabels()] == [groups[3], groups[1]]
+
+
+def test_a_category_has_no_high_and_low_in_the_swarm(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
+) -> None:
+    spec = artifact.feature_spec
+    plot_beeswarm(rows[1], rows[0], spec)
+    shown = [label.get_text() for label in drawn[0].get_yticklabels()]
+    greys = [points.get_array() is None for points in drawn[0].collections]
+    ranked = list(global_importance(rows[1], spec.model_names))[: len(shown)][::-1]
+    assert greys == [name in spec.categorical for name in ranked]
+    assert True in greys
+    assert False in greys
+    assert drawn[1].get_ylabel() == "value of the feature (grey: a category)"
 
 
 def test_dependence_on_no_feature_is_refused(artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]) -> None:

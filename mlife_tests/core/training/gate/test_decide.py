@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.gate.decide import MINIMUM_DAY_BLOCKS, decide_promotion
 from mlife_assets.core.training.gate.verdict import PromotionDecision
@@ -30,7 +29,6 @@ class Gate:
     human: Contender | None = None
     policy: PromotionPolicy = POLICY
     as_of: date = date(2026, 8, 1)
-    block_days: int = 1
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -41,7 +39,6 @@ class Gate:
             self.policy,
             as_of=self.as_of,
             calibration=CALIBRATION,
-            block_days=self.block_days,
         )
 
 
@@ -175,11 +172,9 @@ def test_days_without_positives_are_no_evidence() -> None:
 
 
 def test_longer_blocks_count_as_fewer_units() -> None:
-    assert replace(gate(), block_days=2).decide().against("champion").delta.n == 14  # type: ignore[union-attr]
-    decision = replace(gate(), block_days=7).decide()
-    assert decision.sentences[0] == "Not enough evidence: 4 blocks of 7 days with positives, 14 needed."
-    with pytest.raises(InvalidInputError, match="block_days is 0"):
-        replace(gate(), block_days=0).decide()
+    two, seven = (replace(gate(), policy=replace(POLICY, gate_block_days=days)).decide() for days in (2, 7))
+    assert two.against("champion").delta.n == 14  # type: ignore[union-attr]
+    assert seven.sentences[0] == "Not enough evidence: 4 blocks of 7 days with positives, 14 needed."
 
 
 def test_no_rows_and_no_positives_are_not_enough_evidence() -> None:
