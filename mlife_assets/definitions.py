@@ -12,6 +12,7 @@ import dagster as dg
 
 from mlife_assets.core.policies import Policies
 from mlife_assets.defs import (
+    backtest,
     evaluation,
     events,
     explanation,
@@ -46,6 +47,7 @@ MODULES: tuple[ModuleType, ...] = (
     monitoring_reference,
     monitoring,
     retrain_decision,
+    backtest,
     predictions,
     messages,
     metrics,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typer
 
+from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.log import log_app
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, day, status, trace, serve, train):
+for command in (demo, day, status, trace, serve, train, backtest):
     app.command()(command)
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from mlife_assets.core.monitoring.reference import MonitoringReference
+    from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
+    from mlife_assets.core.policies import MonitoringPolicy
 
 
 class Clock(Protocol):
@@ -263,4 +268,24 @@ class Ledger(Protocol):
         self, *, campaign: str | None = None, as_of_date: date | None = None, state: str | None = None
     ) -> list[LedgerRow]:
         """Return rows by filter, ordered by message id."""
+        ...
+
+
+class Detectors(Protocol):
+    """What a replay asks of detectors: numbers about sampled rows and scored outcomes, never verdicts."""
+
+    def limits(self, reference: MonitoringReference, policy: MonitoringPolicy) -> tuple[Threshold, ...]:
+        """Return the limits that the A/A windows of a reference teach."""
+        ...
+
+    def drift(self, reference: MonitoringReference, rows: pa.Table) -> tuple[Statistic, ...]:
+        """Return the distance of every watched column of a window's sample from the reference."""
+        ...
+
+    def latent(self, reference: MonitoringReference, rows: pa.Table, policy: MonitoringPolicy) -> tuple[Statistic, ...]:
+        """Return how well the rows of a window's sample can be told from the reference jointly."""
+        ...
+
+    def performance(self, reference: MonitoringReference, examples: pa.Table) -> tuple[Statistic, ...]:
+        """Return estimated and realised performance of scored examples with mature labels."""
         ...

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
+from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import (
-    BacktestPolicy,
     MonitoringPolicy,
     PromotionPolicy,
     RetrainPolicy,

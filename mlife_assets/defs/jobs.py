@@ -9,8 +9,13 @@ people are jobs of their own because they run on other triggers.
 
 import dagster as dg
 
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+RETRAINING_SECONDS_MAXIMUM = 4 * 3600
+"""A retraining takes minutes. One whose process is gone would count as running for ever, and none would follow."""
+
 _SEARCH = dg.AssetSelection.assets(["model", "hyperparameters"])
-_MODEL = dg.AssetSelection.groups("model") - _SEARCH
+_BACKTEST = dg.AssetSelection.assets(["model", "lifecycle_backtest"])
+_MODEL = dg.AssetSelection.groups("model") - _SEARCH - _BACKTEST
 _REPLIES = dg.AssetSelection.assets(["messages", "inbound_messages"])
 
 history_job = dg.define_asset_job(
@@ -36,6 +41,7 @@ retraining_job = dg.define_asset_job(
     selection=_MODEL,
     executor_def=dg.in_process_executor,
     description="Train a challenger, evaluate it at the gate, promote or refuse.",
+    tags={MAX_RUNTIME_TAG: str(RETRAINING_SECONDS_MAXIMUM)},
 )
 
 search_job = dg.define_asset_job(
@@ -43,6 +49,13 @@ search_job = dg.define_asset_job(
     selection=_SEARCH,
     executor_def=dg.in_process_executor,
     description="Search for hyper-parameters; later challengers use the result.",
+)
+
+lifecycle_backtest_job = dg.define_asset_job(
+    "lifecycle_backtest_job",
+    selection=_BACKTEST,
+    executor_def=dg.in_process_executor,
+    description="Replay the team's history under four retraining policies and recommend one.",
 )
 
 ingest_job = dg.define_asset_job(
@@ -78,6 +91,7 @@ JOBS = [
     daily_lifecycle_job,
     retraining_job,
     search_job,
+    lifecycle_backtest_job,
     ingest_job,
     inbound_texts_job,
     metrics_job,

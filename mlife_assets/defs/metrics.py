@@ -25,12 +25,14 @@ from mlife_assets.core.dashboard.data import (
     ModelMetrics,
     ModelVersion,
     ProductionMetrics,
+    ReportDigest,
     Suppression,
     Tone,
 )
 from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.monitoring import concept, drift, latent
+from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.statistics import proportion_difference_interval, wilson_interval
 from mlife_assets.core.windows import last_mature_exposure_day
@@ -51,14 +53,39 @@ def _daily(rows: Iterable[dict[str, Any]], name: str) -> tuple[DailyValue, ...]:
 
 
 def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
-    """Return per method the finding that comes nearest to (or farthest over) its limit."""
+    """Return per method (and block of columns) the finding that comes nearest to (or farthest over) its limit.
+
+    Columns that are beyond their limit and may be, because they move with the calendar, are no drift and left out; what
+    is better than expected is as far from its limit as nothing, 0.
+    """
     worst: dict[str, DriftValue] = {}
     for finding in report.findings:
-        ratio = abs(finding.statistic) / max(abs(finding.threshold), 1e-12)
-        before = worst.get(finding.method)
+        ratio = max(0.0, finding.statistic) / max(abs(finding.threshold), 1e-12)
+        if ratio > 1 and not finding.is_alarm:
+            continue
+        name = f"{finding.method} of {finding.column}" if finding.kind == latent.KIND else finding.method
+        before = worst.get(name)
         if before is None or ratio > (before.statistic or 0.0):
-            worst[finding.method] = DriftValue(report.as_of_date, ratio, 1.0, finding.is_alarm)
+            worst[name] = DriftValue(report.as_of_date, ratio, 1.0, finding.is_alarm)
     return worst
+
+
+def _digests(platform: Platform, day: date) -> tuple[ReportDigest, ...]:
+    reports = [platform.read_monitoring_report(name, day) for name in (quality.REPORT, *REPORTS.values())]
+    return tuple(
+        ReportDigest(
+            name=report.name,
+            day=report.as_of_date,
+            status=report.status,
+            sentence=report.sentence,
+            sample_rows=report.sample_rows,
+            findings=len(report.findings),
+            alarms=len(report.alarms),
+            moved=report.moved_columns,
+            importance=importance_of(report),
+        )
+        for report in reports
+    )
 
 
 def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
@@ -214,6 +241,8 @@ def collect(platform: Platform) -> DashboardData:
             map_random=tuple(DailyValue(one.day, one.random) for one in map_days),
             auc_realised=_performance(platform, "realised_roc_auc"),
             auc_estimated=_performance(platform, "estimated_roc_auc"),
+            click_auc_realised=_performance(platform, "click_realised_roc_auc"),
+            click_auc_estimated=_performance(platform, "click_estimated_roc_auc"),
             drift=_drift(platform),
         ),
         production=ProductionMetrics(
@@ -229,6 +258,7 @@ def collect(platform: Platform) -> DashboardData:
         decisions=_decisions(platform),
         models=_models(platform),
         suppressions=_suppressions(platform),
+        reports=_digests(platform, days[-1]),
         extra_markers=tuple(
             Marker(reign.since.date(), "rollback", f"to {reign.model_version[:12]}: {reign.reason}")
             for reign in platform.registry.history()

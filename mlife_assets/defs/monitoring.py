@@ -12,8 +12,11 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.governor import importance_of
+from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -22,18 +25,18 @@ from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.monitoring_inputs import (
     SAMPLE_TABLE,
-    landed_counts,
-    landed_history,
+    explained_pairs,
     read_reference,
-    sampled_pairs,
-    scored_examples,
+    sampled_examples,
 )
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day, run_days
+from mlife_assets.defs.performance_history import performance_picture, performance_values, write_performance
+from mlife_assets.defs.quality_inputs import judge_quality
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
 
 GROUP = "monitoring"
-LANDED_HISTORY_DAYS = 14
 _COMMON: dict[str, Any] = {
     "group_name": GROUP,
     "partitions_def": DAILY,
@@ -41,6 +44,10 @@ _COMMON: dict[str, Any] = {
     "owners": OWNERS[GROUP],
     "tags": {"layer": "monitoring"},
 }
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.1%}"
 
 
 def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.MaterializeResult:
@@ -53,6 +60,8 @@ def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.Mate
             "statistic": finding.statistic,
             "threshold": finding.threshold,
             "alarm": finding.is_alarm,
+            "importance": _percent(finding.importance_share),
+            "moved": ", ".join(finding.moved_columns),
             "sentence": finding.sentence,
         }
         for finding in report.findings
@@ -73,28 +82,18 @@ def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.Mate
     key=keys.DATA_QUALITY_REPORT,
     deps=[keys.USER_FEATURES, keys.JOB_FEATURES, keys.MONITORING_REFERENCE],
     kinds={"nannyml"},
-    description="Is what arrived what it claims to be? Missing, unseen, out of range, volume, freshness, duplicates.",
+    description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
     **_COMMON,
 )
 def data_quality_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
-    """Judge a fixed-size sample of the day's candidate pairs, and what landed on the eve."""
+    """Judge a sample of the day's pairs, what landed on the eve, who changed overnight, and rows derived again."""
     day = only_day(context)
     reference = read_reference(platform, day)
-    sample = sampled_pairs(platform, day)
-    platform.tables.write(SAMPLE_TABLE, day, sample.pairs)
-    report = quality.data_quality_report(
-        as_of=day,
-        reference=reference,
-        pairs=sample.pairs,
-        pair_rows=sample.population_rows,
-        policy=platform.policies.monitoring,
-        landed=landed_counts(platform, day),
-        landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
-        duplicate_pairs=sample.duplicate_pairs,
-    )
-    return _publish(platform, day, report)
+    judged = judge_quality(platform, day, reference)
+    platform.tables.write(SAMPLE_TABLE, day, judged.pairs)
+    return _publish(platform, day, judged.report)
 
 
 @dg.asset(
@@ -125,7 +124,7 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     key=keys.LATENT_DRIFT_REPORT,
     deps=[keys.DATA_QUALITY_REPORT, keys.MONITORING_REFERENCE],
     kinds={"nannyml"},
-    description="Do features or embeddings move jointly although each alone may not? Domain classifier and PCA.",
+    description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
     **_COMMON,
 )
 def latent_drift_report(
@@ -136,19 +135,21 @@ def latent_drift_report(
 
     day = only_day(context)
     reference = read_reference(platform, day)
-    pairs = platform.tables.read(SAMPLE_TABLE, day)
+    pairs = explained_pairs(platform, reference.model_version, platform.tables.read(SAMPLE_TABLE, day))
     report = latent.latent_drift_report(
         as_of=day,
         reference=reference,
         sample_rows=pairs.num_rows,
         statistics=latent_statistics(reference, pairs, platform.policies.monitoring),
+        importance=platform.importance(reference.model_version),
+        pairs=pairs,
     )
     return _publish(platform, day, report)
 
 
 @dg.asset(
     key=keys.CONCEPT_DRIFT_REPORT,
-    deps=[keys.LABELLED_EXAMPLES, keys.MONITORING_REFERENCE],
+    deps=[keys.LABELLED_EXAMPLES, keys.CLICK_EXAMPLES, keys.MONITORING_REFERENCE],
     kinds={"nannyml"},
     description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
     **_COMMON,
@@ -156,37 +157,54 @@ def latent_drift_report(
 def concept_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
-    """Score what has matured since the reference and compare outcomes with what was expected."""
+    """Score what has matured since the reference, clicks sooner than applies, and compare it with what was expected."""
     from mlife_assets.adapters.nannyml_calculators import performance_statistics
 
     day = only_day(context)
     policy = platform.policies.monitoring
     reference = read_reference(platform, day)
-    examples = _concept_examples(platform, reference, day)
-    enough = concept.has_enough_positives(examples, policy)
-    statistics = performance_statistics(reference, examples) if enough else ()
+    windows = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}
+    statistics = {
+        outcome: performance_statistics(reference, window, outcome=outcome)
+        if concept.has_enough_positives(window, policy)
+        else ()
+        for outcome, window in windows.items()
+    }
     report = concept.concept_drift_report(
-        as_of=day, reference=reference, examples=examples, statistics=statistics, policy=policy
+        as_of=day,
+        reference=reference,
+        examples=windows["apply"],
+        statistics=statistics["apply"],
+        policy=policy,
+        clicks=windows.get("click"),
+        click_statistics=statistics.get("click", ()),
     )
-    performance = {f"{statistic.method}_{statistic.column}": statistic.value for statistic in statistics}
-    platform.tables.write_report(
-        "realised_performance", day, {"as_of_date": day, "exposures": examples.num_rows, **performance}
-    )
+    write_performance(platform, day, report, windows, statistics)
     result = _publish(platform, day, report)
-    return dg.MaterializeResult(metadata={**(result.metadata or {}), **performance})
+    return dg.MaterializeResult(
+        metadata={
+            **(result.metadata or {}),
+            **performance_values(statistics),
+            "performance": plot(performance_picture(platform, day), "realised and estimated performance"),
+        }
+    )
 
 
-def _concept_examples(platform: Platform, reference: MonitoringReference, day: date) -> pa.Table:
-    window = platform.policies.label.apply_window_days
-    last = last_mature_exposure_day(day, window)
-    scored = scored_examples(platform, reference.model_version, add_days(last, 1 - concept.WINDOW_DAYS), last)
-    return concept.concept_window(scored, reference=reference, as_of=day)
+def _window(platform: Platform, reference: MonitoringReference, day: date, outcome: Outcome) -> pa.Table:
+    """Return what has matured of an outcome since the reference, scored."""
+    label = platform.policies.label
+    windows: dict[Outcome, int] = {"apply": label.apply_window_days, "click": label.click_window_days}
+    last = last_mature_exposure_day(day, windows[outcome])
+    known: date = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
+    first = max(add_days(last, 1 - concept.WINDOW_DAYS), add_days(known, 1))  # a sample is spent on no other days
+    scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
+    return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome)
 
 
 def _report_check(key: dg.AssetKey, name: str, report_name: str, description: str) -> dg.AssetChecksDefinition:
     """Return a non-blocking check that is green when the report does not alarm."""
 
-    @dg.asset_check(asset=key, name=name, description=description)
+    @dg.asset_check(asset=key, name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}.")
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
         reports = [platform.read_monitoring_report(report_name, day) for day in run_days(context.run)]
         alarms = [finding for report in reports for finding in report.alarms]
@@ -195,8 +213,12 @@ def _report_check(key: dg.AssetKey, name: str, report_name: str, description: st
             severity=dg.AssetCheckSeverity.WARN,
             description=" ".join(report.sentence for report in reports),
             metadata={
-                "columns_that_moved": ", ".join(sorted({finding.column or finding.method for finding in alarms})),
+                "columns_that_moved": ", ".join(
+                    dict.fromkeys(name for report in reports for name in report.moved_columns)
+                ),
+                "importance_of_what_moved": _percent(importance_of(reports[-1])) if alarms else "",
                 "why": sentences([finding.sentence for finding in alarms]) if alarms else "",
+                "runbook": runbook_of(report_name, reports),
             },
         )
 

@@ -10,20 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.inference.candidates import candidate_pairs
 from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.inference.prediction_details import click_probabilities
+from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.outcomes import Outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days
+from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
+MART_OF: dict[Outcome, str] = {"apply": "labelled_examples", "click": "click_examples"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +60,14 @@ def sampled_pairs(platform: Platform, day: date) -> DaySample:
     return DaySample(pair_features(pairs.take(pa.array(places))), pairs.num_rows, pairs.num_rows - keys)
 
 
+def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table) -> pa.Table:
+    """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them."""
+    scorer = platform.scorer(model_version)
+    few = pairs.slice(0, platform.policies.monitoring.domain_classifier_sample_rows)
+    matrix = feature_matrix(few, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
+
+
 def landed_counts(platform: Platform, day: date) -> Mapping[str, int]:
     """Return accepted rows by event type of the ingest of a partition. Raises NotFoundError when it never ran."""
     report = platform.tables.read_report(INGEST_REPORT, day)
@@ -78,7 +92,7 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
     for stored in reversed(platform.tables.report_days(REFERENCE_REPORT)):
         facts = platform.tables.read_report(REFERENCE_REPORT, stored)
         if facts["model_version"] == version:
-            names = ("sample", "examples")
+            names = facts.get("tables", ("sample", "examples"))
             tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", stored) for name in names}
             return MonitoringReference.from_tables(tables, facts)
     raise NotFoundError(
@@ -94,29 +108,53 @@ def write_reference(platform: Platform, day: date, reference: MonitoringReferenc
     platform.tables.write_report(REFERENCE_REPORT, day, facts)
 
 
-def scored_examples(platform: Platform, model_version: str, first: date, last: date) -> pa.Table:
+def scored_examples(
+    platform: Platform,
+    model_version: str,
+    first: date,
+    last: date,
+    *,
+    outcome: Outcome = "apply",
+    rows: int | None = None,
+) -> pa.Table:
     """Return mature exposures of [first, last] that no policy of ours exploited, scored by a model version.
 
-    Days whose features were faulty are left out.
+    These are organic impressions and explored texts, for the reference and for a window alike: a text that the champion
+    chose was chosen because its score was high, so its outcomes fall short of the score even when nothing changed.
+    Days whose features were faulty are left out. With `rows` it is a sample of at most that size, drawn by hash.
 
-    Columns: those of `labelled_examples` with derived features, `probability` and `is_positive`.
+    Columns: those of the mart with derived features, `probability` and `is_positive`, of an apply (`labelled_examples`)
+    or, by the funnel's first step, of a click (`click_examples`, mature days sooner).
+
+    Raises:
+        InvalidInputError: clicks are asked of a model that is no funnel (`is_funnel`).
     """
-    mart = platform.warehouse.read("labelled_examples", start=first, end=last)
+    if outcome == "click" and not is_funnel(platform, model_version):
+        raise InvalidInputError(f"model {model_version} has no first step; judge its applies alone")
+    mart = platform.warehouse.read(MART_OF[outcome], start=first, end=last)
     faulty = pa.array(quarantined_days(platform), pa.date32())
     unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
+    if rows is not None:
+        seed = platform.policies.monitoring.seed
+        places = sample_pairs(unbiased["user_id"], unbiased["exposure_id"], as_of=last, seed=seed, rows=rows)
+        unbiased = unbiased.take(pa.array(np.sort(places)))
     examples = pair_features(unbiased)
     scorer = platform.scorer(model_version)
     scores = scorer.score(feature_matrix(examples, scorer.feature_spec))
-    return examples.append_column("probability", pa.array(scores.probability)).append_column(
-        "is_positive", examples["is_applied"]
-    )
+    probability = scores.probability if outcome == "apply" else click_probabilities(scores)
+    label = examples["is_applied" if outcome == "apply" else "is_clicked"]
+    return examples.append_column("probability", pa.array(probability)).append_column("is_positive", label)
 
 
-def sampled_examples(platform: Platform, model_version: str, first: date, last: date) -> pa.Table:
-    """Return a fixed-size hash sample of `scored_examples`, in the order of the mart."""
-    examples = scored_examples(platform, model_version, first, last)
+def sampled_examples(
+    platform: Platform, model_version: str, first: date, last: date, *, outcome: Outcome = "apply"
+) -> pa.Table:
+    """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
     policy = platform.policies.monitoring
-    places = sample_pairs(
-        examples["user_id"], examples["exposure_id"], as_of=last, seed=policy.seed, rows=policy.reference_examples
-    )
-    return examples.take(pa.array(sorted(places.tolist())))
+    rows = policy.reference_examples if outcome == "apply" else policy.reference_click_examples
+    return scored_examples(platform, model_version, first, last, outcome=outcome, rows=rows)
+
+
+def is_funnel(platform: Platform, model_version: str) -> bool:
+    """Return whether a model says how likely a click is."""
+    return len(platform.registry.load(model_version).stages) > 1

@@ -18,7 +18,13 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
 from mlife_assets.defs.metadata import table
-from mlife_assets.defs.monitoring_inputs import sampled_examples, sampled_pairs, write_reference
+from mlife_assets.defs.monitoring_inputs import (
+    explained_pairs,
+    is_funnel,
+    sampled_examples,
+    sampled_pairs,
+    write_reference,
+)
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quarantined_days
@@ -29,7 +35,13 @@ GROUP = "model"
 
 @dg.asset(
     key=keys.MONITORING_REFERENCE,
-    deps=[keys.CHAMPION_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES, keys.LABELLED_EXAMPLES],
+    deps=[
+        keys.CHAMPION_MODEL,
+        keys.USER_FEATURES,
+        keys.JOB_FEATURES,
+        keys.LABELLED_EXAMPLES,
+        keys.CLICK_EXAMPLES,
+    ],
     kinds={"nannyml"},
     description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
     group_name=GROUP,
@@ -57,12 +69,17 @@ def monitoring_reference(
     samples = [sampled_pairs(platform, one) for one in days]
     trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
     last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+    clicked = last_mature_exposure_day(day, platform.policies.label.click_window_days)
+    first = add_days(trained, 1)
     reference = build_reference(
         model_version=version,
         as_of=day,
-        sample=pa.concat_tables([sample.pairs for sample in samples]),
+        sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs) for sample in samples]),
         pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
-        examples=sampled_examples(platform, version, add_days(trained, 1), last),
+        examples=sampled_examples(platform, version, first, last),
+        clicks=sampled_examples(platform, version, first, clicked, outcome="click")
+        if is_funnel(platform, version)
+        else None,
     )
     reference = with_learned_thresholds(reference, policy)
     write_reference(platform, day, reference)
@@ -74,6 +91,7 @@ def monitoring_reference(
             "model_version": version,
             "days": f"{days[0]} to {days[-1]}",
             "mature_examples": reference.examples.num_rows,
+            "mature_click_examples": 0 if reference.clicks is None else reference.clicks.num_rows,
             "limits": table(limits),
         }
     )

@@ -16,6 +16,7 @@ from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.defs.partitions import run_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
 
 
 def quality_report(platform: Platform, day: date) -> MonitoringReport:
@@ -53,7 +54,9 @@ def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.Ass
     Before the first promotion there is no reference and thus no report; then the check says so and is green.
     """
 
-    @dg.asset_check(asset=asset_key, name=name, description=description, blocking=True)
+    @dg.asset_check(
+        asset=asset_key, name=name, description=f"{description} Runbook: {BY_REPORT[REPORT]}.", blocking=True
+    )
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
         covered = run_days(context.run)
         if platform.registry.champion_at(platform.run_time(covered[-1])) is None:
@@ -66,7 +69,10 @@ def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.Ass
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR,
             description=" ".join(report.sentence for report in failed) or None,
-            metadata={"faults": "\n".join(finding.sentence for report in failed for finding in report.alarms)},
+            metadata={
+                "faults": "\n".join(finding.sentence for report in failed for finding in report.alarms),
+                "runbook": runbook_of(REPORT, failed),
+            },
         )
 
     return check

@@ -17,7 +17,7 @@ from functools import cache, cached_property
 
 import pyarrow as pa
 
-from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient
 from mlife_assets.adapters.event_log import ParquetEventLog
@@ -35,7 +35,7 @@ from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.policies import Policies
-from mlife_assets.core.ports import AuditAttributes, ContactBook, EventSource
+from mlife_assets.core.ports import AuditAttributes, Clock, ContactBook, EventSource
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.defs.embedded_world import EmbeddedWorld
 from mlife_assets.settings import Settings
@@ -139,6 +139,11 @@ class Platform:
     def event_source(self) -> EventSource:
         """Where raw events come from."""
         return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The time of the machine, by which a failed run waits for its next attempt; days have a time of their own."""
+        return SystemClock()
 
     @property
     def is_simulated(self) -> bool:

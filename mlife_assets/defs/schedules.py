@@ -9,7 +9,7 @@ they are off by default.
 import dagster as dg
 
 from mlife_assets.core.windows import RUN_HOUR_UTC
-from mlife_assets.defs.jobs import catalog_job, daily_lifecycle_job, metrics_job
+from mlife_assets.defs.jobs import catalog_job, daily_lifecycle_job, lifecycle_backtest_job, metrics_job
 
 
 def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
@@ -43,5 +43,13 @@ def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinit
             execution_timezone="UTC",
             default_status=status,
             description="Catalogues the event log and verifies its hash chain.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_backtest_schedule",
+            job=lifecycle_backtest_job,
+            cron_schedule="30 3 * * 0",
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description="Asks each Sunday whether governed retraining pays; a long run, so a person turns it on.",
         ),
     ]

@@ -4,27 +4,41 @@ Belongs here: looking, and translating what a pure function decides into run req
 and effects: a sensor is evaluated at least once, so it never sends.
 
 Concept: stateless and keyed. A tick looks at what is recorded and at the runs that exist; `run_key` makes asking twice
-harmless, and an attempt is part of the key because a key is used up even by a run that failed.
+harmless, and an attempt is part of the key because a key is used up even by a run that failed. A failed attempt waits
+before the next, and after the last one a person is told by a file below `alerts/`.
 """
 
 from collections import defaultdict
-from datetime import date
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from mlife_assets.core.ids import digest
 from mlife_assets.core.messaging.states import SendState
-from mlife_assets.core.monitoring.trigger import ATTEMPTS_MAXIMUM, DecisionFacts, RunState, outstanding_retrainings
+from mlife_assets.core.monitoring.trigger import (
+    DecisionFacts,
+    RunFacts,
+    next_attempt,
+    outstanding_retrainings,
+)
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
 from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import is_retraining
+from mlife_assets.defs.runbooks import RETRAINING_FAILED, runbook_of_job
 
 DECISION_TAG = "mlife/decision_id"
 CAUSE_TAG = "mlife/cause"
 DECISIONS_SEEN = 60
 INTERVAL_SECONDS = 30
+ALERTS = "alerts"
+ABANDONED_AFTER = timedelta(hours=25)
+"""A run that was made and not submitted is taken up by a restarted daemon for 24 hours, and by nobody later."""
+INGEST_RETRY_WAIT_MINUTES = (10, 60)
+READING_RETRY_WAIT_MINUTES = (0, 0)
+"""A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
@@ -45,25 +59,56 @@ def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
     return sorted(found.values(), key=lambda facts: facts.as_of_date)
 
 
-def _run_states(instance: dg.DagsterInstance, tag: str, values: list[str]) -> dict[str, list[RunState]]:
-    """Return the states of the runs that carry each value of a tag, oldest first."""
-    states: dict[str, list[RunState]] = defaultdict(list)
-    for value in values:
-        for run in reversed(instance.get_runs(filters=dg.RunsFilter(tags={tag: value}))):
-            if run.status in _FAILED:
-                states[value].append("failed")
-            else:
-                states[value].append("succeeded" if run.status == dg.DagsterRunStatus.SUCCESS else "active")
-    return states
+def _runs(instance: dg.DagsterInstance, tag: str, value: str, now: datetime) -> list[RunFacts]:
+    """Return the runs that carry a tag, oldest first."""
+    records = instance.get_run_records(filters=dg.RunsFilter(tags={tag: value}), ascending=True)
+    return [_run_facts(record, now) for record in records]
 
 
-def _next_request(instance: dg.DagsterInstance, cause: str, day: date) -> dg.RunRequest | None:
-    """Return the request of the next attempt for `cause`; None when a run settles it or it failed too often."""
-    states = _run_states(instance, CAUSE_TAG, [cause])[cause]
-    if len(states) >= ATTEMPTS_MAXIMUM or any(state != "failed" for state in states):
+def _run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
+    status, made = record.dagster_run.status, record.create_timestamp.astimezone(UTC)
+    if status in _FAILED:
+        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time is not None else made
+        return RunFacts("failed", ended)
+    if status == dg.DagsterRunStatus.NOT_STARTED and now - made > ABANDONED_AFTER:
+        return RunFacts("failed", made)
+    return RunFacts("succeeded" if status == dg.DagsterRunStatus.SUCCESS else "active")
+
+
+def _next_request(
+    instance: dg.DagsterInstance, cause: str, day: date, *, now: datetime, retry_wait_minutes: Sequence[int]
+) -> dg.RunRequest | None:
+    """Return the request of the next attempt for `cause`; None when a run settles it, or it waits, or was given up."""
+    runs = _runs(instance, CAUSE_TAG, cause, now)
+    attempt = next_attempt(runs, now=now, retry_wait_minutes=retry_wait_minutes)
+    if attempt.number is None:
         return None
-    key = f"{cause}-attempt-{len(states) + 1}"
+    key = f"{cause}-attempt-{attempt.number}"
     return dg.RunRequest(run_key=key, partition_key=day.isoformat(), tags={CAUSE_TAG: cause})
+
+
+def _alert(platform: Platform, name: str, facts: dict[str, str | None]) -> None:
+    """Keep one alert for people; writing it again changes nothing."""
+    import orjson
+
+    platform.lake.replace(f"{ALERTS}/{name}.json", orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
+
+
+def _tell_of_exhausted(
+    context: dg.SensorEvaluationContext, platform: Platform, exhausted: Sequence[DecisionFacts]
+) -> None:
+    for decision in exhausted:
+        attempts = len(platform.policies.retrain.retry_wait_minutes) + 1
+        message = f"Retraining failed {attempts} times for {decision.decision_id}; nothing tries it again."
+        facts: dict[str, str | None] = {
+            "job": retraining_job.name,
+            "partition": decision.as_of_date.isoformat(),
+            "decision_id": decision.decision_id,
+            "message": message,
+            "runbook": RETRAINING_FAILED,
+        }
+        _alert(platform, f"retraining-{decision.decision_id}", facts)
+        context.log.error("%s See %s.", message, RETRAINING_FAILED)
 
 
 @dg.sensor(
@@ -72,13 +117,20 @@ def _next_request(instance: dg.DagsterInstance, cause: str, day: date) -> dg.Run
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches exactly one retraining run for each decision of the governor to retrain.",
 )
-def retrain_on_drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+def retrain_on_drift_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
     """Ask for the oldest retraining run that a decision still needs, one at a time."""
+    now = platform.clock.now()
     decisions = _decisions(context.instance)
     wanted = [decision.decision_id for decision in decisions if decision.verdict == "retrain"]
-    outlook = outstanding_retrainings(decisions, _run_states(context.instance, DECISION_TAG, wanted))
-    if outlook.exhausted:
-        context.log.error(outlook.sentence)
+    outlook = outstanding_retrainings(
+        decisions,
+        {name: _runs(context.instance, DECISION_TAG, name, now) for name in wanted},
+        now=now,
+        retry_wait_minutes=platform.policies.retrain.retry_wait_minutes,
+    )
+    _tell_of_exhausted(context, platform, outlook.exhausted)
     if not outlook.requests:
         return dg.SkipReason(outlook.sentence)
     if is_retraining(context.instance):
@@ -110,13 +162,13 @@ def landed_files_sensor(
         parts = key.split("/")
         if len(parts) == 3 and not parts[2].startswith(("_", ".")):
             files[parts[1]].append(key)
-    requests: list[dg.RunRequest] = []
+    now, requests = platform.clock.now(), list[dg.RunRequest]()
     for day in platform.tables.report_days(INGEST_REPORT):
         landed = files[f"dt={add_days(day, -1).isoformat()}"]
         known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
         if len(landed) > known:
             cause = f"ingest-{day.isoformat()}-{digest(landed, 12)}"
-            request = _next_request(context.instance, cause, day)
+            request = _next_request(context.instance, cause, day, now=now, retry_wait_minutes=INGEST_RETRY_WAIT_MINUTES)
             if request is not None:
                 requests.append(request)
     return (
@@ -151,9 +203,11 @@ def inbound_texts_sensor(
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
     cause = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
-    request = _next_request(context.instance, cause, day)
+    request = _next_request(
+        context.instance, cause, day, now=platform.clock.now(), retry_wait_minutes=READING_RETRY_WAIT_MINUTES
+    )
     if request is None:
-        return dg.SkipReason(f"{cause} is being read, or its reading failed {ATTEMPTS_MAXIMUM} times; see the runs")
+        return dg.SkipReason(f"{cause} is being read, or its reading was given up; see the runs")
     return dg.SensorResult(run_requests=[request])
 
 
@@ -163,18 +217,17 @@ def inbound_texts_sensor(
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
     """Keep one alert per failed run below `alerts/`."""
-    import orjson
-
     run = context.dagster_run
-    alert = {
+    partition, message = run.tags.get("dagster/partition"), context.failure_event.message
+    facts: dict[str, str | None] = {
         "run_id": run.run_id,
         "job": run.job_name,
-        "partition": run.tags.get("dagster/partition"),
-        "message": context.failure_event.message,
-        "runbook": "docs/runbooks",
+        "partition": partition,
+        "message": message,
+        "runbook": runbook_of_job(run.job_name),
     }
-    platform.lake.replace(f"alerts/{run.run_id}.json", orjson.dumps(alert, option=orjson.OPT_SORT_KEYS))
-    context.log.error("%s failed for %s: %s", run.job_name, alert["partition"], alert["message"])
+    _alert(platform, run.run_id, facts)
+    context.log.error("%s failed for %s: %s", run.job_name, partition, message)
 
 
 SENSORS = [retrain_on_drift_sensor, landed_files_sensor, inbound_texts_sensor, run_failure_alert_sensor]

@@ -21,6 +21,7 @@ LEAVES = (
     "trace",
     "serve",
     "train",
+    "backtest",
     "log verify",
     "models list",
     "models history",
@@ -35,7 +36,7 @@ LEAVES = (
     "panel list",
     "panel show",
 )
-WITHOUT_HOME = {"train"}
+WITHOUT_HOME = {"train", "backtest"}
 """Commands that need no lived home: they read the files that they are given."""
 
 HEAVY = ("dagster", "pyarrow", "numpy", "lightgbm", "duckdb", "sqlalchemy", "pydantic_settings")

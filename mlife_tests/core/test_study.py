@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.study import Study
 
@@ -103,3 +104,23 @@ def test_no_shipped_spec_sees_a_protected_attribute_or_what_is_known_too_late(pa
 
 def test_two_specs_are_shipped() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.json")} >= {"nycflights13", "bank_marketing"}
+
+
+def test_a_spec_states_what_fits_its_history() -> None:
+    """The owner of the data says how much evidence there can be, before anything is replayed."""
+    record = json.loads((EXAMPLES / "bank_marketing_history.json").read_text())
+    found = Study.from_json(json.dumps(record))
+    assert found.monitoring.sample_rows_per_day == record["monitoring"]["sample_rows_per_day"]
+    assert found.retrain.minimum_new_mature_positives == record["retrain"]["minimum_new_mature_positives"]
+    assert found.promotion.minimum_users_with_positives == record["promotion"]["minimum_users_with_positives"]
+    assert found.backtest == BacktestPolicy(), "the backtest itself is the default"
+
+
+def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
+    found = study(retrain={"cooldown_days": 9}, training={"leaves": 5})
+    changed = found.with_policies('{"retrain": {"budget_per_30_days": 2}, "backtest": {"refits_after_gate": false}}')
+    assert (changed.retrain.cooldown_days, changed.retrain.budget_per_30_days) == (9, 2)
+    assert not changed.backtest.refits_after_gate
+    assert (changed.training, changed.roles, changed.is_validation_given) == (found.training, found.roles, False)
+    assert found.with_policies('{"training": {"validation_days": 9}}').is_validation_given
+    assert found.with_policies("{}") == found

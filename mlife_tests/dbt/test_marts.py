@@ -185,8 +185,25 @@ def _keys(full, mart: str, key: str) -> Rows:
     return full.warehouse.read(mart, columns=["as_of_date", key]).to_pylist()
 
 
-def test_labelled_examples_carry_the_features_of_their_exposure_date(full) -> None:
-    examples = full.warehouse.read("labelled_examples")
+def test_click_examples_are_the_same_exposures_with_clicks_known_sooner(full, world) -> None:
+    columns = ["exposure_id", "exposure_date", "label_mature_date", "is_clicked"]
+    examples = {row["exposure_id"]: row for row in full.warehouse.read("click_examples", columns=columns).to_pylist()}
+    later = full.warehouse.read("labelled_examples", columns=["exposure_id", "exposure_date"]).to_pylist()
+    assert len(examples) > len(later) > 0
+    known_late = [row["exposure_id"] for row in later if row["exposure_id"] not in examples]
+    assert len(known_late) < 0.1 * len(later)
+    clicks = first_observed(world.rows["click"])
+    for name, row in examples.items():
+        mature = row["exposure_date"] + timedelta(days=3)
+        assert row["label_mature_date"] == mature
+        told = [click for click in clicks if click["exposure_id"] == name and click["observed_at"] < midnight(mature)]
+        assert row["is_clicked"] == bool(told)
+    assert {row["is_clicked"] for row in examples.values()} == {True, False}
+
+
+@pytest.mark.parametrize("examples", ["labelled_examples", "click_examples"])
+def test_examples_carry_the_features_of_their_exposure_date(full, examples: str) -> None:
+    examples = full.warehouse.read(examples)
     for mart, key in (("user_features", "user_id"), ("job_features", "job_id")):
         features = {(row["as_of_date"], row[key]): row for row in full.warehouse.read(mart).to_pylist()}
         for example in examples.to_pylist():
@@ -216,8 +233,9 @@ def test_examples_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full
 def test_no_label_is_immature(full, daily) -> None:
     for built in (full, daily):
         last = max(built.warehouse.read("user_features", columns=["as_of_date"])["as_of_date"].to_pylist())
-        mature = built.warehouse.read("labelled_examples", columns=["label_mature_date"])["label_mature_date"]
-        assert max(mature.to_pylist()) <= last
+        for mart in ("labelled_examples", "click_examples"):
+            mature = built.warehouse.read(mart, columns=["label_mature_date"])["label_mature_date"]
+            assert max(mature.to_pylist()) <= last
 
 
 def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:
@@ -317,6 +335,7 @@ def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) ->
         "user_features",
         "job_features",
         "labelled_examples",
+        "click_examples",
         "fct_messages",
         "kpi_daily",
         "experiment_readout",

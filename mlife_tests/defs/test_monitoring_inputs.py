@@ -3,13 +3,26 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import monitoring_inputs
-from mlife_assets.defs.monitoring_inputs import landed_counts, landed_history, sampled_pairs, scored_examples
+from mlife_assets.defs.monitoring_inputs import (
+    explained_pairs,
+    is_funnel,
+    landed_counts,
+    landed_history,
+    read_reference,
+    sampled_examples,
+    sampled_pairs,
+    scored_examples,
+)
+from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
@@ -65,3 +78,79 @@ def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch
     monkeypatch.setattr(monitoring_inputs, "quarantined_days", lambda _: [faulty])
     after = scored_examples(platform, version, add_days(last, -6), last)
     assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}
+
+
+def test_contributions_beside_a_pair_are_those_of_its_score(lived) -> None:
+    platform, day = lived.home.platform, lived.home.day(1)
+    version = platform.champion_version(day)
+    pairs = sampled_pairs(platform, day).pairs
+    explained = explained_pairs(platform, version, pairs)
+    scorer = platform.scorer(version)
+    few = platform.policies.monitoring.domain_classifier_sample_rows
+    matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    expected = scorer.contributions(matrix)
+    for place, name in enumerate(scorer.model_names):
+        assert np.array_equal(explained[f"shap_{name}"].to_numpy()[:few], expected[:, place])
+    assert explained.num_rows == pairs.num_rows
+
+
+def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
+    reference = read_reference(lived.home.platform, lived.home.day(1))
+    assert "shap_taste_match" in reference.columns.contribution
+    assert not {"shap_user_click_rate", "shap_tenure_days"} & set(reference.columns.contribution)
+    assert {t.column for t in reference.thresholds if t.method == "domain_classifier"} == {
+        "features",
+        "taste_embeddings",
+        "text_embeddings",
+        "shap",
+    }
+    last = {outcome: max(reference.scored(outcome)["exposure_date"].to_pylist()) for outcome in ("apply", "click")}
+    policy = lived.home.platform.policies.label
+    assert (last["click"] - last["apply"]).days == policy.apply_window_days - policy.click_window_days
+    assert any(t.method == "click_calibration_level" for t in reference.thresholds)
+
+
+def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
+    platform = lived.home.platform
+    day = lived.home.day(2)
+    version = platform.champion_version(day)
+    first, last = add_days(day, -12), add_days(day, -3)
+    assert is_funnel(platform, version)
+    clicks = scored_examples(platform, version, first, last, outcome="click")
+    applies = scored_examples(platform, version, first, last)
+    assert max(clicks["exposure_date"].to_pylist()) == last > max(applies["exposure_date"].to_pylist())
+    assert max(clicks["label_mature_date"].to_pylist()) == day
+    assert clicks["is_positive"].equals(clicks["is_clicked"])
+    level = pc.sum(clicks["is_positive"]).as_py() / pc.sum(clicks["probability"]).as_py()
+    assert 0.6 < level < 1.6
+    assert pc.mean(clicks["probability"]).as_py() > 2 * pc.mean(applies["probability"]).as_py()
+
+
+def test_a_sample_is_bounded_and_the_same_again(lived) -> None:
+    platform, last = lived.home.platform, add_days(lived.home.day(1), -9)
+    version, first = platform.champion_version(lived.home.day(1)), add_days(last, -6)
+    whole = scored_examples(platform, version, first, last)
+    few = scored_examples(platform, version, first, last, rows=200)
+    assert few.num_rows == 200 < whole.num_rows
+    assert few.equals(scored_examples(platform, version, first, last, rows=200))
+    places = pc.index_in(few["exposure_id"], value_set=whole["exposure_id"].combine_chunks())
+    assert places.to_pylist() == sorted(places.to_pylist())
+    assert whole.take(places)["probability"].equals(few["probability"])
+    assert sampled_examples(platform, version, first, last).num_rows <= platform.policies.monitoring.reference_examples
+
+
+def test_a_model_of_one_step_has_no_clicks_to_judge(lived, monkeypatch) -> None:
+    monkeypatch.setattr(monitoring_inputs, "is_funnel", lambda *_: False)
+    day = lived.home.day(1)
+    with pytest.raises(InvalidInputError, match="has no first step"):
+        scored_examples(lived.home.platform, "mdl_x", day, day, outcome="click")
+
+
+def test_no_exposure_is_no_example(lived) -> None:
+    """Once an error: a day without a single mature exposure since the reference had no examples to sample."""
+    day = lived.home.day(1)
+    version = lived.home.platform.champion_version(day)
+    for outcome in ("apply", "click"):
+        none = sampled_examples(lived.home.platform, version, day, add_days(day, -1), outcome=outcome)
+        assert none.num_rows == 0
+        assert {"probability", "is_positive", "label_mature_date"} <= set(none.column_names)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.policies import Policies
@@ -59,8 +60,11 @@ def add_run(
     return instance.add_run(dg.DagsterRun(job_name=job, run_id=f"run-{number}", status=status, tags=tags or {}))
 
 
-def end(instance: dg.DagsterInstance, run: dg.DagsterRun, event: dg.DagsterEventType) -> None:
-    instance.report_dagster_event(dg.DagsterEvent(event.value, job_name=run.job_name), run_id=run.run_id)
+def end(daemon: Daemon, run: dg.DagsterRun, event: dg.DagsterEventType) -> None:
+    """Let a run end now, by the clock of the test."""
+    now = daemon.resources["platform"].clock.now().timestamp()
+    ended = dg.DagsterEvent(event.value, job_name=run.job_name)
+    daemon.instance.report_dagster_event(ended, run_id=run.run_id, timestamp=now)
 
 
 def decide(instance: dg.DagsterInstance, day: date, verdict: str, decision_id: str = "") -> None:
@@ -72,8 +76,24 @@ def decide(instance: dg.DagsterInstance, day: date, verdict: str, decision_id: s
 
 
 @pytest.fixture
-def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Daemon:
-    return Daemon(definitions, instance, sensors.retrain_on_drift_sensor)
+def platform(tmp_path: Path) -> Platform:
+    """A platform whose machine clock stands still until a test moves it."""
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    vars(platform)["clock"] = SimulatedClock(datetime.now(UTC))
+    return platform
+
+
+def wait(platform: Platform, minutes: float) -> None:
+    platform.clock.set(platform.clock.now() + timedelta(minutes=minutes))
+
+
+def alerts(platform: Platform) -> dict[str, dict[str, Any]]:
+    return {key: json.loads(platform.lake.get(key)) for key in platform.lake.list("alerts")}
+
+
+@pytest.fixture
+def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> Daemon:
+    return Daemon(definitions, instance, sensors.retrain_on_drift_sensor, platform=platform)
 
 
 def test_without_a_decision_to_retrain_nothing_runs(retraining) -> None:
@@ -93,20 +113,58 @@ def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(ret
     assert run.job_name == "retraining_job"
     assert run.tags["dagster/partition"] == "2026-06-02"
     assert run.tags[sensors.DECISION_TAG] == "dec_2026-06-02"
-    end(retraining.instance, run, dg.DagsterEventType.RUN_SUCCESS)
+    end(retraining, run, dg.DagsterEventType.RUN_SUCCESS)
     assert [retraining.tick() for _ in range(3)] == [[]] * 3
     assert retraining.skip_message == "Every decision to retrain has its run; the newest is of 2026-06-02."
 
 
-@pytest.mark.parametrize("outcome", [Status.FAILURE, Status.CANCELED])
-def test_a_failed_run_is_tried_again_under_another_key_and_then_a_person_is_asked(retraining, outcome) -> None:
+@pytest.mark.parametrize("event", [dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED])
+def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_told(retraining, platform, event) -> None:
     """A used key never runs again, so without the attempt in it a failed retraining would be the last."""
     decide(retraining.instance, DAY, "retrain")
-    launched = [retraining.tick(outcome) for _ in range(6)]
-    assert launched == [[f"retrain-dec_2026-06-02-attempt-{n}"] for n in (1, 2, 3)] + [[]] * 3
+    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    for number, minutes in ((2, 10), (3, 60)):
+        end(retraining, retraining.launched[-1], event)
+        for _ in range(3):
+            assert retraining.tick() == []
+        assert "is tried again at" in retraining.skip_message
+        wait(platform, minutes - 1)
+        assert retraining.tick() == [], "the wait is not over"
+        wait(platform, 2)
+        assert retraining.tick() == [f"retrain-dec_2026-06-02-attempt-{number}"]
+        assert retraining.launched[-1].tags["mlife/attempt"] == str(number)
+    assert alerts(platform) == {}, "nobody is told before the last attempt has failed"
+    end(retraining, retraining.launched[-1], event)
+    wait(platform, 10_000)
+    assert [retraining.tick() for _ in range(3)] == [[]] * 3
     assert retraining.skip_message == "Retraining failed 3 times for dec_2026-06-02; a person must look."
+    assert alerts(platform) == {
+        "alerts/retraining-dec_2026-06-02.json": {
+            "decision_id": "dec_2026-06-02",
+            "job": "retraining_job",
+            "message": "Retraining failed 3 times for dec_2026-06-02; nothing tries it again.",
+            "partition": "2026-06-02",
+            "runbook": "docs/runbooks/retraining_failed.md",
+        }
+    }
     decide(retraining.instance, add_days(DAY, 8), "retrain")
     assert retraining.tick() == ["retrain-dec_2026-06-10-attempt-1"]
+
+
+def test_a_run_that_was_made_and_never_submitted_holds_a_decision_for_a_day_only(retraining, platform) -> None:
+    """For a day a restarted daemon takes it up itself; later nobody does, and the decision needs another run."""
+    decide(retraining.instance, DAY, "retrain")
+    assert retraining.tick(Status.NOT_STARTED) == ["retrain-dec_2026-06-02-attempt-1"]
+    wait(platform, 24 * 60)
+    assert retraining.tick() == []
+    wait(platform, 2 * 60)
+    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-2"]
+
+
+def test_a_retraining_whose_process_is_gone_does_not_count_as_running_for_ever(definitions) -> None:
+    """Run monitoring fails it after four hours, by this tag, whoever launched it; then the next attempt is due."""
+    job = definitions.get_repository_def().get_job("retraining_job")
+    assert job.run_tags["dagster/max_runtime"] == "14400"
 
 
 def test_a_retraining_that_a_person_launched_is_waited_for(retraining) -> None:
@@ -114,7 +172,7 @@ def test_a_retraining_that_a_person_launched_is_waited_for(retraining) -> None:
     by_hand = add_run(retraining.instance, "retraining_job", Status.STARTED)
     assert retraining.tick() == []
     assert "A retraining is running; the next starts after it." in retraining.skip_message
-    end(retraining.instance, by_hand, dg.DagsterEventType.RUN_SUCCESS)
+    end(retraining, by_hand, dg.DagsterEventType.RUN_SUCCESS)
     assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
 
 
@@ -123,7 +181,7 @@ def test_decisions_that_piled_up_are_retrained_one_at_a_time_oldest_first(retrai
         decide(retraining.instance, add_days(DAY, offset), "retrain")
     assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
     assert retraining.tick() == []
-    end(retraining.instance, retraining.launched[0], dg.DagsterEventType.RUN_SUCCESS)
+    end(retraining, retraining.launched[0], dg.DagsterEventType.RUN_SUCCESS)
     assert retraining.tick(Status.SUCCESS) == ["retrain-dec_2026-06-11-attempt-1"]
     assert retraining.tick() == []
 
@@ -148,11 +206,6 @@ def test_a_materialization_that_was_reported_by_hand_is_no_decision(retraining) 
     assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
 
 
-@pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
-
-
 def ingested(platform: Platform, day: date, **files: int) -> None:
     types = [
         {"event_type": name, "files": count, "accepted": 1, "rejected": {}, "examples": []}
@@ -174,9 +227,16 @@ def test_files_that_land_late_are_ingested_once(definitions, instance, platform)
     assert daemon.tick() == []
     assert daemon.skip_message == "every landed file was ingested, or its ingest runs"
     land(platform, eve, "b.parquet", "apply")
-    tried = [daemon.tick(Status.FAILURE) for _ in range(5)]
-    cause = tried[0][0].removesuffix("-attempt-1")
-    assert tried == [[f"{cause}-attempt-{n}"] for n in (1, 2, 3)] + [[], []], "what always fails is tried thrice"
+    ((first,),) = [daemon.tick()]
+    cause = first.removesuffix("-attempt-1")
+    for number in (2, 3):
+        end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        assert daemon.tick() == [], "a failed ingest waits"
+        wait(platform, 61)
+        assert daemon.tick() == [f"{cause}-attempt-{number}"]
+    end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    wait(platform, 10_000)
+    assert daemon.tick() == [], "what always fails is tried thrice"
     assert (daemon.launched[-1].job_name, daemon.launched[-1].tags["dagster/partition"]) == ("ingest_job", "2026-06-02")
     land(platform, eve, "c.parquet")
     (other,) = daemon.tick()
@@ -252,6 +312,20 @@ def test_replies_and_receipts_are_read_once_and_as_long_as_any_is_unread(definit
     assert daemon.skip_message == "0 sends await a receipt, none arrived; no reply is unread"
 
 
+def test_a_reading_of_replies_that_failed_is_tried_again_at_once(definitions, instance, platform) -> None:
+    """A STOP must not wait for ten minutes."""
+    daemon = Daemon(definitions, instance, sensors.inbound_texts_sensor, platform=platform)
+    ingested(platform, DAY)
+    Texts(platform, 40)
+    ((first,),) = [daemon.tick()]
+    for number in (2, 3):
+        end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        assert daemon.tick() == [first.replace("attempt-1", f"attempt-{number}")]
+    end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    assert daemon.tick() == []
+    assert "its reading was given up" in daemon.skip_message
+
+
 def test_a_failed_run_leaves_an_alert(platform) -> None:
     @dg.op(retry_policy=None)
     def breaks() -> None:
@@ -278,6 +352,7 @@ def test_a_failed_run_leaves_an_alert(platform) -> None:
     assert alert["job"] == "breaking_job"
     assert alert["partition"] == "2026-06-02"
     assert alert["run_id"] == result.run_id
+    assert alert["runbook"] == "docs/runbooks/failed_run.md"
     assert "breaks" in alert["message"]
 
 

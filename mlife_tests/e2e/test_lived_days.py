@@ -268,7 +268,7 @@ def test_what_people_look_at_is_there(home, lived_world) -> None:
         keys.DATA_QUALITY_REPORT: {"findings"},
         keys.DATA_DRIFT_REPORT: {"findings"},
         keys.LATENT_DRIFT_REPORT: {"findings"},
-        keys.CONCEPT_DRIFT_REPORT: {"findings"},
+        keys.CONCEPT_DRIFT_REPORT: {"findings", "performance"},
         keys.RETRAIN_DECISION: {"history"},
     }
     with home.instance() as instance:

@@ -12,7 +12,12 @@ import pytest
 
 from mlife_assets.defs import keys
 
-DATED = {"user_features": "as_of_date", "job_features": "as_of_date", "labelled_examples": "label_mature_date"}
+DATED = {
+    "user_features": "as_of_date",
+    "job_features": "as_of_date",
+    "labelled_examples": "label_mature_date",
+    "click_examples": "label_mature_date",
+}
 REPORTS = (keys.DATA_QUALITY_REPORT, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT, keys.CONCEPT_DRIFT_REPORT)
 
 

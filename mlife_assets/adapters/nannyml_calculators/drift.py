@@ -10,17 +10,22 @@ classifier is judged on jobs that it has not seen, because jobs come and go ever
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from mlife_assets.adapters.nannyml_calculators.attribution import most_moved
 from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, frame, quiet_nannyml
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import latent, sampling
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.monitoring.thresholds import Statistic
+from mlife_assets.core.monitoring.thresholds import Statistic, by_key
 from mlife_assets.core.policies import MonitoringPolicy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NUMERIC_METHOD = "kolmogorov_smirnov"
 CATEGORICAL_METHOD = "jensen_shannon"
@@ -55,13 +60,16 @@ def drift_statistics(reference: MonitoringReference, pairs: pa.Table) -> tuple[S
 def latent_statistics(
     reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy
 ) -> tuple[Statistic, ...]:
-    """Return classifier AUC and PCA reconstruction error of the day's sample, on features and embeddings if present.
+    """Return classifier AUC and PCA reconstruction error of the day's sample, block by block, with what moved most.
+
+    Blocks are the features and, where the reference has them, the embeddings and the champion's SHAP values
+    (`core.monitoring.contributions.with_contributions`).
 
     Raises InvalidInputError on an empty sample or a missing column.
     """
     _need_rows(pairs)
     with quiet_nannyml() as nml:
-        return tuple(joint(cached_joint(nml, reference, policy), reference, pairs, policy))
+        return tuple(joint(cached_joint(nml, reference, policy), reference, pairs, policy, is_explained=True))
 
 
 def missing_shares(reference: MonitoringReference, pairs: pa.Table) -> dict[str, float]:
@@ -99,8 +107,25 @@ def unseen_shares(reference: MonitoringReference, pairs: pa.Table) -> dict[str, 
 def blocks(reference: MonitoringReference) -> Iterator[tuple[str, list[str]]]:
     """Yield the blocks of columns that are looked at jointly, with their names."""
     yield latent.FEATURES, list(reference.columns.alarming)
-    if reference.columns.embedding:
-        yield latent.EMBEDDINGS, list(reference.columns.embedding)
+    for block, names in reference.columns.embedding_blocks.items():
+        yield block, list(names)
+    if reference.columns.contribution:
+        yield latent.SHAP, list(reference.columns.contribution)
+
+
+def rows_of(table: pa.Table, reference: MonitoringReference, block: str) -> pa.Table:
+    """Return the rows that a block speaks of: those with SHAP values, else all.
+
+    Raises InvalidInputError when a day has too few, or lacks the columns.
+    """
+    if block != latent.SHAP:
+        return table
+    first = reference.columns.contribution[0]
+    if first not in table.column_names:
+        raise InvalidInputError(f"the sampled pairs lack column {first}; add SHAP values by with_contributions")
+    rows = table.filter(pc.invert(pc.is_null(table[first], nan_is_null=True)))
+    _need_rows(rows)
+    return rows
 
 
 def fit_univariate(nml: Any, reference: MonitoringReference, sample: pa.Table) -> Fitted:
@@ -134,8 +159,8 @@ def cached_joint(nml: Any, reference: MonitoringReference, policy: MonitoringPol
 def fit_joint(nml: Any, reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy) -> Fitted:
     """Return block -> (classifier, reconstruction) fitted on `sample`."""
     fitted = {}
-    few = by_job(sample, policy)
     for block, names in blocks(reference):
+        rows = rows_of(sample, reference, block)
         classifier = nml.DomainClassifierCalculator(
             feature_column_names=names,
             chunk_number=1,
@@ -143,22 +168,45 @@ def fit_joint(nml: Any, reference: MonitoringReference, sample: pa.Table, policy
             hyperparameters=dict(CLASSIFIER_SETTINGS),
         )
         fitted[block] = (
-            classifier.fit(frame(reference, few, names)),
-            fit_reconstruction(nml, reference, sample, names),
+            classifier.fit(frame(reference, by_job(rows, policy), names)),
+            fit_reconstruction(nml, reference, rows, names),
         )
     return fitted
 
 
 def joint(
-    fitted: Fitted, reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy
+    fitted: Fitted,
+    reference: MonitoringReference,
+    pairs: pa.Table,
+    policy: MonitoringPolicy,
+    *,
+    is_explained: bool = False,
 ) -> Iterator[Statistic]:
-    """Yield the classifier's AUC and the reconstruction error of each block."""
-    few = by_job(pairs, policy)
+    """Yield classifier AUC and reconstruction error of each block; explained, with what moved where beyond a limit."""
+    limits = by_key(reference.thresholds) if is_explained else {}
     for block, names in blocks(reference):
         classifier, reconstruction = fitted[block]
-        result = _analysis(classifier.calculate(frame(reference, few, names)))
-        yield Statistic(latent.DOMAIN_CLASSIFIER, block, float(result[("domain_classifier_auroc", "value")]))
-        yield Statistic(latent.RECONSTRUCTION, block, reconstruct(reconstruction, reference, pairs, names))
+        rows = rows_of(pairs, reference, block)
+        today = frame(reference, by_job(rows, policy), names)
+        result = _analysis(classifier.calculate(today))
+        values = {
+            latent.DOMAIN_CLASSIFIER: float(result[("domain_classifier_auroc", "value")]),
+            latent.RECONSTRUCTION: reconstruct(reconstruction, reference, rows, names),
+        }
+        is_over = any(
+            (method, block) in limits and value > limits[method, block].upper for method, value in values.items()
+        )
+        moved = _moved(reference, block, today, policy) if is_over else ()
+        for method, value in values.items():
+            yield Statistic(method, block, value, moved)
+
+
+def _moved(
+    reference: MonitoringReference, block: str, today: pd.DataFrame, policy: MonitoringPolicy
+) -> tuple[str, ...]:
+    rows = rows_of(reference.sample, reference, block)
+    usual = frame(reference, by_job(rows, policy), list(today.columns))
+    return most_moved(usual, today, CLASSIFIER_SETTINGS, policy.seed)
 
 
 def fit_reconstruction(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> Fitted:

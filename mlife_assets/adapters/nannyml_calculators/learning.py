@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import drift
+from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 from mlife_assets.core.monitoring import latent, sampling
 from mlife_assets.core.monitoring import thresholds as limits
-from mlife_assets.core.monitoring.concept import learn_concept_thresholds
+from mlife_assets.core.monitoring.outcomes import OUTCOMES, PREFIXES, SHORTFALL, learn_concept_thresholds
 from mlife_assets.core.monitoring.reference import IDS, MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
@@ -29,8 +30,14 @@ JOINT_METHODS = (latent.DOMAIN_CLASSIFIER, latent.RECONSTRUCTION)
 
 def with_learned_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -> MonitoringReference:
     """Return the reference holding the limits of drift, latent and (with enough positives) concept statistics."""
+    usual = {
+        (PREFIXES[outcome] + SHORTFALL, metric): value
+        for outcome in OUTCOMES
+        if reference.has(outcome)
+        for metric, value in usual_shortfalls(reference, outcome).items()
+    }
     return reference.with_thresholds(
-        (*learn_thresholds(reference, policy), *learn_concept_thresholds(reference, policy))
+        (*learn_thresholds(reference, policy), *learn_concept_thresholds(reference, policy, usual))
     )
 
 
@@ -76,8 +83,10 @@ def _sampling_bound(
 ) -> float:
     method, column = key
     names = dict(drift.blocks(reference)).get(column, [column]) if method in JOINT_METHODS else [column]
-    rows = min(_effective_rows(day, name) for name in names)
-    total = min(_effective_rows(reference.sample, name) for name in names)
+    block = column if method in JOINT_METHODS else ""
+    sample = drift.rows_of(reference.sample, reference, block)
+    rows = min(_effective_rows(drift.rows_of(day, reference, block), name) for name in names)
+    total = min(_effective_rows(sample, name) for name in names)
     if method == drift.NUMERIC_METHOD:
         return limits.kolmogorov_bound(rows, total, rate)
     if method == drift.CATEGORICAL_METHOD:
@@ -87,13 +96,12 @@ def _sampling_bound(
         return limits.auc_bound(min(rows, most), min(total, most), rate)
     _, reconstruction = drift.cached_joint(nml, reference, policy)[column]
     error = reconstruction.result.filter(period="reference").to_df().iloc[0][("reconstruction_error", "sampling_error")]
-    deviation = float(error) * float(np.sqrt(reference.sample.num_rows))
-    return limits.mean_bound(_unseen_job_error(nml, reference, names), deviation, rows, total, rate)
+    deviation = float(error) * float(np.sqrt(sample.num_rows))
+    return limits.mean_bound(_unseen_job_error(nml, reference, sample, names), deviation, rows, total, rate)
 
 
-def _unseen_job_error(nml: Any, reference: MonitoringReference, names: list[str]) -> float:
+def _unseen_job_error(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> float:
     """Return the mean reconstruction error of jobs that PCA was not fitted on, from two disjoint halves of the jobs."""
-    sample = reference.sample
     half = sampling.hash_ids(sample["job_id"], "job_id") % np.uint64(2)
     errors = []
     for part in (0, 1):

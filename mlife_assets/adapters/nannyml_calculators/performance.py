@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, quiet_nannyml
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.concept import METRICS
+from mlife_assets.core.monitoring.outcomes import METRICS, Outcome, positives_of
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Statistic
 
@@ -24,19 +25,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def performance_statistics(reference: MonitoringReference, examples: pa.Table) -> tuple[Statistic, ...]:
+def performance_statistics(
+    reference: MonitoringReference, examples: pa.Table, *, outcome: Outcome = "apply"
+) -> tuple[Statistic, ...]:
     """Return methods `estimated` and `realised` on columns `roc_auc` and `average_precision` of scored `examples`.
 
-    CBPE is fitted on the reference's mature examples. Raises InvalidInputError when a table has only one class.
+    CBPE is fitted on the reference's mature examples of the same outcome. Raises InvalidInputError when a table has
+    only one class.
     """
-    for name, table in (("reference", reference.examples), ("analysed", examples)):
+    for name, table in (("reference", reference.scored(outcome)), ("analysed", examples)):
         positives = int(table["is_positive"].to_numpy().sum()) if table.num_rows else 0
         if not 0 < positives < table.num_rows:
             raise InvalidInputError(
                 f"the {name} examples have {positives} positives in {table.num_rows} rows; pass both classes"
             )
     with quiet_nannyml() as nml:
-        estimator, calculator = cached(reference, "performance", lambda: _fit(nml, reference))
+        estimator, calculator = cached(
+            reference, ("performance", outcome), lambda: _fit(nml, reference.scored(outcome))
+        )
         data = _frame(examples)
         results = {"estimated": estimator.estimate(data), "realised": calculator.calculate(data)}
         return tuple(
@@ -46,8 +52,34 @@ def performance_statistics(reference: MonitoringReference, examples: pa.Table) -
         )
 
 
-def _fit(nml: Any, reference: MonitoringReference) -> Fitted:
-    data = _frame(reference.examples)
+def usual_shortfalls(reference: MonitoringReference, outcome: Outcome) -> dict[str, float]:
+    """Return metric -> estimated minus realised performance where nothing changed, the mean of two halves.
+
+    CBPE is fitted on the earlier half of the reference's exposure days and asked about the later one, and the reverse:
+    what it promises of its own days says nothing of others. Nothing is returned where a half has one class only.
+    """
+    examples = reference.scored(outcome)
+    days = sorted(set(examples["exposure_date"].to_pylist()))
+    is_early = pc.is_in(examples["exposure_date"], value_set=pa.array(days[: len(days) // 2], pa.date32()))
+    halves = [examples.filter(is_early), examples.filter(pc.invert(is_early))]
+    if any(not 0 < positives_of(half) < half.num_rows for half in halves):
+        return {}
+    gaps: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    with quiet_nannyml() as nml:
+        for known, asked in (halves, halves[::-1]):
+            estimator, calculator = _fit(nml, known)
+            data = _frame(asked)
+            estimated, realised = (
+                result.filter(period="analysis").to_df().iloc[0]
+                for result in (estimator.estimate(data), calculator.calculate(data))
+            )
+            for metric in METRICS:
+                gaps[metric].append(float(estimated[(metric, "value")] - realised[(metric, "value")]))
+    return {metric: float(np.mean(values)) for metric, values in gaps.items()}
+
+
+def _fit(nml: Any, examples: pa.Table) -> Fitted:
+    data = _frame(examples)
     shared = {
         "y_pred_proba": "probability",
         "y_true": "is_positive",

@@ -77,6 +77,8 @@ class ModelMetrics:
     map_random: tuple[DailyValue, ...] = ()
     auc_realised: tuple[DailyValue, ...] = ()
     auc_estimated: tuple[DailyValue, ...] = ()
+    click_auc_realised: tuple[DailyValue, ...] = ()
+    click_auc_estimated: tuple[DailyValue, ...] = ()
     drift: tuple[DriftSeries, ...] = ()
     map_cohort: str = "cohort: all organic applies of mature days"
 
@@ -104,6 +106,21 @@ class Decision:
     sentences: tuple[str, ...]
     codes: tuple[str, ...] = ()
     model_version: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportDigest:
+    """What one monitoring report says: its verdict, what moved by name, and the importance that this carries."""
+
+    name: str
+    day: date
+    status: Literal["ok", "alarm", "not_enough_evidence"]
+    sentence: str
+    sample_rows: int
+    findings: int
+    alarms: int
+    moved: tuple[str, ...] = ()
+    importance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +173,7 @@ class DashboardData:
     decisions: tuple[Decision, ...] = ()
     models: tuple[ModelVersion, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    reports: tuple[ReportDigest, ...] = ()
     extra_markers: tuple[Marker, ...] = ()
 
 

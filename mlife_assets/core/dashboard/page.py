@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from mlife_assets.core.dashboard.data import DashboardData
 from mlife_assets.core.dashboard.markup import element
+from mlife_assets.core.dashboard.reports import reports_section
 from mlife_assets.core.dashboard.scales import format_day
 from mlife_assets.core.dashboard.sections import model_section, production_section
 from mlife_assets.core.dashboard.style import SCRIPT, STYLE
@@ -34,6 +35,7 @@ def render_dashboard(data: DashboardData) -> str:
         "main",
         header(data),
         timeline(data),
+        reports_section(data),
         model_section(data),
         production_section(data),
         decisions_section(data),

@@ -43,6 +43,18 @@ def model_section(data: DashboardData) -> Markup:
         from_zero=False,
         span=span,
     )
+    clicks = Chart(
+        "AUC of clicks, realised and estimated",
+        (
+            Series("estimated without labels (CBPE)", model.click_auc_estimated, "accent", "dashed"),
+            Series("realised on mature clicks", model.click_auc_realised),
+        ),
+        "score",
+        subtitle="the funnel's first step: known days before applies are",
+        markers=markers,
+        from_zero=False,
+        span=span,
+    )
     drifts = sorted(model.drift, key=lambda d: _DRIFT_ORDER[d.kind])
     panels = [_drift_panel(data, drift) for drift in drifts]
     key = element("ul", *(element("li", glyph(kind), MARKER_NAMES[kind]) for kind in GLYPHS), class_="legend marks")
@@ -51,7 +63,7 @@ def model_section(data: DashboardData) -> Markup:
         "section",
         element("h2", "The model"),
         key,
-        element("div", render_chart(ranking), render_chart(auc), class_="grid two"),
+        element("div", render_chart(ranking), render_chart(auc), render_chart(clicks), class_="grid two"),
         element("h2", "Drift against thresholds", class_="minor"),
         element("div", *panels, class_="grid two") if panels else nothing,
         aria_label="The model",

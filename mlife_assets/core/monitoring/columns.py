@@ -46,6 +46,10 @@ class MonitoringColumns:
     embedding: tuple[str, ...] = tuple(
         f"{name}_{index}" for name in ("taste", "text") for index in range(1, EMBEDDING_SIZE + 1)
     )
+    embedded: tuple[str, ...] = ("taste_match",)
+    """Features through which embeddings reach a model that does not take them as they are: what they matter by."""
+    contribution: tuple[str, ...] = ()
+    """Columns that hold the champion's SHAP values (`contributions`); which there are follows from the model."""
     unalarmed: tuple[str, ...] = (
         "tenure_days",
         "user_messages_28d",
@@ -57,11 +61,14 @@ class MonitoringColumns:
         "job_impressions_7d",
         "job_clicks_7d",
         "job_applies_7d",
+        "user_click_rate",
+        "job_click_rate",
+        "job_apply_rate",
     )
     """Columns that move with the calendar or with our own sending: shown, but no evidence of drift.
 
-    Counts of clicks and applies are among them: a better model texts better jobs, which people then click more. Whether
-    people answer differently to the *same* input is for concept drift to say.
+    Counts of clicks and applies, and the rates made of them, are among them: a better model texts better jobs, which
+    people then click more. Whether people answer differently to the *same* input is for concept drift to say.
     """
     closed: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {
@@ -106,6 +113,19 @@ class MonitoringColumns:
         """Watched columns whose movement is evidence of drift."""
         return tuple(name for name in self.watched if name not in self.unalarmed)
 
+    @property
+    def embedding_blocks(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each embedding (`taste_embeddings`, `text_embeddings`), looked at one embedding at a time.
+
+        Pairs of one job share its text, pairs of one user hardly meet in a sample: looked at together, the few jobs
+        would set the limit for the many users.
+        """
+        blocks: dict[str, tuple[str, ...]] = {}
+        for name in self.embedding:
+            block = name.rpartition("_")[0] + "_embeddings"
+            blocks[block] = (*blocks.get(block, ()), name)
+        return blocks
+
     def restricted_to(self, names: Sequence[str]) -> MonitoringColumns:
         """Return these columns without those that a table with columns `names` lacks."""
         known = set(names)
@@ -118,6 +138,8 @@ class MonitoringColumns:
             numeric=keep(self.numeric),
             categorical=keep(self.categorical),
             embedding=keep(self.embedding),
+            embedded=keep(self.embedded),
+            contribution=keep(self.contribution),
             unalarmed=keep(self.unalarmed),
             closed={name: values for name, values in self.closed.items() if name in known},
             ranged=keep(self.ranged),

@@ -4,13 +4,14 @@ Belongs here: the report and the words. Does not belong here: the distances (`ad
 limits (`thresholds`).
 
 Concept: P(x) moves. Each watched column of the day's sample is compared with the reference; the limit of each distance
-is learned from A/A days at the day's false alarm rate divided by the number of columns, so the whole report alarms on a
-drift-free day with at most that rate. Columns are ranked by effect (distance over limit) times importance.
+is learned from A/A days at the day's false alarm rate divided by the number of columns (Bonferroni), so the whole
+report alarms on a drift-free day with at most that rate, which its sentence states. Columns are ranked by effect
+(distance over limit) times importance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -18,13 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
+from mlife_assets.core.monitoring.contributions import importance_shares, share_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, numbers, tidy
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
-from mlife_assets.core.monitoring.thresholds import Statistic, Threshold, by_key
+from mlife_assets.core.monitoring.thresholds import Statistic, Threshold, by_key, family_error
 
 REPORT = "data_drift_report"
 KIND = "data"
 SHARE_CHANGES_TOLD = 2
+COLUMNS_TOLD = 3
 
 
 def data_drift_report(
@@ -38,10 +41,13 @@ def data_drift_report(
     """Return the data drift report of day `as_of`.
 
     `pairs` is the day's sample, `statistics` the distances of its columns from `drift_statistics` on the same sample;
-    `importance` (column -> share, for instance mean |SHAP|) only orders the findings. Raises UpstreamMismatchError
-    when a statistic has no stored limit.
+    `importance` (feature -> mean |SHAP|) orders the findings and gives each its share of the whole, which for values
+    that the reference never held is at least their share of the rows: no measured importance speaks of them. It
+    silences none: whether an alarm counts is for the governor to say. Raises UpstreamMismatchError when a statistic has
+    no stored limit.
     """
     limits = by_key(reference.thresholds)
+    shares = importance_shares(importance)
     day = tidy(pairs, reference.columns, reference.columns.watched)
     ranked: list[tuple[float, Finding]] = []
     for statistic in statistics:
@@ -51,11 +57,20 @@ def data_drift_report(
         words = describe(reference.sample, day, statistic.column)
         if is_over and not is_watched:
             words += "; it moves with the calendar or our own sending, so it is no evidence of drift"
-        sentence = f"{statistic.column}: {words} (distance {statistic.value:.3f}, limit {limit.upper:.3f})."
+        share = weight_of([statistic.column], reference, day, shares)
+        matters = "" if share is None else f", {share:.1%} of importance"
+        sentence = f"{statistic.column}: {words} (distance {statistic.value:.3f}, limit {limit.upper:.3f}{matters})."
         finding = Finding(
-            KIND, statistic.column, statistic.method, statistic.value, limit.upper, is_over and is_watched, sentence
+            KIND,
+            statistic.column,
+            statistic.method,
+            statistic.value,
+            limit.upper,
+            is_over and is_watched,
+            sentence,
+            importance_share=share,
         )
-        weight = 1.0 if importance is None else importance.get(statistic.column, 0.0)
+        weight = 1.0 if share is None else share
         ranked.append((weight * statistic.value / max(limit.upper, 1e-12), finding))
     ranked.sort(key=lambda pair: (-pair[0], pair[1].column))
     findings = [finding for _, finding in ranked]
@@ -66,14 +81,54 @@ def data_drift_report(
         model_version=reference.model_version,
         sample_rows=pairs.num_rows,
         findings=findings,
-        ok=f"None of {len(findings)} columns moved beyond what drift-free days show.",
-        alarm=f"{len(moved)} of {len(findings)} columns moved. " + " ".join(f.sentence for f in moved[:3]),
+        ok=f"None of {len(findings)} columns moved beyond what drift-free days show{error_words(reference, findings)}.",
+        alarm=" ".join([_summary(moved, len(findings)), *(f.sentence for f in moved[:COLUMNS_TOLD])]),
     )
-    if importance is None:
+    if shares is None:
         return report
     return MonitoringReport(
         report.name, as_of, report.model_version, report.sample_rows, report.status, tuple(findings), report.sentence
     )
+
+
+def error_words(reference: MonitoringReference, findings: Sequence[Finding]) -> str:
+    """Return how often a report of these findings alarms without drift, in words; empty when that is not known."""
+    alarming = set(reference.columns.alarming)
+    limits = by_key(reference.thresholds)
+    held = [limits[f.method, f.column] for f in findings if f.kind != KIND or f.column in alarming]
+    rate = family_error(held)
+    return "" if rate is None else f" (by design {rate:.1%} of drift-free days alarm; Bonferroni over {len(held)})"
+
+
+def _summary(moved: Sequence[Finding], total: int) -> str:
+    shares = [finding.importance_share for finding in moved if finding.importance_share is not None]
+    if not shares:
+        return f"{len(moved)} of {total} columns moved."
+    return f"{len(moved)} of {total} columns moved, which carry {min(1.0, sum(shares)):.1%} of the model's importance."
+
+
+def weight_of(
+    columns: Sequence[str], reference: MonitoringReference, day: pa.Table, shares: Mapping[str, float] | None
+) -> float | None:
+    """Return what columns of a tidy day weigh: their share of importance, or that of rows with values never seen.
+
+    What a model makes of a value that it never saw cannot be read from what it makes of others, so each such row counts
+    in full. None when no importance is known.
+    """
+    share = share_of(columns, shares)
+    if share is None:
+        return None
+    unseen = [
+        _unseen_share(reference.profile(name).values, day[name])
+        for name in columns
+        if name in reference.columns.categorical and name in day.column_names
+    ]
+    return max([share, *unseen])
+
+
+def _unseen_share(known: Sequence[str], column: pa.ChunkedArray) -> float:
+    seen = pc.or_(pc.is_in(column, value_set=pa.array(known, pa.string())), pc.is_null(column))
+    return float(1 - pc.mean(seen.cast(pa.float64())).as_py()) if len(column) else 0.0
 
 
 def limit_of(

@@ -3,14 +3,16 @@
 Belongs here: the decision. Does not belong here: how alarms arise (the reports), launching a run (a sensor), and
 whether the challenger may serve (`training.gate`).
 
-Concept: an alarm is a question, not an order. A quality fault blocks, always. Drift counts when the same kind alarmed
-on n of the last m days and the champion is the one it was measured against; then cooldown, single flight, budget and
-evidence still have a say. Unknown means no: a missing or undecided quality report blocks as a failed one does.
+Concept: an alarm is a question, not an order. A quality fault blocks, always. A day's data or latent drift counts when
+what moved carries a share of the champion's importance, and drift counts when the same kind did so on n of the last m
+days and the champion is the one it was measured against; then cooldown, single flight, budget and evidence still have a
+say. Unknown means no: a missing or undecided quality report blocks as a failed one does, and an alarm whose importance
+is not known is not dismissed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -23,6 +25,8 @@ from mlife_assets.core.windows import add_days
 Verdict = Literal["retrain", "wait", "block"]
 VERDICTS: tuple[Verdict, ...] = ("retrain", "wait", "block")
 KINDS = ("data", "latent", "concept")
+WEIGHED_KINDS = ("data", "latent")
+"""Kinds that count by importance. Concept drift is about outcomes: it matters whatever it is that changed."""
 BUDGET_DAYS = 30
 
 QUALITY_FAULT = "quality_fault"
@@ -31,12 +35,15 @@ NO_CHAMPION = "no_champion"
 MODEL_TOO_OLD = "model_too_old"
 ALARM_NOT_CONFIRMED = "alarm_not_confirmed"
 NO_DRIFT = "no_drift"
+DRIFT_UNIMPORTANT = "drift_unimportant"
 IN_FLIGHT = "retraining_in_flight"
 COOLDOWN = "cooldown"
 BUDGET_SPENT = "budget_spent"
 LABELS_IMMATURE = "labels_immature"
 ALARM_SUFFIX = "_alarm"
 CONFIRMED_SUFFIX = "_drift_confirmed"
+UNIMPORTANT_SUFFIX = "_alarm_unimportant"
+COLUMNS_TOLD = 4
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,13 @@ class RetrainDecision:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """The kinds of drift that alarmed that day, in fixed order, whether or not the day counts."""
+        """The kinds of drift that alarmed that day and mattered, in fixed order, whether or not the day counts."""
         return tuple(kind for kind in KINDS if kind + ALARM_SUFFIX in self.codes)
+
+    @property
+    def unimportant_alarms(self) -> tuple[str, ...]:
+        """The kinds of drift that alarmed that day by columns that the champion hardly uses, in fixed order."""
+        return tuple(kind for kind in KINDS if kind + UNIMPORTANT_SUFFIX in self.codes)
 
 
 def decide(
@@ -105,8 +117,10 @@ def decide(
         raise InvalidInputError(
             f"history of {as_of} repeats a day or is not earlier; pass one decision per earlier day"
         )
-    alarmed = [kind for kind in KINDS if (report := reports[kind]) is not None and report.status == "alarm"]
-    codes = [kind + ALARM_SUFFIX for kind in alarmed]
+    alarming = {kind: report for kind, report in reports.items() if report is not None and report.status == "alarm"}
+    dismissed = dict(_dismissed(alarming, policy))
+    alarmed = [kind for kind in alarming if kind not in dismissed]
+    codes = [kind + (UNIMPORTANT_SUFFIX if kind in dismissed else ALARM_SUFFIX) for kind in alarming]
     if quality is None or quality.status != "ok":
         is_fault = quality is not None and quality.status == "alarm"
         reason = quality.sentence if quality is not None else "No data quality report exists for today."
@@ -117,10 +131,10 @@ def decide(
             (f"Blocked: {reason}", "Faulty data must be repaired, not learned; nothing is trained or sent on it."),
             champion.model_version,
         )
-    told = [report.sentence for report in reports.values() if report is not None and report.status == "alarm"]
+    told = [*dismissed.values(), *(report.sentence for report in alarming.values())]
     reasons = list(_reasons(as_of, alarmed, history, champion, policy))
     if not reasons:
-        code, sentence = _quiet(alarmed, policy)
+        code, sentence = _quiet(alarmed, dismissed, policy)
         undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
         return RetrainDecision(as_of, "wait", (code, *codes), (sentence, *told, *undecided), champion.model_version)
     objections = list(_objections(as_of, champion, policy))
@@ -145,6 +159,37 @@ def _check(report: MonitoringReport | None, as_of: date, champion: ChampionFacts
         raise UpstreamMismatchError(
             f"{report.name} of {as_of} was made against model {report.model_version}, the champion is "
             f"{champion.model_version}; materialize the reports again"
+        )
+
+
+def importance_of(report: MonitoringReport) -> float | None:
+    """Return the share of the champion's importance that the alarms of a report carry; None when one is not known.
+
+    Alarms of data drift are columns, whose shares add up; those of latent drift are blocks of columns that overlap, of
+    which the largest counts.
+    """
+    shares = [finding.importance_share for finding in report.alarms]
+    known = [share for share in shares if share is not None]
+    if not known or len(known) < len(shares):
+        return None
+    if any(finding.moved_columns for finding in report.alarms):
+        return max(known)
+    return min(1.0, sum({f.column: f.importance_share or 0.0 for f in report.alarms}.values()))
+
+
+def _dismissed(alarming: Mapping[str, MonitoringReport], policy: RetrainPolicy) -> Iterator[tuple[str, str]]:
+    """Yield the kinds whose alarm does not count, each with the sentence that says why."""
+    for kind in WEIGHED_KINDS:
+        report = alarming.get(kind)
+        share = None if report is None else importance_of(report)
+        if report is None or share is None or share >= policy.minimum_importance_share:
+            continue
+        names = report.moved_columns
+        more = f" and {len(names) - COLUMNS_TOLD} more" if len(names) > COLUMNS_TOLD else ""
+        yield (
+            kind,
+            f"{kind.capitalize()} drift of {', '.join(names[:COLUMNS_TOLD])}{more} does not count: what moved carries "
+            f"{share:.1%} of the model's importance ({policy.minimum_importance_share:.1%} needed).",
         )
 
 
@@ -200,7 +245,9 @@ def _objections(as_of: date, champion: ChampionFacts, policy: RetrainPolicy) -> 
         )
 
 
-def _quiet(alarmed: Sequence[str], policy: RetrainPolicy) -> tuple[str, str]:
+def _quiet(alarmed: Sequence[str], dismissed: Collection[str], policy: RetrainPolicy) -> tuple[str, str]:
+    if not alarmed and dismissed:
+        return DRIFT_UNIMPORTANT, "Something moved, but nothing that the model looks at; the model stays."
     if not alarmed:
         return NO_DRIFT, "Nothing moved beyond what drift-free days show; the model stays."
     return (

@@ -2,18 +2,24 @@
 
 Belongs here: the report and the words. Does not belong here: the detectors (`adapters.nannyml_calculators`).
 
-Concept: four detectors, each sensitive to something else. The domain classifier on features sees new regions and broken
-correlations (the workhorse); on the embeddings it sees new clusters and swapped dimensions; PCA reconstruction sees
-rows that leave the linear structure of the reference (weak on its own, cheap, and independent of a classifier's luck).
+Concept: two detectors on several blocks of columns, each sensitive to something else. The domain classifier on features
+sees new regions and broken correlations (the workhorse); on each embedding by itself it sees new clusters and broken
+correlations of its dimensions; on the champion's SHAP values it sees what the model itself treats differently. PCA
+reconstruction sees rows that leave the linear structure of the reference (weak on its own, cheap, and independent of a
+classifier's luck). A classifier does not care for scale, so a block that moved names the columns by which it did, and
+what share of the champion's importance these carry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
-from mlife_assets.core.monitoring.drift import limit_of
-from mlife_assets.core.monitoring.reference import MonitoringReference
+import pyarrow as pa
+
+from mlife_assets.core.monitoring.contributions import feature_of, importance_shares
+from mlife_assets.core.monitoring.drift import error_words, limit_of, weight_of
+from mlife_assets.core.monitoring.reference import MonitoringReference, tidy
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic, by_key
 
@@ -22,45 +28,82 @@ KIND = "latent"
 DOMAIN_CLASSIFIER = "domain_classifier"
 RECONSTRUCTION = "reconstruction_error"
 FEATURES = "features"
-EMBEDDINGS = "embeddings"
+SHAP = "shap"
+_WORDS = {SHAP: "SHAP values"}
+COLUMNS_TOLD = 4
 
 
 def latent_drift_report(
-    *, as_of: date, reference: MonitoringReference, sample_rows: int, statistics: Iterable[Statistic]
+    *,
+    as_of: date,
+    reference: MonitoringReference,
+    sample_rows: int,
+    statistics: Iterable[Statistic],
+    importance: Mapping[str, float] | None = None,
+    pairs: pa.Table | None = None,
 ) -> MonitoringReport:
     """Return the latent drift report of day `as_of` from `latent_statistics` of its sample of `sample_rows` pairs.
 
-    Raises UpstreamMismatchError when a statistic has no stored limit.
+    `importance` (feature -> mean |SHAP| of the champion) gives every alarm the share that its columns carry; that of an
+    embedding is what it reaches the model by (`MonitoringColumns.embedded`), and rows of `pairs`, the sample, with
+    values that the reference never held count in full (`drift.weight_of`). Raises UpstreamMismatchError when a
+    statistic has no stored limit.
     """
     limits = by_key(reference.thresholds)
+    shares = importance_shares(importance)
+    known = pairs if pairs is not None else reference.sample
+    day = tidy(known, reference.columns, reference.columns.categorical)
     findings = []
     for statistic in statistics:
         limit = limit_of(limits, statistic, reference)
         is_alarm = statistic.value > limit.upper
-        sentence = _sentence(statistic, limit.upper, limit.mean, is_alarm)
+        moved = tuple(feature_of(name) for name in statistic.moved_columns) if is_alarm else ()
+        reached = reference.columns.embedded if statistic.column in reference.columns.embedding_blocks else ()
+        share = weight_of([*moved, *reached], reference, day, shares) if moved else None
+        sentence = _sentence(statistic, limit.upper, limit.mean, is_alarm, _told(moved, share))
         findings.append(
-            Finding(KIND, statistic.column, statistic.method, statistic.value, limit.upper, is_alarm, sentence)
+            Finding(
+                KIND,
+                statistic.column,
+                statistic.method,
+                statistic.value,
+                limit.upper,
+                is_alarm,
+                sentence,
+                importance_share=share,
+                moved_columns=moved,
+            )
         )
+    error = error_words(reference, findings)
     return conclude(
         REPORT,
         as_of=as_of,
         model_version=reference.model_version,
         sample_rows=sample_rows,
         findings=findings,
-        ok=f"None of {len(findings)} joint detectors can tell today's pairs from the reference.",
+        ok=f"None of {len(findings)} joint detectors can tell today's pairs from the reference{error}.",
         alarm=" ".join(finding.sentence for finding in findings if finding.is_alarm),
     )
 
 
-def _sentence(statistic: Statistic, limit: float, usual: float, is_alarm: bool) -> str:
+def _told(moved: tuple[str, ...], share: float | None) -> str:
+    if not moved:
+        return ""
+    more = f" and {len(moved) - COLUMNS_TOLD} more" if len(moved) > COLUMNS_TOLD else ""
+    matters = "" if share is None else f" ({share:.1%} of importance)"
+    return f", mostly by {', '.join(moved[:COLUMNS_TOLD])}{more}{matters}"
+
+
+def _sentence(statistic: Statistic, limit: float, usual: float, is_alarm: bool, told: str) -> str:
+    block = _WORDS.get(statistic.column, statistic.column.replace("_", " "))
     if statistic.method == DOMAIN_CLASSIFIER:
         verb = "tells" if is_alarm else "cannot tell"
         return (
-            f"A classifier on the {statistic.column} {verb} today's pairs from the reference "
-            f"(AUC {statistic.value:.3f}, limit {limit:.3f}; 0.5 is guessing)."
+            f"A classifier on the {block} {verb} today's pairs from the reference "
+            f"(AUC {statistic.value:.3f}, limit {limit:.3f}; 0.5 is guessing){told}."
         )
     verb = "leave" if is_alarm else "keep"
     return (
-        f"The {statistic.column} {verb} the linear structure of the reference "
-        f"(reconstruction error {statistic.value:.3f}, usually {usual:.3f}, limit {limit:.3f})."
+        f"The {block} {verb} the linear structure of the reference "
+        f"(reconstruction error {statistic.value:.3f}, usually {usual:.3f}, limit {limit:.3f}){told}."
     )

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.contributions import contributing
 from mlife_assets.core.monitoring.thresholds import Threshold
 
 DAY = "as_of_date"
@@ -47,10 +48,11 @@ class Profile:
 class MonitoringReference:
     """The reference of one model version.
 
-    `sample`: one row per sampled pair (`as_of_date`, `user_id`, `job_id`, watched and embedding columns). `examples`:
-    mature, scored, out of sample (`exposure_date`, `label_mature_date`, `probability`, `is_positive`, optional feature
-    columns), at most label-mature as of `as_of_date`. `pair_rows`: candidate pairs of each reference day before
-    sampling.
+    `sample`: one row per sampled pair (`as_of_date`, `user_id`, `job_id`, watched, embedding and SHAP columns).
+    `examples`: mature, scored, out of sample (`exposure_date`, `label_mature_date`, `probability`, `is_positive`,
+    optional feature columns), at most label-mature as of `as_of_date`. `clicks`: the same with the probability and the
+    outcome of a funnel's first step, None when the model has none. `pair_rows`: candidate pairs of each reference day
+    before sampling.
     """
 
     model_version: str
@@ -61,12 +63,25 @@ class MonitoringReference:
     pair_rows: Mapping[str, int]
     profiles: tuple[Profile, ...]
     thresholds: tuple[Threshold, ...] = ()
+    clicks: pa.Table | None = None
+
+    def has(self, outcome: str) -> bool:
+        """Return whether there are scored examples of an outcome: `apply`, or `click` where the model is a funnel."""
+        return outcome == "apply" or self.clicks is not None
+
+    def scored(self, outcome: str) -> pa.Table:
+        """Return the scored examples of an outcome. Raises InvalidInputError when there are none."""
+        if outcome == "apply":
+            return self.examples
+        if outcome != "click" or self.clicks is None:
+            raise InvalidInputError(f"the reference of {self.model_version} has no scored examples of {outcome}")
+        return self.clicks
 
     @cached_property
     def content_hash(self) -> str:
         """Hash of the sample and the examples: what fitted calculators are kept under."""
         digest = hashlib.sha256()
-        for table in (self.sample, self.examples):
+        for table in (self.sample, self.examples, *([] if self.clicks is None else [self.clicks])):
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table.combine_chunks())
@@ -94,8 +109,12 @@ class MonitoringReference:
         return replace(self, thresholds=tuple(thresholds))
 
     def to_tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
-        """Return ({sample, examples}, JSON-able facts), for storage as Parquet and JSON."""
+        """Return ({sample, examples, clicks if any}, JSON-able facts), for storage as Parquet and JSON."""
+        tables = {"sample": self.sample, "examples": self.examples}
+        if self.clicks is not None:
+            tables["clicks"] = self.clicks
         facts = {
+            "tables": sorted(tables),
             "model_version": self.model_version,
             "as_of_date": self.as_of_date.isoformat(),
             "columns": asdict(self.columns),
@@ -103,7 +122,7 @@ class MonitoringReference:
             "profiles": [asdict(profile) for profile in self.profiles],
             "thresholds": [asdict(threshold) for threshold in self.thresholds],
         }
-        return {"sample": self.sample, "examples": self.examples}, facts
+        return tables, facts
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> MonitoringReference:
@@ -122,6 +141,7 @@ class MonitoringReference:
                 pair_rows=dict(facts["pair_rows"]),
                 profiles=tuple(Profile(**p | {"values": tuple(p["values"])}) for p in facts["profiles"]),
                 thresholds=tuple(Threshold(**threshold) for threshold in facts["thresholds"]),
+                clicks=tables["clicks"] if "clicks" in facts.get("tables", ()) else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"this is not a stored reference ({error!r}); write it with to_tables") from error
@@ -135,13 +155,15 @@ def build_reference(
     pair_rows: Mapping[date, int],
     examples: pa.Table,
     columns: MonitoringColumns | None = None,
+    clicks: pa.Table | None = None,
 ) -> MonitoringReference:
     """Return a reference without thresholds from sampled pairs and scored mature examples.
 
     `sample` holds `as_of_date`, `user_id`, `job_id` and the pair columns of at least 8 drift-free days, each of the
-    same sample size. Columns of `columns` that the sample lacks, or that are missing throughout, are not watched.
-    Raises NotEnoughEvidenceError on too few days and InvalidInputError on days without a pair count or immature
-    examples.
+    same sample size; SHAP values beside them (`contributions.with_contributions`) are watched jointly too. Columns of
+    `columns` that the sample lacks, or that are missing throughout, are not watched. `clicks` are scored mature
+    examples of a funnel's first step. Raises NotEnoughEvidenceError on too few days and InvalidInputError on days
+    without a pair count or immature examples.
     """
     days = sorted(set(sample[DAY].to_pylist()))
     if len(days) < 8:
@@ -149,22 +171,27 @@ def build_reference(
     uncounted = [day.isoformat() for day in days if day not in pair_rows]
     if uncounted:
         raise InvalidInputError(f"pair_rows lacks {', '.join(uncounted)}; count the pairs of every sampled day")
-    check_examples(examples, as_of)
+    scored = [examples] if clicks is None else [examples, clicks]
+    for table in scored:
+        check_examples(table, as_of)
     present = [name for name in sample.column_names if sample[name].null_count < sample.num_rows]
     chosen = columns or MonitoringColumns()
-    residual = tuple(name for name in chosen.residual if name in examples.column_names)
-    columns = replace(chosen.restricted_to(present), residual=residual)
+    residual = tuple(name for name in chosen.residual if all(name in table.column_names for table in scored))
+    columns = replace(
+        chosen.restricted_to(present), residual=residual, contribution=contributing(sample, chosen.unalarmed)
+    )
     wanted = [*columns.watched, *columns.embedding, *(name for name in columns.closed if name not in columns.watched)]
     order = pc.sort_indices(sample, sort_keys=[(DAY, "ascending")])
-    kept = tidy(sample.take(order), columns, wanted)
+    kept = tidy(sample.take(order), columns, [*wanted, *columns.contribution])
     return MonitoringReference(
         model_version,
         as_of,
         columns,
         kept,
-        examples.select([*EXAMPLE_COLUMNS, *columns.residual]),
+        _kept(examples, columns),
         {day.isoformat(): int(pair_rows[day]) for day in days},
         tuple(_profile(kept, name) for name in wanted),
+        clicks=None if clicks is None else _kept(clicks, columns),
     )
 
 
@@ -174,7 +201,7 @@ def tidy(table: pa.Table, columns: MonitoringColumns, names: Sequence[str]) -> p
     Raises InvalidInputError naming a column that the table lacks.
     """
     arrays: dict[str, pa.Array] = {}
-    numeric = set(columns.numeric) | set(columns.embedding)
+    numeric = {*columns.numeric, *columns.embedding, *columns.contribution}
     if DAY in table.column_names:
         arrays[DAY] = table[DAY].cast(pa.date32())
     for name in [*IDS, *names]:
@@ -211,6 +238,12 @@ def check_examples(examples: pa.Table, as_of: date) -> None:
     if len(wrong):
         row = int(wrong[0])
         raise InvalidInputError(f"probability of example {row} is {probability[row]}; score it with the champion")
+
+
+def _kept(examples: pa.Table, columns: MonitoringColumns) -> pa.Table:
+    """Return the columns that limits of outcomes are learned from; ids, where there are any, say who is alike."""
+    ids = [name for name in IDS if name in examples.column_names]
+    return examples.select([*EXAMPLE_COLUMNS, *ids, *columns.residual])
 
 
 def _profile(sample: pa.Table, name: str) -> Profile:

@@ -24,7 +24,19 @@ STATUSES: tuple[Status, ...] = ("ok", "alarm", "not_enough_evidence")
 
 @dataclass(frozen=True)
 class Finding:
-    """One statistic held against one limit. `column` is empty when it speaks of the whole row."""
+    """One statistic held against one limit. `column` is empty when it speaks of the whole row.
+
+    Attributes:
+        kind: what it is about: quality, data, latent, concept.
+        column: a column, or the name of a block of columns.
+        method: how the statistic was computed.
+        statistic: what was found.
+        threshold: what it was held against.
+        is_alarm: whether it goes beyond.
+        sentence: the same in words.
+        importance_share: share in [0, 1] of the champion's importance that what moved carries; None when unknown.
+        moved_columns: the columns by which a block of columns moved, most telling first.
+    """
 
     kind: str
     column: str
@@ -33,6 +45,8 @@ class Finding:
     threshold: float
     is_alarm: bool
     sentence: str
+    importance_share: float | None = None
+    moved_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("statistic", "threshold"):
@@ -43,6 +57,12 @@ class Finding:
                 )
             object.__setattr__(self, name, value)
         object.__setattr__(self, "is_alarm", bool(self.is_alarm))
+        object.__setattr__(self, "moved_columns", tuple(self.moved_columns))
+        if self.importance_share is not None and not 0 <= self.importance_share <= 1:
+            raise InvalidInputError(
+                f"Finding.importance_share of {self.method} on {self.column or 'the row'} is {self.importance_share}; "
+                "pass a share of the whole importance, or None when it is not known"
+            )
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,12 @@ class MonitoringReport:
     def alarms(self) -> tuple[Finding, ...]:
         """The findings that alarm, in the order of the report."""
         return tuple(finding for finding in self.findings if finding.is_alarm)
+
+    @property
+    def moved_columns(self) -> tuple[str, ...]:
+        """What moved by name, in the order of the alarms: columns, else the method that speaks of the whole row."""
+        named = (f.moved_columns or (f.column or f.method,) for f in self.alarms)
+        return tuple(dict.fromkeys(name for names in named for name in names))
 
     def to_json(self) -> str:
         """Return the report as JSON with sorted keys; `from_json` gives back an equal report, floats to the bit."""

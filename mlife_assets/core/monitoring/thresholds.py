@@ -13,7 +13,7 @@ job are alike and jobs turn over, so 2,000 pairs of 400 jobs are worth fewer (de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +25,23 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 
 @dataclass(frozen=True)
 class Statistic:
-    """One computed number. `column` names what it was computed on: a column or a block of columns."""
+    """One computed number. `column` names what it was computed on: a column or a block of columns.
+
+    `moved_columns` are those of a block that tell most, in order; empty when that was not asked.
+    """
 
     method: str
     column: str
     value: float
+    moved_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The limit of one statistic, with the A/A evidence behind it. A statistic alarms when it exceeds `upper`."""
+    """The limit of one statistic, with the A/A evidence behind it. A statistic alarms when it exceeds `upper`.
+
+    `error_rate` is the share of drift-free days on which it is meant to; None in references of before it was kept.
+    """
 
     method: str
     column: str
@@ -42,6 +49,7 @@ class Threshold:
     standard_deviation: float
     upper: float
     days: int
+    error_rate: float | None = None
 
 
 def learn_threshold(
@@ -63,7 +71,7 @@ def learn_threshold(
     mean, deviation = float(array.mean()), float(array.std(ddof=1))
     quantile = float(student.ppf(1 - error_rate, max(2, len(array) // 2)))
     upper = mean + quantile * deviation * float(np.sqrt(1 + 1 / len(array)))
-    return Threshold(method, column, mean, deviation, max(upper, sampling_bound), len(array))
+    return Threshold(method, column, mean, deviation, max(upper, sampling_bound), len(array), error_rate)
 
 
 def effective_rows(values: npt.NDArray[Any], clusters: Sequence[npt.NDArray[Any]], *, is_category: bool) -> float:
@@ -128,6 +136,13 @@ def mean_bound(mean: float, deviation: float, rows: float, reference_rows: float
 def by_key(thresholds: Sequence[Threshold]) -> Mapping[tuple[str, str], Threshold]:
     """Index thresholds by (method, column)."""
     return {(threshold.method, threshold.column): threshold for threshold in thresholds}
+
+
+def family_error(limits: Iterable[Threshold]) -> float | None:
+    """Return the rate at which one limit of several is exceeded without drift, at most: their sum (Bonferroni)."""
+    rates = [limit.error_rate for limit in limits]
+    known = [rate for rate in rates if rate is not None]
+    return float(sum(known)) if known and len(known) == len(rates) else None
 
 
 def halves(days: int) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:

@@ -1,24 +1,22 @@
 """The trigger: which retraining runs the governor's decisions still need. Pure.
 
-Belongs here: from decisions and runs to requests. Does not belong here: the decision (`governor`), launching (a
-sensor).
+Belongs here: from decisions and runs to requests, and when to try again. Does not belong here: the decision
+(`governor`), launching (a sensor).
 
 Concept: stateless. Whatever was lost in between, the decisions and the runs that exist tell what is missing: a
-decision to retrain without a run needs one, one whose run failed needs another attempt, up to a limit, and then a
-person. The request's key names decision and attempt, so asking twice is asking once.
+decision to retrain without a run needs one, one whose run failed needs another attempt after a wait, up to a limit,
+and then a person. The request's key names decision and attempt, so asking twice is asking once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.governor import VERDICTS
-
-ATTEMPTS_MAXIMUM = 3
 
 RunState = Literal["active", "succeeded", "failed"]
 
@@ -38,6 +36,34 @@ class DecisionFacts:
 
 
 @dataclass(frozen=True)
+class RunFacts:
+    """A run that was launched for a cause: its state, and when it ended. `ended_at` may be None while it is active."""
+
+    state: RunState
+    ended_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a failed run without an end, from which the wait is counted."""
+        if self.state == "failed" and (self.ended_at is None or self.ended_at.tzinfo is None):
+            raise InvalidInputError(f"a failed run ended at {self.ended_at}; pass an aware time")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a cause needs now.
+
+    Attributes:
+        number: of the attempt to launch; None when none is due.
+        due_at: until when the next attempt waits; None when it is due or there is none.
+        is_exhausted: whether it failed as often as it may, so that a person must look.
+    """
+
+    number: int | None
+    due_at: datetime | None = None
+    is_exhausted: bool = False
+
+
+@dataclass(frozen=True)
 class RetrainingRequest:
     """One run to ask for."""
 
@@ -52,37 +78,65 @@ class Outlook:
     """What to request now, and a sentence for the log; `exhausted` decisions need a person."""
 
     requests: tuple[RetrainingRequest, ...]
-    exhausted: tuple[str, ...]
+    exhausted: tuple[DecisionFacts, ...]
     sentence: str
 
 
-def outstanding_retrainings(decisions: Sequence[DecisionFacts], runs: Mapping[str, Sequence[RunState]]) -> Outlook:
+def next_attempt(runs: Sequence[RunFacts], *, now: datetime, retry_wait_minutes: Sequence[int]) -> Attempt:
+    """Return what is needed for a cause that these runs were launched for, in any order.
+
+    Attempts are one more than waits. A wait is counted from the end of the latest failed run.
+    """
+    if any(run.state != "failed" for run in runs):
+        return Attempt(None)
+    if len(runs) > len(retry_wait_minutes):
+        return Attempt(None, is_exhausted=True)
+    ended = [run.ended_at for run in runs if run.ended_at is not None]
+    if ended:
+        due_at = max(ended) + timedelta(minutes=retry_wait_minutes[len(runs) - 1])
+        if now < due_at:
+            return Attempt(None, due_at=due_at)
+    return Attempt(len(runs) + 1)
+
+
+def outstanding_retrainings(
+    decisions: Sequence[DecisionFacts],
+    runs: Mapping[str, Sequence[RunFacts]],
+    *,
+    now: datetime,
+    retry_wait_minutes: Sequence[int],
+) -> Outlook:
     """Return the runs that are missing.
 
     Args:
         decisions: recent decisions, oldest first.
-        runs: decision id -> states of the runs that were launched for it, oldest first.
+        runs: decision id -> the runs that were launched for it.
+        now: the present, aware.
+        retry_wait_minutes: how long after each failure the next attempt waits.
     """
-    requests, exhausted = [], []
     wanted = [decision for decision in decisions if decision.verdict == "retrain"]
-    for decision in wanted:
-        states = runs.get(decision.decision_id, ())
-        if any(state in ("active", "succeeded") for state in states):
-            continue
-        if len(states) >= ATTEMPTS_MAXIMUM:
-            exhausted.append(decision.decision_id)
-            continue
-        attempt = len(states) + 1
-        key = f"retrain-{decision.decision_id}-attempt-{attempt}"
-        requests.append(RetrainingRequest(key, decision.decision_id, decision.as_of_date, attempt))
+    attempts = {
+        one.decision_id: next_attempt(runs.get(one.decision_id, ()), now=now, retry_wait_minutes=retry_wait_minutes)
+        for one in wanted
+    }
+    requests = tuple(
+        RetrainingRequest(f"retrain-{one.decision_id}-attempt-{number}", one.decision_id, one.as_of_date, number)
+        for one in wanted
+        if (number := attempts[one.decision_id].number) is not None
+    )
+    exhausted = tuple(one for one in wanted if attempts[one.decision_id].is_exhausted)
+    waits = [due for attempt in attempts.values() if (due := attempt.due_at) is not None]
     if requests:
         sentence = f"{len(requests)} retraining runs requested."
+    elif waits:
+        sentence = f"Retraining failed and is tried again at {min(waits):%Y-%m-%d %H:%M} UTC."
     elif exhausted:
-        sentence = f"Retraining failed {ATTEMPTS_MAXIMUM} times for {', '.join(exhausted)}; a person must look."
+        names = ", ".join(one.decision_id for one in exhausted)
+        sentence = f"Retraining failed {len(retry_wait_minutes) + 1} times for {names}; a person must look."
     elif wanted:
         sentence = f"Every decision to retrain has its run; the newest is of {wanted[-1].as_of_date}."
     elif decisions:
         sentence = f"The newest verdict, of {decisions[-1].as_of_date}, is {decisions[-1].verdict}."
     else:
         sentence = "No decision was recorded yet."
-    return Outlook(tuple(requests), tuple(exhausted), sentence)
+    return Outlook(requests, exhausted, sentence)

@@ -13,6 +13,7 @@ from mlife_assets.adapters.nannyml_calculators import drift as calculators
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import data_drift_report
 from mlife_assets.core.monitoring.latent import latent_drift_report
+from mlife_assets.core.monitoring.sampling import sample_pairs
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_a_new_cluster_of_texts_moves_the_embeddings_alone(monitored, world, pai
     moved = {name: 1.6 * day[name].to_numpy() for name in names}
     data, latent = monitored(pairs_world.replaced(day, **moved))
     assert data.status == "ok"
-    assert {finding.column for finding in latent.alarms} == {"embeddings"}
+    assert {finding.column for finding in latent.alarms} == {"text_embeddings"}
 
 
 def test_the_same_day_gives_the_same_numbers_after_refitting(reference, world, policy) -> None:
@@ -118,3 +119,113 @@ def test_an_empty_day_is_refused(reference, world, policy) -> None:
         nannyml.latent_statistics(reference, nothing, policy)
     with pytest.raises(InvalidInputError, match="lack column metro_code"):
         nannyml.drift_statistics(reference, world.day(25).drop_columns(["metro_code"]))
+
+
+@pytest.fixture(scope="module")
+def latent_of(explained_reference, policy):
+    def run(day: pa.Table):
+        return latent_drift_report(
+            as_of=explained_reference.as_of_date,
+            reference=explained_reference,
+            sample_rows=day.num_rows,
+            statistics=nannyml.latent_statistics(explained_reference, day, policy),
+            importance={"distance_km": 0.3, "log_pay_ratio": 0.3, "taste_match": 0.399, "openings": 0.001},
+            pairs=day,
+        )
+
+    return run
+
+
+def test_the_space_of_shap_values_is_watched_and_hardly_alarms_without_drift(latent_of, world, explained) -> None:
+    reports = [latent_of(explained(world.day(offset), 1_500)) for offset in range(14, 54, 2)]
+    assert {finding.column for finding in reports[0].findings} == {
+        "features",
+        "taste_embeddings",
+        "text_embeddings",
+        "shap",
+    }
+    assert sum(report.status == "alarm" for report in reports) <= 1
+    assert sum(any(f.column == "shap" for f in report.alarms) for report in reports) <= 1
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "moved"),
+    [
+        ("log_pay_ratio", lambda values: values - np.log(100), "log_pay_ratio"),
+        ("distance_km", lambda values: np.where(np.arange(len(values)) % 3 == 0, 0.0, values), "distance_km"),
+        ("taste_match", lambda values: 2.5 * values, "taste_match"),
+    ],
+    ids=["pay in cents", "distance zero for a third", "embedding reversed"],
+)
+def test_what_the_model_uses_shows_in_its_shap_values_by_name(
+    latent_of, world, pairs_world, explained, column, change, moved
+) -> None:
+    day = world.day(25)
+    changed = pairs_world.replaced(day, **{column: change(day[column].to_numpy())})
+    found = [
+        f for f in latent_of(explained(changed, 1_500)).alarms if (f.column, f.method) == ("shap", "domain_classifier")
+    ]
+    assert len(found) == 1
+    assert found[0].moved_columns[0] == moved
+    assert found[0].importance_share >= 0.3
+
+
+def test_a_broken_correlation_of_what_the_model_does_not_use_leaves_its_space_alone(
+    latent_of, world, explained
+) -> None:
+    report = latent_of(explained(world.day(30, broken_correlation=1.0), 1_500))
+    assert "features" in {finding.column for finding in report.alarms}
+    assert "shap" not in {finding.column for finding in report.alarms}
+    (seen,) = [f for f in report.alarms if (f.column, f.method) == ("features", "domain_classifier")]
+    assert {"reservation_pay_usd_per_hour", "log_pay_ratio"} & set(seen.moved_columns)
+
+
+def test_a_column_that_hardly_contributes_moves_the_space_and_carries_nothing(
+    latent_of, world, pairs_world, explained
+) -> None:
+    """Trees do not care for scale: contributions of a thousandth are told apart as well, so shares must tell."""
+    day = world.day(25)
+    moved = explained(pairs_world.replaced(day, openings=day["openings"].to_numpy() + 3), 1_500)
+    (seen,) = [f for f in latent_of(moved).alarms if (f.column, f.method) == ("shap", "domain_classifier")]
+    assert seen.moved_columns == ("openings",)
+    assert seen.importance_share == pytest.approx(0.001)
+
+
+def test_a_day_without_shap_values_is_refused(explained_reference, world, policy, explained) -> None:
+    day = world.day(25)
+    with pytest.raises(InvalidInputError, match="lack column shap_distance_km"):
+        nannyml.latent_statistics(explained_reference, day, policy)
+    with pytest.raises(InvalidInputError, match="has 2 rows"):
+        nannyml.latent_statistics(explained_reference, explained(day, 2), policy)
+
+
+def test_rows_without_shap_values_do_not_speak_of_them(explained_reference, world, policy, explained) -> None:
+    day = world.day(25)
+    rows = calculators.rows_of(explained(day, 1_500), explained_reference, "shap")
+    assert rows.num_rows == 1_500
+    assert calculators.rows_of(explained(day, 1_500), explained_reference, "features").num_rows == 2_000
+    alone = nannyml.latent_statistics(explained_reference, explained(day, 1_500), policy)
+    cut = nannyml.latent_statistics(explained_reference, explained(day.slice(0, 1_500)), policy)
+    assert [s for s in alone if s.column == "shap"] == [s for s in cut if s.column == "shap"]
+
+
+def test_alarms_do_not_grow_with_traffic(reference, world) -> None:
+    """One drift-free process at 5,000, 50,000 and 500,000 pairs a day: the sample keeps its size and its distance."""
+    limits = {(t.method, t.column): t.upper for t in reference.thresholds}
+    alarming = set(reference.columns.alarming)
+    largest: dict[int, list[float]] = {}
+    for population, offsets in ((5_000, range(20, 32)), (50_000, range(20, 32)), (500_000, range(20, 22))):
+        for offset in offsets:
+            day = world.day(offset, population)
+            as_of = reference.as_of_date + timedelta(days=offset)
+            places = sample_pairs(day["user_id"], day["job_id"], as_of=as_of, seed=13, rows=2_000)
+            statistics = nannyml.drift_statistics(reference, day.take(pa.array(places)))
+            ratios = [s.value / limits[s.method, s.column] for s in statistics if s.column in alarming]
+            largest.setdefault(population, []).append(max(ratios))
+    assert {population: sum(ratio > 1 for ratio in ratios) for population, ratios in largest.items()} == {
+        5_000: 0,
+        50_000: 0,
+        500_000: 0,
+    }
+    assert np.mean(largest[50_000]) < 1.15 * np.mean(largest[5_000])
+    assert np.mean(largest[500_000]) < 1.3 * np.mean(largest[5_000])

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
 from mlife_assets.adapters.nannyml_calculators import learning, session
 from mlife_assets.core.monitoring import concept, latent
 from mlife_assets.core.monitoring.reference import build_reference
+
+UNIVARIATE = ("kolmogorov_smirnov", "jensen_shannon")
 
 
 def test_every_statistic_has_a_limit_above_its_usual_value(reference) -> None:
@@ -35,3 +39,16 @@ def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, po
     learned = learning.learn_thresholds(small, policy)
     session.forget_fitted()
     assert learning.learn_thresholds(small, policy) == learned
+
+
+def test_a_family_of_joint_detectors_counts_the_space_of_shap_values(explained_reference, reference, policy) -> None:
+    def joint(known) -> list:
+        return [t for t in known.thresholds if t.method in learning.JOINT_METHODS]
+
+    assert {t.column for t in joint(explained_reference)} == {"features", "taste_embeddings", "text_embeddings", "shap"}
+    assert {t.column for t in joint(reference)} == {"features", "taste_embeddings", "text_embeddings"}
+    for known in (explained_reference, reference):
+        assert sum(t.error_rate for t in joint(known)) == pytest.approx(policy.false_alarm_rate_per_day)
+        alarming = [t for t in known.thresholds if t.column in known.columns.alarming and t.method in UNIVARIATE]
+        assert len(alarming) == len(known.columns.alarming)
+        assert sum(t.error_rate for t in alarming) == pytest.approx(policy.false_alarm_rate_per_day)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mlife_assets.adapters.nannyml_calculators import session
 
+PACKAGE = Path(session.__file__).parent
 OFFLINE = """
 import os, socket, sys
 class Refusing(socket.socket):
@@ -19,27 +24,89 @@ class Refusing(socket.socket):
 def refuse(*args, **kwargs):
     Refusing().connect()
 socket.socket, socket.create_connection, socket.getaddrinfo = Refusing, refuse, refuse
+"""
+EVERY_CALCULATOR = """
+import importlib.util, json
 import mlife_assets.adapters.nannyml_calculators as calculators
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
+from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.policies import MonitoringPolicy
 assert "nannyml" not in sys.modules, "imported before it was used"
-import pandas as pd
+spec = importlib.util.spec_from_file_location("pairs_world", sys.argv[1])
+pairs_world = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pairs_world)
+called = set()
+def recorded(name, method, original):
+    def call(self, *args, **kwargs):
+        called.add((name, method))
+        return original(self, *args, **kwargs)
+    return call
 with quiet_nannyml() as nml:
-    frame = pd.DataFrame({"x": [float(k % 7) for k in range(200)]})
-    nml.UnivariateDriftCalculator(column_names=["x"], chunk_number=1).fit(frame).calculate(frame)
+    for name in sys.argv[2].split(","):
+        calculator = getattr(nml, name)
+        for method in ("fit", "estimate" if hasattr(calculator, "estimate") else "calculate"):
+            setattr(calculator, method, recorded(name, method, getattr(calculator, method)))
+world = pairs_world.PairsWorld(3, users=400, jobs=80, days=20)
+policy = MonitoringPolicy(domain_classifier_sample_rows=200)
+plain = build_reference(
+    model_version="mdl_test",
+    as_of=pairs_world.START + pairs_world.timedelta(days=30),
+    sample=world.sample(days=8, rows=200),
+    pair_rows=pairs_world.pair_rows(days=8),
+    examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=200),
+)
+reference = calculators.with_learned_thresholds(plain, policy)
+day = world.day(12, 200)
+calculators.drift_statistics(reference, day)
+calculators.latent_statistics(reference, day, policy)
+calculators.missing_shares(reference, day)
+calculators.unseen_shares(reference, day)
+calculators.performance_statistics(reference, reference.examples)
+print(json.dumps(sorted({name for name, method in called if (name, "fit") in called and method != "fit"})))
+"""
+TELEMETRY_ON = """
+import time, warnings
+warnings.simplefilter("ignore")
+os.environ.pop("NML_DISABLE_USAGE_LOGGING", None)
+import nannyml
+import pandas as pd
+nannyml.MissingValuesCalculator(column_names=["x"], chunk_number=1).fit(pd.DataFrame({"x": [1.0, 2.0] * 50}))
+time.sleep(30)
 """
 
 
-def test_nothing_is_sent_and_the_import_waits_for_use(repository: Path) -> None:
+def offline(repository: Path, *arguments: str, warnings: str = "error") -> subprocess.CompletedProcess[str]:
     # Binding to ::1 is allowed: urllib3 probes IPv6 so when it is imported, and nothing leaves the machine.
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", OFFLINE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=repository,
-    )
+    command = [sys.executable, "-W", warnings, "-c", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=repository)
+
+
+def test_no_calculator_sends_anything_and_the_import_waits_for_use(repository: Path) -> None:
+    """Import, fit and calculation of every calculator that the adapter names, with every way out shut."""
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.glob("*.py")))
+    used = sorted(set(re.findall(r"\bnml\.([A-Z]\w+)\(", source)))
+    assert len(used) >= 5
+    world = Path(__file__).parents[2] / "core" / "monitoring" / "pairs_world.py"
+    result = offline(repository, OFFLINE + EVERY_CALCULATOR, str(world), ",".join(used))
     assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == used, "a calculator was not fitted and asked, so nothing is known of it"
+
+
+def test_a_connection_would_be_noticed(repository: Path) -> None:
+    """The proof that the test above can fail: with telemetry on, one fit opens a connection."""
+    result = offline(repository, OFFLINE + TELEMETRY_ON, warnings="ignore")
+    assert (result.returncode, "a connection was opened" in result.stderr) == (3, True), result.stderr
+
+
+@pytest.mark.parametrize("module", ["mlife_assets.definitions", "mlife_assets.cli", "mlife_assets.serving.app"])
+def test_nannyml_is_not_imported_by_what_loads_the_project(repository: Path, module: str) -> None:
+    """Importing it takes five seconds and writes to the environment; only a report that is computed pays for that."""
+    build = "; module.defs().get_repository_def()" if module.endswith("definitions") else ""
+    code = (
+        f"import importlib, sys; module = importlib.import_module({module!r}){build}; print('nannyml' in sys.modules)"
+    )
+    result = offline(repository, code, warnings="ignore")
+    assert (result.returncode, result.stdout.strip()) == (0, "False"), result.stderr
 
 
 def test_noise_is_silenced_locally_and_restored(caplog) -> None:

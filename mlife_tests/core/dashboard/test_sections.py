@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from mlife_assets.core.dashboard.data import DashboardData, Marker, lifecycle_markers
+from mlife_assets.core.dashboard.data import DailyValue, DashboardData, Marker, lifecycle_markers
 from mlife_assets.core.dashboard.sections import model_section, production_section
 from mlife_assets.core.dashboard.tables import decisions_section, header, models_section, timeline
 
@@ -24,6 +24,13 @@ def test_drift_panels_are_grouped_by_kind_and_count_alarms(example_data: Dashboa
     assert "no alarm" in page
     series = next(d for d in example_data.model.drift if d.kind == "data")
     assert f"alarm on {sum(v.is_alarm for v in series.values)} of 34 days" in page
+
+
+def test_clicks_are_drawn_beside_applies(example_data: DashboardData) -> None:
+    clicks = tuple(DailyValue(value.day, 0.871) for value in example_data.model.auc_realised)
+    with_clicks = replace(example_data, model=replace(example_data.model, click_auc_realised=clicks))
+    assert "0.871" in model_section(with_clicks)
+    assert "0.871" not in model_section(example_data)
 
 
 def test_suppressions_are_ordered_and_sum_to_all(example_data: DashboardData) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
@@ -30,20 +30,6 @@ def report(pairs_world, limited):
         )
 
     return run
-
-
-def test_the_statistics_are_those_of_scikit_learn(reference) -> None:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    rng = np.random.default_rng(0)
-    outcome, probability = (rng.random(500) < 0.2).astype(float), rng.integers(1, 40, 500) / 50
-    groups = np.unique(probability, return_inverse=True)[1]
-    outcomes = concept._Outcomes(outcome, probability, groups, np.zeros((500, 0)), ())
-    weights = rng.integers(0, 4, 500).astype(float)
-    auc, precision, level, _ = outcomes.statistics(weights)
-    assert auc == pytest.approx(roc_auc_score(outcome, probability, sample_weight=weights))
-    assert precision == pytest.approx(average_precision_score(outcome, probability, sample_weight=weights))
-    assert level == pytest.approx(np.log((weights * outcome).sum() / (weights * probability).sum()))
 
 
 def test_without_drift_alarms_are_rare(report) -> None:
@@ -120,3 +106,125 @@ def test_missing_parts_are_named(report, pairs_world, limited) -> None:
         concept.concept_drift_report(
             as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
         )
+
+
+@pytest.fixture(scope="module")
+def funnel(pairs_world, reference):
+    """A reference of a model with a first step: ten clicks for an apply would be more, here as many."""
+    clicks = pairs_world.scored_examples(11, first=pairs_world.START, days=14, per_day=800)
+    with_clicks = replace(reference, clicks=clicks)
+    return with_clicks.with_thresholds(concept.learn_concept_thresholds(with_clicks, POLICY))
+
+
+@pytest.fixture
+def two_step_report(pairs_world, funnel):
+    def run(*, per_day: int = 800, clicks_per_day: int = 800, statistics=AGREED, click_statistics=AGREED, **change):
+        first = pairs_world.START + timedelta(days=20)
+        applies = pairs_world.scored_examples(2, first=first, days=7, per_day=per_day)
+        clicks = pairs_world.scored_examples(12, first=first, days=7, per_day=clicks_per_day, **change)
+        return concept.concept_drift_report(
+            as_of=first + timedelta(days=14),
+            reference=funnel,
+            examples=applies,
+            statistics=statistics,
+            policy=POLICY,
+            clicks=clicks,
+            click_statistics=click_statistics,
+        )
+
+    return run
+
+
+def test_both_steps_of_a_funnel_are_judged_and_named_apart(two_step_report) -> None:
+    quiet = two_step_report()
+    assert quiet.status == "ok"
+    assert {finding.method.startswith("click_") for finding in quiet.findings} == {True, False}
+    assert "clicks in 5,600 exposures" in quiet.sentence
+    moved = two_step_report(pay=1.0)
+    assert {f.method for f in moved.alarms} == {"click_residual_score"}
+    assert moved.moved_columns == ("log_pay_ratio",)
+    assert "Higher log_pay_ratio is clicked more often than the model expects" in moved.sentence
+    rarer = two_step_report(shift=-0.5)
+    assert "Clicks are 0.6" in rarer.sentence
+    flat = two_step_report(slope=0.3)
+    assert "Clicks separate less along the score" in flat.sentence
+    worse = [*AGREED[:2], *(Statistic("realised", metric, 0.5) for metric in concept.METRICS)]
+    short = two_step_report(click_statistics=worse)
+    assert {f.method for f in short.alarms} == {"click_performance_shortfall"}
+    assert "Realised ROC AUC of clicks 0.500 falls short of the estimate 0.700" in short.sentence
+
+
+def test_clicks_are_judged_while_applies_are_too_few(two_step_report) -> None:
+    result = two_step_report(per_day=30, statistics=(), pay=1.0)
+    assert result.status == "alarm"
+    assert {f.method.startswith("click_") for f in result.findings} == {True}
+    assert result.sentence.endswith("positives in 210 exposures, 100 needed.")
+    assert "Not enough mature labels: the window has" in result.sentence
+    neither = two_step_report(per_day=30, statistics=(), clicks_per_day=30, click_statistics=())
+    assert neither.status == "not_enough_evidence"
+    assert "positives in 210 exposures" in neither.sentence
+    assert "clicks in 210 exposures" in neither.sentence
+
+
+def test_a_second_outcome_makes_every_limit_wider(two_step_report, report) -> None:
+    alone = {(f.method, f.column): f.threshold for f in report().findings}
+    both = {(f.method, f.column): f.threshold for f in two_step_report().findings}
+    assert len(both) == 2 * len(alone)
+    assert all(1.0 < both[key] / alone[key] < 1.2 for key in alone)
+
+
+def test_an_immature_click_never_alarms(pairs_world, funnel) -> None:
+    first = pairs_world.START + timedelta(days=20)
+    early = pairs_world.scored_examples(2, first=first - timedelta(days=2), days=7, per_day=800)
+    late = pairs_world.scored_examples(12, first=first, days=7, per_day=800)
+    with pytest.raises(InvalidInputError, match="label_mature_date of example"):
+        concept.concept_drift_report(
+            as_of=first + timedelta(days=13),
+            reference=funnel,
+            examples=early,
+            statistics=AGREED,
+            policy=POLICY,
+            clicks=late,
+            click_statistics=AGREED,
+        )
+
+
+def test_the_window_of_clicks_begins_after_the_clicks_of_the_reference(pairs_world, reference) -> None:
+    later = pairs_world.scored_examples(11, first=pairs_world.START, days=18, per_day=10)
+    known = replace(reference, clicks=later)
+    examples = pairs_world.scored_examples(2, first=pairs_world.START + timedelta(days=10), days=20, per_day=5)
+    as_of = pairs_world.START + timedelta(days=30)
+    first = {
+        outcome: min(
+            concept.concept_window(examples, reference=known, as_of=as_of, outcome=outcome)["exposure_date"].to_pylist()
+        )
+        for outcome in ("apply", "click")
+    }
+    assert first == {
+        "apply": pairs_world.START + timedelta(days=16),
+        "click": pairs_world.START + timedelta(days=18),
+    }
+
+
+def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world, reference, report) -> None:
+    first = pairs_world.START + timedelta(days=20)
+    window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
+
+    def alarms(usual: float, gap: float) -> set[str]:
+        key = (concept.SHORTFALL, "roc_auc")
+        limited = reference.with_thresholds(concept.learn_concept_thresholds(reference, POLICY, {key: usual}))
+        estimated = [Statistic("estimated", "roc_auc", 0.7 + gap), Statistic("estimated", "average_precision", 0.7)]
+        result = concept.concept_drift_report(
+            as_of=first + timedelta(days=14),
+            reference=limited,
+            examples=window,
+            statistics=[*estimated, *(one for one in AGREED if one.method == "realised")],
+            policy=POLICY,
+        )
+        return {finding.method for finding in result.alarms}
+
+    limit = next(f.threshold for f in report().findings if (f.method, f.column) == (concept.SHORTFALL, "roc_auc"))
+    assert alarms(0.0, limit + 0.01) == {concept.SHORTFALL}
+    assert alarms(0.05, limit + 0.01) == set()
+    assert alarms(0.05, limit + 0.06) == {concept.SHORTFALL}
+    assert alarms(-0.05, limit - 0.01) == set()

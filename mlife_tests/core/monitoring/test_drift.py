@@ -46,6 +46,38 @@ def test_importance_orders_but_does_not_silence(limited, world) -> None:
     result = report(limited, world.day(20, 600), statistics, importance={"distance_km": 0.9, "openings": 0.01})
     assert [finding.column for finding in result.findings[:2]] == ["distance_km", "openings"]
     assert len(result.alarms) == 2
+    assert result.findings[0].importance_share == pytest.approx(0.9 / 0.91)
+    assert result.sentence.startswith("2 of 20 columns moved, which carry 100.0% of the model's importance.")
+    assert "98.9% of importance" in result.findings[0].sentence
+
+
+def test_without_importance_nothing_is_said_of_it(limited, world) -> None:
+    result = report(limited, world.day(20, 600), values(limited, openings=0.5))
+    assert {finding.importance_share for finding in result.findings} == {None}
+    assert result.sentence.startswith("1 of 20 columns moved. openings: ")
+
+
+def test_values_that_the_model_never_saw_weigh_their_rows(limited, world) -> None:
+    """A new city is no unimportant one because the known ones hardly matter to the model."""
+    importance = {"distance_km": 0.99, "metro_code": 0.01}
+    day = world.day(20, 600, new_city=0.15)
+    share = day["metro_code"].to_pylist().count("47900") / 600
+    found = {
+        f.column: f.importance_share for f in report(limited, day, values(limited), importance=importance).findings
+    }
+    assert found["metro_code"] == pytest.approx(share)
+    assert found["distance_km"] == pytest.approx(0.99)
+    known = report(limited, world.day(20, 600), values(limited), importance=importance).findings
+    assert {f.column: f.importance_share for f in known}["metro_code"] == pytest.approx(0.01)
+
+
+def test_the_report_states_how_often_it_alarms_without_drift(reference, world) -> None:
+    limits = [Threshold("ks", name, 0.02, 0.01, 0.1, 14, 0.001) for name in reference.columns.watched]
+    limited = reference.with_thresholds(limits)
+    alarming = len(limited.columns.alarming)
+    assert alarming < len(limited.columns.watched)
+    sentence = report(limited, world.day(20, 600), values(limited)).sentence
+    assert f"(by design {alarming / 1000:.1%} of drift-free days alarm; Bonferroni over {alarming})" in sentence
 
 
 def test_a_statistic_without_a_limit_names_what_to_refresh(limited, world) -> None:

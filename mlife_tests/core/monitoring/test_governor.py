@@ -23,6 +23,25 @@ def report(name: str, status: str = "ok", day: date = DAY, model: str | None = "
     return MonitoringReport(name, day, model, 2_000, status, findings, f"{name} says {status}.")
 
 
+def weighed(kind: str, *shares: float | None, moved: tuple[str, ...] = ()) -> MonitoringReport:
+    findings = tuple(
+        Finding(kind, f"column_{k}", "ks", 0.5, 0.1, True, "it moved.", importance_share=share, moved_columns=moved)
+        for k, share in enumerate(shares)
+    )
+    return MonitoringReport(kind, DAY, "mdl_a", 2_000, "alarm" if shares else "ok", findings, f"{kind} moved.")
+
+
+def weighed_decision(history=(), champion=CHAMPION, quality: str = "ok", policy=None, **reports) -> RetrainDecision:
+    return decide(
+        as_of=DAY,
+        quality=report("quality", quality),
+        **{kind: reports.get(kind, report(kind)) for kind in KINDS},
+        history=history,
+        champion=champion,
+        policy=policy or RetrainPolicy(),
+    )
+
+
 def past(days_ago: int, *alarms: str, verdict: str = "wait", model: str = "mdl_a") -> RetrainDecision:
     codes = tuple(kind + governor.ALARM_SUFFIX for kind in alarms)
     return RetrainDecision(DAY - timedelta(days=days_ago), verdict, codes, (), model)
@@ -191,3 +210,87 @@ def test_invariants(statuses, alarms, verdicts, positives, age, retrained, in_fl
             if 1 + sum(kind in h.alarms and h.verdict != "block" for h in history[:2]) >= policy.alarm_days_needed
         ]
         assert confirmed or age > policy.maximum_model_age_days
+
+
+CONFIRMED_BEFORE = [past(1, *KINDS), past(2, *KINDS)]
+
+
+def test_drift_of_columns_that_the_model_hardly_uses_does_not_count() -> None:
+    decision = weighed_decision(CONFIRMED_BEFORE, data=weighed("data", 0.02, 0.029))
+    assert (decision.verdict, decision.codes) == ("wait", (governor.DRIFT_UNIMPORTANT, "data_alarm_unimportant"))
+    assert decision.sentences == (
+        "Something moved, but nothing that the model looks at; the model stays.",
+        "Data drift of column_0, column_1 does not count: what moved carries 4.9% of the model's importance "
+        "(5.0% needed).",
+        "data moved.",
+    )
+    assert (decision.alarms, decision.unimportant_alarms) == ((), ("data",))
+
+
+def test_the_shares_of_columns_add_up_and_those_of_blocks_overlap() -> None:
+    assert weighed_decision(CONFIRMED_BEFORE, data=weighed("data", 0.02, 0.03)).verdict == "retrain"
+    latent = weighed("latent", 0.03, 0.03, moved=("distance_km",))
+    assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == governor.DRIFT_UNIMPORTANT
+    latent = weighed("latent", 0.01, 0.05, moved=("distance_km",))
+    assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == "latent_drift_confirmed"
+    assert governor.importance_of(weighed("data", 0.7, 0.7)) == 1.0
+    assert governor.importance_of(weighed("data")) is None
+
+
+def test_importance_that_is_not_known_dismisses_nothing() -> None:
+    assert weighed_decision(CONFIRMED_BEFORE, data=weighed("data", 0.0, None)).verdict == "retrain"
+
+
+def test_outcomes_matter_whatever_changed() -> None:
+    assert weighed_decision(CONFIRMED_BEFORE, concept=weighed("concept", 0.0)).verdict == "retrain"
+
+
+def test_an_unimportant_day_does_not_confirm_a_later_one() -> None:
+    dismissed = RetrainDecision(DAY - timedelta(days=1), "wait", ("data_alarm_unimportant",), (), "mdl_a")
+    assert decided("data", history=[dismissed]).codes[0] == governor.ALARM_NOT_CONFIRMED
+    unconfirmed = weighed_decision([dismissed], data=weighed("data", 0.01), latent=weighed("latent", 0.5))
+    assert unconfirmed.codes == (governor.ALARM_NOT_CONFIRMED, "data_alarm_unimportant", "latent_alarm")
+    assert unconfirmed.sentences[0].startswith("Latent drift alarmed today")
+    assert "Data drift of column_0 does not count" in unconfirmed.sentences[1]
+
+
+def test_a_long_list_of_what_moved_is_cut() -> None:
+    decision = weighed_decision(data=weighed("data", *[0.001] * 7))
+    assert "column_0, column_1, column_2, column_3 and 3 more does not count" in decision.sentences[1]
+
+
+SHARES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=4)
+
+
+@given(
+    data=SHARES,
+    latent=SHARES,
+    minimum=st.floats(0, 1),
+    quality=STATUSES,
+    age=st.integers(0, 100),
+    is_counted_before=st.booleans(),
+)
+def test_unimportant_drift_never_retrains_and_age_still_does(
+    data, latent, minimum, quality, age, is_counted_before
+) -> None:
+    policy = RetrainPolicy(minimum_importance_share=minimum)
+    champion = replace(CHAMPION, trained_as_of=DAY - timedelta(days=age))
+    decision = weighed_decision(
+        CONFIRMED_BEFORE if is_counted_before else (),
+        champion=champion,
+        quality=quality,
+        policy=policy,
+        data=weighed("data", *data),
+        latent=weighed("latent", *latent, moved=("distance_km",)),
+    )
+    counts = {
+        "data": bool(data) and (None in data or min(1.0, sum(data)) >= minimum),
+        "latent": bool(latent) and (None in latent or max(latent) >= minimum),
+    }
+    assert decision.alarms == tuple(kind for kind in ("data", "latent") if counts[kind])
+    alarmed = [kind for kind, shares in (("data", data), ("latent", latent)) if shares]
+    assert set(decision.alarms) | set(decision.unimportant_alarms) == set(alarmed)
+    is_old = age > policy.maximum_model_age_days
+    expected = is_old or (is_counted_before and any(counts.values()))
+    assert decision.verdict == ("block" if quality != "ok" else "retrain" if expected else "wait")
+    assert all(sentence.strip() and sentence[-1] in ".!" for sentence in decision.sentences)

@@ -58,3 +58,15 @@ def test_decisions_are_drawn_in_time_order() -> None:
     assert data == plot_decisions(decisions[::-1])
     assert red(picture(data)) > 0
     assert picture(plot_decisions([])).size > 0
+
+
+def test_an_alarm_that_does_not_count_is_pale() -> None:
+    def drawn_with(code: str) -> np.ndarray:
+        return picture(plot_decisions([RetrainDecision(DAY, "wait", (code,), (), "m")]))
+
+    def pale(pixels: np.ndarray) -> int:
+        return int((np.abs(pixels - [234, 181, 174]).sum(axis=2) < 30).sum())
+
+    counted, dismissed = drawn_with("data_alarm"), drawn_with("data_alarm_unimportant")
+    assert pale(counted) < 100 < pale(dismissed)
+    assert red(dismissed) < red(counted)

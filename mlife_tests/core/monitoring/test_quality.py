@@ -1,34 +1,32 @@
+"""The report: all rules in one verdict, and what a person has accepted."""
+
 from __future__ import annotations
 
 from datetime import timedelta
 
-import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.quality import data_quality_report
+from mlife_assets.core.monitoring.quality.arrivals import Refusal
+from mlife_assets.core.monitoring.quality.report import data_quality_report
+from mlife_assets.core.monitoring.quality.shares import schema_fault, share_finding
 from mlife_assets.core.policies import MonitoringPolicy
 
-HISTORY = {
-    "click": [900, 1_000, 1_100],
-    "hire": [0, 3, 2],
-    "user_snapshot": [10_000] * 3,
-    "consent": [5, 4, 6],
-    "message_status": [2_000] * 3,
-}
-LANDED = {"click": 600, "hire": 0, "user_snapshot": 10_050}
+HISTORY = {"impression": [900, 1_000, 1_100], "user_snapshot": [10_000] * 3}
+LANDED = {"impression": 600, "user_snapshot": 10_050}
 
 
 @pytest.fixture
 def report(pairs_world, reference):
     def run(day, **changes):
-        settings = {"pair_rows": 61_000, "landed": LANDED, "landed_history": HISTORY} | changes
+        settings = {
+            "pair_rows": 61_000,
+            "landed": LANDED,
+            "landed_history": HISTORY,
+            "policy": MonitoringPolicy(),
+        } | changes
         return data_quality_report(
-            as_of=pairs_world.START + timedelta(days=40),
-            reference=reference,
-            pairs=day,
-            policy=MonitoringPolicy(),
-            **settings,
+            as_of=pairs_world.START + timedelta(days=40), reference=reference, pairs=day, **settings
         )
 
     return run
@@ -38,79 +36,77 @@ def faults(report) -> set[tuple[str, str]]:
     return {(finding.column, finding.method) for finding in report.alarms}
 
 
-def test_ordinary_days_have_no_fault(report, world) -> None:
-    for offset in range(12, 55):
-        result = report(world.day(offset, 600))
-        assert result.status == "ok", result.sentence
+def test_an_ordinary_day_is_ok_and_says_what_was_looked_at(report, world) -> None:
+    result = report(world.day(20, 600))
+    assert (result.status, result.name, result.sample_rows) == ("ok", "data_quality_report", 600)
+    assert result.sentence == f"{len(result.findings)} quality checks on 600 sampled pairs passed."
+    methods = {finding.method for finding in result.findings}
+    assert methods == {
+        "volume",
+        "freshness",
+        "rejected_share",
+        "duplicate_pairs",
+        "duplicate_events",
+        "missing_share",
+        "unseen_share",
+        "out_of_range_share",
+        "unit_ratio",
+        "zero_share",
+        "one_value_share",
+    }
 
 
-def test_a_new_city_is_drift_and_no_fault(report, world) -> None:
-    for share in (0.15, 0.4):
-        result = report(world.day(20, 600, new_city=share), pair_rows=70_000)
-        assert result.status == "ok", result.sentence
-
-
-def test_reservation_pay_in_cents_for_one_day_is_a_fault(report, world, pairs_world) -> None:
-    day = world.day(20, 600)
-    hundredfold = day["reservation_pay_usd_per_hour"].to_numpy() * 100
-    ratio = day["log_pay_ratio"].to_numpy() - np.log(100)
-    result = report(pairs_world.replaced(day, reservation_pay_usd_per_hour=hundredfold, log_pay_ratio=ratio))
+def test_every_kind_of_rule_reaches_the_verdict(report, world) -> None:
+    twice = Refusal("impression", "duplicate_event_id", 5_000)
+    bad = Refusal("user_snapshot", "out_of_range", 5_000, 0, "latitude", "between -90 and 90")
+    further = [share_finding("latitude", "changed_share", 0.9, 0.02, "changed", 0.0)]
+    result = report(
+        world.day(20, 600),
+        pair_rows=20_000,
+        landed=LANDED | {"impression": 0},
+        refused=[twice, bad],
+        duplicate_pairs=3,
+        further=further,
+    )
     assert faults(result) == {
-        ("reservation_pay_usd_per_hour", "out_of_range_share"),
-        ("log_pay_ratio", "out_of_range_share"),
+        ("", "volume"),
+        ("impression", "freshness"),
+        ("user_snapshot", "rejected_share"),
+        ("", "duplicate_pairs"),
+        ("", "duplicate_events"),
+        ("latitude", "changed_share"),
     }
-    assert "reservation_pay_usd_per_hour: 100.0% of rows are far outside the range" in result.sentence
-
-
-@pytest.mark.parametrize("share", [0.05, 1.0])
-def test_pay_in_cents_is_a_fault_even_for_few_rows(report, world, pairs_world, share: float) -> None:
-    day = world.day(20, 600)
-    pay = day["pay_usd_per_hour"].to_numpy().copy()
-    pay[: int(share * len(pay))] *= 100
-    assert ("pay_usd_per_hour", "out_of_range_share") in faults(report(pairs_world.replaced(day, pay_usd_per_hour=pay)))
-
-
-def test_zero_distances_are_a_fault(report, world, pairs_world) -> None:
-    day = world.day(20, 600)
-    distance = np.where(np.random.default_rng(1).random(600) < 0.3, 0.0, day["distance_km"].to_numpy())
-    assert faults(report(pairs_world.replaced(day, distance_km=distance))) == {("distance_km", "zero_share")}
-
-
-def test_missing_values_are_a_fault_unless_missing_is_a_value(report, world, pairs_world) -> None:
-    day = world.day(20, 600)
-    pay = day["pay_usd_per_hour"].to_numpy().copy()
-    pay[:60] = np.nan
-    assert faults(report(pairs_world.replaced(day, pay_usd_per_hour=pay))) == {("pay_usd_per_hour", "missing_share")}
-    lost = pairs_world.replaced(day, days_since_last_click=np.full(600, np.nan))
-    assert faults(report(lost)) == {("days_since_last_click", "missing_share")}
-
-
-def test_an_unknown_occupation_is_a_fault_and_a_rare_known_one_is_not(report, world, pairs_world) -> None:
-    day = world.day(20, 600)
-    group = np.array(day["job_occupation_group"].to_pylist())
-    group[:60] = "21"
-    assert report(pairs_world.replaced(day, job_occupation_group=group)).status == "ok"
-    group[:60] = "99"
-    assert faults(report(pairs_world.replaced(day, job_occupation_group=group))) == {
-        ("job_occupation_group", "unseen_share")
-    }
-    shift = np.array(["nights"] * 60 + ["day"] * 540)
-    assert faults(report(pairs_world.replaced(day, user_shift=shift))) == {("user_shift", "unseen_share")}
-
-
-def test_volume_freshness_and_duplicates(report, world) -> None:
-    day = world.day(20, 600)
-    assert faults(report(day, pair_rows=20_000)) == {("", "volume")}
-    assert faults(report(day, pair_rows=200_000)) == {("", "volume")}
-    assert faults(report(day, landed=LANDED | {"click": 0})) == {("click", "freshness")}
-    assert faults(report(day, landed={"click": 900})) == {("user_snapshot", "freshness")}
-    assert faults(report(day, duplicate_pairs=1)) == {("", "duplicate_pairs")}
-    assert faults(report(day, duplicate_events=5)) == set()
-    assert faults(report(day, duplicate_events=5_000)) == {("", "duplicate_events")}
+    assert result.sentence.startswith(f"6 of {len(result.findings)} quality checks failed. ")
 
 
 def test_an_empty_day_is_a_fault_and_not_an_empty_answer(report, world) -> None:
-    result = report(world.day(20, 600).slice(0, 0), pair_rows=0)
-    assert faults(result) == {("", "volume")}
-    with pytest.raises(InvalidInputError, match="pair_rows is -1"):
-        report(world.day(20, 600), pair_rows=-1)
+    assert faults(report(world.day(20, 600).slice(0, 0), pair_rows=0)) == {("", "volume")}
+    for name, changes in (("pair_rows", {"pair_rows": -1}), ("impression", {"landed": {"impression": -1}})):
+        with pytest.raises(InvalidInputError, match=f"{name} is -1"):
+            report(world.day(20, 600), **changes)
+
+
+def test_what_a_person_has_accepted_is_shown_and_does_not_block(report, world, pairs_world) -> None:
+    day = world.day(20, 600)
+    cents = pairs_world.replaced(day, pay_usd_per_hour=day["pay_usd_per_hour"].to_numpy() * 100)
+    both = {("pay_usd_per_hour", "out_of_range_share"), ("pay_usd_per_hour", "unit_ratio")}
+    assert faults(report(cents)) == both
+    one = MonitoringPolicy(accepted_findings=("pay_usd_per_hour/unit_ratio",))
+    assert faults(report(cents, policy=one)) == {("pay_usd_per_hour", "out_of_range_share")}
+    all_of_it = MonitoringPolicy(accepted_findings=tuple("/".join(fault) for fault in both))
+    result = report(cents, policy=all_of_it)
+    assert result.status == "ok"
+    assert sum("accepted by policy" in finding.sentence for finding in result.findings) == 2
+
+
+def test_an_acceptance_that_names_no_finding_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="accepted_findings has 'pay'; write column/method"):
+        MonitoringPolicy(accepted_findings=("pay",))
+
+
+def test_a_share_alarms_above_its_limit_only() -> None:
+    assert not share_finding("x", "m", 0.05, 0.05, "odd", 0.0).is_alarm
+    assert share_finding("x", "m", 0.051, 0.05, "odd", 0.01).sentence == (
+        "x: 5.1% of rows are odd, at most 1.0% in the reference (limit 5.0%)."
+    )
+    assert schema_fault("x", "why").is_alarm

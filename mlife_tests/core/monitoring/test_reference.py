@@ -10,6 +10,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference, check_examples, tidy
 from mlife_assets.core.monitoring.thresholds import Threshold
 
@@ -38,7 +39,8 @@ def test_only_present_columns_are_watched(reference) -> None:
     assert "tenure_days" not in reference.columns.alarming
     assert reference.profile("metro_code").values == ("12060", "16980", "19100", "33100", "35620")
     assert reference.columns.residual == ("log_pay_ratio", "distance_km")
-    assert "user_id" not in reference.examples.column_names
+    assert "user_id" in reference.examples.column_names, "limits ask which rows are alike"
+    assert "tenure_days" not in reference.examples.column_names
     assert 0 < reference.profile("days_since_last_click").missing_share < 1
     with pytest.raises(InvalidInputError, match="no column nothing"):
         reference.profile("nothing")
@@ -85,3 +87,43 @@ def test_every_restricted_kind_of_column_follows() -> None:
     assert columns.watched == ("distance_km", "tenure_days", "metro_code")
     assert (columns.embedding, columns.ranged, columns.never_zero) == (("text_1",), ("distance_km",), ("distance_km",))
     assert (columns.unalarmed, columns.closed) == (("tenure_days",), {})
+
+
+def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, world) -> None:
+    sample = world.sample(days=8, rows=50)
+    values = np.random.default_rng(1).standard_normal((sample.num_rows, 4))
+    explained = with_contributions(sample, values, ("distance_km", "tenure_days", "user_click_rate"))
+    settings = {
+        "model_version": "m",
+        "as_of": pairs_world.START + timedelta(days=30),
+        "sample": explained,
+        "pair_rows": pairs_world.pair_rows(days=8),
+        "examples": pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=10),
+    }
+    clicks = pairs_world.scored_examples(2, first=pairs_world.START, days=14, per_day=10)
+    known = build_reference(**settings, clicks=clicks)
+    assert known.columns.contribution == ("shap_distance_km",)
+    assert [profile.column for profile in known.profiles if profile.column.startswith("shap_")] == []
+    assert known.columns.restricted_to(["openings"]).contribution == ()
+    tables, facts = known.to_tables()
+    assert set(tables) == {"sample", "examples", "clicks"} == set(facts["tables"])
+    again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts)))
+    assert again == known
+    assert again.scored("click").column_names == again.scored("apply").column_names
+    without = build_reference(**settings)
+    assert (without.has("click"), known.has("click"), without.has("apply")) == (False, True, True)
+    assert without.content_hash != known.content_hash
+    late = pairs_world.scored_examples(2, first=pairs_world.START + timedelta(days=25), days=1, per_day=10)
+    with pytest.raises(InvalidInputError, match="label_mature_date of example 0"):
+        build_reference(**settings, clicks=late)
+
+
+def test_a_reference_of_before_clicks_and_contributions_is_readable(reference) -> None:
+    tables, facts = reference.to_tables()
+    del facts["tables"]
+    for name in ("contribution", "embedded"):
+        del facts["columns"][name]
+    again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts)))
+    assert again.clicks is None
+    assert again.columns.contribution == ()
+    assert again.columns.watched == reference.columns.watched

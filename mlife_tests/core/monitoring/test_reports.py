@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -22,7 +24,10 @@ def finding(is_alarm: bool, statistic: float = 0.5, column: str = "pay") -> Find
     text=st.text(max_size=30),
 )
 def test_json_gives_back_the_same_report_to_the_bit(statistics: list[float], flags: list[bool], text: str) -> None:
-    findings = [finding(flag, value, text) for value, flag in zip(statistics, flags, strict=False)]
+    findings = [
+        replace(finding(flag, value, text), importance_share=1 / 3 if flag else None, moved_columns=(text, "pay"))
+        for value, flag in zip(statistics, flags, strict=False)
+    ]
     report = conclude("r", as_of=DAY, model_version=None, sample_rows=7, findings=findings, ok=text, alarm="bad")
     again = MonitoringReport.from_json(report.to_json())
     assert again == report
@@ -53,3 +58,30 @@ def test_a_finding_is_a_finite_number(value: float) -> None:
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="not a monitoring report"):
         MonitoringReport.from_json(text)
+
+
+def test_a_report_of_before_importance_was_known_is_readable() -> None:
+    report = conclude(
+        "r", as_of=DAY, model_version="m", sample_rows=7, findings=[finding(True)], ok="fine", alarm="bad"
+    )
+    record = json.loads(report.to_json())
+    for entry in record["findings"]:
+        del entry["importance_share"], entry["moved_columns"]
+    assert MonitoringReport.from_json(json.dumps(record)) == report
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_importance_is_a_share(share: float) -> None:
+    with pytest.raises(InvalidInputError, match=r"Finding\.importance_share of ks on pay"):
+        replace(finding(True), importance_share=share)
+
+
+def test_what_moved_is_named_once_and_a_row_by_its_method() -> None:
+    findings = [
+        replace(finding(True, 0.9, "features"), moved_columns=("distance_km", "pay")),
+        finding(True, 0.5, "pay"),
+        finding(True, 0.4, ""),
+        finding(False, 0.05, "quiet"),
+    ]
+    report = conclude("r", as_of=DAY, model_version="m", sample_rows=7, findings=findings, ok="fine", alarm="bad")
+    assert report.moved_columns == ("distance_km", "pay", "ks")

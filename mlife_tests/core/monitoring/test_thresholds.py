@@ -12,7 +12,7 @@ def test_the_limit_is_the_prediction_bound_of_student() -> None:
     threshold = limits.learn_threshold("m", "c", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], error_rate=0.05, sampling_bound=0.0)
     # t with 3 degrees of freedom at 95 % is 2.3534; the sample sd of 1..6 is 1.8708.
     assert threshold.upper == pytest.approx(3.5 + 2.3534 * 1.8708 * np.sqrt(7 / 6), rel=1e-3)
-    assert (threshold.mean, threshold.days) == (3.5, 6)
+    assert (threshold.mean, threshold.days, threshold.error_rate) == (3.5, 6, 0.05)
 
 
 def test_a_calm_reference_is_not_touchy() -> None:
@@ -61,3 +61,10 @@ def test_every_day_is_compared_once_with_days_of_the_other_half() -> None:
     design = limits.halves(9)
     assert sorted(day for analysed, _ in design for day in analysed) == list(range(9))
     assert all(not set(analysed) & set(compared) for analysed, compared in design)
+
+
+def test_error_rates_of_a_family_add_up_and_unknown_ones_are_not_guessed() -> None:
+    known = [limits.Threshold("m", str(k), 0.0, 1.0, 1.0, 14, 0.002) for k in range(5)]
+    assert limits.family_error(known) == pytest.approx(0.01)
+    assert limits.family_error([*known, limits.Threshold("m", "old", 0.0, 1.0, 1.0, 14)]) is None
+    assert limits.family_error([]) is None

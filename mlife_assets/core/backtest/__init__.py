@@ -1,0 +1,13 @@
+"""A replay of the whole lifecycle on a history, before anything is deployed.
+
+`history` holds the rows and what was known when, `contestants` the four policies, `replay` the fold over days,
+`measure` and `recommendation` what follows, `page` the report for people.
+"""
+
+from __future__ import annotations
+
+from mlife_assets.core.backtest.history import History, prepare_history
+from mlife_assets.core.backtest.replay import Replayed, replay
+from mlife_assets.core.backtest.result import BacktestResult
+
+__all__ = ["BacktestResult", "History", "Replayed", "prepare_history", "replay"]

@@ -1,0 +1,146 @@
+"""The governed policy: the real governor decides, the real gate judges.
+
+Belongs here: what the governor is told, and what follows from its verdict and the gate's. Does not belong here: the
+verdicts themselves (`monitoring.governor`, `training.gate`), the other policies (`contestants`).
+
+Concept: labels are new to the governor only from the day on which the drift at hand began: a challenger that could not
+learn from what changed would be refused for a reason that says nothing. A challenger that is shown to gain no more than
+the margin confirms the champion: its age counts from that day, and what is normal to it is learned anew. One that is
+refused for want of proof confirms nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+
+from mlife_assets.core.backtest.contestants import Start, Watching
+from mlife_assets.core.backtest.learning import GateWindow
+from mlife_assets.core.backtest.watching import Reports
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.monitoring.governor import LABELS_IMMATURE, ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.windows import add_days
+
+CONFIRMED = "champion_confirmed"
+ALARM_DAYS_MAXIMUM = 366
+"""The bound of `RetrainPolicy.alarm_days_window`."""
+
+
+class Governed(Watching):
+    """The real governor and the real gate.
+
+    Attributes:
+        verdicts: of the governor, oldest first.
+        confirmed_on: day of the champion, or of the newest challenger that it withstood.
+    """
+
+    verdicts: list[RetrainDecision]
+    confirmed_on: date
+
+    def begin(self, start: Start) -> None:
+        """Begin with the first champion, which is new on its first day."""
+        super().begin(start)
+        self.verdicts, self.confirmed_on = [], start.day
+
+    def on_reports(self, day: date, reports: Reports) -> None:
+        """Ask the governor; where it says retrain, train a challenger and ask the gate."""
+        policy = replace(self.history.study.retrain, alarm_days_window=self._alarm_days(day))
+
+        def verdict_with(new_mature_positives: int) -> RetrainDecision:
+            return decide(
+                as_of=day,
+                quality=reports.quality,
+                data=reports.data,
+                latent=reports.latent,
+                concept=reports.concept,
+                history=[past for past in self.verdicts if past.as_of_date > self.confirmed_on],
+                champion=ChampionFacts(
+                    model_version=self.champion.artifact.model_version,
+                    trained_as_of=self.confirmed_on,
+                    new_mature_positives=new_mature_positives,
+                    retrain_dates=tuple(self.training_days[1:]),
+                ),
+                policy=policy,
+            )
+
+        asked = verdict_with(0)
+        is_due = asked.verdict == "retrain" or LABELS_IMMATURE in asked.codes
+        if not is_due:
+            self.verdicts.append(asked)
+            self._record(day, asked.verdict, asked.codes, asked.sentences)
+            return
+        since, gate = self._news_since(asked), self.learner.gate_window_for(day, self.champion)
+        verdict = verdict_with(self._new_positives(gate, since))
+        self.verdicts.append(verdict)
+        if verdict.verdict != "retrain":
+            sentences = verdict.sentences
+            if LABELS_IMMATURE in verdict.codes:
+                sentences = (*sentences, f"Counted are rows from {since} until the gate's window. {gate.sentence}")
+            self._record(day, verdict.verdict, verdict.codes, sentences)
+            return
+        self._challenge(day, gate, verdict)
+
+    def _challenge(self, day: date, gate: GateWindow, verdict: RetrainDecision) -> None:
+        if gate.first_day is None:
+            self._record(day, "failed", (*verdict.codes, "gate_lacks_evidence"), (*verdict.sentences, gate.sentence))
+            return
+        try:
+            judged = self.learner.fit(gate.first_day)
+        except NotEnoughEvidenceError as error:
+            self._record(day, "failed", (*verdict.codes, "training_impossible"), (*verdict.sentences, str(error)))
+            return
+        self.training_days.append(day)
+        self.fits.append(judged)
+        said = self.learner.judge(judged, gate.first_day, day, self.champion)
+        codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
+        if not said.is_promoted:
+            margin = self.history.study.backtest.margin_average_precision
+            if said.gain_at_most is not None and said.gain_at_most <= margin:
+                self.confirmed_on = day
+                self.reference = self.watcher.reference(self.champion, self.champion, gate.first_day, day)
+                told = f"The champion is confirmed: the challenger is better by {margin:g} at most."
+                codes, sentences = (*codes, CONFIRMED), (*sentences, told)
+            self._record(day, "refused", codes, sentences, judged)
+            return
+        serving = judged
+        if self.history.study.backtest.refits_after_gate:
+            serving = self.learner.fit(day)
+            self.fits.append(serving)
+            told = f"Judged on the holdout as {said.challenger_version}, then fitted again with it and installed."
+            sentences = (*sentences, told)
+        self._install(serving, day)
+        self.confirmed_on = day
+        self.reference = self.watcher.reference(serving, judged, gate.first_day, day)
+        self._record(day, "promoted", codes, sentences, serving)
+
+    def _news_since(self, today: RetrainDecision) -> date:
+        """Return the day from which rows are news: when the drift at hand began, else when the champion's rows end.
+
+        Drift lasts while alarms come closer together than the governor's window of them.
+        """
+        apart = self.history.study.retrain.alarm_days_window
+        began, quiet = None, 0
+        for past in [today, *reversed(self.verdicts)]:
+            if past.as_of_date <= self.confirmed_on or quiet >= apart:
+                break
+            began, quiet = (past.as_of_date, 0) if past.alarms else (began, quiet + 1)
+        after = add_days(self.champion.last_day, 1)
+        if began is None:
+            return after
+        number = self.history.window_closing(began)
+        return after if number is None else max(after, self.history.windows[number].first_day)
+
+    def _new_positives(self, gate: GateWindow, since: date) -> int:
+        """Return mature positives from a day on that a challenger could learn from: those before the gate's window."""
+        if gate.first_day is None or gate.first_day <= since:
+            return 0
+        places = self.history.known(gate.first_day, since=since)
+        return int(np.count_nonzero(self.history.outcome[places]))
+
+    def _alarm_days(self, day: date) -> int:
+        """Return how many days the governor's window of alarms has, so that it holds its number of windows."""
+        closed = [window.closed_on for window in self.history.windows if window.closed_on <= day]
+        first = closed[-self.history.study.retrain.alarm_days_window :][0]
+        return min(ALARM_DAYS_MAXIMUM, (day - first).days + 1)

@@ -1,0 +1,209 @@
+"""A history to be replayed: rows in time order, what was known on each day, and the windows that monitoring looks at.
+
+Belongs here: maturity, windows, the check that a history can be replayed. Does not belong here: learning (`learning`),
+who decides what on which day (`contestants`).
+
+Concept: on the morning of day D the rows before D have been seen, and a label counts when its label time is at most D.
+Every access to labels takes D, so a label that is not mature on D cannot be had. A window of monitoring is the shortest
+run of whole days that holds as many rows as monitoring samples, so samples have one size whatever the traffic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.policies import policy_version
+from mlife_assets.core.study import Study
+from mlife_assets.core.training.example_training import canonical
+from mlife_assets.core.training.training_set import hash_examples
+from mlife_assets.core.windows import add_days
+
+Days = npt.NDArray[np.datetime64]
+WINDOWS_MINIMUM = 8
+"""Windows that a monitoring reference needs."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows of whole days that monitoring looks at on the morning of `closed_on`; the days are [first_day, closed_on).
+
+    Attributes:
+        first_day: first day of its rows.
+        closed_on: the day after its last.
+        start: place of its first row.
+        stop: place after its last row.
+    """
+
+    first_day: date
+    closed_on: date
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Rows in canonical order, which starts with their day.
+
+    Attributes:
+        study: roles and policies.
+        rows: n rows with the columns of the roles.
+        days: exposure day of each row, datetime64[D] (n,), ascending.
+        mature: first day as of which each label is complete, datetime64[D] (n,).
+        outcome: labels, bool (n,); to be read through `known` only.
+        windows: of monitoring, in order.
+    """
+
+    study: Study
+    rows: pa.Table
+    days: Days
+    mature: Days
+    outcome: npt.NDArray[np.bool_]
+    windows: tuple[Window, ...]
+
+    @property
+    def first_day(self) -> date:
+        """Day of the first row."""
+        return as_date(self.days[0])
+
+    @property
+    def last_day(self) -> date:
+        """Day of the last row."""
+        return as_date(self.days[-1])
+
+    @property
+    def as_of(self) -> date:
+        """Day on which the replay is evaluated: every label is complete."""
+        return as_date(self.mature.max())
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of rows, roles and policies: what a result depends on."""
+        digest = hashlib.sha256(hash_examples(self.rows).encode())
+        study = self.study
+        for part in (study.training, study.promotion, study.monitoring, study.retrain, study.backtest):
+            digest.update(policy_version(part).encode())
+        digest.update(repr((asdict(study.roles), study.human_name, study.is_validation_given)).encode())
+        return digest.hexdigest()
+
+    def place(self, day: date) -> int:
+        """Return how many rows lie before `day`."""
+        return int(np.searchsorted(self.days, np.datetime64(day, "D")))
+
+    def known(self, as_of: date, since: date | None = None) -> npt.NDArray[np.int64]:
+        """Return the places of rows from `since` on whose label is complete as of `as_of`, int64 (k,), ascending."""
+        start = 0 if since is None else self.place(since)
+        stop = self.place(as_of)
+        found = np.flatnonzero(self.mature[start:stop] <= np.datetime64(as_of, "D"))
+        return np.asarray(found + start, dtype=np.int64)
+
+    def take(self, places: npt.NDArray[np.int64]) -> pa.Table:
+        """Return rows by place."""
+        return self.rows.take(pa.array(places))
+
+    def window_closing(self, day: date) -> int | None:
+        """Return the number of the window that closes on the morning of `day`, None without one."""
+        return self._closes.get(day)
+
+    @cached_property
+    def _closes(self) -> dict[date, int]:
+        return {window.closed_on: number for number, window in enumerate(self.windows)}
+
+
+def prepare_history(examples: pa.Table, study: Study, *, today: date) -> History:
+    """Return the history of validated examples.
+
+    Args:
+        examples: rows with the columns of `study.roles`, and `human_score` where there is a human rule.
+        study: roles and policies.
+        today: labels that are complete later are not known yet.
+
+    Raises:
+        InvalidInputError: a label is not complete as of `today`, or rows repeat what the gate judges once; names the
+            field and the row.
+        NotEnoughEvidenceError: there are no rows, or too few for a replay.
+    """
+    roles = study.roles
+    if not examples.num_rows:
+        raise NotEnoughEvidenceError("the history has no rows; check the file and the spec's where")
+    later = pc.greater(examples[roles.label_time], pa.scalar(today))
+    if (row := pc.index(later, True).as_py()) >= 0:
+        raise InvalidInputError(
+            f"{roles.label_time} of {pc.sum(later).as_py()} rows is after today, {today}; the first is row {row} with "
+            f"{examples[roles.label_time][row].as_py()}: their {roles.label} is not known yet, leave them out"
+        )
+    rows = canonical(examples, roles)
+    _require_unique(rows, study)
+    days = rows[roles.time].to_numpy().astype("datetime64[D]")
+    study = _fitted_to(study)
+    history = History(
+        study=study,
+        rows=rows,
+        days=days,
+        mature=rows[roles.label_time].to_numpy().astype("datetime64[D]"),
+        outcome=np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=bool),
+        windows=split_windows(days, study.monitoring.sample_rows_per_day, study.backtest.window_days_minimum),
+    )
+    span = (history.last_day - history.first_day).days + 1
+    needed = study.backtest.warmup_days + BLOCKS_MINIMUM * study.backtest.bootstrap_block_days
+    if span < needed:
+        raise NotEnoughEvidenceError(
+            f"the history spans {span} days ({history.first_day} to {history.last_day}), at least {needed} are needed: "
+            f"{study.backtest.warmup_days} before the first champion and {BLOCKS_MINIMUM} blocks of "
+            f"{study.backtest.bootstrap_block_days} to compare on; bring a longer history or lower backtest.warmup_days"
+        )
+    return history
+
+
+def split_windows(days: Days, rows_minimum: int, days_minimum: int) -> tuple[Window, ...]:
+    """Return windows of whole days, each as short as `rows_minimum` rows and `days_minimum` days allow.
+
+    `days` is the day of each row, ascending. Rows of an unfinished last window belong to none.
+    """
+    if not len(days):
+        return ()
+    unique, starts = np.unique(days, return_index=True)
+    stops = np.append(starts[1:], len(days))
+    windows: list[Window] = []
+    first, start = as_date(unique[0]), 0
+    for day, stop in zip(unique, stops, strict=True):
+        end = add_days(as_date(day), 1)
+        if stop - start >= rows_minimum and (end - first).days >= days_minimum:
+            windows.append(Window(first, end, start, int(stop)))
+            first, start = end, int(stop)
+    return tuple(windows)
+
+
+def as_date(day: np.datetime64) -> date:
+    """Return a datetime64[D] as a date."""
+    return date.fromisoformat(str(day.astype("datetime64[D]")))
+
+
+def _fitted_to(study: Study) -> Study:
+    """Return the study with a joint detector that looks at no more rows than a window has."""
+    monitoring = study.monitoring
+    most = min(monitoring.domain_classifier_sample_rows, monitoring.sample_rows_per_day)
+    return replace(study, monitoring=replace(monitoring, domain_classifier_sample_rows=most))
+
+
+def _require_unique(rows: pa.Table, study: Study) -> None:
+    """Refuse rows that the gate would: it judges each (entity, item, day) once."""
+    names: Sequence[str] = [n for n in (study.roles.entity, study.roles.item, study.roles.time) if n is not None]
+    counted = rows.group_by(list(names)).aggregate([([], "count_all")])
+    repeated = counted.filter(pc.greater(counted["count_all"], 1))
+    if not repeated.num_rows:
+        return
+    first = repeated.sort_by([(name, "ascending") for name in names]).slice(0, 1).to_pylist()[0]
+    told = ", ".join(f"{name} {first[name]}" for name in names)
+    remedy = "keep one" if study.roles.item is not None else "keep one, or name what differs as the item"
+    raise InvalidInputError(f"{first['count_all']} rows have the same {told}; the gate judges each once: {remedy}")

@@ -1,0 +1,277 @@
+"""Monitoring within a replay: references and the four reports of a window, by the real detectors and limits.
+
+Belongs here: roles turned into what monitoring reads, the sample of a window, scored outcomes. Does not belong here:
+statistics (`detectors`), reports (`core.monitoring`), what follows from them (`contestants`).
+
+Concept: the entity plays the user and the item (or, without one, the entity again) the job. The reference is the newest
+windows before a model serves, and the outcomes of the holdout that its twin was judged on: the model that serves has
+learned from those rows, its twin had not, so what the twin says of them is what out-of-sample scores look like.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.backtest.checkpoints import Checkpoints
+from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History, Window
+from mlife_assets.core.backtest.learning import Fit, score
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.inference.feature_spec import examples_matrix
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.ports import Detectors
+
+RESIDUAL_COLUMNS = 8
+"""Numeric features along which outcomes are held against expectations: those that matter most. Few, for power."""
+VALUES_MINIMUM = 30
+"""Values of a column in each half of the reference: with fewer it is not watched."""
+EXPECTED_POSITIVES = 2.0
+"""Times the positives that a statement needs: so many a window of outcomes expects before it is long enough."""
+
+
+@dataclass(frozen=True)
+class Reports:
+    """What monitoring says of one window."""
+
+    quality: MonitoringReport
+    data: MonitoringReport
+    latent: MonitoringReport
+    concept: MonitoringReport
+
+    @property
+    def has_drift(self) -> bool:
+        """Whether any kind of drift alarmed."""
+        return any(report.status == "alarm" for report in (self.data, self.latent, self.concept))
+
+    def to_record(self) -> dict[str, object]:
+        """Return the JSON-able form."""
+        return {name: json.loads(getattr(self, name).to_json()) for name in ("quality", "data", "latent", "concept")}
+
+    @classmethod
+    def from_record(cls, record: dict[str, object]) -> Reports:
+        """Return what `to_record` described."""
+        return cls(**{name: MonitoringReport.from_json(json.dumps(report)) for name, report in record.items()})
+
+
+def watchable(columns: MonitoringColumns, samples: Sequence[pa.Table]) -> MonitoringColumns:
+    """Return the columns of which both halves of the windows hold enough values to be compared with each other.
+
+    A column that was empty for half of the reference has no normal yet; a later reference may watch it.
+    """
+    middle = len(samples) // 2
+    kept = [
+        name
+        for name in columns.watched
+        if all(
+            sum(_values(sample, name) for sample in half) >= VALUES_MINIMUM
+            for half in (samples[:middle], samples[middle:])
+        )
+    ]
+    residual = tuple(name for name in columns.residual if name in kept)
+    return replace(columns.restricted_to(kept), residual=residual)
+
+
+def _values(sample: pa.Table, name: str) -> int:
+    column = sample[name]
+    if pa.types.is_floating(column.type):
+        return int(np.count_nonzero(~np.isnan(column.to_numpy())))
+    return int(len(column) - column.null_count)
+
+
+class Watcher:
+    """Builds references and reports of a history, each at most once per replay."""
+
+    def __init__(self, history: History, detectors: Detectors, checkpoints: Checkpoints) -> None:
+        """Keep the history, the detectors and where results are remembered."""
+        self._history = history
+        self._detectors = detectors
+        self._checkpoints = checkpoints
+        self._references: dict[tuple[str, date], MonitoringReference] = {}
+
+    def reference(self, serving: Fit, judged: Fit, holdout_start: date, as_of: date) -> MonitoringReference:
+        """Return what normal looks like to `serving` as of a day on which a window closes.
+
+        Args:
+            serving: the model that will be watched.
+            judged: its twin, fitted without the rows from `holdout_start` on (or itself, when it has not seen them).
+            holdout_start: first day of mature rows that the twin has not learned from.
+            as_of: the day.
+
+        Raises:
+            NotEnoughEvidenceError: too few windows have closed.
+        """
+        key = (serving.artifact.model_version, as_of)
+        if key not in self._references:
+            bare = self._bare_reference(serving, judged, holdout_start, as_of)
+            step = f"limits|{key[0]}|{as_of}|{bare.content_hash}"
+            policy = self._history.study.monitoring
+            record = self._checkpoints.remember(
+                step, lambda: [asdict(limit) for limit in self._detectors.limits(bare, policy)]
+            )
+            self._references[key] = bare.with_thresholds([Threshold(**limit) for limit in record])
+        return self._references[key]
+
+    def reports(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:
+        """Return the reports of a window against a reference of the serving model."""
+        step = f"reports|{reference.model_version}|{reference.as_of_date}|{reference.content_hash}|{window.closed_on}"
+        record = self._checkpoints.remember(step, lambda: self._reported(serving, reference, window).to_record())
+        return Reports.from_record(record)
+
+    def _bare_reference(self, serving: Fit, judged: Fit, holdout_start: date, as_of: date) -> MonitoringReference:
+        history, policy = self._history, self._history.study.monitoring
+        closed = [window for window in history.windows if window.closed_on <= as_of][-policy.reference_days :]
+        if len(closed) < WINDOWS_MINIMUM:
+            raise NotEnoughEvidenceError(
+                f"{len(closed)} windows of {policy.sample_rows_per_day:,} rows closed by {as_of}, "
+                f"{WINDOWS_MINIMUM} needed for a reference; wait or lower monitoring.sample_rows_per_day"
+            )
+        samples = [self._sample(serving, window) for window in closed]
+        columns = watchable(self._columns(serving), samples)
+        places = history.known(as_of, since=holdout_start)
+        ids = self._ids(places)
+        kept = sample_pairs(*ids, as_of=as_of, seed=policy.seed, rows=policy.reference_examples)
+        return build_reference(
+            model_version=serving.artifact.model_version,
+            as_of=as_of,
+            sample=pa.concat_tables(samples),
+            pair_rows={window.closed_on: policy.sample_rows_per_day for window in closed},
+            examples=self._scored(judged, places[np.sort(kept)], serving),
+            columns=columns,
+        )
+
+    def _columns(self, serving: Fit) -> MonitoringColumns:
+        spec, roles = serving.artifact.feature_spec, self._history.study.roles
+        numeric = tuple(name for name in spec.model_names if name not in spec.categorical)
+        importance = serving.artifact.manifest["importance"]
+        ranked = sorted(numeric, key=lambda name: (-importance[name], name))
+        return MonitoringColumns(
+            numeric=numeric,
+            categorical=spec.categorical,
+            embedding=(),
+            unalarmed=(),
+            embedded=(),
+            closed=dict(roles.vocabularies),
+            ranged=(),
+            residual=tuple(ranked[:RESIDUAL_COLUMNS]),
+            never_zero=(),
+        )
+
+    def _sample(self, serving: Fit, window: Window) -> pa.Table:
+        """Return the sampled rows of a window: day, ids, what the model sees, and its SHAP values."""
+        policy = self._history.study.monitoring
+        places = np.arange(window.start, window.stop)
+        ids = self._ids(places)
+        kept = sample_pairs(*ids, as_of=window.closed_on, seed=policy.seed, rows=policy.sample_rows_per_day)
+        chosen = places[kept]
+        table, matrix = self._seen(serving, chosen)
+        scorer = LightGBMScorer(serving.artifact, threads=self._history.study.training.threads)
+        day = pa.array([window.closed_on] * len(chosen), pa.date32())
+        return with_contributions(table.append_column(DAY, day), scorer.contributions(matrix), scorer.model_names)
+
+    def _seen(self, serving: Fit, places: npt.NDArray[np.int64]) -> tuple[pa.Table, npt.NDArray[np.float64]]:
+        """Return rows as monitoring reads them, rates included, and the matrix that the scorer takes."""
+        history, spec, roles = self._history, serving.artifact.feature_spec, self._history.study.roles
+        rows = history.take(places)
+        matrix = examples_matrix(rows, spec)
+        expanded = spec.expanded(matrix)
+        entity = rows[roles.entity].cast(pa.string())
+        arrays: dict[str, pa.Array | pa.ChunkedArray] = {
+            "user_id": entity,
+            "job_id": entity if roles.item is None else rows[roles.item].cast(pa.string()),
+        }
+        for place, name in enumerate(spec.model_names):
+            is_text = name in spec.categorical
+            arrays[name] = rows[name].cast(pa.string()) if is_text else pa.array(expanded[:, place].copy())
+        return pa.table(arrays), matrix
+
+    def _ids(self, places: npt.NDArray[np.int64]) -> tuple[pa.ChunkedArray, list[str]]:
+        """Return what a row is drawn by: its entity, and what tells it from the entity's other rows."""
+        roles, rows = self._history.study.roles, self._history.take(places)
+        items = [""] * len(places) if roles.item is None else rows[roles.item].cast(pa.string()).to_pylist()
+        days = self._history.days[places].astype(str).tolist()
+        return rows[roles.entity].cast(pa.string()), [f"{item}|{day}" for item, day in zip(items, days, strict=True)]
+
+    def _scored(self, scored_by: Fit, places: npt.NDArray[np.int64], serving: Fit) -> pa.Table:
+        """Return mature rows as examples of concept drift, scored by one model, described as the serving one sees."""
+        history = self._history
+        seen, _ = self._seen(serving, places)
+        residual = self._columns(serving).residual
+        return pa.table(
+            {
+                "exposure_date": pa.array(history.days[places]),
+                "label_mature_date": pa.array(history.mature[places]),
+                "probability": pa.array(score(history, scored_by.artifact, places).probability),
+                "is_positive": pa.array(history.outcome[places]),
+                **{name: seen[name] for name in residual},
+            }
+        )
+
+    def _reported(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:
+        policy, as_of = self._history.study.monitoring, window.closed_on
+        rows = self._sample(serving, window)
+        importance = serving.artifact.manifest["importance"]
+        outcomes = self._outcomes(serving, reference, as_of)
+        is_enough = concept.has_enough_positives(outcomes, policy) and concept.has_enough_positives(
+            reference.examples, policy
+        )
+        return Reports(
+            quality=quality.data_quality_report(
+                as_of=as_of,
+                reference=reference,
+                pairs=rows,
+                pair_rows=rows.num_rows,
+                policy=policy,
+                landed={},
+                landed_history={},
+            ),
+            data=drift.data_drift_report(
+                as_of=as_of,
+                reference=reference,
+                pairs=rows,
+                statistics=self._detectors.drift(reference, rows),
+                importance=importance,
+            ),
+            latent=latent.latent_drift_report(
+                as_of=as_of,
+                reference=reference,
+                sample_rows=rows.num_rows,
+                statistics=self._detectors.latent(reference, rows, policy),
+                importance=importance,
+            ),
+            concept=concept.concept_drift_report(
+                as_of=as_of,
+                reference=reference,
+                examples=outcomes,
+                statistics=self._detectors.performance(reference, outcomes) if is_enough else (),
+                policy=policy,
+            ),
+        )
+
+    def _outcomes(self, serving: Fit, reference: MonitoringReference, as_of: date) -> pa.Table:
+        """Return the newest mature rows since the model serves, whole weeks at least and until enough is expected.
+
+        How far they reach back follows from what the model expects, never from what came, which would bias the answer.
+        """
+        history, policy = self._history, self._history.study.monitoring
+        places = history.known(as_of, since=reference.as_of_date)
+        examples = self._scored(serving, places, serving)
+        days = history.days[places]
+        probability = examples["probability"].to_numpy()
+        wanted = EXPECTED_POSITIVES * policy.minimum_mature_positives
+        unique = np.unique(days)[::-1]
+        expected = np.cumsum([float(np.sum(probability[days == day])) for day in unique])
+        count = max(concept.WINDOW_DAYS, int(np.searchsorted(expected, wanted)) + 1)
+        return concept.concept_window(examples, reference=reference, as_of=as_of, days=count)

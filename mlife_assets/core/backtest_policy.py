@@ -1,0 +1,48 @@
+"""How a history is replayed: the choices of the backtest, fixed before anything is compared.
+
+Belongs here: `BacktestPolicy`. Does not belong here: the policies that a replay runs under (`policies`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policy_bounds import require_bounded
+
+
+@dataclass(frozen=True)
+class BacktestPolicy:
+    """How a history is replayed, and what counts as worse.
+
+    `margin_average_precision` is how much worse than another policy the governed one may be, by the lower bound of the
+    interval of the difference. `warmup_days` pass before the first champion, more where it could not be trained or
+    watched yet. The naive rival retrains every `naive_retrain_days`; the other retrains when drift alarmed in
+    `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
+    days and until it holds the rows that monitoring samples. The gate may take at most `gate_rows_share_maximum` of the
+    mature rows. With `refits_after_gate` a model that was judged without the gate's rows is fitted again with them
+    before it serves. Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
+    """
+
+    margin_average_precision: float = 0.01
+    warmup_days: int = 60
+    naive_retrain_days: int = 7
+    alarms_needed: int = 2
+    alarms_window: int = 5
+    window_days_minimum: int = 1
+    gate_rows_share_maximum: float = 0.5
+    refits_after_gate: bool = True
+    bootstrap_block_days: int = 7
+    bootstrap_resamples: int = 1_000
+    one_sided_alpha: float = 0.025
+    seed: int = 17
+
+    def __post_init__(self) -> None:
+        require_bounded(self, margin_average_precision=(0, 0.5), warmup_days=(10, 3650), naive_retrain_days=(1, 366))
+        require_bounded(self, alarms_needed=(1, 60), alarms_window=(1, 60), window_days_minimum=(1, 366))
+        require_bounded(
+            self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2)
+        )
+        require_bounded(self, bootstrap_resamples=(200, 1e6))
+        if self.alarms_needed > self.alarms_window:
+            raise InvalidInputError("BacktestPolicy.alarms_needed exceeds alarms_window; lower it")

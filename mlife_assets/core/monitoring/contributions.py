@@ -1,0 +1,80 @@
+"""What the champion makes of a pair: SHAP values beside its features, and how much a column matters.
+
+Belongs here: names and columns of contributions, shares of importance. Does not belong here: computing SHAP values
+(`inference.scoring`), detectors.
+
+Concept: the model's own latent space. A pair's SHAP values say how far each feature moved its score, so a region that
+the model treats alike stays one point, and one that it treats differently moves. Their columns lie beside the features
+that they belong to, in the sample of the reference and of the day alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+
+PREFIX = "shap_"
+
+
+def with_contributions(pairs: pa.Table, contributions: npt.NDArray[np.float64], model_names: Sequence[str]) -> pa.Table:
+    """Return `pairs` with one column of SHAP values per feature of the model, replacing those that are there.
+
+    `contributions` of the first n rows have shape (n, model_names + 1), the last column, the expected value, being left
+    out: what `Scorer.contributions` gives. Later rows have none, which is null: SHAP values are dear, and the sample is
+    in the order of a hash, so its first rows are a sample too. Raises InvalidInputError on another shape.
+    """
+    rows, width = contributions.shape if contributions.ndim == 2 else (-1, -1)
+    if not 0 <= rows <= pairs.num_rows or width != len(model_names) + 1:
+        raise InvalidInputError(
+            f"contributions have shape {contributions.shape}; pass at most {pairs.num_rows} rows of "
+            f"{len(model_names) + 1} columns, as the scorer does"
+        )
+    without = pa.nulls(pairs.num_rows - rows, pa.float64())
+    kept = pairs.select([name for name in pairs.column_names if not name.startswith(PREFIX)])
+    for place, name in enumerate(model_names):
+        known = pa.array(np.ascontiguousarray(contributions[:, place], dtype=np.float64))
+        kept = kept.append_column(PREFIX + name, pa.chunked_array([known, without]))
+    return kept
+
+
+def contributing(sample: pa.Table, unalarmed: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of SHAP values that are watched: not constant, and not of a column that never alarms."""
+    silent = {PREFIX + name for name in unalarmed}
+    return tuple(
+        name
+        for name in sample.column_names
+        if name.startswith(PREFIX) and name not in silent and len(pc.unique(sample[name].drop_null())) > 1
+    )
+
+
+def feature_of(name: str) -> str:
+    """Return the feature that a column of SHAP values belongs to; any other column is its own."""
+    return name.removeprefix(PREFIX)
+
+
+def importance_shares(importance: Mapping[str, float] | None) -> Mapping[str, float] | None:
+    """Return mean |SHAP| per feature as shares of its sum; None when there is none to share.
+
+    Raises InvalidInputError on a value that is negative or not finite.
+    """
+    if importance is None:
+        return None
+    for name, value in importance.items():
+        if not 0 <= value < float("inf"):
+            raise InvalidInputError(f"the importance of {name} is {value}; pass mean |SHAP| of each feature")
+    total = float(sum(importance.values()))
+    return {name: value / total for name, value in importance.items()} if total > 0 else None
+
+
+def share_of(columns: Iterable[str], shares: Mapping[str, float] | None) -> float | None:
+    """Return the share of importance that the features of `columns` carry together; None when it is not known."""
+    if shares is None:
+        return None
+    features = dict.fromkeys(feature_of(column) for column in columns)
+    return min(1.0, float(sum(shares.get(name, 0.0) for name in features)))

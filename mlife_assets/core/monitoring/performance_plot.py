@@ -1,0 +1,120 @@
+"""Realised against estimated performance, drawn together.
+
+Belongs here: the picture of performance over time. Does not belong here: computing it, other pictures (`plots`).
+
+Concept: the estimate is what the scores promise, the band below it how far outcomes may fall short by chance. A
+realised line that leaves the band is concept drift; both lines moving together is a change of the mix. Ranking quality
+per user, which is what the gate judges, is drawn below and has no limit of its own: days of few users vary too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from mlife_assets.core.monitoring.outcomes import METRICS, OUTCOMES, Outcome
+from mlife_assets.core.monitoring.plots import ALARM, LINE, QUIET, palette_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ESTIMATE, BAND, CHANCE = "#1f77b4", "#dce9f5", "#c9b37e"
+LABELS: dict[Outcome, str] = {"apply": "applies", "click": "clicks"}
+
+
+@dataclass(frozen=True)
+class PerformanceDay:
+    """One metric of one outcome in the window of one day; `allowed` is how far below its estimate it may be."""
+
+    as_of_date: date
+    outcome: Outcome
+    metric: str
+    estimated: float
+    realised: float
+    allowed: float | None = None
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether it fell short of the estimate by more than is allowed."""
+        return self.allowed is not None and self.estimated - self.realised > self.allowed
+
+
+@dataclass(frozen=True)
+class RankingDay:
+    """MAP@k per user of one day: the champion's, the recruiters' and that of a random order."""
+
+    as_of_date: date
+    champion: float
+    human: float
+    random: float
+
+
+def plot_performance(performance: Sequence[PerformanceDay], ranking: Sequence[RankingDay]) -> bytes:
+    """Return a PNG with one panel per outcome and metric that has values, and one of MAP per user, on one time axis."""
+    from matplotlib import dates
+    from matplotlib.figure import Figure
+
+    ticks: Any = dates  # has no types of its own
+
+    panels = [
+        (outcome, metric, ordered)
+        for outcome in OUTCOMES
+        for metric in METRICS
+        if (ordered := _ordered(performance, outcome, metric))
+    ]
+    figure = Figure(figsize=(7.2, 0.6 + 1.45 * max(1, len(panels) + bool(ranking))), dpi=90, layout="constrained")
+    if not panels and not ranking:
+        figure.text(0.5, 0.5, "Not enough mature labels yet.", ha="center", va="center", fontsize=9)
+        return palette_png(figure)
+    axes = list(figure.subplots(len(panels) + bool(ranking), 1, sharex=True, squeeze=False)[:, 0])
+    for place, (outcome, metric, days) in zip(axes, panels, strict=False):
+        _draw_metric(place, days, f"{METRICS[metric]} of {LABELS[outcome]}")
+    if ranking:
+        _draw_ranking(axes[-1], sorted(ranking, key=lambda one: one.as_of_date))
+    for place in axes:
+        place.tick_params(labelsize=7)
+        place.margins(x=0.02)
+    axes[-1].xaxis.set_major_locator(ticks.AutoDateLocator(minticks=1, maxticks=8))
+    axes[-1].xaxis.set_major_formatter(ticks.DateFormatter("%m-%d"))
+    return palette_png(figure)
+
+
+def _ordered(performance: Sequence[PerformanceDay], outcome: Outcome, metric: str) -> list[PerformanceDay]:
+    chosen = [one for one in performance if (one.outcome, one.metric) == (outcome, metric)]
+    return sorted(chosen, key=lambda one: one.as_of_date)
+
+
+def _draw_metric(axes: Axes, days: Sequence[PerformanceDay], title: str) -> None:
+    limited = [one for one in days if one.allowed is not None]
+    lower = [one.estimated - (one.allowed or 0.0) for one in limited]
+    axes.fill_between(_dates(limited), lower, [one.estimated for one in limited], color=BAND, label="allowed")
+    axes.plot(
+        _dates(days), [one.estimated for one in days], "--", color=ESTIMATE, linewidth=1, label="estimated (CBPE)"
+    )
+    axes.plot(_dates(days), [one.realised for one in days], ".-", color=LINE, linewidth=1.2, label="realised")
+    alarms = [one for one in days if one.is_alarm]
+    axes.plot(_dates(alarms), [one.realised for one in alarms], "o", color=ALARM, markersize=5)
+    _titled(axes, title)
+
+
+def _dates(days: Sequence[PerformanceDay]) -> list[Any]:
+    return [one.as_of_date for one in days]
+
+
+def _draw_ranking(axes: Axes, days: Sequence[RankingDay]) -> None:
+    dates: list[Any] = [one.as_of_date for one in days]
+    for name, label, colour in (
+        ("champion", "model", LINE),
+        ("human", "recruiter rule", QUIET),
+        ("random", "random", CHANCE),
+    ):
+        axes.plot(dates, [getattr(one, name) for one in days], color=colour, linewidth=1.2, marker=".", label=label)
+    axes.set_ylim(bottom=0)
+    _titled(axes, "MAP per user, by day of exposure (applies)")
+
+
+def _titled(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=8, loc="left")
+    axes.legend(fontsize=6, ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 0.97))

@@ -1,0 +1,178 @@
+"""The replay: maturity, recovery, resumption, the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.backtest.contestants import FIRST, NAMES
+from mlife_assets.core.backtest.result import BacktestResult
+from mlife_assets.core.errors import NotEnoughEvidenceError
+
+FIRST_DAY = date(2025, 1, 1)
+CHANGE = 80
+
+
+def dumped(found) -> bytes:
+    return orjson.dumps(found.result.to_record(), option=orjson.OPT_SORT_KEYS)
+
+
+def late(found, name: str, days: int = 14) -> float:
+    """Return the mean average precision of the last periods."""
+    values = [one.average_precision[name] for one in found.result.periods[-days // 7 :]]
+    return float(np.mean([value for value in values if value is not None]))
+
+
+def test_without_drift_governed_trains_little_and_loses_nothing(calm):
+    found = {one.name: one for one in calm.result.policies}
+    assert found["governed"].trainings <= 4
+    assert found["naive"].trainings == 13
+    assert found["frozen"].trainings == 1
+    for versus in calm.result.differences.values():
+        assert versus.lower > -calm.result.margin
+    assert calm.result.recommendation.policy == "governed"
+    assert found["governed"].installations == 0, "nothing was worth a change"
+
+
+def test_after_an_abrupt_change_governed_recovers_and_frozen_does_not(changed):
+    decisions = changed.result.policy("governed").decisions
+    promoted = [one for one in decisions if one.action == "promoted"]
+    assert promoted
+    assert all(one.day > FIRST_DAY + timedelta(days=CHANGE) for one in promoted)
+    assert "concept_drift_confirmed" in promoted[0].codes
+    assert late(changed, "governed") > late(changed, "frozen") + 0.1
+    assert changed.result.differences["frozen"].estimate > 0.01
+
+
+def test_a_challenger_waits_until_it_can_learn_from_what_changed(changed):
+    """Trained before the change and judged after it, it would be refused for a reason that says nothing."""
+    decisions = changed.result.policy("governed").decisions
+    waited = [one for one in decisions if {"labels_immature", "concept_drift_confirmed"} <= set(one.codes)]
+    assert waited
+    assert "Counted are rows from 2025-03-2" in " ".join(waited[0].sentences)
+    tried = next(one for one in decisions if one.challenger_version is not None and one.action != "installed")
+    assert tried.day >= FIRST_DAY + timedelta(days=CHANGE + 14), "the gate's fourteen days lie behind the change"
+
+
+def test_the_first_champion_is_ungated_and_named_so(calm):
+    for name in NAMES:
+        first = calm.result.policy(name).decisions[0]
+        assert (first.day, first.action, first.codes) == (calm.result.start_day, "installed", (FIRST,))
+        assert "installed without a gate" in first.sentences[0]
+    versions = {calm.result.policy(name).decisions[0].model_version for name in NAMES}
+    assert len(versions) == 1
+    assert any("ungated" in sentence for sentence in calm.result.limits)
+
+
+@pytest.mark.parametrize("poisoned_after", [75, 100])
+def test_no_immature_label_trains_judges_or_alarms(replayed, rows, poisoned_after):
+    """Labels that mature later are turned around: until then nobody may decide or score otherwise."""
+    table = rows(change_on=60, window_days=7)
+    day = FIRST_DAY + timedelta(days=poisoned_after)
+    known = table["known"].to_numpy().astype("datetime64[D]")
+    poison = np.asarray(table["won"].to_numpy(zero_copy_only=False)) ^ (known > np.datetime64(day))
+    poisoned = table.set_column(table.column_names.index("won"), "won", pa.array(poison))
+    clean, spoilt = replayed(table), replayed(poisoned)
+    seen = 0
+    for name in NAMES:
+        until = [tuple(one for one in found.contestants[name].decisions if one.day <= day) for found in (clean, spoilt)]
+        assert until[0] == until[1], name
+        seen += len(until[0])
+        served = int((day - clean.result.start_day).days) * 60
+        assert np.array_equal(clean.probabilities[name][:served], spoilt.probabilities[name][:served])
+    assert seen > 20
+    naive = [found.contestants["naive"].decisions for found in (clean, spoilt)]
+    assert naive[0] != naive[1], "the poison works once it is mature"
+
+
+def test_the_same_inputs_give_the_same_bytes(replayed, rows, changed):
+    table = rows(change_on=CHANGE)
+    shuffled = table.take(pa.array(np.random.default_rng(9).permutation(table.num_rows)))
+    assert dumped(replayed(shuffled)) == dumped(changed)
+
+
+class Stopped(BaseException):
+    """The process dies: nothing may catch it."""
+
+
+def test_a_stopped_replay_goes_on_and_ends_with_the_same_bytes(replayed, rows, changed, store):
+    def stop_at(morning: int):
+        def progress(done: int, total: int) -> None:
+            if done == morning:
+                raise Stopped
+
+        return progress
+
+    for morning in (20, 60):
+        with pytest.raises(Stopped):
+            replayed(rows(change_on=CHANGE), store=store, progress=stop_at(morning))
+    kept = dict(store.objects)
+    resumed = replayed(rows(change_on=CHANGE), store=store)
+    assert resumed.resumed_steps > 30
+    assert {key: store.objects[key] for key in kept} == kept, "nothing that was kept is computed again"
+    assert dumped(resumed) == dumped(changed)
+    assert resumed.cost == changed.cost
+
+
+def test_other_inputs_do_not_meet_in_one_store(replayed, rows, study, store):
+    replayed(rows(), store=store)
+    changed = study()
+    changed = replace(changed, retrain=replace(changed.retrain, maximum_model_age_days=20))
+    other = replayed(rows(), study=changed, store=store)
+    assert other.resumed_steps == 0
+    assert other.result.policy("governed").trainings > 2
+
+
+def test_a_result_finds_its_policies_and_is_plain_data(calm):
+    assert isinstance(calm.result, BacktestResult)
+    assert [calm.result.policy(name).name for name in NAMES] == list(NAMES)
+    again = orjson.loads(dumped(calm))
+    assert again["start_day"] == "2025-02-10"
+    assert again["settings"]["backtest"]["margin_average_precision"] == again["margin"] == 0.01
+    assert again["recommendation"]["sentences"] == list(calm.result.recommendation.sentences)
+
+
+def test_costs_count_every_fit_and_are_no_part_of_the_result(calm):
+    found = {one.name: one for one in calm.result.policies}
+    assert found["frozen"].fits == 1
+    assert found["naive"].fits == found["naive"].trainings
+    governed = found["governed"]
+    assert governed.fits == governed.trainings + 1 + governed.installations, "the first champion has a twin"
+    for name, one in found.items():
+        assert one.fitted_rows == sum(fit.rows for fit in calm.contestants[name].fits)
+        assert calm.cost.fit_seconds[name] == pytest.approx(one.fits), "the stopwatch of the test ticks once per fit"
+    assert b"seconds" not in dumped(calm)
+
+
+def test_periods_hold_every_row_and_every_label_once(calm):
+    periods = calm.result.periods
+    assert sum(one.rows for one in periods) == calm.result.rows
+    assert sum(one.positives for one in periods) == calm.result.positives
+    assert periods[0].first_day == calm.result.start_day
+    assert periods[-1].last_day == calm.result.last_day
+    assert all(a.last_day + timedelta(days=1) == b.first_day for a, b in pairwise(periods))
+    assert sum(one.matured for one in periods) == calm.result.rows - periods[-1].pending
+    assert periods[-1].pending == 60, "the labels of the last day"
+
+
+def test_a_history_that_trains_no_first_champion_says_what_is_missing(replayed, rows, study):
+    plain = study()
+    poor = replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=5_000))
+    with pytest.raises(NotEnoughEvidenceError, match=r"too short for a first champion .* 5,000 positives .* hold"):
+        replayed(rows(), study=poor)
+    few = replace(plain, monitoring=replace(plain.monitoring, sample_rows_per_day=900))
+    with pytest.raises(NotEnoughEvidenceError, match=r"windows of rows have closed, 8 needed.*sample_rows_per_day"):
+        replayed(rows(), study=few)
+
+
+def test_within_periods_each_counts_by_its_positives(changed):
+    for one in changed.result.policies:
+        values = [period.average_precision[one.name] for period in changed.result.periods]
+        positives = [period.positives for period in changed.result.periods]
+        assert one.within_periods == pytest.approx(np.average(values, weights=positives))

@@ -1,0 +1,130 @@
+"""References and reports of a replay: roles, samples, outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.core.backtest.learning import Learner, score
+from mlife_assets.core.backtest.watching import Reports, Watcher
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.examples import ExampleSpec, RateRole
+
+DAY, HOLDOUT = date(2025, 2, 24), date(2025, 2, 10)
+
+
+@pytest.fixture
+def watched(history, rows, store, detectors):
+    """Return (history, learner, watcher, detectors) of rows made with the arguments."""
+
+    def build(study=None, **made):
+        built = history(rows(**made), study)
+        checkpoints = Checkpoints(store, built.content_hash)
+        learner = Learner(built, checkpoints, Timings(store, built.content_hash, float))
+        numbers = detectors()
+        return built, learner, Watcher(built, numbers, checkpoints), numbers
+
+    return build
+
+
+def reference_of(learner, watcher):
+    return watcher.reference(learner.fit(DAY), learner.fit(HOLDOUT), HOLDOUT, DAY)
+
+
+def window_closing(history, day: date):
+    return history.windows[history.window_closing(day)]
+
+
+def test_the_reference_holds_windows_of_one_size_and_outcomes_that_the_twin_has_not_seen(watched):
+    history, learner, watcher, _ = watched(window_days=3)
+    reference = reference_of(learner, watcher)
+    counts = reference.sample.group_by("as_of_date").aggregate([([], "count_all")])["count_all"].to_pylist()
+    assert counts == [120] * 14
+    assert max(reference.days) == DAY
+    assert {"strength", "noise"} == set(reference.columns.numeric)
+    assert reference.columns.categorical == ("kind",)
+    assert set(reference.columns.contribution) <= {"shap_strength", "shap_noise", "shap_kind"}
+    exposed = reference.examples["exposure_date"].to_pylist()
+    assert min(exposed) == HOLDOUT
+    assert max(exposed) == DAY - timedelta(days=3)
+    assert learner.fit(HOLDOUT).last_day < min(exposed)
+    places = history.known(DAY, since=HOLDOUT)
+    expected = score(history, learner.fit(HOLDOUT).artifact, places).probability
+    assert np.allclose(np.sort(reference.examples["probability"].to_numpy()), np.sort(expected))
+
+
+def test_a_rate_is_watched_as_the_model_sees_it(watched, study):
+    plain = study()
+    roles = ExampleSpec(**{**plain.roles.__dict__, "rates": (RateRole("ratio", "noise", "strength"),)})
+    _, learner, watcher, _ = watched(replace(plain, roles=roles))
+    reference = reference_of(learner, watcher)
+    assert "ratio" in reference.columns.numeric
+    assert not np.isnan(reference.sample["ratio"].to_numpy()).any()
+
+
+def test_a_moved_column_alarms_and_is_weighed_by_importance(watched):
+    history, learner, watcher, _ = watched(shift_on=60)
+    serving, reference = learner.fit(DAY), reference_of(learner, watcher)
+    calm = watcher.reports(serving, reference, window_closing(history, DAY + timedelta(days=2)))
+    assert (calm.quality.status, calm.data.status, calm.latent.status) == ("ok", "ok", "ok")
+    moved = watcher.reports(serving, reference, window_closing(history, DAY + timedelta(days=10)))
+    assert moved.data.status == "alarm"
+    assert moved.has_drift
+    assert moved.data.alarms[0].column == "strength"
+    assert moved.data.alarms[0].importance_share > 0.5
+    assert moved.data.as_of_date == DAY + timedelta(days=10)
+
+
+def test_a_changed_law_alarms_by_outcomes_alone(watched):
+    history, learner, watcher, _ = watched(change_on=60)
+    serving, reference = learner.fit(DAY), reference_of(learner, watcher)
+    before = watcher.reports(serving, reference, window_closing(history, DAY + timedelta(days=6)))
+    assert (before.data.status, before.concept.status) == ("ok", "ok")
+    after = watcher.reports(serving, reference, window_closing(history, DAY + timedelta(days=20)))
+    assert (after.data.status, after.latent.status, after.concept.status) == ("ok", "ok", "alarm")
+
+
+def test_outcomes_are_those_that_matured_while_the_model_served(watched):
+    history, learner, watcher, _ = watched(window_days=4)
+    serving, reference = learner.fit(DAY), reference_of(learner, watcher)
+    nothing = watcher.reports(serving, reference, window_closing(history, DAY + timedelta(days=4)))
+    assert nothing.concept.status == "not_enough_evidence"
+    later = watcher.reports(serving, reference, window_closing(history, DAY + timedelta(days=20)))
+    assert later.concept.status == "ok"
+    assert f"{DAY + timedelta(days=10)} to {DAY + timedelta(days=16)}" in later.concept.sentence
+
+
+def test_missing_values_are_a_fault_of_quality(watched, rows, history, store, detectors):
+    table = rows()
+    day = table["day"].to_numpy().astype("datetime64[D]")
+    strength = np.where(day >= np.datetime64("2025-03-04"), np.nan, table["strength"].to_numpy())
+    built = history(table.set_column(table.column_names.index("strength"), "strength", [strength]))
+    checkpoints = Checkpoints(store, built.content_hash)
+    learner = Learner(built, checkpoints, Timings(store, built.content_hash, float))
+    watcher = Watcher(built, detectors(), checkpoints)
+    serving, reference = learner.fit(DAY), reference_of(learner, watcher)
+    report = watcher.reports(serving, reference, window_closing(built, date(2025, 3, 8))).quality
+    assert report.status == "alarm"
+    assert "strength: 100.0% of rows are missing" in report.sentence
+
+
+def test_reports_are_kept_and_come_back_equal(watched):
+    history, learner, watcher, numbers = watched()
+    serving, reference = learner.fit(DAY), reference_of(learner, watcher)
+    window = window_closing(history, DAY + timedelta(days=2))
+    first = watcher.reports(serving, reference, window)
+    calls = numbers.calls
+    assert watcher.reports(serving, reference, window) == first
+    assert numbers.calls == calls
+    assert Reports.from_record(first.to_record()) == first
+
+
+def test_too_few_windows_are_told_so(watched):
+    _, learner, watcher, _ = watched()
+    early = date(2025, 1, 15)
+    with pytest.raises(NotEnoughEvidenceError, match="7 windows of 120 rows closed by 2025-01-15, 8 needed"):
+        watcher.reference(learner.fit(DAY), learner.fit(DAY), date(2025, 1, 10), early)

@@ -1,0 +1,129 @@
+"""The backtest of what a deployment has lived, as a job on its own history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.backtest_policy import BacktestPolicy
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.windows import add_days
+from mlife_assets.defs import backtest
+from mlife_assets.defs.backtest import PAGE_KEY, team_history, team_study
+from mlife_assets.defs.driver import QUIET
+
+NODE = "model__lifecycle_backtest"
+NAMES = ["governed", "frozen", "naive", "every_alarm"]
+
+
+def run_backtest(home: Any, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+    """Run `lifecycle_backtest_job` as its schedule does: no partition."""
+    with home.instance() as instance:
+        job = home.definitions.resolve_job_def("lifecycle_backtest_job")
+        return job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=raise_on_error)
+
+
+def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (made,) = result.asset_materializations_for_node(NODE)
+    return dict(made.metadata)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A copy of the lived home and what two runs showed."""
+
+    home: Any
+    first: dict[str, Any]
+    again: dict[str, Any]
+
+
+def seasons(rows: pa.Table, count: int) -> pa.Table:
+    """Return `count` copies of a history one after the other, the last where it was: seven weeks hold no replay."""
+    days = rows["exposure_date"].to_pylist()
+    length = (max(days) - min(days)).days + 1
+    parts = []
+    for back in range(count - 1, -1, -1):
+        part = rows
+        for name in ("exposure_date", "label_mature_date"):
+            moved = [add_days(day, -back * length) for day in rows[name].to_pylist()]
+            part = part.set_column(part.column_names.index(name), name, pa.array(moved, pa.date32()))
+        parts.append(part)
+    return pa.concat_tables(parts)
+
+
+@pytest.fixture(scope="module")
+def asked(lived, lived_world, tmp_path_factory) -> Asked:
+    policies = replace(
+        lived_world.POLICIES,
+        monitoring=replace(lived_world.POLICIES.monitoring, sample_rows_per_day=300),
+        training=replace(lived_world.POLICIES.training, formulations=("binary",), trees_maximum=15),
+        backtest=BacktestPolicy(warmup_days=50, bootstrap_resamples=400, naive_retrain_days=21),
+    )
+    home = lived.home.copy_to(tmp_path_factory.mktemp("backtest") / "home", policies)
+    lived_history = backtest.team_history(home.platform, backtest.newest_day(home.platform))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backtest, "team_history", lambda *_: seasons(lived_history, 3))
+        return Asked(home, shown(run_backtest(home)), shown(run_backtest(home)))
+
+
+def test_four_policies_are_shown_with_a_recommendation_and_a_page(asked) -> None:
+    rows = [row.data for row in asked.first["policies"].records]
+    assert [row["policy"] for row in rows] == NAMES
+    for row in rows:
+        assert row["lower"] <= row["average precision"] <= row["upper"]
+        assert row["trainings"] >= 1
+        assert row["fitting seconds"] > 0
+    assert asked.first["recommended"].value in NAMES
+    assert "Recommended: " in asked.first["why"].value
+    assert [row.data["governed minus"] for row in asked.first["differences"].records] == NAMES[1:]
+    assert "data:image/png;base64,iVBOR" in asked.first["over_time"].value
+    decided = [row.data for row in asked.first["governed_decided"].records]
+    assert decided[0]["codes"] == "first_champion_ungated"
+    page = (asked.home.settings.lake_folder / PAGE_KEY).read_text(encoding="utf-8")
+    assert asked.first["page"].value.endswith(PAGE_KEY)
+    assert "Who applies to which job" in page
+
+
+def test_a_second_run_reads_what_the_first_has_kept(asked) -> None:
+    assert asked.first["steps_of_an_earlier_run"].value == 0
+    assert asked.again["steps_of_an_earlier_run"].value > 10
+    assert asked.again["policies"] == asked.first["policies"]
+
+
+def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked) -> None:
+    platform = asked.home.platform
+    today = asked.home.day(1)
+    rows = team_history(platform, today)
+    assert rows.num_rows > 1_000
+    assert max(rows["label_mature_date"].to_pylist()) <= today
+    assert set(rows["slice"].to_pylist()) <= {"organic", "explore"}
+    keys = rows.group_by(["user_id", "job_id", "exposure_date"]).aggregate([([], "count_all")])
+    assert keys.num_rows == rows.num_rows
+    mart = platform.warehouse.read("labelled_examples", end=today).to_pylist()
+    applied = {(row["user_id"], row["job_id"], row["exposure_date"]) for row in mart if row["is_applied"]}
+    kept = rows.select(["user_id", "job_id", "exposure_date", "is_applied"]).to_pylist()
+    for row in kept:
+        assert row["is_applied"] <= ((row["user_id"], row["job_id"], row["exposure_date"]) in applied)
+
+
+def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
+    assert asked.home.platform.policies.backtest.refits_after_gate
+    assert not team_study(asked.home.platform).backtest.refits_after_gate
+
+
+def test_a_young_deployment_is_told_how_many_days_are_needed(lived) -> None:
+    with pytest.raises(NotEnoughEvidenceError, match=r"at least 116 are needed: 60 before the first champion"):
+        run_backtest(lived.home)
+
+
+def test_it_is_no_part_of_a_day_or_of_a_retraining(lived) -> None:
+    repository = lived.home.definitions.get_repository_def()
+    for name in ("daily_lifecycle_job", "retraining_job"):
+        assert NODE not in {node.name for node in repository.get_job(name).nodes}
+    schedule = repository.get_schedule_def("weekly_backtest_schedule")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert schedule.job_name == "lifecycle_backtest_job"
