@@ -19,7 +19,7 @@ from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.monitoring.reports import MonitoringReport, undecided
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import plot, sentences, table
@@ -48,6 +48,10 @@ _COMMON: dict[str, Any] = {
 
 def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
+
+
+def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.Table, why: str) -> MonitoringReport:
+    return undecided(name, as_of=day, model_version=reference.model_version, sample_rows=pairs.num_rows, sentence=why)
 
 
 def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.MaterializeResult:
@@ -110,6 +114,8 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     day = only_day(context)
     reference = read_reference(platform, day)
     pairs = platform.tables.read(SAMPLE_TABLE, day)
+    if (why := reference.why_incomparable(pairs)) is not None:
+        return _publish(platform, day, _undecided(drift.REPORT, day, reference, pairs, why))
     report = drift.data_drift_report(
         as_of=day,
         reference=reference,
@@ -135,7 +141,10 @@ def latent_drift_report(
 
     day = only_day(context)
     reference = read_reference(platform, day)
-    pairs = explained_pairs(platform, reference.model_version, platform.tables.read(SAMPLE_TABLE, day))
+    sample = platform.tables.read(SAMPLE_TABLE, day)
+    if (why := reference.why_incomparable(sample)) is not None:
+        return _publish(platform, day, _undecided(latent.REPORT, day, reference, sample, why))
+    pairs = explained_pairs(platform, reference.model_version, sample)
     report = latent.latent_drift_report(
         as_of=day,
         reference=reference,

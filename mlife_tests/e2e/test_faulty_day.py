@@ -7,6 +7,8 @@ import json
 import pytest
 
 from mlife_assets.defs import keys, messages
+from mlife_assets.defs.monitoring_inputs import SAMPLE_TABLE
+from mlife_assets.defs.retrain_decision import decision_rows
 
 
 def files(home) -> list[str]:
@@ -92,3 +94,17 @@ def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_wo
         result = copied.run_assets(copied.day(1), asset, raise_on_error=False)
         message = result.failure_data_for_node(node).error.cause.message
         assert "2026-05-18 is over, 2026-05-21 was landed" in message
+
+
+def test_a_day_without_pairs_gets_reports_and_a_verdict(copied, lived_world) -> None:
+    """Drift of nothing is not judged, and the quality fault still blocks: no verdict would be no answer at all."""
+    day = copied.day(lived_world.FAULT_DAY)
+    sample = copied.platform.tables.read(SAMPLE_TABLE, day)
+    copied.platform.tables.write(SAMPLE_TABLE, day, sample.slice(0, 0))
+    copied.run_assets(day, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT, keys.RETRAIN_DECISION)
+    for name in ("data_drift_report", "latent_drift_report"):
+        report = copied.platform.read_monitoring_report(name, day)
+        assert (report.status, report.sample_rows) == ("not_enough_evidence", 0)
+        assert "0 pairs were sampled" in report.sentence
+    decided = {row["as_of_date"]: row for row in decision_rows(copied.platform)}[day]
+    assert decided["verdict"] == "block"

@@ -97,6 +97,22 @@ class MonitoringReference:
         """Return the sample of one reference day."""
         return self.sample.filter(pc.equal(self.sample[DAY], pa.scalar(day, pa.date32())))
 
+    def why_incomparable(self, pairs: pa.Table) -> str | None:
+        """Return why the sample `pairs` of a day cannot be held against this reference; None when it can.
+
+        Limits were learned from days of full samples: one of less than half the rows scatters more than they allow.
+        """
+        lost = [name for name in (*self.columns.watched, *self.columns.embedding) if name not in pairs.column_names]
+        if lost:
+            return f"Not judged: today's pairs lack {', '.join(lost)}, which data quality reports."
+        usual = min(pc.value_counts(self.sample[DAY]).field("counts").to_pylist())
+        if 2 * pairs.num_rows < usual:
+            return (
+                f"Not judged: {pairs.num_rows:,} pairs were sampled, {usual:,} on the smallest reference day; at least "
+                "half as many are needed."
+            )
+        return None
+
     def profile(self, column: str) -> Profile:
         """Return the profile of a column. Raises InvalidInputError when the reference does not have it."""
         for profile in self.profiles:

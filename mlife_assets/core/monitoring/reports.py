@@ -136,5 +136,12 @@ def conclude(
     )
 
 
+def undecided(
+    name: str, *, as_of: date, model_version: str | None, sample_rows: int, sentence: str
+) -> MonitoringReport:
+    """Return the report of a day that could not be judged; `sentence` says why."""
+    return MonitoringReport(name, as_of, model_version, int(sample_rows), "not_enough_evidence", (), sentence)
+
+
 def _excess(finding: Finding) -> float:
     return abs(finding.statistic - finding.threshold) / max(abs(finding.threshold), 1e-12)

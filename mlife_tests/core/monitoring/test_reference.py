@@ -127,3 +127,12 @@ def test_a_reference_of_before_clicks_and_contributions_is_readable(reference) -
     assert again.clicks is None
     assert again.columns.contribution == ()
     assert again.columns.watched == reference.columns.watched
+
+
+def test_a_day_that_cannot_be_compared_says_why(reference, world) -> None:
+    day = reference.day(reference.days[0])
+    assert reference.why_incomparable(day) is None
+    assert reference.why_incomparable(day.slice(0, 300)) is None
+    assert "299 pairs were sampled, 600 on" in reference.why_incomparable(day.slice(0, 299))
+    assert "0 pairs were sampled" in reference.why_incomparable(day.slice(0, 0))
+    assert "lack distance_km" in reference.why_incomparable(day.drop_columns("distance_km"))
