@@ -11,11 +11,13 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.errors import NotEnoughEvidenceError, UpstreamMismatchError
 from mlife_assets.core.inference.features import feature_matrix, pair_features
+from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.cohort import CohortDay, ranked_cohort
 from mlife_assets.core.training.evaluate import Calibration, calibration
 from mlife_assets.core.training.gate import Contender, GateExamples, on_examples
+from mlife_assets.core.training.reliability import log_loss_gain
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.resources import Platform
 
@@ -68,6 +70,25 @@ def judged_calibration(judged: pa.Table) -> Calibration | None:
     try:
         return calibration(
             judged["probability"].to_numpy(),
+            judged["is_positive"].to_numpy(zero_copy_only=False),
+            cluster_ids=judged["user_id"],
+        )
+    except NotEnoughEvidenceError:
+        return None
+
+
+def judged_gain(judged: pa.Table, champions: pa.Table) -> Interval | None:
+    """Return how much lower the log loss of scored exposures is than that of the champion on the same; None if few.
+
+    Raises:
+        UpstreamMismatchError: the two tables hold other exposures.
+    """
+    if not judged["exposure_id"].equals(champions["exposure_id"]):
+        raise UpstreamMismatchError("challenger and champion were scored on other exposures; evaluate again")
+    try:
+        return log_loss_gain(
+            judged["probability"].to_numpy(),
+            champions["probability"].to_numpy(),
             judged["is_positive"].to_numpy(zero_copy_only=False),
             cluster_ids=judged["user_id"],
         )

@@ -37,6 +37,7 @@ from mlife_assets.defs.contenders import (
     cohort_days,
     gate_examples,
     judged_calibration,
+    judged_gain,
     model_contender,
 )
 from mlife_assets.defs.fairness import day_fairness_condition
@@ -144,10 +145,10 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     examples, pairs = human.examples, every_pair.filter(pa.array(human.mask))
     version = challenger_version(platform, day)
     champion = platform.registry.champion_at(platform.run_time(day))
-    judged = scored_examples(
-        platform, version, days[0], last_mature_exposure_day(day, policies.label.apply_window_days)
-    )
+    last = last_mature_exposure_day(day, policies.label.apply_window_days)
+    judged = scored_examples(platform, version, days[0], last)
     measured = judged_calibration(judged)
+    gain = None if champion is None else judged_gain(judged, scored_examples(platform, champion, days[0], last))
     spec = platform.scorer(version).feature_spec
     challenger = model_contender(platform, version, examples, pairs)
     incumbent = None if champion is None else model_contender(platform, champion, examples, pairs)
@@ -160,6 +161,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
         policies.promotion,
         as_of=day,
         calibration=measured,
+        log_loss_gain=gain,
         also_required=required_elsewhere(
             platform, day, version, feature_matrix(pairs, spec, exposure_kind=ORGANIC_EXPOSURE)
         ),

@@ -201,28 +201,31 @@ def flights() -> Path:
     return Path(found.origin).parent / "data" / "flights.csv.zip"
 
 
-def held(out: Path) -> dict[str, dict]:
-    """Return the policies of a result in which governed is held against frozen and naive."""
+def found_in(out: Path) -> tuple[dict, dict[str, dict]]:
+    """Return a result and its policies by name."""
     found = orjson.loads((out / "result.json").read_bytes())
-    for name in ("frozen", "naive"):
-        assert found["differences"][name]["lower"] > -found["margin"], found["differences"][name]
-    policies = {one["name"]: one for one in found["policies"]}
-    assert policies["governed"]["trainings"] < policies["naive"]["trainings"]
-    return policies
+    return found, {one["name"]: one for one in found["policies"]}
 
 
 @pytest.mark.proof
+@pytest.mark.xfail(strict=True, reason="the gate's bounds of the calibration slope refuse every challenger: ADR 11")
 def test_flights_governed_by_default_settings(run, tmp_path):
     spec = str(ROOT / "examples" / "nycflights13.json")
     result = run("backtest", "--examples", str(flights()), "--spec", spec, "--out", str(tmp_path))
     assert result.exit_code == 0, result.stderr
-    held(tmp_path)
+    found, policies = found_in(tmp_path)
+    for name in ("frozen", "naive"):
+        assert found["differences"][name]["lower"] > -found["margin"], found["differences"][name]
+    assert policies["governed"]["trainings"] < policies["naive"]["trainings"]
 
 
 @pytest.mark.proof
 @pytest.mark.skipif(not BANK.is_file(), reason=f"the bank marketing data is not at {BANK}")
-def test_bank_marketing_governed_by_default_settings(run, tmp_path):
+def test_bank_marketing_governed_is_better_than_frozen_and_trains_less_than_naive(run, tmp_path):
     spec = str(ROOT / "examples" / "bank_marketing_history.json")
     result = run("backtest", "--examples", str(BANK), "--spec", spec, "--out", str(tmp_path))
     assert result.exit_code == 0, result.stderr
-    held(tmp_path)
+    found, policies = found_in(tmp_path)
+    assert found["differences"]["frozen"]["lower"] > 0
+    assert found["differences"]["naive"]["estimate"] > -found["margin"], "the interval settles nothing: ADR 11"
+    assert policies["governed"]["trainings"] < policies["naive"]["trainings"] / 2

@@ -23,6 +23,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.inference.feature_spec import examples_matrix
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.ports import Scores
+from mlife_assets.core.statistics import Interval
 from mlife_assets.core.study import HUMAN_COLUMN, Study
 from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.boosting import Progress
@@ -31,7 +32,7 @@ from mlife_assets.core.training.gate import Condition, Contender, GateExamples, 
 from mlife_assets.core.training.gate_examples import on_examples
 from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
 from mlife_assets.core.training.parity import parity_condition
-from mlife_assets.core.training.reliability import Calibration, calibration
+from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
 from mlife_assets.core.training.search import Search, search
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 from mlife_assets.core.windows import add_days
@@ -166,6 +167,7 @@ def judge_on_gate(
         study.promotion,
         as_of=as_of,
         calibration=measured,
+        log_loss_gain=None if champion is None else _log_loss_gain(scores, champion, gate, study),
         also_required=_required(training, gate, artifact, matrix, study),
         has_no_human=study.human_name is None,
     )
@@ -189,7 +191,7 @@ def _gate_examples(gate: pa.Table, roles: ExampleSpec) -> GateExamples:
         user_ids=_ids(gate, roles.entity),
         job_ids=None if roles.item is None else _ids(gate, roles.item),
         as_of_dates=gate[roles.time].to_numpy().astype("datetime64[D]"),
-        is_relevant=np.asarray(gate[roles.label].to_numpy(zero_copy_only=False), dtype=bool),
+        is_relevant=_outcome(gate, roles),
         label_mature_dates=gate[roles.label_time].to_numpy().astype("datetime64[D]"),
     )
 
@@ -224,13 +226,31 @@ def gate_calibration(scores: Scores, gate: pa.Table, roles: ExampleSpec) -> Cali
     average precision resamples too.
     """
     try:
-        return calibration(
+        return calibration(scores.probability, _outcome(gate, roles), cluster_ids=_clusters(gate, roles))
+    except NotEnoughEvidenceError:
+        return None
+
+
+def _log_loss_gain(scores: Scores, champion: ModelArtifact, gate: pa.Table, study: Study) -> Interval | None:
+    scorer = LightGBMScorer(champion, threads=study.training.threads)
+    other = scorer.score(examples_matrix(gate, champion.feature_spec))
+    try:
+        return log_loss_gain(
             scores.probability,
-            np.asarray(gate[roles.label].to_numpy(zero_copy_only=False), dtype=bool),
-            cluster_ids=gate[roles.time if roles.item is None else roles.entity].cast(pa.string()),
+            other.probability,
+            _outcome(gate, study.roles),
+            cluster_ids=_clusters(gate, study.roles),
         )
     except NotEnoughEvidenceError:
         return None
+
+
+def _outcome(gate: pa.Table, roles: ExampleSpec) -> np.ndarray:
+    return np.asarray(gate[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _clusters(gate: pa.Table, roles: ExampleSpec) -> pa.ChunkedArray:
+    return gate[roles.time if roles.item is None else roles.entity].cast(pa.string())
 
 
 def _required(

@@ -1,6 +1,6 @@
 """Whether probabilities can be believed: calibration slope, intercept and the reliability curve.
 
-Belongs here: measuring calibration on mature outcomes. Does not belong here: fitting a calibrator
+Belongs here: measuring on mature outcomes how good probabilities are. Does not belong here: fitting a calibrator
 (`core.training.calibrate`), bounds on the slope (`core.training.gate`).
 
 Concept: a probability is calibrated when a logistic regression of the outcome on its log-odds has slope 1 and, with
@@ -16,6 +16,7 @@ import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.row_keys import IdColumn, encode_ids
+from mlife_assets.core.statistics import Interval
 
 _PROBABILITY_FLOOR = 1e-6
 _NEWTON_STEPS = 50
@@ -122,6 +123,48 @@ def calibration(
         n=len(given),
         bins=bins,
     )
+
+
+def log_loss_gain(
+    probability: np.ndarray, other: np.ndarray, outcome: np.ndarray, *, cluster_ids: IdColumn
+) -> Interval:
+    """Return by how much the mean log loss of `other` exceeds that of `probability`, in nats per row, at 95 %.
+
+    The log loss is a proper score: it is least for the true probabilities, so whoever's is lower says what happens
+    better, whatever the slopes are. Rows are paired; the error is that of a ratio of cluster sums with Student's t, one
+    degree of freedom less than clusters.
+
+    Args:
+        probability: within [0, 1], float of shape (n,); held 1e-6 off 0 and 1.
+        other: of the other side for the same rows, float of shape (n,).
+        outcome: whether it happened, bool of shape (n,).
+        cluster_ids: what makes rows depend on each other, such as their user or day.
+
+    Raises:
+        InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.
+        NotEnoughEvidenceError: fewer than 3 clusters.
+    """
+    from scipy.stats import t as student
+
+    losses = []
+    for side in (probability, other):
+        given, happened = _checked(side, outcome)
+        held = np.clip(given, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR)
+        losses.append(-np.where(happened > 0, np.log(held), np.log1p(-held)))
+    clusters = encode_ids(cluster_ids, "cluster_id").codes
+    if not len(clusters) == len(losses[0]) == len(losses[1]):
+        raise InvalidInputError(
+            f"{len(clusters)} cluster ids for {len(losses[0])} and {len(losses[1])} rows; pass the same rows of both"
+        )
+    rows = np.bincount(clusters)
+    count = int(np.count_nonzero(rows))
+    if count < _CLUSTERS_MINIMUM:
+        raise NotEnoughEvidenceError(f"{count} clusters, at least {_CLUSTERS_MINIMUM} needed for an interval")
+    sums = np.bincount(clusters, losses[1] - losses[0])
+    gain = float(sums.sum() / rows.sum())
+    error = float(np.sqrt(np.sum((sums - gain * rows) ** 2) * count / (count - 1)) / rows.sum())
+    width = float(student.ppf(0.5 + _LEVEL / 2, count - 1)) * error
+    return Interval(gain, gain - width, gain + width, _LEVEL, count)
 
 
 def _checked(probability: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

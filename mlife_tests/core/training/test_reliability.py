@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy.stats import t as student
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.training.reliability import calibration
+from mlife_assets.core.training.reliability import calibration, log_loss_gain
 
 
 def expit(x: np.ndarray) -> np.ndarray:
@@ -133,3 +133,39 @@ def test_few_clusters_widen_the_interval_and_two_are_refused() -> None:
     assert (result.slope_upper - result.slope_lower) / 2 == pytest.approx(half, rel=1e-6)
     with pytest.raises(NotEnoughEvidenceError, match="2 clusters, at least 3 needed"):
         calibration(probability, outcome, cluster_ids=places % 2)
+
+
+def test_a_gain_in_log_loss_is_the_difference_of_two_log_losses_and_turns_its_sign_with_the_sides() -> None:
+    from sklearn.metrics import log_loss
+
+    truth, happened = outcomes(21, 2_000)
+    worse = expit(2.0 * np.log(truth / (1 - truth)))
+    users = np.repeat(np.arange(500), 4).astype(str)
+    gain = log_loss_gain(truth, worse, happened, cluster_ids=users)
+    assert gain.estimate == pytest.approx(log_loss(happened, worse) - log_loss(happened, truth))
+    assert gain.lower > 0
+    turned = log_loss_gain(worse, truth, happened, cluster_ids=users)
+    assert (turned.estimate, turned.lower, turned.upper) == pytest.approx((-gain.estimate, -gain.upper, -gain.lower))
+    assert log_loss_gain(truth, truth, happened, cluster_ids=users).upper == 0
+    assert gain.n == 500
+
+
+def test_the_interval_of_a_gain_covers_when_rows_of_a_user_depend_on_each_other() -> None:
+    """True gain 0 by symmetry: two forecasts that err by as much in opposite directions, users with one fate."""
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        fate = np.repeat(rng.random(60) < 0.5, 10)
+        forecast = np.full(600, 0.6)
+        users = np.repeat(np.arange(60), 10).astype(str)
+        gain = log_loss_gain(forecast, 1 - forecast, fate, cluster_ids=users)
+        covered += gain.lower <= 0 <= gain.upper
+    assert 182 <= covered <= 198, "95 % within Monte Carlo error"
+
+
+def test_a_gain_needs_the_same_rows_and_clusters() -> None:
+    truth, happened = outcomes(22, 40)
+    with pytest.raises(InvalidInputError, match="cluster ids"):
+        log_loss_gain(truth, truth, happened, cluster_ids=np.arange(39).astype(str))
+    with pytest.raises(NotEnoughEvidenceError, match="2 clusters"):
+        log_loss_gain(truth, truth, happened, cluster_ids=(np.arange(40) % 2).astype(str))

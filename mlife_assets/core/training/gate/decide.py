@@ -25,6 +25,7 @@ from mlife_assets.core.policies import PromotionPolicy, policy_version
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days, encode_ids
 from mlife_assets.core.statistics import (
+    Interval,
     day_multiplicities,
     expanded_percentile_interval,
     paired_bootstrap_interval,
@@ -73,6 +74,7 @@ def decide_promotion(
     *,
     as_of: date,
     calibration: Calibration | None,
+    log_loss_gain: Interval | None = None,
     also_required: Sequence[Condition] = (),
     has_no_human: bool = False,
 ) -> PromotionDecision:
@@ -87,6 +89,8 @@ def decide_promotion(
             users with positives counts positive rows.
         as_of: labels must be mature as of this day.
         calibration: of the challenger's probabilities on mature exposures outside its training; None refuses.
+        log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
+            it was not measured.
         also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
         has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
 
@@ -117,7 +121,7 @@ def decide_promotion(
             evaluation = _by_day(examples, scores, contenders, policy)
         conditions += evaluation.evidence
         conditions += [is_better(comparison, objective) for comparison in evaluation.comparisons]
-        conditions.append(is_calibrated(calibration, policy))
+        conditions.append(is_calibrated(calibration, log_loss_gain if champion is not None else None, policy))
         conditions += also_required
     outcome = outcome_of(conditions)
     return PromotionDecision(

@@ -120,20 +120,38 @@ def is_better(comparison: Comparison, objective: str) -> Condition:
     return Condition(f"beats_{comparison.against}", comparison.is_won, text)
 
 
-def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition that the whole interval of the calibration slope lies within the policy's bounds."""
+def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
+    """Return the condition that the challenger's probabilities may be believed.
+
+    Either the whole interval of the calibration slope lies within the policy's bounds, or `gain`, how much lower the
+    challenger's log loss is than the champion's, lies above zero with its whole interval: refusing would then keep the
+    probabilities that are shown to be the worse ones. Without a champion there is only the first way.
+    """
     low, high = policy.calibration_slope_minimum, policy.calibration_slope_maximum
     if calibration is None:
         return Condition(
             "is_calibrated", False, "No calibration was measured; evaluate probabilities on more examples."
         )
-    is_met = low <= calibration.slope_lower and calibration.slope_upper <= high
-    verb = "lies" if is_met else "does not lie"
+    is_within = low <= calibration.slope_lower and calibration.slope_upper <= high
+    verb = "lies" if is_within else "does not lie"
     text = (
         f"The calibration slope {calibration.slope:.2f} ({calibration.slope_lower:.2f} to "
-        f"{calibration.slope_upper:.2f}) {verb} within {low:g} to {high:g}."
+        f"{calibration.slope_upper:.2f}) {verb} within {low:g} to {high:g}"
     )
-    return Condition("is_calibrated", is_met, text)
+    if is_within or gain is None:
+        return Condition("is_calibrated", is_within, text + ".")
+    is_better_than_champion = gain.lower > 0
+    link = (
+        "but its probabilities are better than"
+        if is_better_than_champion
+        else "nor are its probabilities shown to beat"
+    )
+    return Condition(
+        "is_calibrated",
+        is_better_than_champion,
+        f"{text}, {link} the champion's: log loss lower by {gain.estimate:+.4f} ({gain.lower:+.4f} to "
+        f"{gain.upper:+.4f}).",
+    )
 
 
 def outcome_of(conditions: Sequence[Condition]) -> Outcome:

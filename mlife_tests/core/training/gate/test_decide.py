@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate.decide import MINIMUM_DAY_BLOCKS, decide_promotion
 from mlife_assets.core.training.gate.verdict import PromotionDecision
 from mlife_assets.core.training.gate_examples import Contender, GateExamples, on_examples
@@ -29,6 +30,8 @@ class Gate:
     human: Contender | None = None
     policy: PromotionPolicy = POLICY
     as_of: date = date(2026, 8, 1)
+    calibration: Calibration = CALIBRATION
+    log_loss_gain: Interval | None = None
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -38,7 +41,8 @@ class Gate:
             self.human,
             self.policy,
             as_of=self.as_of,
-            calibration=CALIBRATION,
+            calibration=self.calibration,
+            log_loss_gain=self.log_loss_gain,
         )
 
 
@@ -220,3 +224,16 @@ def test_a_shared_day_effect_does_not_promote_equal_models() -> None:
         assert comparison is not None
         promoted.append(comparison.is_won)
     assert np.mean(promoted) <= 0.025 + 2.6 * np.sqrt(0.025 * 0.975 / 120)
+
+
+def test_better_probabilities_than_the_champions_excuse_a_slope_that_is_not_proven_and_nothing_else() -> None:
+    unproven = replace(gate(), calibration=replace(CALIBRATION, slope_lower=0.7))
+    gain = Interval(0.02, 0.01, 0.03, 0.95, 28)
+    assert unproven.decide().outcome == "refused"
+    assert replace(unproven, log_loss_gain=gain).decide().outcome == "promoted"
+    no_champion = replace(unproven, champion=None, log_loss_gain=gain)
+    assert [one.name for one in no_champion.decide().unmet] == ["is_calibrated"], (
+        "no champion, nobody to be better than"
+    )
+    swapped = replace(unproven, challenger=unproven.champion, champion=unproven.challenger, log_loss_gain=gain)
+    assert "beats_champion" in [one.name for one in swapped.decide().unmet]

@@ -14,6 +14,7 @@ from mlife_assets.core.training.gate.verdict import (
     sentences_of,
 )
 from mlife_assets.core.training.gate_examples import Condition
+from mlife_assets.core.training.reliability import Calibration
 
 MET = Condition("beats_champion", True, "It beats the champion.")
 UNMET = Condition("beats_human", False, "It does not beat the human.")
@@ -57,5 +58,30 @@ def test_only_a_lower_bound_above_the_margin_wins(found: Comparison, is_met: boo
     assert condition.sentence.startswith(f"The challenger {verb}")
 
 
-def test_a_missing_calibration_is_no_calibration() -> None:
-    assert not is_calibrated(None, PromotionPolicy()).is_met
+def slope(estimate: float, lower: float, upper: float) -> Calibration:
+    return Calibration(estimate, lower, upper, 0.0, -0.1, 0.1, 0.01, 500, 5_000, ())
+
+
+@pytest.mark.parametrize(
+    ("measured", "gain", "is_met", "words"),
+    [
+        (slope(1.0, 0.8, 1.25), None, True, "lies within 0.8 to 1.25."),
+        (slope(1.0, 0.8, 1.25), Interval(-0.1, -0.2, -0.01, 0.95, 50), True, "lies within 0.8 to 1.25."),
+        (slope(0.93, 0.75, 1.11), None, False, "does not lie within 0.8 to 1.25."),
+        (slope(1.1, 0.9, 1.26), None, False, "does not lie within 0.8 to 1.25."),
+        (slope(0.93, 0.75, 1.11), Interval(0.02, 0.001, 0.04, 0.95, 50), True, "better than the champion's: log loss"),
+        (
+            slope(0.93, 0.75, 1.11),
+            Interval(0.02, 0.0, 0.04, 0.95, 50),
+            False,
+            "nor are its probabilities shown to beat",
+        ),
+        (None, Interval(0.02, 0.001, 0.04, 0.95, 50), False, "No calibration was measured"),
+    ],
+)
+def test_probabilities_are_believed_within_the_bounds_or_when_shown_to_be_better_than_those_in_use(
+    measured: Calibration | None, gain: Interval | None, is_met: bool, words: str
+) -> None:
+    condition = is_calibrated(measured, gain, PromotionPolicy())
+    assert condition.is_met is is_met
+    assert words in condition.sentence
