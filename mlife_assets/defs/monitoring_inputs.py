@@ -18,11 +18,14 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.inference.candidates import candidate_pairs
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.inference.prediction_details import click_probabilities
-from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
+from mlife_assets.core.monitoring.lateness import without_late_feedback
 from mlife_assets.core.monitoring.outcomes import Outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days
+from mlife_assets.defs.feedback_arrivals import late_feedback_days
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
@@ -64,7 +67,9 @@ def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table) -> 
     """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them."""
     scorer = platform.scorer(model_version)
     few = pairs.slice(0, platform.policies.monitoring.domain_classifier_sample_rows)
-    matrix = feature_matrix(few, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    spec = scorer.feature_spec
+    matrix = feature_matrix(few, spec, exposure_kind=MESSAGE_EXPOSURE)
+    matrix = explained_matrix(matrix, spec.names, MonitoringColumns().unalarmed)
     return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
 
 
@@ -121,7 +126,8 @@ def scored_examples(
 
     These are organic impressions and explored texts, for the reference and for a window alike: a text that the champion
     chose was chosen because its score was high, so its outcomes fall short of the score even when nothing changed.
-    Days whose features were faulty are left out. With `rows` it is a sample of at most that size, drawn by hash.
+    Days whose features were faulty are left out, and exposures whose features or labels came late. With `rows` it is a
+    sample of at most that size, drawn by hash.
 
     Columns: those of the mart with derived features, `probability` and `is_positive`, of an apply (`labelled_examples`)
     or, by the funnel's first step, of a click (`click_examples`, mature days sooner).
@@ -134,6 +140,10 @@ def scored_examples(
     mart = platform.warehouse.read(MART_OF[outcome], start=first, end=last)
     faulty = pa.array(quarantined_days(platform), pa.date32())
     unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
+    if unbiased.num_rows:
+        over = pc.max(unbiased["label_mature_date"]).as_py()
+        late = late_feedback_days(platform, add_days(first, -1), add_days(over, -1))
+        unbiased = without_late_feedback(unbiased, late)
     if rows is not None:
         seed = platform.policies.monitoring.seed
         places = sample_pairs(unbiased["user_id"], unbiased["exposure_id"], as_of=last, seed=seed, rows=rows)

@@ -43,6 +43,20 @@ def with_contributions(pairs: pa.Table, contributions: npt.NDArray[np.float64], 
     return kept
 
 
+def explained_matrix(
+    matrix: npt.NDArray[np.float64], names: Sequence[str], unalarmed: Iterable[str]
+) -> npt.NDArray[np.float64]:
+    """Return a feature matrix of shape (n, len(names)) in which columns that never alarm are missing throughout.
+
+    A tree lets one feature change what another contributes, so leaving out the contributions of clicks of last week
+    would not keep clicks that are late out of the rest.
+    """
+    silent = set(unalarmed)
+    blind = matrix.copy()
+    blind[:, [place for place, name in enumerate(names) if name in silent]] = np.nan
+    return blind
+
+
 def contributing(sample: pa.Table, unalarmed: Iterable[str]) -> tuple[str, ...]:
     """Return the columns of SHAP values that are watched: not constant, and not of a column that never alarms."""
     silent = {PREFIX + name for name in unalarmed}

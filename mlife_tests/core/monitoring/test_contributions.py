@@ -7,6 +7,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.contributions import (
     contributing,
+    explained_matrix,
     feature_of,
     importance_shares,
     share_of,
@@ -60,3 +61,11 @@ def test_importance_that_is_not_known_has_no_share() -> None:
     assert share_of(["openings"], None) is None
     with pytest.raises(InvalidInputError, match="importance of openings is -1"):
         importance_shares({"openings": -1.0})
+
+
+def test_what_never_alarms_is_missing_from_what_is_explained() -> None:
+    matrix = np.arange(6.0).reshape(2, 3)
+    blind = explained_matrix(matrix, ["distance_km", "user_clicks_7d", "openings"], ["user_clicks_7d", "tenure_days"])
+    assert np.isnan(blind[:, 1]).all()
+    assert blind[:, [0, 2]].tolist() == [[0.0, 2.0], [3.0, 5.0]]
+    assert matrix[0, 1] == 1.0

@@ -1,0 +1,69 @@
+"""Late feedback: on which days clicks did not arrive as they usually do, and which examples that touches.
+
+Belongs here: telling a late day, leaving out what it touched. Does not belong here: counting arrivals (whoever holds
+the events), data quality (`quality`), which tells of types that did not land and leaves labels to this.
+
+Concept: a label is mature when its window has closed *and* been observed. When clicks come days late, labels look like
+refusals, and what people did last week is missing from the features, so a model looks wrong although nothing changed.
+Such examples are not judged until feedback is on time again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+USUAL_DAYS, USUAL_DAYS_MINIMUM = 14, 7
+FRESH_DAYS = 2
+"""A click is fresh when it is observed on its day or the next."""
+FRESH_SHARE = 0.5
+RARE_CLICKS = 30
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """The clicks that were observed on a day, and how many of them are at most `FRESH_DAYS` old."""
+
+    clicks: int
+    fresh: int
+
+
+NONE_ARRIVED = Arrivals(0, 0)
+
+
+def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozenset[date]:
+    """Return which of `days` had late feedback; a day that `arrivals` lacks had none.
+
+    Late is a day whose clicks are mostly old, or on which none came although the median of up to 14 earlier days of
+    `days` that were not late is not small. Fewer clicks than usual are not late: people may click less.
+    """
+    usual: list[int] = []
+    late = []
+    for day in sorted(days):
+        arrived = arrivals.get(day, NONE_ARRIVED)
+        recent = usual[-USUAL_DAYS:]
+        is_expected = len(recent) >= USUAL_DAYS_MINIMUM and float(np.median(recent)) >= RARE_CLICKS
+        is_old = arrived.clicks >= RARE_CLICKS and arrived.fresh < FRESH_SHARE * arrived.clicks
+        if is_old or (not arrived.clicks and is_expected):
+            late.append(day)
+        else:
+            usual.append(arrived.clicks)
+    return frozenset(late)
+
+
+def without_late_feedback(examples: pa.Table, late: Iterable[date]) -> pa.Table:
+    """Return the examples without a late day from the eve of the exposure, which its features saw, to its maturity.
+
+    `examples` has `exposure_date` and `label_mature_date`, the first morning on which the label is known.
+    """
+    days = np.array(sorted(late), dtype="datetime64[D]")
+    if not len(days):
+        return examples
+    first = examples["exposure_date"].to_numpy().astype("datetime64[D]") - np.timedelta64(1, "D")
+    end = examples["label_mature_date"].to_numpy().astype("datetime64[D]")
+    touched = np.searchsorted(days, end) > np.searchsorted(days, first)
+    return examples.filter(pa.array(~touched))

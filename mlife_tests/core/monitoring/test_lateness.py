@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.monitoring.lateness import Arrivals, late_days, without_late_feedback
+
+START = date(2026, 5, 4)
+
+
+def days(count: int) -> list[date]:
+    return [START + timedelta(days=place) for place in range(count)]
+
+
+def arrivals(*counts: tuple[int, int]) -> dict[date, Arrivals]:
+    return {day: Arrivals(*count) for day, count in zip(days(len(counts)), counts, strict=True)}
+
+
+USUAL = (100, 97)
+
+
+def test_a_day_without_clicks_and_a_day_of_old_clicks_are_late_and_do_not_become_usual() -> None:
+    counts = arrivals(*[USUAL] * 10, *[(0, 0)] * 3, *[(100, 0)] * 20, (300, 95), USUAL)
+    assert late_days(counts, days(35)) == frozenset(days(35)[10:34])
+
+
+@pytest.mark.parametrize(("count", "is_late"), [((100, 49), True), ((100, 50), False), ((29, 0), False)])
+def test_late_is_when_most_of_many_clicks_are_old(count: tuple[int, int], is_late: bool) -> None:
+    assert (days(15)[14] in late_days(arrivals(*[USUAL] * 14, count), days(15))) is is_late
+
+
+def test_people_who_click_less_are_not_late() -> None:
+    assert late_days(arrivals(*[(1_000, 990)] * 20, *[(40, 39)] * 30), days(50)) == frozenset()
+
+
+def test_a_day_that_is_not_counted_had_none() -> None:
+    assert late_days(arrivals(*[USUAL] * 10), days(11)) == {days(11)[10]}
+
+
+def test_nothing_is_said_of_silence_where_clicks_are_rare_or_the_past_is_short() -> None:
+    assert late_days(arrivals(*[(29, 29)] * 14), days(15)) == frozenset()
+    assert late_days(arrivals(*[USUAL] * 6), days(7)) == frozenset()
+    assert late_days(arrivals(*[USUAL] * 7), days(8)) == {days(8)[7]}
+
+
+@pytest.mark.parametrize(("offset", "is_kept"), [(-2, True), (-1, False), (0, False), (2, False), (3, True)])
+def test_an_example_is_left_out_when_a_day_from_its_eve_to_its_maturity_was_late(offset: int, is_kept: bool) -> None:
+    exposure = date(2026, 6, 10)
+    examples = pa.table(
+        {"exposure_date": [exposure], "label_mature_date": [exposure + timedelta(days=3)]},
+        schema=pa.schema([("exposure_date", pa.date32()), ("label_mature_date", pa.date32())]),
+    )
+    kept = without_late_feedback(examples, {exposure + timedelta(days=offset)})
+    assert bool(kept.num_rows) is is_kept
+    assert without_late_feedback(examples, ()).num_rows == 1
