@@ -9,6 +9,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.inference.features import feature_matrix
+from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import monitoring_inputs
@@ -80,7 +81,7 @@ def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch
     assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}
 
 
-def test_contributions_beside_a_pair_are_those_of_its_score(lived) -> None:
+def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_alarms(lived) -> None:
     platform, day = lived.home.platform, lived.home.day(1)
     version = platform.champion_version(day)
     pairs = sampled_pairs(platform, day).pairs
@@ -88,6 +89,10 @@ def test_contributions_beside_a_pair_are_those_of_its_score(lived) -> None:
     scorer = platform.scorer(version)
     few = platform.policies.monitoring.domain_classifier_sample_rows
     matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    names = scorer.feature_spec.names
+    silent = [place for place, name in enumerate(names) if name in MonitoringColumns().unalarmed]
+    matrix[:, silent] = np.nan
+    assert names.index("user_clicks_7d") in silent
     expected = scorer.contributions(matrix)
     for place, name in enumerate(scorer.model_names):
         assert np.array_equal(explained[f"shap_{name}"].to_numpy()[:few], expected[:, place])
