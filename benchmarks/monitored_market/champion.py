@@ -1,0 +1,205 @@
+"""A champion and its reference in memory: the real fit, the real reference and limits.
+
+Belongs here: training as of a morning, the reference, samples and scored outcomes. Does not belong here: the market and
+its marts (`marts`), a day of monitoring (`monitored`).
+
+Concept: what the assets of the group `model` do, with the same functions and policies, without Dagster and without the
+gate: every training that is asked for serves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
+from mlife_assets.core.inference.features import JOB_EXAMPLES, feature_matrix
+from mlife_assets.core.inference.prediction_details import click_probabilities
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
+from mlife_assets.core.monitoring.governor import RetrainDecision
+from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
+from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
+from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.policies import MonitoringPolicy, Policies
+from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.training_set import gate_days, last_training_day, split_examples
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from monitored_market.marts import WINDOW_DAYS, DaySample, MonitoredMarket
+
+WARM_UP_DAYS = 28
+"""Days after which all windows of features are full; a market that has just opened is not what is monitored."""
+UNBIASED = pa.array(["organic", "explore"])
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model with its reference; `trained_until` is its last day of training."""
+
+    scorer: LightGBMScorer
+    reference: MonitoringReference
+    trained_as_of: date
+    trained_until: date
+    importance: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Which exposures of a day count, bool (n,), and the probabilities of those, by outcome."""
+
+    counts: np.ndarray
+    probability: dict[str, np.ndarray]
+
+
+@dataclass
+class Watch:
+    """What monitoring remembers between days. With `users`, only the first so many exist for it: less traffic.
+
+    Attributes:
+        policies: of everything.
+        users: how many exist.
+        serving: the champion.
+        history: the governor's decisions.
+        samples: the pairs of late.
+        scored: (outcome, exposure day) -> scored exposures with their labels.
+        scores: exposure day -> what the champion said of them.
+        people: the users of late, as far as the overnight rules look at them.
+        nights: what every sound night changed.
+        faulty: days whose quality report failed.
+    """
+
+    policies: Policies
+    users: int | None = None
+    serving: Champion | None = None
+    history: list[RetrainDecision] = field(default_factory=list)
+    samples: dict[date, DaySample] = field(default_factory=dict)
+    scored: dict[tuple[str, date], pa.Table] = field(default_factory=dict)
+    scores: dict[date, Scored] = field(default_factory=dict)
+    people: dict[date, pa.Table] = field(default_factory=dict)
+    nights: dict[date, dict[str, float]] = field(default_factory=dict)
+    faulty: set[date] = field(default_factory=set)
+
+    @property
+    def champion(self) -> Champion:
+        """What serves. Raises ValueError before the first promotion."""
+        if self.serving is None:
+            raise ValueError("nobody serves yet; promote a model first")
+        return self.serving
+
+    def branch(self) -> Watch:
+        """Return a watch with the same past."""
+        copies = {name: dict(getattr(self, name)) for name in ("samples", "scored", "scores", "people", "nights")}
+        return replace(self, history=list(self.history), faulty=set(self.faulty), **copies)
+
+    def forget_before(self, day: date) -> None:
+        """Drop what no later day looks at."""
+        for held in (self.samples, self.scores, self.people, self.nights):
+            for old in [one for one in held if one < day]:
+                del held[old]
+        for key in [one for one in self.scored if one[1] < day]:
+            del self.scored[key]
+
+
+def sample(watch: Watch, market: MonitoredMarket) -> DaySample:
+    """Draw and remember this morning's sample."""
+    policy = watch.policies.monitoring
+    if market.day not in watch.samples:
+        watch.samples[market.day] = market.sample(
+            rows=policy.sample_rows_per_day, seed=policy.seed, policy=watch.policies.candidates, users=watch.users
+        )
+        for old in [day for day in watch.samples if day <= add_days(market.day, -policy.reference_days)]:
+            del watch.samples[old]
+    return watch.samples[market.day]
+
+
+def trained(market: MonitoredMarket, policies: Policies) -> tuple[ModelArtifact, date]:
+    """Return the model that a training of this morning gives, and its last day of training."""
+    gate_start = gate_days(market.day, policies.label, policies.promotion)[0]
+    last = last_training_day(gate_start, policies.label)
+    training = split_examples(
+        market.mature_examples(add_days(market.config.start_date, WARM_UP_DAYS), last),
+        JOB_EXAMPLES,
+        last_day=last,
+        policy=policies.training,
+        data_hash=f"{market.config.fingerprint}/{market.day}",
+    )
+    return fit_model(training, policies.training), last
+
+
+def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trained_until: date) -> Champion:
+    """Make a model the champion of this morning, with its reference from the last days' samples."""
+    policy = watch.policies.monitoring
+    scorer = LightGBMScorer(artifact, threads=1)
+    watch.scored, watch.scores = {}, {}
+    sample(watch, market)
+    days = [day for day in sorted(watch.samples)[-policy.reference_days :] if day not in watch.faulty]
+    examples = {}
+    for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else ("apply",):
+        last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
+        examples[outcome] = scored_examples(watch, scorer, market, add_days(trained_until, 1), last, outcome)
+    reference = build_reference(
+        model_version=scorer.model_version,
+        as_of=market.day,
+        sample=pa.concat_tables([explained(scorer, watch.samples[day].pairs, policy) for day in days]),
+        pair_rows={day: watch.samples[day].population_rows for day in days},
+        examples=examples["apply"],
+        clicks=examples.get("click"),
+    )
+    watch.serving = Champion(
+        scorer=scorer,
+        reference=with_learned_thresholds(reference, policy),
+        trained_as_of=market.day,
+        trained_until=trained_until,
+        importance=dict(artifact.manifest["importance"]),
+    )
+    return watch.serving
+
+
+def explained(scorer: LightGBMScorer, pairs: pa.Table, policy: MonitoringPolicy) -> pa.Table:
+    """Return the pairs of one day, the first of them with the SHAP values of a model beside their features."""
+    few = pairs.slice(0, policy.domain_classifier_sample_rows)
+    spec = scorer.feature_spec
+    matrix = feature_matrix(few, spec, exposure_kind="message")
+    matrix = explained_matrix(matrix, spec.names, MonitoringColumns().unalarmed)
+    return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
+
+
+def scored_examples(
+    watch: Watch, scorer: LightGBMScorer, market: MonitoredMarket, first: date, last: date, outcome: str
+) -> pa.Table:
+    """Return a sample of mature exposures of sound days that no policy exploited: `probability` and `is_positive`."""
+    market.label_what_matures()
+    parts = []
+    for day, rows in sorted(market.examples[outcome].items()):
+        if first <= day <= last and day not in watch.faulty:
+            if (outcome, day) not in watch.scored:
+                watch.scored[outcome, day] = _labelled(rows, _scored(watch, scorer, rows, day), outcome)
+            parts.append(watch.scored[outcome, day])
+    policy = watch.policies.monitoring
+    most = policy.reference_examples if outcome == "apply" else policy.reference_click_examples
+    rows = without_late_feedback(pa.concat_tables(parts), late_days(market.arrivals, market.arrivals))
+    places = sample_pairs(rows["user_id"], rows["exposure_id"], as_of=last, seed=policy.seed, rows=most)
+    return rows.take(pa.array(np.sort(places).astype(np.int64)))
+
+
+def _scored(watch: Watch, scorer: LightGBMScorer, rows: pa.Table, day: date) -> Scored:
+    """Return which exposures of a day count and how likely a click and an application were; computed once a day."""
+    if day not in watch.scores:
+        counts = np.asarray(pc.is_in(rows["slice"], value_set=UNBIASED))
+        if watch.users is not None:
+            counts &= np.asarray(pc.less(rows["user_id"], pa.scalar(f"usr_{watch.users:07d}")))
+        kept = rows.filter(pa.array(counts))
+        scores = scorer.score(feature_matrix(kept, scorer.feature_spec))
+        watch.scores[day] = Scored(counts, {"apply": scores.probability, "click": click_probabilities(scores)})
+    return watch.scores[day]
+
+
+def _labelled(rows: pa.Table, scored: Scored, outcome: str) -> pa.Table:
+    kept = rows.filter(pa.array(scored.counts)).append_column("probability", pa.array(scored.probability[outcome]))
+    return kept.append_column("is_positive", kept["is_applied" if outcome == "apply" else "is_clicked"])
