@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mlife_assets.core.policies import MessagingPolicy, Policies
@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
     )
     hash_key: SecretStr = Field(default=SecretStr("embedded-world-only"), description="Key of phone-number hashes.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        """Other processes, and links, do not share the folder that a relative path starts in."""
+        return home.absolute()
 
     @property
     def start_date(self) -> date:

@@ -43,6 +43,6 @@ class BacktestPolicy:
         require_bounded(
             self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2)
         )
-        require_bounded(self, bootstrap_resamples=(200, 1e6))
+        require_bounded(self, bootstrap_resamples=(200, 1e6), seed=(0, 2**31 - 1))
         if self.alarms_needed > self.alarms_window:
             raise InvalidInputError("BacktestPolicy.alarms_needed exceeds alarms_window; lower it")

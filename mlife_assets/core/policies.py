@@ -140,7 +140,6 @@ class MonitoringPolicy:
     reference_days: int = 14
     reference_examples: int = 80_000
     reference_click_examples: int = 40_000
-    threshold_standard_deviations: float = 3.0
     domain_classifier_sample_rows: int = 2_000
     missing_share_maximum: float = 0.05
     unseen_share_maximum: float = 0.05
@@ -160,7 +159,7 @@ class MonitoringPolicy:
         _bounded(self, domain_classifier_sample_rows=(100, 1e6))
         _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
         _bounded(self, rejected_share_maximum=(0, 1), duplicate_share_maximum=(0, 1), changed_share_maximum=(0, 1))
-        _bounded(self, recompute_rows_per_day=(1, 1e6))
+        _bounded(self, recompute_rows_per_day=(1, 1e6), minimum_mature_positives=(1, 1e9), seed=(0, 2**31 - 1))
         if unclear := [name for name in self.accepted_findings if not name.partition("/")[2]]:
             raise InvalidInputError(f"MonitoringPolicy.accepted_findings has {unclear[0]!r}; write column/method")
 

@@ -163,6 +163,10 @@ def _is_said(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _expression(name: str, value: Any) -> str:
     if not _is_said(value):
         raise InvalidInputError(f"the spec derives {name} from {value!r}; write an SQL expression")
@@ -181,7 +185,8 @@ def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
         if isinstance(expected, bool):
             fits = isinstance(value, bool)
         elif isinstance(expected, tuple):
-            fits = isinstance(value, list) and all(map(_is_said, value))
+            is_of_kind = _is_whole if expected and isinstance(expected[0], int) else _is_said
+            fits = isinstance(value, list) and all(map(is_of_kind, value))
         else:
             kinds = int if isinstance(expected, int) else (int, float)
             fits = isinstance(value, kinds) and not isinstance(value, bool)

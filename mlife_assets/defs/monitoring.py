@@ -7,6 +7,7 @@ Concept: every report is written every day, faults included; none of them stops 
 the quality report through a blocking check (`quality_gate`). The governor's verdict is an event and drives the sensor.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -16,10 +17,12 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
-from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome
+from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport, undecided
+from mlife_assets.core.monitoring.thresholds import Statistic
+from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import plot, sentences, table
@@ -167,18 +170,11 @@ def concept_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Score what has matured since the reference, clicks sooner than applies, and compare it with what was expected."""
-    from mlife_assets.adapters.nannyml_calculators import performance_statistics
-
     day = only_day(context)
     policy = platform.policies.monitoring
     reference = read_reference(platform, day)
     windows = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}
-    statistics = {
-        outcome: performance_statistics(reference, window, outcome=outcome)
-        if concept.has_enough_positives(window, policy)
-        else ()
-        for outcome, window in windows.items()
-    }
+    statistics = {outcome: _performance(reference, window, outcome, policy) for outcome, window in windows.items()}
     report = concept.concept_drift_report(
         as_of=day,
         reference=reference,
@@ -204,10 +200,23 @@ def _window(platform: Platform, reference: MonitoringReference, day: date, outco
     label = platform.policies.label
     windows: dict[Outcome, int] = {"apply": label.apply_window_days, "click": label.click_window_days}
     last = last_mature_exposure_day(day, windows[outcome])
-    known: date = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
-    first = max(add_days(last, 1 - concept.WINDOW_DAYS), add_days(known, 1))  # a sample is spent on no other days
+    first = add_days(last, 1 - concept.WINDOW_DAYS)
+    known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
+    if known is not None:  # a sample is spent on no other days
+        first = max(first, add_days(known, 1))
     scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome)
+
+
+def _performance(
+    reference: MonitoringReference, window: pa.Table, outcome: Outcome, policy: MonitoringPolicy
+) -> Sequence[Statistic]:
+    """Return estimated and realised performance; none without enough outcomes, or where the reference has none."""
+    from mlife_assets.adapters.nannyml_calculators import performance_statistics
+
+    if not concept.has_enough_positives(window, policy) or not positives_of(reference.scored(outcome)):
+        return ()
+    return performance_statistics(reference, window, outcome=outcome)
 
 
 def _report_check(key: dg.AssetKey, name: str, report_name: str, description: str) -> dg.AssetChecksDefinition:

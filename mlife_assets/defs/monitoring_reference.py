@@ -7,8 +7,10 @@ Concept: keyed by model version and made once. Without a promotion the present r
 measured against what the serving model knows.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date
+from itertools import islice
 
 import dagster as dg
 import pyarrow as pa
@@ -31,6 +33,16 @@ from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
 
 GROUP = "model"
+LOOKED_AT_TIMES = 3
+
+
+def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[date]:
+    """Return the newest `count` days until `day` that were not faulty, oldest first; faults move the reference back.
+
+    It reaches back at most three times as far: what was usual longer ago need not be usual now.
+    """
+    wanted = (add_days(day, -back) for back in range(LOOKED_AT_TIMES * count))
+    return sorted(islice((one for one in wanted if one not in quarantined), count))
 
 
 @dg.asset(
@@ -63,9 +75,7 @@ def monitoring_reference(
             metadata={"changed": False, "why": "no promotion today; the present reference stays"}
         )
     policy = platform.policies.monitoring
-    quarantined = set(quarantined_days(platform))
-    wanted = [add_days(day, -back) for back in range(policy.reference_days)]
-    days = sorted(one for one in wanted if one not in quarantined)
+    days = sound_days(day, policy.reference_days, quarantined_days(platform))
     samples = [sampled_pairs(platform, one) for one in days]
     trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
     last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)

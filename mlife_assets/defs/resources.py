@@ -167,10 +167,16 @@ class Platform:
         return run_time(day) + OUTCOMES_DELAY
 
     def ingest_at(self, day: date) -> Ingest:
-        """Return the ingest of partition `day`; what arrives after later days were landed is known only since then."""
+        """Return the ingest of partition `day`.
+
+        What arrives after later days were landed is known only since then, and what arrives after the day itself was
+        scored only since it ran: its logged feature rows hold without it.
+        """
         newest = max(self.tables.report_days(INGEST_REPORT), default=day)
         if newest <= day:
-            return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)))
+            was_scored = bool(self.event_log.files("prediction", start=day, end=day))
+            since = run_time(day) if was_scored else None
+            return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)), not_before=since)
         return Ingest(self.landing, self.lake, SimulatedClock(run_time(newest)), not_before=run_time(newest))
 
     def champion_version(self, day: date) -> str:

@@ -7,6 +7,7 @@ Concept: the verdict is an event, and history is a fold over those events; a day
 reports records the same event, from others a later one, which then counts.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ from mlife_assets.defs.resources import Platform
 
 GROUP = "monitoring"
 WRITER = "governor"
+DECISION_TAG = "mlife/decision_id"
+"""Tag of a retraining run: the decision that it was launched for."""
 
 
 def decision_rows(platform: Platform) -> list[dict[str, Any]]:
@@ -89,10 +92,21 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     )
 
 
-def is_retraining(instance: dg.DagsterInstance) -> bool:
-    """Return whether a run of the retraining job is queued or running, whoever launched it."""
+def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = ()) -> bool:
+    """Return whether a run of the retraining job is queued or running, but for those of some decisions."""
     running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    return bool(instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running), limit=1))
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running))
+    return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
+
+
+def decisions_since(platform: Platform, day: date) -> set[str]:
+    """Return the ids of all decisions that were ever recorded for a day or a later one.
+
+    What they launched did not run yet when the day was decided first: a day that is decided again while its own
+    retraining runs would otherwise say `wait`, and history would forget the retraining.
+    """
+    rows = platform.event_log.read("retrain_decided", columns=["as_of_date", "decision_id"]).to_pylist()
+    return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
 
 
 @dg.asset(
@@ -116,6 +130,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     day = only_day(context)
     history = _decisions_before(platform, day)
     read = platform.read_monitoring_report
+    in_flight = is_retraining(context.instance, but_for=decisions_since(platform, day))
     decision = decide(
         as_of=day,
         quality=read(quality.REPORT, day),
@@ -123,7 +138,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
         latent=read(latent.REPORT, day),
         concept=read(concept.REPORT, day),
         history=history,
-        champion=champion_facts(platform, day, history, is_retraining(context.instance)),
+        champion=champion_facts(platform, day, history, in_flight),
         policy=platform.policies.retrain,
     )
     version = policy_version(platform.policies.retrain)

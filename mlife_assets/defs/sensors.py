@@ -26,10 +26,9 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
 from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
-from mlife_assets.defs.retrain_decision import is_retraining
+from mlife_assets.defs.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.defs.runbooks import RETRAINING_FAILED, runbook_of_job
 
-DECISION_TAG = "mlife/decision_id"
 CAUSE_TAG = "mlife/cause"
 DECISIONS_SEEN = 60
 INTERVAL_SECONDS = 30
@@ -174,7 +173,7 @@ def landed_files_sensor(
     return (
         dg.SensorResult(run_requests=requests)
         if requests
-        else dg.SkipReason("every landed file was ingested, or its ingest runs")
+        else dg.SkipReason("every landed file was ingested, or its ingest runs, waits or was given up")
     )
 
 

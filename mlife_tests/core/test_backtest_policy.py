@@ -29,6 +29,7 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
         ("bootstrap_block_days", 0),
         ("bootstrap_resamples", 100),
         ("one_sided_alpha", 0.5),
+        ("seed", -1),
     ],
 )
 def test_bounds_are_kept(name: str, value: float) -> None:

@@ -31,6 +31,8 @@ from mlife_assets.core.policies import (
         (lambda: TrainingPolicy(seed=-1), "TrainingPolicy.seed is -1"),
         (lambda: TrainingPolicy(isotonic_minimum_positives=0), "isotonic_minimum_positives is 0"),
         (lambda: MonitoringPolicy(missing_share_maximum=-0.1), "missing_share_maximum is -0.1"),
+        (lambda: MonitoringPolicy(minimum_mature_positives=0), "minimum_mature_positives is 0"),
+        (lambda: MonitoringPolicy(seed=-1), "MonitoringPolicy.seed is -1"),
         (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
     ],

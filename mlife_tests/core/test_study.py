@@ -81,6 +81,8 @@ def test_derived_columns_keep_their_order() -> None:
         (json.dumps({"roles": ROLES, "training": {"leaves": 7.5}}), "training.leaves is 7.5"),
         (json.dumps({"roles": ROLES, "training": {"rising": [1]}}), r"training.rising is \[1\]"),
         (json.dumps({"roles": ROLES, "training": {"leaves": True}}), "training.leaves is True"),
+        (json.dumps({"roles": ROLES, "retrain": {"retry_wait_minutes": ["10"]}}), r"retry_wait_minutes is \['10'\]"),
+        (json.dumps({"roles": ROLES, "retrain": {"retry_wait_minutes": [True]}}), r"retry_wait_minutes is \[True\]"),
         (json.dumps({"roles": ROLES, "training": {"formulations": "binary"}}), "training.formulations is 'binary'"),
         (json.dumps({"roles": ROLES, "training": {"leaves": 1}}), "leaves is 1"),
     ],
@@ -123,4 +125,5 @@ def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
     assert not changed.backtest.refits_after_gate
     assert (changed.training, changed.roles, changed.is_validation_given) == (found.training, found.roles, False)
     assert found.with_policies('{"training": {"validation_days": 9}}').is_validation_given
+    assert found.with_policies('{"retrain": {"retry_wait_minutes": [5, 20]}}').retrain.retry_wait_minutes == (5, 20)
     assert found.with_policies("{}") == found

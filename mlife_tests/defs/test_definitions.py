@@ -113,6 +113,10 @@ def test_schedules_run_by_themselves_in_production_only(tmp_path) -> None:
         assert set(found.values()) == {status}, environment
 
 
+def test_a_relative_home_is_one_folder_for_every_process() -> None:
+    assert Settings(home=Path("var/elsewhere")).home == Path.cwd() / "var" / "elsewhere"
+
+
 def test_policies_can_be_given_and_default_to_closed(tmp_path) -> None:
     closed = build_definitions(Settings(home=tmp_path)).resources["platform"].policies
     assert closed.messaging.auto_approve_within_limits is False

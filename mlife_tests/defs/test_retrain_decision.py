@@ -12,7 +12,14 @@ from mlife_assets.core.policies import Policies
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.defs.resources import Platform
-from mlife_assets.defs.retrain_decision import _time_of_decision, champion_facts, decision_rows, is_retraining
+from mlife_assets.defs.retrain_decision import (
+    DECISION_TAG,
+    _time_of_decision,
+    champion_facts,
+    decision_rows,
+    decisions_since,
+    is_retraining,
+)
 from mlife_assets.settings import Settings
 
 
@@ -58,6 +65,17 @@ def test_a_retraining_is_running_whoever_launched_it(instance, job, status, expe
     assert is_retraining(instance) is expected
 
 
+def test_what_a_decision_launched_is_not_in_its_own_way(instance) -> None:
+    """Decided again while its retraining runs, a day once said `wait`, and the cooldown forgot the retraining."""
+    started = {"job_name": "retraining_job", "status": dg.DagsterRunStatus.STARTED}
+    instance.add_run(dg.DagsterRun(run_id="own", tags={DECISION_TAG: "dec_today"}, **started))
+    assert is_retraining(instance)
+    assert not is_retraining(instance, but_for={"dec_today"})
+    assert is_retraining(instance, but_for={"dec_tomorrow"})
+    instance.add_run(dg.DagsterRun(run_id="manual", **started))
+    assert is_retraining(instance, but_for={"dec_today"})
+
+
 def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
     """Two that differ once stopped every later day: history must hold one a day, also where one came back."""
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
@@ -75,3 +93,5 @@ def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
     evening = run_time(first)
     assert recorded[:4] == [evening, evening + second_tick, evening + second_tick, evening + 2 * second_tick]
     assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
+    assert decisions_since(platform, first) == {"a", "b", "c"}
+    assert decisions_since(platform, second) == {"c"}

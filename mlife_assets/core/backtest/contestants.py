@@ -175,6 +175,7 @@ class Watching(Contestant):
     def _learned(self, day: date, gate: GateWindow) -> tuple[Fit, Fit] | None:
         """Return (what may serve, what is judged) as of a day; None where it could not be trained, which is told."""
         if gate.first_day is None:
+            self._record(day, "failed", ("gate_lacks_evidence",), (gate.sentence,))
             return None
         try:
             judged = self.learner.fit(gate.first_day)

@@ -139,7 +139,7 @@ class Learner:
         positive = bounded[history.outcome[bounded]][::-1]
         if roles.item is None:
             counts = np.arange(1, len(positive) + 1)
-            blocks = MINIMUM_DAY_BLOCKS
+            blocks = MINIMUM_DAY_BLOCKS * history.study.promotion.gate_block_days
         else:
             entities = history.rows[roles.entity].take(positive).combine_chunks().dictionary_encode().indices
             counts = _distinct_so_far(np.asarray(entities))

@@ -11,7 +11,7 @@ share weather, campaigns and the model that served.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,6 @@ def measure(
     policy: BacktestPolicy,
     *,
     first: str,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
     """Return what n served rows say of each policy.
 
@@ -93,7 +92,6 @@ def measure(
         days: consecutive days of the replay.
         policy: blocks, resamples and error.
         first: the policy that is held against each other.
-        progress: called with (resamples done, in all).
 
     Raises:
         NotEnoughEvidenceError: too few blocks of days, or only one class.
@@ -113,15 +111,13 @@ def measure(
     # Policies that served the same probabilities are one ranking.
     rankings: dict[bytes, tuple[float, Array]] = {}
     values: dict[str, tuple[float, Array]] = {}
-    for done, (name, probability) in enumerate(probabilities.items()):
+    for name, probability in probabilities.items():
         key = np.ascontiguousarray(probability).tobytes()
         if key not in rankings:
             ranking = Ranking.of(probability)
             resampled = np.array([ranking.average_precision(outcome, one[day_codes]) for one in multiplicities])
             rankings[key] = (ranking.average_precision(outcome, np.ones(len(outcome))), resampled)
         values[name] = rankings[key]
-        if progress is not None:
-            progress(done + 1, len(probabilities))
 
     def interval(estimate: float, resampled: Array) -> Interval:
         return expanded_percentile_interval(estimate, resampled, policy.one_sided_alpha, blocks)

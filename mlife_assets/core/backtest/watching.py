@@ -99,7 +99,7 @@ class Watcher:
         self._history = history
         self._detectors = detectors
         self._checkpoints = checkpoints
-        self._references: dict[tuple[str, date], MonitoringReference] = {}
+        self._references: dict[tuple[str, str, date, date], MonitoringReference] = {}
 
     def reference(self, serving: Fit, judged: Fit, holdout_start: date, as_of: date) -> MonitoringReference:
         """Return what normal looks like to `serving` as of a day on which a window closes.
@@ -113,10 +113,10 @@ class Watcher:
         Raises:
             NotEnoughEvidenceError: too few windows have closed.
         """
-        key = (serving.artifact.model_version, as_of)
+        key = (serving.artifact.model_version, judged.artifact.model_version, holdout_start, as_of)
         if key not in self._references:
             bare = self._bare_reference(serving, judged, holdout_start, as_of)
-            step = f"limits|{key[0]}|{as_of}|{bare.content_hash}"
+            step = f"limits|{bare.model_version}|{as_of}|{bare.content_hash}"
             policy = self._history.study.monitoring
             record = self._checkpoints.remember(
                 step, lambda: [asdict(limit) for limit in self._detectors.limits(bare, policy)]
@@ -271,7 +271,7 @@ class Watcher:
         days = history.days[places]
         probability = examples["probability"].to_numpy()
         wanted = EXPECTED_POSITIVES * policy.minimum_mature_positives
-        unique = np.unique(days)[::-1]
-        expected = np.cumsum([float(np.sum(probability[days == day])) for day in unique])
+        by_day = np.bincount(np.unique(days, return_inverse=True)[1], probability)
+        expected = np.cumsum(by_day[::-1])
         count = max(concept.WINDOW_DAYS, int(np.searchsorted(expected, wanted)) + 1)
         return concept.concept_window(examples, reference=reference, as_of=as_of, days=count)

@@ -12,6 +12,7 @@ report alarms on a drift-free day with at most that rate, which its sentence sta
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -84,11 +85,7 @@ def data_drift_report(
         ok=f"None of {len(findings)} columns moved beyond what drift-free days show{error_words(reference, findings)}.",
         alarm=" ".join([_summary(moved, len(findings)), *(f.sentence for f in moved[:COLUMNS_TOLD])]),
     )
-    if shares is None:
-        return report
-    return MonitoringReport(
-        report.name, as_of, report.model_version, report.sample_rows, report.status, tuple(findings), report.sentence
-    )
+    return report if shares is None else replace(report, findings=tuple(findings))
 
 
 def error_words(reference: MonitoringReference, findings: Sequence[Finding]) -> str:

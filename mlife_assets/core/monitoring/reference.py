@@ -79,8 +79,10 @@ class MonitoringReference:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of the sample and the examples: what fitted calculators are kept under."""
-        digest = hashlib.sha256()
+        """Hash of the sample, the examples and which columns are watched: what fitted calculators are kept under."""
+        columns = self.columns
+        watched = (columns.watched, columns.alarming, columns.embedding, columns.contribution)
+        digest = hashlib.sha256(repr(watched).encode())
         for table in (self.sample, self.examples, *([] if self.clicks is None else [self.clicks])):
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema) as writer:

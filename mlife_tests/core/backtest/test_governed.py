@@ -12,7 +12,7 @@ MARGIN = 0.01
 
 
 def test_a_champion_is_confirmed_only_by_a_challenger_that_is_shown_to_gain_nothing(calm, changed):
-    """Refusals for want of proof leave age and reference as they were; here all of them followed a change."""
+    """Refusals for want of proof leave age and reference as they were, as those between a change and its promotion."""
     decided = calm.contestants["governed"]
     confirmed = [one for one in decided.decisions if CONFIRMED in one.codes]
     assert confirmed
@@ -20,7 +20,9 @@ def test_a_champion_is_confirmed_only_by_a_challenger_that_is_shown_to_gain_noth
     assert decided.reference.as_of_date == confirmed[-1].day
     assert decided.reference.model_version == decided.champion.artifact.model_version
     assert f"better by {MARGIN:g} at most" in confirmed[-1].sentences[-1]
-    refused = [one for one in changed.contestants["governed"].decisions if one.action == "refused"]
+    decisions = changed.contestants["governed"].decisions
+    promoted = next(one for one in decisions if one.action == "promoted")
+    refused = [one for one in decisions if one.action == "refused" and one.day < promoted.day]
     assert refused
     assert not any(CONFIRMED in one.codes for one in refused)
 
@@ -39,7 +41,7 @@ def test_what_serves_is_refitted_with_the_holdout_and_watched_by_what_its_twin_s
     promoted = next(one for one in governed.decisions if one.action == "promoted")
     serving = governed.champion
     assert serving.as_of == promoted.day
-    judged = governed.fits[-2]
+    judged = governed.fits[governed.fits.index(serving) - 1]
     assert judged.as_of < serving.as_of
     assert judged.artifact.model_version != serving.artifact.model_version
     assert judged.artifact.model_version in promoted.sentences[-1]

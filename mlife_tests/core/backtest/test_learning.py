@@ -44,6 +44,13 @@ def test_the_gate_takes_fourteen_days_at_least(history, rows, learner):
     assert positives(built, found.first_day + timedelta(days=1), DAY) > 200, "the days bind, not the positives"
 
 
+def test_longer_blocks_need_as_many_of_them(history, rows, learner, study):
+    """With the days of single ones the gate would refuse every challenger for want of blocks, each time for a fit."""
+    plain = study()
+    built = history(rows(), replace(plain, promotion=replace(plain.promotion, gate_block_days=2)))
+    assert learner(built).gate_window(DAY, None).first_day == DAY - timedelta(days=28)
+
+
 def test_the_gate_stays_behind_the_champions_last_training_day(history, rows, learner):
     found = learner(history(rows())).gate_window(DAY, DAY - timedelta(days=10))
     assert found.first_day is None

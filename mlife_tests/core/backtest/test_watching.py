@@ -57,6 +57,16 @@ def test_the_reference_holds_windows_of_one_size_and_outcomes_that_the_twin_has_
     assert np.allclose(np.sort(reference.examples["probability"].to_numpy()), np.sort(expected))
 
 
+def test_outcomes_are_those_of_the_twin_at_hand_whoever_asked_before(watched):
+    """Two policies may install the same model on one day and have judged other twins of it on other holdouts."""
+    _, learner, watcher, _ = watched()
+    earlier = HOLDOUT - timedelta(days=7)
+    first = reference_of(learner, watcher)
+    second = watcher.reference(learner.fit(DAY), learner.fit(earlier), earlier, DAY)
+    assert min(first.examples["exposure_date"].to_pylist()) == HOLDOUT
+    assert min(second.examples["exposure_date"].to_pylist()) == earlier
+
+
 def test_a_rate_is_watched_as_the_model_sees_it(watched, study):
     plain = study()
     roles = ExampleSpec(**{**plain.roles.__dict__, "rates": (RateRole("ratio", "noise", "strength"),)})

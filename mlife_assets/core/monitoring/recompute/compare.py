@@ -119,10 +119,17 @@ def _keys(rows: pa.Table) -> pa.Array:
 
 
 def _is_same(left: pa.ChunkedArray, right: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    """Return which values are the same: numbers by their bits as float64, everything else by equality."""
+    """Return which values are the same: numbers by their bits as float64, everything else by equality.
+
+    Values of types that cannot be compared differ: a column of another type is a fault like any other.
+    """
     if _is_number(left.type) and _is_number(right.type):
         return np.equal(_bits(left), _bits(right))
-    equal = pc.fill_null(pc.equal(left.cast(right.type), right), False)
+    try:
+        alike = left.cast(right.type)
+    except pa.ArrowException:
+        return np.zeros(len(left), dtype=np.bool_)
+    equal = pc.fill_null(pc.equal(alike, right), False)
     return np.asarray(pc.or_(equal, pc.and_(left.is_null(), right.is_null())), dtype=np.bool_)
 
 

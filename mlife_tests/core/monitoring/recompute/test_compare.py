@@ -65,6 +65,15 @@ def test_text_and_what_is_missing_are_compared_too() -> None:
     assert found == Mismatch("t", 2, 3, "u1", "j1", "b", "nothing")
 
 
+def test_a_column_of_another_type_differs_and_does_not_end_the_report() -> None:
+    other = table([1.0, 2.0]).set_column(2, "x", pa.array(["much", "little"]))
+    (found,) = compare_rows(other, table([1.0, 2.0]), ["x", "t"])
+    assert found == Mismatch("x", 2, 2, "u0", "j0", "much", "1.0")
+    empty = table([1.0, 2.0]).set_column(2, "x", pa.nulls(2))
+    (found,) = compare_rows(empty, table([None, 2.0]), ["x"])
+    assert found == Mismatch("x", 1, 2, "u1", "j1", "nothing", "2.0")
+
+
 def test_a_row_that_cannot_be_derived_differs_as_a_whole() -> None:
     found = compare_rows(table([1.0, 2.0, 3.0]), table([1.0, 9.0, 3.0]).slice(0, 2), ["x"])
     assert [(one.column, one.rows, one.user_id) for one in found] == [(ROW, 1, "u2"), ("x", 1, "u1")]

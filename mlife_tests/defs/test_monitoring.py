@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.policies import MonitoringPolicy, Policies
+from mlife_assets.defs import monitoring
+from mlife_assets.defs.resources import Platform
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 30)
+SCHEMA = pa.schema(
+    [
+        ("exposure_date", pa.date32()),
+        ("label_mature_date", pa.date32()),
+        ("probability", pa.float64()),
+        ("is_positive", pa.bool_()),
+    ]
+)
+
+
+def scored(*days: date, positives: int = 0) -> pa.Table:
+    """Return one mature example per day, the first of them positive."""
+    rows = [
+        {"exposure_date": day, "label_mature_date": day, "probability": 0.5, "is_positive": place < positives}
+        for place, day in enumerate(days)
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def reference(examples: pa.Table) -> MonitoringReference:
+    return MonitoringReference("m", DAY, MonitoringColumns(), pa.table({}), examples, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("known", "first"),
+    [((), date(2026, 6, 16)), ((date(2026, 6, 10),), date(2026, 6, 16)), ((date(2026, 6, 18),), date(2026, 6, 19))],
+)
+def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
+) -> None:
+    """Late feedback can leave a reference without one example; the day then needs a report all the same."""
+    asked = []
+
+    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
+        asked.append((start, end, outcome))
+        return scored(date(2026, 6, 20))
+
+    monkeypatch.setattr(monitoring, "sampled_examples", sampled)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    window = monitoring._window(platform, reference(scored(*known)), DAY, "apply")
+    assert asked == [(first, date(2026, 6, 22), "apply")]
+    assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
+
+
+def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
+    window = scored(*[date(2026, 6, 20)] * 30, positives=10)
+    policy = MonitoringPolicy(minimum_mature_positives=10)
+    assert monitoring._performance(reference(scored(date(2026, 6, 10))), window, "apply", policy) == ()
+    known = reference(scored(*[date(2026, 6, 10)] * 30, positives=10))
+    assert {one.method for one in monitoring._performance(known, window, "apply", policy)} == {"estimated", "realised"}
