@@ -5,8 +5,8 @@ verdicts themselves (`monitoring.governor`, `training.gate`), the other policies
 
 Concept: labels are new to the governor only from the day on which the drift at hand began: a challenger that could not
 learn from what changed would be refused for a reason that says nothing. A challenger that is shown to gain no more than
-the margin confirms the champion: its age counts from that day, and what is normal to it is learned anew. One that is
-refused for want of proof confirms nothing.
+the margin, and no better probabilities, confirms the champion: its age counts from that day, and what is normal to it
+is learned anew. One that is refused for want of proof confirms nothing.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Governed(Watching):
         codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
         if not said.is_promoted:
             margin = self.history.study.backtest.margin_average_precision
-            if said.gain_at_most is not None and said.gain_at_most <= margin:
+            gains_nothing = said.gain_at_most is not None and said.gain_at_most <= margin
+            if gains_nothing and not said.is_more_probable:
                 self.confirmed_on = day
                 self.reference = self.watcher.reference(self.champion, self.champion, gate.first_day, day)
                 told = f"The champion is confirmed: the challenger is better by {margin:g} at most."

@@ -82,6 +82,7 @@ class Verdict:
         unmet: names of the conditions that were not met.
         sentences: the gate's own.
         gain_at_most: upper bound of challenger minus champion; None where they were not compared.
+        is_more_probable: whether its probabilities are shown to be better than the champion's.
     """
 
     outcome: str
@@ -89,6 +90,7 @@ class Verdict:
     unmet: tuple[str, ...]
     sentences: tuple[str, ...]
     gain_at_most: float | None
+    is_more_probable: bool
 
     @property
     def is_promoted(self) -> bool:
@@ -226,6 +228,7 @@ class Learner:
             tuple(record["unmet"]),
             tuple(record["sentences"]),
             record["gain_at_most"],
+            record["is_more_probable"],
         )
 
     def _training_set(self, as_of: date) -> TrainingSet:
@@ -258,8 +261,9 @@ class Learner:
             as_of=as_of,
             champion=None if champion is None else champion.artifact,
         )
-        compared = decision.against("champion")
+        compared, gain = decision.against("champion"), decision.log_loss_gain
         return {
+            "is_more_probable": gain is not None and gain.lower > 0,
             "gain_at_most": None if compared is None else compared.delta.upper,
             "outcome": decision.outcome,
             "challenger_version": decision.model_version,

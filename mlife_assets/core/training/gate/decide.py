@@ -137,6 +137,7 @@ def decide_promotion(
         conditions=tuple(conditions),
         sentences=sentences_of(outcome, conditions, has_human=human is not None),
         policy_version=policy_version(policy),
+        log_loss_gain=log_loss_gain,
     )
 
 

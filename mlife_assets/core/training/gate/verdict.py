@@ -75,6 +75,7 @@ class PromotionDecision:
         conditions: every requirement that was checked, in order.
         sentences: the verdict for people: first why, then what was measured.
         policy_version: hash of the policy that the decision was taken under.
+        log_loss_gain: how much lower the challenger's log loss is than the champion's; None where it was not measured.
     """
 
     outcome: Outcome
@@ -89,6 +90,7 @@ class PromotionDecision:
     conditions: tuple[Condition, ...]
     sentences: tuple[str, ...]
     policy_version: str
+    log_loss_gain: Interval | None = None
 
     @property
     def is_promoted(self) -> bool:
