@@ -16,15 +16,17 @@ class BacktestPolicy:
     """How a history is replayed, and what counts as worse.
 
     `margin_average_precision` is how much worse than another policy the governed one may be, by the lower bound of the
-    interval of the difference. `warmup_days` pass before the first champion, more where it could not be trained or
-    watched yet. The naive rival retrains every `naive_retrain_days`; the other retrains when drift alarmed in
-    `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
+    interval of the difference. A refused challenger whose log loss is lower by more than `margin_log_loss` (nats per
+    row, by the lower bound) confirms no champion. `warmup_days` pass before the first champion, more where it could not
+    be trained or watched yet. The naive rival retrains every `naive_retrain_days`; the other retrains when drift alarmed
+    in `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
     days and until it holds the rows that monitoring samples. The gate may take at most `gate_rows_share_maximum` of the
     mature rows. With `refits_after_gate` a model that was judged without the gate's rows is fitted again with them
     before it serves. Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """
 
     margin_average_precision: float = 0.01
+    margin_log_loss: float = 0.01
     warmup_days: int = 60
     naive_retrain_days: int = 7
     alarms_needed: int = 2
@@ -38,7 +40,8 @@ class BacktestPolicy:
     seed: int = 17
 
     def __post_init__(self) -> None:
-        require_bounded(self, margin_average_precision=(0, 0.5), warmup_days=(10, 3650), naive_retrain_days=(1, 366))
+        require_bounded(self, margin_average_precision=(0, 0.5), margin_log_loss=(0, 1))
+        require_bounded(self, warmup_days=(10, 3650), naive_retrain_days=(1, 366))
         require_bounded(self, alarms_needed=(1, 60), alarms_window=(1, 60), window_days_minimum=(1, 366))
         require_bounded(
             self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2)

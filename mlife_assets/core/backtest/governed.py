@@ -5,8 +5,8 @@ verdicts themselves (`monitoring.governor`, `training.gate`), the other policies
 
 Concept: labels are new to the governor only from the day on which the drift at hand began: a challenger that could not
 learn from what changed would be refused for a reason that says nothing. A challenger that is shown to gain no more than
-the margin, and no better probabilities, confirms the champion: its age counts from that day, and what is normal to it
-is learned anew. One that is refused for want of proof confirms nothing.
+the margin, and whose probabilities are not shown to be better either, confirms the champion: its age counts from that
+day, and what is normal to it is learned anew. One that is refused for want of proof confirms nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import date
 import numpy as np
 
 from mlife_assets.core.backtest.contestants import Start, Watching
-from mlife_assets.core.backtest.learning import GateWindow
+from mlife_assets.core.backtest.learning import GateWindow, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import LABELS_IMMATURE, ChampionFacts, RetrainDecision, decide
@@ -97,8 +97,7 @@ class Governed(Watching):
         codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
         if not said.is_promoted:
             margin = self.history.study.backtest.margin_average_precision
-            gains_nothing = said.gain_at_most is not None and said.gain_at_most <= margin
-            if gains_nothing and not said.is_more_probable:
+            if said.gain_at_most is not None and said.gain_at_most <= margin and not self._is_more_probable(said):
                 self.confirmed_on = day
                 self.reference = self.watcher.reference(self.champion, self.champion, gate.first_day, day)
                 told = f"The champion is confirmed: the challenger is better by {margin:g} at most."
@@ -115,6 +114,10 @@ class Governed(Watching):
         self.confirmed_on = day
         self.reference = self.watcher.reference(serving, judged, gate.first_day, day)
         self._record(day, "promoted", codes, sentences, serving)
+
+    def _is_more_probable(self, said: Verdict) -> bool:
+        gain = said.log_loss_gain_at_least
+        return gain is not None and gain > self.history.study.backtest.margin_log_loss
 
     def _news_since(self, today: RetrainDecision) -> date:
         """Return the day from which rows are news: when the drift at hand began, else when the champion's rows end.

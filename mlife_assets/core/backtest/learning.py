@@ -82,7 +82,7 @@ class Verdict:
         unmet: names of the conditions that were not met.
         sentences: the gate's own.
         gain_at_most: upper bound of challenger minus champion; None where they were not compared.
-        is_more_probable: whether its probabilities are shown to be better than the champion's.
+        log_loss_gain_at_least: lower bound of how much lower its log loss is; None where that was not measured.
     """
 
     outcome: str
@@ -90,7 +90,7 @@ class Verdict:
     unmet: tuple[str, ...]
     sentences: tuple[str, ...]
     gain_at_most: float | None
-    is_more_probable: bool
+    log_loss_gain_at_least: float | None
 
     @property
     def is_promoted(self) -> bool:
@@ -228,7 +228,7 @@ class Learner:
             tuple(record["unmet"]),
             tuple(record["sentences"]),
             record["gain_at_most"],
-            record["is_more_probable"],
+            record["log_loss_gain_at_least"],
         )
 
     def _training_set(self, as_of: date) -> TrainingSet:
@@ -263,7 +263,7 @@ class Learner:
         )
         compared, gain = decision.against("champion"), decision.log_loss_gain
         return {
-            "is_more_probable": gain is not None and gain.lower > 0,
+            "log_loss_gain_at_least": None if gain is None else gain.lower,
             "gain_at_most": None if compared is None else compared.delta.upper,
             "outcome": decision.outcome,
             "challenger_version": decision.model_version,
