@@ -17,8 +17,8 @@ class BacktestPolicy:
 
     `margin_average_precision` is how much worse than another policy the governed one may be, by the lower bound of the
     interval of the difference. A refused challenger whose log loss is lower by more than `margin_log_loss` (nats per
-    row, by the lower bound) confirms no champion. `warmup_days` pass before the first champion, more where it could not
-    be trained or watched yet. The naive rival retrains every `naive_retrain_days`; the other retrains when drift alarmed
+    row, by the lower bound) confirms no champion. `warmup_days` pass before the first champion, more where it could
+    not be trained or watched yet. The naive rival retrains every `naive_retrain_days`; the other when drift alarmed
     in `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
     days and until it holds the rows that monitoring samples. The gate may take at most `gate_rows_share_maximum` of the
     mature rows. With `refits_after_gate` a model that was judged without the gate's rows is fitted again with them
