@@ -55,7 +55,7 @@ class Row:
 
 
 ROWS = (
-    Row("new city", "new_city", 0.6, QUICK + 3, "retrain", 7, "8 % of users, postings of their own"),
+    Row("new city", "new_city", 0.6, QUICK + 3, "retrain", 4, "8 % of users, postings of their own"),
     Row("new taste cluster", "new_taste_cluster", 0.25, QUICK, "retrain", 4, "25 % of users"),
     Row("correlation only", "correlation_only", 1.0, QUICK, "retrain", 4, "tastes of all users, marginals as before"),
     Row("correlation, half", "correlation_only", 0.5, QUICK, "retrain", 4, "tastes of half of the users"),

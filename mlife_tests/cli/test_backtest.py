@@ -208,7 +208,7 @@ def found_in(out: Path) -> tuple[dict, dict[str, dict]]:
 
 
 @pytest.mark.proof
-@pytest.mark.xfail(strict=True, reason="the gate's bounds of the calibration slope refuse every challenger: ADR 11")
+@pytest.mark.xfail(strict=True, reason="the gate judges a model that has not seen the last weeks: ADR 11")
 def test_flights_governed_by_default_settings(run, tmp_path):
     spec = str(ROOT / "examples" / "nycflights13.json")
     result = run("backtest", "--examples", str(flights()), "--spec", spec, "--out", str(tmp_path))
