@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,23 +79,36 @@ def page(browser: Any, url: str) -> Iterator[Any]:
 
 
 def shown(page: Any) -> set[str]:
-    """Return what is drawn on the canvas of the graph: groups, and assets where the zoom shows them."""
-    return {node.text_content() or "" for node in page.locator("foreignObject").all()} - {""}
+    """Return what is drawn on the canvas of the graph at one instant: groups, and assets where the zoom shows them."""
+    return set(page.locator("foreignObject").all_text_contents()) - {""}
+
+
+def wait_until_drawn(page: Any, is_drawn: Callable[[set[str]], bool]) -> None:
+    """Wait for a state of the canvas: the UI redraws its nodes while their statuses arrive."""
+    deadline = time.monotonic() + WAIT_MILLISECONDS / 1000
+    while not is_drawn(texts := shown(page)):
+        assert time.monotonic() < deadline, f"the graph still shows {sorted(texts)}"
+        page.wait_for_timeout(100)
+
+
+def is_the_groups_alone(texts: set[str]) -> bool:
+    """Tell whether each group is drawn once and nothing else: a node says its group, then its number of assets."""
+    return sorted(re.sub(r"\d.*", "", text) for text in texts) == sorted(GROUPS)
 
 
 def test_the_graph_shows_all_groups_and_their_assets(page, url, tmp_path) -> None:
     page.goto(f"{url}/asset-groups")
     page.locator("foreignObject", has_text="predictions").wait_for()
-    assert {text for group in GROUPS for text in shown(page) if text.startswith(group)} == shown(page)
-    assert len(shown(page)) == len(GROUPS)
+    wait_until_drawn(page, is_the_groups_alone)
     page.screenshot(path=tmp_path / "groups.png")
     page.keyboard.press("Alt+e")
     page.locator("foreignObject", has_text="candidate_pairs").wait_for()
-    assert {"user_job_scores", "message_plan", "message_deliveries", "kpi_daily", "user_features"} <= shown(page)
+    assets = {"user_job_scores", "message_plan", "message_deliveries", "kpi_daily", "user_features"}
+    wait_until_drawn(page, lambda texts: texts >= assets)
     for _ in range(3):
         page.locator("button:has([aria-label='zoom_out'])").click()
     page.locator("foreignObject", has_text="monitoring").wait_for()
-    assert shown(page) >= GROUPS
+    wait_until_drawn(page, lambda texts: texts >= GROUPS)
     page.screenshot(path=tmp_path / "graph.png")
 
 
