@@ -55,7 +55,7 @@ def data_drift_report(
         limit = limit_of(limits, statistic, reference)
         is_watched = statistic.column in reference.columns.alarming
         is_over = statistic.value > limit.upper
-        words = describe(reference.sample, day, statistic.column)
+        words = describe(reference, day, statistic.column)
         if is_over and not is_watched:
             words += "; it moves with the calendar or our own sending, so it is no evidence of drift"
         share = weight_of([statistic.column], reference, day, shares)
@@ -141,10 +141,10 @@ def limit_of(
     return limit
 
 
-def describe(reference: pa.Table, day: pa.Table, name: str) -> str:
-    """Return direction and size of a column's change in words, from two tidy tables."""
-    if pa.types.is_string(reference[name].type):
-        before, after = _shares(reference, name), _shares(day, name)
+def describe(reference: MonitoringReference, day: pa.Table, name: str) -> str:
+    """Return direction and size of a column's change in words; `day` is tidy."""
+    if pa.types.is_string(day[name].type):
+        before, after = _shares(reference.sample, name), _shares(day, name)
         change = {value: after.get(value, 0.0) - before.get(value, 0.0) for value in {*before, *after}}
         told = sorted(change, key=lambda value: (-abs(change[value]), value))[:SHARE_CHANGES_TOLD]
         parts = [
@@ -153,16 +153,17 @@ def describe(reference: pa.Table, day: pa.Table, name: str) -> str:
             for value in told
         ]
         return ", ".join(parts)
-    old, new = numbers(reference, name), numbers(day, name)
-    old, new = old[~np.isnan(old)], new[~np.isnan(new)]
-    if not len(new):
+    values = numbers(day, name)
+    values = values[~np.isnan(values)]
+    if not len(values):
         return "no values"
-    spread = float(old.std()) or 1.0
-    shift = (float(new.mean()) - float(old.mean())) / spread
+    usual = reference.profile(name)
+    mean, spread = usual.mean or 0.0, usual.standard_deviation or 0.0
+    shift = (float(values.mean()) - mean) / (spread or 1.0)
     direction = "up" if shift > 0 else "down"
     if abs(shift) < 0.02:
-        return f"same mean {new.mean():.4g}, spread {new.std():.3g} (was {old.std():.3g})"
-    return f"{direction} to {new.mean():.4g} from {old.mean():.4g} on average ({shift:+.2f} sd)"
+        return f"same mean {values.mean():.4g}, spread {values.std():.3g} (was {spread:.3g})"
+    return f"{direction} to {values.mean():.4g} from {mean:.4g} on average ({shift:+.2f} sd)"
 
 
 def _shares(table: pa.Table, name: str) -> dict[str, float]:

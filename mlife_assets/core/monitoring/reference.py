@@ -25,23 +25,12 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import contributing
+from mlife_assets.core.monitoring.profiles import Profile, profile
 from mlife_assets.core.monitoring.thresholds import Threshold
 
 DAY = "as_of_date"
 IDS = ("user_id", "job_id")
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Plain facts of one column of the reference: range, share of missing and of zero by the worst day, values."""
-
-    column: str
-    minimum: float | None
-    maximum: float | None
-    missing_share: float
-    zero_share: float
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -117,9 +106,9 @@ class MonitoringReference:
 
     def profile(self, column: str) -> Profile:
         """Return the profile of a column. Raises InvalidInputError when the reference does not have it."""
-        for profile in self.profiles:
-            if profile.column == column:
-                return profile
+        for known in self.profiles:
+            if known.column == column:
+                return known
         raise InvalidInputError(f"the reference of {self.model_version} has no column {column}; rebuild the reference")
 
     def with_thresholds(self, thresholds: Sequence[Threshold]) -> MonitoringReference:
@@ -137,7 +126,7 @@ class MonitoringReference:
             "as_of_date": self.as_of_date.isoformat(),
             "columns": asdict(self.columns),
             "pair_rows": dict(sorted(self.pair_rows.items())),
-            "profiles": [asdict(profile) for profile in self.profiles],
+            "profiles": [asdict(one) for one in self.profiles],
             "thresholds": [asdict(threshold) for threshold in self.thresholds],
         }
         return tables, facts
@@ -208,7 +197,7 @@ def build_reference(
         kept,
         _kept(examples, columns),
         {day.isoformat(): int(pair_rows[day]) for day in days},
-        tuple(_profile(kept, name) for name in wanted),
+        tuple(profile(name, kept[name], kept[DAY].to_numpy()) for name in wanted),
         clicks=None if clicks is None else _kept(clicks, columns),
     )
 
@@ -262,19 +251,3 @@ def _kept(examples: pa.Table, columns: MonitoringColumns) -> pa.Table:
     """Return the columns that limits of outcomes are learned from; ids, where there are any, say who is alike."""
     ids = [name for name in IDS if name in examples.column_names]
     return examples.select([*EXAMPLE_COLUMNS, *ids, *columns.residual])
-
-
-def _profile(sample: pa.Table, name: str) -> Profile:
-    days = sample[DAY].to_numpy()
-    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
-    sizes = np.diff(np.r_[starts, len(days)])
-    if pa.types.is_string(sample[name].type):
-        missing = np.asarray(sample[name].is_null())
-        values = tuple(sorted(value for value in pc.unique(sample[name]).to_pylist() if value is not None))
-        return Profile(
-            name, None, None, float((np.add.reduceat(missing.astype(np.int64), starts) / sizes).max()), 0.0, values
-        )
-    column = sample[name].to_numpy()
-    worst_missing = float((np.add.reduceat(np.isnan(column).astype(np.int64), starts) / sizes).max())
-    worst_zero = float((np.add.reduceat((column == 0).astype(np.int64), starts) / sizes).max())
-    return Profile(name, float(np.nanmin(column)), float(np.nanmax(column)), worst_missing, worst_zero, ())

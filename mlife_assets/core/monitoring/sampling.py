@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 
@@ -60,13 +61,18 @@ def hash_ids(ids: Ids, field: str) -> npt.NDArray[np.uint64]:
         array = array.cast(pa.string()).dictionary_encode()
     if len(array.dictionary) == 0:
         return np.zeros(0, dtype=np.uint64)
-    encoded = [text.encode() for text in array.dictionary.to_pylist()]
-    width = max(8, -(-max(len(text) for text in encoded) // 8) * 8)
-    words = np.array(encoded, dtype=f"S{width}").view("<u8").reshape(len(encoded), width // 8).astype(np.uint64)
-    hashes = np.array([len(text) for text in encoded], dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for column in words.T:
-            hashes = np.where(column == 0, hashes, _mix(hashes ^ column))
+    ids_bytes = array.dictionary.cast(pa.large_binary())
+    lengths = np.asarray(pc.binary_length(ids_bytes)).astype(np.int64)
+    offsets = np.frombuffer(ids_bytes.buffers()[1], dtype=np.int64)[ids_bytes.offset :][: len(lengths)]
+    data = np.frombuffer(ids_bytes.buffers()[2] or b"", dtype=np.uint8)
+    hashes = lengths.astype(np.uint64)
+    for length in np.unique(lengths[lengths > 0]):
+        alike = np.flatnonzero(lengths == length)
+        padded = np.zeros((len(alike), -(-length // 8) * 8), dtype=np.uint8)
+        padded[:, :length] = data[offsets[alike, None] + np.arange(length)]
+        with np.errstate(over="ignore"):
+            for word in padded.view("<u8").astype(np.uint64).T:
+                hashes[alike] = np.where(word == 0, hashes[alike], _mix(hashes[alike] ^ word))
     spread: npt.NDArray[np.uint64] = hashes[np.asarray(array.indices)]
     return spread
 

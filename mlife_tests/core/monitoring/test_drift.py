@@ -89,10 +89,10 @@ def test_words_say_what_moved_and_where_to(reference, world, pairs_world) -> Non
     plain = world.day(20, 600, new_city=0.15)
     columns = reference.columns
     day = tidy(pairs_world.replaced(plain, distance_km=plain["distance_km"].to_numpy() + 10), columns, columns.watched)
-    assert describe(reference.sample, day, "metro_code").startswith("47900 is new with 1")
-    assert describe(reference.sample, day, "distance_km").startswith("up to ")
+    assert describe(reference, day, "metro_code").startswith("47900 is new with 1")
+    assert describe(reference, day, "distance_km").startswith("up to ")
     wider = np.nanmean(reference.sample["taste_match"].to_numpy()) + np.tile([-5.0, 5.0], 300)
     day = tidy(pairs_world.replaced(plain, taste_match=wider), columns, columns.watched)
-    assert describe(reference.sample, day, "taste_match").startswith("same mean")
+    assert describe(reference, day, "taste_match").startswith("same mean")
     empty = tidy(pairs_world.replaced(plain, openings=np.full(600, np.nan)), columns, columns.watched)
-    assert describe(reference.sample, empty, "openings") == "no values"
+    assert describe(reference, empty, "openings") == "no values"

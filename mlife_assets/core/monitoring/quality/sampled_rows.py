@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.core.monitoring.profiles import most_frequent, plain_values
 from mlife_assets.core.monitoring.quality.shares import KIND, schema_fault, share_finding
 from mlife_assets.core.monitoring.reference import IDS, MonitoringReference, numbers, tidy
 from mlife_assets.core.monitoring.reports import Finding
@@ -90,7 +91,7 @@ def _out_of_range(reference: MonitoringReference, day: pa.Table, policy: Monitor
         profile = reference.profile(name)
         low, high = float(profile.minimum or 0.0), float(profile.maximum or 0.0)
         width = max(high - low, abs(high), 1e-9)
-        usual, column = float(np.nanmedian(numbers(reference.sample, name))), numbers(day, name)
+        usual, column = float(profile.median or 0.0), numbers(day, name)
         # Below a price list lies no long tail: half of the smallest pay is as far outside as twice the largest.
         is_bounded = name in reference.columns.never_zero and low > NEAR_ZERO_SHARE * usual
         is_outside = (column < (low / 2 if is_bounded else low - width)) | (column > high + width)
@@ -108,7 +109,7 @@ def _units(reference: MonitoringReference, day: pa.Table, _: MonitoringPolicy) -
     for name in reference.columns.never_zero:
         if name not in day.column_names:
             continue
-        usual, seen = float(np.nanmedian(numbers(reference.sample, name))), _median(numbers(day, name))
+        usual, seen = float(reference.profile(name).median or 0.0), _median(numbers(day, name))
         if usual <= 0:
             continue
         ratio = max(seen / usual, usual / seen) if seen > 0 else UNIT_RATIO
@@ -134,42 +135,16 @@ def _one_value(reference: MonitoringReference, day: pa.Table, _: MonitoringPolic
 
     Counts of behaviour are left out: late labels make them zero.
     """
-    starts = _day_starts(reference)
     for name in reference.columns.alarming:
         if name not in day.column_names:
             continue
-        usual = max(_most_frequent(part)[1] for part in np.split(_plain(reference.sample, name), starts))
+        usual = reference.profile(name).most_frequent_share
         is_continuous = usual <= CONTINUOUS_SHARE and name in reference.columns.ranged
         limit = usual + ONE_VALUE_EXCESS if is_continuous else CONSTANT_SHARE
         if usual >= VARYING_SHARE:
             continue
-        value, share = _most_frequent(_plain(day, name))
+        value, share = most_frequent(plain_values(day[name]))
         yield share_finding(name, "one_value_share", share, limit, f"the same value ({value})", usual)
-
-
-def _day_starts(reference: MonitoringReference) -> npt.NDArray[np.int64]:
-    days = reference.sample["as_of_date"].to_numpy()
-    return np.flatnonzero(days[1:] != days[:-1]) + 1
-
-
-def _plain(table: pa.Table, name: str) -> npt.NDArray[np.generic]:
-    """Return the values that are there, as numbers or text, in the order of the rows with the others as one value."""
-    column = table[name]
-    if pa.types.is_floating(column.type):
-        values: npt.NDArray[np.generic] = column.to_numpy()
-        return values
-    return np.asarray(pc.fill_null(column, "").to_pylist(), dtype=str)
-
-
-def _most_frequent(values: npt.NDArray[np.generic]) -> tuple[str, float]:
-    """Return the most frequent value and its share of all rows; missing values are none."""
-    is_number = np.issubdtype(values.dtype, np.floating)
-    there = values[~np.isnan(values)] if is_number else values[values != ""]
-    if len(there) == 0:
-        return "none", 0.0
-    found, counts = np.unique(there, return_counts=True)
-    top = int(np.argmax(counts))
-    return (f"{found[top]:.4g}" if is_number else str(found[top])), float(counts[top] / len(values))
 
 
 def _median(column: npt.NDArray[np.float64]) -> float:
