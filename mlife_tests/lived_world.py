@@ -53,6 +53,7 @@ POLICIES = Policies(
         reference_days=8,
         reference_examples=5_000,
         domain_classifier_sample_rows=500,
+        explained_rows_per_day=400,
         minimum_mature_positives=30,
     ),
     retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, minimum_new_mature_positives=1),

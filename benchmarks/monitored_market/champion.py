@@ -163,7 +163,7 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
 
 def explained(scorer: LightGBMScorer, pairs: pa.Table, policy: MonitoringPolicy) -> pa.Table:
     """Return the pairs of one day, the first of them with the SHAP values of a model beside their features."""
-    few = pairs.slice(0, policy.domain_classifier_sample_rows)
+    few = pairs.slice(0, policy.explained_rows_per_day)
     spec = scorer.feature_spec
     matrix = feature_matrix(few, spec, exposure_kind="message")
     matrix = explained_matrix(matrix, spec.names, MonitoringColumns().unalarmed)

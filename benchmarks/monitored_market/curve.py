@@ -111,17 +111,20 @@ def curve_point(
     found = {name: np.zeros(len(days), dtype=bool) for name, days in drifted.items()}
     upper, seconds = {}, 0.0
     for block, names in blocks.items():
+        most = max(policy.domain_classifier_sample_rows, drift.reference_rows(reference, block, policy))
         values = []
         for analysed, compared in limits.halves(len(reference.days)):
             part = pa.concat_tables([reference.day(reference.days[place]) for place in compared])
-            fitted = _classifier(reference, part, names, policy)
+            fitted = _classifier(reference, part, names, policy, most)
             values += [fitted(reference.day(reference.days[place])) for place in analysed]
-        worth = [min(_independent(table, names), policy.domain_classifier_sample_rows) for table in
-                 (reference.day(reference.days[-1]), reference.sample)]  # fmt: skip
+        worth = [
+            min(_independent(reference.day(reference.days[-1]), names), policy.domain_classifier_sample_rows),
+            min(_independent(reference.sample, names), most),
+        ]
         bound = limits.auc_bound(worth[0], worth[1], rate)
         threshold = limits.learn_threshold("domain_classifier", block, values, error_rate=rate, sampling_bound=bound)
         upper[block] = threshold.upper
-        fitted = _classifier(reference, reference.sample, names, policy)
+        fitted = _classifier(reference, reference.sample, names, policy, most)
         taken = []
         for name, days in drifted.items():
             for place, day in enumerate(days):
@@ -139,16 +142,16 @@ def curve_point(
 
 
 def _classifier(
-    reference: MonitoringReference, part: pa.Table, names: list[str], policy: MonitoringPolicy
+    reference: MonitoringReference, part: pa.Table, names: list[str], policy: MonitoringPolicy, most: int
 ) -> Callable[[pa.Table], float]:
-    """Return a function that gives the AUC of a day against `part`, as the latent report computes it."""
+    """Return a function that gives the AUC of a day against `most` rows of `part`, as the latent report computes it."""
     with quiet_nannyml() as nml:
         classifier = nml.DomainClassifierCalculator(
             feature_column_names=names,
             chunk_number=1,
             cv_folds_num=drift.CLASSIFIER_FOLDS,
             hyperparameters=dict(drift.CLASSIFIER_SETTINGS),
-        ).fit(frame(reference, drift.by_job(part, policy), names))
+        ).fit(frame(reference, drift.by_job(part, policy, most), names))
 
     def auc(day: pa.Table) -> float:
         with quiet_nannyml():

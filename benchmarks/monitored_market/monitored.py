@@ -16,10 +16,13 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import drift_statistics, latent_statistics, performance_statistics
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.lateness import late_days, late_within
+from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.quality.overnight import SNAPSHOT_COLUMNS
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.training.training_set import gate_days, last_training_day
@@ -142,10 +145,16 @@ def overnight(watch: Watch, market: MonitoredMarket) -> list[Finding]:
 def concept_windows(watch: Watch, market: MonitoredMarket) -> dict[str, pa.Table]:
     """Return the scored outcomes that concept drift is judged on this morning, by outcome."""
     reference = watch.champion.reference
+    late = late_days(market.arrivals, market.arrivals)
     windows = {}
     for outcome in ("apply", "click") if reference.has("click") else ("apply",):
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
-        first = add_days(last, 1 - concept.WINDOW_DAYS)
+        first = max(add_days(last, 1 - concept.WINDOW_DAYS), add_days(_newest(reference.scored(outcome)), 1))
+        market.label_what_matures()
+        known = [day for day in market.examples[outcome] if first <= day <= last and day not in watch.faulty]
+        if not known or late_within(late, first, market.day):
+            windows[outcome] = reference.scored(outcome).slice(0, 0)
+            continue
         scored = scored_examples(watch, watch.champion.scorer, market, first, last, outcome)
         windows[outcome] = concept.concept_window(scored, reference=reference, as_of=market.day, outcome=outcome)
     return windows
@@ -157,7 +166,7 @@ def concept_report(watch: Watch, market: MonitoredMarket, windows: dict[str, pa.
     statistics = {
         outcome: performance_statistics(reference, rows, outcome=outcome)
         for outcome, rows in windows.items()
-        if concept.has_enough_positives(rows, policy)
+        if has_enough_positives(rows, policy)
     }
     return concept.concept_drift_report(
         as_of=market.day,
@@ -181,6 +190,11 @@ def champion_facts(watch: Watch, market: MonitoredMarket) -> ChampionFacts:
         new_mature_positives=sum(int(np.sum(rows["is_applied"].to_numpy(zero_copy_only=False))) for rows in new),
         retrain_dates=tuple(past.as_of_date for past in watch.history if past.verdict == "retrain"),
     )
+
+
+def _newest(scored: pa.Table) -> date:
+    newest: date = pc.max(scored["exposure_date"]).as_py()
+    return newest
 
 
 def _positives(rows: pa.Table) -> int:

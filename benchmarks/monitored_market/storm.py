@@ -4,7 +4,8 @@ Belongs here: the policies that are compared, their trainings, the true MAP of w
 governor and the detectors (`monitored`).
 
 Concept: all policies see the same market and the same detectors, train with the same function on the same mature labels
-and serve what they trained, ungated; only the decision differs. Five days on, five days off: half of the people move to
+and serve what they trained, ungated; only the decision differs. What two policies share (a morning's sample, a look by
+the same champion, a training and its limits) is computed once. Five days on, five days off: half of the people move to
 another cluster of tastes while pay matters nearly four times as much. The truth is known, so MAP@10 is that of the true
 probabilities, and the MAP lost is the way to a ranking by these.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ import pyarrow as pa
 from mlife_assets.core.inference.candidates import candidate_pairs
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.policies import CandidatePolicy
+from mlife_assets.core.policies import CandidatePolicy, Policies
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import mood_of_day, respond
@@ -32,15 +33,22 @@ from monitored_market.champion import Watch, promote, trained
 from monitored_market.marts import MonitoredMarket
 from monitored_market.monitored import Look, decided, looked
 
+STORM_USERS, STORM_JOBS = 2_500, 250
 STORM_DAYS, PHASE_DAYS = 60, 5
-JUDGED_USERS, DRAWS, DEPTH = 1_000, 5, 10
+JUDGED_USERS, DRAWS, DEPTH = 500, 4, 10
+JUDGED_EVERY = 3
+"""Days between two judgements; no divisor of on and off together, so that each day of both is judged as often."""
+REFERENCE_EXAMPLES = {"reference_examples": 30_000, "reference_click_examples": 20_000}
 DRIFT_KINDS = ("data", "latent", "concept")
 GOVERNED, FROZEN = "mlife", "never"
 
 
 @dataclass(frozen=True)
 class StormRun:
-    """One policy on one market: trainings, mean true MAP@10 of what served, and the mean way to the oracle's."""
+    """One policy on one market: trainings, mean true MAP@10 of what served, the mean way to the oracle's, time spent.
+
+    `seconds` are those of trainings with their references, as if the policy were alone.
+    """
 
     policy: str
     seed: int
@@ -61,6 +69,22 @@ class Contestant:
     trainings: int = 0
     maps: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    last_seconds: float = 0.0
+
+
+def storm_policies() -> Policies:
+    """Return the default policies, but that a training is cheaper: a policy without memory trains dozens of times.
+
+    One formulation is fitted, with half as many trees, and limits of outcomes are learned from fewer examples.
+    """
+    policies = Policies()
+    return replace(
+        policies,
+        training=replace(
+            policies.training, formulations=("funnel",), learning_rate=2 * policies.training.learning_rate
+        ),
+        monitoring=replace(policies.monitoring, **REFERENCE_EXAMPLES),
+    )
 
 
 def n_of_m(needed: int, window: int) -> Callable[[list[bool]], bool]:
@@ -92,10 +116,13 @@ def storm(seed: int, market: MonitoredMarket, watch: Watch) -> list[StormRun]:
         Contestant("2 of 5", watch.branch(), n_of_m(2, 5)),
         Contestant(FROZEN, watch.branch(), never),
     ]
+    for one in contestants[1:]:
+        _share(contestants[0].watch, one.watch)
     oracle = []
     for number in range(STORM_DAYS):
         _morning(market, contestants)
-        oracle.append(_judged(market, contestants, seed))
+        if number % JUDGED_EVERY == 0:
+            oracle.append(_judged(market, contestants, seed))
         market.live()
         if number % 10 == 9:
             told = ", ".join(f"{one.name} {one.trainings}" for one in contestants)
@@ -107,10 +134,16 @@ def storm(seed: int, market: MonitoredMarket, watch: Watch) -> list[StormRun]:
     ]
 
 
+def _share(first: Watch, other: Watch) -> None:
+    """Make two watches of the same champion hold the same samples, people and scores: what one adds, the other has."""
+    for name in ("samples", "people", "nights", "scored", "scores"):
+        setattr(other, name, getattr(first, name))
+
+
 def _morning(market: MonitoredMarket, contestants: list[Contestant]) -> None:
     """Let every policy look and, if it wants to, train; a look or a training that two share is made once."""
     looks: dict[str, Look] = {}
-    models: list[tuple] = []
+    trainer: Contestant | None = None
     for one in contestants:
         if one.name == FROZEN:
             continue
@@ -125,12 +158,15 @@ def _morning(market: MonitoredMarket, contestants: list[Contestant]) -> None:
             wants = one.wants(one.alarmed)
         if not wants:
             continue
-        start = time.perf_counter()
-        if not models:
-            models.append(trained(market, one.watch.policies))
-            models.append((time.perf_counter() - start,))
-        promote(one.watch, market, *models[0])
-        one.seconds += models[1][0]
+        if trainer is None:
+            start = time.perf_counter()
+            model = trained(market, one.watch.policies)
+            promote(one.watch, market, *model)
+            one.last_seconds, trainer = time.perf_counter() - start, one
+        else:
+            one.watch.serving = trainer.watch.serving
+            _share(trainer.watch, one.watch)
+        one.seconds += trainer.last_seconds
         one.trainings += 1
         one.alarmed.clear()
 

@@ -4,12 +4,14 @@ Belongs here: the same days at three sizes. Does not belong here: the detectors 
 
 Concept: a user's candidates depend on the user and the jobs alone, so the first n users are the same process with less
 traffic: the same jobs, days and behaviour. Each size has a reference and limits of its own, from the same champion.
+Mornings of one week judge nearly the same outcomes, so an alarm lasts; what is counted for the comparison are weeks.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mlife_assets.core.policies import Policies
@@ -22,20 +24,28 @@ from monitored_market.monitored import looked
 PAIRS_PER_DAY = (5_000, 50_000, 500_000)
 PAIRS_PER_USER = 30
 JOBS = 800
-HISTORY_DAYS, WATCHED_DAYS = WARM_UP_DAYS + 60, 20
+HISTORY_DAYS, WEEKS = WARM_UP_DAYS + 60, 4
+WEEK_DAYS = 7
 DRIFT_KINDS = ("data", "latent", "concept")
 
 
 @dataclass(frozen=True)
 class TrafficRun:
-    """One size on one market: pairs a day as counted, watched days, and days with an alarm of each report."""
+    """One size on one market: pairs a day as counted, watched days, days and weeks with an alarm, days by report."""
 
     seed: int
     nominal_pairs: int
     pairs: int
     days: int
     alarm_days: int
+    weeks: int
+    alarm_weeks: int
     alarms: dict[str, int]
+
+
+def alarming_weeks(alarms: Sequence[set[str]]) -> int:
+    """Return how many weeks of days have a day with an alarm."""
+    return sum(any(alarms[start : start + WEEK_DAYS]) for start in range(0, len(alarms), WEEK_DAYS))
 
 
 def traffic(seed: int, sizes: tuple[int, ...] = PAIRS_PER_DAY, jobs: int = JOBS) -> list[TrafficRun]:
@@ -55,9 +65,10 @@ def traffic(seed: int, sizes: tuple[int, ...] = PAIRS_PER_DAY, jobs: int = JOBS)
     model = trained(market, policies)
     for watch in watches:
         promote(watch, market, *model)
+    print(f"  seed {seed}: traffic: promoted after {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     alarms: list[list[set[str]]] = [[] for _ in watches]
     pairs = [0 for _ in watches]
-    for _ in range(WATCHED_DAYS):
+    for _ in range(WEEKS * WEEK_DAYS):
         for place, watch in enumerate(watches):
             reports = looked(watch, market).reports
             alarms[place].append({kind for kind in DRIFT_KINDS if reports[kind].status == "alarm"})
@@ -68,9 +79,11 @@ def traffic(seed: int, sizes: tuple[int, ...] = PAIRS_PER_DAY, jobs: int = JOBS)
         TrafficRun(
             seed=seed,
             nominal_pairs=size,
-            pairs=pairs[place] // WATCHED_DAYS,
-            days=WATCHED_DAYS,
+            pairs=pairs[place] // len(alarms[place]),
+            days=len(alarms[place]),
             alarm_days=sum(bool(day) for day in alarms[place]),
+            weeks=WEEKS,
+            alarm_weeks=alarming_weeks(alarms[place]),
             alarms={kind: sum(kind in day for day in alarms[place]) for kind in DRIFT_KINDS},
         )
         for place, size in enumerate(sizes)

@@ -126,8 +126,12 @@ class MonitoringPolicy:
     """What is watched. Samples have a fixed size so that alarms do not grow with traffic.
 
     `reference_examples` and `reference_click_examples` bound the scored exposures of the reference and of a window; a
-    click is many times as frequent as an apply, so fewer rows hold as many. SHAP values are computed for as many rows
-    of a day as the domain classifier sees (`domain_classifier_sample_rows`).
+    click is many times as frequent as an apply, so fewer rows hold as many. SHAP values, which cost more than anything
+    else of a day, are computed for `explained_rows_per_day` of its rows.
+
+    The domain classifier compares up to `domain_classifier_sample_rows` of a day with as many of the reference, and
+    where rows are nearly independent, of users, with `domain_classifier_user_reference_rows`: a fifth less scatter
+    for a fiftieth of a second.
 
     `recompute_rows_per_day` feature rows are derived again from raw events: today's before they are scored, and as many
     of the eve's as they were logged. `changed_share_maximum` is the share of users whose home, occupation or pay may
@@ -141,6 +145,8 @@ class MonitoringPolicy:
     reference_examples: int = 80_000
     reference_click_examples: int = 40_000
     domain_classifier_sample_rows: int = 2_000
+    domain_classifier_user_reference_rows: int = 8_000
+    explained_rows_per_day: int = 1_000
     missing_share_maximum: float = 0.05
     unseen_share_maximum: float = 0.05
     out_of_range_share_maximum: float = 0.02
@@ -156,7 +162,8 @@ class MonitoringPolicy:
     def __post_init__(self) -> None:
         _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(8, 120), false_alarm_rate_per_day=(1e-6, 0.2))
         _bounded(self, reference_examples=(100, 1e8), reference_click_examples=(100, 1e8))
-        _bounded(self, domain_classifier_sample_rows=(100, 1e6))
+        _bounded(self, domain_classifier_user_reference_rows=(100, 1e6))
+        _bounded(self, domain_classifier_sample_rows=(100, 1e6), explained_rows_per_day=(100, 1e6))
         _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
         _bounded(self, rejected_share_maximum=(0, 1), duplicate_share_maximum=(0, 1), changed_share_maximum=(0, 1))
         _bounded(self, recompute_rows_per_day=(1, 1e6), minimum_mature_positives=(1, 1e9), seed=(0, 2**31 - 1))
@@ -230,7 +237,7 @@ class MessagingPolicy:
         _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
         _bounded(self, exploration_floor_of_best=(0, 1), exploration_new_job_days=(0, 60))
-        _bounded(self, exploration_new_job_bonus=(0, 20))
+        _bounded(self, exploration_new_job_bonus=(0, 20), ambiguous_close_hours=(0, 24 * 30))
 
 
 def job_training_policy() -> TrainingPolicy:

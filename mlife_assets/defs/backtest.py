@@ -55,7 +55,7 @@ def team_study(platform: Platform) -> Study:
         monitoring=policies.monitoring,
         retrain=policies.retrain,
         # What was judged is what serves here (docs/adr/0010), so that is what is replayed.
-        backtest=replace(policies.backtest, refits_after_gate=False),
+        backtest=replace(policies.backtest, gate_is_prequential=False),
     )
 
 
@@ -65,7 +65,7 @@ def team_history(platform: Platform, today: date) -> pa.Table:
     A pair that was shown more than once on a day counts once, with what came of it that day.
     """
     mart = platform.warehouse.read("labelled_examples", start=platform.settings.start_date, end=today)
-    faulty = pa.array(quarantined_days(platform), pa.date32())
+    faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
     kept = mart.filter(
         pc.field("slice").isin(["organic", "explore"])
         & ~pc.field("exposure_date").isin(faulty)
@@ -121,6 +121,7 @@ def _shown(replayed: Replayed, page: Path) -> dg.MaterializeResult:
             "upper": one.score.average_precision.upper,
             "log loss": one.score.log_loss,
             "trainings": one.trainings,
+            "fits": one.fits,
             "refused": one.refusals,
             "rows fitted": one.fitted_rows,
             "fitting seconds": replayed.cost.fit_seconds[one.name],

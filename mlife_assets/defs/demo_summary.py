@@ -41,7 +41,7 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     first = platform.settings.first_lived_date
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
     days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= mature]
-    faulty = quarantined_days(platform)
+    faulty = quarantined_days(platform, days)
     days = [day for day in days if day not in faulty]
     if not days:
         return None

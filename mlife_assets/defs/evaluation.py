@@ -130,8 +130,9 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     """Run the gate once for the challenger of this day."""
     day = only_day(context)
     policies = platform.policies
-    faulty = quarantined_days(platform)
-    days = [one for one in gate_days(day, policies.label, policies.promotion) if one not in faulty]
+    ranked = gate_days(day, policies.label, policies.promotion)
+    faulty = quarantined_days(platform, ranked)
+    days = [one for one in ranked if one not in faulty]
     if not days:
         raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
     cohorts = cohort_days(platform, days)

@@ -35,7 +35,7 @@ def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
     """Return the realised MAP of mature days; days with too few applies are left out."""
     known = set(platform.tables.report_days(REPORT))
     found = []
-    faulty = quarantined_days(platform)
+    faulty = quarantined_days(platform, days)
     for day in (one for one in days if one not in faulty):
         if day not in known:
             platform.tables.write_report(REPORT, day, _measured(platform, day))

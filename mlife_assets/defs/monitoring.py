@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
-from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome, positives_of
+from mlife_assets.core.monitoring.lateness import late_within
+from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome, has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport, undecided
@@ -25,6 +26,7 @@ from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
+from mlife_assets.defs.feedback_arrivals import late_feedback_days
 from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.monitoring_inputs import (
     SAMPLE_TABLE,
@@ -173,7 +175,8 @@ def concept_drift_report(
     day = only_day(context)
     policy = platform.policies.monitoring
     reference = read_reference(platform, day)
-    windows = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}
+    read = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}
+    windows = {outcome: window for outcome, (window, _) in read.items()}
     statistics = {outcome: _performance(reference, window, outcome, policy) for outcome, window in windows.items()}
     report = concept.concept_drift_report(
         as_of=day,
@@ -183,6 +186,7 @@ def concept_drift_report(
         policy=policy,
         clicks=windows.get("click"),
         click_statistics=statistics.get("click", ()),
+        late=frozenset[date]().union(*(late for _, late in read.values())),
     )
     write_performance(platform, day, report, windows, statistics)
     result = _publish(platform, day, report)
@@ -195,8 +199,10 @@ def concept_drift_report(
     )
 
 
-def _window(platform: Platform, reference: MonitoringReference, day: date, outcome: Outcome) -> pa.Table:
-    """Return what has matured of an outcome since the reference, scored."""
+def _window(
+    platform: Platform, reference: MonitoringReference, day: date, outcome: Outcome
+) -> tuple[pa.Table, frozenset[date]]:
+    """Return what has matured of an outcome since the reference, scored; nothing and the days if feedback was late."""
     label = platform.policies.label
     windows: dict[Outcome, int] = {"apply": label.apply_window_days, "click": label.click_window_days}
     last = last_mature_exposure_day(day, windows[outcome])
@@ -204,8 +210,11 @@ def _window(platform: Platform, reference: MonitoringReference, day: date, outco
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
     if known is not None:  # a sample is spent on no other days
         first = max(first, add_days(known, 1))
+    late = late_within(late_feedback_days(platform, add_days(first, -1), add_days(day, -1)), first, day)
+    if late:
+        return reference.scored(outcome).slice(0, 0), late
     scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
-    return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome)
+    return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), late
 
 
 def _performance(
@@ -214,7 +223,7 @@ def _performance(
     """Return estimated and realised performance; none without enough outcomes, or where the reference has none."""
     from mlife_assets.adapters.nannyml_calculators import performance_statistics
 
-    if not concept.has_enough_positives(window, policy) or not positives_of(reference.scored(outcome)):
+    if not has_enough_positives(window, policy) or not positives_of(reference.scored(outcome)):
         return ()
     return performance_statistics(reference, window, outcome=outcome)
 

@@ -66,7 +66,7 @@ def sampled_pairs(platform: Platform, day: date) -> DaySample:
 def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table) -> pa.Table:
     """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them."""
     scorer = platform.scorer(model_version)
-    few = pairs.slice(0, platform.policies.monitoring.domain_classifier_sample_rows)
+    few = pairs.slice(0, platform.policies.monitoring.explained_rows_per_day)
     spec = scorer.feature_spec
     matrix = feature_matrix(few, spec, exposure_kind=MESSAGE_EXPOSURE)
     matrix = explained_matrix(matrix, spec.names, MonitoringColumns().unalarmed)
@@ -138,7 +138,7 @@ def scored_examples(
     if outcome == "click" and not is_funnel(platform, model_version):
         raise InvalidInputError(f"model {model_version} has no first step; judge its applies alone")
     mart = platform.warehouse.read(MART_OF[outcome], start=first, end=last)
-    faulty = pa.array(quarantined_days(platform), pa.date32())
+    faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
     unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
     if unbiased.num_rows:
         over = pc.max(unbiased["label_mature_date"]).as_py()

@@ -75,7 +75,8 @@ def monitoring_reference(
             metadata={"changed": False, "why": "no promotion today; the present reference stays"}
         )
     policy = platform.policies.monitoring
-    days = sound_days(day, policy.reference_days, quarantined_days(platform))
+    wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * policy.reference_days)]
+    days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
     samples = [sampled_pairs(platform, one) for one in days]
     trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
     last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)

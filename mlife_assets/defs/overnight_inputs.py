@@ -24,11 +24,12 @@ from mlife_assets.defs.resources import Platform
 USUAL_NIGHTS = 7
 LAST_SOUND_DAYS = 14
 """After so many faulty days in a row there is nothing recent to compare with."""
+REACH_DAYS = LAST_SOUND_DAYS + USUAL_NIGHTS
 
 
 def overnight_day_findings(platform: Platform, day: date) -> list[Finding]:
     """Return how the users of a day differ from those of the last sound day; nothing where there is no such day."""
-    faulty = frozenset(quarantined_days(platform))
+    faulty = frozenset(quarantined_days(platform, [add_days(day, -back) for back in range(1, REACH_DAYS + 1)]))
     for back in range(1, LAST_SOUND_DAYS + 1):
         sound = add_days(day, -back)
         before = _users(platform, sound) if sound not in faulty else None

@@ -5,11 +5,14 @@ belong here: the derivation and the comparison (`core.monitoring.recompute`).
 
 Concept: two sets of rows are checked before a day is scored. Today's, a hash sample of the rows that are about to be
 scored, so that a fault stops scoring and sending. And the eve's, as its predictions logged them, so that what was
-really used is held against the log too. Types with few events are read from their first day on; big ones only for the
-days that can matter, a snapshot or posting back to where every id has one.
+really used is held against the log too. What is counted is read for the days that can matter; of what is remembered for
+ever, only what decides is kept (`event_history`): a snapshot, posting or click back to where every id has one, the last
+change of consent.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -20,10 +23,10 @@ import pyarrow.compute as pc
 from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.features import DERIVED_FEATURES, feature_matrix
 from mlife_assets.core.monitoring.recompute import (
-    SOURCE_COLUMNS,
     Mismatch,
     SourceEvents,
     compare_rows,
+    deciding_consents,
     job_features,
     pair_rows,
     recompute_findings,
@@ -31,68 +34,75 @@ from mlife_assets.core.monitoring.recompute import (
 )
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.monitoring.sampling import sample_pairs
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.defs.event_history import EventHistory
 from mlife_assets.defs.resources import Platform
 
 MESSAGE_EXPOSURE = "message"
-SHOWN_DAYS = 28
-SETTLED_DAYS = 7
-"""A text is planned, delivered and settled within so many days."""
-LOOKBACKS_DAYS = (1, 7, 28, 92)
-IN_FULL = ("consent", "click", "hire", "job_closed")
+SHOWN_DAYS, BROWSED_DAYS = 28, 7
+DELIVERY_DAYS = 4
+"""A text that was not closed as unknown is delivered, and its receipt read, within so many days of that time."""
 IDS = {"user_id", "job_id"}
 
 
+def settled_days(policy: MessagingPolicy) -> int:
+    """Return within how many days a text is planned, delivered or closed, and settled."""
+    return math.ceil(policy.ambiguous_close_hours / 24) + DELIVERY_DAYS
+
+
 def read_source(
-    platform: Platform, days: Sequence[date], user_ids: Sequence[str], job_ids: Sequence[str]
+    platform: Platform, days: Sequence[date], user_ids: Sequence[str], job_ids: Sequence[str], *, thorough: bool = False
 ) -> SourceEvents:
-    """Return the events of these users and jobs that the features of `days` rest on."""
-    first, last = min(days), max(days)
-    wanted = {
-        "user_id": pa.array(sorted(set(user_ids)), pa.string()),
-        "job_id": pa.array(sorted(set(job_ids)), pa.string()),
-    }
-    read = platform.event_log.read
-    eve, start = add_days(last, -1), add_days(first, -SHOWN_DAYS)
-    starts = {
-        "impression": add_days(first, -SHOWN_DAYS // 4),
-        "apply": start,
-        "message_planned": add_days(start, -SETTLED_DAYS),
-        "message_status": add_days(start, -SETTLED_DAYS),
-    }
-    tables = {
-        name: _of(read(name, start=starts.get(name), end=eve, columns=columns), wanted)
-        for name, columns in SOURCE_COLUMNS.items()
-        if name in starts or name in IN_FULL
-    }
-    for name, key in (("user_snapshot", "user_id"), ("job_posted", "job_id")):
-        parts = [_latest(platform, name, key, wanted[key], day) for day in sorted(set(days))]
-        rows = pa.concat_tables(parts)
-        _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
-        tables[name] = rows.take(pa.array(places))
-    return SourceEvents(tables)
+    """Return the events of these users and jobs that the features of `days` rest on.
+
+    `thorough` looks for an earlier delivery of every event in the whole log (`EventHistory.is_thorough`), and for texts
+    that were settled later than they may be.
+    """
+    users = pa.array(sorted(set(user_ids)), pa.string())
+    jobs = pa.array(sorted(set(job_ids)), pa.string())
+    history = EventHistory(platform.event_log, {"user_id": users, "job_id": jobs}, thorough)
+    first, eve = min(days), add_days(max(days), -1)
+    start = add_days(first, -SHOWN_DAYS)
+    planned = add_days(start, -settled_days(platform.policies.messaging))
+
+    def of_texts(known: EventHistory, event_type: str) -> pa.Table:
+        return known.folded(event_type, eve, _all) if thorough else known.between(event_type, planned, eve)
+
+    plans = of_texts(history, "message_planned")
+    texts = replace(history, wanted={"message_id": pc.unique(plans["message_id"])})
+    clicks = history.between("click", start, eve)
+    clicked = clicks.filter(pc.less(clicks["observed_at"], pa.scalar(day_start(first), clicks["observed_at"].type)))
+    silent = users.filter(pc.invert(pc.is_in(users, value_set=pc.unique(clicked["user_id"]))))
+    closed_until = add_days(first, -1)
+    return SourceEvents(
+        {
+            "user_snapshot": _latest(history, "user_snapshot", "user_id", users, days),
+            "job_posted": _latest(history, "job_posted", "job_id", jobs, days),
+            "consent": pa.concat_tables(
+                [history.folded("consent", closed_until, deciding_consents), history.between("consent", first, eve)]
+            ),
+            "click": pa.concat_tables([history.latest("click", "user_id", silent, add_days(start, -1)), clicks]),
+            "hire": history.folded("hire", eve, _all),
+            "job_closed": history.folded("job_closed", eve, _all),
+            "impression": history.between("impression", add_days(first, -BROWSED_DAYS), eve),
+            "apply": history.between("apply", start, eve),
+            "message_planned": plans,
+            "message_status": of_texts(texts, "message_status"),
+        }
+    )
 
 
-def _of(rows: pa.Table, wanted: dict[str, pa.Array]) -> pa.Table:
-    """Return the rows that are about one of the wanted users or jobs; all where the type names neither."""
-    masks = [pc.is_in(rows[key], value_set=ids) for key, ids in wanted.items() if key in rows.column_names]
-    if not masks:
-        return rows
-    return rows.filter(masks[0] if len(masks) == 1 else pc.or_(*masks))
+def _all(rows: pa.Table) -> pa.Table:
+    """Keep what there is about the wanted ids: as much as one of them can have, however long the log is."""
+    return rows
 
 
-def _latest(platform: Platform, event_type: str, key: str, ids: pa.Array, as_of: date) -> pa.Table:
-    """Return rows observed before `as_of` that hold the latest row of each id, reading back only as far as needed."""
-    found, end = [], add_days(as_of, -1)
-    for back in (*LOOKBACKS_DAYS, None):
-        start = None if back is None else add_days(as_of, -back)
-        rows = platform.event_log.read(event_type, start=start, end=end, columns=SOURCE_COLUMNS[event_type])
-        found.append(rows.filter(pc.is_in(rows[key], value_set=ids)))
-        ids = ids.filter(pc.invert(pc.is_in(ids, value_set=found[-1][key].combine_chunks())))
-        if len(ids) == 0 or start is None:
-            break
-        end = add_days(start, -1)
-    return pa.concat_tables(found)
+def _latest(history: EventHistory, event_type: str, key: str, ids: pa.Array, days: Sequence[date]) -> pa.Table:
+    """Return rows that hold the latest of each id as of each of `days`."""
+    rows = pa.concat_tables([history.latest(event_type, key, ids, add_days(day, -1)) for day in sorted(set(days))])
+    _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
+    return rows.take(pa.array(places))
 
 
 def recomputed_day_findings(platform: Platform, day: date, sample: pa.Table) -> list[Finding]:
@@ -105,11 +115,17 @@ def recomputed_day_findings(platform: Platform, day: date, sample: pa.Table) -> 
     today, logged = sample.slice(0, rows), _logged(platform, eve, rows)
     users = [*today["user_id"].to_pylist(), *logged["user_id"].to_pylist()]
     jobs = [*today["job_id"].to_pylist(), *logged["job_id"].to_pylist()]
-    events = read_source(platform, [eve, day], users, jobs)
-    return [
-        *recompute_findings(f"of {day}", today.num_rows, _compare_today(today, events, day)),
-        *recompute_findings(f"logged on {eve}", logged.num_rows, _compare_logged(platform, logged, events, eve)),
-    ]
+
+    def compared(thorough: bool) -> list[Finding]:
+        events = read_source(platform, [eve, day], users, jobs, thorough=thorough)
+        return [
+            *recompute_findings(f"of {day}", today.num_rows, _compare_today(today, events, day)),
+            *recompute_findings(f"logged on {eve}", logged.num_rows, _compare_logged(platform, logged, events, eve)),
+        ]
+
+    findings = compared(thorough=False)
+    # A day is not blocked before every other reason was ruled out; that reads the whole log, so only then.
+    return compared(thorough=True) if any(finding.is_alarm for finding in findings) else findings
 
 
 def _derived(pairs: pa.Table, events: SourceEvents, day: date) -> pa.Table:

@@ -3,9 +3,9 @@
 Belongs here: looking, and translating what a pure function decides into run requests. Does not belong here: decisions,
 and effects: a sensor is evaluated at least once, so it never sends.
 
-Concept: stateless and keyed. A tick looks at what is recorded and at the runs that exist; `run_key` makes asking twice
-harmless, and an attempt is part of the key because a key is used up even by a run that failed. A failed attempt waits
-before the next, and after the last one a person is told by a file below `alerts/`.
+Concept: keyed, and nothing is lost with a cursor. A tick looks at what is recorded and at the runs that exist;
+`run_key` makes asking twice harmless, and an attempt is part of the key because a key is used up even by a run that
+failed. A failed attempt waits before the next, and after the last one a person is told by a file below `alerts/`.
 """
 
 from collections import defaultdict
@@ -25,11 +25,13 @@ from mlife_assets.core.monitoring.trigger import (
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
 from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
+from mlife_assets.defs.landed_files import from_cursor, ingested_files
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.defs.runbooks import RETRAINING_FAILED, runbook_of_job
 
 CAUSE_TAG = "mlife/cause"
+PARTITION_TAG = "dagster/partition"
 DECISIONS_SEEN = 60
 INTERVAL_SECONDS = 30
 ALERTS = "alerts"
@@ -58,10 +60,16 @@ def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
     return sorted(found.values(), key=lambda facts: facts.as_of_date)
 
 
-def _runs(instance: dg.DagsterInstance, tag: str, value: str, now: datetime) -> list[RunFacts]:
-    """Return the runs that carry a tag, oldest first."""
-    records = instance.get_run_records(filters=dg.RunsFilter(tags={tag: value}), ascending=True)
+def _runs(instance: dg.DagsterInstance, cause: str, now: datetime) -> list[RunFacts]:
+    """Return the runs that were launched for a cause, oldest first."""
+    records = instance.get_run_records(filters=dg.RunsFilter(tags={CAUSE_TAG: cause}), ascending=True)
     return [_run_facts(record, now) for record in records]
+
+
+def _retrainings(instance: dg.DagsterInstance, day: date, now: datetime) -> list[RunFacts]:
+    """Return the retraining runs that were launched for a decision of a day, whichever it was, oldest first."""
+    records = instance.get_run_records(filters=dg.RunsFilter(tags={PARTITION_TAG: day.isoformat()}), ascending=True)
+    return [_run_facts(record, now) for record in records if DECISION_TAG in record.dagster_run.tags]
 
 
 def _run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
@@ -78,7 +86,7 @@ def _next_request(
     instance: dg.DagsterInstance, cause: str, day: date, *, now: datetime, retry_wait_minutes: Sequence[int]
 ) -> dg.RunRequest | None:
     """Return the request of the next attempt for `cause`; None when a run settles it, or it waits, or was given up."""
-    runs = _runs(instance, CAUSE_TAG, cause, now)
+    runs = _runs(instance, cause, now)
     attempt = next_attempt(runs, now=now, retry_wait_minutes=retry_wait_minutes)
     if attempt.number is None:
         return None
@@ -86,17 +94,25 @@ def _next_request(
     return dg.RunRequest(run_key=key, partition_key=day.isoformat(), tags={CAUSE_TAG: cause})
 
 
+def _alert_key(name: str) -> str:
+    return f"{ALERTS}/{name}.json"
+
+
 def _alert(platform: Platform, name: str, facts: dict[str, str | None]) -> None:
     """Keep one alert for people; writing it again changes nothing."""
     import orjson
 
-    platform.lake.replace(f"{ALERTS}/{name}.json", orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
+    platform.lake.replace(_alert_key(name), orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
 
 
 def _tell_of_exhausted(
     context: dg.SensorEvaluationContext, platform: Platform, exhausted: Sequence[DecisionFacts]
 ) -> None:
+    """Tell once of each decision that nothing tries again: its alert stays as a record, and says that it was told."""
     for decision in exhausted:
+        name = f"retraining-{decision.decision_id}"
+        if platform.lake.exists(_alert_key(name)):
+            continue
         attempts = len(platform.policies.retrain.retry_wait_minutes) + 1
         message = f"Retraining failed {attempts} times for {decision.decision_id}; nothing tries it again."
         facts: dict[str, str | None] = {
@@ -106,7 +122,7 @@ def _tell_of_exhausted(
             "message": message,
             "runbook": RETRAINING_FAILED,
         }
-        _alert(platform, f"retraining-{decision.decision_id}", facts)
+        _alert(platform, name, facts)
         context.log.error("%s See %s.", message, RETRAINING_FAILED)
 
 
@@ -114,18 +130,18 @@ def _tell_of_exhausted(
     job=retraining_job,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Launches exactly one retraining run for each decision of the governor to retrain.",
+    description="Launches exactly one retraining run for each day on which the governor decides to retrain.",
 )
 def retrain_on_drift_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the oldest retraining run that a decision still needs, one at a time."""
+    """Ask for the oldest retraining run that a decided day still needs, one at a time."""
     now = platform.clock.now()
     decisions = _decisions(context.instance)
-    wanted = [decision.decision_id for decision in decisions if decision.verdict == "retrain"]
+    wanted = [decision.as_of_date for decision in decisions if decision.verdict == "retrain"]
     outlook = outstanding_retrainings(
         decisions,
-        {name: _runs(context.instance, DECISION_TAG, name, now) for name in wanted},
+        {day: _retrainings(context.instance, day, now) for day in wanted},
         now=now,
         retry_wait_minutes=platform.policies.retrain.retry_wait_minutes,
     )
@@ -161,15 +177,18 @@ def landed_files_sensor(
         parts = key.split("/")
         if len(parts) == 3 and not parts[2].startswith(("_", ".")):
             files[parts[1]].append(key)
-    now, requests = platform.clock.now(), list[dg.RunRequest]()
-    for day in platform.tables.report_days(INGEST_REPORT):
-        landed = files[f"dt={add_days(day, -1).isoformat()}"]
+    lived = platform.tables.report_days(INGEST_REPORT)
+    landed = {day: files[f"dt={add_days(day, -1).isoformat()}"] for day in lived}
+    now, requests, open_days = platform.clock.now(), list[dg.RunRequest](), list[date]()
+    for day in from_cursor(context.cursor).days_to_look_up(landed):
         known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
-        if len(landed) > known:
-            cause = f"ingest-{day.isoformat()}-{digest(landed, 12)}"
+        if len(landed[day]) > known:
+            open_days.append(day)
+            cause = f"ingest-{day.isoformat()}-{digest(landed[day], 12)}"
             request = _next_request(context.instance, cause, day, now=now, retry_wait_minutes=INGEST_RETRY_WAIT_MINUTES)
             if request is not None:
                 requests.append(request)
+    context.update_cursor(ingested_files(landed, open_days).to_cursor())
     return (
         dg.SensorResult(run_requests=requests)
         if requests
@@ -217,7 +236,7 @@ def inbound_texts_sensor(
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
     """Keep one alert per failed run below `alerts/`."""
     run = context.dagster_run
-    partition, message = run.tags.get("dagster/partition"), context.failure_event.message
+    partition, message = run.tags.get(PARTITION_TAG), context.failure_event.message
     facts: dict[str, str | None] = {
         "run_id": run.run_id,
         "job": run.job_name,

@@ -6,6 +6,8 @@ Belongs here: reading the mart within the training window of a day. Does not bel
 
 from datetime import date
 
+import pyarrow.compute as pc
+
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set, gate_days, last_training_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
@@ -22,7 +24,7 @@ def day_training_set(platform: Platform, day: date) -> TrainingSet:
         examples,
         as_of=day,
         gate_start=gate_start,
-        quarantined=quarantined_days(platform),
+        quarantined=quarantined_days(platform, pc.unique(examples["exposure_date"]).to_pylist()),
         label=policies.label,
         policy=policies.training,
     )

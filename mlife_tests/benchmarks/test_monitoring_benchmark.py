@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import date
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.core.monitoring import lateness
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.policies import CandidatePolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import CLICK
@@ -34,19 +40,24 @@ def marts(bench: ModuleType) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def tables(bench: ModuleType) -> ModuleType:
+    return sys.modules["monitored_market.tables"]
+
+
+@pytest.fixture(scope="module")
 def lived(marts: ModuleType):
     """A small market after some days, with the records of these days."""
     market = marts.MonitoredMarket(MarketConfig(seed=4, users=300, jobs=60, metros=3))
     return market, [market.live() for _ in range(DAYS)]
 
 
-def run(bench: ModuleType, row: str, verdicts: str, alarms: tuple[str, ...] = (), seed: int = 1):
+def run(tables: ModuleType, row: str, verdicts: str, alarms: tuple[str, ...] = (), seed: int = 1):
     mornings = len(verdicts)
-    return bench.Run(row, seed, verdicts, alarms or ("",) * mornings, ({"apply": 0, "click": 0},) * mornings, ())
+    return tables.Run(row, seed, verdicts, alarms or ("",) * mornings, ({"apply": 0, "click": 0},) * mornings, ())
 
 
-def row(bench: ModuleType, expected: str, within: int = 4):
-    return bench.Row("x", "new_city", 1.0, 5, expected, within, "told")
+def row(tables: ModuleType, expected: str, within: int = 4):
+    return tables.Row("x", "new_city", 1.0, 5, expected, within, "told")
 
 
 def test_windows_count_what_was_exported_by_the_eve(lived) -> None:
@@ -106,62 +117,165 @@ def test_a_branch_lives_the_same_days_but_for_what_is_injected(lived) -> None:
     assert market.day not in market.snapshots
 
 
-def test_a_delay_counts_from_the_first_wrong_day(bench: ModuleType) -> None:
-    found = run(bench, "x", "wwr")
+def test_feedback_that_comes_late_moves_no_column_that_counts_as_drift(marts: ModuleType) -> None:
+    market = marts.MonitoredMarket(MarketConfig(seed=4, users=2_000, jobs=100, metros=2))
+    for _ in range(DAYS):
+        market.live()
+    quiet, late = market.branch(), market.branch(Injection("labels_late", market.day, size=3.0))
+    for branch in (quiet, late):
+        for _ in range(6):
+            branch.live()
+    usual, moved = (one.sample(rows=100_000, seed=1, policy=CandidatePolicy()).pairs for one in (quiet, late))
+    columns = MonitoringColumns()
+    differing = {name for name in usual.column_names if not usual[name].equals(moved[name])}
+    assert {"user_clicks_7d", "job_applies_7d", "openings"} <= differing
+    assert not differing & {*columns.alarming, *columns.embedding}
+
+
+def test_a_delay_counts_from_the_first_wrong_day(tables: ModuleType) -> None:
+    found = run(tables, "x", "wwr")
     assert found.delay("r") == 3
     assert found.delay("b") is None
-    assert run(bench, "x", "ww", ("dl", "c")).mornings("lc") == 2
-    assert run(bench, "x", "ww", ("q", "")).mornings("dlc") == 0
+    assert run(tables, "x", "ww", ("dl", "c")).mornings("lc") == 2
+    assert run(tables, "x", "ww", ("q", "")).mornings("dlc") == 0
 
 
-def test_drift_must_be_found_in_19_of_20_markets_in_time(bench: ModuleType) -> None:
-    retrain = row(bench, "retrain")
-    runs = [run(bench, "x", "wr")] * 19
-    assert bench.line_of(retrain, [*runs, run(bench, "x", "wwwww")], {}).holds
-    late = bench.line_of(retrain, [*runs[1:], run(bench, "x", "wwwwr"), run(bench, "x", "wwwww")], {})
+def test_drift_must_be_found_in_19_of_20_markets_in_time(tables: ModuleType) -> None:
+    retrain = row(tables, "retrain")
+    runs = [run(tables, "x", "wr")] * 19
+    assert tables.line_of(retrain, [*runs, run(tables, "x", "wwwww")], {}).holds
+    late = tables.line_of(retrain, [*runs[1:], run(tables, "x", "wwwwr"), run(tables, "x", "wwwww")], {})
     assert not late.holds
     assert (late.found, late.of) == (18, 20)
-    hidden = row(bench, "undetectable")
-    assert bench.line_of(hidden, [run(bench, "x", "wwwww")] * 20, {}).holds
-    assert not bench.line_of(hidden, [run(bench, "x", "wr")] * 20, {}).holds
+    hidden = row(tables, "undetectable")
+    assert tables.line_of(hidden, [run(tables, "x", "wwwww")] * 20, {}).holds
+    assert not tables.line_of(hidden, [run(tables, "x", "wr")] * 20, {}).holds
 
 
-def test_a_fault_must_block_always_and_never_retrain(bench: ModuleType) -> None:
-    fault = row(bench, "block", within=1)
-    assert bench.line_of(fault, [run(bench, "x", "bbbbb")] * 20, {}).holds
-    assert not bench.line_of(fault, [*[run(bench, "x", "bbbbb")] * 19, run(bench, "x", "wbbbb")], {}).holds
-    assert not bench.line_of(fault, [run(bench, "x", "bbbbr")] * 20, {}).holds
+def test_a_fault_must_block_always_and_never_retrain(tables: ModuleType) -> None:
+    fault = row(tables, "block", within=1)
+    assert tables.line_of(fault, [run(tables, "x", "bbbbb")] * 20, {}).holds
+    assert not tables.line_of(fault, [*[run(tables, "x", "bbbbb")] * 19, run(tables, "x", "wbbbb")], {}).holds
+    assert not tables.line_of(fault, [run(tables, "x", "bbbbr")] * 20, {}).holds
 
 
-def test_late_labels_are_held_against_the_quiet_branch(bench: ModuleType) -> None:
-    late = row(bench, "quiet")
-    usual = ("",) * (bench.QUIET_DAYS + 1)
-    control = {1: run(bench, bench.CONTROL, "w" * 20, (*usual, "d", "", "", "", ""))}
-    assert bench.line_of(late, [run(bench, "x", "wwb", ("d", "", "q"))], control).holds
-    assert not bench.line_of(late, [run(bench, "x", "www", ("d", "c", ""))], control).holds
-    assert not bench.line_of(late, [run(bench, "x", "wwr", ("d", "", ""))], control).holds
+def test_late_labels_are_held_against_the_quiet_branch(tables: ModuleType) -> None:
+    late = row(tables, "quiet")
+    usual = ("",) * (tables.QUIET_DAYS + 1)
+    control = {1: run(tables, tables.CONTROL, "w" * 17 + "rww", (*usual, "d", "", "lc", "", ""))}
+    for verdicts, alarms, holds in (
+        ("wwb", ("d", "", "ql"), True),
+        ("wwr", ("d", "", "l"), True),
+        ("wwr", ("d", "", ""), False),
+        ("www", ("", "", "l"), False),
+        ("www", ("d", "d", "l"), False),
+        ("www", ("d", "", "lc"), False),
+        ("wrr", ("d", "", "l"), False),
+    ):
+        assert tables.line_of(late, [run(tables, "x", verdicts, alarms)], control).holds is holds, (verdicts, alarms)
 
 
-def test_false_retrains_are_counted_per_morning(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    control = [run(bench, bench.CONTROL, "w" * 99 + "r", seed=1), run(bench, bench.CONTROL, "w" * 100, seed=2)]
-    retrains, seeds, _ = bench.false_alarms(control)
+@pytest.mark.parametrize(("late", "judged"), [(None, 7), (12, 0), (2, 0), (1, 7)])
+def test_a_week_with_late_feedback_is_not_judged_as_in_production(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, late: int | None, judged: int
+) -> None:
+    monitored = sys.modules["monitored_market.monitored"]
+    first, day = date(2026, 6, 3), date(2026, 6, 18)
+    names = ("exposure_date", "label_mature_date")
+    known = {add_days(first, one): pa.table({key: [add_days(first, one)] for key in names}) for one in range(7)}
+    usual = {add_days(first, back): lateness.Arrivals(100, 90) for back in range(-20, 15)}
+    if late is not None:
+        usual[date(2026, 6, late)] = lateness.Arrivals(100, 10)
+    market = SimpleNamespace(
+        day=day, arrivals=usual, examples={"apply": known}, label_what_matures=lambda: monitored.WINDOW_DAYS
+    )
+    scored = pa.table({key: [add_days(first, -5)] for key in names})
+    reference = SimpleNamespace(has=lambda _: False, scored=lambda _: scored)
+    watch = SimpleNamespace(champion=SimpleNamespace(reference=reference, scorer=None), faulty=set())
+    monkeypatch.setattr(monitored, "WINDOW_DAYS", {"apply": 8})
+    monkeypatch.setattr(monitored, "scored_examples", lambda *_: pa.concat_tables(known.values()))
+    windows = monitored.concept_windows(watch, market)
+    assert {outcome: rows.num_rows for outcome, rows in windows.items()} == {"apply": judged}
+
+
+def test_false_retrains_are_counted_per_morning(tables: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    control = [run(tables, tables.CONTROL, "w" * 99 + "r", seed=1), run(tables, tables.CONTROL, "w" * 100, seed=2)]
+    retrains, seeds, _ = tables.false_alarms(control)
     assert (retrains.estimate, retrains.n) == (0.005, 200)
     assert seeds.estimate == 0.5
-    assert bench.report_rows((), control) == []
-    assert bench.report_rows((), [run(bench, bench.CONTROL, "w" * 90 + "r" * 10)]) == ["false retrains"]
+    assert tables.report_rows((), control) == []
+    assert tables.report_rows((), [run(tables, tables.CONTROL, "w" * 90 + "r" * 10)]) == ["false retrains"]
     assert "10.0 [" in capsys.readouterr().out
 
 
-def test_growth_with_traffic_is_broken_only_beyond_chance(bench: ModuleType) -> None:
+class AtOnce:
+    """A pool that does its work at once, in this process."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> AtOnce:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., object], *given: object) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(work(*given))
+        except ValueError as error:
+            future.set_exception(error)
+        return future
+
+
+def test_what_is_expected_is_told_first_and_a_market_that_fails_does_not_hide_the_others(
+    bench: ModuleType,
+    tables: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def one_market(seed: int, wanted: tuple[str, ...]):
+        print("measuring")
+        if seed == 1_002:
+            raise ValueError("no jobs")
+        return [
+            run(tables, tables.CONTROL, "w" * 40, seed=seed),
+            *(run(tables, name, "wr", seed=seed) for name in wanted),
+        ]
+
+    monkeypatch.setattr(bench, "ProcessPoolExecutor", AtOnce)
+    monkeypatch.setattr(bench, "seed_runs", one_market)
+    given = ["monitoring", "--seeds", "3", "--only", "new city", "--json", str(tmp_path / "out.json")]
+    monkeypatch.setattr(sys, "argv", given)
+    assert bench.main() == 1
+    told, error = capsys.readouterr()
+    assert told.index("new city (8 % of users, postings of their own): retrain within 4 days") < told.index("measuring")
+    assert "2 markets, 6,000 users; 80 drift-free mornings" in told
+    assert "2/2" in told
+    assert told.rstrip().endswith("expectations that are not met: runs of seed 1002 failed")
+    assert "no jobs" in error
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert [one["seed"] for one in written["runs"]] == [1001, 1001, 1003, 1003]
+    monkeypatch.setattr(bench, "FIRST_SEED", 2_000)
+    monkeypatch.setattr(sys, "argv", given)
+    assert bench.main() == 0
+
+
+def test_growth_with_traffic_is_broken_only_beyond_chance(tables: ModuleType) -> None:
     def runs(*alarms: int):
         sizes = (5_000, 500_000)
-        return [bench.TrafficRun(1, n, n, 100, a, {"data": a}) for n, a in zip(sizes, alarms, strict=True)]
+        return [tables.TrafficRun(1, n, n, 700, a, 100, a, {"data": a}) for n, a in zip(sizes, alarms, strict=True)]
 
-    assert bench.report_traffic(runs(2, 4)) == []
-    assert bench.report_traffic(runs(2, 40)) == ["traffic: alarms grow with n"]
+    assert tables.report_traffic(runs(2, 4)) == []
+    assert tables.report_traffic(runs(2, 40)) == ["traffic: alarms grow with n"]
+    of_weeks = sys.modules["monitored_market.traffic"].alarming_weeks
+    assert of_weeks([set()] * 6 + [{"data"}, {"data"}] + [set()] * 20) == 2
+    assert of_weeks([{"data"}] * 7 + [set()] * 21) == 1
 
 
-def test_policies_of_the_storm(bench: ModuleType) -> None:
+def test_policies_of_the_storm(tables: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     storm = sys.modules["monitored_market.storm"]
     assert storm.n_of_m(1, 1)([False, True])
     assert not storm.n_of_m(1, 1)([True, False])
@@ -172,7 +286,15 @@ def test_policies_of_the_storm(bench: ModuleType) -> None:
     assert {one.duration_days for one in felt} == {5}
     assert len(felt) == 12
     lost = [
-        bench.StormRun(name, 1, count, 0.4, 0.1, 1.0) for name, count in (("mlife", 3), ("1 of 1", 9), ("never", 0))
+        tables.StormRun(name, 1, count, 0.4, 0.1, 1.0) for name, count in (("mlife", 3), ("1 of 1", 9), ("never", 0))
     ]
-    assert bench.report_storm(lost) == []
-    assert bench.report_storm([*lost[1:], bench.StormRun("mlife", 1, 9, 0.4, 0.1, 1.0)]) != []
+    other = [tables.StormRun(run.policy, 2, run.trainings + 2, 0.4, 0.12, 1.0) for run in lost]
+    assert tables.report_storm([*lost, *other]) == []
+    told = capsys.readouterr().out
+    assert "4.0 (3 to 5)" in told
+    assert "0.1100 (0.1000 to 0.1200)" in told
+    as_often = tables.StormRun("mlife", 1, 9, 0.4, 0.09, 1.0)
+    assert tables.report_storm([*lost[1:], as_often]) == [
+        "storm: the governor trains as often as a policy without memory in market 1"
+    ]
+    assert "MAP won against never training: +0.0100 (+0.0100 to +0.0100)" in capsys.readouterr().out

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.monitoring.lateness import USUAL_DAYS_MINIMUM
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.feedback_arrivals import ARRIVALS_REPORT, late_feedback_days
+from mlife_assets.defs.feedback_arrivals import ARRIVALS_REPORT, REACH_DAYS, late_feedback_days
 from mlife_assets.defs.resources import Platform
 from mlife_assets.settings import Settings
 
@@ -56,3 +57,27 @@ def test_days_of_old_clicks_are_late_and_every_day_is_counted_once(platform, mon
     monkeypatch.setattr(platform.event_log, "read", counted)
     assert late_feedback_days(platform, add_days(FIRST, 5), end) == set(late)
     assert set(again) == {late[0], *(add_days(FIRST, -back) for back in range(1, 10))}, "days without clicks alone"
+
+
+@pytest.mark.parametrize("silent", [8, 14, 20, 45])
+@pytest.mark.parametrize("days_old", [None, 3])
+def test_an_outage_stays_late_however_long_ago_it_began(platform, silent: int, days_old: int | None) -> None:
+    """Nothing was usual in the fortnight before the days that are asked for, and silence once became it."""
+    for place in range(10):
+        land(platform, add_days(FIRST, place), 40)
+    outage = [add_days(FIRST, 10 + place) for place in range(silent)]
+    for day in outage[::2] if days_old else ():
+        land(platform, day, 40, days_old=days_old)
+    back = add_days(outage[-1], 1)
+    land(platform, back, 40)
+    assert late_feedback_days(platform, outage[-3], back) == set(outage[-3:])
+
+
+def test_a_silence_that_is_longer_than_anybody_remembers_is_usual(platform) -> None:
+    """Otherwise every morning would look through the whole log of a deployment in which nobody clicks any more."""
+    for place in range(10):
+        land(platform, add_days(FIRST, place), 40)
+    last_remembered = add_days(FIRST, 9 + REACH_DAYS)
+    assert late_feedback_days(platform, last_remembered, last_remembered) == frozenset()
+    before = add_days(last_remembered, -USUAL_DAYS_MINIMUM)
+    assert late_feedback_days(platform, before, before) == {before}

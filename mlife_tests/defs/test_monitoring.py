@@ -53,9 +53,31 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
 
     monkeypatch.setattr(monitoring, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    window = monitoring._window(platform, reference(scored(*known)), DAY, "apply")
+    window, late = monitoring._window(platform, reference(scored(*known)), DAY, "apply")
+    assert not late
     assert asked == [(first, date(2026, 6, 22), "apply")]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
+
+
+@pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
+def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
+) -> None:
+    """Once the days that were left of it were: few outcomes on some weekdays, which alarmed in one market of twenty."""
+    asked = []
+
+    def late_days(_: Platform, first: date, last: date) -> frozenset[date]:
+        asked.append((first, last))
+        return frozenset({date(2026, 6, late)})
+
+    monkeypatch.setattr(monitoring, "late_feedback_days", late_days)
+    monkeypatch.setattr(monitoring, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    known = reference(scored(date(2026, 6, 16)))
+    window, days = monitoring._window(platform, known, DAY, "apply")
+    assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
+    assert (window.num_rows, days) == ((1, frozenset()) if is_judged else (0, {date(2026, 6, late)}))
+    assert set(window.column_names) == set(SCHEMA.names)
 
 
 def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:

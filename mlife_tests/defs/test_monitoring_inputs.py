@@ -76,7 +76,7 @@ def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch
     faulty = add_days(last, -3)
     before = scored_examples(platform, version, add_days(last, -6), last)
     assert faulty in before["exposure_date"].to_pylist()
-    monkeypatch.setattr(monitoring_inputs, "quarantined_days", lambda _: [faulty])
+    monkeypatch.setattr(monitoring_inputs, "quarantined_days", lambda *_: [faulty])
     after = scored_examples(platform, version, add_days(last, -6), last)
     assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}
 
@@ -87,7 +87,7 @@ def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_a
     pairs = sampled_pairs(platform, day).pairs
     explained = explained_pairs(platform, version, pairs)
     scorer = platform.scorer(version)
-    few = platform.policies.monitoring.domain_classifier_sample_rows
+    few = platform.policies.monitoring.explained_rows_per_day
     matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
     names = scorer.feature_spec.names
     silent = [place for place, name in enumerate(names) if name in MonitoringColumns().unalarmed]
@@ -96,6 +96,7 @@ def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_a
     expected = scorer.contributions(matrix)
     for place, name in enumerate(scorer.model_names):
         assert np.array_equal(explained[f"shap_{name}"].to_numpy()[:few], expected[:, place])
+        assert explained[f"shap_{name}"].null_count == pairs.num_rows - few > 0
     assert explained.num_rows == pairs.num_rows
 
 

@@ -16,7 +16,7 @@ from mlife_assets.core.monitoring.quality.overnight import CHANGED_METHOD, SNAPS
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.overnight_inputs import overnight_day_findings
+from mlife_assets.defs.overnight_inputs import REACH_DAYS, USUAL_NIGHTS, overnight_day_findings
 
 DAY = date(2026, 6, 20)
 USERS = 200
@@ -49,6 +49,7 @@ class Days:
     def __init__(self, tables: dict[date, pa.Table], reports: dict[date, MonitoringReport] | None = None) -> None:
         self.policies, self.known, self.stored = Policies(), tables, reports or {}
         self.read_days: Counter[date] = Counter()
+        self.read_reports: Counter[date] = Counter()
         self.warehouse = SimpleNamespace(read=self.read)
         self.tables = SimpleNamespace(report_days=lambda _: sorted(self.stored))
 
@@ -60,6 +61,7 @@ class Days:
     def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
         if day not in self.stored:
             raise NotFoundError(f"{name} of {day} does not exist")
+        self.read_reports[day] += 1
         return self.stored[day]
 
 
@@ -110,3 +112,12 @@ def test_nights_beside_a_faulty_day_are_no_usual_nights() -> None:
 
 def test_without_an_earlier_day_there_is_nothing_to_say() -> None:
     assert overnight_day_findings(Days({DAY: users(DAY)}), DAY) == []
+
+
+def test_only_reports_of_days_that_can_matter_are_read() -> None:
+    """However many days were lived."""
+    stored = {add_days(DAY, -back): report(add_days(DAY, -back), 0.04) for back in range(1, 400)}
+    platform = Days(days({0: 6}), stored)
+    assert latitude(platform).threshold == pytest.approx(3 * 0.04)
+    assert min(platform.read_reports) == add_days(DAY, -REACH_DAYS)
+    assert platform.read_reports.total() == REACH_DAYS + USUAL_NIGHTS

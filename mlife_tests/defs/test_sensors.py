@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,8 +27,19 @@ RUN_KEY = "dagster/run_key"
 Status = dg.DagsterRunStatus
 
 
+class Errors(logging.Handler):
+    """Keeps what a sensor tells as an error."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self.kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(record.getMessage())
+
+
 class Daemon:
-    """Does what the sensor daemon does, and forgets everything between ticks, as after a restart."""
+    """Does what the sensor daemon does, and keeps nothing but the cursor between ticks, as after a restart."""
 
     def __init__(
         self, definitions: dg.Definitions, instance: dg.DagsterInstance, sensor: dg.SensorDefinition, **resources: Any
@@ -36,14 +48,18 @@ class Daemon:
         self.resources = resources
         self.launched: list[dg.DagsterRun] = []
         self.skip_message: str | None = None
+        self.cursor: str | None = None
+        self.errors: list[str] = []
 
     def tick(self, outcome: dg.DagsterRunStatus = Status.STARTED) -> list[str]:
         """Evaluate, launch what is asked for unless its key was used, and return the launched keys."""
         with dg.build_sensor_context(
-            instance=self.instance, resources=self.resources, repository_def=self.repository
+            instance=self.instance, cursor=self.cursor, resources=self.resources, repository_def=self.repository
         ) as context:
+            handler = Errors(self.errors)
+            context.log.addHandler(handler)
             evaluated = self.sensor.evaluate_tick(context)
-        self.skip_message = evaluated.skip_message
+        self.skip_message, self.cursor = evaluated.skip_message, evaluated.cursor
         launched = []
         for request in evaluated.run_requests:
             if not self.instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY: request.run_key}), limit=1):
@@ -107,7 +123,7 @@ def test_without_a_decision_to_retrain_nothing_runs(retraining) -> None:
 
 def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(retraining) -> None:
     decide(retraining.instance, DAY, "retrain")
-    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
     assert [retraining.tick() for _ in range(5)] == [[]] * 5
     (run,) = retraining.launched
     assert run.job_name == "retraining_job"
@@ -122,7 +138,7 @@ def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(ret
 def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_told(retraining, platform, event) -> None:
     """A used key never runs again, so without the attempt in it a failed retraining would be the last."""
     decide(retraining.instance, DAY, "retrain")
-    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
     for number, minutes in ((2, 10), (3, 60)):
         end(retraining, retraining.launched[-1], event)
         for _ in range(3):
@@ -131,7 +147,7 @@ def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_told(retr
         wait(platform, minutes - 1)
         assert retraining.tick() == [], "the wait is not over"
         wait(platform, 2)
-        assert retraining.tick() == [f"retrain-dec_2026-06-02-attempt-{number}"]
+        assert retraining.tick() == [f"retrain-2026-06-02-attempt-{number}"]
         assert retraining.launched[-1].tags["mlife/attempt"] == str(number)
     assert alerts(platform) == {}, "nobody is told before the last attempt has failed"
     end(retraining, retraining.launched[-1], event)
@@ -148,17 +164,17 @@ def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_told(retr
         }
     }
     decide(retraining.instance, add_days(DAY, 8), "retrain")
-    assert retraining.tick() == ["retrain-dec_2026-06-10-attempt-1"]
+    assert retraining.tick() == ["retrain-2026-06-10-attempt-1"]
 
 
 def test_a_run_that_was_made_and_never_submitted_holds_a_decision_for_a_day_only(retraining, platform) -> None:
     """For a day a restarted daemon takes it up itself; later nobody does, and the decision needs another run."""
     decide(retraining.instance, DAY, "retrain")
-    assert retraining.tick(Status.NOT_STARTED) == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick(Status.NOT_STARTED) == ["retrain-2026-06-02-attempt-1"]
     wait(platform, 24 * 60)
     assert retraining.tick() == []
     wait(platform, 2 * 60)
-    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-2"]
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-2"]
 
 
 def test_a_retraining_whose_process_is_gone_does_not_count_as_running_for_ever(definitions) -> None:
@@ -173,16 +189,25 @@ def test_a_retraining_that_a_person_launched_is_waited_for(retraining) -> None:
     assert retraining.tick() == []
     assert "A retraining is running; the next starts after it." in retraining.skip_message
     end(retraining, by_hand, dg.DagsterEventType.RUN_SUCCESS)
-    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE])
+def test_other_runs_of_the_day_are_no_attempts(retraining, status) -> None:
+    """The day itself, and a model that a person trained for another reason."""
+    for job in ("daily_lifecycle_job", "retraining_job"):
+        add_run(retraining.instance, job, status, {"dagster/partition": DAY.isoformat()})
+    decide(retraining.instance, DAY, "retrain")
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
 
 
 def test_decisions_that_piled_up_are_retrained_one_at_a_time_oldest_first(retraining) -> None:
     for offset in (0, 9):
         decide(retraining.instance, add_days(DAY, offset), "retrain")
-    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
     assert retraining.tick() == []
     end(retraining, retraining.launched[0], dg.DagsterEventType.RUN_SUCCESS)
-    assert retraining.tick(Status.SUCCESS) == ["retrain-dec_2026-06-11-attempt-1"]
+    assert retraining.tick(Status.SUCCESS) == ["retrain-2026-06-11-attempt-1"]
     assert retraining.tick() == []
 
 
@@ -199,11 +224,62 @@ def test_of_a_day_that_was_decided_again_the_newest_decision_counts(retraining) 
     assert retraining.tick() == []
 
 
+@pytest.mark.parametrize("event", [dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, None])
+def test_a_day_that_is_decided_again_with_other_reasons_is_not_trained_twice(retraining, platform, event) -> None:
+    """Other codes are another decision id, and the same partition: whether its run runs, succeeded or failed."""
+    decide(retraining.instance, DAY, "retrain", "dec_data_drift")
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
+    if event is not None:
+        end(retraining, retraining.launched[0], event)
+    decide(retraining.instance, DAY, "retrain", "dec_data_and_concept_drift")
+    assert [retraining.tick() for _ in range(3)] == [[]] * 3
+    decide(retraining.instance, DAY, "wait", "dec_none")
+    decide(retraining.instance, DAY, "retrain", "dec_concept_drift")
+    assert retraining.tick() == []
+    wait(platform, 11)
+    is_failed = event == dg.DagsterEventType.RUN_FAILURE
+    assert retraining.tick(Status.SUCCESS) == (["retrain-2026-06-02-attempt-2"] if is_failed else [])
+    wait(platform, 10_000)
+    assert [retraining.tick() for _ in range(3)] == [[]] * 3
+    assert {run.tags["dagster/partition"] for run in retraining.launched} == {"2026-06-02"}
+    assert len(retraining.launched) == 1 + is_failed
+
+
+def test_deciding_a_day_again_gives_it_no_more_attempts(retraining, platform) -> None:
+    decide(retraining.instance, DAY, "retrain", "dec_first")
+    for _ in range(3):
+        assert len(retraining.tick()) == 1
+        end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        decide(retraining.instance, DAY, "retrain", f"dec_after_{len(retraining.launched)}")
+        wait(platform, 61)
+    assert [retraining.tick() for _ in range(3)] == [[]] * 3
+    assert retraining.skip_message == "Retraining failed 3 times for dec_after_3; a person must look."
+    assert set(alerts(platform)) == {"alerts/retraining-dec_after_3.json"}
+
+
+def test_a_day_that_was_given_up_is_told_once(retraining, platform, monkeypatch) -> None:
+    """A sensor looks twice a minute: a line and a file each time bury what else is told."""
+    decide(retraining.instance, DAY, "retrain")
+    for _ in range(3):
+        retraining.tick()
+        end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        wait(platform, 61)
+    written: list[str] = []
+    replace = platform.lake.replace
+    monkeypatch.setattr(platform.lake, "replace", lambda key, data: (written.append(key), replace(key, data)))
+    for _ in range(4):
+        assert retraining.tick() == []
+    assert written == ["alerts/retraining-dec_2026-06-02.json"]
+    assert retraining.errors == [
+        "Retraining failed 3 times for dec_2026-06-02; nothing tries it again. See docs/runbooks/retraining_failed.md."
+    ]
+
+
 def test_a_materialization_that_was_reported_by_hand_is_no_decision(retraining) -> None:
     decide(retraining.instance, DAY, "retrain")
     event = dg.AssetMaterialization(keys.RETRAIN_DECISION, partition=add_days(DAY, 1).isoformat())
     retraining.instance.report_runless_asset_event(event)
-    assert retraining.tick() == ["retrain-dec_2026-06-02-attempt-1"]
+    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
 
 
 def ingested(platform: Platform, day: date, **files: int) -> None:
@@ -243,6 +319,50 @@ def test_files_that_land_late_are_ingested_once(definitions, instance, platform)
     assert not other.startswith(cause), "what landed since the failure is another reason to run"
     assert daemon.tick() == [], "it runs"
     ingested(platform, DAY, click=2, apply=1)
+    assert daemon.tick() == []
+
+
+def test_days_whose_files_were_ingested_are_not_looked_up_again(definitions, instance, platform, monkeypatch) -> None:
+    """The sensor looks twice a minute for ever: what it reads must not grow with the days that were lived."""
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    days = [add_days(DAY, number) for number in range(30)]
+    for day in days:
+        land(platform, add_days(day, -1), "a.parquet")
+        ingested(platform, day, click=1)
+    read, asked = platform.tables.read_report, list[date]()
+    monkeypatch.setattr(platform.tables, "read_report", lambda name, day: (asked.append(day), read(name, day))[1])
+
+    def looked_up(expected: int) -> list[date]:
+        asked.clear()
+        assert len(daemon.tick()) == expected
+        return list(asked)
+
+    assert looked_up(0) == days
+    assert [looked_up(0) for _ in range(3)] == [[]] * 3
+    land(platform, add_days(days[4], -1), "late.parquet", "apply")
+    assert looked_up(1) == days, "which day it is of is not kept"
+    assert daemon.launched[-1].tags["dagster/partition"] == days[4].isoformat()
+    for event in (dg.DagsterEventType.RUN_FAILURE,) * 3:
+        end(daemon, daemon.launched[-1], event)
+        wait(platform, 61)
+        daemon.tick()
+    assert [looked_up(0) for _ in range(2)] == [[days[4]]] * 2, "a day that was given up alone is looked up"
+    next_day = add_days(days[-1], 1)
+    land(platform, days[-1], "a.parquet")
+    ingested(platform, next_day, click=1)
+    assert looked_up(0) == [days[4], next_day]
+    ingested(platform, days[4], click=1, apply=1)
+    assert [looked_up(0) for _ in range(2)] == [[days[4]], []]
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", "{}", "[1]", '{"until": "x", "open": [], "files": "y"}'])
+def test_without_a_cursor_that_can_be_read_every_day_is_looked_up(definitions, instance, platform, cursor) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    for number in range(3):
+        land(platform, add_days(DAY, number - 1), "a.parquet")
+        ingested(platform, add_days(DAY, number), click=number % 2)
+    daemon.cursor = cursor
+    assert len(daemon.tick()) == 2
     assert daemon.tick() == []
 
 

@@ -111,7 +111,7 @@ def test_a_block_never_retrains_and_a_retrain_runs_once(lived, lived_world, home
     (by_sensor,) = (run for run in runs if "dagster/run_key" in run.tags)
     (decision,) = (row for row in events("retrain_decided") if row["verdict"] == "retrain")
     assert by_sensor.tags["mlife/decision_id"] == decision["decision_id"]
-    assert by_sensor.tags["dagster/run_key"] == f"retrain-{decision['decision_id']}-attempt-1"
+    assert by_sensor.tags["dagster/run_key"] == f"retrain-{decision['as_of_date']}-attempt-1"
     assert lived.days[lived_world.RETRAIN_DAY - 1].retrained_by == "retrain_on_drift_sensor"
     verdicts = events("promotion_decided")
     assert [row["as_of_date"].isoformat() for row in verdicts] == days

@@ -1,11 +1,6 @@
 """NannyML's calculators on sampled pairs and scored examples: numbers for `core.monitoring`, never verdicts."""
 
-from mlife_assets.adapters.nannyml_calculators.drift import (
-    drift_statistics,
-    latent_statistics,
-    missing_shares,
-    unseen_shares,
-)
+from mlife_assets.adapters.nannyml_calculators.drift import drift_statistics, latent_statistics
 from mlife_assets.adapters.nannyml_calculators.learning import learn_thresholds, with_learned_thresholds
 from mlife_assets.adapters.nannyml_calculators.performance import performance_statistics
 from mlife_assets.adapters.nannyml_calculators.session import forget_fitted
@@ -15,8 +10,6 @@ __all__ = [
     "forget_fitted",
     "latent_statistics",
     "learn_thresholds",
-    "missing_shares",
     "performance_statistics",
-    "unseen_shares",
     "with_learned_thresholds",
 ]

@@ -1,7 +1,7 @@
-"""Distances of one day's sampled pairs from the reference: by column, jointly, and by NannyML's quality calculators.
+"""Distances of one day's sampled pairs from the reference: by column, and jointly.
 
-Belongs here: univariate drift, domain classifier, PCA reconstruction, missing and unseen values. Does not belong here:
-limits (`learning`), outcomes (`performance`), words (`core.monitoring`).
+Belongs here: univariate drift, domain classifier, PCA reconstruction. Does not belong here: limits (`learning`),
+outcomes (`performance`), missing and unseen values and all words (`core.monitoring`).
 
 Concept: Kolmogorov-Smirnov for numbers, Jensen-Shannon for categories; a shallow classifier and PCA for rows. The
 classifier is judged on jobs that it has not seen, because jobs come and go every day and recognising them is not drift.
@@ -72,38 +72,6 @@ def latent_statistics(
         return tuple(joint(cached_joint(nml, reference, policy), reference, pairs, policy, is_explained=True))
 
 
-def missing_shares(reference: MonitoringReference, pairs: pa.Table) -> dict[str, float]:
-    """Return NannyML's missing value rate of each numeric column of the day: a second opinion on `core`'s own."""
-    _need_rows(pairs)
-    names = list(reference.columns.numeric)
-    with quiet_nannyml() as nml:
-        calculator = cached(
-            reference,
-            "missing",
-            lambda: nml.MissingValuesCalculator(column_names=names, chunk_number=1).fit(
-                frame(reference, reference.sample, names)
-            ),
-        )
-        result = _analysis(calculator.calculate(frame(reference, pairs, names)))
-        return {name: float(result[(name, "value")]) for name in names}
-
-
-def unseen_shares(reference: MonitoringReference, pairs: pa.Table) -> dict[str, float]:
-    """Return NannyML's rate of values that the reference never held, for each categorical column of the day."""
-    _need_rows(pairs)
-    names = list(reference.columns.categorical)
-    with quiet_nannyml() as nml:
-        calculator = cached(
-            reference,
-            "unseen",
-            lambda: nml.UnseenValuesCalculator(column_names=names, chunk_number=1).fit(
-                frame(reference, reference.sample, names)
-            ),
-        )
-        result = _analysis(calculator.calculate(frame(reference, pairs, names)))
-        return {name: float(result[(name, "value")]) for name in names}
-
-
 def blocks(reference: MonitoringReference) -> Iterator[tuple[str, list[str]]]:
     """Yield the blocks of columns that are looked at jointly, with their names."""
     yield latent.FEATURES, list(reference.columns.alarming)
@@ -152,7 +120,7 @@ def univariate(calculator: Fitted, reference: MonitoringReference, pairs: pa.Tab
 
 def cached_joint(nml: Any, reference: MonitoringReference, policy: MonitoringPolicy) -> Fitted:
     """Return block -> (classifier, reconstruction) fitted on the whole reference."""
-    kind = ("joint", policy.domain_classifier_sample_rows, policy.seed)
+    kind = ("joint", policy.domain_classifier_sample_rows, policy.domain_classifier_user_reference_rows, policy.seed)
     return cached(reference, kind, lambda: fit_joint(nml, reference, reference.sample, policy))
 
 
@@ -168,7 +136,7 @@ def fit_joint(nml: Any, reference: MonitoringReference, sample: pa.Table, policy
             hyperparameters=dict(CLASSIFIER_SETTINGS),
         )
         fitted[block] = (
-            classifier.fit(frame(reference, by_job(rows, policy), names)),
+            classifier.fit(frame(reference, by_job(rows, policy, reference_rows(reference, block, policy)), names)),
             fit_reconstruction(nml, reference, rows, names),
         )
     return fitted
@@ -223,13 +191,20 @@ def reconstruct(calculator: Fitted, reference: MonitoringReference, pairs: pa.Ta
     return float(result[("reconstruction_error", "value")])
 
 
-def by_job(sample: pa.Table, policy: MonitoringPolicy) -> pa.Table:
-    """Return at most `domain_classifier_sample_rows` rows: one equal block per fold, each of other jobs.
+def reference_rows(reference: MonitoringReference, block: str, policy: MonitoringPolicy) -> int:
+    """Return with how many rows of the reference the classifier of a block compares a day."""
+    is_of_users = block in reference.columns.user_blocks
+    return policy.domain_classifier_user_reference_rows if is_of_users else policy.domain_classifier_sample_rows
+
+
+def by_job(sample: pa.Table, policy: MonitoringPolicy, most: int | None = None) -> pa.Table:
+    """Return at most `most` rows, or `domain_classifier_sample_rows`: one equal block per fold, each of other jobs.
 
     NannyML's folds are unshuffled blocks of each class, so every fold holds the same jobs on both sides and the
     classifier never sees a job that it is judged on. A tenth is left out so that every block can be filled.
     """
-    size = max(1, int(0.9 * policy.domain_classifier_sample_rows) // CLASSIFIER_FOLDS)
+    rows = min(most or policy.domain_classifier_sample_rows, sample.num_rows)
+    size = max(1, int(0.9 * rows) // CLASSIFIER_FOLDS)
     order = np.random.default_rng(policy.seed).permutation(sample.num_rows)
     block = sampling.hash_ids(sample["job_id"], "job_id")[order] % np.uint64(CLASSIFIER_FOLDS)
     return sample.take(pa.array(np.concatenate([order[block == fold][:size] for fold in range(CLASSIFIER_FOLDS)])))

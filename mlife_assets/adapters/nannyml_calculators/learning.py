@@ -93,7 +93,7 @@ def _sampling_bound(
         return limits.jensen_shannon_bound(rows, total, len(reference.profile(column).values) + 1, rate)
     if method == latent.DOMAIN_CLASSIFIER:
         most = policy.domain_classifier_sample_rows
-        return limits.auc_bound(min(rows, most), min(total, most), rate)
+        return limits.auc_bound(min(rows, most), min(total, drift.reference_rows(reference, block, policy)), rate)
     _, reconstruction = drift.cached_joint(nml, reference, policy)[column]
     error = reconstruction.result.filter(period="reference").to_df().iloc[0][("reconstruction_error", "sampling_error")]
     deviation = float(error) * float(np.sqrt(sample.num_rows))

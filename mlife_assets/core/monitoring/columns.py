@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from mlife_assets.core.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 
+_USER_BLOCKS = ("taste_embeddings",)
+
 
 @dataclass(frozen=True)
 class MonitoringColumns:
@@ -64,11 +66,13 @@ class MonitoringColumns:
         "user_click_rate",
         "job_click_rate",
         "job_apply_rate",
+        "openings",
     )
     """Columns that move with the calendar or with our own sending: shown, but no evidence of drift.
 
-    Counts of clicks and applies, and the rates made of them, are among them: a better model texts better jobs, which
-    people then click more. Whether people answer differently to the *same* input is for concept drift to say.
+    Counts of clicks and applies, the rates made of them, and openings, which are those posted minus hires, are among
+    them: a better model texts better jobs, which people then click more; and feedback that comes late moves them all.
+    Whether people answer differently to the *same* input is for concept drift to say.
     """
     closed: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {
@@ -125,6 +129,14 @@ class MonitoringColumns:
             block = name.rpartition("_")[0] + "_embeddings"
             blocks[block] = (*blocks.get(block, ()), name)
         return blocks
+
+    @property
+    def user_blocks(self) -> tuple[str, ...]:
+        """Blocks of a sample whose rows are nearly independent, because they speak of users alone.
+
+        Of them more rows tell more. Any other block is worth as many rows as there are jobs, however many it has.
+        """
+        return tuple(block for block in self.embedding_blocks if block in _USER_BLOCKS)
 
     def restricted_to(self, names: Sequence[str]) -> MonitoringColumns:
         """Return these columns without those that a table with columns `names` lacks."""

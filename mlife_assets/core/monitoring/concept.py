@@ -12,7 +12,7 @@ positives than the policy asks for, the only honest answer is "not enough eviden
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,13 +25,11 @@ from mlife_assets.core.monitoring.outcomes import (
     LEVEL,
     METRICS,
     PREFIXES,
-    RESIDUAL,
     SHORTFALL,
     SLOPE,
     Outcome,
     has_enough_positives,
     keys_of,
-    learn_concept_thresholds,
     limit_for,
     positives_of,
     scored_outcomes,
@@ -40,21 +38,6 @@ from mlife_assets.core.monitoring.reference import MonitoringReference, check_ex
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold, by_key
 from mlife_assets.core.policies import MonitoringPolicy
-
-__all__ = [
-    "KIND",
-    "LEVEL",
-    "METRICS",
-    "REPORT",
-    "RESIDUAL",
-    "SHORTFALL",
-    "SLOPE",
-    "WINDOW_DAYS",
-    "concept_drift_report",
-    "concept_window",
-    "has_enough_positives",
-    "learn_concept_thresholds",
-]
 
 REPORT = "concept_drift_report"
 KIND = "concept"
@@ -84,7 +67,7 @@ def concept_window(
             pc.greater(examples["exposure_date"], last),
         )
     )
-    recent = sorted(set(mature["exposure_date"].to_pylist()))[-days:]
+    recent = sorted(pc.unique(mature["exposure_date"]).to_pylist())[-days:]
     return mature.filter(pc.is_in(mature["exposure_date"], value_set=pa.array(recent, pa.date32())))
 
 
@@ -97,14 +80,16 @@ def concept_drift_report(
     policy: MonitoringPolicy,
     clicks: pa.Table | None = None,
     click_statistics: Sequence[Statistic] = (),
+    late: Collection[date] = (),
 ) -> MonitoringReport:
     """Return the concept drift report of day `as_of`.
 
     `examples` is the window (`concept_window`) scored by the reference's model, `statistics` its estimated and realised
     performance (`performance_statistics`; empty when `has_enough_positives` is false); `clicks` and `click_statistics`
     are the same of the funnel's first step, where the reference has it. An outcome without enough positives is told and
-    not judged. Raises InvalidInputError on an immature label and UpstreamMismatchError when performance is missing
-    although there is enough evidence.
+    not judged. `late` are the days of late feedback (`lateness.late_within`) that left a window empty, to be told of.
+    Raises InvalidInputError on an immature label and UpstreamMismatchError when performance is missing although there
+    is enough evidence.
     """
     limits = by_key(reference.thresholds)
     family = sum(key in limits for outcome in PREFIXES for key in keys_of(reference.columns.residual, outcome))
@@ -120,6 +105,8 @@ def concept_drift_report(
             judged.append(window.basis())
         else:
             left_out.append(window.shortfall_words(bool(keys), policy))
+    if late:
+        left_out.append(_lateness_words(late))
     rows = max(window.examples.num_rows for window in windows)
     if not judged:
         return MonitoringReport(
@@ -135,6 +122,11 @@ def concept_drift_report(
         ok=" ".join(["Outcomes follow the model's expectation.", basis, *left_out]),
         alarm=" ".join([*(f.sentence for f in findings if f.is_alarm), basis, *left_out]),
     )
+
+
+def _lateness_words(late: Collection[date]) -> str:
+    days = f"{len(late)} days from {min(late)} to {max(late)}" if len(late) > 1 else f"{min(late)}"
+    return f"Clicks came late on {days}: outcomes are judged again once a whole week of feedback came in time."
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Late feedback: on which days clicks did not arrive as they usually do, and which examples that touches.
 
-Belongs here: telling a late day, leaving out what it touched. Does not belong here: counting arrivals (whoever holds
-the events), data quality (`quality`), which tells of types that did not land and leaves labels to this.
+Belongs here: telling a late day, what it touched, leaving that out. Does not belong here: counting arrivals (whoever
+holds the events), data quality (`quality`), which tells of types that did not land and leaves labels to this.
 
 Concept: a label is mature when its window has closed *and* been observed. When clicks come days late, labels look like
 refusals, and what people did last week is missing from the features, so a model looks wrong although nothing changed.
-Such examples are not judged until feedback is on time again.
+A reference leaves such examples out. A week that is judged may not: what is left of it is some weekdays with few
+outcomes, held against limits of whole weeks, so it is not judged at all until a week of feedback came in time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+
+from mlife_assets.core.windows import add_days
 
 USUAL_DAYS, USUAL_DAYS_MINIMUM = 14, 7
 FRESH_DAYS = 2
@@ -53,6 +56,14 @@ def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozen
         else:
             usual.append(arrived.clicks)
     return frozenset(late)
+
+
+def late_within(late: Iterable[date], first: date, as_of: date) -> frozenset[date]:
+    """Return the late days that touch exposures since `first` or their labels as known on the morning of `as_of`.
+
+    These are days from the eve of `first`, which features saw, to the eve of `as_of`.
+    """
+    return frozenset(day for day in late if add_days(first, -1) <= day < as_of)
 
 
 def without_late_feedback(examples: pa.Table, late: Iterable[date]) -> pa.Table:

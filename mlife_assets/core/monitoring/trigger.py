@@ -3,9 +3,11 @@
 Belongs here: from decisions and runs to requests, and when to try again. Does not belong here: the decision
 (`governor`), launching (a sensor).
 
-Concept: stateless. Whatever was lost in between, the decisions and the runs that exist tell what is missing: a
-decision to retrain without a run needs one, one whose run failed needs another attempt after a wait, up to a limit,
-and then a person. The request's key names decision and attempt, so asking twice is asking once.
+Concept: stateless. Whatever was lost in between, the decisions and the runs that exist tell what is missing: a day
+decided to retrain without a run needs one, one whose run failed needs another attempt after a wait, up to a limit,
+and then a person. A run trains the partition of its day, whatever the reasons were, so runs and attempts belong to
+the day: it is not trained again because it was decided again. The request's key names day and attempt, so asking twice
+is asking once.
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ def next_attempt(runs: Sequence[RunFacts], *, now: datetime, retry_wait_minutes:
 
 def outstanding_retrainings(
     decisions: Sequence[DecisionFacts],
-    runs: Mapping[str, Sequence[RunFacts]],
+    runs: Mapping[date, Sequence[RunFacts]],
     *,
     now: datetime,
     retry_wait_minutes: Sequence[int],
@@ -109,22 +111,22 @@ def outstanding_retrainings(
     """Return the runs that are missing.
 
     Args:
-        decisions: recent decisions, oldest first.
-        runs: decision id -> the runs that were launched for it.
+        decisions: recent decisions, one per day, oldest first.
+        runs: day -> the runs that were launched for any decision of that day.
         now: the present, aware.
         retry_wait_minutes: how long after each failure the next attempt waits.
     """
     wanted = [decision for decision in decisions if decision.verdict == "retrain"]
     attempts = {
-        one.decision_id: next_attempt(runs.get(one.decision_id, ()), now=now, retry_wait_minutes=retry_wait_minutes)
+        one.as_of_date: next_attempt(runs.get(one.as_of_date, ()), now=now, retry_wait_minutes=retry_wait_minutes)
         for one in wanted
     }
     requests = tuple(
-        RetrainingRequest(f"retrain-{one.decision_id}-attempt-{number}", one.decision_id, one.as_of_date, number)
+        RetrainingRequest(f"retrain-{one.as_of_date}-attempt-{number}", one.decision_id, one.as_of_date, number)
         for one in wanted
-        if (number := attempts[one.decision_id].number) is not None
+        if (number := attempts[one.as_of_date].number) is not None
     )
-    exhausted = tuple(one for one in wanted if attempts[one.decision_id].is_exhausted)
+    exhausted = tuple(one for one in wanted if attempts[one.as_of_date].is_exhausted)
     waits = [due for attempt in attempts.values() if (due := attempt.due_at) is not None]
     if requests:
         sentence = f"{len(requests)} retraining runs requested."

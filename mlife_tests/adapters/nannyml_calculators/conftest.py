@@ -15,7 +15,7 @@ from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
 
-CONTRIBUTING = ("distance_km", "log_pay_ratio", "taste_match", "openings")
+CONTRIBUTING = ("distance_km", "log_pay_ratio", "taste_match", "job_age_days")
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def world(pairs_world):
 
 @pytest.fixture(scope="session")
 def explained():
-    """Return a day with contributions of a small model: pay counts within the occupation, openings hardly at all."""
+    """Return a day with contributions of a small model: pay counts within the occupation, job age hardly at all."""
 
     def of(day: pa.Table, rows: int | None = None) -> pa.Table:
         column = {name: day[name].to_numpy() for name in (*CONTRIBUTING, "same_occupation_group")}
@@ -48,7 +48,7 @@ def explained():
                 -0.05 * np.clip(column["distance_km"], 0, 40),
                 0.8 * column["log_pay_ratio"] * (1 + column["same_occupation_group"]),
                 0.6 * column["taste_match"],
-                0.001 * column["openings"],
+                0.001 * column["job_age_days"],
                 np.zeros(day.num_rows),
             ]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from mlife_assets.adapters import nannyml_calculators as nannyml
 from mlife_assets.adapters.nannyml_calculators import drift as calculators
+from mlife_assets.adapters.nannyml_calculators import learning
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import data_drift_report
 from mlife_assets.core.monitoring.latent import latent_drift_report
@@ -88,27 +90,48 @@ def test_a_column_without_values_is_as_far_as_can_be(reference, world, pairs_wor
     assert values["openings"] == 1.0
 
 
-def test_quality_calculators_agree_with_plain_counts(reference, world, pairs_world) -> None:
-    day = world.day(25, new_city=0.15)
-    pay = day["pay_usd_per_hour"].to_numpy().copy()
-    pay[:100] = np.nan
-    shares = nannyml.missing_shares(reference, pairs_world.replaced(day, pay_usd_per_hour=pay))
-    assert shares["pay_usd_per_hour"] == 0.05
-    assert shares["distance_km"] == 0.0
-    unseen = nannyml.unseen_shares(reference, day)
-    assert unseen["metro_code"] == np.mean(np.array(day["metro_code"].to_pylist()) == "47900")
-    assert unseen["job_occupation_group"] == 0.0
-
-
 def test_no_job_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
-    for table in (reference.sample, world.day(25)):
+    for table, rows in ((reference.sample, 1_800), (world.day(25).slice(0, 1_000), 900), (world.day(25), 1_800)):
         few = calculators.by_job(table, policy)
         folds = np.array_split(np.array(few["job_id"].to_pylist()), calculators.CLASSIFIER_FOLDS)
-        assert few.num_rows == 1_800
+        assert few.num_rows == rows
         assert not set(folds[0]) & set(folds[1])
         assert not set(folds[1]) & set(folds[2])
     reference_folds = np.array_split(np.array(calculators.by_job(reference.sample, policy)["job_id"].to_pylist()), 3)
     assert not set(reference_folds[0]) & set(folds[1])
+
+
+def test_what_speaks_of_users_is_compared_with_more_of_the_reference(reference, world, policy, monkeypatch) -> None:
+    rows = {block: calculators.reference_rows(reference, block, policy) for block, _ in calculators.blocks(reference)}
+    assert rows == {"features": 2_000, "taste_embeddings": 8_000, "text_embeddings": 2_000}
+    by_job, taken = calculators.by_job, []
+
+    def counted(sample: pa.Table, *further: object) -> pa.Table:
+        few = by_job(sample, *further)
+        taken.append(few.num_rows)
+        return few
+
+    monkeypatch.setattr(calculators, "by_job", counted)
+    with calculators.quiet_nannyml() as nml:
+        fitted = calculators.fit_joint(nml, reference, reference.sample, policy)
+        assert taken == [1_800, 7_200, 1_800]
+        tuple(calculators.joint(fitted, reference, world.day(25), policy))
+    assert taken[3:] == [1_800] * 3, "the day itself is the same for every block"
+
+
+def test_more_of_the_reference_lowers_the_limit_of_a_block_of_users(reference, policy) -> None:
+    bound = {
+        rows: learning._sampling_bound(
+            None,
+            reference,
+            ("domain_classifier", "taste_embeddings"),
+            reference.day(reference.days[-1]),
+            0.001,
+            replace(policy, domain_classifier_user_reference_rows=rows),
+        )
+        for rows in (2_000, 8_000)
+    }
+    assert 0.5 < bound[8_000] < bound[2_000] - 0.001
 
 
 def test_an_empty_day_is_refused(reference, world, policy) -> None:
@@ -129,7 +152,7 @@ def latent_of(explained_reference, policy):
             reference=explained_reference,
             sample_rows=day.num_rows,
             statistics=nannyml.latent_statistics(explained_reference, day, policy),
-            importance={"distance_km": 0.3, "log_pay_ratio": 0.3, "taste_match": 0.399, "openings": 0.001},
+            importance={"distance_km": 0.3, "log_pay_ratio": 0.3, "taste_match": 0.399, "job_age_days": 0.001},
             pairs=day,
         )
 
@@ -185,9 +208,9 @@ def test_a_column_that_hardly_contributes_moves_the_space_and_carries_nothing(
 ) -> None:
     """Trees do not care for scale: contributions of a thousandth are told apart as well, so shares must tell."""
     day = world.day(25)
-    moved = explained(pairs_world.replaced(day, openings=day["openings"].to_numpy() + 3), 1_500)
+    moved = explained(pairs_world.replaced(day, job_age_days=day["job_age_days"].to_numpy() + 30), 1_500)
     (seen,) = [f for f in latent_of(moved).alarms if (f.column, f.method) == ("shap", "domain_classifier")]
-    assert seen.moved_columns == ("openings",)
+    assert seen.moved_columns == ("job_age_days",)
     assert seen.importance_share == pytest.approx(0.001)
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.adapters.nannyml_calculators import learning, session
-from mlife_assets.core.monitoring import concept, latent
+from mlife_assets.core.monitoring import latent
+from mlife_assets.core.monitoring.outcomes import LEVEL, RESIDUAL, SHORTFALL, SLOPE
 from mlife_assets.core.monitoring.reference import build_reference
 
 UNIVARIATE = ("kolmogorov_smirnov", "jensen_shannon")
@@ -13,7 +14,7 @@ def test_every_statistic_has_a_limit_above_its_usual_value(reference) -> None:
     methods = {threshold.method for threshold in reference.thresholds}
     assert methods == {
         "kolmogorov_smirnov", "jensen_shannon", latent.DOMAIN_CLASSIFIER, latent.RECONSTRUCTION,
-        concept.SHORTFALL, concept.LEVEL, concept.SLOPE, concept.RESIDUAL,
+        SHORTFALL, LEVEL, SLOPE, RESIDUAL,
     }  # fmt: skip
     by_column = {t.column for t in reference.thresholds if t.method in ("kolmogorov_smirnov", "jensen_shannon")}
     assert by_column == set(reference.columns.watched)

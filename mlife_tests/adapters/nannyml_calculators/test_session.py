@@ -59,8 +59,6 @@ reference = calculators.with_learned_thresholds(plain, policy)
 day = world.day(12, 200)
 calculators.drift_statistics(reference, day)
 calculators.latent_statistics(reference, day, policy)
-calculators.missing_shares(reference, day)
-calculators.unseen_shares(reference, day)
 calculators.performance_statistics(reference, reference.examples)
 print(json.dumps(sorted({name for name, method in called if (name, "fit") in called and method != "fit"})))
 """

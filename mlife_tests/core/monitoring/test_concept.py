@@ -7,16 +7,17 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.monitoring import concept
+from mlife_assets.core.monitoring.outcomes import LEVEL, METRICS, RESIDUAL, SHORTFALL, SLOPE, learn_concept_thresholds
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 
 POLICY = MonitoringPolicy()
-AGREED = [Statistic(method, metric, 0.7) for method in ("estimated", "realised") for metric in concept.METRICS]
+AGREED = [Statistic(method, metric, 0.7) for method in ("estimated", "realised") for metric in METRICS]
 
 
 @pytest.fixture(scope="module")
 def limited(reference):
-    return reference.with_thresholds(concept.learn_concept_thresholds(reference, POLICY))
+    return reference.with_thresholds(learn_concept_thresholds(reference, POLICY))
 
 
 @pytest.fixture
@@ -40,10 +41,10 @@ def test_without_drift_alarms_are_rare(report) -> None:
 @pytest.mark.parametrize(
     ("change", "method", "words"),
     [
-        ({"pay": 1.0}, concept.RESIDUAL, "Higher log_pay_ratio converts more often than the model expects"),
-        ({"pay": -1.0}, concept.RESIDUAL, "Higher log_pay_ratio converts less often"),
-        ({"slope": 0.4}, concept.SLOPE, "Outcomes separate less along the score"),
-        ({"shift": 0.5}, concept.LEVEL, "times as frequent as the model expects"),
+        ({"pay": 1.0}, RESIDUAL, "Higher log_pay_ratio converts more often than the model expects"),
+        ({"pay": -1.0}, RESIDUAL, "Higher log_pay_ratio converts less often"),
+        ({"slope": 0.4}, SLOPE, "Outcomes separate less along the score"),
+        ({"shift": 0.5}, LEVEL, "times as frequent as the model expects"),
     ],
 )
 def test_a_shift_of_the_concept_alarms_and_is_named(report, change: dict[str, float], method: str, words: str) -> None:
@@ -53,10 +54,10 @@ def test_a_shift_of_the_concept_alarms_and_is_named(report, change: dict[str, fl
 
 
 def test_a_realised_performance_below_the_estimate_alarms(report) -> None:
-    realised = [Statistic("realised", metric, 0.5) for metric in concept.METRICS]
+    realised = [Statistic("realised", metric, 0.5) for metric in METRICS]
     result = report(statistics=[*AGREED[:2], *realised])
-    assert {finding.column for finding in result.alarms} == set(concept.METRICS)
-    better = [Statistic("realised", metric, 0.9) for metric in concept.METRICS]
+    assert {finding.column for finding in result.alarms} == set(METRICS)
+    better = [Statistic("realised", metric, 0.9) for metric in METRICS]
     assert report(statistics=[*AGREED[:2], *better]).status == "ok"
 
 
@@ -66,7 +67,24 @@ def test_too_few_positives_say_so_with_counts(report, reference) -> None:
     assert result.findings == ()
     assert "positives in 350 exposures, 100 needed" in result.sentence
     strict = MonitoringPolicy(minimum_mature_positives=10**6)
-    assert concept.learn_concept_thresholds(reference, strict) == ()
+    assert learn_concept_thresholds(reference, strict) == ()
+
+
+def test_an_empty_window_of_late_feedback_says_why(pairs_world, limited) -> None:
+    as_of = pairs_world.START + timedelta(days=40)
+    late = {as_of - timedelta(days=back) for back in (2, 1)}
+    for days, words in ((late, "late on 2 days from 2026-"), (set(), "0 positives in 0 exposures")):
+        result = concept.concept_drift_report(
+            as_of=as_of,
+            reference=limited,
+            examples=limited.examples.slice(0, 0),
+            statistics=(),
+            policy=POLICY,
+            late=days,
+        )
+        assert result.status == "not_enough_evidence"
+        assert words in result.sentence
+        assert ("came late" in result.sentence) is bool(days)
 
 
 def test_limits_widen_as_positives_get_fewer(report) -> None:
@@ -113,7 +131,7 @@ def funnel(pairs_world, reference):
     """A reference of a model with a first step: ten clicks for an apply would be more, here as many."""
     clicks = pairs_world.scored_examples(11, first=pairs_world.START, days=14, per_day=800)
     with_clicks = replace(reference, clicks=clicks)
-    return with_clicks.with_thresholds(concept.learn_concept_thresholds(with_clicks, POLICY))
+    return with_clicks.with_thresholds(learn_concept_thresholds(with_clicks, POLICY))
 
 
 @pytest.fixture
@@ -148,7 +166,7 @@ def test_both_steps_of_a_funnel_are_judged_and_named_apart(two_step_report) -> N
     assert "Clicks are 0.6" in rarer.sentence
     flat = two_step_report(slope=0.3)
     assert "Clicks separate less along the score" in flat.sentence
-    worse = [*AGREED[:2], *(Statistic("realised", metric, 0.5) for metric in concept.METRICS)]
+    worse = [*AGREED[:2], *(Statistic("realised", metric, 0.5) for metric in METRICS)]
     short = two_step_report(click_statistics=worse)
     assert {f.method for f in short.alarms} == {"click_performance_shortfall"}
     assert "Realised ROC AUC of clicks 0.500 falls short of the estimate 0.700" in short.sentence
@@ -211,8 +229,8 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world,
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
 
     def alarms(usual: float, gap: float) -> set[str]:
-        key = (concept.SHORTFALL, "roc_auc")
-        limited = reference.with_thresholds(concept.learn_concept_thresholds(reference, POLICY, {key: usual}))
+        key = (SHORTFALL, "roc_auc")
+        limited = reference.with_thresholds(learn_concept_thresholds(reference, POLICY, {key: usual}))
         estimated = [Statistic("estimated", "roc_auc", 0.7 + gap), Statistic("estimated", "average_precision", 0.7)]
         result = concept.concept_drift_report(
             as_of=first + timedelta(days=14),
@@ -223,8 +241,8 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world,
         )
         return {finding.method for finding in result.alarms}
 
-    limit = next(f.threshold for f in report().findings if (f.method, f.column) == (concept.SHORTFALL, "roc_auc"))
-    assert alarms(0.0, limit + 0.01) == {concept.SHORTFALL}
+    limit = next(f.threshold for f in report().findings if (f.method, f.column) == (SHORTFALL, "roc_auc"))
+    assert alarms(0.0, limit + 0.01) == {SHORTFALL}
     assert alarms(0.05, limit + 0.01) == set()
-    assert alarms(0.05, limit + 0.06) == {concept.SHORTFALL}
+    assert alarms(0.05, limit + 0.06) == {SHORTFALL}
     assert alarms(-0.05, limit - 0.01) == set()

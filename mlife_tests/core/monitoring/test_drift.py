@@ -42,9 +42,9 @@ def test_columns_of_the_calendar_are_shown_and_never_alarm(limited, world) -> No
 
 
 def test_importance_orders_but_does_not_silence(limited, world) -> None:
-    statistics = values(limited, openings=0.5, distance_km=0.2)
-    result = report(limited, world.day(20, 600), statistics, importance={"distance_km": 0.9, "openings": 0.01})
-    assert [finding.column for finding in result.findings[:2]] == ["distance_km", "openings"]
+    statistics = values(limited, job_seniority=0.5, distance_km=0.2)
+    result = report(limited, world.day(20, 600), statistics, importance={"distance_km": 0.9, "job_seniority": 0.01})
+    assert [finding.column for finding in result.findings[:2]] == ["distance_km", "job_seniority"]
     assert len(result.alarms) == 2
     assert result.findings[0].importance_share == pytest.approx(0.9 / 0.91)
     assert result.sentence.startswith("2 of 20 columns moved, which carry 100.0% of the model's importance.")
@@ -52,9 +52,9 @@ def test_importance_orders_but_does_not_silence(limited, world) -> None:
 
 
 def test_without_importance_nothing_is_said_of_it(limited, world) -> None:
-    result = report(limited, world.day(20, 600), values(limited, openings=0.5))
+    result = report(limited, world.day(20, 600), values(limited, job_seniority=0.5))
     assert {finding.importance_share for finding in result.findings} == {None}
-    assert result.sentence.startswith("1 of 20 columns moved. openings: ")
+    assert result.sentence.startswith("1 of 20 columns moved. job_seniority: ")
 
 
 def test_values_that_the_model_never_saw_weigh_their_rows(limited, world) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.monitoring.lateness import Arrivals, late_days, without_late_feedback
+from mlife_assets.core.monitoring.lateness import Arrivals, late_days, late_within, without_late_feedback
 
 START = date(2026, 5, 4)
 
@@ -55,3 +55,12 @@ def test_an_example_is_left_out_when_a_day_from_its_eve_to_its_maturity_was_late
     kept = without_late_feedback(examples, {exposure + timedelta(days=offset)})
     assert bool(kept.num_rows) is is_kept
     assert without_late_feedback(examples, ()).num_rows == 1
+
+
+@pytest.mark.parametrize(("offset", "is_within"), [(-2, False), (-1, True), (0, True), (9, True), (10, False)])
+def test_a_week_is_touched_from_the_eve_of_its_first_exposures_to_the_eve_of_its_judgement(
+    offset: int, is_within: bool
+) -> None:
+    first = date(2026, 6, 10)
+    late = {first + timedelta(days=offset)}
+    assert late_within(late, first, first + timedelta(days=10)) == (late if is_within else set())

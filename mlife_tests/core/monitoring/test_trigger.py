@@ -42,37 +42,37 @@ def keys(outlook) -> list[str]:
     [
         ((), {}, [], "No decision was recorded yet."),
         (("wait",), {}, [], "The newest verdict, of 2026-06-02, is wait."),
-        (("retrain", "block"), {"dec_0": [SUCCEEDED]}, [], "has its run; the newest is of 2026-06-02."),
+        (("retrain", "block"), {FIRST: [SUCCEEDED]}, [], "has its run; the newest is of 2026-06-02."),
         (("block",), {}, [], "is block."),
-        (("retrain",), {}, ["retrain-dec_0-attempt-1"], "1 retraining runs requested."),
-        (("retrain",), {"dec_0": [ACTIVE]}, [], "has its run"),
-        (("retrain",), {"dec_0": [FAILED]}, ["retrain-dec_0-attempt-2"], "1 retraining runs"),
-        (("retrain",), {"dec_0": [FAILED, ACTIVE]}, [], "has its run"),
-        (("retrain",), {"dec_0": [FAILED, SUCCEEDED]}, [], "has its run"),
-        (("retrain",), {"dec_0": [FAILED] * 2}, ["retrain-dec_0-attempt-3"], "1 retraining runs"),
-        (("retrain",), {"dec_0": [FAILED] * 3}, [], "failed 3 times for dec_0; a person must look."),
-        (("retrain", "retrain"), {"dec_0": [FAILED] * 3}, ["retrain-dec_1-attempt-1"], "1 retraining runs"),
+        (("retrain",), {}, ["retrain-2026-06-02-attempt-1"], "1 retraining runs requested."),
+        (("retrain",), {FIRST: [ACTIVE]}, [], "has its run"),
+        (("retrain",), {FIRST: [FAILED]}, ["retrain-2026-06-02-attempt-2"], "1 retraining runs"),
+        (("retrain",), {FIRST: [FAILED, ACTIVE]}, [], "has its run"),
+        (("retrain",), {FIRST: [FAILED, SUCCEEDED]}, [], "has its run"),
+        (("retrain",), {FIRST: [FAILED] * 2}, ["retrain-2026-06-02-attempt-3"], "1 retraining runs"),
+        (("retrain",), {FIRST: [FAILED] * 3}, [], "failed 3 times for dec_0; a person must look."),
+        (("retrain", "retrain"), {FIRST: [FAILED] * 3}, ["retrain-2026-06-03-attempt-1"], "1 retraining runs"),
     ],
 )
 def test_every_decision_gets_its_run_and_a_failed_one_another(verdicts, runs, requested, sentence) -> None:
     outlook = outlook_of(decisions(*verdicts), runs)
     assert keys(outlook) == requested
     assert sentence in outlook.sentence
-    is_exhausted = len(runs.get("dec_0", ())) == 3
+    is_exhausted = len(runs.get(FIRST, ())) == 3
     assert [one.decision_id for one in outlook.exhausted] == (["dec_0"] if is_exhausted else [])
 
 
 @pytest.mark.parametrize(("failures", "minutes"), [(1, 10), (2, 60)])
 def test_a_failed_attempt_waits_from_its_end(failures: int, minutes: int) -> None:
     ends = [LONG_AGO] * (failures - 1) + [NOW]
-    runs = {"dec_0": [RunFacts("failed", end) for end in ends]}
+    runs = {FIRST: [RunFacts("failed", end) for end in ends]}
     due = NOW + timedelta(minutes=minutes)
     for now in (NOW, due - timedelta(seconds=1)):
         outlook = outlook_of(decisions("retrain"), runs, now)
         assert outlook.requests == ()
         assert outlook.exhausted == ()
         assert outlook.sentence == f"Retraining failed and is tried again at 2026-06-10 {due:%H:%M} UTC."
-    assert keys(outlook_of(decisions("retrain"), runs, due)) == [f"retrain-dec_0-attempt-{failures + 1}"]
+    assert keys(outlook_of(decisions("retrain"), runs, due)) == [f"retrain-2026-06-02-attempt-{failures + 1}"]
 
 
 def test_the_latest_failure_counts_in_whatever_order_runs_come() -> None:
@@ -86,8 +86,8 @@ def test_without_waits_there_is_one_attempt() -> None:
 
 
 def test_a_decision_that_waits_does_not_hold_up_another() -> None:
-    outlook = outlook_of(decisions("retrain", "retrain"), {"dec_0": [RunFacts("failed", NOW)]})
-    assert keys(outlook) == ["retrain-dec_1-attempt-1"]
+    outlook = outlook_of(decisions("retrain", "retrain"), {FIRST: [RunFacts("failed", NOW)]})
+    assert keys(outlook) == ["retrain-2026-06-03-attempt-1"]
 
 
 def test_a_request_names_the_day_that_was_decided() -> None:
@@ -113,30 +113,30 @@ def test_a_wait_that_is_none_is_refused() -> None:
 def test_asking_is_settled_by_the_run_that_is_asked_for(verdicts, data) -> None:
     """From any state of runs: launching what is asked for leaves nothing to ask, and no key is ever used twice."""
     known = decisions(*verdicts)
-    runs = {one.decision_id: data.draw(RUNS) for one in known}
-    used = {f"retrain-{name}-attempt-{n + 1}" for name, facts in runs.items() for n in range(len(facts))}
+    runs = {one.as_of_date: data.draw(RUNS) for one in known}
+    used = {f"retrain-{day}-attempt-{n + 1}" for day, facts in runs.items() for n in range(len(facts))}
     outlook = outlook_of(known, runs)
     assert outlook_of(known, runs) == outlook
     assert len(set(keys(outlook))) == len(outlook.requests)
     assert not used & set(keys(outlook))
     for request in outlook.requests:
         assert verdicts[(request.as_of_date - FIRST).days] == "retrain"
-        assert {run.state for run in runs[request.decision_id]} <= {"failed"}
-        runs[request.decision_id] = [*runs[request.decision_id], ACTIVE]
+        assert {run.state for run in runs[request.as_of_date]} <= {"failed"}
+        runs[request.as_of_date] = [*runs[request.as_of_date], ACTIVE]
     assert outlook_of(known, runs).requests == ()
 
 
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=20))
 def test_what_always_fails_is_tried_a_limited_number_of_times_and_never_early(minutes) -> None:
     """Whenever the daemon looks: at most three attempts, each at least its wait after the end of the one before."""
-    runs: dict[str, list[RunFacts]] = {"dec_0": []}
+    runs: dict[date, list[RunFacts]] = {FIRST: []}
     asked, now = [], NOW
     for passed in minutes:
         now += timedelta(minutes=passed)
         outlook = outlook_of(decisions("retrain"), runs, now)
         asked += [(key, now) for key in keys(outlook)]
-        runs["dec_0"] += [RunFacts("failed", now)] * len(outlook.requests)
-    assert [key for key, _ in asked] == [f"retrain-dec_0-attempt-{n + 1}" for n in range(len(asked))]
+        runs[FIRST] += [RunFacts("failed", now)] * len(outlook.requests)
+    assert [key for key, _ in asked] == [f"retrain-2026-06-02-attempt-{n + 1}" for n in range(len(asked))]
     assert 1 <= len(asked) <= ATTEMPTS
     gaps = [later - earlier for (_, earlier), (_, later) in itertools.pairwise(asked)]
     assert all(gap >= timedelta(minutes=wait) for gap, wait in zip(gaps, WAITS, strict=False))

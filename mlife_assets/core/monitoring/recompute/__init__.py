@@ -9,7 +9,7 @@ from mlife_assets.core.monitoring.recompute.compare import (
     recompute_findings,
 )
 from mlife_assets.core.monitoring.recompute.features import job_features, user_features
-from mlife_assets.core.monitoring.recompute.source import SOURCE_COLUMNS, SourceEvents
+from mlife_assets.core.monitoring.recompute.source import SOURCE_COLUMNS, SourceEvents, deciding_consents
 
 __all__ = [
     "METHOD",
@@ -18,6 +18,7 @@ __all__ = [
     "Mismatch",
     "SourceEvents",
     "compare_rows",
+    "deciding_consents",
     "job_features",
     "pair_rows",
     "recompute_findings",

@@ -21,6 +21,7 @@ from mlife_assets.core.monitoring.recompute.source import (
     Days,
     SourceEvents,
     counted,
+    deciding_consents,
     epoch_day,
     last_of_each,
     observed_days,
@@ -122,11 +123,7 @@ def _days_since_last(clicks: pa.Table, ids: Sequence[str], as_of: date) -> pa.Ar
 
 
 def _consents(consents: pa.Table, ids: Sequence[str]) -> pa.Array:
-    """Return whether the latest change of SMS consent granted it; of two at the same instant the withdrawal counts."""
-    latest: dict[str, tuple[int, bool]] = {}
-    rows = consents.filter(pc.equal(consents["channel"], "sms"))
-    moments = rows["occurred_at"].cast(pa.int64()).to_pylist()
-    for user, moment, granted in zip(rows["user_id"].to_pylist(), moments, rows["is_granted"].to_pylist(), strict=True):
-        change = (moment, not granted)
-        latest[user] = max(change, latest.get(user, change))
-    return pa.array([one in latest and not latest[one][1] for one in ids], pa.bool_())
+    """Return whether the change of SMS consent that decides granted it; False where there is none."""
+    rows = deciding_consents(consents)
+    granted = dict(zip(rows["user_id"].to_pylist(), rows["is_granted"].to_pylist(), strict=True))
+    return pa.array([granted.get(one, False) for one in ids], pa.bool_())

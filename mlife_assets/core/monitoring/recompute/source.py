@@ -44,9 +44,10 @@ Days = npt.NDArray[np.int64]
 class SourceEvents:
     """Rows of the log, one per event (the first observed), by event type, with at least `SOURCE_COLUMNS`.
 
-    They hold all there is about the users and jobs that are derived: their latest snapshot and posting, every consent,
-    click, hire and closing, and what was shown, sent and applied to in the 28 days before. Rows about others, and rows
-    observed later than the day that is derived, may be among them and change nothing.
+    They hold all that decides about the users and jobs that are derived: their latest snapshot and posting, the change
+    of consent that decides, the last click of each user, every hire and closing, and what was shown, sent, clicked and
+    applied to in the 28 days before. Rows about others, older rows, and rows observed later than the day that is
+    derived, may be among them and change nothing.
     """
 
     tables: Mapping[str, pa.Table]
@@ -92,6 +93,17 @@ def last_of_each(rows: pa.Table, key: str, ids: Sequence[str]) -> tuple[pa.Table
     last = {one: place for place, one in enumerate(rows[key].to_pylist())}
     places = [place for place, one in enumerate(ids) if one in last]
     return rows.take(pa.array([last[ids[place]] for place in places], pa.int64())), np.array(places, dtype=np.int64)
+
+
+def deciding_consents(consents: pa.Table) -> pa.Table:
+    """Return the row of each user that says whether texts are allowed, one row per user with a change by SMS.
+
+    What happened last counts, however late it became known; of two changes at the same instant the withdrawal. The row
+    that decides among some rows is the one that decides among those that decided in parts of them.
+    """
+    rows = consents.filter(pc.equal(consents["channel"], "sms"))
+    rows = rows.sort_by([("occurred_at", "descending"), ("is_granted", "ascending"), ("event_id", "ascending")])
+    return first_of_each(rows, "user_id")
 
 
 def observed_days(rows: pa.Table) -> Days:

@@ -1,0 +1,120 @@
+"""Reading the event log back, for a few users and jobs, in memory that does not grow with the log.
+
+Belongs here: rows of a range without those that were delivered before it, the last row of each id however old, a whole
+history folded block by block. Does not belong here: which events features need (`recompute_inputs`), what they mean
+(`core.monitoring.recompute`).
+
+Concept: an event counts from its first delivery, and ingest looks for that only a few days back, so a range alone does
+not tell whether its rows are first. Nothing is known before it happens, so only a row that occurred before the range
+can have been delivered before it: its id is looked for in the days since. Files are read one after another and only
+what is about the wanted ids is kept, so a range costs memory by its length, and a history by the ids that are wanted.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.monitoring.recompute import SOURCE_COLUMNS
+from mlife_assets.core.windows import add_days, day_start
+
+BLOCK_DAYS = 28
+FIRST_BLOCKS_DAYS = (1, 7, 28)
+"""Lengths of the newest blocks where the newest rows nearly always suffice."""
+
+
+@dataclass(frozen=True)
+class EventHistory:
+    """The event log as far as it is about some ids.
+
+    Attributes:
+        log: the event log.
+        wanted: column -> the ids that matter; rows that name one of them are kept, all rows of a type without them.
+        is_thorough: look for an earlier delivery of every row, also of one that says it occurred within its range. That
+            reads all ids of the log; it serves to rule out that an exporter gave a redelivery another time.
+    """
+
+    log: ParquetEventLog
+    wanted: dict[str, pa.Array]
+    is_thorough: bool = False
+
+    @cached_property
+    def _files(self) -> dict[str, tuple[LogFile, ...]]:
+        return {}
+
+    def files(self, event_type: str, start: date | None, end: date) -> list[LogFile]:
+        """Return the files of the days [start, end], oldest first."""
+        if event_type not in self._files:
+            self._files[event_type] = self.log.files(event_type)
+        return [file for file in self._files[event_type] if (start is None or file.day >= start) and file.day <= end]
+
+    def between(self, event_type: str, start: date, end: date) -> pa.Table:
+        """Return what was first observed on the days [start, end]: one row per event, by (observed_at, event_id)."""
+        columns, schema = SOURCE_COLUMNS[event_type], EVENT_TYPES[event_type].schema
+        nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
+        files = self.files(event_type, start, end)
+        rows = pa.concat_tables([nothing, *(self._about(self.log.read_file(file, columns)) for file in files)])
+        rows = rows.sort_by([("observed_at", "ascending"), ("event_id", "ascending")])
+        _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
+        return self._without_earlier(event_type, rows.take(pa.array(np.sort(places))), start)
+
+    def latest(self, event_type: str, key: str, ids: pa.Array, end: date) -> pa.Table:
+        """Return the last row of each of `ids` that was observed until `end`, going back only as far as needed."""
+        found = []
+        for start, until in self._blocks(event_type, end, FIRST_BLOCKS_DAYS):
+            if not len(ids):
+                break
+            rows = self.between(event_type, start, until)
+            rows = last_rows(rows.filter(pc.is_in(rows[key], value_set=ids)), key)
+            ids = ids.filter(pc.invert(pc.is_in(ids, value_set=rows[key].combine_chunks())))
+            found.append(rows)
+        return pa.concat_tables(found) if found else self.between(event_type, add_days(end, 1), end)
+
+    def folded(self, event_type: str, end: date, fold: Callable[[pa.Table], pa.Table]) -> pa.Table:
+        """Return `fold` of everything that was observed until `end`; it is applied to what it kept and a block more."""
+        kept = self.between(event_type, add_days(end, 1), end)
+        for start, until in self._blocks(event_type, end):
+            kept = fold(pa.concat_tables([self.between(event_type, start, until), kept]))
+        return kept
+
+    def _blocks(self, event_type: str, end: date, lengths: tuple[int, ...] = ()) -> Iterator[tuple[date, date]]:
+        """Yield (first, last) day of blocks from `end` back to the first day of a type, the newest first."""
+        files = self.files(event_type, None, end)
+        days = iter(lengths)
+        while files and end >= files[0].day:
+            start = add_days(end, 1 - next(days, BLOCK_DAYS))
+            yield start, end
+            end = add_days(start, -1)
+
+    def _about(self, rows: pa.Table) -> pa.Table:
+        masks = [pc.is_in(rows[key], value_set=ids) for key, ids in self.wanted.items() if key in rows.column_names]
+        if not masks:
+            return rows
+        return rows.filter(masks[0] if len(masks) == 1 else pc.or_(*masks))
+
+    def _without_earlier(self, event_type: str, rows: pa.Table, start: date) -> pa.Table:
+        """Return the rows whose event was not delivered before `start`."""
+        occurred = rows["occurred_at"]
+        is_doubtful = pc.less(occurred, pa.scalar(day_start(start), occurred.type))
+        doubtful = rows if self.is_thorough else rows.filter(is_doubtful)
+        if not doubtful.num_rows:
+            return rows
+        since = None if self.is_thorough else pc.min(doubtful["occurred_at"]).as_py().date()
+        ids = doubtful["event_id"].combine_chunks()
+        for file in self.files(event_type, since, add_days(start, -1)):
+            earlier = self.log.read_file(file, ("event_id",))["event_id"].combine_chunks()
+            is_earlier = pc.is_in(rows["event_id"], value_set=earlier.filter(pc.is_in(earlier, value_set=ids)))
+            rows = rows.filter(pc.invert(is_earlier))
+        return rows
+
+
+def last_rows(rows: pa.Table, key: str) -> pa.Table:
+    """Return the last row of each id, in order."""
+    _, places = np.unique(np.asarray(rows[key].to_pylist(), dtype=str)[::-1], return_index=True)
+    return rows.take(pa.array(np.sort(rows.num_rows - 1 - places), pa.int64()))
