@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import mlife_assets
 from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import answer_console, counted_progress, print_json
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.core.study import Study
@@ -66,7 +67,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     storage = open_search_storage(out / TRIALS_FILE) if study.training.search_trials else None
     with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as searched:
-        model = train_on_examples(
+        fitted = train_on_examples(
             rows,
             study,
             today=SystemClock().now().date(),
@@ -75,6 +76,7 @@ def train(
             progress=trees,
             search_progress=searched,
         )
+    model = _with_code_version(fitted)
     result = _result(model, study, examples, spec)
     _write(model, study, out, result)
     if as_json:
@@ -85,6 +87,12 @@ def train(
     for sentence in (*_training_sentences(model, study), *model.decision.sentences):
         console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
+
+
+def _with_code_version(model: TrainedModel) -> TrainedModel:
+    """Return the model with the code that fitted it in its manifest; its version hashes what decides scores alone."""
+    manifest = {**model.artifact.manifest, "code_version": mlife_assets.__version__}
+    return replace(model, artifact=replace(model.artifact, manifest=manifest))
 
 
 def _training_sentences(model: TrainedModel, study: Study) -> tuple[str, str]:
@@ -107,9 +115,7 @@ def _training_sentences(model: TrainedModel, study: Study) -> tuple[str, str]:
 
 
 def _load(folder: Path) -> ModelArtifact:
-    """Return the artifact that an earlier training wrote. Raises IntegrityError when it was changed."""
-    import orjson
-
+    """Return the artifact that an earlier training wrote. Raises IntegrityError when a file was changed."""
     from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, file_names
 
     manifest = folder / MODEL_FOLDER / MANIFEST_FILE
@@ -120,8 +126,23 @@ def _load(folder: Path) -> ModelArtifact:
     if missing:
         raise InvalidInputError(f"the model in {folder} lacks {missing[0]}; train it again")
     files = {name: (folder / MODEL_FOLDER / name).read_bytes() for name in names}
-    version: str = orjson.loads((folder / RESULT_FILE).read_bytes())["model_version"]
-    return ModelArtifact.from_files(version, files)
+    return ModelArtifact.from_files(_version_of(folder), files)
+
+
+def _version_of(folder: Path) -> str:
+    """Return which model an earlier training wrote. Raises IntegrityError when its result cannot be read."""
+    import orjson
+
+    try:
+        version = orjson.loads((folder / RESULT_FILE).read_bytes())["model_version"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        version = None
+    if not isinstance(version, str):
+        raise IntegrityError(
+            f"{folder / RESULT_FILE} does not say which model it is of, so it was changed or cut off; restore the "
+            f"file, or train the champion again with --out {folder}"
+        )
+    return version
 
 
 def _result(model: TrainedModel, study: Study, examples: Path, spec: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+import mlife_assets
 from mlife_assets.core.training.artifact import ModelArtifact
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +118,54 @@ def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run
     assert "was changed" in broken.stderr
     absent = train(run, folder, tmp_path / "third", "--champion", str(tmp_path / "nowhere"))
     assert "holds no trained model" in absent.stderr
+
+
+@pytest.fixture
+def trained(run, folder) -> Path:
+    """The output of a training, made once."""
+    out = folder / "trained"
+    if not out.exists():
+        assert train(run, folder, out).exit_code == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b'{"model_version": "mdl_', b"\xff\xfe", b"[]", b"{}", b'{"model_version": 7}']
+)
+def test_a_damaged_result_of_a_champion_is_named_with_what_to_do(run, folder, trained, tmp_path, damaged):
+    champion = tmp_path / "champion"
+    shutil.copytree(trained, champion)
+    (champion / "result.json").write_bytes(damaged)
+    result = train(run, folder, tmp_path / "out", "--champion", str(champion))
+    assert result.exit_code == 1
+    told = " ".join(result.stderr.split())
+    assert f"{champion / 'result.json'} does not say which model it is of" in told
+    assert f"restore the file, or train the champion again with --out {champion}" in told
+    assert not (tmp_path / "out").exists(), "nothing is fitted before the champion is known"
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{}", b"[1]"])
+def test_a_damaged_manifest_of_a_champion_is_named(run, folder, trained, tmp_path, damaged):
+    champion = tmp_path / "champion"
+    shutil.copytree(trained, champion)
+    (champion / "model" / "manifest.json").write_bytes(damaged)
+    result = train(run, folder, tmp_path / "out", "--champion", str(champion))
+    assert result.exit_code == 1
+    assert "manifest" in result.stderr
+
+
+def test_the_code_is_recorded_and_makes_no_other_model(run, folder, trained, tmp_path, monkeypatch) -> None:
+    """As the pipeline does: a commit alone is no new model, but one can tell which code fitted it."""
+    found = orjson.loads((trained / "result.json").read_bytes())
+    names = {path.name: path.read_bytes() for path in (trained / "model").iterdir()}
+    artifact = ModelArtifact.from_files(found["model_version"], names)
+    assert artifact.manifest["code_version"] == found["manifest"]["code_version"] == mlife_assets.__version__
+    assert mlife_assets.__version__ in (trained / "card.html").read_text()
+    monkeypatch.setattr(mlife_assets, "__version__", "9.9.9")
+    assert train(run, folder, tmp_path / "other").exit_code == 0
+    other = orjson.loads((tmp_path / "other" / "result.json").read_bytes())
+    assert other["manifest"]["code_version"] == "9.9.9"
+    assert other["model_version"] == found["model_version"]
 
 
 def test_a_feature_may_have_any_name(run, folder, tmp_path):
