@@ -79,7 +79,7 @@ def _table(result: BacktestResult) -> list[str]:
         found = one.score.average_precision
         lines.append(
             f"{one.name:<12} average precision {found.estimate:.4f} ({found.lower:.4f} to {found.upper:.4f}), log loss "
-            f"{one.score.log_loss:.4f}, {one.trainings} trainings, {one.refusals} refused, "
+            f"{one.score.log_loss:.4f}, {one.trainings} trainings in {one.fits} fits, {one.refusals} refused, "
             f"{one.fitted_rows:,} rows fitted"
         )
     return lines

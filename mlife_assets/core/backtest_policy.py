@@ -20,9 +20,16 @@ class BacktestPolicy:
     row, by the lower bound) confirms no champion. `warmup_days` pass before the first champion, more where it could
     not be trained or watched yet. The naive rival retrains every `naive_retrain_days`; the other when drift alarmed
     in `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
-    days and until it holds the rows that monitoring samples. The gate may take at most `gate_rows_share_maximum` of the
-    mature rows. With `refits_after_gate` a model that was judged without the gate's rows is fitted again with them
-    before it serves. Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
+    days and until it holds the rows that monitoring samples.
+
+    With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
+    the history's first, by a model of what was mature when the fold began. A refit that is not shown to do harm serves,
+    fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
+    learned from, or earlier where the governor says so. Folds of twice `naive_retrain_days` cost half of the naive
+    rival's fits. Without it the gate judges one model on a holdout, which has to be proven better, and that model
+    serves. A holdout takes at most `gate_rows_share_maximum` of the mature rows.
+
+    Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """
 
     margin_average_precision: float = 0.01
@@ -33,7 +40,9 @@ class BacktestPolicy:
     alarms_window: int = 5
     window_days_minimum: int = 1
     gate_rows_share_maximum: float = 0.5
-    refits_after_gate: bool = True
+    gate_is_prequential: bool = True
+    gate_fold_days: int = 14
+    model_age_share_maximum: float = 0.5
     bootstrap_block_days: int = 7
     bootstrap_resamples: int = 1_000
     one_sided_alpha: float = 0.025
@@ -43,6 +52,7 @@ class BacktestPolicy:
         require_bounded(self, margin_average_precision=(0, 0.5), margin_log_loss=(0, 1))
         require_bounded(self, warmup_days=(10, 3650), naive_retrain_days=(1, 366))
         require_bounded(self, alarms_needed=(1, 60), alarms_window=(1, 60), window_days_minimum=(1, 366))
+        require_bounded(self, gate_fold_days=(1, 366), model_age_share_maximum=(0.01, 100))
         require_bounded(
             self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2)
         )

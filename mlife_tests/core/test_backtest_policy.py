@@ -14,7 +14,8 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
     assert policy.margin_average_precision == 0.01
     assert (policy.naive_retrain_days, policy.alarms_needed, policy.alarms_window) == (7, 2, 5)
     assert (policy.bootstrap_block_days, policy.one_sided_alpha) == (7, 0.025)
-    assert policy.refits_after_gate
+    assert policy.gate_is_prequential
+    assert policy.gate_fold_days == 2 * policy.naive_retrain_days == 14
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
         ("alarms_window", 61),
         ("window_days_minimum", 0),
         ("gate_rows_share_maximum", 0.9),
+        ("gate_fold_days", 0),
+        ("model_age_share_maximum", 0),
         ("bootstrap_block_days", 0),
         ("bootstrap_resamples", 100),
         ("one_sided_alpha", 0.5),

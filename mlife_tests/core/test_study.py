@@ -120,9 +120,9 @@ def test_a_spec_states_what_fits_its_history() -> None:
 
 def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
     found = study(retrain={"cooldown_days": 9}, training={"leaves": 5})
-    changed = found.with_policies('{"retrain": {"budget_per_30_days": 2}, "backtest": {"refits_after_gate": false}}')
+    changed = found.with_policies('{"retrain": {"budget_per_30_days": 2}, "backtest": {"gate_fold_days": 7}}')
     assert (changed.retrain.cooldown_days, changed.retrain.budget_per_30_days) == (9, 2)
-    assert not changed.backtest.refits_after_gate
+    assert changed.backtest.gate_fold_days == 7
     assert (changed.training, changed.roles, changed.is_validation_given) == (found.training, found.roles, False)
     assert found.with_policies('{"training": {"validation_days": 9}}').is_validation_given
     assert found.with_policies('{"retrain": {"retry_wait_minutes": [5, 20]}}').retrain.retry_wait_minutes == (5, 20)

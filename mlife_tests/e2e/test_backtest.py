@@ -111,8 +111,8 @@ def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked)
 
 
 def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
-    assert asked.home.platform.policies.backtest.refits_after_gate
-    assert not team_study(asked.home.platform).backtest.refits_after_gate
+    assert asked.home.platform.policies.backtest.gate_is_prequential
+    assert not team_study(asked.home.platform).backtest.gate_is_prequential
 
 
 def test_a_young_deployment_is_told_how_many_days_are_needed(lived) -> None:

@@ -1,7 +1,7 @@
 """The policies of a replay: who serves on which day, and why.
 
 Belongs here: what all contestants share, and the three that are held against the governed one. Does not belong here:
-`governed`, learning, judging and watching (`learning`, `watching`), the order of days (`replay`).
+`governed`, learning, judging and watching (`learning`, `judging`, `watching`), the order of days (`replay`).
 
 Concept: all four begin with the same first champion, which nothing was held against, and see the same rows and labels.
 `frozen` never learns again. `naive` fits on every tick of the calendar and installs what it gets.
@@ -14,8 +14,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import date
 
+from mlife_assets.core.backtest.gate_window import holdout_window
 from mlife_assets.core.backtest.history import History
-from mlife_assets.core.backtest.learning import Fit, GateWindow, Learner
+from mlife_assets.core.backtest.judging import Judge, Judged
+from mlife_assets.core.backtest.learning import Fit, Learner
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reference import MonitoringReference
@@ -61,14 +63,12 @@ class Start:
     Attributes:
         day: first morning that it serves.
         serving: the model.
-        twin: the same recipe without the holdout.
-        holdout_start: first day of the holdout.
+        twin: the same recipe without the holdout, and the holdout, which it scores.
     """
 
     day: date
     serving: Fit
-    twin: Fit
-    holdout_start: date
+    twin: Judged
 
 
 @dataclass
@@ -79,11 +79,12 @@ class Contestant(ABC):
         reigns: who served since when, oldest first.
         decisions: one per morning on which something was decided.
         training_days: mornings on which a challenger was trained.
-        fits: every fit that the policy paid for, the first champion's included.
+        fits: every fit that the policy paid for, each once, the first champion's included.
     """
 
     history: History
     learner: Learner
+    judge: Judge
     watcher: Watcher
     reigns: list[Reign] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -94,7 +95,7 @@ class Contestant(ABC):
         """Install the first champion, which was not gated."""
         self._install(start.serving, start.day)
         self.training_days.append(start.day)
-        self.fits.append(start.serving)
+        self._pay(start.serving)
         version = start.serving.artifact.model_version
         sentence = (
             f"{version} is the first champion of the replay. It was installed without a gate: there was nothing to "
@@ -111,13 +112,22 @@ class Contestant(ABC):
         """The model that serves."""
         return self.reigns[-1].fit
 
+    def _pay(self, *fits: Fit) -> None:
+        """Count fits that the policy had not asked for before."""
+        paid = {fit.as_of for fit in self.fits}
+        self.fits += [fit for fit in fits if fit.as_of not in paid]
+
     def _install(self, fit: Fit, day: date) -> None:
         self.reigns.append(Reign(fit, day))
 
     def _record(
-        self, day: date, action: str, codes: tuple[str, ...], sentences: tuple[str, ...], challenger: Fit | None = None
+        self,
+        day: date,
+        action: str,
+        codes: tuple[str, ...],
+        sentences: tuple[str, ...],
+        version: str | None = None,
     ) -> None:
-        version = None if challenger is None else challenger.artifact.model_version
         self.decisions.append(Decision(day, action, codes, sentences, self.champion.artifact.model_version, version))
 
 
@@ -145,9 +155,10 @@ class Naive(Contestant):
             self._record(day, "failed", ("training_impossible",), (str(error),))
             return
         self.training_days.append(day)
-        self.fits.append(fit)
+        self._pay(fit)
         self._install(fit, day)
-        self._record(day, "installed", ("calendar",), (f"{every} days have passed; retrained and installed.",), fit)
+        told = f"{every} days have passed; retrained and installed."
+        self._record(day, "installed", ("calendar",), (told,), fit.artifact.model_version)
 
 
 class Watching(Contestant):
@@ -158,8 +169,8 @@ class Watching(Contestant):
     def begin(self, start: Start) -> None:
         """Install the first champion and learn what is normal to it."""
         super().begin(start)
-        self.fits.append(start.twin)
-        self.reference = self.watcher.reference(start.serving, start.twin, start.holdout_start, start.day)
+        self._pay(start.twin.newest)
+        self.reference = self.watcher.reference(start.serving, start.twin, start.day)
 
     def on_morning(self, day: date) -> None:
         """Look at the window that closed, where one did."""
@@ -171,19 +182,6 @@ class Watching(Contestant):
     @abstractmethod
     def on_reports(self, day: date, reports: Reports) -> None:
         """Decide on the reports of the window that closed on `day`."""
-
-    def _learned(self, day: date, gate: GateWindow) -> tuple[Fit, Fit] | None:
-        """Return (what may serve, what is judged) as of a day; None where it could not be trained, which is told."""
-        if gate.first_day is None:
-            self._record(day, "failed", ("gate_lacks_evidence",), (gate.sentence,))
-            return None
-        try:
-            judged = self.learner.fit(gate.first_day)
-            serving = self.learner.fit(day) if self.history.study.backtest.refits_after_gate else judged
-        except NotEnoughEvidenceError as error:
-            self._record(day, "failed", ("training_impossible",), (str(error),))
-            return None
-        return serving, judged
 
 
 class EveryAlarm(Watching):
@@ -205,13 +203,20 @@ class EveryAlarm(Watching):
         if alarmed < policy.alarms_needed:
             self._record(day, "wait", ("too_few_alarms",), (told,))
             return
-        learned = self._learned(day, self.learner.gate_window(day, None))
-        if learned is None:
+        window = holdout_window(self.history, day, None)
+        if window.first_day is None:
+            self._record(day, "failed", ("gate_lacks_evidence",), (window.sentence,))
             return
-        serving, judged = learned
+        try:
+            twin = Judged.by_one(self.learner.fit(window.first_day), window.first_day)
+            serving = self.learner.fit(day) if policy.gate_is_prequential else twin.newest
+        except NotEnoughEvidenceError as error:
+            self._record(day, "failed", ("training_impossible",), (str(error),))
+            return
         self.training_days.append(day)
-        self.fits += [judged] if serving is judged else [judged, serving]
+        self._pay(twin.newest, serving)
         self._install(serving, day)
-        self.reference = self.watcher.reference(serving, judged, judged.as_of, day)
+        self.reference = self.watcher.reference(serving, twin, day)
         self.alarms = []
-        self._record(day, "installed", ("alarms",), (told, "Retrained and installed without a gate."), serving)
+        sentences = (told, "Retrained and installed without a gate.")
+        self._record(day, "installed", ("alarms",), sentences, serving.artifact.model_version)

@@ -3,10 +3,11 @@
 Belongs here: what the governor is told, and what follows from its verdict and the gate's. Does not belong here: the
 verdicts themselves (`monitoring.governor`, `training.gate`), the other policies (`contestants`).
 
-Concept: labels are new to the governor only from the day on which the drift at hand began: a challenger that could not
-learn from what changed would be refused for a reason that says nothing. A challenger that is shown to gain no more than
-the margin, and whose probabilities are not shown to be better either, confirms the champion: its age counts from that
-day, and what is normal to it is learned anew. One that is refused for want of proof confirms nothing.
+Concept: the governor gives the reason for a refit, the gate refuses it where refitting is shown to have done harm.
+Labels are new to the governor only from the day on which the drift at hand began: a refit that could not learn from
+what changed would change nothing. A challenger that is shown, on rows since that day, to gain no more than the margin,
+and whose probabilities are not shown to be better either, confirms the champion: its age counts from that day, and what
+is normal to it is learned anew. One that is refused for want of proof confirms nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from datetime import date
 import numpy as np
 
 from mlife_assets.core.backtest.contestants import Start, Watching
-from mlife_assets.core.backtest.learning import GateWindow, Verdict
+from mlife_assets.core.backtest.gate_window import GateWindow
+from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import LABELS_IMMATURE, ChampionFacts, RetrainDecision, decide
@@ -46,7 +48,11 @@ class Governed(Watching):
 
     def on_reports(self, day: date, reports: Reports) -> None:
         """Ask the governor; where it says retrain, train a challenger and ask the gate."""
-        policy = replace(self.history.study.retrain, alarm_days_window=self._alarm_days(day))
+        policy = replace(
+            self.history.study.retrain,
+            alarm_days_window=self._alarm_days(day),
+            maximum_model_age_days=self._age_maximum(),
+        )
 
         def verdict_with(new_mature_positives: int) -> RetrainDecision:
             return decide(
@@ -71,53 +77,69 @@ class Governed(Watching):
             self.verdicts.append(asked)
             self._record(day, asked.verdict, asked.codes, asked.sentences)
             return
-        since, gate = self._news_since(asked), self.learner.gate_window_for(day, self.champion)
-        verdict = verdict_with(self._new_positives(gate, since))
+        since, gate = self._news_since(asked), self.judge.window(day, self.served)
+        verdict = verdict_with(self._new_positives(day, since, gate))
         self.verdicts.append(verdict)
         if verdict.verdict != "retrain":
             sentences = verdict.sentences
             if LABELS_IMMATURE in verdict.codes:
-                sentences = (*sentences, f"Counted are rows from {since} until the gate's window. {gate.sentence}")
+                until = "" if self._is_prequential else " until the gate's window"
+                sentences = (*sentences, f"Counted are mature rows from {since}{until}. {gate.sentence}")
             self._record(day, verdict.verdict, verdict.codes, sentences)
             return
-        self._challenge(day, gate, verdict)
+        self._challenge(day, since, gate, verdict)
 
-    def _challenge(self, day: date, gate: GateWindow, verdict: RetrainDecision) -> None:
+    def _challenge(self, day: date, since: date, gate: GateWindow, verdict: RetrainDecision) -> None:
         if gate.first_day is None:
             self._record(day, "failed", (*verdict.codes, "gate_lacks_evidence"), (*verdict.sentences, gate.sentence))
             return
         try:
-            judged = self.learner.fit(gate.first_day)
+            judged = self.judge.challenger(day, gate.first_day)
+            serving = judged.newest if not self._is_prequential else None
+            said = self.judge.verdict(judged, day, self.served)
+            if said.is_promoted and serving is None:
+                serving = self.learner.fit(day)
         except NotEnoughEvidenceError as error:
             self._record(day, "failed", (*verdict.codes, "training_impossible"), (*verdict.sentences, str(error)))
             return
         self.training_days.append(day)
-        self.fits.append(judged)
-        said = self.learner.judge(judged, gate.first_day, day, self.champion)
+        self._pay(*(fold.fit for fold in judged.folds))
         codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
-        if not said.is_promoted:
-            margin = self.history.study.backtest.margin_average_precision
-            if said.gain_at_most is not None and said.gain_at_most <= margin and not self._is_more_probable(said):
+        if not said.is_promoted or serving is None:
+            if judged.first_day >= since and self._is_confirmed_by(said):
                 self.confirmed_on = day
-                self.reference = self.watcher.reference(self.champion, self.champion, gate.first_day, day)
+                self.reference = self.watcher.reference(
+                    self.champion, Judged.by_one(self.champion, judged.first_day), day
+                )
+                margin = self.history.study.backtest.margin_average_precision
                 told = f"The champion is confirmed: the challenger is better by {margin:g} at most."
                 codes, sentences = (*codes, CONFIRMED), (*sentences, told)
-            self._record(day, "refused", codes, sentences, judged)
+            self._record(day, "refused", codes, sentences, said.challenger_version)
             return
-        serving = judged
-        if self.history.study.backtest.refits_after_gate:
-            serving = self.learner.fit(day)
-            self.fits.append(serving)
-            told = f"Judged on the holdout as {said.challenger_version}, then fitted again with it and installed."
-            sentences = (*sentences, told)
+        self._pay(serving)
         self._install(serving, day)
         self.confirmed_on = day
-        self.reference = self.watcher.reference(serving, judged, gate.first_day, day)
-        self._record(day, "promoted", codes, sentences, serving)
+        self.reference = self.watcher.reference(serving, judged, day)
+        if self._is_prequential:
+            told = f"Judged by {len(judged.folds)} folds as {said.challenger_version}"
+            sentences = (*sentences, f"{told}, then fitted on everything mature and installed.")
+        self._record(day, "promoted", codes, sentences, serving.artifact.model_version)
 
-    def _is_more_probable(self, said: Verdict) -> bool:
-        gain = said.log_loss_gain_at_least
-        return gain is not None and gain > self.history.study.backtest.margin_log_loss
+    @property
+    def served(self) -> Judged:
+        """Who served from when on."""
+        return Judged(tuple(Fold(reign.since, reign.fit) for reign in self.reigns))
+
+    @property
+    def _is_prequential(self) -> bool:
+        return self.history.study.backtest.gate_is_prequential
+
+    def _is_confirmed_by(self, said: Verdict) -> bool:
+        """Return whether a refused challenger is shown to gain nothing, in ranking or in probabilities."""
+        policy, gain = self.history.study.backtest, said.log_loss_gain_at_least
+        is_more_probable = gain is not None and gain > policy.margin_log_loss
+        is_better_at_most = said.gain_at_most is not None and said.gain_at_most <= policy.margin_average_precision
+        return is_better_at_most and not is_more_probable
 
     def _news_since(self, today: RetrainDecision) -> date:
         """Return the day from which rows are news: when the drift at hand began, else when the champion's rows end.
@@ -136,12 +158,24 @@ class Governed(Watching):
         number = self.history.window_closing(began)
         return after if number is None else max(after, self.history.windows[number].first_day)
 
-    def _new_positives(self, gate: GateWindow, since: date) -> int:
-        """Return mature positives from a day on that a challenger could learn from: those before the gate's window."""
-        if gate.first_day is None or gate.first_day <= since:
+    def _new_positives(self, day: date, since: date, gate: GateWindow) -> int:
+        """Return mature positives from a day on that a challenger would learn from; none while it cannot be judged.
+
+        A holdout is kept from it.
+        """
+        if gate.first_day is None:
             return 0
-        places = self.history.known(gate.first_day, since=since)
+        learned_on = day if self._is_prequential else gate.first_day
+        places = self.history.known(learned_on, since=min(since, learned_on))
         return int(np.count_nonzero(self.history.outcome[places]))
+
+    def _age_maximum(self) -> int:
+        """Return how many days old the champion may become: the fewer days it has learned from, the fewer."""
+        most = self.history.study.retrain.maximum_model_age_days
+        if not self._is_prequential:
+            return most
+        learned = (self.champion.last_day - self.history.first_day).days + 1
+        return min(most, max(1, int(self.history.study.backtest.model_age_share_maximum * learned)))
 
     def _alarm_days(self, day: date) -> int:
         """Return how many days the governor's window of alarms has, so that it holds its number of windows."""

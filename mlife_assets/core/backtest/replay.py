@@ -28,8 +28,10 @@ from mlife_assets.core.backtest.contestants import (
     Naive,
     Start,
 )
+from mlife_assets.core.backtest.gate_window import holdout_window
 from mlife_assets.core.backtest.governed import Governed
 from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History
+from mlife_assets.core.backtest.judging import Judge, Judged
 from mlife_assets.core.backtest.learning import Learner, score
 from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM, Ranking, Score, log_loss, measure
 from mlife_assets.core.backtest.recommendation import recommend
@@ -94,7 +96,8 @@ def replay(
     learner = Learner(history, checkpoints, Timings(store, history.content_hash, stopwatch))
     watcher = Watcher(history, detectors, checkpoints)
     start = first_champion(history, learner, watcher)
-    contestants = {name: kind(history, learner, watcher) for name, kind in CONTESTANTS.items()}
+    judge = Judge(history, learner, checkpoints)
+    contestants = {name: kind(history, learner, judge, watcher) for name, kind in CONTESTANTS.items()}
     for contestant in contestants.values():
         contestant.begin(start)
     mornings = list(days_between(add_days(start.day, 1), history.last_day))
@@ -126,17 +129,17 @@ def first_champion(history: History, learner: Learner, watcher: Watcher) -> Star
         if number < WINDOWS_MINIMUM:
             why = f"by {day} only {number} windows of rows have closed, {WINDOWS_MINIMUM} needed"
             continue
-        gate = learner.gate_window(day, None)
+        gate = holdout_window(history, day, None)
         if gate.first_day is None:
             why = f"on {day}: {gate.sentence}"
             continue
         try:
-            twin, serving = learner.fit(gate.first_day), learner.fit(day)
-            watcher.reference(serving, twin, gate.first_day, day)
+            twin, serving = Judged.by_one(learner.fit(gate.first_day), gate.first_day), learner.fit(day)
+            watcher.reference(serving, twin, day)
         except NotEnoughEvidenceError as error:
             why = f"on {day}: {error}"
             continue
-        return Start(day, serving, twin, gate.first_day)
+        return Start(day, serving, twin)
     span = (history.last_day - history.first_day).days + 1
     raise NotEnoughEvidenceError(
         f"the history of {span} days ({history.first_day} to {history.last_day}) is too short for a first champion and "

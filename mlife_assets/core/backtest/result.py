@@ -51,8 +51,8 @@ class PolicyResult:
         name: of the policy.
         score: average precision of all rows in one ranking with its interval, and log loss.
         within_periods: average precision of each period alone, averaged over periods by their positives.
-        trainings: challengers trained, the first champion included.
-        fits: models fitted for them: a challenger that is refitted after the gate counts twice.
+        trainings: decisions to train that were carried out, the first champion included.
+        fits: models fitted for them, each once: those that the gate judged count as those that served.
         fitted_rows: rows that all fits together learned from.
         installations: models that served after the first champion.
         refusals: challengers that the gate refused.

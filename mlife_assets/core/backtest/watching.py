@@ -4,8 +4,8 @@ Belongs here: roles turned into what monitoring reads, the sample of a window, s
 statistics (`detectors`), reports (`core.monitoring`), what follows from them (`contestants`).
 
 Concept: the entity plays the user and the item (or, without one, the entity again) the job. The reference is the newest
-windows before a model serves, and the outcomes of the holdout that its twin was judged on: the model that serves has
-learned from those rows, its twin had not, so what the twin says of them is what out-of-sample scores look like.
+windows before a model serves, and the outcomes of the rows that the gate looked at, scored by who was judged on them:
+the model that serves has learned from those rows, and what it says of them is not what out-of-sample scores look like.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import pyarrow as pa
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints
 from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History, Window
-from mlife_assets.core.backtest.learning import Fit, score
+from mlife_assets.core.backtest.judging import Judged
+from mlife_assets.core.backtest.learning import Fit
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.inference.feature_spec import examples_matrix
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.sampling import sample_pairs
@@ -101,21 +103,21 @@ class Watcher:
         self._checkpoints = checkpoints
         self._references: dict[tuple[str, str, date, date], MonitoringReference] = {}
 
-    def reference(self, serving: Fit, judged: Fit, holdout_start: date, as_of: date) -> MonitoringReference:
+    def reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
         """Return what normal looks like to `serving` as of a day on which a window closes.
 
         Args:
             serving: the model that will be watched.
-            judged: its twin, fitted without the rows from `holdout_start` on (or itself, when it has not seen them).
-            holdout_start: first day of mature rows that the twin has not learned from.
+            judged: mature rows that say what out-of-sample scores look like, and who scores them without having
+                seen them: the folds or the twin that were judged (or the model itself, when it has not seen them).
             as_of: the day.
 
         Raises:
             NotEnoughEvidenceError: too few windows have closed.
         """
-        key = (serving.artifact.model_version, judged.artifact.model_version, holdout_start, as_of)
+        key = (serving.artifact.model_version, judged.version, judged.first_day, as_of)
         if key not in self._references:
-            bare = self._bare_reference(serving, judged, holdout_start, as_of)
+            bare = self._bare_reference(serving, judged, as_of)
             step = f"limits|{bare.model_version}|{as_of}|{bare.content_hash}"
             policy = self._history.study.monitoring
             record = self._checkpoints.remember(
@@ -130,7 +132,7 @@ class Watcher:
         record = self._checkpoints.remember(step, lambda: self._reported(serving, reference, window).to_record())
         return Reports.from_record(record)
 
-    def _bare_reference(self, serving: Fit, judged: Fit, holdout_start: date, as_of: date) -> MonitoringReference:
+    def _bare_reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
         history, policy = self._history, self._history.study.monitoring
         closed = [window for window in history.windows if window.closed_on <= as_of][-policy.reference_days :]
         if len(closed) < WINDOWS_MINIMUM:
@@ -140,7 +142,7 @@ class Watcher:
             )
         samples = [self._sample(serving, window) for window in closed]
         columns = watchable(self._columns(serving), samples)
-        places = history.known(as_of, since=holdout_start)
+        places = history.known(as_of, since=judged.first_day)
         ids = self._ids(places)
         kept = sample_pairs(*ids, as_of=as_of, seed=policy.seed, rows=policy.reference_examples)
         return build_reference(
@@ -204,8 +206,11 @@ class Watcher:
         days = self._history.days[places].astype(str).tolist()
         return rows[roles.entity].cast(pa.string()), [f"{item}|{day}" for item, day in zip(items, days, strict=True)]
 
-    def _scored(self, scored_by: Fit, places: npt.NDArray[np.int64], serving: Fit) -> pa.Table:
-        """Return mature rows as examples of concept drift, scored by one model, described as the serving one sees."""
+    def _scored(self, scored_by: Judged, places: npt.NDArray[np.int64], serving: Fit) -> pa.Table:
+        """Return mature rows as examples of concept drift, scored out of sample, described as the serving model sees.
+
+        `places` are ascending.
+        """
         history = self._history
         seen, _ = self._seen(serving, places)
         residual = self._columns(serving).residual
@@ -213,7 +218,7 @@ class Watcher:
             {
                 "exposure_date": pa.array(history.days[places]),
                 "label_mature_date": pa.array(history.mature[places]),
-                "probability": pa.array(score(history, scored_by.artifact, places).probability),
+                "probability": pa.array(scored_by.probability(history, places)),
                 "is_positive": pa.array(history.outcome[places]),
                 **{name: seen[name] for name in residual},
             }
@@ -224,9 +229,7 @@ class Watcher:
         rows = self._sample(serving, window)
         importance = serving.artifact.manifest["importance"]
         outcomes = self._outcomes(serving, reference, as_of)
-        is_enough = concept.has_enough_positives(outcomes, policy) and concept.has_enough_positives(
-            reference.examples, policy
-        )
+        is_enough = has_enough_positives(outcomes, policy) and has_enough_positives(reference.examples, policy)
         return Reports(
             quality=quality.data_quality_report(
                 as_of=as_of,
@@ -267,7 +270,7 @@ class Watcher:
         """
         history, policy = self._history, self._history.study.monitoring
         places = history.known(as_of, since=reference.as_of_date)
-        examples = self._scored(serving, places, serving)
+        examples = self._scored(Judged.by_one(serving, reference.as_of_date), places, serving)
         days = history.days[places]
         probability = examples["probability"].to_numpy()
         wanted = EXPECTED_POSITIVES * policy.minimum_mature_positives

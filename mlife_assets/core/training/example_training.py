@@ -157,17 +157,18 @@ def judge_on_gate(
     scorer = LightGBMScorer(artifact, threads=study.training.threads)
     matrix = examples_matrix(gate, artifact.feature_spec)
     scores = scorer.score(matrix)
-    judged = _gate_examples(gate, roles)
-    measured = gate_calibration(scores, gate, roles)
+    judged = gate_examples(gate, roles)
+    measured = gate_calibration(scores.probability, gate, roles)
+    other = None if champion is None else champion_scores(champion, gate, study.training.threads)
     decision = decide_promotion(
         judged,
         on_examples(judged, artifact.model_version, scores.raw, training_end_date=training.last_day),
-        None if champion is None else _champion(champion, judged, gate, study.training.threads),
-        _human(study, judged, gate),
+        None if champion is None or other is None else champion_contender(champion, judged, other.raw),
+        human_contender(study, judged, gate),
         study.promotion,
         as_of=as_of,
         calibration=measured,
-        log_loss_gain=None if champion is None else _log_loss_gain(scores, champion, gate, study),
+        log_loss_gain=None if other is None else gate_log_loss_gain(scores.probability, other.probability, gate, roles),
         also_required=_required(training, gate, artifact, matrix, study),
         has_no_human=study.human_name is None,
     )
@@ -186,7 +187,8 @@ def _require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> No
         )
 
 
-def _gate_examples(gate: pa.Table, roles: ExampleSpec) -> GateExamples:
+def gate_examples(gate: pa.Table, roles: ExampleSpec) -> GateExamples:
+    """Return rows as the gate judges them, in their order."""
     return GateExamples(
         user_ids=_ids(gate, roles.entity),
         job_ids=None if roles.item is None else _ids(gate, roles.item),
@@ -200,47 +202,48 @@ def _ids(table: pa.Table, name: str) -> np.ndarray:
     return np.array(table[name].to_pylist(), dtype=object)
 
 
-def _champion(champion: ModelArtifact, judged: GateExamples, gate: pa.Table, threads: int) -> Contender:
+def champion_scores(champion: ModelArtifact, gate: pa.Table, threads: int) -> Scores:
+    """Return the champion's scores of rows. Raises InvalidInputError when it needs a column that is not there."""
     for name in champion.feature_spec.names:
         if name not in gate.column_names:
             raise InvalidInputError(
                 f"the champion {champion.model_version} needs {name}, which is no feature of the spec; hold the model "
                 "against a champion of the same features"
             )
-    scorer = LightGBMScorer(champion, threads=threads)
-    scores = scorer.score(examples_matrix(gate, champion.feature_spec))
+    return LightGBMScorer(champion, threads=threads).score(examples_matrix(gate, champion.feature_spec))
+
+
+def champion_contender(champion: ModelArtifact, judged: GateExamples, scores: np.ndarray) -> Contender:
+    """Return the champion with its scores of the rows, in their order."""
     end = date.fromisoformat(champion.manifest["training_end_date"])
-    return on_examples(judged, champion.model_version, scores.raw, training_end_date=end)
+    return on_examples(judged, champion.model_version, scores, training_end_date=end)
 
 
-def _human(study: Study, judged: GateExamples, gate: pa.Table) -> Contender | None:
+def human_contender(study: Study, judged: GateExamples, gate: pa.Table) -> Contender | None:
+    """Return the human rule of the study with its scores of the rows; None where there is none."""
     if study.human_name is None:
         return None
     return on_examples(judged, study.human_name, gate[HUMAN_COLUMN].to_numpy())
 
 
-def gate_calibration(scores: Scores, gate: pa.Table, roles: ExampleSpec) -> Calibration | None:
+def gate_calibration(probability: np.ndarray, gate: pa.Table, roles: ExampleSpec) -> Calibration | None:
     """Return the calibration on the gate window; rows of an entity depend on each other, without items those of a day.
 
     Where nothing is ranked per entity, what all rows of a day share (weather, a campaign) is what the bootstrap of the
     average precision resamples too.
     """
     try:
-        return calibration(scores.probability, _outcome(gate, roles), cluster_ids=_clusters(gate, roles))
+        return calibration(probability, _outcome(gate, roles), cluster_ids=_clusters(gate, roles))
     except NotEnoughEvidenceError:
         return None
 
 
-def _log_loss_gain(scores: Scores, champion: ModelArtifact, gate: pa.Table, study: Study) -> Interval | None:
-    scorer = LightGBMScorer(champion, threads=study.training.threads)
-    other = scorer.score(examples_matrix(gate, champion.feature_spec))
+def gate_log_loss_gain(
+    probability: np.ndarray, other: np.ndarray, gate: pa.Table, roles: ExampleSpec
+) -> Interval | None:
+    """Return how much lower the log loss of `probability` is than of `other`; clusters as of `gate_calibration`."""
     try:
-        return log_loss_gain(
-            scores.probability,
-            other.probability,
-            _outcome(gate, study.roles),
-            cluster_ids=_clusters(gate, study.roles),
-        )
+        return log_loss_gain(probability, other, _outcome(gate, roles), cluster_ids=_clusters(gate, roles))
     except NotEnoughEvidenceError:
         return None
 

@@ -17,7 +17,8 @@ from mlife_assets.core.backtest import History, Replayed, prepare_history, repla
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.monitoring import concept, latent
+from mlife_assets.core.monitoring import latent
+from mlife_assets.core.monitoring.outcomes import METRICS, learn_concept_thresholds
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 from mlife_assets.core.policies import (
@@ -60,12 +61,13 @@ def make_study(**changes: object) -> Study:
         promotion=PromotionPolicy(
             minimum_users_with_positives=200,
             bootstrap_resamples=400,
+            parity_rows=20,
             calibration_slope_minimum=0.4,
             calibration_slope_maximum=2.5,
         ),
         monitoring=MonitoringPolicy(sample_rows_per_day=120, minimum_mature_positives=50),
         retrain=RetrainPolicy(minimum_new_mature_positives=50),
-        backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400),
+        backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400, model_age_share_maximum=2.0),
     )
     return replace(study, **changes)
 
@@ -140,7 +142,7 @@ class PlainDetectors:
         names = reference.columns.watched
         columns = [Threshold("mean", name, 0.1, 0.1, 0.6, 14) for name in names]
         joint = [Threshold(latent.DOMAIN_CLASSIFIER, latent.FEATURES, 0.5, 0.05, 0.9, 14)]
-        return (*columns, *joint, *concept.learn_concept_thresholds(reference, policy))
+        return (*columns, *joint, *learn_concept_thresholds(reference, policy))
 
     def drift(self, reference, rows) -> tuple[Statistic, ...]:
         self.calls += 1
@@ -157,7 +159,7 @@ class PlainDetectors:
         return (Statistic(latent.DOMAIN_CLASSIFIER, latent.FEATURES, 0.5),)
 
     def performance(self, reference, examples) -> tuple[Statistic, ...]:
-        return tuple(Statistic(kind, metric, 0.7) for kind in ("estimated", "realised") for metric in concept.METRICS)
+        return tuple(Statistic(kind, metric, 0.7) for kind in ("estimated", "realised") for metric in METRICS)
 
 
 class Tick:

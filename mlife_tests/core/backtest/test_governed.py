@@ -2,67 +2,168 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
-from mlife_assets.core.backtest.governed import CONFIRMED
+import numpy as np
+import pytest
 
-MARGIN = 0.01
+from mlife_assets.core.backtest.contestants import Reign
+from mlife_assets.core.backtest.gate_window import GateWindow
+from mlife_assets.core.backtest.governed import CONFIRMED, Governed
+from mlife_assets.core.backtest.judging import Judged, Verdict
+from mlife_assets.core.monitoring.governor import RetrainDecision
+
+MARGIN, SINCE = 0.01, date(2025, 3, 1)
 
 
-def test_a_champion_is_confirmed_only_by_a_challenger_that_is_shown_to_gain_nothing(calm, changed):
-    """Refusals for want of proof leave age and reference as they were, as those between a change and its promotion."""
-    decided = calm.contestants["governed"]
+@pytest.fixture(scope="module")
+def steady(replayed, rows, study):
+    """A holdout asks for proof, so without drift it refuses."""
+    plain = study()
+    return replayed(rows(), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
+
+
+def test_a_champion_is_confirmed_by_a_challenger_that_is_shown_to_gain_nothing(steady):
+    decided = steady.contestants["governed"]
     confirmed = [one for one in decided.decisions if CONFIRMED in one.codes]
     assert confirmed
     assert decided.confirmed_on == confirmed[-1].day
     assert decided.reference.as_of_date == confirmed[-1].day
     assert decided.reference.model_version == decided.champion.artifact.model_version
     assert f"better by {MARGIN:g} at most" in confirmed[-1].sentences[-1]
-    decisions = changed.contestants["governed"].decisions
-    promoted = next(one for one in decisions if one.action == "promoted")
-    refused = [one for one in decisions if one.action == "refused" and one.day < promoted.day]
-    assert refused
-    assert not any(CONFIRMED in one.codes for one in refused)
+
+
+@dataclass
+class Asked:
+    """A judge and a watcher that say what they are told to."""
+
+    first_day: date
+    said: Verdict
+    fit: SimpleNamespace
+
+    def challenger(self, day: date, first_day: date) -> Judged:
+        return Judged.by_one(self.fit, self.first_day)
+
+    def verdict(self, judged: Judged, day: date, served: Judged) -> Verdict:
+        return self.said
+
+    def reference(self, serving: object, judged: Judged, as_of: date) -> str:
+        return f"learned anew since {judged.first_day}"
+
+
+@pytest.mark.parametrize(
+    ("first_day", "gain_at_most", "log_loss_gain", "is_confirmed"),
+    [
+        (SINCE, MARGIN, MARGIN, True),
+        (SINCE - timedelta(days=1), MARGIN, MARGIN, False),
+        (SINCE, MARGIN + 0.001, MARGIN, False),
+        (SINCE, MARGIN, MARGIN + 0.001, False),
+        (SINCE, None, None, False),
+        (SINCE, MARGIN, None, True),
+    ],
+)
+def test_a_refusal_confirms_by_rows_since_the_drift_that_show_no_gain_of_any_kind(
+    history, rows, first_day, gain_at_most, log_loss_gain, is_confirmed
+):
+    """Before the drift the recipe gained nothing; of what came after it that says nothing."""
+    fit = SimpleNamespace(artifact=SimpleNamespace(model_version="m1"), as_of=SINCE)
+    said = Verdict(
+        "refused", "recipe_1", ("refit_does_no_harm_to_ranking",), ("Refused.",), gain_at_most, log_loss_gain
+    )
+    asked = Asked(first_day, said, fit)
+    policy = Governed(history(rows()), None, asked, asked, reigns=[Reign(fit, SINCE)])
+    policy.confirmed_on, policy.reference, day = SINCE, "as it was", SINCE + timedelta(days=30)
+    verdict = RetrainDecision(day, "retrain", ("model_too_old",), ("Due.",), "m1")
+    policy._challenge(day, SINCE, GateWindow(first_day, "The window."), verdict)
+    (decided,) = policy.decisions
+    assert (decided.action, CONFIRMED in decided.codes) == ("refused", is_confirmed)
+    assert policy.confirmed_on == (day if is_confirmed else SINCE)
+    assert policy.reference == (f"learned anew since {first_day}" if is_confirmed else "as it was")
+    assert decided.challenger_version == "recipe_1"
+    assert policy.training_days == [day]
 
 
 def test_alarms_go_on_after_a_refusal_that_proves_nothing(changed):
     decisions = changed.contestants["governed"].decisions
     refused = next(one for one in decisions if one.action == "refused")
-    promoted = next(one for one in decisions if one.action == "promoted")
+    promoted = next(one for one in decisions if one.action == "promoted" and one.day > refused.day)
     between = [one for one in decisions if refused.day < one.day < promoted.day]
+    assert CONFIRMED not in refused.codes
     assert between
     assert all("concept_alarm" in one.codes for one in between)
 
 
-def test_what_serves_is_refitted_with_the_holdout_and_watched_by_what_its_twin_said(changed):
+def test_what_serves_is_fitted_on_all_and_watched_by_what_the_folds_said(changed):
     governed = changed.contestants["governed"]
-    promoted = next(one for one in governed.decisions if one.action == "promoted")
+    promoted = [one for one in governed.decisions if one.action == "promoted"]
     serving = governed.champion
-    assert serving.as_of == promoted.day
-    judged = governed.fits[governed.fits.index(serving) - 1]
-    assert judged.as_of < serving.as_of
-    assert judged.artifact.model_version != serving.artifact.model_version
-    assert judged.artifact.model_version in promoted.sentences[-1]
-    assert promoted.challenger_version == serving.artifact.model_version
-    first = min(governed.reference.examples["exposure_date"].to_pylist())
-    assert first > judged.last_day, "the reference's outcomes are out of sample for the twin"
+    assert serving.as_of == promoted[-1].day
+    assert serving.last_day == promoted[-1].day - timedelta(days=1), "the newest rows, which the gate looked at too"
+    assert promoted[-1].challenger_version == serving.artifact.model_version
+    assert "folds as recipe_" in promoted[-1].sentences[-1]
+    window = governed.judge.window(serving.as_of, governed.served)
+    judged = governed.judge.challenger(serving.as_of, window.first_day)
+    places = governed.history.known(serving.as_of, since=judged.first_day)
+    expected = judged.probability(governed.history, places)
+    found = governed.reference.examples["probability"].to_numpy()
+    assert np.array_equal(np.sort(found), np.sort(expected)), "out of sample, although the model has learned from them"
 
 
-def test_without_a_refit_the_judged_model_serves(replayed, rows, study):
+def test_every_fold_is_paid_for_once_and_a_refit_only_when_it_serves(changed):
+    governed = changed.contestants["governed"]
+    mornings = [fit.as_of for fit in governed.fits]
+    installed = [reign.fit.as_of for reign in governed.reigns]
+    assert set(installed) <= set(mornings)
+    rest = [day for day in mornings if day not in installed]
+    twin, *folds = rest
+    assert twin == installed[0] - timedelta(days=14)
+    assert all((day - date(2025, 1, 1)).days % 14 == 0 for day in folds)
+    assert len(set(mornings)) == len(mornings)
+
+
+def test_a_holdout_serves_what_was_judged(replayed, rows, study):
     plain = study()
-    kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, refits_after_gate=False)))
+    kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
     governed = kept.contestants["governed"]
     promoted = next(one for one in governed.decisions if one.action == "promoted")
     assert governed.champion is governed.fits[-1]
     assert governed.champion.as_of < promoted.day
-    assert not any("fitted again" in sentence for sentence in promoted.sentences)
+    assert len({fit.as_of for fit in governed.fits}) == len(governed.fits), "what serves was paid for as a challenger"
+    assert not any("folds" in sentence for sentence in promoted.sentences)
+    assert any(sentence.startswith("The challenger beats the champion") for sentence in promoted.sentences)
+    waited = [one for one in governed.decisions if {"labels_immature", "concept_drift_confirmed"} <= set(one.codes)]
+    assert waited, "it could not have learned from what changed"
+    assert "Counted are mature rows from 2025-03-2" in " ".join(waited[0].sentences)
+    assert "until the gate's window" in waited[0].sentences[-1]
+    tried = next(one for one in governed.decisions if one.challenger_version and one.action != "installed")
+    assert tried.day >= date(2025, 1, 1) + timedelta(days=80 + 14), "the gate's fourteen days lie behind the change"
 
 
-def test_the_cooldown_and_the_age_are_the_governors(calm):
-    decided = calm.contestants["governed"]
+def test_the_cooldown_and_the_age_are_the_governors(calm, steady):
+    for decided in (calm.contestants["governed"], steady.contestants["governed"]):
+        trained = decided.training_days
+        assert trained[0] == date(2025, 2, 10)
+        assert 60 < (trained[1] - trained[0]).days <= 63, "a window closes every second day"
+        assert all(b - a >= timedelta(days=7) for a, b in pairwise(trained))
+
+
+def test_a_model_that_has_learned_from_few_days_is_too_old_soon(replayed, rows, study):
+    plain = study()
+    halves = replace(plain, backtest=replace(plain.backtest, model_age_share_maximum=0.5))
+    decided = replayed(rows(), halves).contestants["governed"]
     trained = decided.training_days
-    assert trained[1] - trained[0] > timedelta(days=60)
-    assert all(b - a >= timedelta(days=7) for a, b in pairwise(trained))
-    assert trained[0] == date(2025, 2, 10)
+    assert 20 < (trained[1] - trained[0]).days <= 23, "it learned from forty days"
+    told = next(one for one in decided.decisions if one.day == trained[1]).sentences
+    assert f"The model is {(trained[1] - trained[0]).days} days old (20 allowed)." in told
+
+
+def test_a_refit_that_cannot_be_judged_yet_waits(replayed, rows):
+    decisions = replayed(rows(change_on=42)).contestants["governed"].decisions
+    early = [one for one in decisions if one.day < date(2025, 2, 10) + timedelta(days=14)]
+    due = [one for one in early if "labels_immature" in one.codes]
+    assert due
+    assert all("since 2025-02-10, when serving began, hold" in one.sentences[-1] for one in due)
+    assert {one.action for one in early[1:]} == {"wait"}

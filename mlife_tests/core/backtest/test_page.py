@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -43,6 +44,7 @@ def test_the_page_says_what_was_found(page, changed):
     for one in result.policies:
         assert f"{one.score.average_precision.estimate:.4f}" in told
         assert f"{one.fitted_rows:,}" in told
+        assert f" {one.trainings} {one.fits} {one.refusals} {one.installations} {one.fitted_rows:,} " in told
     for name, versus in result.differences.items():
         assert name in told
         assert f"{versus.estimate:+.4f}" in told
@@ -68,6 +70,15 @@ def test_decisions_of_governed_are_told_newest_first_with_codes(changed):
         for code in one.codes:
             assert f"<code>{code}</code>" in table
     assert table.index("promoted") < table.index("first_champion_ungated")
+
+
+def test_a_promotion_is_told_with_its_comparison(changed):
+    promoted = [one for one in changed.result.policy("governed").decisions if one.action == "promoted"]
+    table = decisions(changed.result)
+    shown = re.findall(r'<td class="reasons"><p>(.*?)</p>', table)
+    for one in promoted:
+        (compared,) = [s for s in one.sentences if s.startswith("The refitted recipe is not shown to rank worse")]
+        assert any(f"conditions are met. {compared}" in html.unescape(text) for text in shown)
 
 
 def test_the_recommended_policy_is_marked(changed):

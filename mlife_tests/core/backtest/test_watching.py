@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.core.backtest.judging import Judged
 from mlife_assets.core.backtest.learning import Learner, score
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
@@ -32,7 +33,7 @@ def watched(history, rows, store, detectors):
 
 
 def reference_of(learner, watcher):
-    return watcher.reference(learner.fit(DAY), learner.fit(HOLDOUT), HOLDOUT, DAY)
+    return watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(HOLDOUT), HOLDOUT), DAY)
 
 
 def window_closing(history, day: date):
@@ -62,7 +63,7 @@ def test_outcomes_are_those_of_the_twin_at_hand_whoever_asked_before(watched):
     _, learner, watcher, _ = watched()
     earlier = HOLDOUT - timedelta(days=7)
     first = reference_of(learner, watcher)
-    second = watcher.reference(learner.fit(DAY), learner.fit(earlier), earlier, DAY)
+    second = watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(earlier), earlier), DAY)
     assert min(first.examples["exposure_date"].to_pylist()) == HOLDOUT
     assert min(second.examples["exposure_date"].to_pylist()) == earlier
 
@@ -137,4 +138,4 @@ def test_too_few_windows_are_told_so(watched):
     _, learner, watcher, _ = watched()
     early = date(2025, 1, 15)
     with pytest.raises(NotEnoughEvidenceError, match="7 windows of 120 rows closed by 2025-01-15, 8 needed"):
-        watcher.reference(learner.fit(DAY), learner.fit(DAY), date(2025, 1, 10), early)
+        watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(DAY), date(2025, 1, 10)), early)

@@ -91,7 +91,7 @@ def work_charts(result: BacktestResult) -> Markup:
         tuple(Series(name, _points(result, _trained_by(result.policy(name))), *LOOKS[name]) for name in LOOKS),
         "count",
         span,
-        subtitle="challengers trained, the first champion included",
+        subtitle="decisions to train, the first champion included",
     )
     labels = Chart(
         "Labels",

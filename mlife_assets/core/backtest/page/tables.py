@@ -14,6 +14,12 @@ from mlife_assets.core.dashboard.scales import MISSING, format_day, format_value
 from mlife_assets.core.statistics import Interval
 
 DECISIONS_SHOWN = 60
+_FITS = {
+    True: "Governed fits one model for each fold that its gate judges, and one to serve; every_alarm one without the "
+    "newest rows, to know what is normal, and one to serve.",
+    False: "Governed and every_alarm serve models that were fitted without the newest rows, so that these say what is "
+    "normal.",
+}
 DESCRIPTIONS = {
     "governed": "the governor decides, the gate judges",
     "frozen": "the first champion for ever",
@@ -31,7 +37,11 @@ def header(result: BacktestResult) -> Markup:
         ("Governed, average precision", f"{governed.score.average_precision.estimate:.3f}", _bounds(governed)),
         ("Governed minus frozen", f"{versus['frozen'].estimate:+.3f}", _range(versus["frozen"])),
         ("Governed minus naive", f"{versus['naive'].estimate:+.3f}", _range(versus["naive"])),
-        ("Trainings of governed", f"{governed.trainings:,}", f"naive trained {naive.trainings:,} times"),
+        (
+            "Trainings of governed",
+            f"{governed.trainings:,}",
+            f"in {governed.fits:,} fits; naive {naive.trainings:,} in {naive.fits:,}",
+        ),
         ("Rows served", format_value(result.rows, "count"), f"{result.positives / result.rows:.1%} positive"),
     )
     cards = [
@@ -81,6 +91,7 @@ def policies_table(result: BacktestResult, cost: Cost) -> Markup:
         "Within periods",
         "Log loss",
         "Trainings",
+        "Fits",
         "Refused",
         "Installed",
     )
@@ -95,22 +106,23 @@ def policies_table(result: BacktestResult, cost: Cost) -> Markup:
             f"{one.within_periods:.4f}",
             f"{one.score.log_loss:.4f}",
             f"{one.trainings:,}",
+            f"{one.fits:,}",
             f"{one.refusals:,}",
             f"{one.installations:,}",
-            join(f"{one.fitted_rows:,}", element("small", f"in {one.fits:,} fits")),
+            f"{one.fitted_rows:,}",
             f"{cost.fit_seconds[one.name]:,.1f}",
         )
         label = element("th", one.name, element("small", DESCRIPTIONS[one.name]), scope="row")
         chosen = "chosen" if one.name == result.recommendation.policy else None
         rows.append(element("tr", label, *(element("td", cell, class_="num") for cell in cells), class_=chosen))
     table = element("table", element("thead", element("tr", *head)), element("tbody", *rows), class_="data policies")
+    backtest = result.settings["backtest"]
     note = element(
         "p",
         f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
-        f"{result.settings['backtest']['bootstrap_block_days']} days. Policies share fits of the same rows; each pays "
-        "for all that it asked for. Within periods: of each period's rows alone, averaged by "
-        "positives. Governed and every_alarm fit twice: without the holdout, to be judged and to know "
-        "what is normal, then with it, to serve.",
+        f"{backtest['bootstrap_block_days']} days. Within periods: of each period's rows alone, averaged by positives. "
+        "Trainings are decisions to train; fits are the models that they took, each paid for once by every policy that "
+        f"asked for it. {_FITS[bool(backtest['gate_is_prequential'])]}",
         class_="subtitle",
     )
     return element("div", table, note, class_="card scroll")
@@ -198,11 +210,18 @@ def _decision(decision: Decision) -> Markup:
 
 
 def _reason(decision: Decision, first: str) -> str:
-    """Return the sentence that says most: the gate's verdict where there was one, else the governor's reason."""
+    """Return the sentences that say most: the governor's reason, then the gate's verdict where there was one.
+
+    That a promotion met all conditions says little, so its comparison with the champion is told too.
+    """
     prefixes = ("Promoted", "Refused", "Not enough evidence")
     verdict = next((s for s in decision.sentences if s.startswith(prefixes)), None)
     cause = decision.sentences[1] if decision.sentences[0].startswith("Retraining is due") else first
-    return cause if verdict is None else f"{cause} {verdict}"
+    if verdict is None:
+        return cause
+    versus = ("The refitted recipe", "The challenger beats the champion")
+    compared = [s for s in decision.sentences if decision.action == "promoted" and s.startswith(versus)]
+    return " ".join((cause, verdict, *compared[:1]))
 
 
 def _plain(value: Any) -> str:

@@ -6,10 +6,12 @@ rows are examples (`defs`), validity of the inputs (`core.training.gate_examples
 
 Concept: a challenger is promoted only when every condition is met. It must rank better than the human baseline *and*
 the champion: the lower bound of the paired bootstrap of the difference lies strictly above the margin, so a tie
-refuses. Both must hold, which needs no correction for two tests. An invalid comparison is refused without being made;
-too little evidence is an outcome of its own, and no pass. With an item the objective is MAP@k, resampled by user;
-without one it is the average precision of all rows, resampled by day. Each verdict has the error of one look; what
-that sums to over many retrainings is measured in `benchmarks/gate.py`.
+refuses. Both must hold, which needs no correction for two tests. The champion's own recipe, fitted again for a reason,
+is refused where it is shown to do harm: the burden of proof is the champion's then, and human and calibration are told,
+since a refusal keeps an older fit of the same recipe. An invalid comparison is refused without being made; too little
+evidence is an outcome of its own, and no pass. With an item the objective is MAP@k, resampled by user; without one it
+is the average precision of all rows, resampled by day. Each verdict has the error of one look; what that sums to over
+many retrainings is measured in `benchmarks/gate.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,10 @@ from mlife_assets.core.training.gate.verdict import (
     is_better,
     is_calibrated,
     outcome_of,
+    refit_keeps_probabilities,
+    refit_keeps_ranking,
     sentences_of,
+    told_of_refit,
 )
 from mlife_assets.core.training.gate_examples import (
     Condition,
@@ -77,6 +82,7 @@ def decide_promotion(
     log_loss_gain: Interval | None = None,
     also_required: Sequence[Condition] = (),
     has_no_human: bool = False,
+    is_refit: bool = False,
 ) -> PromotionDecision:
     """Decide whether `challenger` may be promoted.
 
@@ -93,11 +99,15 @@ def decide_promotion(
             it was not measured.
         also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
         has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
+        is_refit: the caller's word that the challenger is the champion's own recipe fitted again, for a reason that the
+            caller has. It is refused where it is shown to do harm; false asks for proof that it is better than all.
 
     Raises:
-        InvalidInputError: ids are missing, columns differ in length, or a human is given that does not exist by
-            `has_no_human`. Every other fault is a refusal.
+        InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
+            `has_no_human`, or a refit without a champion. Every other fault is a refusal.
     """
+    if is_refit and champion is None:
+        raise InvalidInputError("a refit was given without a champion; a first champion has to be proven better")
     if has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
     sides = {"challenger": challenger, "human": human, "champion": champion}
@@ -113,6 +123,7 @@ def decide_promotion(
         conditions += contender_conditions(examples, role, side, aligned[role])
     objective = f"MAP@{policy.ranking_depth}" if examples.job_ids is not None else "average precision"
     evaluation = _Evaluation(0, 0, (), ())
+    told: tuple[str, ...] = ()
     scores = {role: values for role, values in aligned.items() if not isinstance(values, str)}
     if all(condition.is_met for condition in conditions):
         if examples.job_ids is not None:
@@ -120,8 +131,14 @@ def decide_promotion(
         else:
             evaluation = _by_day(examples, scores, contenders, policy)
         conditions += evaluation.evidence
-        conditions += [is_better(comparison, objective) for comparison in evaluation.comparisons]
-        conditions.append(is_calibrated(calibration, log_loss_gain if champion is not None else None, policy))
+        compared, gain = evaluation.comparisons, log_loss_gain if champion is not None else None
+        if is_refit:
+            conditions += [refit_keeps_ranking(one, objective) for one in compared if one.against == "champion"]
+            conditions.append(refit_keeps_probabilities(gain))
+            told = told_of_refit(compared, objective, calibration)
+        else:
+            conditions += [is_better(one, objective) for one in compared]
+            conditions.append(is_calibrated(calibration, gain, policy))
         conditions += also_required
     outcome = outcome_of(conditions)
     return PromotionDecision(
@@ -135,7 +152,7 @@ def decide_promotion(
         users=evaluation.users,
         users_with_positives=evaluation.users_with_positives,
         conditions=tuple(conditions),
-        sentences=sentences_of(outcome, conditions, has_human=human is not None),
+        sentences=(*sentences_of(outcome, conditions, has_human=human is not None), *told),
         policy_version=policy_version(policy),
         log_loss_gain=log_loss_gain,
     )

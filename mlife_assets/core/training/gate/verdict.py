@@ -24,7 +24,9 @@ EVIDENCE_PREFIX = "enough_"
 """Conditions with this prefix ask for more data; one that is not met makes the outcome "not_enough_evidence"."""
 
 HUMAN_GIVEN = "human_baseline_given"
-_TOLD_WHEN_MET = ("beats_", EVIDENCE_PREFIX, "is_calibrated")
+NO_HARM_PREFIX = "refit_does_no_harm_to_"
+"""What a refit of the champion's own recipe has to meet instead of being better than all."""
+_TOLD_WHEN_MET = ("beats_", NO_HARM_PREFIX, EVIDENCE_PREFIX, "is_calibrated")
 
 
 @dataclass(frozen=True)
@@ -109,16 +111,12 @@ class PromotionDecision:
 
 def is_better(comparison: Comparison, objective: str) -> Condition:
     """Return the condition that a comparison is won, with both values and the bounds of their difference."""
-    delta = comparison.delta
     other = "a random ranking" if comparison.against == "random" else f"the {comparison.against}"
     verb = "beats" if comparison.is_won else "does not beat"
     if comparison.is_tied:
         verb = "ties with and so does not beat"
-    text = (
-        f"The challenger {verb} {other}: {objective} {comparison.challenger_map:.3f} against "
-        f"{comparison.other_map:.3f}, difference {delta.estimate:+.4f} ({delta.lower:+.4f} to {delta.upper:+.4f}), "
-        f"lower bound must exceed {comparison.margin:g}."
-    )
+    found = _compared(comparison, objective)
+    text = f"The challenger {verb} {other}: {found}, lower bound must exceed {comparison.margin:g}."
     return Condition(f"beats_{comparison.against}", comparison.is_won, text)
 
 
@@ -136,10 +134,7 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
         )
     is_within = low <= calibration.slope_lower and calibration.slope_upper <= high
     verb = "lies" if is_within else "does not lie"
-    text = (
-        f"The calibration slope {calibration.slope:.2f} ({calibration.slope_lower:.2f} to "
-        f"{calibration.slope_upper:.2f}) {verb} within {low:g} to {high:g}"
-    )
+    text = f"{_slope(calibration)} {verb} within {low:g} to {high:g}"
     if is_within or gain is None:
         return Condition("is_calibrated", is_within, text + ".")
     is_better_than_champion = gain.lower > 0
@@ -148,11 +143,54 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
         if is_better_than_champion
         else "nor are its probabilities shown to beat"
     )
-    return Condition(
-        "is_calibrated",
-        is_better_than_champion,
-        f"{text}, {link} the champion's: log loss lower by {gain.estimate:+.4f} ({gain.lower:+.4f} to "
-        f"{gain.upper:+.4f}).",
+    return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {_gained(gain)}.")
+
+
+def refit_keeps_ranking(comparison: Comparison, objective: str) -> Condition:
+    """Return the condition that a refit is not shown to rank worse: the upper bound does not lie below 0."""
+    is_met = comparison.delta.upper >= 0
+    verb = "is not shown to rank worse" if is_met else "ranks worse"
+    text = f"The refitted recipe {verb} than the {comparison.against}: {_compared(comparison, objective)}."
+    return Condition(NO_HARM_PREFIX + "ranking", is_met, text)
+
+
+def refit_keeps_probabilities(gain: Interval | None) -> Condition:
+    """Return the condition that a refit's probabilities are not shown to be worse: no whole interval lies below 0."""
+    if gain is None:
+        text = "The log loss of the refitted recipe was not measured; evaluate probabilities on more examples."
+        return Condition(NO_HARM_PREFIX + "probabilities", False, text)
+    verb = "are not shown to be worse" if gain.upper >= 0 else "are worse"
+    text = f"The probabilities of the refitted recipe {verb} than the champion's: {_gained(gain)}."
+    return Condition(NO_HARM_PREFIX + "probabilities", gain.upper >= 0, text)
+
+
+def told_of_refit(
+    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
+) -> tuple[str, ...]:
+    """Return what is told of a refit and not required: who else ranks the rows, and its calibration slope."""
+    others = [one for one in comparisons if one.against != "champion"]
+    names = {"random": "a random ranking"}
+    told = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
+    if calibration is not None:
+        text = _slope(calibration)
+        told.append(text[0].lower() + text[1:])
+    return tuple(f"Not required of a refit: {one}." for one in told)
+
+
+def _slope(calibration: Calibration) -> str:
+    bounds = f"{calibration.slope_lower:.2f} to {calibration.slope_upper:.2f}"
+    return f"The calibration slope {calibration.slope:.2f} ({bounds})"
+
+
+def _gained(gain: Interval) -> str:
+    return f"log loss lower by {gain.estimate:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
+
+
+def _compared(comparison: Comparison, objective: str) -> str:
+    delta = comparison.delta
+    return (
+        f"{objective} {comparison.challenger_map:.3f} against {comparison.other_map:.3f}, difference "
+        f"{delta.estimate:+.4f} ({delta.lower:+.4f} to {delta.upper:+.4f})"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate.decide import MINIMUM_DAY_BLOCKS, decide_promotion
@@ -32,6 +33,7 @@ class Gate:
     as_of: date = date(2026, 8, 1)
     calibration: Calibration = CALIBRATION
     log_loss_gain: Interval | None = None
+    is_refit: bool = False
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -43,6 +45,7 @@ class Gate:
             as_of=self.as_of,
             calibration=self.calibration,
             log_loss_gain=self.log_loss_gain,
+            is_refit=self.is_refit,
         )
 
 
@@ -237,3 +240,56 @@ def test_better_probabilities_than_the_champions_excuse_a_slope_that_is_not_prov
     )
     swapped = replace(unproven, challenger=unproven.champion, champion=unproven.challenger, log_loss_gain=gain)
     assert "beats_champion" in [one.name for one in swapped.decide().unmet]
+
+
+UNSURE = Interval(0.0, -0.01, 0.01, 0.95, 28)
+
+
+def refit_gate(noise: tuple[float, float]) -> Gate:
+    return replace(gate(noise=noise), is_refit=True, log_loss_gain=UNSURE)
+
+
+def test_a_refit_need_not_be_better_but_is_refused_where_it_is_shown_to_be_worse() -> None:
+    alike = refit_gate((0.5, 0.5))
+    found = alike.decide().against("champion")
+    assert found is not None
+    assert found.delta.lower < 0 < found.delta.upper
+    assert alike.decide().is_promoted
+    assert replace(alike, is_refit=False).decide().outcome == "refused"
+    assert refit_gate((0.5, 2.0)).decide().is_promoted
+    worse = refit_gate((2.0, 0.5)).decide()
+    assert [one.name for one in worse.unmet] == ["refit_does_no_harm_to_ranking"]
+    assert worse.sentences[0].startswith(
+        "Refused: The refitted recipe ranks worse than the champion: average precision"
+    )
+
+
+def test_a_refit_whose_probabilities_are_shown_to_be_worse_is_refused() -> None:
+    g = refit_gate((0.5, 2.0))
+    for gain in (Interval(-0.02, -0.03, -0.01, 0.95, 28), None):
+        decision = replace(g, log_loss_gain=gain).decide()
+        assert [one.name for one in decision.unmet] == ["refit_does_no_harm_to_probabilities"]
+
+
+def test_what_a_refit_need_not_meet_is_told() -> None:
+    g = replace(refit_gate((2.0, 2.0)), calibration=replace(CALIBRATION, slope_lower=0.1))
+    strong = on_examples(g.examples, "panel", gate(noise=(0.1, 2.0)).challenger.scores)
+    decision = replace(g, human=strong).decide()
+    assert decision.is_promoted
+    assert [c.against for c in decision.comparisons] == ["human", "champion", "random"]
+    for what in ("against panel average", "against a random ranking average", "the calibration slope 1.00 (0.10"):
+        assert any(s.startswith(f"Not required of a refit: {what}") for s in decision.sentences)
+    assert not any(one.name.startswith(("beats_", "is_calibrated")) for one in decision.conditions)
+
+
+def test_a_refit_keeps_every_condition_that_makes_a_comparison_valid() -> None:
+    g = refit_gate((0.5, 2.0))
+    unmet = [[one.name for one in plant(g).decide().unmet] for plant in (stale, itself, immature)]
+    assert [names[0] for names in unmet] == ["champion_scores_are_current", "is_another_model", "labels_are_mature"]
+    few = replace(g, policy=replace(POLICY, minimum_users_with_positives=5_000))
+    assert few.decide().outcome == "not_enough_evidence"
+
+
+def test_a_refit_of_nothing_is_an_error() -> None:
+    with pytest.raises(InvalidInputError, match="without a champion"):
+        replace(refit_gate((0.5, 2.0)), champion=None).decide()

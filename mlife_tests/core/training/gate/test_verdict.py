@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlife_assets.core.policies import PromotionPolicy
@@ -11,7 +13,10 @@ from mlife_assets.core.training.gate.verdict import (
     is_better,
     is_calibrated,
     outcome_of,
+    refit_keeps_probabilities,
+    refit_keeps_ranking,
     sentences_of,
+    told_of_refit,
 )
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.reliability import Calibration
@@ -85,3 +90,45 @@ def test_probabilities_are_believed_within_the_bounds_or_when_shown_to_be_better
     condition = is_calibrated(measured, gain, PromotionPolicy())
     assert condition.is_met is is_met
     assert words in condition.sentence
+
+
+@pytest.mark.parametrize(
+    ("found", "is_met", "verb"),
+    [
+        (comparison(-0.05, -0.02, 0.001), True, "is not shown to rank worse than the champion: AP"),
+        (comparison(0.0, 0.0, 0.0), True, "is not shown to rank worse than the champion: AP"),
+        (comparison(-0.05, -0.02, -0.001), False, "ranks worse than the champion: AP"),
+    ],
+)
+def test_a_refit_is_refused_where_its_whole_interval_says_worse(found: Comparison, is_met: bool, verb: str) -> None:
+    condition = refit_keeps_ranking(found, "AP")
+    assert condition == Condition("refit_does_no_harm_to_ranking", is_met, condition.sentence)
+    assert condition.sentence.startswith(f"The refitted recipe {verb}")
+
+
+@pytest.mark.parametrize(
+    ("gain", "is_met", "words"),
+    [
+        (Interval(-0.01, -0.02, 0.0, 0.95, 50), True, "are not shown to be worse than the champion's: log loss lower"),
+        (Interval(-0.01, -0.02, -0.001, 0.95, 50), False, "are worse than the champion's: log loss lower by -0.0100"),
+        (None, False, "was not measured"),
+    ],
+)
+def test_a_refit_is_refused_where_its_probabilities_are_shown_to_be_worse(
+    gain: Interval | None, is_met: bool, words: str
+) -> None:
+    condition = refit_keeps_probabilities(gain)
+    assert (condition.name, condition.is_met) == ("refit_does_no_harm_to_probabilities", is_met)
+    assert words in condition.sentence
+
+
+def test_what_a_refit_need_not_meet_is_told_with_its_numbers() -> None:
+    against = comparison(-0.02, -0.01, 0.003)
+    others = [replace(against, against=name, model_version=name) for name in ("human", "champion", "random")]
+    numbers = "AP 0.390 against 0.400, difference -0.0100 (-0.0200 to +0.0030)."
+    assert told_of_refit(others, "AP", slope(0.93, 0.75, 1.11)) == (
+        f"Not required of a refit: against human {numbers}",
+        f"Not required of a refit: against a random ranking {numbers}",
+        "Not required of a refit: the calibration slope 0.93 (0.75 to 1.11).",
+    )
+    assert told_of_refit([], "AP", None) == ()
