@@ -21,9 +21,10 @@ MARGIN, SINCE = 0.01, date(2025, 3, 1)
 
 @pytest.fixture(scope="module")
 def steady(replayed, rows, study):
-    """A holdout asks for proof, so without drift it refuses."""
+    """A holdout asks for proof, so without drift it refuses; its ages are the governor's."""
     plain = study()
-    return replayed(rows(), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
+    holdout = replace(plain.backtest, gate_is_prequential=False, model_age_share_maximum=0.5)
+    return replayed(rows(), replace(plain, backtest=holdout))
 
 
 def test_a_champion_is_confirmed_by_a_challenger_that_is_shown_to_gain_nothing(steady):

@@ -1,0 +1,181 @@
+"""The prequential gate: a recipe is judged by what it would have said, each row by a model of what was known before.
+
+Belongs here: folds and their conditions, the verdict over all of them. Does not belong here: which days a fold has and
+who fits it (`core.backtest`), the comparison itself (`training.gate`).
+
+Concept: a holdout judges one model, which must not have seen the weeks that it is judged on, and so is the older the
+more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
+what was mature when the fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984),
+and held against what was served. Every row is out of sample on both sides, whoever served, and the newest fold is
+scored by a model almost as fresh as the one that would serve. Raw scores of different models are on no common scale, so
+both sides are ranked by the calibrated probability, which is what serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.study import Study
+from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.training.example_training import (
+    gate_calibration,
+    gate_examples,
+    gate_log_loss_gain,
+    human_contender,
+)
+from mlife_assets.core.training.gate import (
+    Condition,
+    PromotionDecision,
+    decide_promotion,
+    on_examples,
+)
+from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
+from mlife_assets.core.training.parity import parity_condition
+from mlife_assets.core.training.training_set import TrainingSet
+
+VERSION_PREFIX = "recipe_"
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """What was served for the rows of the gate's window: of each row by the champion of its day.
+
+    Attributes:
+        model_version: of the champion that serves now.
+        trained_to: last exposure day that the first of them learned from; each is older than its own rows.
+        probability: calibrated, of the n rows, shape (n,).
+    """
+
+    model_version: str
+    trained_to: date
+    probability: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedFold:
+    """A model and the rows of the gate's window that it was asked about.
+
+    Attributes:
+        model_version: of the model.
+        trained_to: last exposure day that it learned from.
+        first_day: first day of its rows.
+        probability: calibrated, of its m rows, shape (m,).
+        conditions: of the fold alone, as `fold_conditions` returns them.
+    """
+
+    model_version: str
+    trained_to: date
+    first_day: date
+    probability: npt.NDArray[np.float64]
+    conditions: tuple[Condition, ...]
+
+
+def recipe_version(model_versions: Sequence[str]) -> str:
+    """Return a name of a recipe as it was judged: what its models are called follows from their content."""
+    return VERSION_PREFIX + hashlib.sha256("|".join(model_versions).encode()).hexdigest()[:16]
+
+
+def fold_conditions(
+    artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, study: Study
+) -> tuple[Condition, ...]:
+    """Return the conditions that each fold has to meet alone.
+
+    They are about one model and the rows that it is asked about: it was trained before them, they are no copies of rows
+    that it learned from, and it scores them to the same bits whoever asks.
+
+    Args:
+        artifact: the model of the fold.
+        training: what it learned from.
+        rows: of the fold, at least one.
+        study: roles and policies.
+    """
+    spec, threads = artifact.feature_spec, study.training.threads
+    first = rows[study.roles.time].to_numpy().astype("datetime64[D]").min().item()
+    is_before = training.last_day < first
+    text = f"The model of the fold of {first} learned from rows up to {training.last_day}."
+    reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
+    return (
+        Condition("fold_trained_before_its_rows", is_before, text),
+        copied_rows_condition(training.examples, rows, study.roles, spec, training.is_validation),
+        parity_condition(
+            LightGBMScorer(artifact, threads=threads),
+            examples_matrix(rows, spec),
+            study.promotion.parity_rows,
+            study.promotion.seed,
+            reloaded=LightGBMScorer(reloaded, threads=threads),
+        ),
+    )
+
+
+def judge_refit(
+    folds: Sequence[JudgedFold],
+    gate: pa.Table,
+    study: Study,
+    *,
+    as_of: date,
+    served: Served,
+    to_be_learned: TrainingSet,
+    spec: FeatureSpec,
+) -> PromotionDecision:
+    """Return the gate's verdict of refitting the champion's recipe.
+
+    Args:
+        folds: in order of their days.
+        gate: rows of the window in the order of the folds, mature as of `as_of`.
+        study: roles and policies.
+        as_of: the day.
+        served: what was served for the rows.
+        to_be_learned: what the model that would serve learns from. It holds what each fold's model learned from, so the
+            columns and label times are examined once, on it.
+        spec: features of the newest fold's model.
+
+    Raises:
+        InvalidInputError: folds and rows do not fit.
+        NotEnoughEvidenceError: what would be learned from has one class only.
+    """
+    probability = np.concatenate([fold.probability for fold in folds])
+    if len(probability) != gate.num_rows:
+        raise InvalidInputError(f"the folds score {len(probability)} rows, the gate has {gate.num_rows}; pass the same")
+    roles, judged = study.roles, gate_examples(gate, study.roles)
+    version = recipe_version([fold.model_version for fold in folds])
+    columns = examples_matrix(to_be_learned.examples, spec)
+    return decide_promotion(
+        judged,
+        on_examples(judged, version, probability, training_end_date=folds[0].trained_to),
+        on_examples(judged, served.model_version, served.probability, training_end_date=served.trained_to),
+        human_contender(study, judged, gate),
+        study.promotion,
+        as_of=as_of,
+        calibration=gate_calibration(probability, gate, roles),
+        log_loss_gain=gate_log_loss_gain(probability, served.probability, gate, roles),
+        also_required=(
+            feature_condition(columns, to_be_learned.outcome(roles.label), spec),
+            label_time_condition(to_be_learned.examples, roles),
+            *over_folds(folds),
+        ),
+        has_no_human=study.human_name is None,
+        is_refit=True,
+    )
+
+
+def over_folds(folds: Sequence[JudgedFold]) -> tuple[Condition, ...]:
+    """Return each condition of the folds once: met where every fold meets it, else told by the first that does not."""
+    found = []
+    for name in dict.fromkeys(one.name for fold in folds for one in fold.conditions):
+        ones = [(fold, one) for fold in folds for one in fold.conditions if one.name == name]
+        unmet = next(((fold, one) for fold, one in ones if not one.is_met), None)
+        if unmet is None:
+            found.append(Condition(name, True, f"In each of {len(ones)} folds: {ones[-1][1].sentence}"))
+        else:
+            found.append(Condition(name, False, f"In the fold of {unmet[0].first_day}: {unmet[1].sentence}"))
+    return tuple(found)

@@ -1,0 +1,170 @@
+"""Who scores the gate's window, and what the gate is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from mlife_assets.core.backtest import judging
+from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.core.backtest.judging import Fold, Judge, Judged
+from mlife_assets.core.backtest.learning import Learner, score
+from mlife_assets.core.training.prequential import judge_refit, recipe_version
+
+FIRST = date(2025, 1, 1)
+CHAMPION, AS_OF = FIRST + timedelta(days=42), FIRST + timedelta(days=75)
+
+
+def reigning(fit) -> Judged:
+    return Judged.by_one(fit, fit.as_of)
+
+
+@pytest.fixture
+def asked(store):
+    """Return (learner, judge) of a history."""
+
+    def build(history):
+        checkpoints = Checkpoints(store, history.content_hash)
+        learner = Learner(history, checkpoints, Timings(store, history.content_hash, float))
+        return learner, Judge(history, learner, checkpoints)
+
+    return build
+
+
+@pytest.fixture
+def holdout(study):
+    plain = study()
+    return replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False))
+
+
+def test_each_fold_is_scored_by_the_recipe_of_the_morning_on_which_it_began(history, rows, asked):
+    built = history(rows())
+    learner, judge = asked(built)
+    first = CHAMPION
+    judged = judge.challenger(AS_OF, first)
+    starts = [FIRST + timedelta(days=14 * number) for number in (3, 4, 5)]
+    assert [fold.first_day for fold in judged.folds] == [fold.fit.as_of for fold in judged.folds] == starts
+    assert all(fold.fit is learner.fit(fold.first_day) for fold in judged.folds), "fits are shared"
+    assert judged.newest.as_of == starts[-1]
+    assert judged.version == recipe_version([fold.fit.artifact.model_version for fold in judged.folds])
+    places = built.known(AS_OF, since=first)
+    found = judged.probability(built, places)
+    for fold, own in judged.parts(built, places):
+        assert built.days[own].min() == np.datetime64(fold.first_day)
+        assert fold.fit.last_day < fold.first_day
+        expected = score(built, fold.fit.artifact, own).probability
+        assert np.array_equal(found[np.isin(places, own)], expected)
+    assert sum(len(own) for _, own in judged.parts(built, places)) == len(places)
+
+
+def test_a_window_within_a_fold_begins_with_the_model_of_that_fold(history, rows, asked):
+    learner, judge = asked(history(rows()))
+    first = FIRST + timedelta(days=45)
+    judged = judge.challenger(AS_OF, first)
+    assert judged.first_day == first
+    assert judged.folds[0] == Fold(first, learner.fit(FIRST + timedelta(days=42)))
+
+
+def test_folds_without_rows_cost_no_fit(history, rows, asked):
+    table = rows()
+    day = np.arange(table.num_rows) // 60
+    built = history(table.filter((day < 56) | (day >= 70)))
+    _, judge = asked(built)
+    judged = judge.challenger(FIRST + timedelta(days=90), FIRST + timedelta(days=42))
+    assert [(fold.first_day - FIRST).days for fold in judged.folds] == [42, 70, 84]
+
+
+def test_a_refit_that_does_no_harm_is_promoted_by_rows_that_nobody_has_seen(history, rows, asked):
+    built = history(rows(seed=4))
+    learner, judge = asked(built)
+    champion = reigning(learner.fit(CHAMPION))
+    first = judge.window(AS_OF, champion).first_day
+    assert first == AS_OF - timedelta(days=28)
+    said = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion)
+    assert said.is_promoted
+    assert said.unmet == ()
+    assert said.challenger_version.startswith("recipe_")
+    assert abs(said.gain_at_most) < 0.1
+    seen = Judged.by_one(learner.fit(CHAMPION), CHAMPION - timedelta(days=5))
+    early = judge.verdict(judge.challenger(AS_OF, seen.first_day), AS_OF, seen)
+    assert "champion_trained_before_gate" in early.unmet
+    assert early.gain_at_most is None
+
+
+def test_the_recipe_is_held_against_whoever_served(history, rows, asked):
+    """Two reigns that are the folds themselves: every difference is nothing, to the bit."""
+    built = history(rows())
+    learner, judge = asked(built)
+    judged = judge.challenger(AS_OF, CHAMPION)
+    said = judge.verdict(judged, AS_OF, Judged(judged.folds))
+    assert (said.gain_at_most, said.log_loss_gain_at_least) == (0.0, 0.0)
+    assert said.is_promoted, "no harm is shown"
+    told = " ".join(said.sentences)
+    assert "difference +0.0000 (+0.0000 to +0.0000)" in told
+    one = judge.verdict(judged, AS_OF, reigning(learner.fit(CHAMPION)))
+    assert one.gain_at_most != 0.0
+
+
+def test_a_recipe_that_learned_from_a_bad_episode_is_refused(history, rows, asked):
+    """For three weeks `noise` decides; the folds after it learned that, the champion did not."""
+    table = rows()
+    day = np.arange(table.num_rows) // 60
+    odd = (day >= 42) & (day < 63)
+    won = np.where(odd, table["noise"].to_numpy() > 0, table["won"].to_numpy(zero_copy_only=False))
+    built = history(table.set_column(2, "won", [won]))
+    learner, judge = asked(built)
+    champion, as_of = reigning(learner.fit(CHAMPION)), FIRST + timedelta(days=90)
+    said = judge.verdict(judge.challenger(as_of, FIRST + timedelta(days=64)), as_of, champion)
+    assert said.outcome == "refused"
+    assert "refit_does_no_harm_to_ranking" in said.unmet
+    assert said.gain_at_most < 0
+
+
+def test_the_gate_examines_what_would_be_learned_today(history, rows, asked, monkeypatch):
+    built = history(rows())
+    learner, judge = asked(built)
+    told = {}
+
+    def remembered(*folds, **named):
+        told.update(named)
+        return judge_refit(*folds, **named)
+
+    monkeypatch.setattr(judging, "judge_refit", remembered)
+    judged = judge.challenger(AS_OF, CHAMPION)
+    judge.verdict(judged, AS_OF, reigning(learner.fit(CHAMPION)))
+    assert told["to_be_learned"].last_day == AS_OF - timedelta(days=1)
+    assert told["spec"] == judged.newest.artifact.feature_spec
+    assert (told["as_of"], told["served"].trained_to) == (AS_OF, CHAMPION - timedelta(days=1))
+
+
+def test_a_verdict_is_asked_once_and_so_are_the_conditions_of_a_whole_fold(history, rows, asked, store):
+    built = history(rows())
+    learner, judge = asked(built)
+    champion, first = reigning(learner.fit(CHAMPION)), CHAMPION
+    said = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion)
+    before = len(store.objects)
+    assert judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion) == said
+    assert len(store.objects) == before
+    later = AS_OF + timedelta(days=4)
+    judge.verdict(judge.challenger(later, first), later, champion)
+    assert len(store.objects) == before + 2, "the verdict and the conditions of the newest fold alone"
+
+
+def test_a_holdout_is_judged_as_the_platform_judges_it(history, rows, asked, holdout):
+    built = history(rows(), holdout)
+    learner, judge = asked(built)
+    champion = reigning(learner.fit(CHAMPION))
+    first = judge.window(AS_OF, champion).first_day
+    assert first == AS_OF - timedelta(days=14)
+    judged = judge.challenger(AS_OF, first)
+    assert judged == Judged.by_one(learner.fit(first), first)
+    said = judge.verdict(judged, AS_OF, champion)
+    assert said.outcome == "refused"
+    assert said.unmet == ("beats_champion",)
+    assert said.challenger_version == learner.fit(first).artifact.model_version
+    early = judge.verdict(judged, AS_OF, reigning(learner.fit(AS_OF)))
+    assert "champion_trained_before_gate" in early.unmet
+    assert early.gain_at_most is None
