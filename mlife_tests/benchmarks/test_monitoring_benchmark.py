@@ -164,7 +164,8 @@ def test_late_labels_are_held_against_the_quiet_branch(tables: ModuleType) -> No
     usual = ("",) * (tables.QUIET_DAYS + 1)
     control = {1: run(tables, tables.CONTROL, "w" * 17 + "rww", (*usual, "d", "", "lc", "", ""))}
     for verdicts, alarms, holds in (
-        ("wwb", ("d", "", "ql"), True),
+        ("www", ("d", "", "ql"), True),
+        ("wwb", ("d", "", "ql"), False),
         ("wwr", ("d", "", "l"), True),
         ("wwr", ("d", "", ""), False),
         ("www", ("", "", "l"), False),
@@ -236,9 +237,11 @@ def test_what_is_expected_is_told_first_and_a_market_that_fails_does_not_hide_th
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
+    failing = bench.FIRST_SEED + 1
+
     def one_market(seed: int, wanted: tuple[str, ...]):
         print("measuring")
-        if seed == 1_002:
+        if seed == failing:
             raise ValueError("no jobs")
         return [
             run(tables, tables.CONTROL, "w" * 40, seed=seed),
@@ -254,22 +257,28 @@ def test_what_is_expected_is_told_first_and_a_market_that_fails_does_not_hide_th
     assert told.index("new city (8 % of users, postings of their own): retrain within 4 days") < told.index("measuring")
     assert "2 markets, 6,000 users; 80 drift-free mornings" in told
     assert "2/2" in told
-    assert told.rstrip().endswith("expectations that are not met: runs of seed 1002 failed")
+    assert told.rstrip().endswith(f"expectations that are not met: runs of seed {failing} failed")
     assert "no jobs" in error
     written = json.loads((tmp_path / "out.json").read_text())
-    assert [one["seed"] for one in written["runs"]] == [1001, 1001, 1003, 1003]
-    monkeypatch.setattr(bench, "FIRST_SEED", 2_000)
+    first = bench.FIRST_SEED
+    assert [one["seed"] for one in written["runs"]] == [first, first, first + 2, first + 2]
+    monkeypatch.setattr(bench, "FIRST_SEED", first + 10)
     monkeypatch.setattr(sys, "argv", given)
     assert bench.main() == 0
 
 
-def test_growth_with_traffic_is_broken_only_beyond_chance(tables: ModuleType) -> None:
+def test_growth_with_traffic_is_broken_only_beyond_chance(
+    tables: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
     def runs(*alarms: int):
         sizes = (5_000, 500_000)
         return [tables.TrafficRun(1, n, n, 700, a, 100, a, {"data": a}) for n, a in zip(sizes, alarms, strict=True)]
 
     assert tables.report_traffic(runs(2, 4)) == []
     assert tables.report_traffic(runs(2, 40)) == ["traffic: alarms grow with n"]
+    least = int(capsys.readouterr().out.split("told from chance would be ")[1].split()[0])
+    assert tables.report_traffic(runs(2, least)) == ["traffic: alarms grow with n"]
+    assert tables.report_traffic(runs(2, least - 1)) == []
     of_weeks = sys.modules["monitored_market.traffic"].alarming_weeks
     assert of_weeks([set()] * 6 + [{"data"}, {"data"}] + [set()] * 20) == 2
     assert of_weeks([{"data"}] * 7 + [set()] * 21) == 1
@@ -286,9 +295,10 @@ def test_policies_of_the_storm(tables: ModuleType, capsys: pytest.CaptureFixture
     assert {one.duration_days for one in felt} == {5}
     assert len(felt) == 12
     lost = [
-        tables.StormRun(name, 1, count, 0.4, 0.1, 1.0) for name, count in (("mlife", 3), ("1 of 1", 9), ("never", 0))
+        tables.StormRun(name, 1, count, 0.4, lost, 1.0)
+        for name, count, lost in (("mlife", 3, 0.1), ("1 of 1", 9, 0.1), ("never", 0, 0.11))
     ]
-    other = [tables.StormRun(run.policy, 2, run.trainings + 2, 0.4, 0.12, 1.0) for run in lost]
+    other = [tables.StormRun(run.policy, 2, run.trainings + 2, 0.4, run.map_lost + 0.02, 1.0) for run in lost]
     assert tables.report_storm([*lost, *other]) == []
     told = capsys.readouterr().out
     assert "4.0 (3 to 5)" in told
@@ -297,4 +307,6 @@ def test_policies_of_the_storm(tables: ModuleType, capsys: pytest.CaptureFixture
     assert tables.report_storm([*lost[1:], as_often]) == [
         "storm: the governor trains as often as a policy without memory in market 1"
     ]
-    assert "MAP won against never training: +0.0100 (+0.0100 to +0.0100)" in capsys.readouterr().out
+    assert "MAP won against never training: +0.0200 (+0.0200 to +0.0200)" in capsys.readouterr().out
+    in_vain = tables.StormRun("mlife", 1, 3, 0.4, 0.11, 1.0)
+    assert tables.report_storm([*lost[1:], in_vain]) == ["storm: the governor's trainings win nothing"]
