@@ -159,7 +159,7 @@ def _parts(watch: Watch, market: MonitoredMarket) -> dict[str, float]:
     parts = {}
     parts["quality"], _ = timed(lambda: quality_report(watch, market))
     parts["columns"], _ = timed(lambda: drift_statistics(champion.reference, pairs))
-    parts["SHAP values"], rows = timed(lambda: explained(champion.scorer, pairs, policy))
+    parts["SHAP values"], rows = timed(lambda: explained(champion.scorer, pairs, policy, champion.reference.columns))
     parts["joint"], _ = timed(lambda: latent_statistics(champion.reference, rows, policy))
     parts["outcomes"], _ = timed(lambda: concept_report(watch, market, concept_windows(watch, market)))
     return parts

@@ -143,13 +143,15 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
     for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else ("apply",):
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
         examples[outcome] = scored_examples(watch, scorer, market, add_days(trained_until, 1), last, outcome)
+    columns = MonitoringColumns()
     reference = build_reference(
         model_version=scorer.model_version,
         as_of=market.day,
-        sample=pa.concat_tables([explained(scorer, watch.samples[day].pairs, policy) for day in days]),
+        sample=pa.concat_tables([explained(scorer, watch.samples[day].pairs, policy, columns) for day in days]),
         pair_rows={day: watch.samples[day].population_rows for day in days},
         examples=examples["apply"],
         clicks=examples.get("click"),
+        columns=columns,
     )
     watch.serving = Champion(
         scorer=scorer,
@@ -161,12 +163,14 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
     return watch.serving
 
 
-def explained(scorer: LightGBMScorer, pairs: pa.Table, policy: MonitoringPolicy) -> pa.Table:
+def explained(
+    scorer: LightGBMScorer, pairs: pa.Table, policy: MonitoringPolicy, columns: MonitoringColumns
+) -> pa.Table:
     """Return the pairs of one day, the first of them with the SHAP values of a model beside their features."""
     few = pairs.slice(0, policy.explained_rows_per_day)
     spec = scorer.feature_spec
     matrix = feature_matrix(few, spec, exposure_kind="message")
-    matrix = explained_matrix(matrix, spec.names, MonitoringColumns().unalarmed)
+    matrix = explained_matrix(matrix, spec.names, columns.unalarmed)
     return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
 
 

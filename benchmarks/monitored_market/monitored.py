@@ -67,7 +67,7 @@ def looked(watch: Watch, market: MonitoredMarket) -> Look:
     """Return the four reports of this morning by kind."""
     champion, day = watch.champion, market.day
     drawn = sample(watch, market)
-    pairs = explained(champion.scorer, drawn.pairs, watch.policies.monitoring)
+    pairs = explained(champion.scorer, drawn.pairs, watch.policies.monitoring, champion.reference.columns)
     windows = concept_windows(watch, market)
     reports = {
         "quality": quality_report(watch, market),

@@ -37,7 +37,8 @@ class EventHistory:
         log: the event log.
         wanted: column -> the ids that matter; rows that name one of them are kept, all rows of a type without them.
         is_thorough: look for an earlier delivery of every row, also of one that says it occurred within its range. That
-            reads all ids of the log; it serves to rule out that an exporter gave a redelivery another time.
+            reads every file of a type once for what is asked of it, and holds a history as a whole; it serves to rule
+            out that an exporter gave a redelivery another time.
     """
 
     log: ParquetEventLog
@@ -84,8 +85,14 @@ class EventHistory:
         return kept
 
     def _blocks(self, event_type: str, end: date, lengths: tuple[int, ...] = ()) -> Iterator[tuple[date, date]]:
-        """Yield (first, last) day of blocks from `end` back to the first day of a type, the newest first."""
+        """Yield (first, last) day of blocks from `end` back to the first day of a type, the newest first.
+
+        Thoroughly it is one block: each would be held against the ids of all files before it, which is quadratic.
+        """
         files = self.files(event_type, None, end)
+        if self.is_thorough and files:
+            yield files[0].day, end
+            return
         days = iter(lengths)
         while files and end >= files[0].day:
             start = add_days(end, 1 - next(days, BLOCK_DAYS))

@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
-from mlife_assets.core.monitoring.lateness import late_within
+from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
 from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome, has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport, undecided
+from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
@@ -90,7 +91,7 @@ def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.Mate
 @dg.asset(
     key=keys.DATA_QUALITY_REPORT,
     deps=[keys.USER_FEATURES, keys.JOB_FEATURES, keys.MONITORING_REFERENCE],
-    kinds={"nannyml"},
+    kinds={"numpy"},
     description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
     **_COMMON,
 )
@@ -119,7 +120,7 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     day = only_day(context)
     reference = read_reference(platform, day)
     pairs = platform.tables.read(SAMPLE_TABLE, day)
-    if (why := reference.why_incomparable(pairs)) is not None:
+    if (why := reference.why_incomparable(pairs, platform.policies.monitoring, COLUMN_SIZES)) is not None:
         return _publish(platform, day, _undecided(drift.REPORT, day, reference, pairs, why))
     report = drift.data_drift_report(
         as_of=day,
@@ -146,15 +147,16 @@ def latent_drift_report(
 
     day = only_day(context)
     reference = read_reference(platform, day)
+    policy = platform.policies.monitoring
     sample = platform.tables.read(SAMPLE_TABLE, day)
-    if (why := reference.why_incomparable(sample)) is not None:
+    if (why := reference.why_incomparable(sample, policy, JOINT_SIZES)) is not None:
         return _publish(platform, day, _undecided(latent.REPORT, day, reference, sample, why))
-    pairs = explained_pairs(platform, reference.model_version, sample)
+    pairs = explained_pairs(platform, reference.model_version, sample, reference.columns)
     report = latent.latent_drift_report(
         as_of=day,
         reference=reference,
         sample_rows=pairs.num_rows,
-        statistics=latent_statistics(reference, pairs, platform.policies.monitoring),
+        statistics=latent_statistics(reference, pairs, policy),
         importance=platform.importance(reference.model_version),
         pairs=pairs,
     )
@@ -186,7 +188,7 @@ def concept_drift_report(
         policy=policy,
         clicks=windows.get("click"),
         click_statistics=statistics.get("click", ()),
-        late=frozenset[date]().union(*(late for _, late in read.values())),
+        late={outcome: late for outcome, (_, late) in read.items() if late is not None},
     )
     write_performance(platform, day, report, windows, statistics)
     result = _publish(platform, day, report)
@@ -201,8 +203,8 @@ def concept_drift_report(
 
 def _window(
     platform: Platform, reference: MonitoringReference, day: date, outcome: Outcome
-) -> tuple[pa.Table, frozenset[date]]:
-    """Return what has matured of an outcome since the reference, scored; nothing and the days if feedback was late."""
+) -> tuple[pa.Table, LateFeedback | None]:
+    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late."""
     label = platform.policies.label
     windows: dict[Outcome, int] = {"apply": label.apply_window_days, "click": label.click_window_days}
     last = last_mature_exposure_day(day, windows[outcome])
@@ -212,9 +214,10 @@ def _window(
         first = max(first, add_days(known, 1))
     late = late_within(late_feedback_days(platform, add_days(first, -1), add_days(day, -1)), first, day)
     if late:
-        return reference.scored(outcome).slice(0, 0), late
+        again = judged_again_on(late, maturity_days=windows[outcome], window_days=concept.WINDOW_DAYS)
+        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again)
     scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
-    return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), late
+    return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 
 
 def _performance(

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.inference.candidates import candidate_pairs
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.inference.prediction_details import click_probabilities
@@ -63,13 +63,16 @@ def sampled_pairs(platform: Platform, day: date) -> DaySample:
     return DaySample(pair_features(pairs.take(pa.array(places))), pairs.num_rows, pairs.num_rows - keys)
 
 
-def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table) -> pa.Table:
-    """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them."""
+def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
+    """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them.
+
+    `columns` are those of the reference: what never alarms in it is hidden from the model.
+    """
     scorer = platform.scorer(model_version)
     few = pairs.slice(0, platform.policies.monitoring.explained_rows_per_day)
     spec = scorer.feature_spec
     matrix = feature_matrix(few, spec, exposure_kind=MESSAGE_EXPOSURE)
-    matrix = explained_matrix(matrix, spec.names, MonitoringColumns().unalarmed)
+    matrix = explained_matrix(matrix, spec.names, columns.unalarmed)
     return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
 
 
@@ -92,14 +95,25 @@ def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[i
 
 
 def read_reference(platform: Platform, day: date) -> MonitoringReference:
-    """Return the reference of the model that is champion when partition `day` runs."""
+    """Return the reference of the model that is champion when partition `day` runs.
+
+    Raises:
+        NotFoundError: it has none.
+        UpstreamMismatchError: it is of a form that is read no more.
+    """
     version = platform.champion_version(day)
     for stored in reversed(platform.tables.report_days(REFERENCE_REPORT)):
         facts = platform.tables.read_report(REFERENCE_REPORT, stored)
         if facts["model_version"] == version:
             names = facts.get("tables", ("sample", "examples"))
             tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", stored) for name in names}
-            return MonitoringReference.from_tables(tables, facts)
+            try:
+                return MonitoringReference.from_tables(tables, facts)
+            except InvalidInputError as error:
+                raise UpstreamMismatchError(
+                    f"the reference of model {version} was written by another version of mlife; materialize the asset "
+                    f"monitoring_reference for partition {stored}, then this day again ({error})"
+                ) from error
     raise NotFoundError(
         f"model {version} has no reference; materialize monitoring_reference for the day it was promoted"
     )

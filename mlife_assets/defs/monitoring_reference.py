@@ -15,6 +15,7 @@ from itertools import islice
 import dagster as dg
 import pyarrow as pa
 
+from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
@@ -78,6 +79,7 @@ def monitoring_reference(
     wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * policy.reference_days)]
     days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
     samples = [sampled_pairs(platform, one) for one in days]
+    columns = MonitoringColumns()
     trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
     last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
     clicked = last_mature_exposure_day(day, platform.policies.label.click_window_days)
@@ -85,9 +87,10 @@ def monitoring_reference(
     reference = build_reference(
         model_version=version,
         as_of=day,
-        sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs) for sample in samples]),
+        sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs, columns) for sample in samples]),
         pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
         examples=sampled_examples(platform, version, first, last),
+        columns=columns,
         clicks=sampled_examples(platform, version, first, clicked, outcome="click")
         if is_funnel(platform, version)
         else None,

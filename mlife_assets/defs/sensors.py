@@ -108,16 +108,17 @@ def _alert(platform: Platform, name: str, facts: dict[str, str | None]) -> None:
 def _tell_of_exhausted(
     context: dg.SensorEvaluationContext, platform: Platform, exhausted: Sequence[DecisionFacts]
 ) -> None:
-    """Tell once of each decision that nothing tries again: its alert stays as a record, and says that it was told."""
+    """Tell once of each day that nothing tries again: its alert stays as a record, and says that it was told."""
     for decision in exhausted:
-        name = f"retraining-{decision.decision_id}"
+        day = decision.as_of_date.isoformat()
+        name = f"retraining-{day}"
         if platform.lake.exists(_alert_key(name)):
             continue
         attempts = len(platform.policies.retrain.retry_wait_minutes) + 1
-        message = f"Retraining failed {attempts} times for {decision.decision_id}; nothing tries it again."
+        message = f"Retraining failed {attempts} times for {day}; nothing tries it again."
         facts: dict[str, str | None] = {
             "job": retraining_job.name,
-            "partition": decision.as_of_date.isoformat(),
+            "partition": day,
             "decision_id": decision.decision_id,
             "message": message,
             "runbook": RETRAINING_FAILED,

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy, Policies
 from mlife_assets.defs import monitoring
@@ -54,7 +56,7 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     monkeypatch.setattr(monitoring, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     window, late = monitoring._window(platform, reference(scored(*known)), DAY, "apply")
-    assert not late
+    assert late is None
     assert asked == [(first, date(2026, 6, 22), "apply")]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
 
@@ -76,7 +78,8 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
     known = reference(scored(date(2026, 6, 16)))
     window, days = monitoring._window(platform, known, DAY, "apply")
     assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
-    assert (window.num_rows, days) == ((1, frozenset()) if is_judged else (0, {date(2026, 6, late)}))
+    again = date(2026, 6, late) + timedelta(days=16)
+    assert (window.num_rows, days) == ((1, None) if is_judged else (0, LateFeedback({date(2026, 6, late)}, again)))
     assert set(window.column_names) == set(SCHEMA.names)
 
 
@@ -86,3 +89,31 @@ def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> Non
     assert monitoring._performance(reference(scored(date(2026, 6, 10))), window, "apply", policy) == ()
     known = reference(scored(*[date(2026, 6, 10)] * 30, positives=10))
     assert {one.method for one in monitoring._performance(known, window, "apply", policy)} == {"estimated", "realised"}
+
+
+def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The columns of the reference count, and not those that mlife would watch today."""
+    columns = MonitoringColumns(unalarmed=("openings",))
+    known = MonitoringReference("m", DAY, columns, pa.table({}), scored(), {}, ())
+    monkeypatch.setattr(monitoring, "read_reference", lambda *_: known)
+    monkeypatch.setattr(MonitoringReference, "why_incomparable", lambda *_: None)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    platform.tables.write(monitoring.SAMPLE_TABLE, DAY, pa.table({"user_id": ["u"]}))
+    seen = []
+
+    def explained(_: Platform, __: str, pairs: pa.Table, of: MonitoringColumns) -> pa.Table:
+        seen.append(of)
+        raise StopIteration
+
+    monkeypatch.setattr(monitoring, "explained_pairs", explained)
+    with pytest.raises(StopIteration):
+        monitoring.latent_drift_report(dg.build_asset_context(partition_key=DAY.isoformat()), platform=platform)
+    assert seen == [columns]
+
+
+def test_the_badge_of_nannyml_stands_where_its_calculators_decide() -> None:
+    """Quality has rules of its own."""
+    badged = {report.key.path[-1] for report in monitoring.ASSETS for spec in report.specs if "nannyml" in spec.kinds}
+    assert badged == {"data_drift_report", "latent_drift_report", "concept_drift_report"}

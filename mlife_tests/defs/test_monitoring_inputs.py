@@ -10,6 +10,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import monitoring_inputs
@@ -81,16 +82,18 @@ def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch
     assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}
 
 
-def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_alarms(lived) -> None:
+@pytest.mark.parametrize("further", [(), ("distance_km", "job_age_days")])
+def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_alarms(lived, further) -> None:
     platform, day = lived.home.platform, lived.home.day(1)
     version = platform.champion_version(day)
     pairs = sampled_pairs(platform, day).pairs
-    explained = explained_pairs(platform, version, pairs)
+    columns = MonitoringColumns(unalarmed=(*MonitoringColumns().unalarmed, *further))
+    explained = explained_pairs(platform, version, pairs, columns)
     scorer = platform.scorer(version)
     few = platform.policies.monitoring.explained_rows_per_day
     matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
     names = scorer.feature_spec.names
-    silent = [place for place, name in enumerate(names) if name in MonitoringColumns().unalarmed]
+    silent = [place for place, name in enumerate(names) if name in columns.unalarmed]
     matrix[:, silent] = np.nan
     assert names.index("user_clicks_7d") in silent
     expected = scorer.contributions(matrix)
@@ -114,6 +117,8 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
     policy = lived.home.platform.policies.label
     assert (last["click"] - last["apply"]).days == policy.apply_window_days - policy.click_window_days
     assert any(t.method == "click_calibration_level" for t in reference.thresholds)
+    assert reference.sizes == sizes_of(lived.home.platform.policies.monitoring)
+    assert reference.columns.unalarmed == MonitoringColumns().unalarmed
 
 
 def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -251,3 +252,28 @@ def test_a_receipt_that_comes_far_too_late_blocks_no_day(tmp_path) -> None:
 def test_a_time_of_closing_has_bounds(hours: int) -> None:
     with pytest.raises(InvalidInputError, match="ambiguous_close_hours"):
         MessagingPolicy(ambiguous_close_hours=hours)
+
+
+@pytest.mark.parametrize("history_days", [40, 120])
+def test_the_thorough_reading_opens_a_file_no_more_often_when_the_log_is_longer(
+    tmp_path, monkeypatch, history_days: int
+) -> None:
+    """Once each block of 28 days was held against all files before it: a year of log was read a dozen times."""
+    lake = quiet(Lake(tmp_path))
+    about = {"user_id": USERS[0], "job_id": JOBS[0], "message_id": "m", "status": "delivered", "channel": "sms"}
+    for back in range(1, history_days):
+        for event_type in sorted(SOURCE_COLUMNS):
+            values = {"job_posted": {"openings": 1, "seniority": 3, **JOB}, "user_snapshot": {"seniority": 3, **USER}}
+            lake.add(event_type, at(back), **about, is_granted=True, **values.get(event_type, {}))
+    lake.write()
+    read, opened = lake.log.read_file, Counter[str]()
+
+    def counted(file: Any, columns: Any = None) -> pa.Table:
+        opened[file.key] += 1
+        return read(file, columns)
+
+    monkeypatch.setattr(lake.log, "read_file", counted)
+    source = read_source(lake.platform, [EVE, DAY], USERS, JOBS, thorough=True)
+    assert len(opened) >= (history_days - 1) * len(SOURCE_COLUMNS)
+    assert max(opened.values()) == 2, "of two days, or of a range and what is older"
+    assert source.tables["click"].num_rows > 20

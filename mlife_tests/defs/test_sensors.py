@@ -153,12 +153,12 @@ def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_told(retr
     end(retraining, retraining.launched[-1], event)
     wait(platform, 10_000)
     assert [retraining.tick() for _ in range(3)] == [[]] * 3
-    assert retraining.skip_message == "Retraining failed 3 times for dec_2026-06-02; a person must look."
+    assert retraining.skip_message == "Retraining failed 3 times for 2026-06-02; a person must look."
     assert alerts(platform) == {
-        "alerts/retraining-dec_2026-06-02.json": {
+        "alerts/retraining-2026-06-02.json": {
             "decision_id": "dec_2026-06-02",
             "job": "retraining_job",
-            "message": "Retraining failed 3 times for dec_2026-06-02; nothing tries it again.",
+            "message": "Retraining failed 3 times for 2026-06-02; nothing tries it again.",
             "partition": "2026-06-02",
             "runbook": "docs/runbooks/retraining_failed.md",
         }
@@ -253,12 +253,14 @@ def test_deciding_a_day_again_gives_it_no_more_attempts(retraining, platform) ->
         decide(retraining.instance, DAY, "retrain", f"dec_after_{len(retraining.launched)}")
         wait(platform, 61)
     assert [retraining.tick() for _ in range(3)] == [[]] * 3
-    assert retraining.skip_message == "Retraining failed 3 times for dec_after_3; a person must look."
-    assert set(alerts(platform)) == {"alerts/retraining-dec_after_3.json"}
+    assert retraining.skip_message == "Retraining failed 3 times for 2026-06-02; a person must look."
+    assert set(alerts(platform)) == {"alerts/retraining-2026-06-02.json"}
 
 
 def test_a_day_that_was_given_up_is_told_once(retraining, platform, monkeypatch) -> None:
-    """A sensor looks twice a minute: a line and a file each time bury what else is told."""
+    """A sensor looks twice a minute: a line and a file each time bury what else is told. So does a decision that is
+    made again, for other reasons, after the day was given up: nothing was tried for it.
+    """
     decide(retraining.instance, DAY, "retrain")
     for _ in range(3):
         retraining.tick()
@@ -267,11 +269,12 @@ def test_a_day_that_was_given_up_is_told_once(retraining, platform, monkeypatch)
     written: list[str] = []
     replace = platform.lake.replace
     monkeypatch.setattr(platform.lake, "replace", lambda key, data: (written.append(key), replace(key, data)))
-    for _ in range(4):
+    for number in range(4):
         assert retraining.tick() == []
-    assert written == ["alerts/retraining-dec_2026-06-02.json"]
+        decide(retraining.instance, DAY, "retrain", f"dec_again_{number}")
+    assert written == ["alerts/retraining-2026-06-02.json"]
     assert retraining.errors == [
-        "Retraining failed 3 times for dec_2026-06-02; nothing tries it again. See docs/runbooks/retraining_failed.md."
+        "Retraining failed 3 times for 2026-06-02; nothing tries it again. See docs/runbooks/retraining_failed.md."
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.defs import keys
+from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
 
 DATED = {
     "user_features": "as_of_date",
@@ -75,3 +77,57 @@ def test_a_day_built_again_later_is_the_same_to_the_byte(lived, copied, number) 
     log = lived.home.platform.event_log.read("retrain_decided", start=day, end=day).to_pylist()
     assert [row["decision_id"] for row in log] == [decided.metadata["decision_id"].value]
     assert before["decision_id"].value != decided.metadata["decision_id"].value
+
+
+def reports_of(home, day: date) -> dict[str, tuple[str, str]]:
+    """Return status and sentence of the reports on inputs."""
+    read = home.platform.read_monitoring_report
+    reports = {name: read(name, day) for name in ("data_drift_report", "latent_drift_report")}
+    return {name: (report.status, report.sentence) for name, report in reports.items()}
+
+
+def promotion_of(home, day: date) -> date:
+    """Return the partition that holds the reference of the champion of a day."""
+    version = home.platform.champion_version(day)
+    stored = home.platform.tables.report_days(REFERENCE_REPORT)
+    return next(
+        one for one in stored if home.platform.tables.read_report(REFERENCE_REPORT, one)["model_version"] == version
+    )
+
+
+def test_a_reference_of_another_version_of_mlife_names_the_remedy_and_is_built_again(lived, copied) -> None:
+    """A home that runs must not stop at an upgrade without saying how it goes on."""
+    day, tables = lived.home.day(4), copied.platform.tables
+    promoted = promotion_of(copied, day)
+    assert promoted < day, "built long after it was promoted"
+    before, files = reports_of(copied, day), files_of(copied, promoted)
+    facts = tables.read_report(REFERENCE_REPORT, promoted)
+    for profile in facts["profiles"]:
+        del profile["median"], profile["most_frequent_share"]
+    tables.write_report(REFERENCE_REPORT, promoted, facts)
+    broken = copied.run_assets(day, keys.DATA_QUALITY_REPORT, raise_on_error=False)
+    (failure,) = [event for event in broken.all_events if event.is_step_failure]
+    words = failure.step_failure_data.error.cause.message
+    assert f"materialize the asset monitoring_reference for partition {promoted}, then this day again" in words
+    assert copied.run_assets(promoted, keys.MONITORING_REFERENCE).success
+    assert files_of(copied, promoted) == files, "the same to the byte, as of the day of the promotion"
+    assert copied.run_assets(day, *REPORTS).success
+    assert reports_of(copied, day) == before
+
+
+def test_a_policy_with_other_sizes_is_told_until_limits_are_learned_with_them(lived, lived_world, tmp_path) -> None:
+    policies = lived_world.POLICIES
+    other = replace(policies, monitoring=replace(policies.monitoring, explained_rows_per_day=250))
+    home, day = lived.home.copy_to(tmp_path / "home", other), lived.home.day(4)
+    before, promoted = reports_of(home, day), promotion_of(home, day)
+    assert home.run_assets(day, *REPORTS).success
+    told = reports_of(home, day)
+    assert told["data_drift_report"] == before["data_drift_report"]
+    assert told["latent_drift_report"] == (
+        "not_enough_evidence",
+        "Not judged: since limits were learned the policy has changed in explained_rows_per_day (400 then, 250 now); "
+        f"materialize monitoring_reference for {promoted} again.",
+    )
+    assert home.run_assets(promoted, keys.MONITORING_REFERENCE).success
+    assert home.run_assets(day, *REPORTS).success
+    assert reports_of(home, day)["latent_drift_report"][0] in {"ok", "alarm"}

@@ -22,6 +22,7 @@ from mlife_assets.core.monitoring import latent, sampling
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.outcomes import OUTCOMES, PREFIXES, SHORTFALL, learn_concept_thresholds
 from mlife_assets.core.monitoring.reference import IDS, MonitoringReference
+from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
@@ -37,7 +38,7 @@ def with_learned_thresholds(reference: MonitoringReference, policy: MonitoringPo
         for metric, value in usual_shortfalls(reference, outcome).items()
     }
     return reference.with_thresholds(
-        (*learn_thresholds(reference, policy), *learn_concept_thresholds(reference, policy, usual))
+        (*learn_thresholds(reference, policy), *learn_concept_thresholds(reference, policy, usual)), sizes_of(policy)
     )
 
 

@@ -33,6 +33,7 @@ from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.ports import Detectors
 
@@ -123,7 +124,7 @@ class Watcher:
             record = self._checkpoints.remember(
                 step, lambda: [asdict(limit) for limit in self._detectors.limits(bare, policy)]
             )
-            self._references[key] = bare.with_thresholds([Threshold(**limit) for limit in record])
+            self._references[key] = bare.with_thresholds([Threshold(**limit) for limit in record], sizes_of(policy))
         return self._references[key]
 
     def reports(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:

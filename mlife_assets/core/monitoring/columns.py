@@ -92,8 +92,13 @@ class MonitoringColumns:
         "job_seniority",
         "pay_usd_per_hour",
         "reservation_pay_usd_per_hour",
+        "openings",
     )
-    """Columns with a physical unit. Counts of behaviour are not: they may grow for good reasons."""
+    """Columns with a physical unit, and openings, by which texts are counted out.
+
+    Counts of behaviour are not among them: they may grow for good reasons. Hires that come late raise openings too, but
+    never above what was posted, which the youngest jobs of a reference show.
+    """
     residual: tuple[str, ...] = (
         "log_pay_ratio",
         "distance_km",
@@ -139,7 +144,10 @@ class MonitoringColumns:
         return tuple(block for block in self.embedding_blocks if block in _USER_BLOCKS)
 
     def restricted_to(self, names: Sequence[str]) -> MonitoringColumns:
-        """Return these columns without those that a table with columns `names` lacks."""
+        """Return these columns without those that a table with columns `names` lacks.
+
+        What never alarms stays: a model may take what no sample shows, and what explains it has to leave that out.
+        """
         known = set(names)
 
         def keep(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -152,7 +160,6 @@ class MonitoringColumns:
             embedding=keep(self.embedding),
             embedded=keep(self.embedded),
             contribution=keep(self.contribution),
-            unalarmed=keep(self.unalarmed),
             closed={name: values for name, values in self.closed.items() if name in known},
             ranged=keep(self.ranged),
             never_zero=keep(self.never_zero),

@@ -12,7 +12,7 @@ positives than the policy asks for, the only honest answer is "not enough eviden
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
+from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.outcomes import (
     LEVEL,
     METRICS,
@@ -44,6 +45,7 @@ KIND = "concept"
 WINDOW_DAYS = 7
 """Whole weeks, so that the rhythm of the week cancels."""
 _NOUNS: dict[Outcome, str] = {"apply": "positives", "click": "clicks"}
+_OUTCOMES: dict[Outcome, str] = {"click": "clicks", "apply": "applies"}
 _SUBJECTS: dict[Outcome, str] = {"apply": "Outcomes", "click": "Clicks"}
 _VERBS: dict[Outcome, str] = {"apply": "converts", "click": "is clicked"}
 
@@ -80,14 +82,14 @@ def concept_drift_report(
     policy: MonitoringPolicy,
     clicks: pa.Table | None = None,
     click_statistics: Sequence[Statistic] = (),
-    late: Collection[date] = (),
+    late: Mapping[Outcome, LateFeedback] | None = None,
 ) -> MonitoringReport:
     """Return the concept drift report of day `as_of`.
 
     `examples` is the window (`concept_window`) scored by the reference's model, `statistics` its estimated and realised
     performance (`performance_statistics`; empty when `has_enough_positives` is false); `clicks` and `click_statistics`
     are the same of the funnel's first step, where the reference has it. An outcome without enough positives is told and
-    not judged. `late` are the days of late feedback (`lateness.late_within`) that left a window empty, to be told of.
+    not judged. `late` holds the outcomes whose window is empty because feedback was late, to be told of.
     Raises InvalidInputError on an immature label and UpstreamMismatchError when performance is missing although there
     is enough evidence.
     """
@@ -103,7 +105,7 @@ def concept_drift_report(
         if keys and has_enough_positives(window.examples, policy):
             findings += _judged(window, keys, reference, limits, family, policy)
             judged.append(window.basis())
-        else:
+        elif window.outcome not in (late or {}):
             left_out.append(window.shortfall_words(bool(keys), policy))
     if late:
         left_out.append(_lateness_words(late))
@@ -124,9 +126,13 @@ def concept_drift_report(
     )
 
 
-def _lateness_words(late: Collection[date]) -> str:
-    days = f"{len(late)} days from {min(late)} to {max(late)}" if len(late) > 1 else f"{min(late)}"
-    return f"Clicks came late on {days}: outcomes are judged again once a whole week of feedback came in time."
+def _lateness_words(late: Mapping[Outcome, LateFeedback]) -> str:
+    days = frozenset[date]().union(*(one.days for one in late.values()))
+    span = f"{len(days)} days from {min(days)} to {max(days)}" if len(days) > 1 else f"{min(days)}"
+    first, *others = (outcome for outcome in _OUTCOMES if outcome in late)
+    again = [f"{_OUTCOMES[first]} are judged again from {late[first].judged_again_on}"]
+    again += [f"{_OUTCOMES[outcome]} from {late[outcome].judged_again_on}" for outcome in others]
+    return f"Clicks came late on {span}: {' and '.join(again)} if no other day is late."
 
 
 @dataclass(frozen=True)

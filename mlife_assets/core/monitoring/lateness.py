@@ -6,7 +6,9 @@ holds the events), data quality (`quality`), which tells of types that did not l
 Concept: a label is mature when its window has closed *and* been observed. When clicks come days late, labels look like
 refusals, and what people did last week is missing from the features, so a model looks wrong although nothing changed.
 A reference leaves such examples out. A week that is judged may not: what is left of it is some weekdays with few
-outcomes, held against limits of whole weeks, so it is not judged at all until a week of feedback came in time.
+outcomes, held against limits of whole weeks, so it is not judged at all. The price of one late day is every morning on
+which it lies in the span of a week and its maturity: the next 10 for clicks (2 days to mature), the next 15 for applies
+(7 days). Feedback that is late more often than that is never judged.
 """
 
 from __future__ import annotations
@@ -38,6 +40,14 @@ class Arrivals:
 NONE_ARRIVED = Arrivals(0, 0)
 
 
+@dataclass(frozen=True)
+class LateFeedback:
+    """Why a window is not judged: its late `days`, and the morning on which it is again (`judged_again_on`)."""
+
+    days: frozenset[date]
+    judged_again_on: date
+
+
 def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozenset[date]:
     """Return which of `days` had late feedback; a day that `arrivals` lacks had none.
 
@@ -64,6 +74,14 @@ def late_within(late: Iterable[date], first: date, as_of: date) -> frozenset[dat
     These are days from the eve of `first`, which features saw, to the eve of `as_of`.
     """
     return frozenset(day for day in late if add_days(first, -1) <= day < as_of)
+
+
+def judged_again_on(late: Iterable[date], *, maturity_days: int, window_days: int) -> date:
+    """Return the first morning on which `late_within` finds none of `late`, if no other day is late.
+
+    A window of `window_days` exposure days ends `maturity_days` + 1 before the morning on which it is judged.
+    """
+    return add_days(max(late), maturity_days + window_days + 2)
 
 
 def without_late_feedback(examples: pa.Table, late: Iterable[date]) -> pa.Table:

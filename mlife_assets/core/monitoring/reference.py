@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,9 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import contributing
 from mlife_assets.core.monitoring.profiles import Profile, profile
+from mlife_assets.core.monitoring.sizes import changed_sizes
 from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.policies import MonitoringPolicy
 
 DAY = "as_of_date"
 IDS = ("user_id", "job_id")
@@ -41,7 +43,7 @@ class MonitoringReference:
     `examples`: mature, scored, out of sample (`exposure_date`, `label_mature_date`, `probability`, `is_positive`,
     optional feature columns), at most label-mature as of `as_of_date`. `clicks`: the same with the probability and the
     outcome of a funnel's first step, None when the model has none. `pair_rows`: candidate pairs of each reference day
-    before sampling.
+    before sampling. `sizes`: with how many rows `thresholds` were learned (`sizes.sizes_of`).
     """
 
     model_version: str
@@ -53,6 +55,7 @@ class MonitoringReference:
     profiles: tuple[Profile, ...]
     thresholds: tuple[Threshold, ...] = ()
     clicks: pa.Table | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def has(self, outcome: str) -> bool:
         """Return whether there are scored examples of an outcome: `apply`, or `click` where the model is a funnel."""
@@ -88,14 +91,17 @@ class MonitoringReference:
         """Return the sample of one reference day."""
         return self.sample.filter(pc.equal(self.sample[DAY], pa.scalar(day, pa.date32())))
 
-    def why_incomparable(self, pairs: pa.Table) -> str | None:
+    def why_incomparable(self, pairs: pa.Table, policy: MonitoringPolicy, sizes: Sequence[str]) -> str | None:
         """Return why the sample `pairs` of a day cannot be held against this reference; None when it can.
 
-        Limits were learned from days of full samples: one of less than half the rows scatters more than they allow.
+        Limits hold for the `sizes` (`COLUMN_SIZES` or `JOINT_SIZES`) that they were learned with, and for days of full
+        samples: one of less than half the rows scatters more than they allow.
         """
         lost = [name for name in (*self.columns.watched, *self.columns.embedding) if name not in pairs.column_names]
         if lost:
             return f"Not judged: today's pairs lack {', '.join(lost)}, which data quality reports."
+        if (changed := changed_sizes(self.sizes, policy, sizes)) is not None:
+            return f"Not judged: {changed}; materialize monitoring_reference for {self.as_of_date} again."
         usual = min(pc.value_counts(self.sample[DAY]).field("counts").to_pylist())
         if 2 * pairs.num_rows < usual:
             return (
@@ -111,9 +117,11 @@ class MonitoringReference:
                 return known
         raise InvalidInputError(f"the reference of {self.model_version} has no column {column}; rebuild the reference")
 
-    def with_thresholds(self, thresholds: Sequence[Threshold]) -> MonitoringReference:
-        """Return this reference holding `thresholds`."""
-        return replace(self, thresholds=tuple(thresholds))
+    def with_thresholds(
+        self, thresholds: Sequence[Threshold], sizes: Mapping[str, int] | None = None
+    ) -> MonitoringReference:
+        """Return this reference holding `thresholds` that were learned with `sizes`; without them none is known."""
+        return replace(self, thresholds=tuple(thresholds), sizes=dict(sizes or {}))
 
     def to_tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
         """Return ({sample, examples, clicks if any}, JSON-able facts), for storage as Parquet and JSON."""
@@ -128,6 +136,7 @@ class MonitoringReference:
             "pair_rows": dict(sorted(self.pair_rows.items())),
             "profiles": [asdict(one) for one in self.profiles],
             "thresholds": [asdict(threshold) for threshold in self.thresholds],
+            "sizes": dict(self.sizes),
         }
         return tables, facts
 
@@ -149,6 +158,7 @@ class MonitoringReference:
                 profiles=tuple(Profile(**p | {"values": tuple(p["values"])}) for p in facts["profiles"]),
                 thresholds=tuple(Threshold(**threshold) for threshold in facts["thresholds"]),
                 clicks=tables["clicks"] if "clicks" in facts.get("tables", ()) else None,
+                sizes=dict(facts.get("sizes", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"this is not a stored reference ({error!r}); write it with to_tables") from error

@@ -133,8 +133,8 @@ def outstanding_retrainings(
     elif waits:
         sentence = f"Retraining failed and is tried again at {min(waits):%Y-%m-%d %H:%M} UTC."
     elif exhausted:
-        names = ", ".join(one.decision_id for one in exhausted)
-        sentence = f"Retraining failed {len(retry_wait_minutes) + 1} times for {names}; a person must look."
+        given_up = ", ".join(one.as_of_date.isoformat() for one in exhausted)
+        sentence = f"Retraining failed {len(retry_wait_minutes) + 1} times for {given_up}; a person must look."
     elif wanted:
         sentence = f"Every decision to retrain has its run; the newest is of {wanted[-1].as_of_date}."
     elif decisions:

@@ -6,6 +6,7 @@ from mlife_assets.adapters.nannyml_calculators import learning, session
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring.outcomes import LEVEL, RESIDUAL, SHORTFALL, SLOPE
 from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.monitoring.sizes import sizes_of
 
 UNIVARIATE = ("kolmogorov_smirnov", "jensen_shannon")
 
@@ -22,6 +23,10 @@ def test_every_statistic_has_a_limit_above_its_usual_value(reference) -> None:
         if threshold.method in ("kolmogorov_smirnov", "jensen_shannon", *learning.JOINT_METHODS):
             assert threshold.upper > threshold.mean
             assert threshold.days == 14
+
+
+def test_limits_say_with_how_many_rows_they_were_learned(reference, policy) -> None:
+    assert reference.sizes == sizes_of(policy)
 
 
 def test_limits_respect_that_pairs_of_one_job_are_alike(reference) -> None:

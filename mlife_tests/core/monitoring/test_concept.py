@@ -7,6 +7,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.monitoring import concept
+from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.outcomes import LEVEL, METRICS, RESIDUAL, SHORTFALL, SLOPE, learn_concept_thresholds
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
@@ -72,19 +73,24 @@ def test_too_few_positives_say_so_with_counts(report, reference) -> None:
 
 def test_an_empty_window_of_late_feedback_says_why(pairs_world, limited) -> None:
     as_of = pairs_world.START + timedelta(days=40)
-    late = {as_of - timedelta(days=back) for back in (2, 1)}
-    for days, words in ((late, "late on 2 days from 2026-"), (set(), "0 positives in 0 exposures")):
+    days = frozenset(as_of - timedelta(days=back) for back in (2, 1))
+    late = {"apply": LateFeedback(days, as_of + timedelta(days=14))}
+    words = (
+        f"Clicks came late on 2 days from {min(days)} to {max(days)}: applies are judged again from 2026-05-25 if no "
+        "other day is late."
+    )
+    shortfall = "Not enough mature labels: the window has 0 positives in 0 exposures, 100 needed."
+    for told, expected in ((late, words), (None, shortfall)):
         result = concept.concept_drift_report(
             as_of=as_of,
             reference=limited,
             examples=limited.examples.slice(0, 0),
             statistics=(),
             policy=POLICY,
-            late=days,
+            late=told,
         )
         assert result.status == "not_enough_evidence"
-        assert words in result.sentence
-        assert ("came late" in result.sentence) is bool(days)
+        assert result.sentence == expected
 
 
 def test_limits_widen_as_positives_get_fewer(report) -> None:
@@ -182,6 +188,27 @@ def test_clicks_are_judged_while_applies_are_too_few(two_step_report) -> None:
     assert neither.status == "not_enough_evidence"
     assert "positives in 210 exposures" in neither.sentence
     assert "clicks in 210 exposures" in neither.sentence
+
+
+def test_each_late_outcome_says_when_it_is_judged_again(pairs_world, funnel, two_step_report) -> None:
+    as_of = pairs_world.START + timedelta(days=34)
+    late = {
+        "apply": LateFeedback(frozenset({as_of - timedelta(days=9), as_of}), as_of + timedelta(days=16)),
+        "click": LateFeedback(frozenset({as_of}), as_of + timedelta(days=11)),
+    }
+    nothing = funnel.examples.slice(0, 0)
+    common = {"as_of": as_of, "reference": funnel, "examples": nothing, "statistics": (), "policy": POLICY}
+    neither = concept.concept_drift_report(**common, clicks=nothing, late=late)
+    assert neither.sentence == (
+        "Clicks came late on 2 days from 2026-04-26 to 2026-05-05: clicks are judged again from 2026-05-16 and applies "
+        "from 2026-05-21 if no other day is late."
+    )
+    clicks = pairs_world.scored_examples(12, first=pairs_world.START + timedelta(days=20), days=7, per_day=800)
+    judged = concept.concept_drift_report(
+        **common, clicks=clicks, click_statistics=AGREED, late={"apply": late["apply"]}
+    )
+    assert judged.status == "ok"
+    assert judged.sentence.endswith("applies are judged again from 2026-05-21 if no other day is late.")
 
 
 def test_a_second_outcome_makes_every_limit_wider(two_step_report, report) -> None:

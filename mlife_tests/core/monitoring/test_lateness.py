@@ -5,7 +5,14 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.monitoring.lateness import Arrivals, late_days, late_within, without_late_feedback
+from mlife_assets.core.monitoring.lateness import (
+    Arrivals,
+    judged_again_on,
+    late_days,
+    late_within,
+    without_late_feedback,
+)
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 START = date(2026, 5, 4)
 
@@ -64,3 +71,35 @@ def test_a_week_is_touched_from_the_eve_of_its_first_exposures_to_the_eve_of_its
     first = date(2026, 6, 10)
     late = {first + timedelta(days=offset)}
     assert late_within(late, first, first + timedelta(days=10)) == (late if is_within else set())
+
+
+def is_judged(late: set[date], morning: date, maturity_days: int, window_days: int = 7) -> bool:
+    """Return whether the window of whole weeks that is mature on a morning is free of late days."""
+    last = last_mature_exposure_day(morning, maturity_days)
+    return not late_within(late, add_days(last, 1 - window_days), morning)
+
+
+@pytest.mark.parametrize(("maturity_days", "mornings"), [(2, 10), (7, 15), (0, 8)])
+def test_the_price_of_one_late_day_and_when_it_is_paid(maturity_days: int, mornings: int) -> None:
+    """Clicks mature in 2 days, applies in 7."""
+    late = {START}
+    after = [add_days(START, number) for number in range(1, 40)]
+    blind = [morning for morning in after if not is_judged(late, morning, maturity_days)]
+    assert blind == after[:mornings]
+    assert judged_again_on(late, maturity_days=maturity_days, window_days=7) == after[mornings]
+
+
+def test_of_several_late_days_the_last_decides() -> None:
+    late = {START, add_days(START, 4), add_days(START, 3)}
+    again = judged_again_on(late, maturity_days=2, window_days=7)
+    assert again == add_days(START, 15)
+    assert is_judged(late, again, 2)
+    assert not is_judged(late, add_days(again, -1), 2)
+
+
+@pytest.mark.parametrize(("every", "is_ever_judged"), [(10, False), (11, True)])
+def test_feedback_that_is_late_one_day_in_ten_is_never_judged(every: int, is_ever_judged: bool) -> None:
+    late = {add_days(START, every * number) for number in range(30)}
+    mornings = [add_days(START, number) for number in range(20, 200)]
+    assert any(is_judged(late, morning, 2) for morning in mornings) is is_ever_judged
+    assert not any(is_judged(late, morning, 7) for morning in mornings)

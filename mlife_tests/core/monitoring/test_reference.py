@@ -12,11 +12,13 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference, check_examples, tidy
+from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES, sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.policies import MonitoringPolicy
 
 
 def test_storage_gives_back_the_same_reference(reference) -> None:
-    stored = reference.with_thresholds([Threshold("ks", "pay", 0.1, 1 / 3, 0.2, 14)])
+    stored = reference.with_thresholds([Threshold("ks", "pay", 0.1, 1 / 3, 0.2, 14)], sizes_of(MonitoringPolicy()))
     tables, facts = stored.to_tables()
     again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts, sort_keys=True)))
     assert again == stored
@@ -92,7 +94,8 @@ def test_every_restricted_kind_of_column_follows() -> None:
     columns = MonitoringColumns().restricted_to(["distance_km", "metro_code", "text_1", "tenure_days"])
     assert columns.watched == ("distance_km", "tenure_days", "metro_code")
     assert (columns.embedding, columns.ranged, columns.never_zero) == (("text_1",), ("distance_km",), ("distance_km",))
-    assert (columns.unalarmed, columns.closed) == (("tenure_days",), {})
+    assert (columns.alarming, columns.closed) == (("distance_km", "metro_code"), {})
+    assert columns.unalarmed == MonitoringColumns().unalarmed, "also what a sample lacks stays hidden from SHAP values"
 
 
 def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, world) -> None:
@@ -126,19 +129,48 @@ def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, worl
 
 def test_a_reference_of_before_clicks_and_contributions_is_readable(reference) -> None:
     tables, facts = reference.to_tables()
-    del facts["tables"]
+    del facts["tables"], facts["sizes"]
     for name in ("contribution", "embedded"):
         del facts["columns"][name]
     again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts)))
     assert again.clicks is None
     assert again.columns.contribution == ()
+    assert again.sizes == {}
     assert again.columns.watched == reference.columns.watched
 
 
 def test_a_day_that_cannot_be_compared_says_why(reference, world) -> None:
-    day = reference.day(reference.days[0])
-    assert reference.why_incomparable(day) is None
-    assert reference.why_incomparable(day.slice(0, 300)) is None
-    assert "299 pairs were sampled, 600 on" in reference.why_incomparable(day.slice(0, 299))
-    assert "0 pairs were sampled" in reference.why_incomparable(day.slice(0, 0))
-    assert "lack distance_km" in reference.why_incomparable(day.drop_columns("distance_km"))
+    day, policy = reference.day(reference.days[0]), MonitoringPolicy()
+    known = reference.with_thresholds((), sizes_of(policy))
+
+    def why(pairs: pa.Table) -> str | None:
+        return known.why_incomparable(pairs, policy, JOINT_SIZES)
+
+    assert why(day) is None
+    assert why(day.slice(0, 300)) is None
+    assert "299 pairs were sampled, 600 on" in why(day.slice(0, 299))
+    assert "0 pairs were sampled" in why(day.slice(0, 0))
+    assert "lack distance_km" in why(day.drop_columns("distance_km"))
+
+
+@pytest.mark.parametrize("name", JOINT_SIZES)
+def test_a_size_that_changed_since_limits_were_learned_is_told_where_it_matters(reference, name: str) -> None:
+    day, policy = reference.day(reference.days[0]), MonitoringPolicy()
+    known = reference.with_thresholds((), sizes_of(policy))
+    other = replace(policy, **{name: 1_500})
+    words = (
+        f"Not judged: since limits were learned the policy has changed in {name} ({getattr(policy, name):,} then, "
+        f"1,500 now); materialize monitoring_reference for {reference.as_of_date} again."
+    )
+    assert known.why_incomparable(day, other, JOINT_SIZES) == words
+    is_of_columns = name == "sample_rows_per_day"
+    assert known.why_incomparable(day, other, COLUMN_SIZES) == (words if is_of_columns else None)
+    learned_anew = known.with_thresholds((), sizes_of(other))
+    assert learned_anew.why_incomparable(day, other, JOINT_SIZES) is None
+
+
+def test_limits_of_unknown_sizes_are_not_applied(reference) -> None:
+    why = reference.with_thresholds(()).why_incomparable(
+        reference.day(reference.days[0]), MonitoringPolicy(), COLUMN_SIZES
+    )
+    assert why.startswith("Not judged: it was not kept with how many rows limits were learned; materialize")

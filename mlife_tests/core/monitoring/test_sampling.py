@@ -74,6 +74,30 @@ def test_ids_that_share_a_prefix_or_length_have_different_hashes() -> None:
     assert hash_ids(["a"], "id")[0] == hash_ids(["a", "a much longer identifier than eight"], "id")[0]
 
 
+PINNED = {
+    "": 0x0,
+    "a": 0x6232969000262121,
+    "12345678": 0x2416549DE3C10B28,
+    "usr_0000001": 0x745D07560516CC5A,
+    "1234567812345678": 0x418A83F6F6147A76,
+    "job_é": 0x2124962E4FB55AAB,
+    "求人_0001": 0xFB1D326560C9BD09,
+    "a\x00b": 0x26AC6666F530887F,
+    "\U0001f600" * 5: 0x05B210FCEB8AFD55,
+}
+"""Empty, of one byte, of exactly and of more than one and two words, of several bytes a character, with a zero byte."""
+
+
+def test_hashes_never_change() -> None:
+    """Another hash is another sample: limits would hold for one and be applied to the other."""
+    assert dict(zip(PINNED, hash_ids(list(PINNED), "id").tolist(), strict=True)) == PINNED
+    alone = {text: int(hash_ids([text], "id")[0]) for text in PINNED}
+    assert alone == PINNED, "what an id is hashed with does not matter"
+    column = pa.chunked_array([list(PINNED)[:4], list(PINNED)[4:]])
+    for ids in (column, column.combine_chunks().dictionary_encode(), pa.array(["x", *PINNED])[1:]):
+        assert hash_ids(ids, "id").tolist() == list(PINNED.values())
+
+
 def test_bad_input_is_named() -> None:
     with pytest.raises(InvalidInputError, match="user_id of row 1 is null"):
         sample_pairs(["a", None], ["x", "y"], as_of=DAY, seed=1, rows=1)

@@ -50,7 +50,7 @@ def keys(outlook) -> list[str]:
         (("retrain",), {FIRST: [FAILED, ACTIVE]}, [], "has its run"),
         (("retrain",), {FIRST: [FAILED, SUCCEEDED]}, [], "has its run"),
         (("retrain",), {FIRST: [FAILED] * 2}, ["retrain-2026-06-02-attempt-3"], "1 retraining runs"),
-        (("retrain",), {FIRST: [FAILED] * 3}, [], "failed 3 times for dec_0; a person must look."),
+        (("retrain",), {FIRST: [FAILED] * 3}, [], f"failed 3 times for {FIRST}; a person must look."),
         (("retrain", "retrain"), {FIRST: [FAILED] * 3}, ["retrain-2026-06-03-attempt-1"], "1 retraining runs"),
     ],
 )

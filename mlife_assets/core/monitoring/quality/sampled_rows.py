@@ -135,11 +135,12 @@ def _one_value(reference: MonitoringReference, day: pa.Table, _: MonitoringPolic
 
     Counts of behaviour are left out: late labels make them zero.
     """
-    for name in reference.columns.alarming:
+    columns = reference.columns
+    for name in dict.fromkeys([*columns.alarming, *columns.ranged]):
         if name not in day.column_names:
             continue
         usual = reference.profile(name).most_frequent_share
-        is_continuous = usual <= CONTINUOUS_SHARE and name in reference.columns.ranged
+        is_continuous = usual <= CONTINUOUS_SHARE and name in columns.ranged
         limit = usual + ONE_VALUE_EXCESS if is_continuous else CONSTANT_SHARE
         if usual >= VARYING_SHARE:
             continue

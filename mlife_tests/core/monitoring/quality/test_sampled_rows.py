@@ -151,6 +151,59 @@ def test_counts_of_behaviour_may_be_the_same_for_all(faults, day, pairs_world) -
     assert faults(pairs_world.replaced(day, user_clicks_7d=np.zeros(600), user_applies_28d=np.zeros(600))) == set()
 
 
+@pytest.mark.parametrize("share", [0.05, 1.0])
+def test_openings_a_hundred_times_too_many_are_a_fault(faults, sentences, day, pairs_world, share: float) -> None:
+    """Texts are counted out by them: nothing else would stop a hundred times as many to one job."""
+    openings = day["openings"].to_numpy().copy()
+    openings[: int(share * len(openings))] *= 100
+    many = pairs_world.replaced(day, openings=openings)
+    assert faults(many) == {("openings", "out_of_range_share")}
+    assert "openings: " in sentences(many)
+    assert "far outside the range of the reference (1 to " in sentences(many)
+
+
+def test_openings_that_one_value_took_over_or_that_are_missing_are_a_fault(faults, day, pairs_world) -> None:
+    assert faults(pairs_world.replaced(day, openings=np.ones(600))) == {("openings", "one_value_share")}
+    assert faults(pairs_world.replaced(day, openings=np.full(600, np.nan))) == {("openings", "missing_share")}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, jobs: rng.choice([1, 2, 3, 5, 10], jobs, p=[0.55, 0.2, 0.12, 0.08, 0.05]),
+        lambda rng, jobs: rng.integers(20, 200, jobs),
+        lambda rng, jobs: 1 + (8 * rng.pareto(2.0, jobs)).astype(int),
+        lambda rng, jobs: np.ones(jobs, dtype=int),
+    ],
+    ids=["few", "many", "long_tail", "one"],
+)
+def test_hires_that_never_come_raise_openings_to_what_was_posted_and_no_rule_fires(
+    world, pairs_world, reference, draw, seed: int
+) -> None:
+    """Late hires move openings up, at most to what was posted: a job fills within two weeks, or nobody is hired."""
+    rng = np.random.default_rng(seed)
+    numbers = dict(zip((f"j{k}" for k in range(10_000)), draw(rng, 10_000).tolist(), strict=True))
+
+    def with_openings(pairs: pa.Table, has_hires: bool) -> pa.Table:
+        posted = np.array([numbers[job] for job in pairs["job_id"].to_pylist()])
+        filled = np.clip(pairs["job_age_days"].to_numpy() / 14, 0, 1) * has_hires
+        return pairs_world.replaced(pairs, openings=np.maximum(posted - np.floor(filled * posted), 1))
+
+    known = build_reference(
+        model_version="mdl_test",
+        as_of=reference.as_of_date,
+        sample=with_openings(pa.concat_tables([world.day(k, 600) for k in range(10)]), has_hires=True),
+        pair_rows=pairs_world.pair_rows(days=10),
+        examples=reference.examples,
+    )
+    late = with_openings(world.day(12, 600), has_hires=False)
+    assert max(numbers.values()) == 1 or np.mean(late["openings"].to_numpy()) > 1.2 * known.profile("openings").mean
+    findings = [one for one in sampled_row_findings(known, late, MonitoringPolicy()) if one.column == "openings"]
+    assert [one.sentence for one in findings if one.is_alarm] == []
+    assert {one.method for one in findings} >= {"missing_share", "out_of_range_share"}
+
+
 def test_a_missing_column_is_a_named_fault_and_the_others_are_judged(faults, sentences, day, pairs_world) -> None:
     pay = day[PAY].to_numpy() * 100
     broken = pairs_world.replaced(day, pay_usd_per_hour=pay).drop_columns(["distance_km", "user_shift"])
