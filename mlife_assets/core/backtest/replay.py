@@ -267,4 +267,13 @@ def _limits(history: History) -> tuple[str, ...]:
         "against it.",
         "Quality checks see what a file shows: missing values and closed vocabularies. What landed late or twice is "
         "not in it.",
+        "What is normal is learned from the weeks before a model serves. Where these hold the change that it was "
+        "trained for, monitoring of it is blunt until its next training; of every_alarm most, whose weeks are older.",
+        "A deployment may not judge like this. Here "
+        + (
+            "the gate refuses a refit that is shown to do harm, and asks again while the reason lasts; the daily "
+            "pipeline of mlife promotes only what is proven better on a holdout."
+            if policy.gate_is_prequential
+            else "the gate promotes only what is proven better on a holdout, as the daily pipeline of mlife does."
+        ),
     )

@@ -7,8 +7,8 @@ Concept: a holdout judges one model, which must not have seen the weeks that it 
 more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
 what was mature when the fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984),
 and held against what was served. Every row is out of sample on both sides, whoever served, and the newest fold is
-scored by a model almost as fresh as the one that would serve. Raw scores of different models are on no common scale, so
-both sides are ranked by the calibrated probability, which is what serves.
+scored by a model as fresh as folds and the delay of labels allow. Raw scores of different models are on no common
+scale, so both sides are ranked by the calibrated probability, which is what serves.
 """
 
 from __future__ import annotations
