@@ -13,7 +13,7 @@ what is about the wanted ids is kept, so a range costs memory by its length, and
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import pyarrow as pa
@@ -101,9 +101,7 @@ class EventHistory:
 
     def _about(self, rows: pa.Table) -> pa.Table:
         masks = [pc.is_in(rows[key], value_set=ids) for key, ids in self.wanted.items() if key in rows.column_names]
-        if not masks:
-            return rows
-        return rows.filter(masks[0] if len(masks) == 1 else pc.or_(*masks))
+        return rows.filter(reduce(pc.or_, masks)) if masks else rows
 
     def _without_earlier(self, event_type: str, rows: pa.Table, start: date) -> pa.Table:
         """Return the rows whose event was not delivered before `start`."""

@@ -20,6 +20,7 @@ from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.monitoring.recompute import SOURCE_COLUMNS, SourceEvents, job_features, pair_rows, user_features
 from mlife_assets.core.policies import MessagingPolicy, Policies
 from mlife_assets.core.windows import add_days
+from mlife_assets.defs.event_history import EventHistory
 from mlife_assets.defs.recompute_inputs import read_source, recomputed_day_findings
 
 DAY = date(2026, 9, 1)
@@ -134,6 +135,19 @@ def busy(folder: Path, seed: int) -> Lake:
             days = float(rng.uniform(0, 3))
             add("message_status", back - days, message_id=f"msg_{number}", status="delivered")
     return lake.write()
+
+
+@pytest.mark.parametrize("columns", [("job_id",), ("job_id", "user_id"), ("job_id", "user_id", "message_id")])
+def test_a_row_is_about_the_ids_that_any_of_its_columns_names(tmp_path, columns: tuple[str, ...]) -> None:
+    lake = Lake(tmp_path)
+    for number in range(4):
+        ids = {"message_id": f"msg_{number}", "user_id": USERS[number], "job_id": JOBS[number]}
+        lake.add("message_planned", at(0.5), **ids)
+    wanted = {"job_id": JOBS[0], "user_id": USERS[1], "message_id": "msg_2"}
+    lake.write()
+    history = EventHistory(lake.log, {name: pa.array([wanted[name]]) for name in columns})
+    found = history.between("message_planned", EVE, DAY)["message_id"].to_pylist()
+    assert found == [f"msg_{number}" for number in range(len(columns))]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -23,9 +23,11 @@ from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import LABELS_IMMATURE, ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.training.gate import COMPARED_PREFIXES
 from mlife_assets.core.windows import add_days
 
 CONFIRMED = "champion_confirmed"
+IMPOSSIBLE, UNFIT = "training_impossible", "serving_model_unfit"
 ALARM_DAYS_MAXIMUM = 366
 """The bound of `RetrainPolicy.alarm_days_window`."""
 
@@ -95,17 +97,22 @@ class Governed(Watching):
             return
         try:
             judged = self.judge.challenger(day, gate.first_day)
-            serving = judged.newest if not self._is_prequential else None
-            said = self.judge.verdict(judged, day, self.served)
-            if said.is_promoted and serving is None:
-                serving = self.learner.fit(day)
         except NotEnoughEvidenceError as error:
-            self._record(day, "failed", (*verdict.codes, "training_impossible"), (*verdict.sentences, str(error)))
+            self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), (*verdict.sentences, str(error)))
             return
         self.training_days.append(day)
         self._pay(*(fold.fit for fold in judged.folds))
+        try:
+            said = self.judge.verdict(judged, day, self.served)
+            serving = None
+            if said.is_promoted:
+                serving = self.learner.fit(day) if self._is_prequential else judged.newest
+        except NotEnoughEvidenceError as error:
+            reasons = (*verdict.sentences, gate.sentence, str(error))
+            self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), reasons, judged.version)
+            return
         codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
-        if not said.is_promoted or serving is None:
+        if serving is None:
             if judged.first_day >= since and self._is_confirmed_by(said):
                 self.confirmed_on = day
                 self.reference = self.watcher.reference(
@@ -117,13 +124,19 @@ class Governed(Watching):
             self._record(day, "refused", codes, sentences, said.challenger_version)
             return
         self._pay(serving)
+        unfit, version = self.judge.unfit(serving, day, judged.first_day), serving.artifact.model_version
+        if unfit:
+            codes = (*codes, UNFIT, *(one.name for one in unfit))
+            told = f"{version} was not installed: {' '.join(one.sentence for one in unfit)}"
+            self._record(day, "failed", codes, (*sentences, told), version)
+            return
         self._install(serving, day)
         self.confirmed_on = day
         self.reference = self.watcher.reference(serving, judged, day)
         if self._is_prequential:
             told = f"Judged by {len(judged.folds)} folds as {said.challenger_version}"
             sentences = (*sentences, f"{told}, then fitted on everything mature and installed.")
-        self._record(day, "promoted", codes, sentences, serving.artifact.model_version)
+        self._record(day, "promoted", codes, sentences, version)
 
     @property
     def served(self) -> Judged:
@@ -135,7 +148,12 @@ class Governed(Watching):
         return self.history.study.backtest.gate_is_prequential
 
     def _is_confirmed_by(self, said: Verdict) -> bool:
-        """Return whether a refused challenger is shown to gain nothing, in ranking or in probabilities."""
+        """Return whether a refused challenger is shown to gain nothing, in ranking or in probabilities.
+
+        A comparison that may not be believed (leakage, copied rows, thin evidence) shows nothing of the champion.
+        """
+        if not all(name.startswith(COMPARED_PREFIXES) for name in said.unmet):
+            return False
         policy, gain = self.history.study.backtest, said.log_loss_gain_at_least
         is_more_probable = gain is not None and gain > policy.margin_log_loss
         is_better_at_most = said.gain_at_most is not None and said.gain_at_most <= policy.margin_average_precision

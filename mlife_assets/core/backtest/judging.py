@@ -12,6 +12,7 @@ model serves. In both no side has seen a row that it is judged on.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,7 +26,14 @@ from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.backtest.learning import Fit, Learner, score
 from mlife_assets.core.training.example_training import judge_on_gate
 from mlife_assets.core.training.gate import Condition, PromotionDecision
-from mlife_assets.core.training.prequential import JudgedFold, Served, fold_conditions, judge_refit, recipe_version
+from mlife_assets.core.training.prequential import (
+    JudgedFold,
+    Served,
+    fold_conditions,
+    judge_refit,
+    recipe_version,
+    serving_conditions,
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,11 @@ class Judged:
         versions = [fold.fit.artifact.model_version for fold in self.folds]
         return versions[0] if len(versions) == 1 else recipe_version(versions)
 
+    @property
+    def key(self) -> str:
+        """What its probabilities follow from: models, and the days from which on each of them is asked."""
+        return ",".join(f"{fold.fit.artifact.model_version}@{fold.first_day}" for fold in self.folds)
+
     @classmethod
     def by_one(cls, fit: Fit, first_day: date) -> Judged:
         """Return a window that one model scores."""
@@ -141,7 +154,7 @@ class Judge:
 
     def verdict(self, judged: Judged, as_of: date, served: Judged) -> Verdict:
         """Return the gate's verdict on the mature rows of the window, against who served when."""
-        step = f"gate|{judged.version}|{judged.first_day}|{as_of}|{served.version}"
+        step = f"gate|{judged.key}|{as_of}|{served.key}"
         ask = self._of_recipe if self._history.study.backtest.gate_is_prequential else self._of_model
         record = self._checkpoints.remember(step, lambda: _record(ask(judged, as_of, served)))
         return Verdict(
@@ -152,6 +165,17 @@ class Judge:
             record["gain_at_most"],
             record["log_loss_gain_at_least"],
         )
+
+    def unfit(self, serving: Fit, as_of: date, first_day: date) -> tuple[Condition, ...]:
+        """Return what keeps a model from serving, examined on the mature rows from `first_day` on; empty if nothing."""
+        history = self._history
+
+        def conditions() -> tuple[Condition, ...]:
+            rows = history.take(history.known(as_of, since=first_day))
+            return serving_conditions(serving.artifact, rows, history.study)
+
+        found = self._remembered(f"serving|{serving.artifact.model_version}|{first_day}|{as_of}", conditions)
+        return tuple(one for one in found if not one.is_met)
 
     def _of_model(self, judged: Judged, as_of: date, served: Judged) -> PromotionDecision:
         history, model = self._history, judged.newest
@@ -183,19 +207,21 @@ class Judge:
         history, artifact = self._history, fold.fit.artifact
         rows = hashlib.sha256(places.tobytes()).hexdigest()[:16]
 
-        def conditions() -> list[list[Any]]:
+        def conditions() -> tuple[Condition, ...]:
             training = self._learner.training_set(fold.fit.as_of)
-            found = fold_conditions(artifact, training, history.take(places), history.study)
-            return [[one.name, one.is_met, one.sentence] for one in found]
+            return fold_conditions(artifact, training, history.take(places), history.study)
 
-        kept = self._checkpoints.remember(f"fold|{artifact.model_version}|{rows}", conditions)
         return JudgedFold(
             artifact.model_version,
             fold.fit.last_day,
             fold.first_day,
             score(history, artifact, places).probability,
-            tuple(Condition(name, is_met, sentence) for name, is_met, sentence in kept),
+            self._remembered(f"fold|{artifact.model_version}|{rows}", conditions),
         )
+
+    def _remembered(self, step: str, conditions: Callable[[], tuple[Condition, ...]]) -> tuple[Condition, ...]:
+        kept = self._checkpoints.remember(step, lambda: [[one.name, one.is_met, one.sentence] for one in conditions()])
+        return tuple(Condition(name, is_met, sentence) for name, is_met, sentence in kept)
 
 
 def _record(decision: PromotionDecision) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Watcher:
         self._history = history
         self._detectors = detectors
         self._checkpoints = checkpoints
-        self._references: dict[tuple[str, str, date, date], MonitoringReference] = {}
+        self._references: dict[tuple[str, str, date], MonitoringReference] = {}
 
     def reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
         """Return what normal looks like to `serving` as of a day on which a window closes.
@@ -116,7 +116,7 @@ class Watcher:
         Raises:
             NotEnoughEvidenceError: too few windows have closed.
         """
-        key = (serving.artifact.model_version, judged.version, judged.first_day, as_of)
+        key = (serving.artifact.model_version, judged.key, as_of)
         if key not in self._references:
             bare = self._bare_reference(serving, judged, as_of)
             step = f"limits|{bare.model_version}|{as_of}|{bare.content_hash}"

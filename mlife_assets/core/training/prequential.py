@@ -99,21 +99,51 @@ def fold_conditions(
         rows: of the fold, at least one.
         study: roles and policies.
     """
-    spec, threads = artifact.feature_spec, study.training.threads
     first = rows[study.roles.time].to_numpy().astype("datetime64[D]").min().item()
     is_before = training.last_day < first
     text = f"The model of the fold of {first} learned from rows up to {training.last_day}."
-    reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
-        copied_rows_condition(training.examples, rows, study.roles, spec, training.is_validation),
-        parity_condition(
-            LightGBMScorer(artifact, threads=threads),
-            examples_matrix(rows, spec),
-            study.promotion.parity_rows,
-            study.promotion.seed,
-            reloaded=LightGBMScorer(reloaded, threads=threads),
-        ),
+        copied_rows_condition(training.examples, rows, study.roles, artifact.feature_spec, training.is_validation),
+        _parity(artifact, rows, study),
+    )
+
+
+def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) -> tuple[Condition, ...]:
+    """Return the conditions that the model that would serve has to meet.
+
+    Folds judge its recipe and not the model itself. It has learned from the rows, so they tell nothing of how good it
+    is, only whether it works: finite probabilities that differ, to the same bits whoever asks.
+
+    Args:
+        artifact: the model.
+        rows: of the gate's window, n of them, at least one.
+        study: roles and policies.
+    """
+    spec, threads = artifact.feature_spec, study.training.threads
+    scores = LightGBMScorer(artifact, threads=threads).score(examples_matrix(rows, spec))
+    probability, version = scores.probability, artifact.model_version
+    wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
+    finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
+    varied = f"The probabilities of {version} vary."
+    if is_constant:
+        varied = f"All {len(probability):,} probabilities of {version} are {probability[0]:g}, so they rank nothing."
+    return (
+        Condition("serving_probabilities_are_finite", wrong == 0, finite),
+        Condition("serving_probabilities_vary", not is_constant, varied),
+        _parity(artifact, rows, study),
+    )
+
+
+def _parity(artifact: ModelArtifact, rows: pa.Table, study: Study) -> Condition:
+    threads = study.training.threads
+    reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
+    return parity_condition(
+        LightGBMScorer(artifact, threads=threads),
+        examples_matrix(rows, artifact.feature_spec),
+        study.promotion.parity_rows,
+        study.promotion.seed,
+        reloaded=LightGBMScorer(reloaded, threads=threads),
     )
 
 

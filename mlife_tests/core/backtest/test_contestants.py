@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 
-from mlife_assets.core.backtest.contestants import EveryAlarm, Frozen, Reign
+import numpy as np
+
+from mlife_assets.core.backtest.contestants import EveryAlarm, Frozen, Naive, Reign
+from mlife_assets.core.backtest.gate_window import holdout_window
+from mlife_assets.core.backtest.judging import Judged
+from mlife_assets.core.errors import NotEnoughEvidenceError
 
 DAY = date(2025, 3, 1)
 
@@ -26,6 +31,50 @@ def test_a_training_that_was_due_and_impossible_is_told(history, rows, study):
     assert (told.day, told.action, told.codes) == (DAY, "failed", ("gate_lacks_evidence",))
     assert told.sentences[0].startswith("The gate needs 5,000 positives")
     assert (told.model_version, policy.training_days) == ("m1", [])
+
+
+def test_every_alarm_installs_what_has_learned_from_everything_and_watches_it_by_what_its_twin_said(changed):
+    policy = changed.contestants["every_alarm"]
+    _, *later = policy.reigns
+    assert later
+    assert [reign.fit.as_of for reign in later] == [reign.since for reign in later] == policy.training_days[1:]
+    newest = later[-1]
+    window = holdout_window(policy.history, newest.since, None)
+    twin = Judged.by_one(policy.learner.fit(window.first_day), window.first_day)
+    places = policy.history.known(newest.since, since=window.first_day)
+    found = np.sort(policy.reference.examples["probability"].to_numpy())
+    assert policy.reference.model_version == newest.fit.artifact.model_version
+    assert np.array_equal(found, np.sort(twin.probability(policy.history, places)))
+    assert not np.array_equal(
+        found, np.sort(Judged.by_one(newest.fit, window.first_day).probability(policy.history, places))
+    )
+
+
+def test_every_alarm_with_a_holdout_installs_the_twin(replayed, rows, study):
+    plain = study()
+    kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
+    policy = kept.contestants["every_alarm"]
+    _, *later = policy.reigns
+    assert later
+    assert all(reign.fit.as_of == holdout_window(policy.history, reign.since, None).first_day for reign in later)
+
+
+def test_a_training_that_fails_is_told_and_installs_nothing(history, rows):
+    class Unable:
+        def fit(self, as_of: date):
+            raise NotEnoughEvidenceError("one class only")
+
+    policies = [kind(history(rows()), Unable(), None, None, [Reign(fit(), DAY)]) for kind in (EveryAlarm, Naive)]
+    alarmed, naive = policies
+    alarmed.alarms = [True]
+    alarmed.on_reports(DAY, SimpleNamespace(has_drift=True))
+    naive.training_days = [DAY - timedelta(days=30)]
+    naive.on_morning(DAY)
+    for policy in policies:
+        (decided,) = policy.decisions
+        assert (decided.action, decided.codes) == ("failed", ("training_impossible",))
+        assert decided.sentences == ("one class only",)
+        assert (len(policy.reigns), policy.fits, DAY in policy.training_days) == (1, [], False)
 
 
 def test_a_fit_is_paid_for_once():

@@ -12,9 +12,11 @@ import pytest
 
 from mlife_assets.core.backtest.contestants import Reign
 from mlife_assets.core.backtest.gate_window import GateWindow
-from mlife_assets.core.backtest.governed import CONFIRMED, Governed
+from mlife_assets.core.backtest.governed import CONFIRMED, IMPOSSIBLE, UNFIT, Governed
 from mlife_assets.core.backtest.judging import Judged, Verdict
+from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import RetrainDecision
+from mlife_assets.core.training.gate import Condition
 
 MARGIN, SINCE = 0.01, date(2025, 3, 1)
 
@@ -39,52 +41,131 @@ def test_a_champion_is_confirmed_by_a_challenger_that_is_shown_to_gain_nothing(s
 
 @dataclass
 class Asked:
-    """A judge and a watcher that say what they are told to."""
+    """A judge, a learner and a watcher that say what they are told to; an error that they are told is raised."""
 
     first_day: date
-    said: Verdict
-    fit: SimpleNamespace
+    said: Verdict | NotEnoughEvidenceError
+    folds: SimpleNamespace | NotEnoughEvidenceError
+    serving: SimpleNamespace | NotEnoughEvidenceError | None = None
+    faults: tuple[Condition, ...] = ()
 
     def challenger(self, day: date, first_day: date) -> Judged:
-        return Judged.by_one(self.fit, self.first_day)
+        return Judged.by_one(told(self.folds), self.first_day)
 
     def verdict(self, judged: Judged, day: date, served: Judged) -> Verdict:
-        return self.said
+        return told(self.said)
+
+    def fit(self, day: date) -> SimpleNamespace:
+        return told(self.serving)
+
+    def unfit(self, serving: object, day: date, first_day: date) -> tuple[Condition, ...]:
+        assert (serving, first_day) == (self.serving, self.first_day)
+        return self.faults
 
     def reference(self, serving: object, judged: Judged, as_of: date) -> str:
         return f"learned anew since {judged.first_day}"
 
 
+def told(answer):
+    if isinstance(answer, NotEnoughEvidenceError):
+        raise answer
+    return answer
+
+
+def model(version: str, as_of: date) -> SimpleNamespace:
+    return SimpleNamespace(artifact=SimpleNamespace(model_version=version), as_of=as_of)
+
+
+CHAMPION, FOLD = model("m1", SINCE - timedelta(days=20)), model("m2", SINCE)
+DAY = SINCE + timedelta(days=30)
+SERVING = model("m3", DAY)
+PROMOTED = Verdict("promoted", "recipe_1", (), ("Promoted.",), 0.1, 0.1)
+
+
+@pytest.fixture
+def challenged(history, rows):
+    """Return the policy after a challenge of its champion."""
+
+    def build(asked: Asked) -> Governed:
+        policy = Governed(history(rows()), asked, asked, asked, reigns=[Reign(CHAMPION, SINCE)])
+        policy.confirmed_on, policy.reference = SINCE, "as it was"
+        verdict = RetrainDecision(DAY, "retrain", ("model_too_old",), ("Due.",), "m1")
+        policy._challenge(DAY, SINCE, GateWindow(asked.first_day, "The window."), verdict)
+        return policy
+
+    return build
+
+
+HARM = ("refit_does_no_harm_to_ranking",)
+
+
 @pytest.mark.parametrize(
-    ("first_day", "gain_at_most", "log_loss_gain", "is_confirmed"),
+    ("first_day", "unmet", "gain_at_most", "log_loss_gain", "is_confirmed"),
     [
-        (SINCE, MARGIN, MARGIN, True),
-        (SINCE - timedelta(days=1), MARGIN, MARGIN, False),
-        (SINCE, MARGIN + 0.001, MARGIN, False),
-        (SINCE, MARGIN, MARGIN + 0.001, False),
-        (SINCE, None, None, False),
-        (SINCE, MARGIN, None, True),
+        (SINCE, HARM, MARGIN, MARGIN, True),
+        (SINCE - timedelta(days=1), HARM, MARGIN, MARGIN, False),
+        (SINCE, HARM, MARGIN + 0.001, MARGIN, False),
+        (SINCE, HARM, MARGIN, MARGIN + 0.001, False),
+        (SINCE, HARM, None, None, False),
+        (SINCE, HARM, MARGIN, None, True),
+        (SINCE, ("refit_does_no_harm_to_probabilities",), MARGIN, MARGIN, True),
+        (SINCE, ("beats_champion", "is_calibrated"), MARGIN, MARGIN, True),
+        (SINCE, ("no_feature_tells_the_outcome",), MARGIN, MARGIN, False),
+        (SINCE, (*HARM, "gate_rows_are_not_training_rows"), MARGIN, MARGIN, False),
+        (SINCE, ("enough_positives", *HARM), MARGIN, MARGIN, False),
+        (SINCE, (*HARM, "scoring_parity"), MARGIN, MARGIN, False),
     ],
 )
 def test_a_refusal_confirms_by_rows_since_the_drift_that_show_no_gain_of_any_kind(
-    history, rows, first_day, gain_at_most, log_loss_gain, is_confirmed
+    challenged, first_day, unmet, gain_at_most, log_loss_gain, is_confirmed
 ):
-    """Before the drift the recipe gained nothing; of what came after it that says nothing."""
-    fit = SimpleNamespace(artifact=SimpleNamespace(model_version="m1"), as_of=SINCE)
-    said = Verdict(
-        "refused", "recipe_1", ("refit_does_no_harm_to_ranking",), ("Refused.",), gain_at_most, log_loss_gain
+    """Before the drift the recipe gained nothing; of what came after it that says nothing. Nor does a faulty gate."""
+    policy = challenged(
+        Asked(first_day, Verdict("refused", "recipe_1", unmet, ("Refused.",), gain_at_most, log_loss_gain), FOLD)
     )
-    asked = Asked(first_day, said, fit)
-    policy = Governed(history(rows()), None, asked, asked, reigns=[Reign(fit, SINCE)])
-    policy.confirmed_on, policy.reference, day = SINCE, "as it was", SINCE + timedelta(days=30)
-    verdict = RetrainDecision(day, "retrain", ("model_too_old",), ("Due.",), "m1")
-    policy._challenge(day, SINCE, GateWindow(first_day, "The window."), verdict)
     (decided,) = policy.decisions
     assert (decided.action, CONFIRMED in decided.codes) == ("refused", is_confirmed)
-    assert policy.confirmed_on == (day if is_confirmed else SINCE)
+    assert policy.confirmed_on == (DAY if is_confirmed else SINCE)
     assert policy.reference == (f"learned anew since {first_day}" if is_confirmed else "as it was")
     assert decided.challenger_version == "recipe_1"
-    assert policy.training_days == [day]
+    assert policy.training_days == [DAY]
+    assert policy.fits == [FOLD], "the folds were fitted, whatever came of it"
+
+
+def test_a_promotion_installs_what_was_fitted_on_everything(challenged):
+    policy = challenged(Asked(SINCE, PROMOTED, FOLD, SERVING))
+    (decided,) = policy.decisions
+    assert (decided.action, policy.champion, policy.confirmed_on) == ("promoted", SERVING, DAY)
+    assert policy.fits == [FOLD, SERVING]
+    assert policy.reference == f"learned anew since {SINCE}"
+
+
+def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_told(challenged):
+    """The gate judged folds; the model that would serve is another one."""
+    faults = (Condition("serving_probabilities_vary", False, "All 9 probabilities are 0.5."),)
+    policy = challenged(Asked(SINCE, PROMOTED, FOLD, SERVING, faults))
+    (decided,) = policy.decisions
+    assert (decided.action, decided.codes) == ("failed", ("model_too_old", UNFIT, "serving_probabilities_vary"))
+    assert decided.sentences[-1] == "m3 was not installed: All 9 probabilities are 0.5."
+    assert (decided.model_version, decided.challenger_version) == ("m1", "m3")
+    assert (policy.champion, policy.confirmed_on, policy.reference) == (CHAMPION, SINCE, "as it was")
+    assert policy.fits == [FOLD, SERVING], "it was fitted"
+    assert policy.training_days == [DAY]
+
+
+@pytest.mark.parametrize("where", ["folds", "said", "serving"])
+def test_a_training_that_fails_on_the_way_is_told_and_what_was_fitted_is_paid(challenged, where):
+    asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
+    setattr(asked, where, NotEnoughEvidenceError("one class only"))
+    policy = challenged(asked)
+    (decided,) = policy.decisions
+    assert (decided.action, decided.codes) == ("failed", ("model_too_old", IMPOSSIBLE))
+    assert decided.sentences[-1] == "one class only"
+    assert (policy.champion, policy.confirmed_on, policy.reference) == (CHAMPION, SINCE, "as it was")
+    is_fitted = where != "folds"
+    assert policy.fits == ([FOLD] if is_fitted else [])
+    assert policy.training_days == ([DAY] if is_fitted else []), "the governor pauses after what was trained"
+    assert decided.challenger_version == ("m2" if is_fitted else None)
 
 
 def test_alarms_go_on_after_a_refusal_that_proves_nothing(changed):

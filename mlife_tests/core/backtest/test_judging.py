@@ -12,7 +12,8 @@ from mlife_assets.core.backtest import judging
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.judging import Fold, Judge, Judged
 from mlife_assets.core.backtest.learning import Learner, score
-from mlife_assets.core.training.prequential import judge_refit, recipe_version
+from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.prequential import judge_refit, recipe_version, serving_conditions
 
 FIRST = date(2025, 1, 1)
 CHAMPION, AS_OF = FIRST + timedelta(days=42), FIRST + timedelta(days=75)
@@ -138,6 +139,56 @@ def test_the_gate_examines_what_would_be_learned_today(history, rows, asked, mon
     assert told["to_be_learned"].last_day == AS_OF - timedelta(days=1)
     assert told["spec"] == judged.newest.artifact.feature_spec
     assert (told["as_of"], told["served"].trained_to) == (AS_OF, CHAMPION - timedelta(days=1))
+
+
+def test_what_would_serve_is_examined_once_on_the_rows_of_the_window(history, rows, asked, store, monkeypatch):
+    built = history(rows())
+    learner, judge = asked(built)
+    serving, seen = learner.fit(AS_OF), []
+
+    def conditions(artifact, window, study):
+        seen.append((artifact.model_version, window.equals(built.take(built.known(AS_OF, since=CHAMPION)))))
+        found = serving_conditions(artifact, window, study)
+        assert all(one.is_met for one in found)
+        return (*found, Condition("odd", False, "It is odd."))
+
+    assert judge.unfit(serving, AS_OF, CHAMPION + timedelta(days=1)) == ()
+    monkeypatch.setattr(judging, "serving_conditions", conditions)
+    odd = (Condition("odd", False, "It is odd."),)
+    assert judge.unfit(serving, AS_OF, CHAMPION) == odd
+    assert Judge(built, learner, Checkpoints(store, built.content_hash)).unfit(serving, AS_OF, CHAMPION) == odd
+    assert seen == [(serving.artifact.model_version, True)]
+
+
+@pytest.mark.parametrize("side", ["challenger", "served"])
+def test_a_verdict_is_of_the_days_on_which_each_model_is_asked(history, rows, asked, store, side):
+    """The same two models with another day between them say other things of the same rows."""
+    built = history(rows())
+    learner, judge = asked(built)
+    middle = CHAMPION + timedelta(days=20)
+    other, fresh = learner.fit(CHAMPION), learner.fit(CHAMPION + timedelta(days=7))
+
+    def both(day: date) -> Judged:
+        return Judged((Fold(CHAMPION, other), Fold(day, fresh)))
+
+    early, late = both(CHAMPION + timedelta(days=8)), both(middle)
+    assert early.version == late.version
+    champion = reigning(learner.fit(CHAMPION - timedelta(days=1)))
+    pairs = [(one, champion) if side == "challenger" else (champion, one) for one in (early, late)]
+    if side == "served":
+        pairs = [(Judged.by_one(champion.newest, CHAMPION), served) for _, served in pairs]
+    said = [judge.verdict(judged, AS_OF, served) for judged, served in pairs]
+    assert said[0].gain_at_most != said[1].gain_at_most
+    assert [judge.verdict(judged, AS_OF, served) for judged, served in pairs] == said
+
+
+def test_a_verdict_is_of_the_days_of_its_window(history, rows, asked):
+    learner, judge = asked(history(rows()))
+    champion = reigning(learner.fit(CHAMPION - timedelta(days=1)))
+    windows = [Judged.by_one(learner.fit(CHAMPION), CHAMPION + timedelta(days=days)) for days in (0, 10)]
+    said = [judge.verdict(judged, AS_OF, champion) for judged in windows]
+    assert said[0].challenger_version == said[1].challenger_version
+    assert said[0].gain_at_most != said[1].gain_at_most
 
 
 def test_a_verdict_is_asked_once_and_so_are_the_conditions_of_a_whole_fold(history, rows, asked, store):

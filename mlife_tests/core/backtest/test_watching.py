@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.judging import Judged
+from mlife_assets.core.backtest.judging import Fold, Judged
 from mlife_assets.core.backtest.learning import Learner, score
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
@@ -66,6 +66,34 @@ def test_outcomes_are_those_of_the_twin_at_hand_whoever_asked_before(watched):
     second = watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(earlier), earlier), DAY)
     assert min(first.examples["exposure_date"].to_pylist()) == HOLDOUT
     assert min(second.examples["exposure_date"].to_pylist()) == earlier
+
+
+def test_outcomes_are_those_of_the_folds_at_hand_also_where_their_models_are_the_same(watched):
+    _, learner, watcher, _ = watched()
+    older, newer = learner.fit(HOLDOUT - timedelta(days=7)), learner.fit(HOLDOUT)
+    judged = [Judged((Fold(HOLDOUT, older), Fold(HOLDOUT + timedelta(days=days), newer))) for days in (3, 10)]
+    assert judged[0].version == judged[1].version
+    said = [watcher.reference(learner.fit(DAY), one, DAY).examples["probability"].to_numpy() for one in judged]
+    assert len(said[0]) == len(said[1])
+    assert not np.array_equal(*said)
+
+
+def test_each_outcome_stands_beside_the_row_that_it_is_of(watched, study):
+    """Drawn rows come in another order than theirs, and two models score them."""
+    plain = study()
+    few = replace(plain, monitoring=replace(plain.monitoring, reference_examples=400))
+    history, learner, watcher, _ = watched(few)
+    judged = Judged(tuple(Fold(day, learner.fit(day)) for day in (HOLDOUT, HOLDOUT + timedelta(days=7))))
+    examples = watcher.reference(learner.fit(DAY), judged, DAY).examples
+    assert 350 < examples.num_rows < history.known(DAY, since=HOLDOUT).size
+    strength = history.rows["strength"].to_numpy()
+    places = np.argsort(strength)[np.searchsorted(np.sort(strength), examples["strength"].to_numpy())]
+    assert np.array_equal(history.days[places], examples["exposure_date"].to_numpy().astype("datetime64[D]"))
+    assert np.array_equal(history.outcome[places], examples["is_positive"].to_numpy(zero_copy_only=False))
+    is_late = history.days[places] >= np.datetime64(judged.folds[1].first_day)
+    assert 0 < is_late.sum() < len(is_late)
+    by_fold = [score(history, fold.fit.artifact, places).probability for fold in judged.folds]
+    assert np.array_equal(examples["probability"].to_numpy(), np.where(is_late, by_fold[1], by_fold[0]))
 
 
 def test_a_rate_is_watched_as_the_model_sees_it(watched, study):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.inference.feature_spec import examples_matrix
+from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.ports import Scores
 from mlife_assets.core.study import Study
+from mlife_assets.core.training import prequential
 from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
@@ -25,6 +30,7 @@ from mlife_assets.core.training.prequential import (
     judge_refit,
     over_folds,
     recipe_version,
+    serving_conditions,
 )
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 from mlife_assets.core.windows import add_days
@@ -62,16 +68,13 @@ def known_on(table: pa.Table, day: date, since: date = FIRST) -> pa.Table:
     return table.filter((field("known") <= pa.scalar(day)) & (field("day") >= pa.scalar(since)))
 
 
-def training_set(table: pa.Table, day: date) -> TrainingSet:
+def training_set(table: pa.Table, day: date, study: Study = STUDY) -> TrainingSet:
     seen = known_on(table, day)
     last = pc.max(seen["day"]).as_py()
-    return split_examples(seen, STUDY.roles, last_day=last, policy=STUDY.training, data_hash=hash_examples(seen))
+    return split_examples(seen, study.roles, last_day=last, policy=study.training, data_hash=hash_examples(seen))
 
 
 def probability(artifact: ModelArtifact, table: pa.Table) -> np.ndarray:
-    from mlife_assets.core.inference.feature_spec import examples_matrix
-    from mlife_assets.core.inference.scoring import LightGBMScorer
-
     return LightGBMScorer(artifact, threads=1).score(examples_matrix(table, artifact.feature_spec)).probability
 
 
@@ -169,6 +172,45 @@ def test_a_fold_that_learned_from_its_own_days_is_told(prepared: Prepared) -> No
     assert not copied.is_met, "its rows are those that it learned from"
 
 
+def test_a_model_that_works_may_serve(prepared: Prepared) -> None:
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, STUDY)
+    names = ["serving_probabilities_are_finite", "serving_probabilities_vary", "scoring_parity"]
+    assert [(one.name, one.is_met) for one in found] == [(name, True) for name in names]
+    assert found[2].sentence.startswith(f"{prepared.gate.num_rows:,} rows score the same bits")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("serving_probabilities_are_finite", "1 of 2,800 probabilities of "),
+        ("serving_probabilities_vary", "All 2,800 probabilities of "),
+        ("scoring_parity", "after a reload"),
+    ],
+)
+def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatch, name: str, words: str) -> None:
+    calls = iter(range(10))
+
+    class Broken(LightGBMScorer):
+        def __init__(self, artifact: ModelArtifact, *, threads: int) -> None:
+            super().__init__(artifact, threads=threads)
+            self.call = next(calls)
+
+        def score(self, features: np.ndarray) -> Scores:
+            scores = super().score(features)
+            if name == "serving_probabilities_are_finite":
+                worst = features[:, 0] == prepared.gate["strength"].to_numpy().max()
+                return replace(scores, probability=np.where(worst, np.nan, scores.probability))
+            if name == "serving_probabilities_vary":
+                return replace(scores, probability=np.full(len(features), 0.5))
+            return replace(scores, probability=scores.probability + 1e-12 * (self.call == 2))
+
+    monkeypatch.setattr(prequential, "LightGBMScorer", Broken)
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, STUDY)
+    (unmet,) = [one for one in found if not one.is_met]
+    assert unmet.name == name
+    assert words in unmet.sentence
+
+
 def test_columns_and_label_times_are_examined_on_what_would_be_learned(prepared: Prepared) -> None:
     told = rows()
     leaked = told["won"].to_numpy(zero_copy_only=False).astype(float)
@@ -209,3 +251,58 @@ def test_conditions_are_told_once_over_all_folds() -> None:
 def test_a_recipe_is_named_by_its_models_in_order() -> None:
     assert recipe_version(["a", "b"]) == recipe_version(["a", "b"]) != recipe_version(["b", "a"])
     assert recipe_version(["a"]).startswith("recipe_")
+
+
+ITEM_STUDY = replace(STUDY, roles=replace(STUDY.roles, item="what"))
+ITEMS_A_DAY = 10
+
+
+def item_rows() -> pa.Table:
+    """Return the rows as ten users a day who are shown ten items each, every user on one day only."""
+    table = rows()
+    place = np.arange(table.num_rows)
+    named = table.set_column(table.column_names.index("who"), "who", [[f"u{one:05d}" for one in place // ITEMS_A_DAY]])
+    return canonical(named.append_column("what", [[f"i{one % ITEMS_A_DAY}" for one in place]]), ITEM_STUDY.roles)
+
+
+def average_precision_of_user(scores: np.ndarray, won: np.ndarray) -> float:
+    ordered = won[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
+    return float(np.sum(precision * ordered) / np.sum(ordered))
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turned: bool) -> None:
+    table = item_rows()
+    gate, both, folds = known_on(table, AS_OF, STARTS[0]), [], []
+    for start, end in pairwise((*STARTS, AS_OF)):
+        training = training_set(table, start, ITEM_STUDY)
+        artifact = fit_model(training, ITEM_STUDY.training)
+        own = gate.filter((pc.field("day") >= pa.scalar(start)) & (pc.field("day") < pa.scalar(end)))
+        found = probability(artifact, own)
+        both.append(1 - found if is_turned else found)
+        conditions = fold_conditions(artifact, training, own, ITEM_STUDY)
+        folds.append(JudgedFold(artifact.model_version, training.last_day, start, both[-1], conditions))
+    old = training_set(table, date(2026, 2, 5), ITEM_STUDY)
+    champion = fit_model(old, ITEM_STUDY.training)
+    served = Served(champion.model_version, old.last_day, probability(champion, gate))
+    decision = judge_refit(
+        folds,
+        gate,
+        ITEM_STUDY,
+        as_of=AS_OF,
+        served=served,
+        to_be_learned=training_set(table, AS_OF, ITEM_STUDY),
+        spec=artifact.feature_spec,
+    )
+    users, won = np.array(gate["who"].to_pylist()), gate["won"].to_numpy(zero_copy_only=False)
+    of_users = [users == user for user in np.unique(users[won])]
+    compared = decision.against("champion")
+    assert compared is not None
+    assert (decision.objective, compared.delta.n) == ("MAP@10", len(of_users))
+    for scores, value in ((np.concatenate(both), compared.challenger_map), (served.probability, compared.other_map)):
+        expected = [average_precision_of_user(scores[own], won[own]) for own in of_users]
+        assert value == pytest.approx(np.mean(expected), abs=1e-3), "but for ties"
+    assert decision.outcome == ("refused" if is_turned else "promoted"), decision.sentences
+    harm = [f"refit_does_no_harm_to_{what}" for what in ("ranking", "probabilities")]
+    assert [one.name for one in decision.unmet] == (harm if is_turned else [])

@@ -7,7 +7,7 @@ Inputs and the conditions that make a comparison valid are in `core.training.gat
 from __future__ import annotations
 
 from mlife_assets.core.training.gate.decide import MINIMUM_DAY_BLOCKS, decide_promotion
-from mlife_assets.core.training.gate.verdict import Comparison, Outcome, PromotionDecision
+from mlife_assets.core.training.gate.verdict import COMPARED_PREFIXES, Comparison, Outcome, PromotionDecision
 from mlife_assets.core.training.gate_examples import (
     ALLOWED_SLICES,
     Condition,
@@ -18,6 +18,7 @@ from mlife_assets.core.training.gate_examples import (
 
 __all__ = [
     "ALLOWED_SLICES",
+    "COMPARED_PREFIXES",
     "MINIMUM_DAY_BLOCKS",
     "Comparison",
     "Condition",

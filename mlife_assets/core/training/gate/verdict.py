@@ -26,6 +26,8 @@ EVIDENCE_PREFIX = "enough_"
 HUMAN_GIVEN = "human_baseline_given"
 NO_HARM_PREFIX = "refit_does_no_harm_to_"
 """What a refit of the champion's own recipe has to meet instead of being better than all."""
+COMPARED_PREFIXES = (NO_HARM_PREFIX, "beats_", "is_calibrated")
+"""Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
 _TOLD_WHEN_MET = ("beats_", NO_HARM_PREFIX, EVIDENCE_PREFIX, "is_calibrated")
 
 
@@ -155,10 +157,13 @@ def refit_keeps_ranking(comparison: Comparison, objective: str) -> Condition:
 
 
 def refit_keeps_probabilities(gain: Interval | None) -> Condition:
-    """Return the condition that a refit's probabilities are not shown to be worse: no whole interval lies below 0."""
+    """Return the condition that a refit's probabilities are not shown to be worse: no whole interval lies below 0.
+
+    Where nothing was measured nothing is shown either way: that asks for more data and refuses nothing.
+    """
     if gain is None:
         text = "The log loss of the refitted recipe was not measured; evaluate probabilities on more examples."
-        return Condition(NO_HARM_PREFIX + "probabilities", False, text)
+        return Condition(EVIDENCE_PREFIX + "log_loss", False, text)
     verb = "are not shown to be worse" if gain.upper >= 0 else "are worse"
     text = f"The probabilities of the refitted recipe {verb} than the champion's: {_gained(gain)}."
     return Condition(NO_HARM_PREFIX + "probabilities", gain.upper >= 0, text)

@@ -266,9 +266,12 @@ def test_a_refit_need_not_be_better_but_is_refused_where_it_is_shown_to_be_worse
 
 def test_a_refit_whose_probabilities_are_shown_to_be_worse_is_refused() -> None:
     g = refit_gate((0.5, 2.0))
-    for gain in (Interval(-0.02, -0.03, -0.01, 0.95, 28), None):
-        decision = replace(g, log_loss_gain=gain).decide()
-        assert [one.name for one in decision.unmet] == ["refit_does_no_harm_to_probabilities"]
+    decision = replace(g, log_loss_gain=Interval(-0.02, -0.03, -0.01, 0.95, 28)).decide()
+    assert decision.outcome == "refused"
+    assert [one.name for one in decision.unmet] == ["refit_does_no_harm_to_probabilities"]
+    unmeasured = replace(g, log_loss_gain=None).decide()
+    assert unmeasured.outcome == "not_enough_evidence"
+    assert unmeasured.sentences[0].startswith("Not enough evidence: The log loss of the refitted recipe was not")
 
 
 def test_what_a_refit_need_not_meet_is_told() -> None:

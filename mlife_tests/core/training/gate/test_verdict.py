@@ -9,6 +9,7 @@ import pytest
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate.verdict import (
+    COMPARED_PREFIXES,
     Comparison,
     is_better,
     is_calibrated,
@@ -111,15 +112,21 @@ def test_a_refit_is_refused_where_its_whole_interval_says_worse(found: Compariso
     [
         (Interval(-0.01, -0.02, 0.0, 0.95, 50), True, "are not shown to be worse than the champion's: log loss lower"),
         (Interval(-0.01, -0.02, -0.001, 0.95, 50), False, "are worse than the champion's: log loss lower by -0.0100"),
-        (None, False, "was not measured"),
     ],
 )
 def test_a_refit_is_refused_where_its_probabilities_are_shown_to_be_worse(
-    gain: Interval | None, is_met: bool, words: str
+    gain: Interval, is_met: bool, words: str
 ) -> None:
     condition = refit_keeps_probabilities(gain)
     assert (condition.name, condition.is_met) == ("refit_does_no_harm_to_probabilities", is_met)
     assert words in condition.sentence
+
+
+def test_probabilities_of_a_refit_that_nobody_measured_are_a_want_of_evidence_and_no_harm() -> None:
+    condition = refit_keeps_probabilities(None)
+    assert outcome_of([MET, condition]) == "not_enough_evidence"
+    assert not condition.name.startswith(COMPARED_PREFIXES)
+    assert "was not measured; evaluate probabilities on more examples" in condition.sentence
 
 
 def test_what_a_refit_need_not_meet_is_told_with_its_numbers() -> None:
