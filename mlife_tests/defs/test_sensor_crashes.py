@@ -61,7 +61,7 @@ def test_a_real_daemon_killed_again_and_again_retrains_once(killed_daemon, repos
     command = [sys.executable, "-m", "dagster._daemon", "run", "-f", str(SCRIPT), "-a", "definitions"]
     environment = os.environ | {"DAGSTER_HOME": str(home / "dagster"), "MLIFE_HOME": str(home)}
     started, groups = time.monotonic(), []
-    lifetimes = iter((6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 25.0))
+    lifetimes = iter((1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 25.0))
     try:
         with (tmp_path / "daemon.log").open("w") as log:
             while not ended(home) and time.monotonic() - started < SECONDS_MAXIMUM:
