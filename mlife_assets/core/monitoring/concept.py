@@ -174,7 +174,7 @@ def _judged(
     positives, base = positives_of(window.examples), positives_of(reference.scored(window.outcome))
     performance = {(statistic.method, statistic.column): statistic.value for statistic in window.statistics}
     for key in keys:
-        limit, _ = limit_for(limits[key], family, positives, base, policy)
+        limit, _ = limit_for(key[0], limits[key].standard_deviation, family, positives, base, policy)
         if key[0].endswith(SHORTFALL):
             yield _shortfall(window.outcome, key[1], performance, limits[key].mean + limit)
         else:

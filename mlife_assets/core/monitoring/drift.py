@@ -89,12 +89,13 @@ def data_drift_report(
 
 
 def error_words(reference: MonitoringReference, findings: Sequence[Finding]) -> str:
-    """Return how often a report of these findings alarms without drift, in words; empty when that is not known."""
+    """Return how often a report of these findings alarms without drift, in words; empty when none of them can."""
     alarming = set(reference.columns.alarming)
     limits = by_key(reference.thresholds)
     held = [limits[f.method, f.column] for f in findings if f.kind != KIND or f.column in alarming]
-    rate = family_error(held)
-    return "" if rate is None else f" (by design {rate:.1%} of drift-free days alarm; Bonferroni over {len(held)})"
+    if not held:
+        return ""
+    return f" (by design {family_error(held):.1%} of drift-free days alarm; Bonferroni over {len(held)})"
 
 
 def _summary(moved: Sequence[Finding], total: int) -> str:

@@ -4,10 +4,12 @@ Belongs here: performance, level, slope and residuals under row weights; limits 
 belong here: the report and its words (`concept`), CBPE (`adapters.nannyml_calculators`).
 
 Concept: residuals (outcome minus probability) are held against the reference: their level, their slope along the score,
-and along each feature (one Newton step of a logistic regression, which names what changed). Limits come from resampling
-the reference by what makes rows alike (days, users, jobs) and by single rows, whichever varies most, and widen as
-positives get fewer: jobs turn over, so a week is judged on other jobs than the reference, each with an appeal of its
-own. A funnel has two outcomes, clicks and applies, each with statistics of its own.
+and along the rank of each feature (one Newton step of a logistic regression, which names what changed). Ranks, because
+a few rows far out (people who look a thousand kilometres away) would otherwise carry the whole statistic, and whether
+one of them converted would decide it. Limits come from resampling the reference by what makes rows alike (days, users,
+jobs) and by single rows, whichever varies most, and widen as positives get fewer: jobs turn over, so a week is judged
+on other jobs than the reference, each with an appeal of its own. A funnel has two outcomes, clicks and applies, each
+with statistics of its own.
 """
 
 from __future__ import annotations
@@ -35,13 +37,15 @@ SLOPE = "calibration_slope"
 RESIDUAL = "residual_score"
 METRICS = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 RESAMPLES = 200
+MINIMUM_INFORMATION = 1e-9
+"""Below it a feature has no spread to learn a step from."""
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ScoredOutcomes:
-    """Arrays of scored examples: outcome and probability of shape (n,), standardised features of shape (n, k)."""
+    """Arrays of scored examples: outcome and probability of shape (n,), standardised ranks of shape (n, k)."""
 
     outcome: Array
     probability: Array
@@ -59,21 +63,38 @@ class ScoredOutcomes:
         precision = np.divide(above, seen, out=np.zeros_like(above), where=seen > 0)
         average_precision = float((positive * precision).sum() / total)
         level = float(np.log(total / max(float((weights * self.probability).sum()), 1e-12)))
+        score, information = self._score_and_information(weights, level)
+        steps = np.divide(score, information, out=np.zeros_like(score), where=information > MINIMUM_INFORMATION)
+        values: Array = np.concatenate([[auc, average_precision, level], steps])
+        return values
+
+    def expected_deviations(self) -> Array:
+        """Return the standard deviation of each statistic if outcomes were drawn from the probabilities; 0: not known.
+
+        Known of slope and residuals, whose information it is. Where a feature is rarely anything but usual, perhaps
+        none of its few expected positives came, and resampling what came shows no scatter at all.
+        """
+        weights = np.ones(len(self.outcome))
+        level = float(np.log(self.outcome.sum() / self.probability.sum()))
+        _, information = self._score_and_information(weights, level)
+        known = information > MINIMUM_INFORMATION
+        steps = np.divide(1, np.sqrt(information), out=np.zeros_like(information), where=known)
+        deviations: Array = np.concatenate([np.zeros(3), steps])
+        return deviations
+
+    def _score_and_information(self, weights: Array, level: float) -> tuple[Array, Array]:
+        """Return the score and the information of slope and features, each beside an intercept, shape (1 + k,)."""
         # Residuals are taken after rescaling to the observed rate, so a moved level does not show in every feature.
         expected = np.clip(self.probability * np.exp(level), 1e-6, 1 - 1e-6)
         variance = weights * expected * (1 - expected)
         logit = np.log(expected / (1 - expected))
         design = np.column_stack([logit, self.features])
         centred = design - (variance @ design) / variance.sum()
-        information = variance @ centred**2
-        score = (weights * (self.outcome - expected)) @ centred
-        steps = np.divide(score, information, out=np.zeros_like(score), where=information > 1e-9)
-        values: Array = np.concatenate([[auc, average_precision, level], steps])
-        return values
+        return (weights * (self.outcome - expected)) @ centred, variance @ centred**2
 
 
 def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome: Outcome = "apply") -> ScoredOutcomes:
-    """Return the arrays of scored `examples`, features standardised by the reference's examples of the same outcome.
+    """Return the arrays of scored `examples`, features as ranks among the reference's examples of the same outcome.
 
     Raises InvalidInputError when a feature of the reference is missing.
     """
@@ -86,9 +107,7 @@ def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome:
                 f"the scored examples lack feature {name}; pass the columns of the reference examples"
             )
         usual = numbers(usual_examples, name)
-        spread = float(np.nanstd(usual)) or 1.0
-        # Beyond four deviations a row says more about itself than about a slope.
-        columns.append(np.clip(np.nan_to_num((numbers(examples, name) - np.nanmean(usual)) / spread), -4, 4))
+        columns.append(standardised_ranks(numbers(examples, name), usual))
     probability = examples["probability"].to_numpy().astype(np.float64)
     return ScoredOutcomes(
         examples["is_positive"].to_numpy().astype(np.float64),
@@ -97,6 +116,23 @@ def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome:
         np.column_stack(columns) if columns else np.zeros((len(probability), 0)),
         names,
     )
+
+
+def standardised_ranks(values: Array, usual: Array) -> Array:
+    """Return where `values` lie among the `usual` ones (n,): mid-ranks, of which the usual have mean 0 and deviation 1.
+
+    A missing value, and every value where all that is usual is one value, is 0.
+    """
+    known, counts = np.unique(usual[~np.isnan(usual)], return_counts=True)
+    if len(known) < 2:
+        return np.zeros(len(values))
+    below = np.concatenate([[0], np.cumsum(counts)])
+    middle = (below[:-1] + below[1:]) / 2
+    deviation = np.sqrt(np.average((middle - below[-1] / 2) ** 2, weights=counts))
+    first = np.searchsorted(known, values, side="left")
+    after = np.searchsorted(known, values, side="right")
+    ranks: Array = ((below[first] + below[after]) / 2 - below[-1] / 2) / deviation
+    return np.where(np.isnan(values), 0.0, ranks)
 
 
 def keys_of(names: Sequence[str], outcome: Outcome = "apply") -> list[tuple[str, str]]:
@@ -141,18 +177,18 @@ def learn_concept_thresholds(
 
 
 def limit_for(
-    threshold: Threshold, family: int, positives: float, base: float, policy: MonitoringPolicy
+    method: str, deviation: float, family: int, positives: float, base: float, policy: MonitoringPolicy
 ) -> tuple[float, float]:
     """Return the limit of one statistic of `family` for a window of `positives`, and its error rate, both sides.
 
-    `base` is the number of positives of the reference.
+    `deviation` is that of a sample with one positive, `base` the number of positives of the reference.
     """
     from scipy.stats import norm
 
     rate = policy.false_alarm_rate_per_day / family
-    sides = 1 if threshold.method.endswith(SHORTFALL) else 2
+    sides = 1 if method.endswith(SHORTFALL) else 2
     quantile = float(norm.ppf(1 - rate / sides))
-    return quantile * threshold.standard_deviation * float(np.sqrt(1 / positives + 1 / base)), rate
+    return quantile * deviation * float(np.sqrt(1 / positives + 1 / base)), rate
 
 
 def _is_known(reference: MonitoringReference, outcome: Outcome, policy: MonitoringPolicy) -> bool:
@@ -172,7 +208,7 @@ def _learned(
     rng = np.random.default_rng(policy.seed)
     observed = outcomes.statistics(np.ones(rows))
     by_row = np.array([outcomes.statistics(rng.poisson(1.0, rows).astype(float)) for _ in range(RESAMPLES)])
-    deviations = [by_row.std(axis=0, ddof=1)]
+    deviations = [by_row.std(axis=0, ddof=1), outcomes.expected_deviations()]
     clusters = [name for name in ("exposure_date", *IDS) if name in examples.column_names]
     for name in clusters:
         labels = np.asarray(examples[name].combine_chunks().dictionary_encode().indices)
@@ -186,7 +222,6 @@ def _learned(
     for (method, column), value, unit in zip(keys_of(outcomes.names, outcome), observed, deviation, strict=True):
         is_shortfall = method.endswith(SHORTFALL)
         mean = max(0.0, usual.get((method, column), 0.0)) if is_shortfall else float(value)
-        threshold = Threshold(method, column, mean, float(unit), 0.0, count)
-        upper, rate = limit_for(threshold, family, policy.minimum_mature_positives, positives, policy)
+        upper, rate = limit_for(method, float(unit), family, policy.minimum_mature_positives, positives, policy)
         learned.append(Threshold(method, column, mean, float(unit), upper, count, rate))
     return learned

@@ -32,6 +32,8 @@ from mlife_assets.core.policies import MonitoringPolicy
 
 DAY = "as_of_date"
 IDS = ("user_id", "job_id")
+STORED_FORM = 2
+"""Of what is stored. 1 had limits of outcomes along standardised values, which say nothing about ranks."""
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
 
 
@@ -129,6 +131,7 @@ class MonitoringReference:
         if self.clicks is not None:
             tables["clicks"] = self.clicks
         facts = {
+            "form": STORED_FORM,
             "tables": sorted(tables),
             "model_version": self.model_version,
             "as_of_date": self.as_of_date.isoformat(),
@@ -142,7 +145,12 @@ class MonitoringReference:
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> MonitoringReference:
-        """Return the reference that `to_tables` described. Raises InvalidInputError when a part is missing."""
+        """Return the reference that `to_tables` described.
+
+        Raises InvalidInputError when a part is missing, or limits are of a form that they are not applied in.
+        """
+        if (form := facts.get("form", 1)) != STORED_FORM:
+            raise InvalidInputError(f"this reference is stored in form {form}, {STORED_FORM} is read; build it again")
         try:
             columns: dict[str, Any] = {
                 name: {key: tuple(values) for key, values in value.items()} if name == "closed" else tuple(value)
@@ -157,8 +165,8 @@ class MonitoringReference:
                 pair_rows=dict(facts["pair_rows"]),
                 profiles=tuple(Profile(**p | {"values": tuple(p["values"])}) for p in facts["profiles"]),
                 thresholds=tuple(Threshold(**threshold) for threshold in facts["thresholds"]),
-                clicks=tables["clicks"] if "clicks" in facts.get("tables", ()) else None,
-                sizes=dict(facts.get("sizes", {})),
+                clicks=tables["clicks"] if "clicks" in facts["tables"] else None,
+                sizes=dict(facts["sizes"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"this is not a stored reference ({error!r}); write it with to_tables") from error

@@ -40,7 +40,7 @@ class Statistic:
 class Threshold:
     """The limit of one statistic, with the A/A evidence behind it. A statistic alarms when it exceeds `upper`.
 
-    `error_rate` is the share of drift-free days on which it is meant to; None in references of before it was kept.
+    `error_rate` is the share of drift-free days on which it is meant to.
     """
 
     method: str
@@ -49,7 +49,7 @@ class Threshold:
     standard_deviation: float
     upper: float
     days: int
-    error_rate: float | None = None
+    error_rate: float
 
 
 def learn_threshold(
@@ -138,11 +138,9 @@ def by_key(thresholds: Sequence[Threshold]) -> Mapping[tuple[str, str], Threshol
     return {(threshold.method, threshold.column): threshold for threshold in thresholds}
 
 
-def family_error(limits: Iterable[Threshold]) -> float | None:
+def family_error(limits: Iterable[Threshold]) -> float:
     """Return the rate at which one limit of several is exceeded without drift, at most: their sum (Bonferroni)."""
-    rates = [limit.error_rate for limit in limits]
-    known = [rate for rate in rates if rate is not None]
-    return float(sum(known)) if known and len(known) == len(rates) else None
+    return sum(limit.error_rate for limit in limits)
 
 
 def halves(days: int) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:

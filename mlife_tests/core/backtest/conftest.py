@@ -140,8 +140,8 @@ class PlainDetectors:
 
     def limits(self, reference, policy) -> tuple[Threshold, ...]:
         names = reference.columns.watched
-        columns = [Threshold("mean", name, 0.1, 0.1, 0.6, 14) for name in names]
-        joint = [Threshold(latent.DOMAIN_CLASSIFIER, latent.FEATURES, 0.5, 0.05, 0.9, 14)]
+        columns = [Threshold("mean", name, 0.1, 0.1, 0.6, 14, 0.001) for name in names]
+        joint = [Threshold(latent.DOMAIN_CLASSIFIER, latent.FEATURES, 0.5, 0.05, 0.9, 14, 0.001)]
         return (*columns, *joint, *learn_concept_thresholds(reference, policy))
 
     def drift(self, reference, rows) -> tuple[Statistic, ...]:

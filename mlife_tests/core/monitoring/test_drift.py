@@ -13,7 +13,9 @@ from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 
 @pytest.fixture
 def limited(reference):
-    return reference.with_thresholds([Threshold("ks", name, 0.02, 0.01, 0.1, 14) for name in reference.columns.watched])
+    return reference.with_thresholds(
+        [Threshold("ks", name, 0.02, 0.01, 0.1, 14, 0.01) for name in reference.columns.watched]
+    )
 
 
 def values(reference, **changes: float) -> list[Statistic]:

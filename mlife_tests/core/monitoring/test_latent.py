@@ -10,8 +10,8 @@ from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 def report(reference, auc: float, error: float):
     limited = reference.with_thresholds(
         [
-            Threshold(DOMAIN_CLASSIFIER, "features", 0.5, 0.01, 0.55, 14),
-            Threshold(RECONSTRUCTION, "features", 2.3, 0.02, 2.5, 14),
+            Threshold(DOMAIN_CLASSIFIER, "features", 0.5, 0.01, 0.55, 14, 0.001),
+            Threshold(RECONSTRUCTION, "features", 2.3, 0.02, 2.5, 14, 0.001),
         ]
     )
     statistics = [Statistic(DOMAIN_CLASSIFIER, "features", auc), Statistic(RECONSTRUCTION, "features", error)]
@@ -40,7 +40,7 @@ def test_a_detector_without_a_limit_is_refused(reference) -> None:
 
 def of_blocks(reference, *statistics: Statistic, **settings):
     limits = [
-        Threshold(method, block, 0.5, 0.01, 0.55, 14)
+        Threshold(method, block, 0.5, 0.01, 0.55, 14, 0.001)
         for method in (DOMAIN_CLASSIFIER, RECONSTRUCTION)
         for block in ("features", "text_embeddings", "shap")
     ]

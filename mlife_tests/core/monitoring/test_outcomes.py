@@ -5,12 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import outcomes as outcome_statistics
-from mlife_assets.core.monitoring.outcomes import ScoredOutcomes, learn_concept_thresholds, limit_for, scored_outcomes
-from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.monitoring.outcomes import (
+    ScoredOutcomes,
+    learn_concept_thresholds,
+    limit_for,
+    scored_outcomes,
+    standardised_ranks,
+)
 from mlife_assets.core.policies import MonitoringPolicy
 
 POLICY = MonitoringPolicy()
@@ -42,6 +50,82 @@ def test_a_residual_is_the_newton_step_of_a_logistic_regression(pairs_world, ref
         score = ((scored.outcome - expected) * centred).sum()
         assert step == pytest.approx(score / (variance * centred**2).sum()), name
     assert steps[scored.names.index("log_pay_ratio")] > 0.1
+
+
+VALUES = arrays(np.float64, st.integers(2, 60), elements=st.integers(-100, 100).map(float))
+
+
+@given(VALUES, VALUES)
+def test_ranks_of_what_is_usual_are_standardised_and_rise_with_the_value(usual, values) -> None:
+    ranks = standardised_ranks(usual, usual)
+    if len(set(usual)) == 1:
+        assert not ranks.any()
+        return
+    assert (ranks.mean(), ranks.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    order = np.argsort(values)
+    assert (np.diff(standardised_ranks(values, usual)[order]) >= 0).all()
+    scaled = standardised_ranks(values * 8 + 1024, usual * 8 + 1024)
+    assert np.array_equal(scaled, standardised_ranks(values, usual))
+
+
+def test_ranks_against_hand_worked_ones_and_missing_values_say_nothing() -> None:
+    usual = np.array([1.0, 2.0, 2.0, np.nan, 9.0])
+    middle = np.array([-1.5, 0.0, 0.0, 1.5])
+    asked = np.array([0.0, 1.0, 1.5, 2.0, 9.0, 1e9, np.nan])
+    places = np.array([-2.0, -1.5, -1.0, 0.0, 1.5, 2.0, 0.0])
+    assert standardised_ranks(asked, usual) == pytest.approx(places / middle.std())
+
+
+def test_a_few_rows_far_out_do_not_carry_a_statistic(pairs_world, reference) -> None:
+    """One in a hundred looks a thousand kilometres away; whether one of them converts is chance, not drift."""
+    table = pairs_world.scored_examples(21, first=pairs_world.START, days=14, per_day=2_000)
+    rows = table.num_rows
+    far = np.arange(rows) % 100 == 0
+    distance = np.where(far, 1_500.0, table["distance_km"].to_numpy())
+    probability = np.where(far, 0.002, table["probability"].to_numpy())
+    usual = pairs_world.replaced(table, distance_km=distance, probability=probability)
+    none_converts = pairs_world.replaced(usual, is_positive=table["is_positive"].to_numpy() & ~far)
+    known = replace(reference, examples=none_converts)
+    limits = {(t.method, t.column): t for t in learn_concept_thresholds(known, POLICY)}
+    limit = limits[outcome_statistics.RESIDUAL, "distance_km"]
+    some = np.flatnonzero(far)[:3]
+    outcome = none_converts["is_positive"].to_numpy().copy()
+    outcome[some] = True
+    found = scored_outcomes(known, pairs_world.replaced(none_converts, is_positive=outcome))
+    values = dict(zip(outcome_statistics.keys_of(found.names), found.statistics(np.ones(rows)), strict=True))
+    change = values[outcome_statistics.RESIDUAL, "distance_km"] - limit.mean
+    assert abs(change) < 0.5 * limit.standard_deviation / np.sqrt(outcome.sum())
+
+
+def test_a_rare_value_that_never_converted_scatters_as_its_probabilities_say() -> None:
+    """Resampling rows of which none is positive shows no scatter; three expected positives scatter."""
+    rows = 20_000
+    rare = np.arange(rows) < 60
+    outcome = (np.arange(rows) % 10 == 0) & ~rare
+    probability = np.where(rare, 0.05, outcome.mean())
+    scored = ScoredOutcomes(outcome.astype(float), probability, np.where(rare, 0, 1), rare[:, None] * 1.0, ("rare",))
+    *_, expected = scored.expected_deviations()
+    resampled = np.random.default_rng(3).poisson(1.0, (200, rows)).astype(float)
+    by_row = np.array([scored.statistics(weights)[-1] for weights in resampled]).std(ddof=1)
+    assert expected == pytest.approx(1 / np.sqrt(60 * 0.05 * 0.95), rel=0.02)
+    assert by_row < expected / 5
+
+
+def test_limits_are_never_narrower_than_the_probabilities_imply(pairs_world, reference) -> None:
+    table = pairs_world.scored_examples(22, first=pairs_world.START, days=14, per_day=800)
+    rare = np.arange(table.num_rows) < 60
+    changed = pairs_world.replaced(
+        table,
+        log_pay_ratio=rare.astype(float),
+        probability=np.where(rare, 0.05, table["probability"].to_numpy()),
+        is_positive=table["is_positive"].to_numpy() & ~rare,
+    )
+    known = replace(reference, examples=changed)
+    scored = scored_outcomes(known, changed)
+    expected = dict(zip(outcome_statistics.keys_of(scored.names), scored.expected_deviations(), strict=True))
+    key = (outcome_statistics.RESIDUAL, "log_pay_ratio")
+    (limit,) = [one for one in learn_concept_thresholds(known, POLICY) if (one.method, one.column) == key]
+    assert limit.standard_deviation == pytest.approx(expected[key] * np.sqrt(scored.outcome.sum()))
 
 
 def test_the_family_counts_every_statistic_of_every_outcome(reference) -> None:
@@ -81,11 +165,11 @@ def test_an_outcome_with_too_few_positives_has_no_limits(reference) -> None:
 
 
 def test_a_shortfall_is_one_sided_and_everything_else_two_sided() -> None:
-    both = Threshold("click_calibration_level", "", 0.0, 2.0, 0.0, 14)
-    one = Threshold("click_performance_shortfall", "roc_auc", 0.0, 2.0, 0.0, 14)
     spread = 2.0 * np.sqrt(1 / 400 + 1 / 100)
-    assert limit_for(both, 5, 400, 100, POLICY) == (pytest.approx(norm.ppf(1 - 0.001) * spread), pytest.approx(0.002))
-    assert limit_for(one, 5, 400, 100, POLICY)[0] == pytest.approx(norm.ppf(1 - 0.002) * spread)
+    limit, rate = limit_for("click_calibration_level", 2.0, 5, 400, 100, POLICY)
+    assert (limit, rate) == (pytest.approx(norm.ppf(1 - 0.001) * spread), pytest.approx(0.002))
+    limit, rate = limit_for("click_performance_shortfall", 2.0, 5, 400, 100, POLICY)
+    assert (limit, rate) == (pytest.approx(norm.ppf(1 - 0.002) * spread), pytest.approx(0.002))
 
 
 def test_a_missing_feature_and_a_missing_step_are_named(pairs_world, reference) -> None:

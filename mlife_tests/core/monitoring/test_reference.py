@@ -11,14 +11,22 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference, check_examples, tidy
+from mlife_assets.core.monitoring.reference import (
+    STORED_FORM,
+    MonitoringReference,
+    build_reference,
+    check_examples,
+    tidy,
+)
 from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES, sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
 
 def test_storage_gives_back_the_same_reference(reference) -> None:
-    stored = reference.with_thresholds([Threshold("ks", "pay", 0.1, 1 / 3, 0.2, 14)], sizes_of(MonitoringPolicy()))
+    stored = reference.with_thresholds(
+        [Threshold("ks", "pay", 0.1, 1 / 3, 0.2, 14, 0.01)], sizes_of(MonitoringPolicy())
+    )
     tables, facts = stored.to_tables()
     again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts, sort_keys=True)))
     assert again == stored
@@ -72,7 +80,7 @@ def test_bad_references_are_refused(pairs_world, world, reference) -> None:
     with pytest.raises(InvalidInputError, match="lack column job_id"):
         build_reference(sample=sample.drop_columns(["job_id"]), pair_rows=counts, **settings)
     with pytest.raises(InvalidInputError, match="not a stored reference"):
-        MonitoringReference.from_tables({}, {"columns": {}})
+        MonitoringReference.from_tables({}, {"form": STORED_FORM, "columns": {}})
 
 
 def test_an_immature_or_unscored_example_is_refused(pairs_world) -> None:
@@ -127,16 +135,13 @@ def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, worl
         build_reference(**settings, clicks=late)
 
 
-def test_a_reference_of_before_clicks_and_contributions_is_readable(reference) -> None:
+def test_a_reference_of_an_older_form_is_not_read(reference) -> None:
+    """Its limits of outcomes were learned along standardised values and would be held against ranks."""
     tables, facts = reference.to_tables()
-    del facts["tables"], facts["sizes"]
-    for name in ("contribution", "embedded"):
-        del facts["columns"][name]
-    again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts)))
-    assert again.clicks is None
-    assert again.columns.contribution == ()
-    assert again.sizes == {}
-    assert again.columns.watched == reference.columns.watched
+    for form in ({"form": 1}, {}):
+        older = {name: value for name, value in facts.items() if name != "form"} | form
+        with pytest.raises(InvalidInputError, match="stored in form 1, 2 is read; build it again"):
+            MonitoringReference.from_tables(tables, older)
 
 
 def test_a_day_that_cannot_be_compared_says_why(reference, world) -> None:
