@@ -22,7 +22,7 @@ from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import without_late_feedback
 from mlife_assets.core.monitoring.outcomes import Outcome
-from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.feedback_arrivals import late_feedback_days
@@ -105,7 +105,7 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
     for stored in reversed(platform.tables.report_days(REFERENCE_REPORT)):
         facts = platform.tables.read_report(REFERENCE_REPORT, stored)
         if facts["model_version"] == version:
-            names = facts.get("tables", ("sample", "examples"))
+            names = facts.get("tables", ()) if is_readable(facts) else ()
             tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", stored) for name in names}
             try:
                 return MonitoringReference.from_tables(tables, facts)

@@ -12,7 +12,9 @@ import pytest
 
 from mlife_assets.cli.present import OPERATOR_DELAY, STEP
 from mlife_assets.cli.serve import champion_provider
+from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
 
 
 def judge(home: Any, version: str, outcome: str, day: date) -> None:
@@ -275,5 +277,15 @@ def test_promote_refuses_the_unknown_the_tampered_the_champion_and_a_reason_that
 
 def test_a_promotion_by_hand_can_be_rolled_back(run, home, challenger):
     run("models", "promote", challenger, "--reason", "r", "--against-the-gate", "--home", home.path)
-    assert run("models", "rollback", "--reason", "r", "--home", home.path).exit_code == 0
+    told = run("models", "rollback", "--reason", "r", "--home", home.path)
+    assert told.exit_code == 0
     assert home.platform.registry.champion() == home.champions[-1]
+    assert "no monitoring reference that can be read" in told.stdout
+
+
+@pytest.mark.parametrize(("form", "is_read"), [({"form": STORED_FORM}, True), ({"form": 1}, False), ({}, False)])
+def test_a_reference_counts_only_in_the_form_that_is_read(run_json, home, form, is_read):
+    first, second = home.champions
+    for day, version in ((home.newest_day, first), (add_days(home.newest_day, 1), second)):
+        home.platform.tables.write_report(REFERENCE_REPORT, day, {"model_version": version} | form)
+    assert run_json("models", "show", first, "--home", home.path)["has_monitoring_reference"] is is_read

@@ -20,7 +20,8 @@ from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfal
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 from mlife_assets.core.monitoring import latent, sampling
 from mlife_assets.core.monitoring import thresholds as limits
-from mlife_assets.core.monitoring.outcomes import OUTCOMES, PREFIXES, SHORTFALL, learn_concept_thresholds
+from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
+from mlife_assets.core.monitoring.outcomes import OUTCOMES, PREFIXES, SHORTFALL
 from mlife_assets.core.monitoring.reference import IDS, MonitoringReference
 from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold

@@ -81,9 +81,12 @@ def card_place(platform: Platform, model_version: str) -> str | None:
 
 
 def has_reference(platform: Platform, model_version: str) -> bool:
-    """Return whether monitoring knows what normal looks like to a version; without it the daily checks stop."""
+    """Return whether monitoring can read what normal looks like to a version; without it the daily checks stop."""
+    from mlife_assets.core.monitoring.reference import is_readable
     from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
 
-    tables = platform.tables
-    days = tables.report_days(REFERENCE_REPORT)
-    return any(tables.read_report(REFERENCE_REPORT, day)["model_version"] == model_version for day in reversed(days))
+    for day in reversed(platform.tables.report_days(REFERENCE_REPORT)):
+        facts = platform.tables.read_report(REFERENCE_REPORT, day)
+        if facts["model_version"] == model_version:
+            return is_readable(facts)
+    return False

@@ -69,14 +69,7 @@ def promote(
     if as_json:
         _print_change(platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=is_watched)
         return
-    _tell_change(platform, f"{name} serves", previous, actor, reason, now)
-    if not is_watched:
-        day = registration(platform, name)["as_of_date"]
-        answer_console().print(
-            f"  It has no monitoring reference, so the checks of {next_day(platform)} will stop that day: materialize "
-            f"model/monitoring_reference for {day} before.",
-            soft_wrap=True,
-        )
+    _tell_change(platform, "serves", name, previous, actor, reason, now, is_watched=is_watched)
 
 
 def rollback(
@@ -106,10 +99,11 @@ def rollback(
     now = operator_time(platform)
     previous = platform.registry.champion()
     name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
+    is_watched = has_reference(platform, name)
     if as_json:
-        _print_change(platform, name, previous, actor, reason, now)
+        _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=is_watched)
     else:
-        _tell_change(platform, f"{name} serves again", previous, actor, reason, now)
+        _tell_change(platform, "serves again", name, previous, actor, reason, now, is_watched=is_watched)
 
 
 def _print_change(
@@ -128,9 +122,26 @@ def _print_change(
     )
 
 
-def _tell_change(platform: Platform, what: str, previous: str | None, actor: str, reason: str, now: datetime) -> None:
+def _tell_change(
+    platform: Platform,
+    verb: str,
+    name: str,
+    previous: str | None,
+    actor: str,
+    reason: str,
+    now: datetime,
+    *,
+    is_watched: bool,
+) -> None:
     console = answer_console()
-    console.print(f"{what}, in place of {previous}." if previous else f"{what}, the first one.", soft_wrap=True)
+    console.print(f"{name} {verb}, {f'in place of {previous}' if previous else 'the first one'}.", soft_wrap=True)
     console.print(f"  by {actor} at {moment(now)}: {reason}", soft_wrap=True)
     first = next_day(platform)
     console.print(f"  The endpoint uses it from its next request on, the daily job from {first} on.", soft_wrap=True)
+    if not is_watched:
+        day = registration(platform, name)["as_of_date"]
+        console.print(
+            f"  It has no monitoring reference that can be read, so the checks of {first} will stop that day: "
+            f"materialize model/monitoring_reference for {day} before.",
+            soft_wrap=True,
+        )

@@ -1,8 +1,8 @@
 """Concept drift: does the same input still lead to the same outcome?
 
-Belongs here: the window that is judged, the report and the words. Does not belong here: outcome statistics and their
-limits (`outcomes`), CBPE and realised performance (`adapters.nannyml_calculators`), the choice of exposures (use the
-exploration slice or a same-policy reference).
+Belongs here: the window that is judged, the report and the words. Does not belong here: outcome statistics (`outcomes`)
+and their limits (`outcome_limits`), CBPE and realised performance (`adapters.nannyml_calculators`), the choice of
+exposures (use the exploration slice or a same-policy reference).
 
 Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is held against
 what CBPE expects without labels, and residuals against the reference. Where the model has a first step (clicks), that
@@ -12,7 +12,7 @@ positives than the policy asks for, the only honest answer is "not enough eviden
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.core.monitoring.lateness import LateFeedback
+from mlife_assets.core.monitoring.outcome_limits import limit_for, rests_on_enough
 from mlife_assets.core.monitoring.outcomes import (
     LEVEL,
     METRICS,
@@ -31,7 +32,6 @@ from mlife_assets.core.monitoring.outcomes import (
     Outcome,
     has_enough_positives,
     keys_of,
-    limit_for,
     positives_of,
     scored_outcomes,
 )
@@ -103,8 +103,9 @@ def concept_drift_report(
         check_examples(window.examples, as_of)
         keys = [key for key in keys_of(reference.columns.residual, window.outcome) if key in limits]
         if keys and has_enough_positives(window.examples, policy):
-            findings += _judged(window, keys, reference, limits, family, policy)
-            judged.append(window.basis())
+            found, thin = _judged(window, reference, limits, family, policy)
+            findings += found
+            judged.append(window.basis() + _thin_words(thin))
         elif window.outcome not in (late or {}):
             left_out.append(window.shortfall_words(bool(keys), policy))
     if late:
@@ -162,23 +163,42 @@ class _Window:
 
 def _judged(
     window: _Window,
-    keys: Sequence[tuple[str, str]],
     reference: MonitoringReference,
     limits: Mapping[tuple[str, str], Threshold],
     family: int,
     policy: MonitoringPolicy,
-) -> Iterator[Finding]:
+) -> tuple[list[Finding], list[str]]:
+    """Return what was found of a window, and along which columns it could not be judged."""
     outcomes = scored_outcomes(reference, window.examples, window.outcome)
-    found = outcomes.statistics(np.ones(window.examples.num_rows))
-    values = dict(zip(keys_of(outcomes.names, window.outcome), found, strict=True))
+    evidence = outcomes.evidence()
     positives, base = positives_of(window.examples), positives_of(reference.scored(window.outcome))
     performance = {(statistic.method, statistic.column): statistic.value for statistic in window.statistics}
-    for key in keys:
-        limit, _ = limit_for(key[0], limits[key].standard_deviation, family, positives, base, policy)
+    findings, thin = list[Finding](), list[str]()
+    rows = zip(
+        keys_of(outcomes.names, window.outcome),
+        outcomes.statistics(np.ones(window.examples.num_rows)),
+        evidence.least_deviation,
+        rests_on_enough(evidence),
+        strict=True,
+    )
+    for key, value, least, is_judged in rows:
+        if key not in limits or not is_judged:
+            thin.append(key[1] or "the score")
+            continue
+        mean, deviation = limits[key].mean, limits[key].standard_deviation
+        limit, _ = limit_for(key[0], deviation, family, positives, base, policy, float(least))
         if key[0].endswith(SHORTFALL):
-            yield _shortfall(window.outcome, key[1], performance, limits[key].mean + limit)
+            findings.append(_shortfall(window.outcome, key[1], performance, mean + limit))
         else:
-            yield _residual(window.outcome, key, float(values[key]), limits[key].mean, limit)
+            findings.append(_residual(window.outcome, key, float(value), mean, limit))
+    return findings, thin
+
+
+def _thin_words(columns: Sequence[str]) -> str:
+    """Return along what a window was not judged, as a clause."""
+    if not columns:
+        return ""
+    return f" (not judged along {', '.join(columns)}, where hardly a positive is expected beyond the usual)"
 
 
 def _shortfall(outcome: Outcome, metric: str, performance: dict[tuple[str, str], float], limit: float) -> Finding:

@@ -149,8 +149,10 @@ class MonitoringReference:
 
         Raises InvalidInputError when a part is missing, or limits are of a form that they are not applied in.
         """
-        if (form := facts.get("form", 1)) != STORED_FORM:
-            raise InvalidInputError(f"this reference is stored in form {form}, {STORED_FORM} is read; build it again")
+        if not is_readable(facts):
+            raise InvalidInputError(
+                f"it is stored in form {facts.get('form', 1)}, this version reads form {STORED_FORM}; build it again"
+            )
         try:
             columns: dict[str, Any] = {
                 name: {key: tuple(values) for key, values in value.items()} if name == "closed" else tuple(value)
@@ -170,6 +172,11 @@ class MonitoringReference:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"this is not a stored reference ({error!r}); write it with to_tables") from error
+
+
+def is_readable(facts: Mapping[str, Any]) -> bool:
+    """Return whether stored facts are of the form that `MonitoringReference.from_tables` reads."""
+    return bool(facts.get("form", 1) == STORED_FORM)
 
 
 def build_reference(

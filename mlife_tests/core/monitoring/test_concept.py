@@ -3,12 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.monitoring import concept
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.outcomes import LEVEL, METRICS, RESIDUAL, SHORTFALL, SLOPE, learn_concept_thresholds
+from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
+from mlife_assets.core.monitoring.outcomes import LEVEL, METRICS, RESIDUAL, SHORTFALL, SLOPE
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 
@@ -97,6 +99,43 @@ def test_limits_widen_as_positives_get_fewer(report) -> None:
     many = {(f.method, f.column): f.threshold for f in report().findings}
     few = {(f.method, f.column): f.threshold for f in report(per_day=250).findings}
     assert all(few[key] > 1.2 * many[key] for key in many)
+
+
+def test_a_window_in_which_a_feature_hardly_varies_is_no_drift(pairs_world, limited) -> None:
+    """Limits of the reference know how far steps scatter where the feature varies as usual."""
+    first, alarms, untold = pairs_world.START + timedelta(days=20), [], []
+    for seed in range(200, 240):
+        window = pairs_world.scored_examples(seed, first=first, days=7, per_day=800)
+        distance = window["distance_km"].to_numpy()
+        narrow = np.median(distance) + (distance - np.median(distance)) / 8
+        drawn = np.random.default_rng(seed).random(window.num_rows) < window["probability"].to_numpy()
+        window = pairs_world.replaced(window, distance_km=narrow, is_positive=drawn)
+        result = concept.concept_drift_report(
+            as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
+        )
+        alarms += [f.column for f in result.alarms if f.column == "distance_km"]
+        untold += [seed for f in result.findings if f.column == "distance_km" and not f.threshold > 0]
+    assert len(alarms) <= 1, alarms
+    assert not untold
+
+
+def test_what_hangs_on_few_positives_is_told_and_not_judged(pairs_world, limited) -> None:
+    first = pairs_world.START + timedelta(days=20)
+    window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
+    far = np.where(np.arange(window.num_rows) < 10, 90.0, 8.0)
+    result = concept.concept_drift_report(
+        as_of=first + timedelta(days=14),
+        reference=limited,
+        examples=pairs_world.replaced(window, distance_km=far),
+        statistics=AGREED,
+        policy=POLICY,
+    )
+    assert "distance_km" not in {finding.column for finding in result.findings}
+    assert "all mature (not judged along distance_km, where hardly a positive is expected beyond" in result.sentence
+    usual = concept.concept_drift_report(
+        as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
+    )
+    assert "not judged" not in usual.sentence
 
 
 def test_an_immature_label_never_alarms(pairs_world, limited) -> None:

@@ -16,6 +16,7 @@ from mlife_assets.core.monitoring.reference import (
     MonitoringReference,
     build_reference,
     check_examples,
+    is_readable,
     tidy,
 )
 from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES, sizes_of
@@ -135,13 +136,14 @@ def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, worl
         build_reference(**settings, clicks=late)
 
 
-def test_a_reference_of_an_older_form_is_not_read(reference) -> None:
+def test_a_reference_of_another_form_is_not_read(reference) -> None:
     """Its limits of outcomes were learned along standardised values and would be held against ranks."""
     tables, facts = reference.to_tables()
-    for form in ({"form": 1}, {}):
-        older = {name: value for name, value in facts.items() if name != "form"} | form
-        with pytest.raises(InvalidInputError, match="stored in form 1, 2 is read; build it again"):
-            MonitoringReference.from_tables(tables, older)
+    bare = {name: value for name, value in facts.items() if name != "form"}
+    for form, told in (({"form": 1}, 1), ({}, 1), ({"form": 3}, 3)):
+        assert not is_readable(bare | form)
+        with pytest.raises(InvalidInputError, match=f"stored in form {told}, this version reads form 2; build it"):
+            MonitoringReference.from_tables(tables, bare | form)
 
 
 def test_a_day_that_cannot_be_compared_says_why(reference, world) -> None:
