@@ -9,6 +9,7 @@ by hash from a fixed number of hashed users, so neither alarms nor cost grow wit
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -94,29 +95,39 @@ def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[i
     return {name: [counts.get(name, 0) for counts in found] for name in names}
 
 
+def stored_reference(platform: Platform, model_version: str) -> tuple[date, dict[str, Any]] | None:
+    """Return the partition and the facts of the newest reference of a version; None when it has none."""
+    for day in reversed(platform.tables.report_days(REFERENCE_REPORT)):
+        facts = platform.tables.read_report(REFERENCE_REPORT, day)
+        if facts["model_version"] == model_version:
+            return day, facts
+    return None
+
+
 def read_reference(platform: Platform, day: date) -> MonitoringReference:
     """Return the reference of the model that is champion when partition `day` runs.
 
     Raises:
         NotFoundError: it has none.
-        UpstreamMismatchError: it is of a form that is read no more.
+        UpstreamMismatchError: it is of another form, or not whole.
     """
     version = platform.champion_version(day)
-    for stored in reversed(platform.tables.report_days(REFERENCE_REPORT)):
-        facts = platform.tables.read_report(REFERENCE_REPORT, stored)
-        if facts["model_version"] == version:
-            names = facts.get("tables", ()) if is_readable(facts) else ()
-            tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", stored) for name in names}
-            try:
-                return MonitoringReference.from_tables(tables, facts)
-            except InvalidInputError as error:
-                raise UpstreamMismatchError(
-                    f"the reference of model {version} was written by another version of mlife; materialize the asset "
-                    f"monitoring_reference for partition {stored}, then this day again ({error})"
-                ) from error
-    raise NotFoundError(
-        f"model {version} has no reference; materialize monitoring_reference for the day it was promoted"
-    )
+    stored = stored_reference(platform, version)
+    if stored is None:
+        raise NotFoundError(
+            f"model {version} has no reference; materialize monitoring_reference for the day it was trained"
+        )
+    partition, facts = stored
+    remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
+    if not is_readable(facts):
+        raise UpstreamMismatchError(
+            f"the reference of model {version} was written by another version of mlife; {remedy}"
+        )
+    tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())}
+    try:
+        return MonitoringReference.from_tables(tables, facts)
+    except InvalidInputError as error:
+        raise UpstreamMismatchError(f"the reference of model {version} is not whole ({error}); {remedy}") from error
 
 
 def write_reference(platform: Platform, day: date, reference: MonitoringReference) -> None:

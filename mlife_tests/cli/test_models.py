@@ -284,8 +284,18 @@ def test_a_promotion_by_hand_can_be_rolled_back(run, home, challenger):
 
 
 @pytest.mark.parametrize(("form", "is_read"), [({"form": STORED_FORM}, True), ({"form": 1}, False), ({}, False)])
-def test_a_reference_counts_only_in_the_form_that_is_read(run_json, home, form, is_read):
+def test_a_reference_counts_only_in_the_form_that_is_read(run, run_json, home, form, is_read):
+    """The newest of a version decides."""
     first, second = home.champions
-    for day, version in ((home.newest_day, first), (add_days(home.newest_day, 1), second)):
-        home.platform.tables.write_report(REFERENCE_REPORT, day, {"model_version": version} | form)
-    assert run_json("models", "show", first, "--home", home.path)["has_monitoring_reference"] is is_read
+    unread = {"form": 1} if is_read else {"form": STORED_FORM}
+    stored = ((home.newest_day, first, unread), (add_days(home.newest_day, 1), first, form))
+    for day, version, written in (*stored, (add_days(home.newest_day, 2), second, {})):
+        home.platform.tables.write_report(REFERENCE_REPORT, day, {"model_version": version} | written)
+    shown = run("models", "show", first, "--home", home.path).stdout
+    assert ("none that can be read" in shown) != is_read
+    document = run_json("models", "rollback", "--to", first, "--reason", "r", "--home", home.path)
+    assert document["has_monitoring_reference"] is is_read
+    told = run("models", "rollback", "--to", second, "--reason", "r", "--home", home.path).stdout
+    assert "no monitoring reference that can be read" in told
+    told = run("models", "rollback", "--to", first, "--reason", "r", "--home", home.path).stdout
+    assert ("no monitoring reference that can be read" in told) != is_read

@@ -82,7 +82,7 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
             ("as of", str(document["as_of_date"])),
             ("registered", moment(document["registered_at"])),
             ("card", document["card"] or "none was written"),
-            ("monitoring reference", "yes" if document["has_monitoring_reference"] else "none"),
+            ("monitoring reference", "yes" if document["has_monitoring_reference"] else "none that can be read"),
             ("training data", document["training_data_hash"]),
         ],
     )

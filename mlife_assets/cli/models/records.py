@@ -83,10 +83,7 @@ def card_place(platform: Platform, model_version: str) -> str | None:
 def has_reference(platform: Platform, model_version: str) -> bool:
     """Return whether monitoring can read what normal looks like to a version; without it the daily checks stop."""
     from mlife_assets.core.monitoring.reference import is_readable
-    from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
+    from mlife_assets.defs.monitoring_inputs import stored_reference
 
-    for day in reversed(platform.tables.report_days(REFERENCE_REPORT)):
-        facts = platform.tables.read_report(REFERENCE_REPORT, day)
-        if facts["model_version"] == model_version:
-            return is_readable(facts)
-    return False
+    stored = stored_reference(platform, model_version)
+    return stored is not None and is_readable(stored[1])

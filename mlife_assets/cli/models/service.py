@@ -64,12 +64,14 @@ def promote(
             )
         reason = f"{AGAINST} ({outcome_words(outcome)}): {reason}"
     now = operator_time(platform)
+    can_be_watched = has_reference(platform, name)
     platform.registry.promote(name, actor=actor, reason=reason, now=now)
-    is_watched = has_reference(platform, name)
     if as_json:
-        _print_change(platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=is_watched)
+        _print_change(
+            platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=can_be_watched
+        )
         return
-    _tell_change(platform, "serves", name, previous, actor, reason, now, is_watched=is_watched)
+    _tell_change(platform, "serves", name, previous, actor, reason, now, can_be_watched=can_be_watched)
 
 
 def rollback(
@@ -99,11 +101,11 @@ def rollback(
     now = operator_time(platform)
     previous = platform.registry.champion()
     name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
-    is_watched = has_reference(platform, name)
+    can_be_watched = has_reference(platform, name)
     if as_json:
-        _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=is_watched)
+        _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=can_be_watched)
     else:
-        _tell_change(platform, "serves again", name, previous, actor, reason, now, is_watched=is_watched)
+        _tell_change(platform, "serves again", name, previous, actor, reason, now, can_be_watched=can_be_watched)
 
 
 def _print_change(
@@ -131,14 +133,15 @@ def _tell_change(
     reason: str,
     now: datetime,
     *,
-    is_watched: bool,
+    can_be_watched: bool,
 ) -> None:
     console = answer_console()
-    console.print(f"{name} {verb}, {f'in place of {previous}' if previous else 'the first one'}.", soft_wrap=True)
+    whom = f"in place of {previous}" if previous else "the first one"
+    console.print(f"{name} {verb}, {whom}.", soft_wrap=True)
     console.print(f"  by {actor} at {moment(now)}: {reason}", soft_wrap=True)
     first = next_day(platform)
     console.print(f"  The endpoint uses it from its next request on, the daily job from {first} on.", soft_wrap=True)
-    if not is_watched:
+    if not can_be_watched:
         day = registration(platform, name)["as_of_date"]
         console.print(
             f"  It has no monitoring reference that can be read, so the checks of {first} will stop that day: "

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.outcome_limits import limit_for, rests_on_enough
+from mlife_assets.core.monitoring.outcome_limits import EXPECTED_POSITIVES_MINIMUM, limit_for, rests_on_enough
 from mlife_assets.core.monitoring.outcomes import (
     LEVEL,
     METRICS,
@@ -98,14 +98,15 @@ def concept_drift_report(
     windows = [_Window("apply", examples, statistics)]
     if clicks is not None and reference.has("click"):
         windows.append(_Window("click", clicks, click_statistics))
-    judged, left_out, findings = [], [], list[Finding]()
+    judged, left_out, findings = list[str](), list[str](), list[Finding]()
     for window in windows:
         check_examples(window.examples, as_of)
         keys = [key for key in keys_of(reference.columns.residual, window.outcome) if key in limits]
         if keys and has_enough_positives(window.examples, policy):
             found, thin = _judged(window, reference, limits, family, policy)
             findings += found
-            judged.append(window.basis() + _thin_words(thin))
+            judged.append(window.basis())
+            left_out += [_thin_words(window.outcome, where, columns) for where, columns in thin.items() if columns]
         elif window.outcome not in (late or {}):
             left_out.append(window.shortfall_words(bool(keys), policy))
     if late:
@@ -167,13 +168,13 @@ def _judged(
     limits: Mapping[tuple[str, str], Threshold],
     family: int,
     policy: MonitoringPolicy,
-) -> tuple[list[Finding], list[str]]:
-    """Return what was found of a window, and along which columns it could not be judged."""
+) -> tuple[list[Finding], dict[str, list[str]]]:
+    """Return what was found of a window, and along which columns the reference or the window hold too little for it."""
     outcomes = scored_outcomes(reference, window.examples, window.outcome)
     evidence = outcomes.evidence()
-    positives, base = positives_of(window.examples), positives_of(reference.scored(window.outcome))
+    positives, reference_positives = positives_of(window.examples), positives_of(reference.scored(window.outcome))
     performance = {(statistic.method, statistic.column): statistic.value for statistic in window.statistics}
-    findings, thin = list[Finding](), list[str]()
+    findings, thin = list[Finding](), {"reference": list[str](), "window": list[str]()}
     rows = zip(
         keys_of(outcomes.names, window.outcome),
         outcomes.statistics(np.ones(window.examples.num_rows)),
@@ -182,11 +183,22 @@ def _judged(
         strict=True,
     )
     for key, value, least, is_judged in rows:
-        if key not in limits or not is_judged:
-            thin.append(key[1] or "the score")
+        if key not in limits:
+            thin["reference"].append(key[1] or "the score")
+            continue
+        if not is_judged:
+            thin["window"].append(key[1] or "the score")
             continue
         mean, deviation = limits[key].mean, limits[key].standard_deviation
-        limit, _ = limit_for(key[0], deviation, family, positives, base, policy, float(least))
+        limit, _ = limit_for(
+            key[0],
+            deviation,
+            family,
+            policy,
+            positives=positives,
+            reference_positives=reference_positives,
+            least_deviation=float(least),
+        )
         if key[0].endswith(SHORTFALL):
             findings.append(_shortfall(window.outcome, key[1], performance, mean + limit))
         else:
@@ -194,11 +206,11 @@ def _judged(
     return findings, thin
 
 
-def _thin_words(columns: Sequence[str]) -> str:
-    """Return along what a window was not judged, as a clause."""
-    if not columns:
-        return ""
-    return f" (not judged along {', '.join(columns)}, where hardly a positive is expected beyond the usual)"
+def _thin_words(outcome: Outcome, where: str, columns: Sequence[str]) -> str:
+    return (
+        f"{_SUBJECTS[outcome]} are not judged along {', '.join(columns)}: hardly anything varies in the {where} (fewer "
+        f"than {EXPECTED_POSITIVES_MINIMUM} expected positives would decide)."
+    )
 
 
 def _shortfall(outcome: Outcome, metric: str, performance: dict[tuple[str, str], float], limit: float) -> Finding:

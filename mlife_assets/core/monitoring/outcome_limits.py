@@ -5,9 +5,9 @@ Belongs here: learning limits by resampling the reference, the limit for a windo
 
 Concept: limits come from resampling the reference by what makes rows alike (days, users, jobs) and by single rows,
 whichever varies most, and widen as positives get fewer: jobs turn over, so a week is judged on other jobs than the
-reference, each with an appeal of its own. They are never narrower than the probabilities imply, of the reference and of
-the window. A statistic that hangs on few expected positives is not judged: a count of five or less is no normal
-variable (Cochran 1954).
+reference, each with an appeal of its own. Those of slope and residuals are never narrower than the probabilities imply,
+of the reference and of the window. What hangs on few expected positives is not judged, because a small count is no
+normal variable; with as few as are allowed, the error of one statistic is two to four times its share of the day's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mlife_assets.core.monitoring.outcomes import (
     OUTCOMES,
@@ -32,18 +33,18 @@ from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
 RESAMPLES = 200
-EXPECTED_POSITIVES_MINIMUM = 5.0
+EXPECTED_POSITIVES_MINIMUM = 5
 """Below it a statistic is not judged."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Usual:
-    """What the reference shows of the statistics of one outcome: values, and deviations of a sample of one positive."""
+    """What the reference shows of the statistics of one outcome, `deviations` those of a sample of one positive."""
 
     keys: list[tuple[str, str]]
     values: Array
     deviations: Array
-    evidence: Evidence
+    is_judged: npt.NDArray[np.bool_]
     positives: float
     days: int
 
@@ -56,30 +57,35 @@ def learn_concept_thresholds(
     """Return the limits of all outcome statistics that rest on enough; none of an outcome with too few positives.
 
     `mean` is the reference's own value, `standard_deviation` that of a sample with one positive, `upper` the largest
-    distance from `mean` allowed for a window with the minimum of positives. The day's false alarm rate is divided by
-    the number of statistics of all outcomes (two-sided for all but the shortfalls). An estimate may be too high where
-    nothing changed; `usual_shortfalls`, (method, column) -> estimated minus realised on days that the estimator was not
-    fitted on, is the mean of a shortfall, never below 0.
+    distance from `mean` allowed for a window with the minimum of positives, unless its own probabilities imply more.
+    The day's false alarm rate is divided by the number of statistics of all outcomes (two-sided for all but the
+    shortfalls). An estimate may be too high where nothing changed; `usual_shortfalls`, (method, column) -> estimated
+    minus realised on days that the estimator was not fitted on, is the mean of a shortfall, never below 0.
     """
     shortfalls = usual_shortfalls or {}
     known = [_usual(reference, outcome, policy) for outcome in OUTCOMES if _is_known(reference, outcome, policy)]
-    family = sum(int(rests_on_enough(usual.evidence).sum()) for usual in known)
+    family = sum(int(usual.is_judged.sum()) for usual in known)
     learned = []
     for usual in known:
-        rows = zip(usual.keys, usual.values, usual.deviations, rests_on_enough(usual.evidence), strict=True)
+        rows = zip(usual.keys, usual.values, usual.deviations, usual.is_judged, strict=True)
         for (method, column), value, deviation, is_judged in rows:
             if not is_judged:
                 continue
             is_shortfall = method.endswith(SHORTFALL)
             mean = max(0.0, shortfalls.get((method, column), 0.0)) if is_shortfall else float(value)
             upper, rate = limit_for(
-                method, float(deviation), family, policy.minimum_mature_positives, usual.positives, policy
+                method,
+                float(deviation),
+                family,
+                policy,
+                positives=policy.minimum_mature_positives,
+                reference_positives=usual.positives,
             )
             learned.append(Threshold(method, column, mean, float(deviation), upper, usual.days, rate))
     return tuple(learned)
 
 
-def rests_on_enough(evidence: Evidence) -> np.ndarray:
+def rests_on_enough(evidence: Evidence) -> npt.NDArray[np.bool_]:
     """Return which statistics hang on enough expected positives to be judged, bool, in the order of `keys_of`."""
     return evidence.expected_positives >= EXPECTED_POSITIVES_MINIMUM
 
@@ -88,22 +94,24 @@ def limit_for(
     method: str,
     deviation: float,
     family: int,
-    positives: float,
-    base: float,
     policy: MonitoringPolicy,
+    *,
+    positives: float,
+    reference_positives: float,
     least_deviation: float = 0.0,
 ) -> tuple[float, float]:
     """Return the limit of one statistic of `family` for a window of `positives`, and its error rate, both sides.
 
-    `deviation` is that of a sample with one positive, `base` the number of positives of the reference and
-    `least_deviation` the least that the window's own probabilities imply (`Evidence`).
+    `deviation` is that of a sample with one positive, `least_deviation` what the window's own probabilities imply
+    (`Evidence`).
     """
     from scipy.stats import norm
 
     rate = policy.false_alarm_rate_per_day / family
     sides = 1 if method.endswith(SHORTFALL) else 2
     quantile = float(norm.ppf(1 - rate / sides))
-    variance = deviation**2 / base + max(deviation**2 / positives, least_deviation**2)
+    # Rows of a day, a user or a job scatter hardly more than single ones (ADR 6): Fisher's information is not widened.
+    variance = deviation**2 / reference_positives + max(deviation**2 / positives, least_deviation**2)
     return quantile * float(np.sqrt(variance)), rate
 
 
@@ -129,7 +137,7 @@ def _usual(reference: MonitoringReference, outcome: Outcome, policy: MonitoringP
         keys=keys_of(outcomes.names, outcome),
         values=outcomes.statistics(np.ones(rows)),
         deviations=np.max(deviations, axis=0) * np.sqrt(positives),
-        evidence=evidence,
+        is_judged=rests_on_enough(evidence),
         positives=positives,
         days=len(examples["exposure_date"].unique()),
     )

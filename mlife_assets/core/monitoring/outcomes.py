@@ -6,8 +6,8 @@ belong here: limits (`outcome_limits`), the report and its words (`concept`), CB
 Concept: residuals (outcome minus probability) are held against the reference: their level, their slope along the score,
 and along the rank of each feature (one Newton step of a logistic regression, which names what changed). Ranks, because
 a few rows far out (people who look a thousand kilometres away) would otherwise carry the whole statistic, and whether
-one of them converted would decide it. A rare value still can, so each statistic says on how many expected positives it
-hangs. A funnel has two outcomes, clicks and applies, each with statistics of its own.
+one of them converted would decide it. A rare value still can, so slope and residuals say on how many expected positives
+they hang. A funnel has two outcomes, clicks and applies, each with statistics of its own.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What scored examples can say of each statistic, in the order of `keys_of`, whatever came of them.
+    """What scored examples can say of each statistic, in the order of `keys_of`, at the observed rate.
 
     `least_deviation`: standard deviation if outcomes were drawn from the probabilities, the inverse root of Fisher's
-    information; 0 where not bounded. Where hardly a row is anything but usual, perhaps none of the few positives that
-    are expected there came, and resampling what came shows no scatter at all. `expected_positives`: as many as the
-    statistic effectively hangs on, (sum of v c^2)^2 / sum of v c^4 with v the variance of a row and c the feature less
-    its mean; infinite where all rows count alike.
+    information. Where hardly a row is anything but usual, perhaps none of the few positives that are expected there
+    came, and resampling what came shows no scatter at all. `expected_positives`: as many as the statistic effectively
+    hangs on, (sum of v c^2)^2 / sum of v c^4 with v the variance of a row and c the feature less its mean. Of
+    performance and level neither is worked out (0 and infinite): they rest on all positives, which the policy bounds.
     """
 
     least_deviation: Array
@@ -80,13 +80,16 @@ class ScoredOutcomes:
         return values
 
     def evidence(self) -> Evidence:
-        """Return what the probabilities alone say of how far each statistic scatters, and on how many positives."""
+        """Return how far each statistic scatters at least, and on how many expected positives it hangs."""
         _, variance, centred = self._beside_an_intercept(np.ones(len(self.outcome)))
         information = variance @ centred**2
         known = information > MINIMUM_INFORMATION
         deviation = np.divide(1, np.sqrt(information), out=np.zeros_like(information), where=known)
         positives = np.divide(information**2, variance @ centred**4, out=np.zeros_like(information), where=known)
-        return Evidence(np.concatenate([np.zeros(3), deviation]), np.concatenate([np.full(3, np.inf), positives]))
+        others = len(METRICS) + 1
+        return Evidence(
+            np.concatenate([np.zeros(others), deviation]), np.concatenate([np.full(others, np.inf), positives])
+        )
 
     def _level(self, weights: Array) -> float:
         positives, expected = float((weights * self.outcome).sum()), float((weights * self.probability).sum())

@@ -33,7 +33,7 @@ from mlife_assets.core.policies import MonitoringPolicy
 DAY = "as_of_date"
 IDS = ("user_id", "job_id")
 STORED_FORM = 2
-"""Of what is stored. 1 had limits of outcomes along standardised values, which say nothing about ranks."""
+"""Version of the stored layout. In 1, limits of outcomes were along standardised values, which say nothing of ranks."""
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
 
 
@@ -147,11 +147,12 @@ class MonitoringReference:
     def from_tables(cls, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> MonitoringReference:
         """Return the reference that `to_tables` described.
 
-        Raises InvalidInputError when a part is missing, or limits are of a form that they are not applied in.
+        Raises InvalidInputError when a part is missing, or when it is stored in another form.
         """
         if not is_readable(facts):
+            form = facts.get("form", 1)
             raise InvalidInputError(
-                f"it is stored in form {facts.get('form', 1)}, this version reads form {STORED_FORM}; build it again"
+                f"the reference is stored in form {form}, this version reads form {STORED_FORM}; build it again"
             )
         try:
             columns: dict[str, Any] = {

@@ -103,7 +103,7 @@ def test_limits_widen_as_positives_get_fewer(report) -> None:
 
 def test_a_window_in_which_a_feature_hardly_varies_is_no_drift(pairs_world, limited) -> None:
     """Limits of the reference know how far steps scatter where the feature varies as usual."""
-    first, alarms, untold = pairs_world.START + timedelta(days=20), [], []
+    first, judged, alarms = pairs_world.START + timedelta(days=20), 0, 0
     for seed in range(200, 240):
         window = pairs_world.scored_examples(seed, first=first, days=7, per_day=800)
         distance = window["distance_km"].to_numpy()
@@ -113,29 +113,45 @@ def test_a_window_in_which_a_feature_hardly_varies_is_no_drift(pairs_world, limi
         result = concept.concept_drift_report(
             as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
         )
-        alarms += [f.column for f in result.alarms if f.column == "distance_km"]
-        untold += [seed for f in result.findings if f.column == "distance_km" and not f.threshold > 0]
-    assert len(alarms) <= 1, alarms
-    assert not untold
+        found = [finding.is_alarm for finding in result.findings if finding.column == "distance_km"]
+        judged, alarms = judged + len(found), alarms + sum(found)
+    assert judged == 40
+    assert alarms <= 1
 
 
 def test_what_hangs_on_few_positives_is_told_and_not_judged(pairs_world, limited) -> None:
     first = pairs_world.START + timedelta(days=20)
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
-    far = np.where(np.arange(window.num_rows) < 10, 90.0, 8.0)
+    usual = limited.examples
+    few, constant = np.where(np.arange(window.num_rows) < 10, 90.0, 8.0), np.full(usual.num_rows, 8.0)
+    bare = replace(limited, examples=pairs_world.replaced(usual, distance_km=constant))
+    bare = bare.with_thresholds(learn_concept_thresholds(bare, POLICY))
+
+    def told(reference, examples) -> str:
+        result = concept.concept_drift_report(
+            as_of=first + timedelta(days=14), reference=reference, examples=examples, statistics=AGREED, policy=POLICY
+        )
+        is_judged = "distance_km" in {finding.column for finding in result.findings}
+        assert is_judged == ("not judged" not in result.sentence)
+        return result.sentence
+
+    words = (
+        "Outcomes are not judged along distance_km: hardly anything varies in the {} (fewer than 5 expected positives"
+    )
+    assert words.format("window") in told(limited, pairs_world.replaced(window, distance_km=few))
+    assert words.format("reference") in told(bare, window)
+    assert "not judged" not in told(limited, window)
+
+
+def test_a_window_of_one_score_is_not_judged_along_it(pairs_world, limited) -> None:
+    first = pairs_world.START + timedelta(days=20)
+    window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
+    flat = pairs_world.replaced(window, probability=np.full(window.num_rows, 0.05))
     result = concept.concept_drift_report(
-        as_of=first + timedelta(days=14),
-        reference=limited,
-        examples=pairs_world.replaced(window, distance_km=far),
-        statistics=AGREED,
-        policy=POLICY,
+        as_of=first + timedelta(days=14), reference=limited, examples=flat, statistics=AGREED, policy=POLICY
     )
-    assert "distance_km" not in {finding.column for finding in result.findings}
-    assert "all mature (not judged along distance_km, where hardly a positive is expected beyond" in result.sentence
-    usual = concept.concept_drift_report(
-        as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
-    )
-    assert "not judged" not in usual.sentence
+    assert SLOPE not in {finding.method for finding in result.findings}
+    assert "Outcomes are not judged along the score: hardly anything varies in the window" in result.sentence
 
 
 def test_an_immature_label_never_alarms(pairs_world, limited) -> None:

@@ -12,6 +12,7 @@ from mlife_assets.core.monitoring.outcomes import LEVEL, RESIDUAL, keys_of, scor
 from mlife_assets.core.policies import MonitoringPolicy
 
 POLICY = MonitoringPolicy()
+BOTH = {"positives": 400, "reference_positives": 100}
 
 
 def test_the_family_counts_every_statistic_of_every_outcome(reference) -> None:
@@ -52,17 +53,17 @@ def test_an_outcome_with_too_few_positives_has_no_limits(reference) -> None:
 
 def test_a_shortfall_is_one_sided_and_everything_else_two_sided() -> None:
     spread = 2.0 * np.sqrt(1 / 400 + 1 / 100)
-    limit, rate = limit_for("click_calibration_level", 2.0, 5, 400, 100, POLICY)
+    limit, rate = limit_for("click_calibration_level", 2.0, 5, POLICY, **BOTH)
     assert (limit, rate) == (pytest.approx(norm.ppf(1 - 0.001) * spread), pytest.approx(0.002))
-    limit, rate = limit_for("click_performance_shortfall", 2.0, 5, 400, 100, POLICY)
+    limit, rate = limit_for("click_performance_shortfall", 2.0, 5, POLICY, **BOTH)
     assert (limit, rate) == (pytest.approx(norm.ppf(1 - 0.002) * spread), pytest.approx(0.002))
 
 
 def test_the_scatter_of_a_window_is_at_least_what_its_own_probabilities_imply() -> None:
-    limit, _ = limit_for("residual_score", 2.0, 5, 400, 100, POLICY, least_deviation=0.5)
+    limit, _ = limit_for("residual_score", 2.0, 5, POLICY, **BOTH, least_deviation=0.5)
     assert limit == pytest.approx(norm.ppf(1 - 0.001) * np.sqrt(2.0**2 / 100 + 0.5**2))
-    informed, _ = limit_for("residual_score", 2.0, 5, 400, 100, POLICY, least_deviation=0.01)
-    assert informed == limit_for("residual_score", 2.0, 5, 400, 100, POLICY)[0]
+    informed, _ = limit_for("residual_score", 2.0, 5, POLICY, **BOTH, least_deviation=0.01)
+    assert informed == limit_for("residual_score", 2.0, 5, POLICY, **BOTH)[0]
 
 
 def test_what_hangs_on_few_expected_positives_has_no_limit_and_takes_no_share_of_the_error(

@@ -78,7 +78,7 @@ def test_a_window_is_ranked_among_the_reference_and_not_among_itself(pairs_world
     assert found.mean() > scored_outcomes(reference, window).features[:, place].mean() + 0.5
 
 
-def test_evidence_is_what_the_probabilities_imply_whatever_came() -> None:
+def test_evidence_is_what_the_probabilities_imply_where_nothing_came() -> None:
     """Of 60 rare rows three positives are expected, and none came: resampling rows shows no scatter."""
     rows = 20_000
     rare = np.arange(rows) < 60

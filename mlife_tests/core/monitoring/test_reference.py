@@ -140,9 +140,9 @@ def test_a_reference_of_another_form_is_not_read(reference) -> None:
     """Its limits of outcomes were learned along standardised values and would be held against ranks."""
     tables, facts = reference.to_tables()
     bare = {name: value for name, value in facts.items() if name != "form"}
-    for form, told in (({"form": 1}, 1), ({}, 1), ({"form": 3}, 3)):
+    for form, told in (({"form": 1}, 1), ({}, 1), ({"form": STORED_FORM + 1}, STORED_FORM + 1)):
         assert not is_readable(bare | form)
-        with pytest.raises(InvalidInputError, match=f"stored in form {told}, this version reads form 2; build it"):
+        with pytest.raises(InvalidInputError, match=f"in form {told}, this version reads form {STORED_FORM}; build it"):
             MonitoringReference.from_tables(tables, bare | form)
 
 
