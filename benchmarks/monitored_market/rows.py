@@ -24,8 +24,12 @@ from monitored_market.monitored import Day, monitored_day
 
 USERS, JOBS = 6_000, 500
 TRAINED_AFTER_DAYS, QUIET_DAYS, CONTROL_DAYS = WARM_UP_DAYS + 60, 14, 26
-QUICK, MATURE = 5, 16
-"""Days that a branch is watched: inputs show at once; outcomes have to mature (clicks 3 days, applications 8)."""
+FAULT, QUICK, MATURE = 5, 7, 16
+"""Days that a branch is watched: inputs show at once; outcomes have to mature (clicks 3 days, applications 8).
+
+Drift of inputs is expected to be answered within a week, because an earlier retraining, a needless one too, delays the
+next by the governor's cooldown of seven days.
+"""
 
 
 CONTROL = "no drift"
@@ -55,14 +59,14 @@ class Row:
 
 
 ROWS = (
-    Row("new city", "new_city", 0.6, QUICK + 3, "retrain", 4, "8 % of users, postings of their own"),
-    Row("new taste cluster", "new_taste_cluster", 0.25, QUICK, "retrain", 4, "25 % of users"),
-    Row("correlation only", "correlation_only", 1.0, QUICK, "retrain", 4, "tastes of all users, marginals as before"),
-    Row("correlation, half", "correlation_only", 0.5, QUICK, "retrain", 4, "tastes of half of the users"),
-    Row("embedding reversed", "embedding_reversed", 1.0, QUICK, "block", 1, "all exported tastes"),
-    Row("mis-keyed", "mis_keyed_join", 1.0, QUICK, "block", 1, "all snapshots carry the next user's attributes"),
-    Row("distance zero", "distance_zero", 1.0, QUICK, "block", 1, "30 % of distances become 0"),
-    Row("pay in cents", "pay_in_cents", 1.0, QUICK, "block", 1, "all reservation pays x100"),
+    Row("new city", "new_city", 0.6, QUICK, "retrain", QUICK, "8 % of users, postings of their own"),
+    Row("new taste cluster", "new_taste_cluster", 0.25, QUICK, "retrain", QUICK, "25 % of users"),
+    Row("correlation only", "correlation_only", 1.0, QUICK, "retrain", QUICK, "tastes of all users, marginals as before"),
+    Row("correlation, half", "correlation_only", 0.5, QUICK, "retrain", QUICK, "tastes of half of the users"),
+    Row("embedding reversed", "embedding_reversed", 1.0, FAULT, "block", 1, "all exported tastes"),
+    Row("mis-keyed", "mis_keyed_join", 1.0, FAULT, "block", 1, "all snapshots carry the next user's attributes"),
+    Row("distance zero", "distance_zero", 1.0, FAULT, "block", 1, "30 % of distances become 0"),
+    Row("pay in cents", "pay_in_cents", 1.0, FAULT, "block", 1, "all reservation pays x100"),
     Row("pay elasticity", "pay_elasticity", 3.0, MATURE, "retrain", 14, "0.8 becomes 3"),
     Row("hidden taste", "hidden_taste", 1.5, MATURE, "undetectable", 14, "first true taste +1.5, not exported"),
     Row("labels late", "labels_late", 3.0, MATURE, "quiet", 14, "clicks, applies, hires land 3 days late"),

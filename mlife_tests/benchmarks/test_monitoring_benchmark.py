@@ -254,7 +254,7 @@ def test_what_is_expected_is_told_first_and_a_market_that_fails_does_not_hide_th
     monkeypatch.setattr(sys, "argv", given)
     assert bench.main() == 1
     told, error = capsys.readouterr()
-    assert told.index("new city (8 % of users, postings of their own): retrain within 4 days") < told.index("measuring")
+    assert told.index("new city (8 % of users, postings of their own): retrain within 7 days") < told.index("measuring")
     assert "2 markets, 6,000 users; 80 drift-free mornings" in told
     assert "2/2" in told
     assert told.rstrip().endswith(f"expectations that are not met: runs of seed {failing} failed")

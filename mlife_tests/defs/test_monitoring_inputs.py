@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.sizes import sizes_of
@@ -15,6 +15,7 @@ from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import monitoring_inputs
 from mlife_assets.defs.monitoring_inputs import (
+    REFERENCE_REPORT,
     explained_pairs,
     is_funnel,
     landed_counts,
@@ -23,6 +24,7 @@ from mlife_assets.defs.monitoring_inputs import (
     sampled_examples,
     sampled_pairs,
     scored_examples,
+    stored_reference,
 )
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
@@ -119,6 +121,24 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
     assert any(t.method == "click_calibration_level" for t in reference.thresholds)
     assert reference.sizes == sizes_of(lived.home.platform.policies.monitoring)
     assert reference.columns.unalarmed == MonitoringColumns().unalarmed
+
+
+def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived, tmp_path) -> None:
+    home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
+    platform = home.platform
+    partition, facts = stored_reference(platform, platform.champion_version(day))
+    remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
+    for change, why in (
+        ({"form": 1}, "was written by another version of mlife"),
+        ({"tables": ["examples"]}, "is not whole"),
+        ({"profiles": [{}]}, "is not whole"),
+    ):
+        platform.tables.write_report(REFERENCE_REPORT, partition, facts | change)
+        with pytest.raises(UpstreamMismatchError, match=f"{why}.*; {remedy}"):
+            read_reference(platform, day)
+    platform.tables.write_report(REFERENCE_REPORT, partition, facts | {"model_version": "mdl_another"})
+    with pytest.raises(NotFoundError, match="has no reference; materialize monitoring_reference for the day it was"):
+        read_reference(platform, day)
 
 
 def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
