@@ -61,7 +61,7 @@ class Row:
 ROWS = (
     Row("new city", "new_city", 0.6, QUICK, "retrain", QUICK, "8 % of users, postings of their own"),
     Row("new taste cluster", "new_taste_cluster", 0.25, QUICK, "retrain", QUICK, "25 % of users"),
-    Row("correlation only", "correlation_only", 1.0, QUICK, "retrain", QUICK, "tastes of all users, marginals as before"),
+    Row("correlation only", "correlation_only", 1.0, QUICK, "retrain", QUICK, "tastes of all users, marginals kept"),
     Row("correlation, half", "correlation_only", 0.5, QUICK, "retrain", QUICK, "tastes of half of the users"),
     Row("embedding reversed", "embedding_reversed", 1.0, FAULT, "block", 1, "all exported tastes"),
     Row("mis-keyed", "mis_keyed_join", 1.0, FAULT, "block", 1, "all snapshots carry the next user's attributes"),
