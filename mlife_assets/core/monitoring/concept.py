@@ -177,7 +177,7 @@ def _judged(
     findings, thin = list[Finding](), {"reference": list[str](), "window": list[str]()}
     rows = zip(
         keys_of(outcomes.names, window.outcome),
-        outcomes.statistics(np.ones(window.examples.num_rows)),
+        outcomes.statistics(),
         evidence.least_deviation,
         rests_on_enough(evidence),
         strict=True,

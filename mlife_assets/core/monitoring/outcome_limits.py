@@ -135,7 +135,7 @@ def _usual(reference: MonitoringReference, outcome: Outcome, policy: MonitoringP
         deviations.append(drawn.std(axis=0, ddof=1))
     return _Usual(
         keys=keys_of(outcomes.names, outcome),
-        values=outcomes.statistics(np.ones(rows)),
+        values=outcomes.statistics(),
         deviations=np.max(deviations, axis=0) * np.sqrt(positives),
         is_judged=rests_on_enough(evidence),
         positives=positives,

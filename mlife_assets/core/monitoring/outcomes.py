@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -64,8 +65,13 @@ class ScoredOutcomes:
     features: Array
     names: tuple[str, ...]
 
-    def statistics(self, weights: Array) -> Array:
-        """Return roc_auc, average_precision, level, slope, then one residual per feature, under row `weights`."""
+    def statistics(self, weights: Array | None = None) -> Array:
+        """Return roc_auc, average_precision, level, slope, then one residual per feature.
+
+        Rows count by `weights`, shape (n,); without them once each.
+        """
+        is_plain = weights is None
+        weights = np.ones(len(self.outcome)) if weights is None else weights
         positive = np.bincount(self.groups, weights * self.outcome)[::-1]
         negative = np.bincount(self.groups, weights * (1 - self.outcome))[::-1]
         above, total = np.cumsum(positive), max(float(positive.sum()), 1e-12)
@@ -73,7 +79,7 @@ class ScoredOutcomes:
         seen = np.cumsum(positive + negative)
         precision = np.divide(above, seen, out=np.zeros_like(above), where=seen > 0)
         average_precision = float((positive * precision).sum() / total)
-        residual, variance, centred = self._beside_an_intercept(weights)
+        residual, variance, centred = self._unweighted if is_plain else self._beside_an_intercept(weights)
         score, information = residual @ centred, variance @ centred**2
         steps = np.divide(score, information, out=np.zeros_like(score), where=information > MINIMUM_INFORMATION)
         values: Array = np.concatenate([[auc, average_precision, self._level(weights)], steps])
@@ -81,15 +87,20 @@ class ScoredOutcomes:
 
     def evidence(self) -> Evidence:
         """Return how far each statistic scatters at least, and on how many expected positives it hangs."""
-        _, variance, centred = self._beside_an_intercept(np.ones(len(self.outcome)))
-        information = variance @ centred**2
+        _, variance, centred = self._unweighted
+        squared = centred**2
+        information = variance @ squared
         known = information > MINIMUM_INFORMATION
         deviation = np.divide(1, np.sqrt(information), out=np.zeros_like(information), where=known)
-        positives = np.divide(information**2, variance @ centred**4, out=np.zeros_like(information), where=known)
+        positives = np.divide(information**2, variance @ squared**2, out=np.zeros_like(information), where=known)
         others = len(METRICS) + 1
         return Evidence(
             np.concatenate([np.zeros(others), deviation]), np.concatenate([np.full(others, np.inf), positives])
         )
+
+    @cached_property
+    def _unweighted(self) -> tuple[Array, Array, Array]:
+        return self._beside_an_intercept(np.ones(len(self.outcome)))
 
     def _level(self, weights: Array) -> float:
         positives, expected = float((weights * self.outcome).sum()), float((weights * self.probability).sum())
@@ -142,8 +153,9 @@ def standardised_ranks(values: Array, usual: Array) -> Array:
     middle = (below[:-1] + below[1:]) / 2
     deviation = np.sqrt(np.average((middle - below[-1] / 2) ** 2, weights=counts))
     order = np.argsort(values)  # values in order are looked up three times as fast
-    first = np.searchsorted(known, values[order], side="left")
-    after = np.searchsorted(known, values[order], side="right")
+    ordered = values[order]
+    first = np.searchsorted(known, ordered)
+    after = first + (known[np.minimum(first, len(known) - 1)] == ordered)
     ranks = np.empty(len(values))
     ranks[order] = ((below[first] + below[after]) / 2 - below[-1] / 2) / deviation
     return np.where(np.isnan(values), 0.0, ranks)

@@ -95,7 +95,7 @@ def test_a_few_rows_far_out_do_not_carry_a_statistic(pairs_world, reference) -> 
     outcome = none_converts["is_positive"].to_numpy().copy()
     outcome[some] = True
     found = scored_outcomes(known, pairs_world.replaced(none_converts, is_positive=outcome))
-    values = dict(zip(keys_of(found.names), found.statistics(np.ones(rows)), strict=True))
+    values = dict(zip(keys_of(found.names), found.statistics(), strict=True))
     change = values[RESIDUAL, "distance_km"] - limit.mean
     assert abs(change) < 0.5 * limit.standard_deviation / np.sqrt(outcome.sum())
 

@@ -32,7 +32,7 @@ def test_a_residual_is_the_newton_step_of_a_logistic_regression(pairs_world, ref
     """One step from the rescaled expectation, feature by feature, each beside its own weighted mean."""
     examples = pairs_world.scored_examples(4, first=pairs_world.START, days=14, per_day=400, pay=0.5)
     scored = scored_outcomes(reference, examples)
-    _, _, level, _, *steps = scored.statistics(np.ones(examples.num_rows))
+    _, _, level, _, *steps = scored.statistics()
     expected = np.clip(scored.probability * np.exp(level), 1e-6, 1 - 1e-6)
     variance = expected * (1 - expected)
     for name, column, step in zip(scored.names, scored.features.T, steps, strict=True):
@@ -115,7 +115,8 @@ def test_a_feature_without_spread_has_no_evidence_and_no_step(pairs_world, refer
     constant = pairs_world.replaced(table, distance_km=np.full(table.num_rows, 8.0))
     scored = scored_outcomes(reference, constant)
     place = 4 + scored.names.index("distance_km")
-    assert scored.statistics(np.ones(table.num_rows))[place] == 0
+    assert scored.statistics()[place] == 0
+    assert np.array_equal(scored.statistics(), scored.statistics(np.ones(table.num_rows)))
     assert (scored.evidence().least_deviation[place], scored.evidence().expected_positives[place]) == (0, 0)
 
 
