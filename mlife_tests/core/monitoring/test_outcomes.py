@@ -42,6 +42,15 @@ def test_a_residual_is_the_newton_step_of_a_logistic_regression(pairs_world, ref
     assert steps[scored.names.index("log_pay_ratio")] > 0.1
 
 
+def test_a_weight_counts_as_so_many_rows(pairs_world, reference) -> None:
+    """What limits are learned from are such weights."""
+    examples = pairs_world.scored_examples(4, first=pairs_world.START, days=7, per_day=200, pay=0.5)
+    weights = np.random.default_rng(2).poisson(1.0, examples.num_rows)
+    repeated = examples.take(np.repeat(np.arange(examples.num_rows), weights))
+    found = scored_outcomes(reference, examples).statistics(weights.astype(float))
+    assert found == pytest.approx(scored_outcomes(reference, repeated).statistics())
+
+
 VALUES = arrays(np.float64, st.integers(2, 60), elements=st.integers(-100, 100).map(float))
 
 
