@@ -283,6 +283,18 @@ def test_a_promotion_by_hand_can_be_rolled_back(run, home, challenger):
     assert "no monitoring reference that can be read" in told.stdout
 
 
+def test_a_damaged_report_does_not_stand_in_the_way_of_a_rollback(run, home):
+    """It stops the daily checks, and the answer says how to mend that."""
+    home.platform.tables.write_report(REFERENCE_REPORT, home.newest_day, {"form": STORED_FORM})
+    (report,) = (home.path / "lake" / "reports" / REFERENCE_REPORT).rglob("report.json")
+    report.write_text("{")
+    told = run("models", "rollback", "--reason", "r", "--home", home.path)
+    assert told.exit_code == 0, told.stderr
+    assert home.platform.registry.champion() == home.champions[0]
+    assert "no monitoring reference that can be read" in told.stdout
+    assert "materialize model/monitoring_reference for" in told.stdout
+
+
 @pytest.mark.parametrize(("form", "is_read"), [({"form": STORED_FORM}, True), ({"form": 1}, False), ({}, False)])
 def test_a_reference_counts_only_in_the_form_that_is_read(run, run_json, home, form, is_read):
     """The newest of a version decides."""

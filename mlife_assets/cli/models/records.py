@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mlife_assets.core.errors import IntegrityError
+
 if TYPE_CHECKING:
     from mlife_assets.defs.resources import Platform
 
@@ -81,9 +83,15 @@ def card_place(platform: Platform, model_version: str) -> str | None:
 
 
 def has_reference(platform: Platform, model_version: str) -> bool:
-    """Return whether monitoring can read what normal looks like to a version; without it the daily checks stop."""
+    """Return whether monitoring can read what normal looks like to a version; without it the daily checks stop.
+
+    A damaged report stops them too.
+    """
     from mlife_assets.core.monitoring.reference import is_readable
     from mlife_assets.defs.monitoring_inputs import stored_reference
 
-    stored = stored_reference(platform, model_version)
+    try:
+        stored = stored_reference(platform, model_version)
+    except IntegrityError:
+        return False
     return stored is not None and is_readable(stored[1])
