@@ -175,13 +175,18 @@ class Watching(Contestant):
     def on_morning(self, day: date) -> None:
         """Look at the window that closed, where one did."""
         number = self.history.window_closing(day)
-        if number is not None:
-            reports = self.watcher.reports(self.champion, self.reference, self.history.windows[number])
-            self.on_reports(day, reports)
+        if number is None:
+            self.on_no_reports(day)
+        else:
+            self.on_reports(day, self.watcher.reports(self.champion, self.reference, self.history.windows[number]))
 
     @abstractmethod
     def on_reports(self, day: date, reports: Reports) -> None:
         """Decide on the reports of the window that closed on `day`."""
+
+    @abstractmethod
+    def on_no_reports(self, day: date) -> None:
+        """Decide on a day on which no window closed."""
 
 
 class EveryAlarm(Watching):
@@ -220,3 +225,6 @@ class EveryAlarm(Watching):
         self.alarms = []
         sentences = (told, "Retrained and installed without a gate.")
         self._record(day, "installed", ("alarms",), sentences, serving.artifact.model_version)
+
+    def on_no_reports(self, day: date) -> None:
+        """Do nothing: there is no alarm to count."""

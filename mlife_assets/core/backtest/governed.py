@@ -8,6 +8,9 @@ Labels are new to the governor only from the day on which the drift at hand bega
 what changed would change nothing. A challenger that is shown, on rows since that day, to gain no more than the margin,
 and whose probabilities are not shown to be better either, confirms the champion: its age counts from that day, and what
 is normal to it is learned anew. One that is refused for want of proof confirms nothing.
+
+The governor is asked every morning, as a deployment's is. What the newest window said stands until the next one closes:
+what was due and had to wait is not forgotten meanwhile, and a model becomes too old on any day.
 """
 
 from __future__ import annotations
@@ -22,7 +25,12 @@ from mlife_assets.core.backtest.gate_window import GateWindow
 from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.monitoring.governor import LABELS_IMMATURE, ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.governor import (
+    LABELS_IMMATURE,
+    ChampionFacts,
+    RetrainDecision,
+    decide,
+)
 from mlife_assets.core.training.gate import COMPARED_PREFIXES
 from mlife_assets.core.windows import add_days
 
@@ -36,60 +44,79 @@ class Governed(Watching):
     """The real governor and the real gate.
 
     Attributes:
-        verdicts: of the governor, oldest first.
+        verdicts: of the governor on the day on which a window closed, oldest first.
         confirmed_on: day of the champion, or of the newest challenger that it withstood.
+        newest: reports of the newest window.
     """
 
     verdicts: list[RetrainDecision]
     confirmed_on: date
+    newest: Reports
 
     def begin(self, start: Start) -> None:
         """Begin with the first champion, which is new on its first day."""
         super().begin(start)
         self.verdicts, self.confirmed_on = [], start.day
+        self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
 
     def on_reports(self, day: date, reports: Reports) -> None:
         """Ask the governor; where it says retrain, train a challenger and ask the gate."""
-        policy = replace(
-            self.history.study.retrain,
-            alarm_days_window=self._alarm_days(day),
-            maximum_model_age_days=self._age_maximum(),
+        self.newest = reports
+        self.verdicts.append(self._ask(day, 0))
+        self._follow(day)
+
+    def on_no_reports(self, day: date) -> None:
+        """Ask the governor again on what the newest window said."""
+        self._follow(day)
+
+    def _follow(self, day: date) -> None:
+        verdict = self._ask(day, 0)
+        has_reason = verdict.verdict == "retrain" or LABELS_IMMATURE in verdict.codes
+        if not has_reason:
+            if day == self.newest.closed_on:
+                self._record(day, verdict.verdict, verdict.codes, verdict.sentences)
+            return
+        since, gate = self._news_since(), self.judge.window(day, self.served)
+        verdict = self._ask(day, self._new_positives(day, since, gate))
+        if verdict.verdict == "retrain":
+            self._challenge(day, since, gate, verdict)
+            return
+        sentences = verdict.sentences
+        if LABELS_IMMATURE in verdict.codes:
+            until = "" if self._is_prequential else " until the gate's window"
+            sentences = (*sentences, f"Counted are mature rows from {since}{until}. {gate.sentence}")
+        self._record(day, verdict.verdict, verdict.codes, sentences)
+
+    def _ask(self, day: date, new_mature_positives: int) -> RetrainDecision:
+        """Return the governor's verdict on the newest window.
+
+        What drifted before the champion was confirmed is nothing to it; only the quality of those rows stands.
+        """
+        closed_on, version = self.newest.closed_on, self.champion.artifact.model_version
+        today = self.newest.standing(day, version)
+        is_of_champion = closed_on > self.confirmed_on
+        said = decide(
+            as_of=day,
+            quality=today.quality,
+            data=today.data if is_of_champion else None,
+            latent=today.latent if is_of_champion else None,
+            concept=today.concept if is_of_champion else None,
+            history=[past for past in self.verdicts if self.confirmed_on < past.as_of_date < closed_on],
+            champion=ChampionFacts(
+                model_version=version,
+                trained_as_of=self.confirmed_on,
+                new_mature_positives=new_mature_positives,
+                retrain_dates=tuple(self.training_days[1:]),
+            ),
+            policy=replace(
+                self.history.study.retrain,
+                alarm_days_window=self._alarm_days(day),
+                maximum_model_age_days=self._age_maximum(),
+            ),
         )
-
-        def verdict_with(new_mature_positives: int) -> RetrainDecision:
-            return decide(
-                as_of=day,
-                quality=reports.quality,
-                data=reports.data,
-                latent=reports.latent,
-                concept=reports.concept,
-                history=[past for past in self.verdicts if past.as_of_date > self.confirmed_on],
-                champion=ChampionFacts(
-                    model_version=self.champion.artifact.model_version,
-                    trained_as_of=self.confirmed_on,
-                    new_mature_positives=new_mature_positives,
-                    retrain_dates=tuple(self.training_days[1:]),
-                ),
-                policy=policy,
-            )
-
-        asked = verdict_with(0)
-        is_due = asked.verdict == "retrain" or LABELS_IMMATURE in asked.codes
-        if not is_due:
-            self.verdicts.append(asked)
-            self._record(day, asked.verdict, asked.codes, asked.sentences)
-            return
-        since, gate = self._news_since(asked), self.judge.window(day, self.served)
-        verdict = verdict_with(self._new_positives(day, since, gate))
-        self.verdicts.append(verdict)
-        if verdict.verdict != "retrain":
-            sentences = verdict.sentences
-            if LABELS_IMMATURE in verdict.codes:
-                until = "" if self._is_prequential else " until the gate's window"
-                sentences = (*sentences, f"Counted are mature rows from {since}{until}. {gate.sentence}")
-            self._record(day, verdict.verdict, verdict.codes, sentences)
-            return
-        self._challenge(day, since, gate, verdict)
+        if day == closed_on:
+            return said
+        return replace(said, sentences=(*said.sentences, f"The newest window of monitoring closed on {closed_on}."))
 
     def _challenge(self, day: date, since: date, gate: GateWindow, verdict: RetrainDecision) -> None:
         if gate.first_day is None:
@@ -159,14 +186,14 @@ class Governed(Watching):
         is_better_at_most = said.gain_at_most is not None and said.gain_at_most <= policy.margin_average_precision
         return is_better_at_most and not is_more_probable
 
-    def _news_since(self, today: RetrainDecision) -> date:
+    def _news_since(self) -> date:
         """Return the day from which rows are news: when the drift at hand began, else when the champion's rows end.
 
         Drift lasts while alarms come closer together than the governor's window of them.
         """
         apart = self.history.study.retrain.alarm_days_window
         began, quiet = None, 0
-        for past in [today, *reversed(self.verdicts)]:
+        for past in reversed(self.verdicts):
             if past.as_of_date <= self.confirmed_on or quiet >= apart:
                 break
             began, quiet = (past.as_of_date, 0) if past.alarms else (began, quiet + 1)
@@ -197,6 +224,19 @@ class Governed(Watching):
 
     def _alarm_days(self, day: date) -> int:
         """Return how many days the governor's window of alarms has, so that it holds its number of windows."""
-        closed = [window.closed_on for window in self.history.windows if window.closed_on <= day]
-        first = closed[-self.history.study.retrain.alarm_days_window :][0]
+        first = self.history.closed_windows(day)[-self.history.study.retrain.alarm_days_window :][0].closed_on
         return min(ALARM_DAYS_MAXIMUM, (day - first).days + 1)
+
+    def _record(
+        self,
+        day: date,
+        action: str,
+        codes: tuple[str, ...],
+        sentences: tuple[str, ...],
+        version: str | None = None,
+    ) -> None:
+        """Record a decision; where nothing was trained, what lasts until the next window is told once."""
+        newest = [(past.action, past.codes) for past in self.decisions[-1:]]
+        is_repeated = version is None and newest == [(action, codes)]
+        if not is_repeated or self.history.window_closing(day) is not None:
+            super()._record(day, action, codes, sentences, version)

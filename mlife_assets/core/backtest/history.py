@@ -115,6 +115,10 @@ class History:
         """Return the number of the window that closes on the morning of `day`, None without one."""
         return self._closes.get(day)
 
+    def closed_windows(self, as_of: date) -> tuple[Window, ...]:
+        """Return the windows that have closed by the morning of `as_of`, oldest first."""
+        return tuple(window for window in self.windows if window.closed_on <= as_of)
+
     @cached_property
     def _closes(self) -> dict[date, int]:
         return {window.closed_on: number for number, window in enumerate(self.windows)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 
 import numpy as np
@@ -55,13 +55,26 @@ class Reports:
     concept: MonitoringReport
 
     @property
+    def closed_on(self) -> date:
+        """The day on which the window closed."""
+        return self.quality.as_of_date
+
+    @property
     def has_drift(self) -> bool:
         """Whether any kind of drift alarmed."""
         return any(report.status == "alarm" for report in (self.data, self.latent, self.concept))
 
+    def standing(self, day: date, model_version: str) -> Reports:
+        """Return the reports as they stand on a later day, for the model that serves then."""
+        restated = {
+            field.name: replace(getattr(self, field.name), as_of_date=day, model_version=model_version)
+            for field in fields(self)
+        }
+        return Reports(**restated)
+
     def to_record(self) -> dict[str, object]:
         """Return the JSON-able form."""
-        return {name: json.loads(getattr(self, name).to_json()) for name in ("quality", "data", "latent", "concept")}
+        return {field.name: json.loads(getattr(self, field.name).to_json()) for field in fields(self)}
 
     @classmethod
     def from_record(cls, record: dict[str, object]) -> Reports:
@@ -105,7 +118,7 @@ class Watcher:
         self._references: dict[tuple[str, str, date], MonitoringReference] = {}
 
     def reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
-        """Return what normal looks like to `serving` as of a day on which a window closes.
+        """Return what normal looks like to `serving` as of a day.
 
         Args:
             serving: the model that will be watched.
@@ -135,7 +148,7 @@ class Watcher:
 
     def _bare_reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
         history, policy = self._history, self._history.study.monitoring
-        closed = [window for window in history.windows if window.closed_on <= as_of][-policy.reference_days :]
+        closed = history.closed_windows(as_of)[-policy.reference_days :]
         if len(closed) < WINDOWS_MINIMUM:
             raise NotEnoughEvidenceError(
                 f"{len(closed)} windows of {policy.sample_rows_per_day:,} rows closed by {as_of}, "

@@ -10,12 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mlife_assets.core.backtest.contestants import Reign
+from mlife_assets.core.backtest.contestants import Decision, Reign
 from mlife_assets.core.backtest.gate_window import GateWindow
 from mlife_assets.core.backtest.governed import CONFIRMED, IMPOSSIBLE, UNFIT, Governed
 from mlife_assets.core.backtest.judging import Judged, Verdict
+from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import RetrainDecision
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.training.gate import Condition
 
 MARGIN, SINCE = 0.01, date(2025, 3, 1)
@@ -55,6 +57,9 @@ class Asked:
     def verdict(self, judged: Judged, day: date, served: Judged) -> Verdict:
         return told(self.said)
 
+    def window(self, day: date, served: Judged) -> GateWindow:
+        return GateWindow(self.first_day, "The window.")
+
     def fit(self, day: date) -> SimpleNamespace:
         return told(self.serving)
 
@@ -73,7 +78,8 @@ def told(answer):
 
 
 def model(version: str, as_of: date) -> SimpleNamespace:
-    return SimpleNamespace(artifact=SimpleNamespace(model_version=version), as_of=as_of)
+    artifact = SimpleNamespace(model_version=version)
+    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=as_of - timedelta(days=1))
 
 
 CHAMPION, FOLD = model("m1", SINCE - timedelta(days=20)), model("m2", SINCE)
@@ -228,7 +234,7 @@ def test_the_cooldown_and_the_age_are_the_governors(calm, steady):
     for decided in (calm.contestants["governed"], steady.contestants["governed"]):
         trained = decided.training_days
         assert trained[0] == date(2025, 2, 10)
-        assert 60 < (trained[1] - trained[0]).days <= 63, "a window closes every second day"
+        assert (trained[1] - trained[0]).days == 61, "it is asked every morning, though windows close on every second"
         assert all(b - a >= timedelta(days=7) for a, b in pairwise(trained))
 
 
@@ -237,9 +243,9 @@ def test_a_model_that_has_learned_from_few_days_is_too_old_soon(replayed, rows, 
     halves = replace(plain, backtest=replace(plain.backtest, model_age_share_maximum=0.5))
     decided = replayed(rows(), halves).contestants["governed"]
     trained = decided.training_days
-    assert 20 < (trained[1] - trained[0]).days <= 23, "it learned from forty days"
+    assert (trained[1] - trained[0]).days == 21, "it learned from forty days"
     told = next(one for one in decided.decisions if one.day == trained[1]).sentences
-    assert f"The model is {(trained[1] - trained[0]).days} days old (20 allowed)." in told
+    assert "The model is 21 days old (20 allowed)." in told
 
 
 def test_a_refit_that_cannot_be_judged_yet_waits(replayed, rows):
@@ -249,3 +255,102 @@ def test_a_refit_that_cannot_be_judged_yet_waits(replayed, rows):
     assert due
     assert all("since 2025-02-10, when serving began, hold" in one.sentences[-1] for one in due)
     assert {one.action for one in early[1:]} == {"wait"}
+
+
+def test_what_had_to_wait_is_asked_again_before_the_next_window_closes(replayed, rows, study):
+    """Labels are known after ten days, so on the day on which drift is confirmed too few are."""
+    plain = study()
+    weekly = replace(
+        plain,
+        backtest=replace(plain.backtest, window_days_minimum=7),
+        retrain=replace(plain.retrain, minimum_new_mature_positives=300),
+    )
+    governed = replayed(rows(shift_on=77, window_days=10), weekly).contestants["governed"]
+    confirmed = [one for one in governed.decisions if "data_drift_confirmed" in one.codes][:2]
+    assert [one.action for one in confirmed] == ["wait", "promoted"]
+    closing, training = (one.day for one in confirmed)
+    assert governed.history.window_closing(closing) is not None
+    assert closing < training < closing + timedelta(days=7)
+    assert f"The newest window of monitoring closed on {closing}." in confirmed[1].sentences
+
+
+def test_a_reason_that_lasts_is_told_once_between_windows(replayed, rows, study):
+    plain = study()
+    patient = replace(
+        plain,
+        backtest=replace(plain.backtest, window_days_minimum=7, model_age_share_maximum=0.5),
+        retrain=replace(plain.retrain, minimum_new_mature_positives=5_000),
+    )
+    governed = replayed(rows(), patient).contestants["governed"]
+    old = [one.day for one in governed.decisions if "model_too_old" in one.codes]
+    closings = [window.closed_on for window in governed.history.windows if window.closed_on > old[0]]
+    assert (old[0] - governed.training_days[0]).days == 29, "it learned from 56 days"
+    assert governed.history.window_closing(old[0]) is None
+    assert len(closings) > 3
+    assert old[1:] == closings, "told again when a window closes"
+
+
+def reports(day: date, *, is_faulty: bool = False, has_drifted: bool = False) -> Reports:
+    """Return the reports of a window that closed on a day."""
+
+    def report(name: str, is_alarm: bool) -> MonitoringReport:
+        found = (Finding(name, "strength", "mean", 2.0, 1.0, True, "It moved.", 0.9),) if is_alarm else ()
+        return MonitoringReport(name, day, "m1", 100, "alarm" if is_alarm else "ok", found, f"{name} was looked at.")
+
+    drift = report("data", has_drifted)
+    return Reports(report("quality", is_faulty), drift, report("latent", False), report("concept", False))
+
+
+@pytest.fixture
+def between(history, rows, study):
+    """Return what the policy decided on the morning after a window, whose champion has served since `SINCE`."""
+
+    def build(
+        newest: Reports, *, age_days: int, alarmed: int = 0, confirmed_on: date | None = None
+    ) -> tuple[Decision, ...]:
+        asked = Asked(SINCE, Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), None, None), FOLD)
+        plain = study()
+        policy = Governed(
+            history(rows(), replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))),
+            asked,
+            asked,
+            asked,
+            reigns=[Reign(CHAMPION, SINCE)],
+        )
+        day = newest.closed_on + timedelta(days=1)
+        assert policy.history.window_closing(newest.closed_on) is not None
+        assert policy.history.window_closing(day) is None
+        policy.confirmed_on, policy.newest = confirmed_on or SINCE, newest
+        days = [newest.closed_on - timedelta(days=2 * back) for back in range(alarmed)]
+        policy.verdicts = [RetrainDecision(day, "wait", ("data_alarm",), ("It moved.",), "m1") for day in days[::-1]]
+        policy.on_morning(day)
+        return tuple(policy.decisions)
+
+    return build
+
+
+CLOSED = date(2025, 3, 20)
+AGE = (CLOSED - SINCE).days
+
+
+def test_a_champion_becomes_too_old_between_windows(between):
+    assert between(reports(CLOSED), age_days=AGE + 1) == ()
+    (decided,) = between(reports(CLOSED), age_days=AGE)
+    assert (decided.day, decided.action, decided.codes[0]) == (CLOSED + timedelta(days=1), "refused", "model_too_old")
+
+
+def test_faulty_rows_block_until_a_sound_window_closes(between):
+    assert between(reports(CLOSED, is_faulty=True), age_days=AGE) == ()
+
+
+def test_an_alarm_is_counted_once_however_often_it_is_asked_about(between):
+    """Two windows of three have to alarm; the newest window's own verdict is among those that are remembered."""
+    assert between(reports(CLOSED, has_drifted=True), age_days=60, alarmed=1) == ()
+    (decided,) = between(reports(CLOSED, has_drifted=True), age_days=60, alarmed=2)
+    assert decided.codes[0] == "data_drift_confirmed"
+
+
+def test_drift_that_was_answered_is_no_reason_any_more(between):
+    drifted = reports(CLOSED, has_drifted=True)
+    assert between(drifted, age_days=60, alarmed=2, confirmed_on=CLOSED) == ()
+    assert between(drifted, age_days=60, alarmed=2, confirmed_on=CLOSED - timedelta(days=3)) != ()
