@@ -5,7 +5,7 @@ Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does 
 
 Concept: a model that serves on day A could have learned only from labels that were mature on A. The gate judges on
 days from `gate_start`, so everything that the model sees was mature by then. Within it, validation is the latest
-days, after a gap of one attribution window.
+days that hold enough to learn from, after a gap of one attribution window.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ def split_examples(
 ) -> TrainingSet:
     """Return the training set of mature examples up to `last_day`, split in time.
 
-    Validation is the last `policy.validation_days`; rows to fit on are those whose label was complete when validation
-    starts, so the gap is the rows' own attribution window.
+    Validation is the last `policy.validation_days`, or more where these hold too few of a class; rows to fit on are
+    those whose label was complete when validation starts, so the gap is the rows' own attribution window.
 
     Raises:
         InvalidInputError: an example is later than `last_day`.
@@ -161,7 +161,7 @@ def split_examples(
                 f"{found} mature {name} until {last_day}, {needed} needed; wait or widen the window"
             )
     mature = examples[roles.label_time].to_numpy().astype("datetime64[D]")
-    validation_start = np.datetime64(add_days(last_day, 1 - policy.validation_days), "D")
+    validation_start = _validation_start(days, flags, last_day, policy)
     is_validation = days >= validation_start
     is_fit = mature <= validation_start
     for name, mask in (("fitting", is_fit), ("validation", is_validation)):
@@ -171,6 +171,17 @@ def split_examples(
                 "examples; both classes are needed: wait for more history"
             )
     return TrainingSet(examples, roles, is_fit, is_validation, data_hash, quarantined_rows)
+
+
+def _validation_start(
+    days: npt.NDArray[np.datetime64], flags: npt.NDArray[np.bool_], last_day: date, policy: TrainingPolicy
+) -> np.datetime64:
+    """Return the first day of validation: with enough of both classes, but no further back than half of one allows."""
+    start = np.datetime64(add_days(last_day, 1 - policy.validation_days), "D")
+    by_class = [np.sort(days[mask]) for mask in (flags, ~flags) if mask.any()]
+    enough = min(some[-min(policy.validation_minimum_per_class, len(some))] for some in by_class)
+    half = max(some[-(len(some) // 2)] for some in by_class)
+    return min(start, max(enough, half))
 
 
 def _require_known(examples: pa.Table) -> None:

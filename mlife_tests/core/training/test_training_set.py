@@ -24,9 +24,11 @@ from mlife_assets.core.training.training_set import (
 )
 
 GATE = date(2026, 5, 15)
-POLICY = TrainingPolicy()
+POLICY = TrainingPolicy(validation_minimum_per_class=1)
 LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",), funnel=("accepted",))
-LOAN_POLICY = TrainingPolicy(minimum_examples=100, minimum_positives=10, validation_days=10)
+LOAN_POLICY = TrainingPolicy(
+    minimum_examples=100, minimum_positives=10, validation_days=10, validation_minimum_per_class=1
+)
 LAST = date(2026, 3, 1)
 
 
@@ -208,17 +210,61 @@ def test_no_examples_are_too_few() -> None:
         split(loans().slice(0, 0))
 
 
+def with_outcome(examples: pa.Table, repaid: np.ndarray) -> pa.Table:
+    return examples.set_column(examples.column_names.index("repaid"), "repaid", pa.array(repaid))
+
+
 @pytest.mark.parametrize("value", [False, True])
-@pytest.mark.parametrize("part", ["fitting", "validation"])
-def test_a_part_of_one_class_is_refused(value: bool, part: str) -> None:
+def test_fitting_days_of_one_class_are_refused(value: bool) -> None:
     examples = loans()
     training = split(examples)
-    inside = training.is_fit if part == "fitting" else training.is_validation
-    repaid = np.where(inside, value, training.outcome("repaid"))
-    changed = examples.set_column(examples.column_names.index("repaid"), "repaid", pa.array(repaid))
-    count = f"hold {int(inside.sum()) if value else 0} positives in {int(inside.sum())}"
-    with pytest.raises(NotEnoughEvidenceError, match=f"the {part} days until 2026-03-01 {count}"):
+    changed = with_outcome(examples, np.where(training.is_fit, value, training.outcome("repaid")))
+    rows = int(training.is_fit.sum())
+    count = f"hold {rows if value else 0} positives in {rows}"
+    with pytest.raises(NotEnoughEvidenceError, match=f"the fitting days until 2026-03-01 {count}"):
         split(changed)
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_validation_days_of_one_class_are_refused(value: bool) -> None:
+    """The only row of the other class is the oldest, and one class would lose more than half to reach it."""
+    examples = loans()
+    repaid = np.full(examples.num_rows, value)
+    repaid[pc.sort_indices(examples["day"])[0].as_py()] = not value
+    with pytest.raises(NotEnoughEvidenceError, match="the validation days until 2026-03-01 hold"):
+        split(with_outcome(examples, repaid), policy=replace(LOAN_POLICY, minimum_positives=1))
+
+
+@pytest.mark.parametrize("rarer", [False, True])
+def test_validation_reaches_back_until_it_holds_enough_of_both_classes(rarer: bool) -> None:
+    examples = loans()
+    repaid = np.random.default_rng(2).random(examples.num_rows) < (0.2 if rarer else 0.8)
+    training = split(with_outcome(examples, repaid), policy=replace(LOAN_POLICY, validation_minimum_per_class=60))
+    days = training.examples["day"].to_numpy()
+    start = np.datetime64(training.validation_start, "D")
+    assert np.array_equal(training.is_validation, days >= start)
+    assert start < np.datetime64("2026-02-20"), "more than the ten days"
+    of_rarer = repaid == rarer
+    assert np.count_nonzero(of_rarer & (days >= start)) >= 60 > np.count_nonzero(of_rarer & (days > start))
+    assert not (training.is_fit & training.is_validation).any()
+
+
+@pytest.mark.parametrize("rarer", [False, True])
+def test_validation_reaches_no_further_back_than_half_of_a_class(rarer: bool) -> None:
+    """Not even where one class is never enough: the other is needed for fitting."""
+    examples = loans()
+    repaid = np.random.default_rng(2).random(examples.num_rows) < (0.2 if rarer else 0.8)
+    days = examples["day"].to_numpy()
+    newest = days > np.datetime64("2026-02-10")
+    repaid[~newest & (np.arange(len(repaid)) % 8 > 0)] = not rarer
+    training = split(with_outcome(examples, repaid), policy=replace(LOAN_POLICY, validation_minimum_per_class=100_000))
+    start = np.datetime64(training.validation_start, "D")
+    assert start < np.datetime64("2026-02-20")
+    halves = [np.count_nonzero(repaid == value) // 2 for value in (False, True)]
+    inside = [np.count_nonzero(days[repaid == value] >= start) for value in (False, True)]
+    later = [np.count_nonzero(days[repaid == value] > start) for value in (False, True)]
+    assert any(one >= half for one, half in zip(inside, halves, strict=True))
+    assert all(one < half for one, half in zip(later, halves, strict=True))
 
 
 def test_a_history_that_is_all_gap_is_refused() -> None:
