@@ -10,7 +10,9 @@ and whose probabilities are not shown to be better either, confirms the champion
 is normal to it is learned anew. One that is refused for want of proof confirms nothing.
 
 The governor is asked every morning, as a deployment's is. What the newest window said stands until the next one closes:
-what was due and had to wait is not forgotten meanwhile, and a model becomes too old on any day.
+what was due and had to wait is not forgotten meanwhile, and a model becomes too old on any day. What a refit gains lies
+in how much there is to learn from beside what the champion has seen of the present world, so a model is too old at half
+of the days that it has learned from since the newest drift that a promotion answered.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import (
+    CONFIRMED_SUFFIX,
     LABELS_IMMATURE,
     ChampionFacts,
     RetrainDecision,
@@ -47,16 +50,18 @@ class Governed(Watching):
         verdicts: of the governor on the day on which a window closed, oldest first.
         confirmed_on: day of the champion, or of the newest challenger that it withstood.
         newest: reports of the newest window.
+        changed_on: first day of the history, or of the newest drift that a promotion answered.
     """
 
     verdicts: list[RetrainDecision]
     confirmed_on: date
     newest: Reports
+    changed_on: date
 
     def begin(self, start: Start) -> None:
         """Begin with the first champion, which is new on its first day."""
         super().begin(start)
-        self.verdicts, self.confirmed_on = [], start.day
+        self.verdicts, self.confirmed_on, self.changed_on = [], start.day, self.history.first_day
         self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
 
     def on_reports(self, day: date, reports: Reports) -> None:
@@ -159,6 +164,8 @@ class Governed(Watching):
             return
         self._install(serving, day)
         self.confirmed_on = day
+        if any(code.endswith(CONFIRMED_SUFFIX) for code in verdict.codes):
+            self.changed_on = since
         self.reference = self.watcher.reference(serving, judged, day)
         if self._is_prequential:
             told = f"Judged by {len(judged.folds)} folds as {said.challenger_version}"
@@ -215,12 +222,15 @@ class Governed(Watching):
         return int(np.count_nonzero(self.history.outcome[places]))
 
     def _age_maximum(self) -> int:
-        """Return how many days old the champion may become: the fewer days it has learned from, the fewer."""
-        most = self.history.study.retrain.maximum_model_age_days
+        """Return how many days old the champion may become: the less it has seen since the newest change, the fewer.
+
+        Not fewer than a fold has, whose model is fitted anyway.
+        """
+        most, policy = self.history.study.retrain.maximum_model_age_days, self.history.study.backtest
         if not self._is_prequential:
             return most
-        learned = (self.champion.last_day - self.history.first_day).days + 1
-        return min(most, max(1, int(self.history.study.backtest.model_age_share_maximum * learned)))
+        learned = (self.champion.last_day - self.changed_on).days + 1
+        return min(most, max(policy.gate_fold_days, int(policy.model_age_share_maximum * learned)))
 
     def _alarm_days(self, day: date) -> int:
         """Return how many days the governor's window of alarms has, so that it holds its number of windows."""

@@ -82,6 +82,7 @@ def model(version: str, as_of: date) -> SimpleNamespace:
     return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=as_of - timedelta(days=1))
 
 
+FIRST = date(2025, 1, 1)
 CHAMPION, FOLD = model("m1", SINCE - timedelta(days=20)), model("m2", SINCE)
 DAY = SINCE + timedelta(days=30)
 SERVING = model("m3", DAY)
@@ -92,10 +93,10 @@ PROMOTED = Verdict("promoted", "recipe_1", (), ("Promoted.",), 0.1, 0.1)
 def challenged(history, rows):
     """Return the policy after a challenge of its champion."""
 
-    def build(asked: Asked) -> Governed:
+    def build(asked: Asked, reason: str = "model_too_old") -> Governed:
         policy = Governed(history(rows()), asked, asked, asked, reigns=[Reign(CHAMPION, SINCE)])
-        policy.confirmed_on, policy.reference = SINCE, "as it was"
-        verdict = RetrainDecision(DAY, "retrain", ("model_too_old",), ("Due.",), "m1")
+        policy.confirmed_on, policy.reference, policy.changed_on = SINCE, "as it was", FIRST
+        verdict = RetrainDecision(DAY, "retrain", (reason,), ("Due.",), "m1")
         policy._challenge(DAY, SINCE, GateWindow(asked.first_day, "The window."), verdict)
         return policy
 
@@ -144,6 +145,27 @@ def test_a_promotion_installs_what_was_fitted_on_everything(challenged):
     assert (decided.action, policy.champion, policy.confirmed_on) == ("promoted", SERVING, DAY)
     assert policy.fits == [FOLD, SERVING]
     assert policy.reference == f"learned anew since {SINCE}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "changed_on"),
+    [
+        ("concept_drift_confirmed", PROMOTED, SINCE),
+        ("model_too_old", PROMOTED, FIRST),
+        ("concept_drift_confirmed", Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), 0, 0), FIRST),
+    ],
+)
+def test_only_a_promotion_that_answers_drift_begins_a_new_world(challenged, reason, said, changed_on):
+    assert challenged(Asked(SINCE, said, FOLD, SERVING), reason).changed_on == changed_on
+
+
+@pytest.mark.parametrize(("seen_days", "most"), [(1, 14), (29, 14), (31, 15), (100, 50), (300, 60)])
+def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history, rows, study, seen_days, most):
+    """From a fold's days up to the governor's own age."""
+    halves = replace(study().backtest, model_age_share_maximum=0.5)
+    policy = Governed(history(rows(), replace(study(), backtest=halves)), None, None, None)
+    policy.reigns, policy.changed_on = [Reign(CHAMPION, SINCE)], CHAMPION.last_day - timedelta(days=seen_days - 1)
+    assert policy._age_maximum() == most
 
 
 def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_told(challenged):
@@ -320,7 +342,7 @@ def between(history, rows, study):
         day = newest.closed_on + timedelta(days=1)
         assert policy.history.window_closing(newest.closed_on) is not None
         assert policy.history.window_closing(day) is None
-        policy.confirmed_on, policy.newest = confirmed_on or SINCE, newest
+        policy.confirmed_on, policy.newest, policy.changed_on = confirmed_on or SINCE, newest, FIRST
         days = [newest.closed_on - timedelta(days=2 * back) for back in range(alarmed)]
         policy.verdicts = [RetrainDecision(day, "wait", ("data_alarm",), ("It moved.",), "m1") for day in days[::-1]]
         policy.on_morning(day)
