@@ -25,10 +25,10 @@ class BacktestPolicy:
     With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
     the history's first, by a model of what was mature when the fold began. A refit that is not shown to do harm serves,
     fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
-    learned from, counted since the newest drift that a promotion answered; never within a fold's days, and always when
-    the governor says so. Folds of twice `naive_retrain_days` cost half of the naive rival's fits. Without it the gate
-    judges one model on a holdout, which has to be proven better, and that model serves. A holdout takes at most
-    `gate_rows_share_maximum` of the mature rows.
+    has learned from since the newest drift that a promotion answered. A fold's days are always allowed, but for
+    `RetrainPolicy.maximum_model_age_days`, which holds whatever the share is. Folds of twice `naive_retrain_days` cost
+    half of the naive rival's fits. Without it the gate judges one model on a holdout, which has to be proven better,
+    and that model serves. A holdout takes at most `gate_rows_share_maximum` of the mature rows.
 
     Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """

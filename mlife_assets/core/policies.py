@@ -48,9 +48,9 @@ class TrainingPolicy:
 
     `formulations` are tried in order of preference: a later one is used only when it is better on the validation window
     by more than one standard error. That window is the last `validation_days`, and reaches further back until it holds
-    `validation_minimum_per_class` examples with and without the outcome, but never over more than half of either: a
-    curve of probabilities is not learned from a dozen rows (100 of each: Vergouwe et al. 2005,
-    doi 10.1016/j.jclinepi.2004.06.017).
+    `validation_minimum_per_class` examples with and without the outcome, as long as half of each stays to fit on: a
+    curve of probabilities is not learned from a dozen rows. 100 of each is the convention for validating a probability
+    (Vergouwe et al. 2005, doi 10.1016/j.jclinepi.2004.06.017).
 
     `rising` and `falling` name features whose effect may only rise or fall. Classes are never weighted: it would break
     the probabilities. `search_trials` bounds a search, 0 turns it off. `threads` is fixed because the sums of LightGBM

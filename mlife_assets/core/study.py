@@ -49,7 +49,7 @@ class Study:
         human_score: SQL expression of its score, higher first.
         gate_share: share of the days, the last ones, on which the gate judges.
         training: how to fit, but for `validation_days`, which `training_policy` sets unless `is_validation_given`.
-        is_validation_given: whether the spec says how many days validate.
+        is_validation_given: whether the spec says how many days validate at least.
         promotion: how to judge.
         monitoring: what a replay of the history watches.
         retrain: when a replay retrains.
@@ -128,7 +128,7 @@ class Study:
         return replace(self, **changed, is_validation_given=is_given)
 
     def training_policy(self, days_before_gate: int) -> TrainingPolicy:
-        """Return how to fit; validation takes a share of the days before the gate where the spec does not say."""
+        """Return how to fit; at least a share of the days before the gate validates where the spec does not say."""
         if self.is_validation_given:
             return self.training
         days = min(max(round(VALIDATION_SHARE * days_before_gate), 7), 366)

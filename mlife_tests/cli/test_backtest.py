@@ -224,14 +224,14 @@ def test_flights_governed_by_default_settings(run, tmp_path):
 @pytest.mark.proof
 @pytest.mark.skipif(not BANK.is_file(), reason=f"the bank marketing data is not at {BANK}")
 def test_bank_marketing_governed_is_better_than_frozen_and_trains_less_than_naive(run, tmp_path):
-    """Against naive the interval settles nothing, for no policy: one week of 2008 decides it (ADR 11)."""
+    """Weekly retraining may be better here: governed is not shown not to be worse, and the replay says so (ADR 11)."""
     spec = str(ROOT / "examples" / "bank_marketing_history.json")
     result = run("backtest", "--examples", str(BANK), "--spec", spec, "--out", str(tmp_path))
     assert result.exit_code == 0, result.stderr
     found, policies = found_in(tmp_path)
     assert found["differences"]["frozen"]["lower"] > 0
-    assert found["differences"]["naive"]["estimate"] > 0
-    assert found["differences"]["naive"]["upper"] > found["margin"]
+    against_naive = found["differences"]["naive"]
+    assert against_naive["lower"] < -found["margin"] < 0 < against_naive["upper"]
+    assert found["recommendation"]["policy"] != "governed"
     assert policies["governed"]["trainings"] < policies["naive"]["trainings"] / 4
     assert policies["governed"]["fits"] < policies["naive"]["fits"]
-    assert policies["governed"]["score"]["log_loss"] < policies["naive"]["score"]["log_loss"]

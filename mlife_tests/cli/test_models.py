@@ -284,15 +284,21 @@ def test_a_promotion_by_hand_can_be_rolled_back(run, home, challenger):
 
 
 def test_a_damaged_report_does_not_stand_in_the_way_of_a_rollback(run, home):
-    """It stops the daily checks, and the answer says how to mend that."""
-    home.platform.tables.write_report(REFERENCE_REPORT, home.newest_day, {"form": STORED_FORM})
-    (report,) = (home.path / "lake" / "reports" / REFERENCE_REPORT).rglob("report.json")
+    """It stops the daily checks, and what the answer says mends that."""
+    first, second = home.champions
+    write = home.platform.tables.write_report
+    write(REFERENCE_REPORT, home.newest_day, {"model_version": first, "form": STORED_FORM})
+    later = add_days(home.newest_day, 1)
+    write(REFERENCE_REPORT, later, {"model_version": second, "form": STORED_FORM})
+    (report,) = (home.path / "lake" / "reports" / REFERENCE_REPORT / f"as_of_date={later}").rglob("report.json")
     report.write_text("{")
     told = run("models", "rollback", "--reason", "r", "--home", home.path)
     assert told.exit_code == 0, told.stderr
-    assert home.platform.registry.champion() == home.champions[0]
+    assert home.platform.registry.champion() == first
     assert "no monitoring reference that can be read" in told.stdout
-    assert "materialize model/monitoring_reference for" in told.stdout
+    assert f"materialize the asset {REFERENCE_REPORT} for partition {later} again" in told.stdout
+    write(REFERENCE_REPORT, later, {"model_version": second, "form": STORED_FORM})
+    assert "none that can be read" not in run("models", "show", first, "--home", home.path).stdout
 
 
 @pytest.mark.parametrize(("form", "is_read"), [({"form": STORED_FORM}, True), ({"form": 1}, False), ({}, False)])

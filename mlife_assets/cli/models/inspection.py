@@ -15,9 +15,9 @@ import typer
 
 from mlife_assets.cli.models.records import (
     card_place,
-    has_reference,
     last_verdict,
     outcome_words,
+    reference_fault,
     registration,
     reigns,
     verdicts,
@@ -63,7 +63,7 @@ def show(version: Version, home: Home = None, as_json: AsJson = False) -> None:
         "verdicts": verdicts(platform, name),
         "served": reigns(platform, name),
         "card": card_place(platform, name),
-        "has_monitoring_reference": has_reference(platform, name),
+        "has_monitoring_reference": reference_fault(platform, name) is None,
     }
     if as_json:
         print_json(document)

@@ -82,16 +82,19 @@ def card_place(platform: Platform, model_version: str) -> str | None:
     return str(platform.lake.root / key) if platform.lake.root else key
 
 
-def has_reference(platform: Platform, model_version: str) -> bool:
-    """Return whether monitoring can read what normal looks like to a version; without it the daily checks stop.
+def reference_fault(platform: Platform, model_version: str) -> str | None:
+    """Return why monitoring cannot read what normal looks like to a version, and the remedy; None where it can.
 
-    A damaged report stops them too.
+    With a fault the daily checks stop. A damaged report of a later day hides what lies before it.
     """
     from mlife_assets.core.monitoring.reference import is_readable
     from mlife_assets.defs.monitoring_inputs import stored_reference
 
     try:
         stored = stored_reference(platform, model_version)
-    except IntegrityError:
-        return False
-    return stored is not None and is_readable(stored[1])
+    except IntegrityError as error:
+        return str(error)
+    if stored is not None and is_readable(stored[1]):
+        return None
+    day = registration(platform, model_version)["as_of_date"] if stored is None else stored[0]
+    return f"materialize model/monitoring_reference for {day} before"

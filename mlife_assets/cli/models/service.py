@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.cli.models.inspection import Version
-from mlife_assets.cli.models.records import has_reference, last_outcome, outcome_words, registration
+from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.cli.present import next_day, operator_time
@@ -64,14 +64,14 @@ def promote(
             )
         reason = f"{AGAINST} ({outcome_words(outcome)}): {reason}"
     now = operator_time(platform)
-    can_be_watched = has_reference(platform, name)
+    fault = reference_fault(platform, name)
     platform.registry.promote(name, actor=actor, reason=reason, now=now)
     if as_json:
         _print_change(
-            platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=can_be_watched
+            platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=fault is None
         )
         return
-    _tell_change(platform, "serves", name, previous, actor, reason, now, can_be_watched=can_be_watched)
+    _tell_change(platform, "serves", name, previous, actor, reason, now, fault=fault)
 
 
 def rollback(
@@ -101,11 +101,11 @@ def rollback(
     now = operator_time(platform)
     previous = platform.registry.champion()
     name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
-    can_be_watched = has_reference(platform, name)
+    fault = reference_fault(platform, name)
     if as_json:
-        _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=can_be_watched)
+        _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=fault is None)
     else:
-        _tell_change(platform, "serves again", name, previous, actor, reason, now, can_be_watched=can_be_watched)
+        _tell_change(platform, "serves again", name, previous, actor, reason, now, fault=fault)
 
 
 def _print_change(
@@ -133,7 +133,7 @@ def _tell_change(
     reason: str,
     now: datetime,
     *,
-    can_be_watched: bool,
+    fault: str | None,
 ) -> None:
     console = answer_console()
     whom = f"in place of {previous}" if previous else "the first one"
@@ -141,10 +141,8 @@ def _tell_change(
     console.print(f"  by {actor} at {moment(now)}: {reason}", soft_wrap=True)
     first = next_day(platform)
     console.print(f"  The endpoint uses it from its next request on, the daily job from {first} on.", soft_wrap=True)
-    if not can_be_watched:
-        day = registration(platform, name)["as_of_date"]
+    if fault is not None:
         console.print(
-            f"  It has no monitoring reference that can be read, so the checks of {first} will stop that day: "
-            f"materialize model/monitoring_reference for {day} before.",
+            f"  It has no monitoring reference that can be read, so the checks of {first} will stop that day: {fault}.",
             soft_wrap=True,
         )

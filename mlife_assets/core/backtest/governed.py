@@ -47,13 +47,13 @@ class Governed(Watching):
     """The real governor and the real gate.
 
     Attributes:
-        verdicts: of the governor on the day on which a window closed, oldest first.
+        looked: what the governor said of each window as it closed, before new labels were counted, oldest first.
         confirmed_on: day of the champion, or of the newest challenger that it withstood.
         newest: reports of the newest window.
-        changed_on: first day of the history, or of the newest drift that a promotion answered.
+        changed_on: first day of the history, or of what was news when a promotion last answered drift.
     """
 
-    verdicts: list[RetrainDecision]
+    looked: list[RetrainDecision]
     confirmed_on: date
     newest: Reports
     changed_on: date
@@ -61,21 +61,21 @@ class Governed(Watching):
     def begin(self, start: Start) -> None:
         """Begin with the first champion, which is new on its first day."""
         super().begin(start)
-        self.verdicts, self.confirmed_on, self.changed_on = [], start.day, self.history.first_day
+        self.looked, self.confirmed_on, self.changed_on = [], start.day, self.history.first_day
         self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
 
     def on_reports(self, day: date, reports: Reports) -> None:
         """Ask the governor; where it says retrain, train a challenger and ask the gate."""
         self.newest = reports
-        self.verdicts.append(self._ask(day, 0))
-        self._follow(day)
+        self.looked.append(self._ask(day, 0))
+        self._follow(day, self.looked[-1])
 
     def on_no_reports(self, day: date) -> None:
         """Ask the governor again on what the newest window said."""
-        self._follow(day)
+        self._follow(day, self._ask(day, 0))
 
-    def _follow(self, day: date) -> None:
-        verdict = self._ask(day, 0)
+    def _follow(self, day: date, verdict: RetrainDecision) -> None:
+        """Do what the governor says, who is asked again with new labels where there is a reason to retrain."""
         has_reason = verdict.verdict == "retrain" or LABELS_IMMATURE in verdict.codes
         if not has_reason:
             if day == self.newest.closed_on:
@@ -95,18 +95,19 @@ class Governed(Watching):
     def _ask(self, day: date, new_mature_positives: int) -> RetrainDecision:
         """Return the governor's verdict on the newest window.
 
-        What drifted before the champion was confirmed is nothing to it; only the quality of those rows stands.
+        What drifted in a window that closed before the champion was confirmed is nothing to it; only the quality of
+        those rows stands. A window in the middle of which a champion began counts, its older rows included.
         """
         closed_on, version = self.newest.closed_on, self.champion.artifact.model_version
-        today = self.newest.standing(day, version)
+        newest = self.newest.standing(day)
         is_of_champion = closed_on > self.confirmed_on
         said = decide(
             as_of=day,
-            quality=today.quality,
-            data=today.data if is_of_champion else None,
-            latent=today.latent if is_of_champion else None,
-            concept=today.concept if is_of_champion else None,
-            history=[past for past in self.verdicts if self.confirmed_on < past.as_of_date < closed_on],
+            quality=replace(newest.quality, model_version=version),
+            data=newest.data if is_of_champion else None,
+            latent=newest.latent if is_of_champion else None,
+            concept=newest.concept if is_of_champion else None,
+            history=[past for past in self.looked if self.confirmed_on < past.as_of_date < closed_on],
             champion=ChampionFacts(
                 model_version=version,
                 trained_as_of=self.confirmed_on,
@@ -200,7 +201,7 @@ class Governed(Watching):
         """
         apart = self.history.study.retrain.alarm_days_window
         began, quiet = None, 0
-        for past in reversed(self.verdicts):
+        for past in reversed(self.looked):
             if past.as_of_date <= self.confirmed_on or quiet >= apart:
                 break
             began, quiet = (past.as_of_date, 0) if past.alarms else (began, quiet + 1)

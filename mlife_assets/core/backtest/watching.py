@@ -64,13 +64,9 @@ class Reports:
         """Whether any kind of drift alarmed."""
         return any(report.status == "alarm" for report in (self.data, self.latent, self.concept))
 
-    def standing(self, day: date, model_version: str) -> Reports:
-        """Return the reports as they stand on a later day, for the model that serves then."""
-        restated = {
-            field.name: replace(getattr(self, field.name), as_of_date=day, model_version=model_version)
-            for field in fields(self)
-        }
-        return Reports(**restated)
+    def standing(self, day: date) -> Reports:
+        """Return the reports as they stand on a later day, on which no window closed."""
+        return Reports(**{field.name: replace(getattr(self, field.name), as_of_date=day) for field in fields(self)})
 
     def to_record(self) -> dict[str, object]:
         """Return the JSON-able form."""

@@ -27,6 +27,8 @@ from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
 from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
+Days = npt.NDArray[np.datetime64]
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
@@ -141,8 +143,9 @@ def split_examples(
 ) -> TrainingSet:
     """Return the training set of mature examples up to `last_day`, split in time.
 
-    Validation is the last `policy.validation_days`, or more where these hold too few of a class; rows to fit on are
-    those whose label was complete when validation starts, so the gap is the rows' own attribution window.
+    Validation is the last `policy.validation_days`, or more where these hold too few of a class and half of each stays
+    to fit on. Rows to fit on are those whose label was complete when validation starts, so the gap is the rows' own
+    attribution window.
 
     Raises:
         InvalidInputError: an example is later than `last_day`.
@@ -161,7 +164,7 @@ def split_examples(
                 f"{found} mature {name} until {last_day}, {needed} needed; wait or widen the window"
             )
     mature = examples[roles.label_time].to_numpy().astype("datetime64[D]")
-    validation_start = _validation_start(days, flags, last_day, policy)
+    validation_start = _validation_start(days, mature, flags, last_day, policy)
     is_validation = days >= validation_start
     is_fit = mature <= validation_start
     for name, mask in (("fitting", is_fit), ("validation", is_validation)):
@@ -174,14 +177,17 @@ def split_examples(
 
 
 def _validation_start(
-    days: npt.NDArray[np.datetime64], flags: npt.NDArray[np.bool_], last_day: date, policy: TrainingPolicy
+    days: Days, mature: Days, flags: npt.NDArray[np.bool_], last_day: date, policy: TrainingPolicy
 ) -> np.datetime64:
-    """Return the first day of validation: with enough of both classes, but no further back than half of one allows."""
+    """Return the first day of validation: with enough of both classes, and half of each still there to fit on.
+
+    The days of the policy are validation in any case.
+    """
     start = np.datetime64(add_days(last_day, 1 - policy.validation_days), "D")
-    by_class = [np.sort(days[mask]) for mask in (flags, ~flags) if mask.any()]
-    enough = min(some[-min(policy.validation_minimum_per_class, len(some))] for some in by_class)
-    half = max(some[-(len(some) // 2)] for some in by_class)
-    return min(start, max(enough, half))
+    classes = [mask for mask in (flags, ~flags) if mask.any()]
+    enough = min(np.sort(days[mask])[-min(policy.validation_minimum_per_class, int(mask.sum()))] for mask in classes)
+    half_is_mature = max(np.sort(mature[mask])[(int(mask.sum()) - 1) // 2] for mask in classes)
+    return min(start, max(enough, half_is_mature))
 
 
 def _require_known(examples: pa.Table) -> None:

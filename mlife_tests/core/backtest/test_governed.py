@@ -171,12 +171,16 @@ def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history
 def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_told(challenged):
     """The gate judged folds; the model that would serve is another one."""
     faults = (Condition("serving_probabilities_vary", False, "All 9 probabilities are 0.5."),)
-    policy = challenged(Asked(SINCE, PROMOTED, FOLD, SERVING, faults))
+    policy = challenged(Asked(SINCE, PROMOTED, FOLD, SERVING, faults), "concept_drift_confirmed")
     (decided,) = policy.decisions
-    assert (decided.action, decided.codes) == ("failed", ("model_too_old", UNFIT, "serving_probabilities_vary"))
+    assert (decided.action, decided.codes) == (
+        "failed",
+        ("concept_drift_confirmed", UNFIT, "serving_probabilities_vary"),
+    )
     assert decided.sentences[-1] == "m3 was not installed: All 9 probabilities are 0.5."
     assert (decided.model_version, decided.challenger_version) == ("m1", "m3")
     assert (policy.champion, policy.confirmed_on, policy.reference) == (CHAMPION, SINCE, "as it was")
+    assert policy.changed_on == FIRST
     assert policy.fits == [FOLD, SERVING], "it was fitted"
     assert policy.training_days == [DAY]
 
@@ -312,12 +316,12 @@ def test_a_reason_that_lasts_is_told_once_between_windows(replayed, rows, study)
     assert old[1:] == closings, "told again when a window closes"
 
 
-def reports(day: date, *, is_faulty: bool = False, has_drifted: bool = False) -> Reports:
-    """Return the reports of a window that closed on a day."""
+def reports(day: date, *, is_faulty: bool = False, has_drifted: bool = False, by: str = "m1") -> Reports:
+    """Return the reports of a window that closed on a day, against a model."""
 
     def report(name: str, is_alarm: bool) -> MonitoringReport:
         found = (Finding(name, "strength", "mean", 2.0, 1.0, True, "It moved.", 0.9),) if is_alarm else ()
-        return MonitoringReport(name, day, "m1", 100, "alarm" if is_alarm else "ok", found, f"{name} was looked at.")
+        return MonitoringReport(name, day, by, 100, "alarm" if is_alarm else "ok", found, f"{name} was looked at.")
 
     drift = report("data", has_drifted)
     return Reports(report("quality", is_faulty), drift, report("latent", False), report("concept", False))
@@ -344,7 +348,7 @@ def between(history, rows, study):
         assert policy.history.window_closing(day) is None
         policy.confirmed_on, policy.newest, policy.changed_on = confirmed_on or SINCE, newest, FIRST
         days = [newest.closed_on - timedelta(days=2 * back) for back in range(alarmed)]
-        policy.verdicts = [RetrainDecision(day, "wait", ("data_alarm",), ("It moved.",), "m1") for day in days[::-1]]
+        policy.looked = [RetrainDecision(day, "wait", ("data_alarm",), ("It moved.",), "m1") for day in days[::-1]]
         policy.on_morning(day)
         return tuple(policy.decisions)
 
@@ -376,3 +380,27 @@ def test_drift_that_was_answered_is_no_reason_any_more(between):
     drifted = reports(CLOSED, has_drifted=True)
     assert between(drifted, age_days=60, alarmed=2, confirmed_on=CLOSED) == ()
     assert between(drifted, age_days=60, alarmed=2, confirmed_on=CLOSED - timedelta(days=3)) != ()
+
+
+def test_the_mornings_after_one_alarm_do_not_confirm_it(history, rows):
+    """Asked about every morning, it still is one window of the two that are needed."""
+    policy = Governed(history(rows()), None, None, None, reigns=[Reign(CHAMPION, SINCE)])
+    policy.confirmed_on, policy.newest, policy.changed_on, policy.looked = SINCE, reports(SINCE), FIRST, []
+    drifted = reports(CLOSED, has_drifted=True)
+    policy.on_reports(CLOSED, drifted)
+    for days in range(1, 5):
+        policy.on_no_reports(CLOSED + timedelta(days=days))
+    later = CLOSED + timedelta(days=6)
+    policy.on_reports(later, reports(later))
+    assert [one.as_of_date for one in policy.looked] == [CLOSED, later]
+    assert [one.codes for one in policy.decisions] == [("alarm_not_confirmed", "data_alarm"), ("no_drift",)]
+
+
+@pytest.mark.parametrize("closed_on", [SINCE, SINCE - timedelta(days=2)])
+def test_of_a_window_before_the_champion_no_drift_counts(history, rows, study, closed_on):
+    once = replace(study(), retrain=replace(study().retrain, alarm_days_needed=1))
+    policy = Governed(history(rows(), once), None, None, None, reigns=[Reign(CHAMPION, SINCE)])
+    policy.confirmed_on, policy.changed_on, policy.looked = SINCE, FIRST, []
+    policy.newest = reports(closed_on, has_drifted=True, by="m0")
+    policy.on_no_reports(SINCE + timedelta(days=1))
+    assert policy.decisions == []

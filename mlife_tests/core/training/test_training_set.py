@@ -239,32 +239,45 @@ def test_validation_days_of_one_class_are_refused(value: bool) -> None:
 def test_validation_reaches_back_until_it_holds_enough_of_both_classes(rarer: bool) -> None:
     examples = loans()
     repaid = np.random.default_rng(2).random(examples.num_rows) < (0.2 if rarer else 0.8)
-    training = split(with_outcome(examples, repaid), policy=replace(LOAN_POLICY, validation_minimum_per_class=60))
+    few = replace(LOAN_POLICY, validation_days=3, validation_minimum_per_class=30)
+    training = split(with_outcome(examples, repaid), policy=few)
     days = training.examples["day"].to_numpy()
     start = np.datetime64(training.validation_start, "D")
     assert np.array_equal(training.is_validation, days >= start)
-    assert start < np.datetime64("2026-02-20"), "more than the ten days"
+    assert start < np.datetime64("2026-02-27"), "more than the three days"
     of_rarer = repaid == rarer
-    assert np.count_nonzero(of_rarer & (days >= start)) >= 60 > np.count_nonzero(of_rarer & (days > start))
+    assert np.count_nonzero(of_rarer & (days >= start)) >= 30 > np.count_nonzero(of_rarer & (days > start))
     assert not (training.is_fit & training.is_validation).any()
 
 
 @pytest.mark.parametrize("rarer", [False, True])
-def test_validation_reaches_no_further_back_than_half_of_a_class(rarer: bool) -> None:
-    """Not even where one class is never enough: the other is needed for fitting."""
+def test_half_of_each_class_stays_to_fit_on(rarer: bool) -> None:
+    """Even where one class is never enough: the other is needed for fitting."""
     examples = loans()
     repaid = np.random.default_rng(2).random(examples.num_rows) < (0.2 if rarer else 0.8)
-    days = examples["day"].to_numpy()
-    newest = days > np.datetime64("2026-02-10")
-    repaid[~newest & (np.arange(len(repaid)) % 8 > 0)] = not rarer
-    training = split(with_outcome(examples, repaid), policy=replace(LOAN_POLICY, validation_minimum_per_class=100_000))
-    start = np.datetime64(training.validation_start, "D")
-    assert start < np.datetime64("2026-02-20")
-    halves = [np.count_nonzero(repaid == value) // 2 for value in (False, True)]
-    inside = [np.count_nonzero(days[repaid == value] >= start) for value in (False, True)]
-    later = [np.count_nonzero(days[repaid == value] > start) for value in (False, True)]
-    assert any(one >= half for one, half in zip(inside, halves, strict=True))
-    assert all(one < half for one, half in zip(later, halves, strict=True))
+    given = replace(LOAN_POLICY, validation_days=1, validation_minimum_per_class=100_000)
+    training = split(with_outcome(examples, repaid), policy=given)
+    start, mature = np.datetime64(training.validation_start, "D"), examples["known_on"].to_numpy()
+    assert start < np.datetime64(LAST, "D")
+    rows = [np.count_nonzero(repaid == value) for value in (False, True)]
+    kept = [np.count_nonzero(training.is_fit & (repaid == value)) for value in (False, True)]
+    with_less_to_fit = [np.count_nonzero((mature < start) & (repaid == value)) for value in (False, True)]
+    assert all(2 * one >= all_of_class for one, all_of_class in zip(kept, rows, strict=True))
+    assert any(2 * one < all_of_class for one, all_of_class in zip(with_less_to_fit, rows, strict=True))
+
+
+@pytest.mark.parametrize(("days", "delay"), [(28, 15), (56, 30)])
+def test_where_labels_take_over_half_of_the_span_only_the_days_of_the_policy_validate(days: int, delay: int) -> None:
+    examples = loans(days=days)
+    known = pa.array(examples["day"].to_numpy() + delay)
+    examples = examples.set_column(examples.column_names.index("known_on"), "known_on", known)
+    training = split(examples, policy=replace(LOAN_POLICY, validation_days=7, validation_minimum_per_class=100_000))
+    assert training.validation_start == LAST - timedelta(days=6)
+
+
+def test_the_days_of_the_policy_validate_in_any_case() -> None:
+    training = split(loans(), policy=replace(LOAN_POLICY, validation_days=25, validation_minimum_per_class=100_000))
+    assert training.validation_start <= date(2026, 2, 5)
 
 
 def test_a_history_that_is_all_gap_is_refused() -> None:

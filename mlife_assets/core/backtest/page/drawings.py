@@ -155,7 +155,7 @@ def lanes(result: BacktestResult) -> Markup:
         for action, (sign, words) in SIGNS.items()
         if action in used
     ]
-    keys.append(element("li", element("i", class_="key bar c-threshold"), "tick: a window of governed with drift"))
+    keys.append(element("li", element("i", class_="key bar c-threshold"), "tick: governed was told of drift"))
     drawing = element(
         "svg",
         *parts,

@@ -129,7 +129,10 @@ def policies_table(result: BacktestResult, cost: Cost) -> Markup:
 
 
 def decisions(result: BacktestResult) -> Markup:
-    """Return what governed did and why, the newest first; mornings on which it only waited are counted."""
+    """Return what governed did and why, the newest first; decisions to wait are counted.
+
+    A reason to wait that lasts from one window to the next is one decision.
+    """
     one = result.policy("governed")
     acted = [decision for decision in one.decisions if decision.action != "wait"]
     waited = len(one.decisions) - len(acted)
@@ -138,7 +141,7 @@ def decisions(result: BacktestResult) -> Markup:
         if decision.action == "wait":
             counts[decision.codes[0]] = counts.get(decision.codes[0], 0) + 1
     why = ", ".join(f"{code.replace('_', ' ')} {count}" for code, count in sorted(counts.items()))
-    told = f"On {waited:,} of {len(one.decisions):,} mornings it waited" + (f" ({why})." if why else ".")
+    told = f"{waited:,} of {len(one.decisions):,} decisions were to wait" + (f" ({why})." if why else ".")
     shown = acted[-DECISIONS_SHOWN:][::-1]
     if len(shown) < len(acted):
         told += f" The newest {len(shown)} of {len(acted)} others are shown; result.json has them all."
