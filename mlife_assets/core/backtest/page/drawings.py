@@ -109,7 +109,7 @@ def work_charts(result: BacktestResult) -> Markup:
 
 def lanes(result: BacktestResult) -> Markup:
     """Return one lane per policy with a sign for everything that it did, and ticks where its windows alarmed."""
-    width, left, right, top, tall = 1080.0, 190.0, 14.0, 10.0, 40.0
+    width, left, right, top, tall = 1080.0, 206.0, 14.0, 10.0, 40.0
     height = top + tall * len(result.policies) + 26.0
     days = (result.last_day - result.start_day).days + 1
     step = (width - left - right) / days
