@@ -21,11 +21,13 @@ from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient
 from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
+from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
@@ -89,18 +91,22 @@ class Platform:
         return DuckDBWarehouse(self.settings.warehouse_path)
 
     @cached_property
+    def keyring(self) -> Keyring:
+        """Keys of this home; those of the embedded world derive from its seed."""
+        seed = self.settings.seed if self.settings.environment == "dev" else None
+        return Keyring(self.settings.private_folder / "keys", seed=seed)
+
+    @cached_property
     def ledger(self) -> SqlLedger:
         """Every send."""
-        self.settings.private_folder.mkdir(parents=True, exist_ok=True)
-        path = self.settings.private_folder / "ledger.sqlite"
+        path = private_file(self.settings.private_folder / "ledger.sqlite")
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.environment != "dev")
 
     @cached_property
     def gateway(self) -> ConsoleGateway:
         """The provider of text messages."""
-        self.settings.private_folder.mkdir(parents=True, exist_ok=True)
         return ConsoleGateway(
-            self.settings.private_folder / "gateway.sqlite",
+            private_file(self.settings.private_folder / "gateway.sqlite"),
             seed=self.settings.seed,
             hash_key=self.settings.hash_key.get_secret_value().encode(),
         )

@@ -1,0 +1,55 @@
+"""The keys of one home: of number hashes, link tokens, log heads, the endpoint.
+
+Belongs here: where a key comes from and where it is kept. Does not belong here: what is done with it.
+
+Concept: each purpose has a key of its own, so that one can be changed without the others. In the embedded world keys
+derive from the seed: the same seed gives the same bytes. Elsewhere each is random, made at first use and kept in a
+private folder; an empty or short key is refused, never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from pathlib import Path
+
+from mlife_assets.adapters.private_files import private_folder, write_private
+from mlife_assets.core.errors import InvalidInputError
+
+KEY_BYTES = 32
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Keyring:
+    """Keys by name.
+
+    Args:
+        folder: where random keys are kept, one file each.
+        seed: of the embedded world, whose keys derive from it; None makes random keys.
+    """
+
+    def __init__(self, folder: Path, *, seed: int | None = None) -> None:
+        """Remember where keys are; none is made yet."""
+        self._folder, self._seed = folder, seed
+
+    def key(self, name: str) -> bytes:
+        """Return the key `name`, 32 bytes. Raises InvalidInputError when its file does not hold one."""
+        if not _NAME.fullmatch(name):
+            raise InvalidInputError(f"key name {name!r} is not valid; use lower case letters, digits and _")
+        if self._seed is not None:
+            return hmac.new(b"mlife embedded world", f"{self._seed}|{name}".encode(), hashlib.sha256).digest()
+        path = self._folder / f"{name}.key"
+        if not path.exists():
+            write_private(path, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n", replaces=False)
+        private_folder(self._folder)
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii"))
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            raise InvalidInputError(
+                f"{path.name} does not hold a key of {KEY_BYTES} bytes in hex digits; restore it from a backup"
+            )
+        return key

@@ -1,0 +1,64 @@
+"""Files that only their owner may read, whatever the umask.
+
+Belongs here: making private folders and files and writing them whole. Does not belong here: what is in them.
+
+Concept: a mode is set, never hoped for. A file exists with its narrow mode before the first byte is in it, and what an
+earlier release left wider is narrowed when it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def private_folder(path: Path) -> Path:
+    """Return `path` as a folder of mode 0700, created when missing."""
+    path.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    path.chmod(FOLDER_MODE)
+    return path
+
+
+def private_file(path: Path) -> Path:
+    """Return `path` as a file of mode 0600, created empty when missing; its folder is made private, too."""
+    private_folder(path.parent)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE))
+    path.chmod(FILE_MODE)
+    return path
+
+
+def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
+    """Write `path` whole, with mode 0600, and wait for the disk: a power cut leaves the old bytes or the new.
+
+    Returns:
+        Whether it was written; without `replaces` a file that exists stays, whoever made it a moment ago.
+    """
+    private_folder(path.parent)
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replaces:
+            Path(partial).replace(path)
+        else:
+            os.link(partial, path)
+    except FileExistsError:
+        return False
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
