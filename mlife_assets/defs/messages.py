@@ -78,7 +78,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         users,
         jobs,
         recent,
-        platform.ledger.suppressed_users(until=now),
+        platform.ledger.suppressed_people(at=now),
         policy=policy,
         as_of=day,
         now=now,

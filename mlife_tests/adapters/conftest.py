@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.migrations.revisions import versions
 from mlife_assets.adapters.send_ledger.schema import metadata
 
 
@@ -45,6 +46,7 @@ def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Call
         url = request.getfixturevalue("postgres_url")
         engine = sa.create_engine(url)
         metadata.drop_all(engine)
+        versions.drop(engine, checkfirst=True)
         engine.dispose()
     opened: list[SqlLedger] = []
 

@@ -1,30 +1,23 @@
-"""What the ledger knows beside the sends: who must not be texted, whether sending is paused, what was sent lately.
+"""What the ledger knows beside the sends: what people replied, whether sending is paused, what was sent lately.
 
-Belongs here: suppressions, inbound texts, the kill switch, the outbox and the tables that planning reads. Does not
-belong here: moving a single send (`ledger`).
+Belongs here: inbound texts, the kill switch, the outbox and the tables that planning reads. Does not belong here:
+moving a single send (`ledger`), the suppression list (`people`).
 
-Concept: a STOP and its effect are one transaction: the user is listed and all their waiting rows, leased ones too, are
+Concept: a STOP and its effect are one transaction: the person is listed and all their waiting rows, leased too, are
 suppressed together. Re-reading the same inbound text does nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.schema import (
-    inbound_texts,
-    open_engine,
-    send_transitions,
-    sends,
-    suppressions,
-    switches,
-    write,
-)
+from mlife_assets.adapters.send_ledger.people import People
+from mlife_assets.adapters.send_ledger.schema import inbound_texts, send_transitions, sends, switches, write
+from mlife_assets.adapters.send_ledger.statements import accounts_of_person
 from mlife_assets.core.events import TIMESTAMP
 from mlife_assets.core.messaging.keywords import START, STOP
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
@@ -38,14 +31,10 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "as_of_date": pa.date32(),
     "occurred_at": TIMESTAMP,
     "received_at": TIMESTAMP,
+    "reviewed_at": TIMESTAMP,
     "at": TIMESTAMP,
     "is_paused": pa.bool_(),
 }
-
-_APPEND = sa.insert(send_transitions)
-
-LogEntry = tuple[Mapping[str, Any], str | None, str, str | None, str | None, datetime]
-"""Row facts, from, to, provider message id, detail, occurred at."""
 
 
 def _arrow(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
@@ -56,89 +45,8 @@ def _arrow(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
     return pa.table(arrays, names=names)
 
 
-class Guards:
+class Guards(People):
     """Lists, switches and outbox of a ledger; see `SqlLedger`."""
-
-    def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
-        """Open the ledger; its tables are created when missing."""
-        self.engine = open_engine(url, survives_power_cut=survives_power_cut)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
-
-    def _log(self, connection: sa.Connection, entries: Sequence[LogEntry], now: datetime) -> None:
-        connection.execute(
-            _APPEND,
-            [
-                {
-                    "message_id": facts["message_id"],
-                    "user_id": facts["user_id"],
-                    "campaign": facts["campaign"],
-                    "as_of_date": facts["as_of_date"],
-                    "from_state": from_state,
-                    "to_state": str(to_state),
-                    "attempt": facts["attempts"],
-                    "provider_message_id": provider_id,
-                    "detail": detail,
-                    "occurred_at": occurred_at,
-                    "at": now,
-                }
-                for facts, from_state, to_state, provider_id, detail, occurred_at in entries
-            ],
-        )
-
-    def _move(
-        self,
-        connection: sa.Connection,
-        condition: sa.ColumnElement[bool],
-        to_state: SendState,
-        now: datetime,
-        detail: str | None = None,
-        *,
-        ids: Sequence[str] | None = None,
-    ) -> int:
-        """Move all rows that meet `condition`, in the order of message ids; `ids` names them if already known."""
-        if ids is not None and not ids:
-            return 0
-        found = connection.execute(
-            sa.select(
-                sends.c.message_id,
-                sends.c.user_id,
-                sends.c.campaign,
-                sends.c.as_of_date,
-                sends.c.state,
-                sends.c.attempts,
-                sends.c.provider_message_id,
-            )
-            .where(condition)
-            .order_by(sends.c.message_id)
-        ).all()
-        if not found:
-            return 0
-        connection.execute(sa.update(sends).where(condition).values(state=to_state, updated_at=now))
-        self._log(
-            connection,
-            [(row._asdict(), row.state, to_state, row.provider_message_id, detail, now) for row in found],
-            now,
-        )
-        return len(found)
-
-    def suppress(self, user_id: str, *, now: datetime, reason: str) -> int:
-        """Never text a user again: list them and suppress their waiting rows, leased ones too, in one transaction.
-
-        Returns:
-            How many waiting rows were suppressed. Listing a listed user keeps the first reason and time.
-        """
-        with write(self.engine) as connection:
-            return self._suppress(connection, user_id, now, reason)
-
-    def _suppress(self, connection: sa.Connection, user_id: str, now: datetime, reason: str) -> int:
-        is_listed = sa.select(suppressions.c.user_id).where(suppressions.c.user_id == user_id)
-        if connection.execute(is_listed).first() is None:
-            connection.execute(sa.insert(suppressions).values(user_id=user_id, reason=reason, at=now))
-        is_waiting = sa.and_(sends.c.user_id == user_id, sends.c.state.in_(sorted(BEFORE_SUBMITTING)))
-        return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
 
     def suppress_send(self, message_id: str, *, now: datetime, reason: str) -> int:
         """Suppress one waiting row, not its user. Returns 1, or 0 when it no longer waits."""
@@ -171,29 +79,31 @@ class Guards:
     ) -> bool:
         """Record an inbound text once, with its effect. Returns whether it was new.
 
-        STOP suppresses the user. START lifts a suppression that a STOP made, no other, unless the STOP came later.
+        STOP suppresses the person. START lifts a suppression that a STOP made, no other, unless the STOP came later.
         """
         with write(self.engine) as connection:
             is_known = sa.select(inbound_texts.c.sequence).where(inbound_texts.c.inbound_id == inbound_id)
             if connection.execute(is_known).first() is not None:
                 return False
+            person_id = self._people(connection, [user_id], now)[user_id]
             if keyword == STOP:
                 self._suppress(connection, user_id, now, INBOUND_STOP)
             elif keyword == START:
                 last_stop = connection.execute(
                     sa.select(sa.func.max(inbound_texts.c.received_at)).where(
-                        inbound_texts.c.user_id == user_id, inbound_texts.c.keyword == STOP
+                        inbound_texts.c.user_id.in_(accounts_of_person(user_id)), inbound_texts.c.keyword == STOP
                     )
                 ).scalar()
                 if last_stop is not None and last_stop < received_at:
-                    connection.execute(
-                        sa.delete(suppressions).where(
-                            suppressions.c.user_id == user_id, suppressions.c.reason == INBOUND_STOP
-                        )
-                    )
+                    self._lift(connection, user_id, INBOUND_STOP)
             connection.execute(
                 sa.insert(inbound_texts).values(
-                    inbound_id=inbound_id, user_id=user_id, keyword=keyword, received_at=received_at, at=now
+                    inbound_id=inbound_id,
+                    user_id=user_id,
+                    keyword=keyword,
+                    received_at=received_at,
+                    at=now,
+                    person_id=person_id,
                 )
             )
         return True
@@ -202,18 +112,6 @@ class Guards:
         """Return the ids of all recorded inbound texts."""
         with self.engine.connect() as connection:
             return frozenset(connection.execute(sa.select(inbound_texts.c.inbound_id)).scalars())
-
-    def is_suppressed(self, user_id: str) -> bool:
-        """Return whether a user is on the suppression list."""
-        query = sa.select(suppressions.c.user_id).where(suppressions.c.user_id == user_id)
-        with self.engine.connect() as connection:
-            return connection.execute(query).first() is not None
-
-    def suppressed_users(self, *, until: datetime) -> tuple[str, ...]:
-        """Return the users who are on the suppression list and were by `until`, sorted."""
-        query = sa.select(suppressions.c.user_id).where(suppressions.c.at <= until).order_by(suppressions.c.user_id)
-        with self.engine.connect() as connection:
-            return tuple(connection.execute(query).scalars())
 
     def pause(self, *, actor: str, reason: str, now: datetime) -> None:
         """Stop all sending, of rows in flight too."""

@@ -17,17 +17,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.guards import Guards, LogEntry
-from mlife_assets.adapters.send_ledger.schema import sends, write
+from mlife_assets.adapters.send_ledger.guards import Guards
+from mlife_assets.adapters.send_ledger.moves import LogEntry
+from mlife_assets.adapters.send_ledger.people import BATCH
+from mlife_assets.adapters.send_ledger.schema import Instant, sends, write
 from mlife_assets.adapters.send_ledger.statements import (
     FACTS_OF,
     LOG_SUBMIT,
     NOT_LEASED,
-    REFUSALS,
     ROW_COLUMNS,
     SET_STATE,
     SUBMIT,
     WHY_NOT,
+    is_suppressed,
 )
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.messaging.eligibility import OPTED_OUT
@@ -35,8 +37,6 @@ from mlife_assets.core.messaging.states import SendState, check_edge
 from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import add_days
-
-BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SqlLedger(Guards):
     """
 
     def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
-        """Insert rows in state planned; rows whose (user, campaign, date) exists stay. Returns how many were new."""
+        """Insert rows in state planned; rows whose (person, campaign, date) exists stay. Returns how many were new."""
         ordered = sorted(rows, key=lambda row: row.message_id)
         if not ordered:
             return 0
@@ -70,11 +70,13 @@ class SqlLedger(Guards):
                     sends.c.as_of_date.in_(days)
                 )
             ).all()
+            users = [row.user_id for row in known] + [row.user_id for row in ordered]
+            people = self._people(connection, users, now)
             message_ids = {row.message_id for row in known}
-            keys = {(row.user_id, row.campaign, row.as_of_date) for row in known}
+            keys = {(people[row.user_id], row.campaign, row.as_of_date) for row in known}
             fresh: list[dict[str, object]] = []
             for row in ordered:
-                key = (row.user_id, row.campaign, row.as_of_date)
+                key = (people[row.user_id], row.campaign, row.as_of_date)
                 if key in keys or row.message_id in message_ids:
                     continue
                 keys.add(key)
@@ -90,6 +92,7 @@ class SqlLedger(Guards):
                         "state": SendState.PLANNED,
                         "attempts": 0,
                         "updated_at": now,
+                        "person_id": people[row.user_id],
                     }
                 )
             if fresh:
@@ -103,7 +106,8 @@ class SqlLedger(Guards):
             sends.c.campaign == campaign, sends.c.as_of_date == as_of_date, sends.c.state == SendState.PLANNED
         )
         with write(self.engine) as connection:
-            self._move(connection, sa.and_(is_ours, REFUSALS[OPTED_OUT]), SendState.SUPPRESSED, now, OPTED_OUT)
+            is_listed = is_suppressed(sends.c.user_id, sa.literal(now, Instant))
+            self._move(connection, sa.and_(is_ours, is_listed), SendState.SUPPRESSED, now, OPTED_OUT)
             return self._move(connection, is_ours, SendState.APPROVED, now)
 
     def lease(

@@ -3,6 +3,8 @@
 Belongs here: columns, constraints, how a connection and a write transaction begin. Does not belong here: the operations
 (`ledger`).
 
+A change here is also a revision in `migrations`, for ledgers that exist already; a test compares the two.
+
 Concept: writers are serialised on both databases (`BEGIN IMMEDIATE` on SQLite, one advisory lock on PostgreSQL). So
 reading and then writing within a transaction is safe, and sequences commit in order: a reader of the outbox who
 remembers the last sequence misses nothing.
@@ -66,7 +68,8 @@ sends = sa.Table(
     sa.Column("lease_worker", sa.String),
     sa.Column("lease_until", Instant),
     sa.Column("submitted_at", Instant),
-    sa.UniqueConstraint("user_id", "campaign", "as_of_date", name="one_send_per_user_campaign_day"),
+    sa.Column("person_id", sa.String, nullable=False),
+    sa.UniqueConstraint("person_id", "campaign", "as_of_date", name="one_send_per_person_campaign_day"),
     sa.CheckConstraint(f"state IN ({_STATES})", name="known_state"),
     sa.Index("sends_by_campaign_day_state", "campaign", "as_of_date", "state", "message_id"),
     sa.Index("sends_by_user_day", "user_id", "as_of_date"),
@@ -95,9 +98,28 @@ send_transitions = sa.Table(
 suppressions = sa.Table(
     "suppressions",
     metadata,
-    sa.Column("user_id", sa.String, primary_key=True),
-    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("person_id", sa.String, primary_key=True),
+    sa.Column("reason", sa.String, primary_key=True),
     sa.Column("at", Instant, nullable=False),
+    sa.Column("until", Instant),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("user_id", sa.String, primary_key=True),
+    sa.Column("person_id", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("accounts_by_person", "person_id"),
+)
+
+numbers = sa.Table(
+    "numbers",
+    metadata,
+    sa.Column("number_hash", sa.String, primary_key=True),
+    sa.Column("person_id", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("numbers_by_person", "person_id"),
 )
 
 inbound_texts = sa.Table(
@@ -109,6 +131,10 @@ inbound_texts = sa.Table(
     sa.Column("keyword", sa.String, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("at", Instant, nullable=False),
+    sa.Column("person_id", sa.String, nullable=False),
+    sa.Column("reviewed_at", Instant),
+    sa.Column("reviewed_by", sa.String),
+    sa.Column("review", sa.String),
     sqlite_autoincrement=True,
 )
 
@@ -123,9 +149,32 @@ switches = sa.Table(
     sqlite_autoincrement=True,
 )
 
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("plan_id", sa.String, primary_key=True),
+    sa.Column("campaign", sa.String, nullable=False),
+    sa.Column("as_of_date", sa.Date, nullable=False),
+    sa.Column("plan_digest", sa.String, nullable=False),
+    sa.Column("planned_count", sa.Integer, nullable=False),
+    sa.Column("approved_by", sa.String, nullable=False),
+    sa.Column("reason", sa.String),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("campaign", "as_of_date", name="one_approval_per_campaign_day"),
+)
+
+log_heads = sa.Table(
+    "log_heads",
+    metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.String, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
 
 def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.Engine:
-    """Return an engine on which transactions begin as the ledger needs, with its tables created.
+    """Return an engine on which transactions begin as the ledger needs; `migrations.upgrade` makes its tables.
 
     Args:
         url: SQLAlchemy URL or engine.
@@ -152,8 +201,6 @@ def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.
         raise InvalidInputError(
             f"the ledger runs on sqlite or postgresql, not on {engine.dialect.name}; change its url"
         )
-    with write(engine) as connection:
-        metadata.create_all(connection)
     return engine
 
 

@@ -8,9 +8,18 @@ another campaign's text) can come between them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, suppressions, switches
+from mlife_assets.adapters.send_ledger.schema import (
+    Instant,
+    accounts,
+    send_transitions,
+    sends,
+    suppressions,
+    switches,
+)
 from mlife_assets.core.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT
 from mlife_assets.core.messaging.states import MAY_HAVE_REACHED, SendState
 
@@ -31,10 +40,34 @@ ROW_COLUMNS = (
 )
 
 
+def accounts_of_person(user_id: sa.ColumnElement[str] | str) -> sa.Select[tuple[str]]:
+    """Select the user ids of all accounts of the person behind one of them.
+
+    What the ledger stores under an account or a person id is always asked for by this list: so when the contact book
+    shows that two people are one, the union holds at once and nothing that was written is rewritten.
+    """
+    one, same = accounts.alias("account"), accounts.alias("same_person")
+    return sa.select(same.c.user_id).join(one, one.c.person_id == same.c.person_id).where(one.c.user_id == user_id)
+
+
+def is_suppressed(user_id: sa.ColumnElement[str] | str, at: sa.ColumnElement[Any]) -> sa.Exists:
+    """Return the condition that a suppression of the person holds at an instant: a pause ends, others do not."""
+    of_person = accounts_of_person(user_id)
+    return (
+        sa.select(suppressions.c.person_id)
+        .where(
+            suppressions.c.person_id.in_(of_person.correlate(sends)),
+            sa.or_(suppressions.c.until.is_(None), suppressions.c.until > at),
+        )
+        .correlate(sends)
+        .exists()
+    )
+
+
 def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
     other = sends.alias("other")
     is_counted = sa.and_(
-        other.c.user_id == sends.c.user_id,
+        other.c.user_id.in_(accounts_of_person(sends.c.user_id).correlate(sends)),
         other.c.message_id != sends.c.message_id,
         other.c.state.in_(sorted(MAY_HAVE_REACHED)),
     )
@@ -59,7 +92,7 @@ def _conditions() -> dict[str, sa.ColumnElement[bool]]:
     )
     return {
         PAUSED: sa.func.coalesce(latest_switch, sa.false()).is_(sa.true()),
-        OPTED_OUT: sa.select(suppressions.c.user_id).where(suppressions.c.user_id == sends.c.user_id).exists(),
+        OPTED_OUT: is_suppressed(sends.c.user_id, sa.bindparam("at", type_=Instant)),
         FREQUENCY_7_DAYS: in_week >= sa.bindparam("week_maximum"),
         FREQUENCY_GAP: in_gap,
     }

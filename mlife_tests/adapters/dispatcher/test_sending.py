@@ -353,7 +353,7 @@ def test_inbound_stops_suppress_once(ledger, tmp_path):
     later = NOW + timedelta(days=1)
     first, again = (world.dispatcher().process_inbound(later) for _ in range(2))
     assert (first.new, first.stops, again.new) == (2, 2, 0)
-    assert ledger.suppressed_users(until=later) == ("a", "b")
+    assert ledger.suppressed_people(at=later) == ("a", "b")
     assert [r.state for r in ledger.rows(campaign="next")] == ["suppressed"]
     world.gateway.close()
 

@@ -1,4 +1,7 @@
-"""`mlife_assets.adapters.send_ledger.guards` works in `test_ledger`; here its tables become events."""
+"""`mlife_assets.adapters.send_ledger.guards` works in `test_ledger`; here its tables become events.
+
+So does `mlife_assets.adapters.send_ledger.moves`.
+"""
 
 from __future__ import annotations
 

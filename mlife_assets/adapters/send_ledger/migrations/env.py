@@ -1,0 +1,14 @@
+"""What Alembic runs to reach a revision.
+
+Belongs here: handing Alembic the open transaction. Does not belong here: opening one (`revisions`).
+
+Concept: the caller holds the writers' lock and commits, so all revisions of an upgrade are one transaction.
+"""
+
+from __future__ import annotations
+
+from alembic import context
+
+attributes = context.config.attributes
+context.configure(connection=attributes["connection"], version_table=attributes["version_table"])
+context.run_migrations()

@@ -1,0 +1,111 @@
+"""People instead of accounts, reviewed replies, bound approvals, anchored heads.
+
+Belongs here: the way from release 0.1.0 to the next one. Does not belong here: today's schema, which moves on.
+
+Concept: each account that 0.1.0 knew becomes a person of its own, under its user id; the contact book joins them later.
+SQLite cannot alter a column, so Alembic copies the table there; sequences go on where they were.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from mlife_assets.adapters.send_ledger.migrations.versions import rev_0001_release_0_1_0 as before
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Move the tables on and fill what is new from what is there."""
+    _sends()
+    _inbound_texts()
+    _suppressions()
+    _accounts_and_numbers()
+    op.create_table(
+        "approvals",
+        sa.Column("plan_id", sa.String, primary_key=True),
+        sa.Column("campaign", sa.String, nullable=False),
+        sa.Column("as_of_date", sa.Date, nullable=False),
+        sa.Column("plan_digest", sa.String, nullable=False),
+        sa.Column("planned_count", sa.Integer, nullable=False),
+        sa.Column("approved_by", sa.String, nullable=False),
+        sa.Column("reason", sa.String),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("campaign", "as_of_date", name="one_approval_per_campaign_day"),
+    )
+    op.create_table(
+        "log_heads",
+        sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("sha256", sa.String, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+    )
+
+
+def _with_person(table: sa.Table) -> sa.Table:
+    """Add `person_id`, filled with the user id; return the table as it is then."""
+    op.add_column(table.name, sa.Column("person_id", sa.String))
+    op.execute(sa.text(f"UPDATE {table.name} SET person_id = user_id"))
+    copy = table.to_metadata(sa.MetaData())
+    copy.append_column(sa.Column("person_id", sa.String))
+    return copy
+
+
+def _sends() -> None:
+    with op.batch_alter_table("sends", copy_from=_with_person(before.sends)) as batch:
+        batch.alter_column("person_id", nullable=False, existing_type=sa.String())
+        batch.drop_constraint("one_send_per_user_campaign_day", type_="unique")
+        batch.create_unique_constraint("one_send_per_person_campaign_day", ["person_id", "campaign", "as_of_date"])
+
+
+def _inbound_texts() -> None:
+    with op.batch_alter_table("inbound_texts", copy_from=_with_person(before.inbound_texts)) as batch:
+        batch.alter_column("person_id", nullable=False, existing_type=sa.String())
+        batch.add_column(sa.Column("reviewed_at", sa.BigInteger))
+        batch.add_column(sa.Column("reviewed_by", sa.String))
+        batch.add_column(sa.Column("review", sa.String))
+
+
+def _suppressions() -> None:
+    """Make the table anew: its primary key changes, so that a pause and a STOP of one person stand side by side."""
+    listed: list[dict[str, Any]] = [
+        {"person_id": row.user_id, "reason": row.reason, "at": row.at}
+        for row in op.get_bind().execute(sa.select(before.suppressions))
+    ]
+    op.drop_table("suppressions")
+    suppressions = op.create_table(
+        "suppressions",
+        sa.Column("person_id", sa.String, primary_key=True),
+        sa.Column("reason", sa.String, primary_key=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("until", sa.BigInteger),
+    )
+    op.bulk_insert(suppressions, listed)
+
+
+def _accounts_and_numbers() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("user_id", sa.String, primary_key=True),
+        sa.Column("person_id", sa.String, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Index("accounts_by_person", "person_id"),
+    )
+    op.create_table(
+        "numbers",
+        sa.Column("number_hash", sa.String, primary_key=True),
+        sa.Column("person_id", sa.String, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Index("numbers_by_person", "person_id"),
+    )
+    op.execute(
+        sa.text(
+            "INSERT INTO accounts (user_id, person_id, at) SELECT user_id, user_id, MIN(at) FROM ("
+            "SELECT user_id, at FROM send_transitions UNION ALL SELECT user_id, at FROM inbound_texts "
+            "UNION ALL SELECT person_id, at FROM suppressions) AS known GROUP BY user_id"
+        )
+    )

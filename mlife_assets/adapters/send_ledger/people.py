@@ -1,0 +1,98 @@
+"""Who is whom, and who must not be texted.
+
+Belongs here: accounts and the people behind them, suppressions. Does not belong here: what makes two accounts one
+person (`core.messaging.people`), inbound texts (`guards`).
+
+Concept: a suppression is a person's, through whichever of their accounts it came. Each reason is listed by itself, so
+that the end of a pause does not lift a STOP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger.moves import Moves
+from mlife_assets.adapters.send_ledger.schema import Instant, accounts, sends, suppressions, write
+from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_suppressed
+from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
+
+BATCH = 500
+"""Ids per query, below every database's limit of parameters."""
+
+
+class People(Moves):
+    """Accounts, people and the suppression list; see `SqlLedger`."""
+
+    def _people(self, connection: sa.Connection, user_ids: Iterable[str], now: datetime) -> dict[str, str]:
+        """Return user id -> person id; an account that is not known becomes a person of its own."""
+        wanted = sorted(set(user_ids))
+        people: dict[str, str] = {}
+        for start in range(0, len(wanted), BATCH):
+            found = sa.select(accounts.c.user_id, accounts.c.person_id).where(
+                accounts.c.user_id.in_(wanted[start : start + BATCH])
+            )
+            people.update((row.user_id, row.person_id) for row in connection.execute(found))
+        new = [user_id for user_id in wanted if user_id not in people]
+        if new:
+            connection.execute(sa.insert(accounts), [{"user_id": u, "person_id": u, "at": now} for u in new])
+        return {user_id: people.get(user_id, user_id) for user_id in wanted}
+
+    def suppress(self, user_id: str, *, now: datetime, reason: str, until: datetime | None = None) -> int:
+        """Do not text the person behind an account: list them and suppress the waiting rows of all their accounts.
+
+        Args:
+            user_id: any account of the person.
+            now: the present.
+            reason: why; each reason is listed, and lifted, by itself.
+            until: when it ends; None is never. What is listed already keeps its time and never ends earlier.
+
+        Returns:
+            How many waiting rows were suppressed, leased ones too, in the same transaction.
+        """
+        with write(self.engine) as connection:
+            return self._suppress(connection, user_id, now, reason, until)
+
+    def _suppress(
+        self, connection: sa.Connection, user_id: str, now: datetime, reason: str, until: datetime | None = None
+    ) -> int:
+        person_id = self._people(connection, [user_id], now)[user_id]
+        is_this = sa.and_(suppressions.c.person_id == person_id, suppressions.c.reason == reason)
+        listed = connection.execute(sa.select(suppressions.c.until).where(is_this)).first()
+        if listed is None:
+            values = {"person_id": person_id, "reason": reason, "at": now, "until": until}
+            connection.execute(sa.insert(suppressions).values(values))
+        elif listed.until is not None and (until is None or until > listed.until):
+            connection.execute(sa.update(suppressions).where(is_this).values(until=until))
+        is_waiting = sa.and_(
+            sends.c.user_id.in_(accounts_of_person(user_id)), sends.c.state.in_(sorted(BEFORE_SUBMITTING))
+        )
+        return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
+
+    def lift(self, user_id: str, *, reason: str) -> int:
+        """Lift the suppressions of a person that have a reason. Returns how many; waiting rows stay suppressed."""
+        with write(self.engine) as connection:
+            return self._lift(connection, user_id, reason)
+
+    def _lift(self, connection: sa.Connection, user_id: str, reason: str) -> int:
+        is_theirs = suppressions.c.person_id.in_(accounts_of_person(user_id))
+        return connection.execute(sa.delete(suppressions).where(is_theirs, suppressions.c.reason == reason)).rowcount
+
+    def is_suppressed(self, user_id: str, *, at: datetime) -> bool:
+        """Return whether the person behind an account must not be texted at an instant."""
+        with self.engine.connect() as connection:
+            return bool(connection.execute(sa.select(is_suppressed(user_id, sa.literal(at, Instant)))).scalar())
+
+    def suppressed_people(self, *, at: datetime) -> tuple[str, ...]:
+        """Return the ids of the people who were listed by an instant and must not be texted then, sorted."""
+        query = (
+            sa.select(accounts.c.person_id)
+            .distinct()
+            .join(suppressions, suppressions.c.person_id == accounts.c.user_id)
+            .where(suppressions.c.at <= at, sa.or_(suppressions.c.until.is_(None), suppressions.c.until > at))
+            .order_by(accounts.c.person_id)
+        )
+        with self.engine.connect() as connection:
+            return tuple(connection.execute(query).scalars())

@@ -1,0 +1,264 @@
+"""A ledger of every released schema moves on to today's; `releases` holds those schemas as they were created.
+
+The way from 0.1.0 is `mlife_assets.adapters.send_ledger.migrations.versions.rev_0002_people`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
+from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
+from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
+from mlife_assets.core.errors import UpstreamMismatchError
+
+RELEASES = Path(__file__).parent / "releases"
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+INSTANT = int(NOW.timestamp() * 1_000_000)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/ledger.sqlite"
+        return
+    server = request.getfixturevalue("postgres_url")
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text("DROP DATABASE IF EXISTS migrations"))
+        connection.execute(sa.text("CREATE DATABASE migrations"))
+    yield sa.make_url(server).set(database="migrations").render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text("DROP DATABASE migrations WITH (FORCE)"))
+    engine.dispose()
+
+
+def old_ledger(url: str, *, is_empty: bool = False) -> None:
+    """Create a ledger as release 0.1.0 left it: two texts, a STOP and a pause of sending."""
+    engine = open_engine(url)
+    script = (RELEASES / f"0.1.0.{engine.dialect.name}.sql").read_text(encoding="utf-8")
+    with write(engine) as connection:
+        for statement in filter(str.strip, script.split(";")):
+            connection.exec_driver_sql(statement)
+        for user in () if is_empty else ("b", "a"):
+            connection.exec_driver_sql(
+                f"INSERT INTO sends VALUES ('m{user}', '{user}', 'j', 'c', '{DAY}', 'body', 'accepted', 1, 'p{user}', "
+                f"{INSTANT}, 'w', {INSTANT}, {INSTANT})"
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO send_transitions (message_id, user_id, campaign, as_of_date, to_state, attempt, "
+                f"occurred_at, at) VALUES ('m{user}', '{user}', 'c', '{DAY}', 'accepted', 1, {INSTANT}, {INSTANT})"
+            )
+        if not is_empty:
+            connection.exec_driver_sql(
+                "INSERT INTO inbound_texts (inbound_id, user_id, keyword, received_at, at) "
+                f"VALUES ('i1', 'a', 'STOP', {INSTANT}, {INSTANT})"
+            )
+            connection.exec_driver_sql(f"INSERT INTO suppressions VALUES ('a', 'inbound_stop', {INSTANT})")
+            connection.exec_driver_sql(f"INSERT INTO suppressions VALUES ('z', 'complaint', {INSTANT})")
+    engine.dispose()
+
+
+def shape(connection: sa.Connection) -> dict[str, Any]:
+    """Return all that a database says of its tables, but for the order of what has none."""
+    inspector = sa.inspect(connection)
+
+    def unordered(things: Any) -> list[str]:
+        return sorted(repr(sorted(thing.items())) for thing in things)
+
+    return {
+        table: (
+            [repr(sorted(column.items())) for column in inspector.get_columns(table)],
+            inspector.get_pk_constraint(table),
+            unordered(inspector.get_unique_constraints(table)),
+            unordered(inspector.get_check_constraints(table)),
+            unordered(inspector.get_indexes(table)),
+        )
+        for table in sorted(inspector.get_table_names())
+    }
+
+
+def differences(connection: sa.Connection) -> list[Any]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_ledger_of_0_1_0_gets_the_schema_of_a_new_one(url: str, is_empty: bool) -> None:
+    old_ledger(url, is_empty=is_empty)
+    engine = open_engine(url)
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert differences(connection) == []
+        migrated = shape(connection)
+    with write(engine) as connection:
+        metadata.drop_all(connection)
+        versions.drop(connection)
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert shape(connection) == migrated
+        assert revision_of(connection) == HEAD
+    engine.dispose()
+
+
+def test_what_0_1_0_knew_still_holds(url: str) -> None:
+    old_ledger(url)
+    ledger = SqlLedger(url)
+    assert [(row.message_id, row.state) for row in ledger.rows()] == [("ma", "accepted"), ("mb", "accepted")]
+    assert ledger.suppressed_people(at=NOW) == ("a", "z")
+    assert ledger.is_suppressed("a", at=NOW + timedelta(days=9_999))
+    assert ledger.record_inbound("i2", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW)
+    assert not ledger.is_suppressed("a", at=NOW)
+    assert ledger.inbound()["sequence"].to_pylist() == [1, 2], "sequences go on, they never start again"
+    assert ledger.transitions()["sequence"].to_pylist() == [1, 2]
+    ledger.close()
+
+
+def test_what_is_up_to_date_is_only_read(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    SqlLedger(url).close()
+    monkeypatch.setattr("mlife_assets.adapters.send_ledger.migrations.revisions.write", None)
+    SqlLedger(url).close()
+
+
+@pytest.mark.parametrize("found", [["0003"], ["0002", "0003"]])
+def test_a_newer_ledger_is_refused_and_left_alone(url: str, found: list[str]) -> None:
+    SqlLedger(url).close()
+    engine = open_engine(url)
+    with write(engine) as connection:
+        connection.execute(sa.delete(versions))
+        connection.execute(sa.insert(versions), [{"version_num": one} for one in found])
+    with pytest.raises(UpstreamMismatchError, match="0003, which this release does not know"):
+        SqlLedger(url)
+    with engine.connect() as connection:
+        assert sorted(connection.execute(sa.select(versions)).scalars()) == found
+    engine.dispose()
+
+
+def test_an_error_on_the_way_leaves_the_old_ledger_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_ledger(url)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        before = shape(connection)
+    from alembic import op
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(op, "bulk_insert", fail)
+        with pytest.raises(RuntimeError, match="disk is full"):
+            upgrade(engine)
+    with engine.connect() as connection:
+        assert shape(connection) == before
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert differences(connection) == []
+    engine.dispose()
+
+
+def _upgrade_and_die(url: str) -> None:
+    from alembic import op
+
+    op.bulk_insert = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    upgrade(open_engine(url))
+
+
+def _upgrade(url: str, results: Any) -> None:
+    ledger = SqlLedger(url)
+    results.put(ledger.suppressed_people(at=NOW))
+    ledger.close()
+
+
+def test_a_process_killed_on_the_way_leaves_the_old_ledger_whole(url: str) -> None:
+    old_ledger(url)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        before = shape(connection)
+    engine.dispose()
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=_upgrade_and_die, args=(url,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with engine.connect() as connection:
+        assert shape(connection) == before
+    engine.dispose()
+    ledger = SqlLedger(url)
+    assert len(ledger.rows()) == 2
+    ledger.close()
+
+
+@pytest.mark.parametrize("make", [old_ledger, None])
+def test_processes_that_open_at_once_migrate_once(url: str, make: Callable[[str], None] | None) -> None:
+    if make is not None:
+        make(url)
+    fork = multiprocessing.get_context("fork")
+    results = fork.SimpleQueue()
+    processes = [fork.Process(target=_upgrade, args=(url, results)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert [results.get() for _ in processes] == [("a", "z") if make else ()] * 4
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(versions)).all() == [(HEAD,)]
+    engine.dispose()
+
+
+def test_the_first_revision_is_release_0_1_0(url: str) -> None:
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    from mlife_assets.adapters.send_ledger.migrations.versions import rev_0001_release_0_1_0 as first
+
+    engine = open_engine(url)
+    with write(engine) as connection, Operations.context(MigrationContext.configure(connection)):
+        first.upgrade()
+        made = shape(connection)
+        first.metadata.drop_all(connection)
+    old_ledger(url, is_empty=True)
+    with engine.connect() as connection:
+        assert shape(connection) == made
+    engine.dispose()
+
+
+def test_every_revision_is_known_in_order() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    import mlife_assets.adapters.send_ledger.migrations as package
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(package.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    script = ScriptDirectory.from_config(config)
+    assert script.get_heads() == [HEAD]
+    assert tuple(one.revision for one in reversed(list(script.walk_revisions()))) == REVISIONS
+
+
+def test_a_ledger_that_was_opened_without_its_version_moves_on(tmp_path: Path) -> None:
+    """0.1.0 may have created an empty file before it was killed; SQLite counts that as no ledger."""
+    path = tmp_path / "ledger.sqlite"
+    sqlite3.connect(path).close()
+    SqlLedger(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall() == [(HEAD,)]
+    connection.close()
