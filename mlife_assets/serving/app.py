@@ -1,7 +1,8 @@
 """The prediction endpoint as an ASGI application.
 
-Belongs here: routes, status codes, limits. Does not belong here: decoding rows (`serving.requests`), features and
-scores (`core.inference`), where the champion comes from (the provider) and configuration (no environment is read).
+Belongs here: routes and status codes. Does not belong here: who may ask (`serving.access`), reading bodies
+(`serving.bodies`), decoding rows (`serving.requests`), features and scores (`core.inference`), where the champion comes
+from (the provider) and configuration (no environment is read).
 
 Concept: the endpoint adds nothing to a score. It asks the provider for the champion on every request, so a promotion or
 a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it explains.
@@ -9,52 +10,62 @@ a rollback needs no restart, and it sends floats that read back to the same bits
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
-from math import isnan
+from math import inf, isnan
 from typing import Any
 
 import orjson
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities
+from mlife_assets.core.quoting import cut
+from mlife_assets.serving.access import Access
+from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
 
-DRAINED = 4
-"""A body of up to so many times the limit is read to its end and dropped: a client that is cut off sees no answer."""
+_LOGGER = logging.getLogger(__name__)
+HEALTH_SECONDS = 1.0
+"""How long an answer of `/health` holds: whoever asks needs no token, so asking often must cost nothing."""
 
 
-class BodyTooLargeError(InvalidInputError):
-    """The body exceeds the limit; never kept beyond it."""
-
-
-def create_app(scorer_provider: Callable[[], ExplainableScorer], limits: RequestLimits | None = None) -> Starlette:
+def create_app(
+    scorer_provider: Callable[[], ExplainableScorer], limits: RequestLimits | None = None, *, token: str | None = None
+) -> Starlette:
     """Return the application.
 
     Args:
         scorer_provider: returns the scorer of the present champion; called on every request, so it should cache by
             version. Raises NotFoundError when nothing was promoted, which is answered with 503.
-        limits: of one request.
+        limits: of requests.
+        token: what every request but those for `/health` has to carry; None answers whoever calls the endpoint by a
+            name of this machine, so let it listen on loopback alone.
 
     Routes:
         POST /v1/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw", "probability",
             "click_probability"}]}`; the last is null where the model is no funnel.
         GET /v1/model: version, features and vocabularies of the champion.
-        GET /health: 200 when a champion can be loaded, else 503.
+        GET /health: 200 when a champion can be loaded, else 503; `{"status"}` and no more.
 
-    Errors are `{"error": {"message", "remedy", "row", "field"}}` with 404 or 405 (no such route), 413 (too large), 422
-    (cannot be scored), 503 (no champion can be loaded now) or 500 (a defect; its text stays in the server's log).
+    Errors are `{"error": {"message", "remedy", "row", "field"}}` with 401 (no token), 404 or 405 (no such route), 408
+    (too slow), 413 (too large), 421 (a host that is not ours), 422 (cannot be scored), 503 (no champion can be loaded
+    now, or too many large requests) or 500 (a defect; its text stays in the server's log).
     """
     allowed = limits or RequestLimits()
+    bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(scorer_provider)
 
     async def score(request: Request) -> Response:
-        body = await _read(request, allowed.body_bytes)
-        return await run_in_threadpool(_scored, scorer_provider, body, allowed)
+        async with bodies.body(request) as body:
+            return await to_thread.run_sync(_scored, scorer_provider, body, allowed, limiter=places)
 
     async def model(_: Request) -> Response:
         scorer = await run_in_threadpool(scorer_provider)
@@ -69,8 +80,8 @@ def create_app(scorer_provider: Callable[[], ExplainableScorer], limits: Request
         return _json({"model_version": scorer.model_version, "features": features, "maximum_rows": allowed.rows})
 
     async def health(_: Request) -> Response:
-        scorer = await run_in_threadpool(scorer_provider)
-        return _json({"status": "ok", "model_version": scorer.model_version})
+        is_well = await pulse.is_well()
+        return _json({"status": "ok" if is_well else "unavailable"}, 200 if is_well else 503)
 
     return Starlette(
         routes=[
@@ -78,9 +89,11 @@ def create_app(scorer_provider: Callable[[], ExplainableScorer], limits: Request
             Route("/v1/model", model, methods=["GET"]),
             Route("/health", health, methods=["GET"]),
         ],
+        middleware=[Middleware(Access, token=token, refusal=_error)],
         exception_handlers={
             RowError: _refused,
             BodyTooLargeError: _too_large,
+            BodyTooSlowError: _too_slow,
             NotFoundError: _unavailable,
             IntegrityError: _unavailable,
             TransientError: _unavailable,
@@ -91,7 +104,31 @@ def create_app(scorer_provider: Callable[[], ExplainableScorer], limits: Request
     )
 
 
-def _scored(provider: Callable[[], ExplainableScorer], body: bytes, limits: RequestLimits) -> Response:
+class _Pulse:
+    """Whether a champion can be loaded, found out once a `HEALTH_SECONDS`, however many ask."""
+
+    def __init__(self, provider: Callable[[], ExplainableScorer]) -> None:
+        self._provider, self._lock = provider, asyncio.Lock()
+        self._is_well, self._until = False, -inf
+
+    async def is_well(self) -> bool:
+        async with self._lock:
+            loop = asyncio.get_running_loop()
+            if loop.time() >= self._until:
+                self._is_well = await run_in_threadpool(self._can_load)
+                self._until = loop.time() + HEALTH_SECONDS
+            return self._is_well
+
+    def _can_load(self) -> bool:
+        try:
+            self._provider()
+        except Exception:
+            _LOGGER.exception("the champion cannot be loaded")
+            return False
+        return True
+
+
+def _scored(provider: Callable[[], ExplainableScorer], body: bytearray, limits: RequestLimits) -> Response:
     rows = parse_rows(body, limits)
     scorer = provider()
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
@@ -105,22 +142,6 @@ def _scored(provider: Callable[[], ExplainableScorer], body: bytes, limits: Requ
             ],
         }
     )
-
-
-async def _read(request: Request, maximum: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > maximum * DRAINED:
-            break
-        if size > maximum:
-            parts.clear()
-        else:
-            parts.append(part)
-    if size > maximum:
-        raise BodyTooLargeError(f"the body exceeds {maximum} bytes; send fewer rows per request")
-    return b"".join(parts)
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:
@@ -142,9 +163,16 @@ def _too_large(_: Request, error: Exception) -> Response:
     return _error(413, message, remedy)
 
 
+def _too_slow(_: Request, error: Exception) -> Response:
+    message, remedy = _sentence(error)
+    return _error(408, message, remedy)
+
+
 def _unavailable(_: Request, error: Exception) -> Response:
     message, remedy = _sentence(error)
-    return _error(503, message, remedy or "promote a model, or try again later")
+    response = _error(503, message, remedy or "promote a model, or try again later")
+    response.headers["retry-after"] = "1"
+    return response
 
 
 def _no_route(request: Request, error: Exception) -> Response:
@@ -152,7 +180,7 @@ def _no_route(request: Request, error: Exception) -> Response:
         raise error
     response = _error(
         error.status_code,
-        f"{request.method} {request.url.path}: {error.detail}",
+        f"{cut(request.method)} {cut(request.url.path)}: {error.detail}",
         "use POST /v1/score, GET /v1/model or GET /health",
     )
     response.headers.update(error.headers or {})

@@ -19,6 +19,7 @@ import orjson
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.inference.feature_spec import FeatureSpec
+from mlife_assets.core.quoting import cut, quoted
 
 SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -34,19 +35,36 @@ class RowError(InvalidInputError):
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What one request may ask for: bytes of the body, rows. A row of the present features takes about 0.9 kB."""
+    """What requests may ask for.
+
+    Attributes:
+        body_bytes: of one body; a row of the present features takes about 0.9 kB.
+        rows: of one request.
+        held_bytes: of all bodies at a time, beyond what is free.
+        free_bytes: of each body, which count for nothing: so many are always taken, however many bodies are held.
+        body_grace_seconds: in which nothing of a body need arrive.
+        bytes_per_second: pace of a body after that.
+        body_seconds: in which a body of any size has to be complete.
+        scored_at_once: requests that are decoded and scored at a time; decoded, a body takes ten times its bytes.
+    """
 
     body_bytes: int = 16 * 1024 * 1024
     rows: int = 10_000
+    held_bytes: int = 64 * 1024 * 1024
+    free_bytes: int = 64 * 1024
+    body_grace_seconds: float = 5.0
+    bytes_per_second: int = 64 * 1024
+    body_seconds: float = 60.0
+    scored_at_once: int = 2
 
     def __post_init__(self) -> None:
         """Refuse limits that let nothing through."""
-        for name in ("body_bytes", "rows"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(f"RequestLimits.{name} is {getattr(self, name)}; allow at least 1")
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise InvalidInputError(f"RequestLimits.{name} is {value}; allow more than 0")
 
 
-def parse_rows(body: bytes, limits: RequestLimits) -> list[Any]:
+def parse_rows(body: bytes | bytearray, limits: RequestLimits) -> list[Any]:
     """Return the rows of a body `{"rows": [...]}`, not yet checked. Raises `RowError`."""
     try:
         document = orjson.loads(body)
@@ -56,7 +74,7 @@ def parse_rows(body: bytes, limits: RequestLimits) -> list[Any]:
         raise RowError("the body has no list of rows", 'send {"rows": [{"feature": value, ...}]}', field="rows")
     unknown = sorted(set(document) - {"rows"})
     if unknown:
-        raise RowError(f"the body has an unknown key {unknown[0]!r}", "send rows only", field=unknown[0])
+        raise RowError(f"the body has an unknown key {quoted(unknown[0])}", "send rows only", field=cut(unknown[0]))
     rows: list[Any] = document["rows"]
     if len(rows) > limits.rows:
         raise RowError(f"{len(rows)} rows in one request", f"send at most {limits.rows} rows", field="rows")
@@ -104,10 +122,10 @@ def _refuse_names(number: int, row: Mapping[str, Any], spec: FeatureSpec) -> Non
         )
     unknown = sorted(set(row) - set(spec.names))[0]
     raise RowError(
-        f"row {number} has the unknown feature {unknown!r}",
+        f"row {number} has the unknown feature {quoted(unknown)}",
         "send only the features of GET /v1/model",
         row=number,
-        field=unknown,
+        field=cut(unknown),
     )
 
 
@@ -118,7 +136,7 @@ def _value(number: int, name: str, value: Any, codes: Mapping[str, float] | None
         if isinstance(value, str):
             return codes.get(value, math.nan)
         raise RowError(
-            f"{name} of row {number} is {value!r}, but it is a category",
+            f"{name} of row {number} is {quoted(value)}, but it is a category",
             "send it as text, or null",
             row=number,
             field=name,
@@ -128,7 +146,7 @@ def _value(number: int, name: str, value: Any, codes: Mapping[str, float] | None
     if isinstance(value, str) and value in SPECIAL_NUMBERS:
         return SPECIAL_NUMBERS[value]
     raise RowError(
-        f"{name} of row {number} is {value!r}, but it is a number",
+        f"{name} of row {number} is {quoted(value)}, but it is a number",
         'send a number, null, "NaN", "Infinity" or "-Infinity"',
         row=number,
         field=name,

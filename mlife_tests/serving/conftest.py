@@ -17,6 +17,7 @@ import requests
 import uvicorn
 
 from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.serving.connections import ConnectionLimits, server_config
 
 START_SECONDS = 20.0
 
@@ -36,12 +37,12 @@ def scorer(models: ModuleType) -> LightGBMScorer:
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve `app` with uvicorn on a free port of 127.0.0.1; yield its URL."""
+def served(app: Any, limits: ConnectionLimits | None = None) -> Iterator[str]:
+    """Serve `app` as `mlife serve` does on a free port of 127.0.0.1; yield its URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
+        server = uvicorn.Server(server_config(app, limits, log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -138,9 +138,24 @@ def test_the_model_describes_what_a_row_must_hold(
     assert by_name["metro_code"] == {"name": "metro_code", "type": "category", "values": list(models.METROS)}
 
 
-def test_health_names_the_champion(url: str, session: requests.Session, scorer: LightGBMScorer) -> None:
+def test_health_tells_that_it_is_well_and_no_more(url: str, session: requests.Session) -> None:
     answer = session.get(f"{url}/health", timeout=20)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "model_version": scorer.model_version})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_asking_for_health_often_costs_one_look(
+    serve: Callable[[Any], Any], session: requests.Session, scorer: LightGBMScorer
+) -> None:
+    looks: list[None] = []
+
+    def champion() -> LightGBMScorer:
+        looks.append(None)
+        return scorer
+
+    with serve(create_app(champion)) as url:
+        answers = [session.get(f"{url}/health", timeout=20).status_code for _ in range(50)]
+    assert answers == [200] * 50
+    assert len(looks) < 10
 
 
 def test_a_bad_row_is_refused_with_row_field_and_remedy(
@@ -197,11 +212,9 @@ def test_a_champion_that_cannot_be_loaded_is_no_score(
         raise failure
 
     with serve(create_app(fail)) as url:
-        for response in (
-            session.get(f"{url}/health", timeout=20),
-            session.get(f"{url}/v1/model", timeout=20),
-            ask(session, url, []),
-        ):
+        health = session.get(f"{url}/health", timeout=20)
+        assert (health.status_code, health.json()) == (503, {"status": "unavailable"})
+        for response in (session.get(f"{url}/v1/model", timeout=20), ask(session, url, [])):
             refused(response, status)
             assert SECRET not in response.text
 

@@ -1,0 +1,40 @@
+"""Values from outside, quoted in errors.
+
+Belongs here: how a value is shown. Does not belong here: which errors show one.
+
+Concept: an error names the value that was wrong, and a value can be as large as its sender likes. So what is quoted has
+a bound, whatever its type, and is cut before it is written out.
+"""
+
+from __future__ import annotations
+
+import reprlib
+
+MAXIMUM_CHARACTERS = 100
+
+
+class _Bounded(reprlib.Repr):
+    """The library's bounded `repr`, with strings cut at their end only, so that a reader sees how they begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+
+    def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002
+        return repr(x[:MAXIMUM_CHARACTERS])
+
+    def repr_bytes(self, x: bytes, level: int) -> str:  # noqa: ARG002
+        return repr(x[:MAXIMUM_CHARACTERS])
+
+
+_BOUNDED = _Bounded()
+
+
+def cut(text: str) -> str:
+    """Return a text of at most `MAXIMUM_CHARACTERS`; three dots say that it was longer."""
+    return text if len(text) <= MAXIMUM_CHARACTERS else text[: MAXIMUM_CHARACTERS - 3] + "..."
+
+
+def quoted(value: object) -> str:
+    """Return the `repr` of a value, at most `MAXIMUM_CHARACTERS` long."""
+    return cut(_BOUNDED.repr(value))

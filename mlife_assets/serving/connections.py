@@ -1,0 +1,146 @@
+"""Connections within bounds: how many there are, and how long each may take.
+
+Belongs here: limits below the application, and the server's configuration. Does not belong here: bodies
+(`serving.bodies`), routes (`serving.app`).
+
+Concept: every connection has a deadline at every moment. uvicorn has one for idle connections alone, which a single
+byte lifts, so half a request keeps a connection for ever. Here a connection has a few seconds until its next request is
+complete up to the body, and then the time of one request. When all places are taken, the connection that has been
+waiting for a request the longest makes room, so that a flood of half-open connections keeps nobody out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mlife_assets.core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+BACKLOG = 128
+SHUTDOWN_SECONDS = 10
+_FULL_BODY = (
+    b'{"error":{"message":"the endpoint has as many requests as it can take",'
+    b'"remedy":"try again in a second","row":null,"field":null}}'
+)
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_FULL_BODY), _FULL_BODY)
+)
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What connections may take.
+
+    Attributes:
+        connections: open at a time; below the 1,024 files that a process may usually open.
+        header_bytes: of a request line and its headers.
+        header_seconds: from the opening, or from the last answer, until the next request is complete up to its body.
+        request_seconds: from then until the answer is handed to the network: body, waiting, score.
+        answer_bytes_per_second: how fast a client has to take the answer.
+    """
+
+    connections: int = 256
+    header_bytes: int = 16 * 1024
+    header_seconds: float = 10.0
+    request_seconds: float = 120.0
+    answer_bytes_per_second: int = 16 * 1024
+
+    def __post_init__(self) -> None:
+        """Refuse limits that let nothing through."""
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise InvalidInputError(f"ConnectionLimits.{name} is {value}; allow more than 0")
+
+
+class BoundedProtocol(H11Protocol):
+    """uvicorn's HTTP protocol with a deadline at every moment; `bounded_protocol` gives it limits."""
+
+    limits: ConnectionLimits
+    waiting: dict[BoundedProtocol, None]
+    """Connections without a request, the longest waiting first."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, if need be in the place of one that waits."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections and not self._make_room():
+            transport.write(_FULL)
+            transport.close()
+        self._wait(self.limits.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the connection was given up."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+
+    def handle_events(self) -> None:
+        """Handle what was read; a new request starts the time of one request."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._stop_waiting()
+            self._deadline = self.loop.call_later(self.limits.request_seconds, self._expire)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, and for the client to take this answer."""
+        unsent = self.transport.get_write_buffer_size()
+        self._wait(self.limits.header_seconds + unsent / self.limits.answer_bytes_per_second)
+        super().on_response_complete()
+
+    def _make_room(self) -> bool:
+        for longest in self.waiting:
+            longest._expire()
+            self.connections.discard(longest)
+            return True
+        return False
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self.waiting[self] = None
+        self._deadline = self.loop.call_later(seconds, self._expire)
+
+    def _stop_waiting(self) -> None:
+        self.waiting.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._stop_waiting()
+        self.transport.abort()
+
+
+def bounded_protocol(limits: ConnectionLimits) -> type[BoundedProtocol]:
+    """Return the protocol of one server, whose connections share `limits`."""
+    return type("ServerProtocol", (BoundedProtocol,), {"limits": limits, "waiting": {}})
+
+
+def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **options: Any) -> uvicorn.Config:
+    """Return how uvicorn serves `app` within `limits`; `options` are uvicorn's own."""
+    allowed = limits or ConnectionLimits()
+    return uvicorn.Config(
+        app,
+        http=bounded_protocol(allowed),
+        ws="none",
+        lifespan="off",
+        h11_max_incomplete_event_size=allowed.header_bytes,
+        backlog=BACKLOG,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        **options,
+    )
