@@ -9,6 +9,7 @@ Concept: everything is validated once, at load. Defaults are safe: embedded, off
 from __future__ import annotations
 
 import os
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
@@ -40,6 +41,17 @@ class Settings(BaseSettings):
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
     )
     hash_key: SecretStr = Field(default=SecretStr("embedded-world-only"), description="Key of phone-number hashes.")
+
+    endpoint_token: SecretStr | None = Field(
+        default=None, min_length=32, description="Bearer token of the endpoint; it listens beyond this machine only so."
+    )
+
+    @field_validator("endpoint_token")
+    @classmethod
+    def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+            raise ValueError("use printable ASCII without spaces, which a header can carry")
+        return token
 
     @field_validator("home")
     @classmethod

@@ -2,11 +2,14 @@
 
 Belongs here: which champion the endpoint serves and where it listens. Does not belong here: the endpoint (`serving`).
 
-Concept: the champion is asked for on every request, so a promotion or a rollback is followed without a restart.
+Concept: the champion is asked for on every request, so a promotion or a rollback is followed without a restart. Whether
+a token is needed is decided by the address that was bound, not by the words that named it. A token is never printed:
+it is in the environment, or in a private file whose path is told, random in every environment.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,10 +24,11 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 if TYPE_CHECKING:
     from mlife_assets.core.inference.scoring import LightGBMScorer
     from mlife_assets.defs.resources import Platform
+    from mlife_assets.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8000
-BACKLOG = 2048
+BACKLOG = 128
 
 
 def serve(
@@ -32,28 +36,50 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", help="Which interface; others than this machine's own are open to its network.")
     ] = HOST,
+    makes_token: Annotated[
+        bool, typer.Option("--make-token", help="Make a token in the home's private folder, unless it has one.")
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Score over HTTP with the present champion until interrupted: POST /v1/score, GET /v1/model, GET /health.
 
-    Exit codes: 0 stopped, 1 no champion, or the port is taken.
+    Beyond this machine every request but GET /health needs `Authorization: Bearer <token>`. The token is
+    MLIFE_ENDPOINT_TOKEN, or else the file that --make-token makes. Where there is one, this machine needs it, too.
+
+    Exit codes: 0 stopped, 1 no champion, no token beyond this machine, or the port is taken.
     """
     import uvicorn
 
     from mlife_assets.serving.app import create_app
+    from mlife_assets.serving.connections import server_config
 
-    provider = champion_provider(open_platform(settings_of(home)))
-    version = provider().model_version
-    with _listener(host, port) as listener:
-        url = f"http://{host}:{listener.getsockname()[1]}"
+    settings = settings_of(home)
+    provider = champion_provider(open_platform(settings))
+    token, source = endpoint_token(settings, makes_token=makes_token)
+    with _listener(host, port, has_token=token is not None) as listener:
+        version = provider().model_version
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if as_json:
-            print_json({"url": url, "model_version": version})
+            print_json({"url": url, "model_version": version, "token": source})
         else:
-            side_console().print(f"{version} answers at {url}; stop with Ctrl-C", markup=False, soft_wrap=True)
-        config = uvicorn.Config(create_app(provider), log_level="warning", access_log=False, lifespan="off", ws="none")
+            wanted = f", with the token of {source}" if source else ""
+            side_console().print(f"{version} answers at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
+        config = server_config(create_app(provider, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def endpoint_token(settings: Settings, *, makes_token: bool) -> tuple[str | None, str | None]:
+    """Return the token and where it is from; both None when there is none. `makes_token` makes it a file."""
+    from mlife_assets.adapters.keyring import Keyring
+
+    if settings.endpoint_token is not None:
+        return settings.endpoint_token.get_secret_value(), "MLIFE_ENDPOINT_TOKEN"
+    path = settings.private_folder / "keys" / "endpoint.key"
+    if not makes_token and not path.exists():
+        return None, None
+    return Keyring(path.parent).key(path.stem).hex(), str(path)
 
 
 def champion_provider(platform: Platform) -> Callable[[], LightGBMScorer]:
@@ -68,15 +94,23 @@ def champion_provider(platform: Platform) -> Callable[[], LightGBMScorer]:
     return champion
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens. Raises InvalidInputError when the address cannot be had."""
+def _listener(host: str, port: int, *, has_token: bool) -> socket.socket:
+    """Return a socket that listens. Raises InvalidInputError when the address cannot be had, or not without a token."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        if not has_token and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            listener.close()
+            raise InvalidInputError(
+                f"{host or 'every interface'} is open to the network and there is no token, so nothing is served; set "
+                "MLIFE_ENDPOINT_TOKEN to 32 characters or more, or add --make-token"
+            )
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise InvalidInputError(f"cannot listen at {host}:{port} ({error.strerror}); choose another --port") from error
+        raise InvalidInputError(
+            f"cannot listen at {host}:{port} ({error.strerror or error}); choose another --port"
+        ) from error
     return listener

@@ -64,8 +64,8 @@ def create_app(
     bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(scorer_provider)
 
     async def score(request: Request) -> Response:
-        async with bodies.body(request) as body:
-            return await to_thread.run_sync(_scored, scorer_provider, body, allowed, limiter=places)
+        async with bodies.body(request) as parts:
+            return await to_thread.run_sync(_scored, scorer_provider, parts, allowed, limiter=places)
 
     async def model(_: Request) -> Response:
         scorer = await run_in_threadpool(scorer_provider)
@@ -128,8 +128,8 @@ class _Pulse:
         return True
 
 
-def _scored(provider: Callable[[], ExplainableScorer], body: bytearray, limits: RequestLimits) -> Response:
-    rows = parse_rows(body, limits)
+def _scored(provider: Callable[[], ExplainableScorer], parts: list[bytes], limits: RequestLimits) -> Response:
+    rows = parse_rows(b"".join(parts), limits)
     scorer = provider()
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
     columns = (scores.raw, scores.probability, click_probabilities(scores))

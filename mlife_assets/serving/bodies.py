@@ -45,54 +45,56 @@ class BodyReader:
         self._held = 0
 
     @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytearray]:
-        """Yield the body; its bytes count as held until the context is left.
+    async def body(self, request: Request) -> AsyncIterator[list[bytes]]:
+        """Yield the parts of the body; their bytes count as held until the context is left.
 
         Raises:
             BodyTooLargeError: it exceeds the limit of one request.
             BodyTooSlowError: it fell behind the pace.
             BusyError: with it, the budget of all requests would be exceeded.
         """
-        body = bytearray()
+        body = _Held()
         try:
             yield await self._read(request, body)
         finally:
-            self._drop(body)
+            self._held -= body.charged
 
-    def _charged(self, size: int) -> int:
-        return max(0, size - self._limits.free_bytes)
-
-    async def _read(self, request: Request, body: bytearray) -> bytearray:
+    async def _read(self, request: Request, body: _Held) -> list[bytes]:
         limits, loop = self._limits, asyncio.get_running_loop()
-        started, size = loop.time(), 0
+        started = loop.time()
         try:
             async with asyncio.timeout_at(started + limits.body_grace_seconds) as deadline:
                 async for part in request.stream():
-                    size += len(part)
-                    if size > limits.body_bytes * DRAINED:
+                    body.size += len(part)
+                    if body.size > limits.body_bytes * DRAINED:
                         break
-                    if size > limits.body_bytes:
-                        self._drop(body)
+                    if body.size <= limits.body_bytes:
+                        self._charge(body)
+                        body.parts.append(part)
                     else:
-                        self._hold(body, part)
-                    earned = limits.body_grace_seconds + size / limits.bytes_per_second
+                        body.parts.clear()
+                    earned = limits.body_grace_seconds + body.size / limits.bytes_per_second
                     deadline.reschedule(started + min(earned, limits.body_seconds))
         except TimeoutError as error:
             raise BodyTooSlowError(
-                f"the body was too slow: {size} bytes in {loop.time() - started:.0f} seconds; send it at "
+                f"the body was too slow: {body.size} bytes in {loop.time() - started:.0f} seconds; send it at "
                 f"{limits.bytes_per_second} bytes per second or faster, within {limits.body_seconds:.0f} seconds"
             ) from error
-        if size > limits.body_bytes:
+        if body.size > limits.body_bytes:
             raise BodyTooLargeError(f"the body exceeds {limits.body_bytes} bytes; send fewer rows per request")
-        return body
+        return body.parts
 
-    def _hold(self, body: bytearray, part: bytes) -> None:
-        more = self._charged(len(body) + len(part)) - self._charged(len(body))
-        if more and self._held + more > self._limits.held_bytes:
+    def _charge(self, body: _Held) -> None:
+        more = max(0, body.size - self._limits.free_bytes) - body.charged
+        if more > 0 and self._held + more > self._limits.held_bytes:
             raise BusyError("the endpoint holds as many large requests as it can; try again in a few seconds")
         self._held += more
-        body += part
+        body.charged += more
 
-    def _drop(self, body: bytearray) -> None:
-        self._held -= self._charged(len(body))
-        body.clear()
+
+class _Held:
+    """One body while it is read: its parts, its size so far, and what of it counts against the budget."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = self.charged = 0

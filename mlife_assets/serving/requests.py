@@ -64,7 +64,7 @@ class RequestLimits:
                 raise InvalidInputError(f"RequestLimits.{name} is {value}; allow more than 0")
 
 
-def parse_rows(body: bytes | bytearray, limits: RequestLimits) -> list[Any]:
+def parse_rows(body: bytes, limits: RequestLimits) -> list[Any]:
     """Return the rows of a body `{"rows": [...]}`, not yet checked. Raises `RowError`."""
     try:
         document = orjson.loads(body)
