@@ -23,6 +23,7 @@ from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
 from mlife_assets.core.ports import EventLog
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.windows import add_days
 
 CONVERSION_DAYS = 45
@@ -130,7 +131,8 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     plans = _rows(log, "message_planned", None, None, message_id=message_id)
     if not plans:
         raise NotFoundError(
-            f"no message_planned event has message_id {message_id!r}; `mlife status --json` names one of the last day"
+            f"no message_planned event has message_id {quoted(message_id)}; `mlife status --json` names one of the "
+            "last day"
         )
     planned = plans[0]
     day: date = planned["as_of_date"]

@@ -33,6 +33,7 @@ from mlife_assets.core.errors import (
     PermanentError,
     TransientError,
 )
+from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreBackend
@@ -121,14 +122,15 @@ class ObstoreObjectStore:
 def _require_plain(key: str) -> None:
     if not _SAFE_KEY.fullmatch(key) or any(part in {".", ".."} for part in key.split("/")):
         raise InvalidInputError(
-            f"object key {key!r} is not plain; use segments of letters, digits and _.=@+,~- joined by single slashes"
+            f"object key {quoted(key)} is not plain; use segments of letters, digits and _.=@+,~- joined by single "
+            "slashes"
         )
 
 
 def _translated(key: str, error: Exception) -> MlifeError:
     reason = str(error).partition("\n")[0]
     if isinstance(error, ValueError):
-        return InvalidInputError(f"object key {key!r} is not valid: {reason}")
+        return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
     if isinstance(error, _REFUSED):
         return PermanentError(f"access to {key} was refused: {reason}; grant read and write on the store")
     return TransientError(f"the object store failed on {key}: {reason}; try again")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
     from mlife_assets.defs.resources import Platform
@@ -37,7 +38,7 @@ def parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD") from error
+        raise typer.BadParameter(f"{quoted(text)} is not a day; write YYYY-MM-DD") from error
 
 
 def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:

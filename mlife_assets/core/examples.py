@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.quoting import quoted
 
 OPTIONAL_ROLES = ("features", "categoricals")
 """Roles whose values may be missing."""
@@ -102,7 +103,9 @@ class ExampleSpec:
         known = {field.name for field in fields(cls)}
         for name in record:
             if name not in known:
-                raise InvalidInputError(f"the spec has an unknown key {name!r}; known are {', '.join(sorted(known))}")
+                raise InvalidInputError(
+                    f"the spec has an unknown key {quoted(name)}; known are {', '.join(sorted(known))}"
+                )
         for name in ("entity", "time", "label", "label_time", "features"):
             if name not in record:
                 raise InvalidInputError(f"the spec lacks {name}; name the column that is its {name}")
@@ -116,7 +119,7 @@ class ExampleSpec:
                 known_values = _items(name, value, dict)
                 values[name] = tuple((key, _texts(f"{name}.{key}", known_values[key])) for key in known_values)
             elif value is not None and not isinstance(value, str):
-                raise InvalidInputError(f"the spec's {name} is {value!r}; write the name of a column")
+                raise InvalidInputError(f"the spec's {name} is {quoted(value)}; write the name of a column")
             else:
                 values[name] = value
         return cls(**values)

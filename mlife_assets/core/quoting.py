@@ -26,6 +26,9 @@ class _Bounded(reprlib.Repr):
     def repr_bytes(self, x: bytes, level: int) -> str:  # noqa: ARG002
         return repr(x[:MAXIMUM_CHARACTERS])
 
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
+        return repr(x) if x.bit_length() < 1_000 else f"a number of {x.bit_length()} bits"
+
 
 _BOUNDED = _Bounded()
 

@@ -23,6 +23,7 @@ from mlife_assets.core.policies import (
     RetrainPolicy,
     TrainingPolicy,
 )
+from mlife_assets.core.quoting import quoted
 
 Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy, MonitoringPolicy, RetrainPolicy, BacktestPolicy)
 POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
@@ -82,7 +83,7 @@ class Study:
         record = _record(text)
         for name in record:
             if name not in KEYS:
-                raise InvalidInputError(f"the spec has an unknown key {name!r}; known are {', '.join(KEYS)}")
+                raise InvalidInputError(f"the spec has an unknown key {quoted(name)}; known are {', '.join(KEYS)}")
         if "roles" not in record:
             raise InvalidInputError("the spec lacks roles; say which column is entity, time, label and label_time")
         human = _object(record, "human")
@@ -93,7 +94,7 @@ class Study:
             raise InvalidInputError(f"the spec's roles name {HUMAN_COLUMN}, which holds the human's score; rename it")
         share = record.get("gate_share", GATE_SHARE)
         if not isinstance(share, int | float) or not 0.02 <= share <= 0.8:
-            raise InvalidInputError(f"the spec's gate_share is {share!r}; set it between 0.02 and 0.8")
+            raise InvalidInputError(f"the spec's gate_share is {quoted(share)}; set it between 0.02 and 0.8")
         training = _object(record, "training")
         return cls(
             title=_text(record, "title", "A conversion model"),
@@ -122,7 +123,9 @@ class Study:
         record = _record(text, "policy")
         for name in record:
             if name not in POLICIES:
-                raise InvalidInputError(f"the policy has an unknown key {name!r}; known are {', '.join(POLICIES)}")
+                raise InvalidInputError(
+                    f"the policy has an unknown key {quoted(name)}; known are {', '.join(POLICIES)}"
+                )
         changed = {name: _policy(getattr(self, name), name, _object(record, name)) for name in record}
         is_given = self.is_validation_given or "validation_days" in record.get("training", {})
         return replace(self, **changed, is_validation_given=is_given)
@@ -148,14 +151,14 @@ def _record(text: str, what: str = "spec") -> dict[str, Any]:
 def _object(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = record.get(name, {})
     if not isinstance(value, dict):
-        raise InvalidInputError(f"the spec's {name} is {value!r}; write an object")
+        raise InvalidInputError(f"the spec's {name} is {quoted(value)}; write an object")
     return value
 
 
 def _text(record: Mapping[str, Any], name: str, default: Any) -> Any:
     value = record.get(name, default)
     if value is not default and not isinstance(value, str):
-        raise InvalidInputError(f"the spec's {name} is {value!r}; write a text")
+        raise InvalidInputError(f"the spec's {name} is {quoted(value)}; write a text")
     return value
 
 
@@ -169,7 +172,7 @@ def _is_whole(value: Any) -> bool:
 
 def _expression(name: str, value: Any) -> str:
     if not _is_said(value):
-        raise InvalidInputError(f"the spec derives {name} from {value!r}; write an SQL expression")
+        raise InvalidInputError(f"the spec derives {name} from {quoted(value)}; write an SQL expression")
     return str(value)
 
 
@@ -179,7 +182,7 @@ def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
     for key, value in changes.items():
         if key not in known:
             raise InvalidInputError(
-                f"the spec's {name} has an unknown key {key!r}; known are {', '.join(sorted(known))}"
+                f"the spec's {name} has an unknown key {quoted(key)}; known are {', '.join(sorted(known))}"
             )
         expected = getattr(default, key)
         if isinstance(expected, bool):
@@ -191,6 +194,6 @@ def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
             kinds = int if isinstance(expected, int) else (int, float)
             fits = isinstance(value, kinds) and not isinstance(value, bool)
         if not fits:
-            raise InvalidInputError(f"the spec's {name}.{key} is {value!r}; the default is {expected!r}")
+            raise InvalidInputError(f"the spec's {name}.{key} is {quoted(value)}; the default is {quoted(expected)}")
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
     return replace(default, **values)

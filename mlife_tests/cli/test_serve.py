@@ -7,25 +7,34 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from stat import S_IMODE
 
 import orjson
 import pytest
 import requests
+from pydantic import SecretStr
 
-from mlife_assets.cli.serve import champion_provider
+from mlife_assets.cli.serve import champion_provider, endpoint_token
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.settings import Settings
 
 PROGRAM = "from mlife_assets.cli import main; main()"
+
+
+def start_of(process):
+    """Return the document that the command prints when it listens."""
+    lines = []
+    while not lines or lines[-1] not in ("", "}\n"):
+        lines.append(process.stdout.readline())
+    return orjson.loads("".join(lines))
 
 
 def test_the_endpoint_follows_a_rollback_and_stops_with_0(run, home):
     command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--home", str(home.path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            lines = []
-            while not lines or lines[-1] not in ("", "}\n"):
-                lines.append(process.stdout.readline())
-            started = orjson.loads("".join(lines))
+            started = start_of(process)
             with requests.Session() as session:
                 session.trust_env = False
                 versions = [session.get(f"{started['url']}/v1/model", timeout=20).json()["model_version"]]
@@ -36,7 +45,43 @@ def test_the_endpoint_follows_a_rollback_and_stops_with_0(run, home):
             rest, errors = process.communicate(timeout=20)
     assert versions == [home.champions[1], home.champions[0]]
     assert started["model_version"] == home.champions[1]
+    assert started["token"] is None
     assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_beyond_this_machine_the_token_that_was_made_is_needed(home):
+    command = [sys.executable, "-c", PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0", "--make-token"]
+    command += ["--home", str(home.path), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            started = start_of(process)
+            path = Path(started["token"])
+            token = path.read_text(encoding="ascii").strip()
+            url = started["url"].replace("0.0.0.0", "127.0.0.1") + "/v1/model"
+            with requests.Session() as session:
+                session.trust_env = False
+                given = {"Authorization": f"Bearer {token}"}
+                answers = [session.get(url, timeout=20), session.get(url, headers=given, timeout=20)]
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=20)
+    assert [answer.status_code for answer in answers] == [401, 200]
+    assert path.is_relative_to(home.path / "private")
+    assert (S_IMODE(path.stat().st_mode), S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+    assert (process.returncode, rest, errors) == (0, "", "")
+    assert token not in orjson.dumps(started).decode()
+
+
+def test_where_the_token_comes_from(tmp_path):
+    settings = Settings(home=tmp_path)
+    assert endpoint_token(settings, makes_token=False) == (None, None)
+    made, path = endpoint_token(settings, makes_token=True)
+    assert endpoint_token(settings, makes_token=False) == endpoint_token(settings, makes_token=True) == (made, path)
+    assert len(made) == 64
+    other, _ = endpoint_token(Settings(home=tmp_path / "other"), makes_token=True)
+    assert other != made, "random in the embedded world, too: its seed is known to everybody"
+    given = Settings(home=tmp_path, endpoint_token=SecretStr("x" * 32))
+    assert endpoint_token(given, makes_token=True) == ("x" * 32, "MLIFE_ENDPOINT_TOKEN")
 
 
 def test_a_taken_port_is_told(run, lived_home):

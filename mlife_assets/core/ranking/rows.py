@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.ranking.groups import RowGroups, group_rows
 from mlife_assets.core.ranking.kernels import arranged_tie_keys, compiled, positives_and_repeats, read_only
 from mlife_assets.core.row_keys import IdColumn, read_ids, user_hashes
@@ -92,7 +93,7 @@ def _ready(groups: RowGroups, keys: np.ndarray, relevant: np.ndarray) -> Ranking
         one, two = sorted(int(row) for row in rows.order[repeats[1:]])
         group = np.flatnonzero((groups.starts <= repeats[1]) & (repeats[1] < groups.starts + groups.sizes))[0]
         raise InvalidInputError(
-            f"user_id {groups.users[groups.group_users[group]]!r} has the same item in rows {one} and {two} "
+            f"user_id {quoted(groups.users[groups.group_users[group]])} has the same item in rows {one} and {two} "
             f"({int(repeats[0])} repeats in all); pass each (user, item) once"
         )
     return rows
@@ -106,5 +107,5 @@ def _as_flags(relevant: np.ndarray, rows: int) -> np.ndarray:
     wrong = np.flatnonzero(~np.isin(relevant, (0, 1)))
     if len(wrong):
         row = int(wrong[0])
-        raise InvalidInputError(f"relevance is {relevant[row]!r} in row {row}; use true or false")
+        raise InvalidInputError(f"relevance is {quoted(relevant[row])} in row {row}; use true or false")
     return relevant.astype(np.bool_)

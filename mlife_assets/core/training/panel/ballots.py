@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.quoting import quoted
 
 PANEL_COLUMNS = ("as_of_date", "recruiter", "user_id", "job_id", "rank")
 """Columns that a file must have; others (the facts that recruiters saw) are kept with the file and not read."""
@@ -160,15 +161,15 @@ def _row(number: int, cells: list[str], places: dict[str, int]) -> _Row:
         if not value[name]:
             raise InvalidInputError(f"row {number}: {name} is empty; copy it from the template")
     if not _is_day(value["as_of_date"]):
-        raise InvalidInputError(f"row {number}: as_of_date is {value['as_of_date']!r}; write it as YYYY-MM-DD")
+        raise InvalidInputError(f"row {number}: as_of_date is {quoted(value['as_of_date'])}; write it as YYYY-MM-DD")
     if not _RECRUITER.fullmatch(value["recruiter"]):
         raise InvalidInputError(
-            f"row {number}: recruiter is {value['recruiter']!r}; write a code such as r1 (a letter, then letters, "
-            "digits, _ or -), never a person's contact"
+            f"row {number}: recruiter is {quoted(value['recruiter'])}; write a code such as r1 (a letter, then "
+            "letters, digits, _ or -), never a person's contact"
         )
     if not _RANK.fullmatch(value["rank"]):
         raise InvalidInputError(
-            f"row {number}: rank is {value['rank']!r}; write a whole number from 1, or remove all rows of user "
+            f"row {number}: rank is {quoted(value['rank'])}; write a whole number from 1, or remove all rows of user "
             f"{value['user_id']} by {value['recruiter']}"
         )
     return _Row(number, **{name: value[name] for name in PANEL_COLUMNS[:-1]}, rank=int(value["rank"]))
