@@ -82,6 +82,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         policy=policy,
         as_of=day,
         now=now,
+        link_key=platform.link_key,
     )
     texted = pc.unique(plan.planned["user_id"])
     candidates = scores.filter(pc.is_in(scores["user_id"], value_set=texted))

@@ -96,6 +96,11 @@ class Platform:
         seed = self.settings.seed if self.settings.environment == "dev" else None
         return Keyring(self.settings.private_folder / "keys", seed=seed)
 
+    @property
+    def link_key(self) -> bytes:
+        """The key of link tokens."""
+        return self.keyring.key("links")
+
     @cached_property
     def ledger(self) -> SqlLedger:
         """Every send."""

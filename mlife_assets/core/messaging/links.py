@@ -1,30 +1,30 @@
 """Link tokens: which message a click came from.
 
-Belongs here: the token of a message and the link that carries it. Does not belong here: redirecting.
+Belongs here: the token of a message. Does not belong here: redirecting, and where the key is kept (`adapters.keyring`).
 
-Concept: the token is a hash of the message id in an alphabet without look-alikes: it names no person and can be
-recomputed, so a click joins its message without a lookup table.
+Concept: the token is a keyed hash of the message id in an alphabet without look-alikes. It names no person and can be
+recomputed by whoever has the key, so a click joins its message without a lookup table. Message ids follow from a user,
+a campaign and a day, so without a key anybody could write the link of somebody else.
 """
 
 from __future__ import annotations
 
-from mlife_assets.core.ids import digest
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ids import keyed_hash
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 TOKEN_LENGTH = 9
 DEFAULT_BASE = "jobs.example/"
+MINIMUM_KEY_BYTES = 16
 
 
-def link_token(message_id: str) -> str:
-    """Return the token of a message, nine characters (about 44 bits)."""
-    number = int(digest(("link", message_id), 16), 16)
+def link_token(message_id: str, key: bytes) -> str:
+    """Return the token of a message, nine characters (about 44 bits). Raises InvalidInputError on a short key."""
+    if len(key) < MINIMUM_KEY_BYTES:
+        raise InvalidInputError(f"the key of link tokens has {len(key)} bytes; use {MINIMUM_KEY_BYTES} or more")
+    number = int(keyed_hash(key, f"link|{message_id}"), 16)
     characters = []
     for _ in range(TOKEN_LENGTH):
         number, place = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[place])
     return "".join(characters)
-
-
-def link(message_id: str, base: str = DEFAULT_BASE) -> str:
-    """Return the link in the text of a message."""
-    return base + link_token(message_id)

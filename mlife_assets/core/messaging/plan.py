@@ -109,7 +109,7 @@ def plan_policy_version(policy: MessagingPolicy) -> str:
 
 
 def word_jobs(
-    jobs: pa.Table, policy: MessagingPolicy, link_base: str = DEFAULT_BASE
+    jobs: pa.Table, policy: MessagingPolicy, *, link_key: bytes, link_base: str = DEFAULT_BASE
 ) -> tuple[dict[str, Wording], tuple[tuple[str, str], ...]]:
     """Return the wording of every job that has one, and (job_id, why) of those that have none."""
     worded: dict[str, Wording] = {}
@@ -120,6 +120,7 @@ def word_jobs(
                 brand=policy.brand,
                 title=job["title"] or "",
                 pay_usd_per_hour=job["pay_usd_per_hour"] or 0.0,
+                link_key=link_key,
                 employer_name=job["employer_name"],
                 metro_name=job.get("metro_name"),
                 link_base=link_base,
@@ -237,6 +238,7 @@ def build_plan(
     policy: MessagingPolicy,
     as_of: date,
     now: datetime,
+    link_key: bytes,
     link_base: str = DEFAULT_BASE,
 ) -> MessagePlan:
     """Plan a day's texts.
@@ -252,13 +254,14 @@ def build_plan(
         policy: what is allowed.
         as_of: partition day.
         now: instant at which it would be sent.
+        link_key: of link tokens.
         link_base: what precedes link tokens.
 
     Raises:
         InvalidInputError: a missing column, a repeated key, a candidate without facts, a value out of range.
     """
     _check_candidates(candidates, users, jobs)
-    worded, refused = word_jobs(jobs, policy, link_base)
+    worded, refused = word_jobs(jobs, policy, link_key=link_key, link_base=link_base)
     sendable = candidates.filter(
         pc.and_(
             pc.is_in(candidates["job_id"], value_set=pa.array(list(worded), pa.string())),

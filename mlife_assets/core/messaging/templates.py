@@ -8,7 +8,7 @@ metro), then the end of the title. A job whose title cannot be written in GSM-7 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.messaging.links import DEFAULT_BASE, TOKEN_LENGTH, link_token
@@ -24,10 +24,11 @@ class Wording:
 
     head: str
     tail: str
+    link_key: bytes = field(repr=False)
 
     def body(self, message_id: str) -> str:
         """Return the text of one message."""
-        return self.head + link_token(message_id) + self.tail
+        return self.head + link_token(message_id, self.link_key) + self.tail
 
 
 def _field(name: str, text: str) -> str:
@@ -54,6 +55,7 @@ def wording(
     brand: str,
     title: str,
     pay_usd_per_hour: float,
+    link_key: bytes,
     employer_name: str | None = None,
     metro_name: str | None = None,
     link_base: str = DEFAULT_BASE,
@@ -64,6 +66,7 @@ def wording(
         brand: who is texting.
         title: job title.
         pay_usd_per_hour: pay, written with cents unless whole.
+        link_key: of the link's token.
         employer_name: named if it fits.
         metro_name: named if it fits and the employer does not.
         link_base: what precedes the token.
@@ -85,5 +88,5 @@ def wording(
         details = f"{place}, {pay}"
         left = room - septets(details)
         if left >= septets(name) or (not place and left >= MINIMUM_TITLE_SEPTETS):
-            return Wording(lead + _shorten(name, left) + details + fixed, tail)
+            return Wording(lead + _shorten(name, left) + details + fixed, tail, link_key)
     raise InvalidInputError(f"brand and link leave {room} septets for the job; shorten the brand or the link base")

@@ -78,7 +78,12 @@ def world(users: int = 200, jobs: int = 12, per_user: int = 5, seed: int = 0) ->
 
 
 def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
-    arguments: dict[str, object] = {"recent_sends": NO_SENDS, "suppressed_users": [], "policy": POLICY}
+    arguments: dict[str, object] = {
+        "recent_sends": NO_SENDS,
+        "suppressed_users": [],
+        "policy": POLICY,
+        "link_key": b"k" * 32,
+    }
     arguments |= {"as_of": DAY, "now": NOW} | tables | changes
     return build_plan(**arguments)  # type: ignore[arg-type]
 

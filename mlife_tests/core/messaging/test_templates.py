@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,11 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.messaging.links import link_token
 from mlife_assets.core.messaging.segments import segments, septets
-from mlife_assets.core.messaging.templates import OPT_OUT, wording
+from mlife_assets.core.messaging.templates import OPT_OUT
+from mlife_assets.core.messaging.templates import wording as wording_of
 
+KEY = b"k" * 32
+wording = partial(wording_of, link_key=KEY)
 WORDS = st.text(alphabet=st.characters(codec="latin-1", categories=("L", "N", "P", "S", "Z")), max_size=200)
 
 
@@ -16,7 +21,7 @@ def test_a_typical_text():
     text = wording(brand="Northstar Jobs", title="Registered Nurse", pay_usd_per_hour=45.0, employer_name="Mercy")
     body = text.body("msg_1")
     assert body == (
-        f"Northstar Jobs: Registered Nurse at Mercy, $45/hr. jobs.example/{link_token('msg_1')} Reply STOP to opt out"
+        f"Northstar Jobs: Registered Nurse at Mercy, $45/hr. jobs.example/{link_token('msg_1', KEY)} Reply STOP to opt out"
     )
 
 
@@ -32,7 +37,7 @@ def test_always_one_segment_with_brand_pay_link_and_opt_out(title, employer, met
     assert segments(body) == 1
     assert body.startswith("Northstar Jobs: ")
     assert body.endswith(" " + OPT_OUT)
-    assert link_token("msg_1") in body
+    assert link_token("msg_1", KEY) in body
     assert "/hr" in body
 
 
