@@ -248,6 +248,7 @@ def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             "reconciled": reconciled.accepted,
             "closed_as_unknown": reconciled.unknown,
             "still_ambiguous": reconciled.still_ambiguous,
+            "unreadable_at_the_provider": reconciled.unreadable,
             "keywords": table([{"keyword": name, "texts": count} for name, count in inbound.keywords]),
             "events": table([{"event_type": name, "rows": count} for name, count in published.items()]),
         }

@@ -58,11 +58,14 @@ class DispatchReport:
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """What became of ambiguous sends: found at the provider, closed as unknown, still open."""
+    """What became of ambiguous sends: found at the provider, closed as unknown, still open; `unreadable` of those that
+    are open, because the provider could not be asked.
+    """
 
     accepted: int
     unknown: int
     still_ambiguous: int
+    unreadable: int
 
 
 @dataclass(frozen=True)

@@ -211,14 +211,27 @@ class Dispatcher:
     def reconcile(self, now: datetime | None = None) -> ReconcileReport:
         """Ask the provider about ambiguous sends; those it does not know in `ambiguous_close_hours` become unknown.
 
+        A question that fails says nothing about the send, which stays ambiguous, and does not end the asking; only
+        after `UNHEALTHY_AFTER` failures in a row the rest is left for the next time.
+
         Args:
             now: the present; the clock's when None.
         """
         now = now or self._clock.now()
         moves: list[Transition] = []
+        unreadable = failures = 0
         rows = self._ledger.rows(state=SendState.AMBIGUOUS)
         for row in rows:
-            found = self._gateway.find(row.message_id)
+            if failures >= UNHEALTHY_AFTER:
+                unreadable += 1
+                continue
+            try:
+                found = self._gateway.find(row.message_id)
+            except Exception as error:  # noqa: BLE001  whatever went wrong, the answer is not "no"
+                _LOGGER.warning("%s could not be looked up at the provider (%s)", row.message_id, type(error).__name__)
+                unreadable, failures = unreadable + 1, failures + 1
+                continue
+            failures = 0
             if found is not None:
                 moves.append(
                     Transition(row.message_id, SendState.ACCEPTED, found.provider_message_id, detail="reconciled")
@@ -227,16 +240,17 @@ class Dispatcher:
                 moves.append(Transition(row.message_id, SendState.UNKNOWN, detail="not found at the provider"))
         self._ledger.transition_many(moves, now=now)
         states = Counter(move.to_state for move in moves)
-        return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves))
+        return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable)
 
     def collect_receipts(self, now: datetime) -> int:
         """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again.
 
-        A receipt of an ambiguous send also proves that it was accepted.
+        A receipt of an ambiguous send also proves that it was accepted; one that comes after a send was closed as
+        unknown settles it all the same.
         """
         open_rows = {
             row.message_id: row.state
-            for state in (SendState.ACCEPTED, SendState.AMBIGUOUS)
+            for state in (SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN)
             for row in self._ledger.rows(state=state)
         }
         moves: list[Transition] = []

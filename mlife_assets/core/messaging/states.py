@@ -5,6 +5,7 @@ it is recorded (`adapters.send_ledger`).
 
 Concept: `submitting` is committed before the provider is called, so a crash leaves a trace that something may have been
 sent. No edge leads from `submitting` or `ambiguous` back to `approved`: what may have been sent is never sent again.
+`unknown` closes the search, not the book: a receipt that comes later still says what became of the text.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ EDGES: dict[SendState, frozenset[SendState]] = {
     _S.AMBIGUOUS: frozenset({_S.ACCEPTED, _S.UNKNOWN}),
     _S.DELIVERED: frozenset(),
     _S.UNDELIVERED: frozenset(),
-    _S.UNKNOWN: frozenset(),
+    _S.UNKNOWN: frozenset({_S.DELIVERED, _S.UNDELIVERED}),
     _S.SUPPRESSED: frozenset(),
 }
 """Allowed next states of each state."""

@@ -38,3 +38,7 @@ def test_stop_can_suppress_exactly_what_has_not_left():
 def test_forbidden_edges_raise_and_name_the_message(old, new):
     with pytest.raises(PermanentError, match="msg_1 cannot go from"):
         check_edge("msg_1", old, new)
+
+
+def test_what_was_closed_as_unknown_still_takes_its_receipt():
+    assert EDGES[SendState.UNKNOWN] == {SendState.DELIVERED, SendState.UNDELIVERED}
