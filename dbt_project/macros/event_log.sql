@@ -9,35 +9,125 @@
     {{ lake_root() | trim | replace("'", "''") }}/events/event_type={{ event_type }}/*/*/*.parquet
 {%- endmacro %}
 
-{#- All stored rows of one event type. A type that has no file yet is an empty relation with the declared columns. -#}
+{#- All stored rows of one event type, as rows of the version that its source declares. Older files lack columns that
+    came later, which are null then; a type without any file is an empty relation. Files of a newer version than the
+    declared one are refused. -#}
 {% macro read_events(event_type) -%}
     {%- set relation = source('events', event_type) -%}
-    {%- set is_fixture = relation.is_cte -%}
-    {%- if not execute or is_fixture -%}
+    {%- if not execute or relation.is_cte -%}
         select * from {{ relation }}
-    {%- elif run_query("select count(*) from glob('" ~ event_files(event_type) ~ "')").columns[0].values()[0] > 0 -%}
-        select *
-        from read_parquet(
-            '{{ event_files(event_type) }}',
-            hive_partitioning = true,
-            hive_types_autocast = false,
-            filename = true,
-            file_row_number = true
-        )
     {%- else -%}
-        {{ empty_events(event_type) }}
+        {%- set found = graph.sources.values() | selectattr('name', 'equalto', event_type) | first -%}
+        {%- set upcasters = found.config.meta.get('upcasters', []) -%}
+        {%- set files = event_files(event_type) -%}
+        {%- if run_query("select count(*) from glob('" ~ files ~ "')").columns[0].values()[0] == 0 -%}
+            {{ no_events(found.columns.values()) }}
+        {%- else -%}
+            {%- set newest = run_query("select max(version) from (" ~ file_versions(files) ~ ")").columns[0].values()[0] -%}
+            {%- if newest is not none and newest > found.config.meta.get('version', 1) -%}
+                {{ exceptions.raise_compiler_error(
+                    event_type ~ " has files of version " ~ newest ~ ", which a newer mlife wrote; upgrade mlife"
+                ) }}
+            {%- endif -%}
+            {%- if upcasters -%}
+                {{ upcast_events(files, found.columns.values(), upcasters) }}
+            {%- else -%}
+                {{ stored_events(files, found.columns.values()) }}
+            {%- endif -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro empty_events(event_type) -%}
-    {%- set found = graph.sources.values() | selectattr('name', 'equalto', event_type) | first -%}
+{#- Versions of the files that name one in their footer; a file that names none is of version 1. -#}
+{% macro file_versions(files) -%}
+    select file_name, cast(decode(value) as integer) as version
+    from parquet_kv_metadata('{{ files }}')
+    where decode(key) = 'mlife.event_version'
+{%- endmacro %}
+
+{% macro no_events(columns) -%}
     select
-        {% for column in found.columns.values() -%}
+        {% for column in columns -%}
             cast(null as {{ column.data_type }}) as {{ column.name }},
         {% endfor -%}
         cast(null as varchar) as filename,
         cast(null as bigint) as file_row_number
     where false
+{%- endmacro %}
+
+{#- Rows as they are stored, with all of `columns`: null where a file has none. -#}
+{% macro stored_events(files, columns) -%}
+    select *
+    from read_parquet(
+        '{{ files }}',
+        hive_partitioning = true,
+        hive_types_autocast = false,
+        union_by_name = true,
+        filename = true,
+        file_row_number = true
+    )
+    union all by name
+    {{ no_events(columns) }}
+{%- endmacro %}
+
+{#- Rows of all versions as rows of today's: each upcaster takes what was stored for its version or one since the upcaster
+    before, and what that one gave. -#}
+{% macro upcast_events(files, columns, upcasters) -%}
+    {%- set known = columns | list + (upcasters | map(attribute='columns') | sum(start=[])) -%}
+    with
+
+    file_versions as (
+
+        {{ file_versions(files) }}
+
+    ),
+
+    stored as (
+
+        {{ stored_events(files, known | unique(attribute='name')) }}
+
+    ),
+
+    versioned as (
+
+        select
+            stored.*,
+            coalesce(file_versions.version, 1) as event_version
+        from stored
+        left join file_versions on stored.filename = file_versions.file_name
+
+    )
+
+    {%- for upcaster in upcasters %},
+
+    from_version_{{ upcaster.version }} as (
+
+        select {{ upcaster.select }}
+        from (
+            {{ events_of_versions(upcaster.columns, loop.previtem, upcaster.version) }}
+        ) as stored
+
+    )
+    {%- endfor %}
+
+    {{ events_of_versions(columns, upcasters | last, none) }}
+{%- endmacro %}
+
+{#- Rows that were stored for a version after that of `upcaster`, up to `last`, and those that `upcaster` gives. -#}
+{% macro events_of_versions(columns, upcaster, last) -%}
+    select
+        {{ columns | map(attribute='name') | join(', ') }},
+        filename,
+        file_row_number
+    from versioned
+    where event_version > {{ upcaster.version if upcaster else 0 }}
+    {%- if last %}
+    and event_version <= {{ last }}
+    {%- endif -%}
+    {%- if upcaster %}
+    union all by name
+    select * from from_version_{{ upcaster.version }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Which stored rows repeat an event: all of an event_id but the first observed (among equals the first in file order).

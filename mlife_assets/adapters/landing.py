@@ -19,7 +19,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
+from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
 from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
@@ -188,7 +188,7 @@ class Ingest:
         if len(set(table.column_names)) != table.num_columns:
             detail = "the file has two columns of one name; write each column once"
             return _Outcome(0, rejected_file(Reason.UNREADABLE_FILE, detail))
-        if table.num_rows == 0 and any(c.name not in table.column_names for c in EVENT_TYPES[event_type].all_columns):
+        if table.num_rows == 0 and EVENT_TYPES[event_type].delivered(table.column_names).missing(table.column_names):
             detail = "the file has neither rows nor all columns; export it again"
             return _Outcome(0, rejected_file(Reason.EMPTY_FILE, detail))
         return self._take(day, event_type, table, _batch(data))
@@ -201,13 +201,14 @@ class Ingest:
         other_ids = self._event_ids(others)
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
         result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=known)
-        is_new = pc.invert(pc.is_in(result.accepted.column("event_id"), value_set=own_ids))
-        new = self._as_known(result.accepted.filter(is_new))
+        accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
+        is_new = pc.invert(pc.is_in(accepted.column("event_id"), value_set=own_ids))
+        new = self._as_known(accepted.filter(is_new))
         self._log.append(event_type, new, writer=WRITER, batch=batch)
         rejected = result.rejected
         if rows is not None:
             rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
-        return _Outcome(result.accepted.num_rows, rejected, result.extra_columns)
+        return _Outcome(accepted.num_rows, rejected, result.extra_columns)
 
     def _as_known(self, rows: pa.Table) -> pa.Table:
         """Return rows with `observed_at` no earlier than when a late file became known."""

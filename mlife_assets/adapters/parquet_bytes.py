@@ -9,7 +9,7 @@ The writer's name in the footer is that of the pinned pyarrow; another pyarrow m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +17,12 @@ import pyarrow.parquet as pq
 ROW_GROUP_ROWS = 131_072
 
 
-def encode_table(table: pa.Table) -> bytes:
-    """Return `table` as zstd Parquet; chunking and schema metadata of the table do not change the bytes."""
-    plain = table.replace_schema_metadata(None).combine_chunks()
+def encode_table(table: pa.Table, footer: Mapping[str, str] | None = None) -> bytes:
+    """Return `table` as zstd Parquet; chunking and schema metadata of the table do not change the bytes.
+
+    `footer` is kept with the file, beside the columns.
+    """
+    plain = table.replace_schema_metadata(dict(footer) if footer else None).combine_chunks()
     sink = pa.BufferOutputStream()
     pq.write_table(
         plain,
@@ -40,3 +43,8 @@ def decode_table(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
         partitioning=None,
         page_checksum_verification=True,
     )
+
+
+def open_table(data: bytes) -> pq.ParquetFile:
+    """Return the Parquet file in `data`, of which only the footer is read. Raises pyarrow errors as `decode_table`."""
+    return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)

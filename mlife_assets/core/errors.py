@@ -34,6 +34,10 @@ class IntegrityError(PermanentError):
     """Stored bytes do not match the hash that was recorded for them."""
 
 
+class NewerVersionError(PermanentError):
+    """Something was stored by a newer mlife than this one; names what, and that mlife must be upgraded."""
+
+
 class NotFoundError(PermanentError):
     """The named thing does not exist."""
 

@@ -1,14 +1,17 @@
-"""The parts of an event schema: columns, their ranges, and event types.
+"""The parts of an event schema: columns, their ranges, event types and their versions.
 
-Belongs here: what can be said of a column. Does not belong here: which events exist (`core.events`), validating rows
-(`core.validation`).
+Belongs here: what can be said of a column, and how a type differs from its earlier versions. Does not belong here:
+which events exist (`core.events`), validating rows (`core.validation`), reading files (`adapters.event_log`).
 
-Concept: a schema is data. The same declaration gives the Arrow schema of the log and the rules of validation.
+Concept: a schema is data. The same declaration gives the Arrow schema of the log and the rules of validation. A
+nullable column or an enum value that is added makes a new version, and files of older ones are read as they are. Any
+other change makes a new version with an `Upcaster`. A column keeps its type for ever: what changes gets a new name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -24,7 +27,7 @@ SHIFTS = ("day", "evening", "night")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an event: its Arrow type and what a valid value is."""
+    """One column of an event: its Arrow type and what a valid value is; `since` is the version that added it."""
 
     name: str
     type: pa.DataType
@@ -33,15 +36,40 @@ class Column:
     maximum: float | None = None
     allowed: tuple[str, ...] | None = None
     list_size: int | None = None
+    since: int = 1
+
+
+@dataclass(frozen=True)
+class Upcaster:
+    """A pure function from the rows of one version of a type to those of the next, written as data.
+
+    Two engines read the log, Arrow and DuckDB, so it is in the one language that both run.
+
+    Attributes:
+        version: of the rows that it takes; it gives those of `version + 1`.
+        columns: payload columns of `version`.
+        select: the list of a SELECT over such rows, which carries everything else over, for example
+            `* exclude (surface), surface as place`.
+    """
+
+    version: int
+    columns: tuple[Column, ...]
+    select: str
 
 
 @dataclass(frozen=True)
 class EventType:
-    """A named event with its payload columns and the exporter that owns it (`source`: market or platform)."""
+    """A named event with its payload columns and the exporter that owns it (`source`: market or platform).
+
+    `version` is 1 for what 0.1.0 released and grows with each release that changes the type. `upcasters` lead from
+    versions that cannot be read as they are, in order.
+    """
 
     name: str
     source: str
     columns: tuple[Column, ...]
+    version: int = 1
+    upcasters: tuple[Upcaster, ...] = ()
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -52,6 +80,24 @@ class EventType:
     def schema(self) -> pa.Schema:
         """Arrow schema of the stored table."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.all_columns])
+
+    def contract(self, version: int) -> EventType:
+        """Return the type as rows of `version` must be read: today's, or that of the upcaster which takes them."""
+        for upcaster in self.upcasters:
+            if version <= upcaster.version:
+                return EventType(self.name, self.source, upcaster.columns, upcaster.version, self.upcasters)
+        return self
+
+    def delivered(self, names: Iterable[str]) -> EventType:
+        """Return the contract that a file with columns `names` was exported for: the newest that it meets, or today's."""
+        given = set(names)
+        older = (self.contract(upcaster.version) for upcaster in reversed(self.upcasters))
+        return next((kind for kind in (self, *older) if not kind.missing(given)), self)
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Return the columns that `names` lack, but for those that exporters of an older version cannot know."""
+        given = set(names)
+        return [c.name for c in self.all_columns if c.name not in given and not (c.nullable and c.since > 1)]
 
 
 ENVELOPE = (
@@ -99,3 +145,8 @@ def texts(name: str) -> Column:
 def day(name: str) -> Column:
     """Return a column of days."""
     return Column(name, pa.date32())
+
+
+def added(since: int, column: Column) -> Column:
+    """Return `column` as a later version adds it: null in all rows of earlier ones."""
+    return replace(column, nullable=True, since=since)

@@ -4,7 +4,8 @@ Belongs here: which events exist, their columns, ranges and allowed values. Does
 validating tables (`core.validation`), storage layout (`adapters.event_log`).
 
 Concept: every event carries two times. `occurred_at` says when it happened, `observed_at` when we knew. Partitions,
-features and maturity follow `observed_at`; behaviour follows `occurred_at`.
+features and maturity follow `observed_at`; behaviour follows `occurred_at`. What a release changes in a type makes a
+new version of it; `mlife_tests/golden` holds what earlier releases wrote, and says what a change needs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mlife_assets.core.event_columns import (
     TIMESTAMP,
     Column,
     EventType,
+    Upcaster,
     choice,
     day,
     flag,
@@ -41,6 +43,7 @@ __all__ = [
     "TIMESTAMP",
     "Column",
     "EventType",
+    "Upcaster",
 ]
 
 _PROFILE = (

@@ -58,8 +58,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Validated:
-    """Rows split by validity: `accepted` has the type's schema, `rejected` has `REJECTED_SCHEMA`, both in row order."""
+    """Rows split by validity: `accepted` has the schema of `contract`, which is today's unless an exporter wrote for an
+    older version; `rejected` has `REJECTED_SCHEMA`. Both are in row order.
+    """
 
+    contract: EventType
     accepted: pa.Table
     rejected: pa.Table
     extra_columns: tuple[str, ...]
@@ -82,6 +85,7 @@ def validate(
 
     `now` (aware) bounds both times of an event. `known_ids` are event ids that exist already; a row with one of them,
     or with the id of an earlier accepted row, is a duplicate. Columns outside the contract are dropped and named.
+    Files of exporters that know an older version only are judged by its contract.
     Raises `InvalidInputError` only for misuse: an unknown event type, a naive `now`, a repeated column name.
     """
     kind = EVENT_TYPES.get(event_type)
@@ -89,14 +93,16 @@ def validate(
         raise InvalidInputError(f"event type {event_type!r} is unknown; use one of {', '.join(EVENT_TYPES)}")
     if now.tzinfo is None:
         raise InvalidInputError(f"now ({now.isoformat()}) has no zone; pass an aware datetime in UTC")
+    kind = kind.delivered(table.column_names)
     names = kind.schema.names
     repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if repeated:
         raise InvalidInputError(f"column {repeated[0]} occurs twice; write each column of {event_type} once")
     extra = tuple(name for name in table.column_names if name not in names)
     given = {name: _one_chunk(table, name) for name in names if name in table.column_names}
-    casts = {name: cast_column(array, kind.schema.field(name).type) for name, array in given.items()}
-    missing = [name for name in names if name not in given]
+    missing = kind.missing(given)
+    absent = pa.nulls(table.num_rows)
+    casts = {name: cast_column(given.get(name, absent), kind.schema.field(name).type) for name in names}
     if missing:
         everything = np.ones(table.num_rows, dtype=bool)
         detail = f"{event_type} needs the column {', '.join(missing)}; export it and land the file again"
@@ -107,7 +113,7 @@ def validate(
         faults += _duplicates(casts["event_id"].values, _union(faults, table.num_rows), known_ids)
         keep = pa.array(~_union(faults, table.num_rows))
         accepted = pa.table([casts[name].values.filter(keep) for name in names], schema=kind.schema)
-    return Validated(accepted, _rejected(kind, given, casts, faults, table.num_rows), extra)
+    return Validated(kind, accepted, _rejected(kind, given, casts, faults, table.num_rows), extra)
 
 
 def rejected_file(reason: Reason, detail: str) -> pa.Table:

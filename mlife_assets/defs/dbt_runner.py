@@ -85,6 +85,7 @@ def build(
 
     parsed = ensure_manifest(project).parent / "partial_parse.msgpack"
     manifest = Manifest.from_msgpack(parsed.read_bytes(), decoder=extended_mashumuro_decoder)
+    manifest.build_flat_graph()  # `graph` in macros; dbt fills it only where it parses itself
     messages: list[Any] = []
     arguments = ["--quiet", "--no-use-colors", "--log-path", str(work_folder / "logs"), "build"]
     arguments += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work_folder)]

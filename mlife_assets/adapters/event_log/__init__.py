@@ -3,5 +3,6 @@
 from mlife_assets.adapters.event_log.layout import LogFile
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.verification import Finding, Verification, verify
+from mlife_assets.adapters.event_log.versions import upcast
 
-__all__ = ["Finding", "LogFile", "ParquetEventLog", "Verification", "verify"]
+__all__ = ["Finding", "LogFile", "ParquetEventLog", "Verification", "upcast", "verify"]

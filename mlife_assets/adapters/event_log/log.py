@@ -28,7 +28,7 @@ from mlife_assets.adapters.event_log.layout import (
     hour_of_key,
     parse_data_key,
 )
-from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.events import EVENT_TYPES, EventType
 from mlife_assets.core.ports import Append, ObjectStore
@@ -58,7 +58,7 @@ class ParquetEventLog:
         rows = sort_rows(conform(event_type, table))
         keys = []
         for hour, part in _split_by_hour(rows):
-            data = encode_table(part)
+            data = encode_rows(EVENT_TYPES[event_type], part)
             digest = content_hash(data)
             key = data_key(event_type, hour, writer, batch or f"{part.num_rows:06d}", digest)
             self._store.put_if_absent(key, data)
@@ -109,13 +109,17 @@ class ParquetEventLog:
         )
 
     def read_file(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return one data file as stored. Raises `IntegrityError` when its bytes are not what its name says."""
+        """Return the rows of one data file as rows of today's version of its type.
+
+        Raises:
+            IntegrityError: its bytes are not what its name says.
+            NewerVersionError: a newer mlife wrote it.
+        """
         data = self._store.get(file.key)
         if not content_hash(data).startswith(file.digest):
             raise IntegrityError(f"{file.key} does not match the hash in its name; run `mlife log verify`")
-        schema = EVENT_TYPES[file.event_type].schema
-        names = schema.names if columns is None else list(columns)
-        return decode_table(data, names).select(names).cast(pa.schema([schema.field(name) for name in names]))
+        kind = EVENT_TYPES[file.event_type]
+        return decode_rows(kind, data, kind.schema.names if columns is None else columns, file.key)
 
     def relist(self, files: Iterable[LogFile]) -> None:
         """Make sure that a manifest lists each of `files`: heals a writer that died before listing its batch."""
