@@ -23,7 +23,7 @@ from mlife_assets.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log import Verification
-    from mlife_assets.adapters.event_log.chain import Link
+    from mlife_assets.adapters.event_log.manifests import Link
     from mlife_assets.core.ports import ObjectStore
 
 log_app = typer.Typer(no_args_is_help=True, help="Check the event log.")
@@ -112,7 +112,7 @@ def _heads(path: Path) -> tuple[Link, ...]:
     """Return the heads of an earlier verification. Raises InvalidInputError when the file is none."""
     import orjson
 
-    from mlife_assets.adapters.event_log.chain import Link
+    from mlife_assets.adapters.event_log.manifests import Link
 
     try:
         return tuple(Link(str(head["key"]), str(head["sha256"])) for head in orjson.loads(path.read_bytes())["heads"])
