@@ -15,6 +15,7 @@ from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, 
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.head_ports import HeadStore
+from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import run_time
 from mlife_assets.defs.resources import INGEST_REPORT, MANIFEST_KEY, Platform
 
@@ -61,8 +62,8 @@ def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
     return head
 
 
-def audit_log(platform: Platform, *, witnessed: Iterable[Link] = ()) -> Audit:
-    """Check the event log against signed heads, ledger, registry and reports."""
+def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
+    """Check the event log against signed heads, ledger, registry and reports; `lake` may tell of each read."""
     has_ledger = (platform.settings.private_folder / "ledger.sqlite").exists()
     stores: list[HeadStore] = [platform.head_store]
     if has_ledger:
@@ -75,7 +76,7 @@ def audit_log(platform: Platform, *, witnessed: Iterable[Link] = ()) -> Audit:
         ingest_report=INGEST_REPORT,
     )
     return audit(
-        platform.lake,
+        lake or platform.lake,
         platform.event_log,
         stores,
         platform.head_pins,
