@@ -115,16 +115,17 @@ class Ingest:
         *,
         lookback_days: int = DUPLICATE_LOOKBACK_DAYS,
         not_before: datetime | None = None,
+        log: ParquetEventLog | None = None,
     ) -> None:
         """Read from `landing`, write to `lake`; look for duplicates `lookback_days` back from the landing day.
 
         `not_before` is when a late file became known: rows that claim to have been observed earlier get this time, so
-        that what was built meanwhile stays true.
+        that what was built meanwhile stays true. `log` is the event log of `lake`; by default it is opened anew.
         """
         self._not_before = not_before
         self._landing = landing
         self._lake = lake
-        self._log = ParquetEventLog(lake)
+        self._log = log or ParquetEventLog(lake)
         self._clock = clock
         self._lookback_days = lookback_days
         self._ids: dict[str, pa.Array] = {}

@@ -5,12 +5,15 @@ stored (event log, tables, artifacts) and how it is encoded.
 
 Concept: a key becomes visible whole or not at all. On a folder obstore writes a staging file (`name#1`, which neither
 listings nor `*.parquet` globs show) and links it into place, so a killed process leaves at most an invisible staging
-file. Nothing is fsynced: after a power cut the newest objects of a folder may be lost or empty, and `verify` says so.
+file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a
+manifest never lists what a power cut takes away; tables and reports are rebuilt instead.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +41,11 @@ from mlife_assets.core.quoting import quoted
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreBackend
 
+    from mlife_assets.core.ports import ObjectStore
+
+DURABLE = ("events", "manifests", "models", "outbox", "panels", "rejected")
+"""First segments of the keys that survive a power cut once a write has returned."""
+
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
 _MISSING = (ObstoreNotFoundError, FileNotFoundError)
 _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
@@ -46,17 +54,22 @@ _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 class ObstoreObjectStore:
     """`ports.ObjectStore` over any obstore backend that supports put with mode `create` (folders, S3)."""
 
-    def __init__(self, backend: ObstoreBackend, *, root: Path | None = None) -> None:
+    def __init__(self, backend: ObstoreBackend, *, root: Path | None = None, survives_power_cut: bool = True) -> None:
         """Wrap `backend`; `root` is the folder of a local one, so that a vanished folder is not an empty one."""
         self._backend = backend
         self._root = root
+        self._waits = root is not None and survives_power_cut
+        self._synced: set[Path] = set()
 
     @classmethod
-    def local(cls, root: Path | str) -> ObstoreObjectStore:
-        """Return a store over the folder `root`, which is created when missing."""
+    def local(cls, root: Path | str, *, survives_power_cut: bool = True) -> ObstoreObjectStore:
+        """Return a store over the folder `root`, which is created when missing.
+
+        `survives_power_cut` is whether a write of `DURABLE` waits for the disk; a bucket does so by itself.
+        """
         folder = Path(root).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(LocalStore(folder), root=folder)
+        return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
 
     @property
     def root(self) -> Path | None:
@@ -73,12 +86,14 @@ class ObstoreObjectStore:
             obstore.put(self._backend, key, data, mode="create", use_multipart=False)
         except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
             if self.get(key) == data:
+                self._sync(key)
                 return False
             raise ContentConflictError(
                 f"{key} already holds other bytes; write-once objects are never changed: choose another key"
             ) from error
         except (BaseError, OSError) as error:
             raise _translated(key, error) from error
+        self._sync(key)
         return True
 
     def replace(self, key: str, data: bytes) -> None:
@@ -88,6 +103,7 @@ class ObstoreObjectStore:
             obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
         except (BaseError, OSError) as error:
             raise _translated(key, error) from error
+        self._sync(key)
 
     def get(self, key: str) -> bytes:
         """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer."""
@@ -117,6 +133,45 @@ class ObstoreObjectStore:
             return sorted(item["path"] for batch in batches for item in batch)
         except (BaseError, OSError, ValueError) as error:
             raise _translated(prefix, error) from error
+
+    def _sync(self, key: str) -> None:
+        """Wait until the disk holds `key` and its name, and once per process each folder above."""
+        if not self._waits or self._root is None or key.partition("/")[0] not in DURABLE:
+            return
+        path = self._root / key
+        try:
+            _fsync(path)
+            _fsync(path.parent)
+            self._synced.add(path.parent)
+            for folder in path.parent.parents:
+                if folder in self._synced or not folder.is_relative_to(self._root):
+                    break
+                _fsync(folder)
+                self._synced.add(folder)
+        except OSError as error:
+            raise _translated(key, error) from error
+
+
+def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:
+    """Create `key`, whose name holds `digest`, the start of the SHA-256 of `data`; False when it was there.
+
+    What is there and does not match its name, as after a power cut, is written again: the name says what is right.
+    """
+    try:
+        return store.put_if_absent(key, data)
+    except ContentConflictError:
+        if sha256(store.get(key)).hexdigest().startswith(digest) or not sha256(data).hexdigest().startswith(digest):
+            raise
+        store.replace(key, data)
+        return False
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _require_plain(key: str) -> None:

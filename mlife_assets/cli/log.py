@@ -1,10 +1,10 @@
-"""`mlife log`: whether the event log is what was written.
+"""`mlife log`: whether the event log is what was written, and signing it.
 
-Belongs here: running the verification and telling its findings. Does not belong here: the verification
-(`adapters.event_log`), repair.
+Belongs here: running the audit and telling its findings, signing by hand. Does not belong here: the audit
+(`adapters.log_heads`), repair.
 
-Concept: the store alone cannot show that its newest end was cut off. Keep the JSON of a verification elsewhere and pass
-it as `--witness` to a later one: every manifest up to that day is then pinned.
+Concept: the newest signed head, which lies outside the lake, is what the log is held against. Beyond this host, keep
+the JSON of a verification elsewhere and pass it as `--witness` to a later one.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.cli.exits import ExitCode
-from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress
 from mlife_assets.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mlife_assets.adapters.event_log import Verification
-    from mlife_assets.adapters.event_log.chain import Link
+    from mlife_assets.adapters.event_log.manifests import Link
+    from mlife_assets.adapters.log_heads import Audit, Head
     from mlife_assets.core.ports import ObjectStore
+    from mlife_assets.defs.resources import Platform
 
-log_app = typer.Typer(no_args_is_help=True, help="Check the event log.")
+log_app = typer.Typer(no_args_is_help=True, help="Check and sign the event log.")
 
 
 @log_app.callback()
 def log() -> None:
-    """Check the event log."""
+    """Check and sign the event log."""
 
 
 class _CountingStore:
@@ -69,36 +70,110 @@ def verify_log(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every byte of the event log against its hash chain; names each file that is wrong.
+    """Check every byte of the event log against its hash chain, signed heads, ledger, registry and ingest reports.
 
-    Exit codes: 0 intact, 1 damage was found or the check failed.
+    Exit codes: 0 intact, 1 something is wrong or the check failed. A log of release 0.1.0 that is intact and not signed
+    is 0, and said.
     """
-    from mlife_assets.adapters.event_log import verify
+    from mlife_assets.defs.sealing import audit_log
 
-    platform = open_platform(settings_of(home))
+    platform = _open(home)
     witnessed = _heads(witness) if witness is not None else ()
     total = len(platform.lake.list("events")) + len(platform.lake.list("manifests"))
     with progress("reading the event log", total) as advance:
-        verification = verify(_CountingStore(platform.lake, advance), witnessed=witnessed)
+        audit = audit_log(platform, lake=_CountingStore(platform.lake, advance), witnessed=witnessed)
+    verification = audit.verification
     if as_json:
         print_json(
             {
                 "is_intact": verification.is_intact,
+                "is_signed": audit.is_signed,
                 "files": verification.files,
                 "manifests": verification.manifests,
                 "rows": verification.rows,
                 "findings": [asdict(finding) for finding in verification.findings],
                 "heads": [asdict(link) for link in verification.heads],
+                "signed_head": None if audit.head is None else _head_row(audit.head),
+                "unsigned_manifests": audit.unsigned_manifests,
+                "notes": list(audit.notes),
             }
         )
     else:
-        _tell(verification)
+        _tell(audit)
     if not verification.is_intact:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _tell(verification: Verification) -> None:
-    console = answer_console()
+@log_app.command()
+def adopt(
+    reason: Reason,
+    actor: Actor = OPERATOR,
+    despite_findings: Annotated[
+        bool, typer.Option("--despite-findings", help="Sign the log as it is, although it has findings.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify and sign a log of release 0.1.0; the head on record says who vouched for it and why.
+
+    Exit codes: 0 signed, 1 failed, damaged or nothing to adopt.
+    """
+    from mlife_assets.defs.sealing import adopt as sign
+
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    head = sign(_open(home), actor=actor, reason=reason, despite_findings=despite_findings)
+    _tell_head(head, as_json)
+
+
+@log_app.command("rotate-key")
+def rotate(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
+    """Introduce a new key for signing heads; the old one signs that it follows.
+
+    Exit codes: 0 done, 1 failed or nothing was signed yet.
+    """
+    from mlife_assets.defs.sealing import rotate_key
+
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    _tell_head(rotate_key(_open(home), actor=actor, reason=reason), as_json)
+
+
+def _open(home: Path | None) -> Platform:
+    """Return the platform of a home that was lived in, also when nothing of its lake is left.
+
+    Raises NotFoundError when nothing says that there ever was a log.
+    """
+    from mlife_assets.defs.resources import Platform
+
+    settings = settings_of(home)
+    private = settings.private_folder
+    if not any(path.exists() for path in (private / "heads", private / "ledger.sqlite")):
+        return open_platform(settings)
+    return Platform(settings=settings, policies=settings.policies())
+
+
+def _head_row(head: Head) -> dict[str, object]:
+    return {
+        "sequence": head.sequence,
+        "day": head.day,
+        "manifest": head.chain.sequence,
+        "sha256": head.chain.sha256,
+        "rows": dict(head.rows),
+        "ledger": dict(head.ledger),
+        "history": head.history,
+    }
+
+
+def _tell_head(head: Head, as_json: bool) -> None:
+    if as_json:
+        print_json(_head_row(head))
+        return
+    answer_console().print(
+        f"Head {head.sequence} of {head.day} is signed; it pins manifest {head.chain.sequence}.", soft_wrap=True
+    )
+
+
+def _tell(audit: Audit) -> None:
+    console, verification = answer_console(), audit.verification
     for finding in verification.findings:
         console.print(f"{finding.kind}  {finding.key}", style="bold red", soft_wrap=True)
         console.print(f"  {finding.detail}", soft_wrap=True)
@@ -106,13 +181,15 @@ def _tell(verification: Verification) -> None:
     size = f"{verification.files:,} files, {verification.rows:,} rows, {verification.manifests:,} manifests"
     told = "intact" if verification.is_intact else f"{count} finding{'s' if count > 1 else ''}"
     console.print(f"{told}: {size}", style="green" if verification.is_intact else "bold red")
+    for note in audit.notes:
+        console.print(f"  {note}", soft_wrap=True)
 
 
 def _heads(path: Path) -> tuple[Link, ...]:
     """Return the heads of an earlier verification. Raises InvalidInputError when the file is none."""
     import orjson
 
-    from mlife_assets.adapters.event_log.chain import Link
+    from mlife_assets.adapters.event_log.manifests import Link
 
     try:
         return tuple(Link(str(head["key"]), str(head["sha256"])) for head in orjson.loads(path.read_bytes())["heads"])

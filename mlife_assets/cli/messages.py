@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.cli.present import operator_time
 
@@ -47,6 +47,7 @@ def _switch(pauses: bool, reason: str, actor: str, home: Path | None, as_json: b
         change = platform.ledger.pause if pauses else platform.ledger.resume
         change(actor=actor, reason=reason, now=now)
     published = platform.outbox.publish()
+    seal(platform)
     if as_json:
         print_json(
             {

@@ -89,6 +89,13 @@ def open_platform(settings: Settings) -> Platform:
     return Platform(settings=settings, policies=settings.policies())
 
 
+def seal(platform: Platform) -> None:
+    """Sign what a command appended to the event log."""
+    from mlife_assets.defs.sealing import seal as sign
+
+    sign(platform)
+
+
 def kept_words(name: str, text: str) -> str:
     """Return words fit for the event log, which keeps them for ever.
 

@@ -24,6 +24,7 @@ from mlife_assets.cli.options import (
     kept_words,
     open_platform,
     parse_day,
+    seal,
     settings_of,
 )
 from mlife_assets.cli.output import answer_console, moment, print_json
@@ -108,6 +109,7 @@ def record(
     made = platform.panels.record(
         file.read_bytes(), as_of=day, candidates=candidates, actor=actor, now=operator_time(platform)
     )
+    seal(platform)
     if as_json:
         print_json(_row(made))
         return

@@ -14,7 +14,6 @@ import numpy as np
 import orjson
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.messaging.cohorts import is_holdout
@@ -27,6 +26,7 @@ from mlife_assets.defs.metrics import experiment_total
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import decision_rows
+from mlife_assets.defs.sealing import audit_log
 from mlife_assets.market.truth import oracle_apply_probability, read_truth
 
 SUMMARY_FILE = "summary.json"
@@ -129,7 +129,7 @@ def sample_message(platform: Platform, first: date) -> str | None:
 def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
     """Return the summary of a demo that was lived until `last_day`."""
     first = platform.settings.first_lived_date
-    verification = verify(platform.lake)
+    verification = audit_log(platform).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
     promotions = platform.event_log.read("promotion_decided").to_pylist()
     return {

@@ -30,6 +30,7 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
 from mlife_assets.defs.quality_gate import quality_report, require_sound_day
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.sealing import seal
 
 GROUP = "messages"
 PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
@@ -90,6 +91,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     for event_type, rows in plan_events(plan, experiment=policy.campaign, now=now).items():
         if rows.num_rows:
             platform.event_log.append(event_type, rows, writer=WRITER)
+    seal(platform)
     platform.tables.write(PLANNED_TABLE, day, plan.planned)
     platform.tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
     platform.tables.write(EXPOSED_TABLE, day, plan.exposed)
@@ -190,6 +192,7 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
     published = platform.outbox.publish()
+    seal(platform)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": report.accepted,
@@ -240,6 +243,7 @@ def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     settled = dispatcher.collect_receipts(now)
     inbound = dispatcher.process_inbound(now)
     published = platform.outbox.publish()
+    seal(platform)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": inbound.new,

@@ -23,6 +23,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quality_check, require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.training_inputs import day_training_set
 
 GROUP = "model"
@@ -85,6 +86,7 @@ def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     fitted = fit_model(day_training_set(platform, day), searched_policy(platform, day), log_progress)
     artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__})
     version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
+    seal(platform)
     platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
     facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}
     return dg.MaterializeResult(

@@ -26,6 +26,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.sealing import seal
 
 GROUP = "model"
 WRITER = "gate"
@@ -93,6 +94,7 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     is_promoted = report["outcome"] == "promoted"
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
+    seal(platform)
     history = [
         {
             "since": reign.since.isoformat(),

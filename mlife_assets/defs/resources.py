@@ -20,10 +20,11 @@ import pyarrow as pa
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient
-from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
+from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins, Sealer
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
@@ -32,6 +33,7 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.head_ports import HeadSigner, HeadStore
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
@@ -46,6 +48,7 @@ SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)
 OUTCOMES_DELAY = timedelta(hours=3)
 INGEST_REPORT = "ingest"
+MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,25 @@ class Platform:
     @cached_property
     def event_log(self) -> ParquetEventLog:
         """The source of truth."""
-        return ParquetEventLog(self.lake)
+        return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
+
+    @cached_property
+    def head_store(self) -> HeadStore:
+        """Where signed heads of the event log are kept, beside the ledger: outside the lake."""
+        return FolderHeadStore(self.settings.private_folder / "heads")
+
+    @cached_property
+    def head_pins(self) -> KeyPins:
+        """The public keys that may sign heads."""
+        return KeyPins(self.settings.private_folder / "keys" / "log_heads.pub")
+
+    def head_signer(self, generation: int) -> HeadSigner:
+        """Return who signs heads after so many rotations of the key."""
+        return Ed25519Signer(self.keyring.key(HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"))
+
+    def _pinned_end(self) -> ChainEnd | None:
+        newest = Sealer((self.head_store,), self.head_pins, self.head_signer).newest()
+        return None if newest is None else newest.head.chain
 
     @cached_property
     def tables(self) -> TableStore:
@@ -187,8 +208,9 @@ class Platform:
         if newest <= day:
             was_scored = bool(self.event_log.files("prediction", start=day, end=day))
             since = run_time(day) if was_scored else None
-            return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)), not_before=since)
-        return Ingest(self.landing, self.lake, SimulatedClock(run_time(newest)), not_before=run_time(newest))
+            return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)), not_before=since, log=self.event_log)
+        clock, since = SimulatedClock(run_time(newest)), run_time(newest)
+        return Ingest(self.landing, self.lake, clock, not_before=since, log=self.event_log)
 
     def champion_version(self, day: date) -> str:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""

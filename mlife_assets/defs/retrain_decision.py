@@ -28,6 +28,7 @@ from mlife_assets.defs.metadata import plot, sentences
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.sealing import seal
 
 GROUP = "monitoring"
 WRITER = "governor"
@@ -158,6 +159,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
     }
     schema = EVENT_TYPES["retrain_decided"].schema
     platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
+    seal(platform)
     return dg.MaterializeResult(
         metadata={
             "verdict": decision.verdict,

@@ -31,6 +31,7 @@ from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.defs.demo_summary import sample_message
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.sealing import seal
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 10)
@@ -197,6 +198,7 @@ def lived_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     champions = _train(platform)
     _decide(platform)
     _send(platform)
+    seal(platform)
     platform.ledger.close()
     return Home(path, champions)
 

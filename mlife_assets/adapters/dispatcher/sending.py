@@ -240,7 +240,9 @@ class Dispatcher:
                 moves.append(Transition(row.message_id, SendState.UNKNOWN, detail="not found at the provider"))
         self._ledger.transition_many(moves, now=now)
         states = Counter(move.to_state for move in moves)
-        return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable)
+        return ReconcileReport(
+            states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable
+        )
 
     def collect_receipts(self, now: datetime) -> int:
         """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again.

@@ -1,8 +1,9 @@
-"""The event log: append-only Parquet with hash-chained manifests (`ParquetEventLog`, `verify`)."""
+"""The event log: append-only Parquet with one hash chain of manifests (`ParquetEventLog`, `verify`)."""
 
+from mlife_assets.adapters.event_log.chain import ChainEnd
 from mlife_assets.adapters.event_log.layout import LogFile
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.verification import Finding, Verification, verify
 from mlife_assets.adapters.event_log.versions import upcast
 
-__all__ = ["Finding", "LogFile", "ParquetEventLog", "Verification", "upcast", "verify"]
+__all__ = ["ChainEnd", "Finding", "LogFile", "ParquetEventLog", "Verification", "upcast", "verify"]

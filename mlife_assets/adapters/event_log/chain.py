@@ -1,137 +1,257 @@
 """The chain of manifests: what the log holds, in links that cannot be changed unseen.
 
-Belongs here: one manifest's bytes, and adding one without a lock. Does not belong here: data files, verification.
+Belongs here: adding a manifest without a lock, finding whether a file is listed. Does not belong here: the bytes of
+manifests (`manifests`), data files (`log`), looking for damage (`verification`).
 
-Concept: each hour has manifests 0, 1, 2 ... Each names the batches it adds with their hashes and carries the hash of
-its predecessor; manifest 0 carries an *anchor*, the hash of the head of the nearest earlier hour, so hours hang
-together too. A manifest also hashes itself, so a damaged one is named and not its successor. Two writers that race for
-a number are told apart by put-if-absent: the loser reads on and takes the next number.
+Concept: one chain for the whole log, in the order of writing. Two writers that race for a number are told apart by
+put-if-absent: the loser reads on and takes the next. A process lists the chain once and then remembers its end; whether
+a file is listed already is looked up backwards from the end, and only when the file was there. A chain is not
+continued over damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left
+it unreadable, and where a signed head pins it, only by the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
-import orjson
-
-from mlife_assets.adapters.event_log.layout import MANIFESTS, content_hash, manifest_key, parse_manifest_key
-from mlife_assets.core.errors import ContentConflictError, IntegrityError, TransientError
+from mlife_assets.adapters.event_log.layout import (
+    CHAIN,
+    MANIFESTS,
+    content_hash,
+    hour_of_key,
+    manifest_key,
+    parse_hour_manifest_key,
+    parse_manifest_key,
+)
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    Link,
+    Manifest,
+    decode_hour_manifest,
+    decode_manifest,
+    encode_manifest,
+    is_authentic,
+)
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.windows import add_days
 
 RACES_MAXIMUM = 1_000
 """Each lost race is another writer's success, so this bounds nothing but a defect."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One listed data file."""
+class ChainEnd:
+    """Number and hash of a manifest up to which the chain is known."""
 
-    key: str
-    sha256: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class Link:
-    """The hash of another manifest."""
-
-    key: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """One link of the chain of partition `hour`; `previous` is None and `anchor` may be set in number 0 only."""
-
-    hour: str
     sequence: int
-    previous: str | None
-    anchor: Link | None
-    entries: tuple[Entry, ...]
+    sha256: str
 
 
-def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the only bytes that stand for `manifest`."""
-    content = {
-        "anchor": None if manifest.anchor is None else {"key": manifest.anchor.key, "sha256": manifest.anchor.sha256},
-        "entries": [{"key": e.key, "rows": e.rows, "sha256": e.sha256} for e in manifest.entries],
-        "hour": manifest.hour,
-        "previous": manifest.previous,
-        "sequence": manifest.sequence,
-    }
-    own_hash = content_hash(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
-    return orjson.dumps({**content, "sha256": own_hash}, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+class Chain:
+    """The chain in `store`.
 
-
-def decode_manifest(key: str, data: bytes) -> Manifest:
-    """Return the manifest in `data`. Raises `IntegrityError` when any byte is not as it was written."""
-    try:
-        raw = orjson.loads(data)
-        anchor = raw["anchor"]
-        manifest = Manifest(
-            hour=raw["hour"],
-            sequence=raw["sequence"],
-            previous=raw["previous"],
-            anchor=None if anchor is None else Link(anchor["key"], anchor["sha256"]),
-            entries=tuple(Entry(e["key"], e["sha256"], e["rows"]) for e in raw["entries"]),
-        )
-        is_intact = encode_manifest(manifest) == data and manifest_key(manifest.hour, manifest.sequence) == key
-    except (ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"{key} is not a manifest; restore it from a copy") from error
-    if not is_intact:
-        raise IntegrityError(f"{key} does not match its own hash or place; restore it from a copy")
-    return manifest
-
-
-def list_entries(store: ObjectStore, hour: str, entries: Sequence[Entry]) -> str | None:
-    """Make sure that manifests of `hour` list `entries`; return the key of the manifest that was added, if any.
-
-    Raises `IntegrityError` when an existing manifest of the hour is damaged: a chain is not continued over damage.
+    Args:
+        store: where the log lies.
+        key: returns the key of the keyed hash of manifests; without, manifests carry none and none is looked at.
+        pinned: returns up to where a signed head pins the chain, None when nothing was signed.
     """
-    for _ in range(RACES_MAXIMUM):
-        sequence, previous, listed = _read_hour(store, hour)
-        missing = tuple(entry for entry in entries if entry not in listed)
-        if not missing:
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        key: Callable[[], bytes] | None = None,
+        pinned: Callable[[], ChainEnd | None] | None = None,
+    ) -> None:
+        """Remember where the chain is; nothing is read."""
+        self._store, self._key_of, self._pinned_of = store, key, pinned
+        self._key: bytes | None = None
+        self._pin: ChainEnd | None = None
+        self._is_open = False
+        self._end: ChainEnd | None = None
+        self._damaged: int | None = None
+        self._listed: dict[str, Entry] = {}
+        self._looked_up_to: ChainEnd | None = None
+        self._hours: dict[str, dict[str, Entry]] = {}
+
+    def list_entries(self, entries: Sequence[Entry], *, are_new: bool = False) -> str | None:
+        """Make sure that manifests list `entries`; return the key of the manifest that was added, if any.
+
+        `are_new` says that the files were not there a moment ago, so that no earlier manifest is looked at.
+        Raises `IntegrityError` when the end of the chain is not what it was, or lists a file with another hash.
+        """
+        if not entries:
             return None
-        anchor = _find_anchor(store, hour) if sequence == 0 else None
-        key = manifest_key(hour, sequence)
+        self._open()
+        missing = tuple(entries) if are_new else tuple(entry for entry in entries if not self._finds(entry))
+        for _ in range(RACES_MAXIMUM):
+            missing = tuple(entry for entry in missing if not self._knows(entry))
+            if not missing:
+                return None
+            if self._add(missing):
+                return manifest_key(self._next - 1)
+            self._read_on()
+        raise TransientError(f"{RACES_MAXIMUM} other writers were faster in {CHAIN}; append again")
+
+    def start(self) -> None:
+        """Write manifest 0 in a log of release 0.1.0, which anchors all its hours; again is a no-op."""
+        self._open()
+        if self._end is None and not self._add(()):
+            self._read_on()
+
+    def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
+        """Return the manifests after number `sequence`, in order, each checked against the one before.
+
+        Raises `IntegrityError` when one is damaged, foreign or missing.
+        """
+        self._open()
+        self._read_on()
+        if self._damaged is not None:
+            raise self._unreadable(self._damaged)
+        found = []
+        before = self._pin.sha256 if self._pin is not None and self._pin.sequence == sequence else None
+        for number in range(sequence + 1, self._next):
+            key = manifest_key(number)
+            data = self._store.get(key)
+            manifest = self._checked(key, data)
+            if before is not None and manifest.previous != before:
+                raise IntegrityError(f"{key} does not follow the manifest before it; run `mlife log verify`")
+            before = content_hash(data)
+            found.append((Link(key, before), manifest))
+        return found
+
+    @property
+    def _next(self) -> int:
+        return 0 if self._end is None else self._end.sequence + 1
+
+    def _open(self) -> None:
+        """Find the end of the chain, once per process."""
+        if self._is_open:
+            return
+        self._key = None if self._key_of is None else self._key_of()
+        self._pin = None if self._pinned_of is None else self._pinned_of()
+        numbers = [n for n in map(parse_manifest_key, self._store.list(CHAIN)) if n is not None]
+        last = max(numbers, default=-1)
+        if self._pin is not None and last < self._pin.sequence:
+            raise IntegrityError(
+                f"{manifest_key(self._pin.sequence)} was signed and is gone; restore the log from a copy, "
+                "`mlife log verify` says what is missing"
+            )
+        if last >= 0:
+            try:
+                self._end = self._read(last)
+            except IntegrityError:
+                if self._is_whole(last):
+                    raise
+                self._damaged = last
+                self._end = self._read(last - 1) if last > 0 else None
+        self._looked_up_to = self._end
+        if self._pin is not None and self._pin.sequence < self._next:
+            self._require_pinned(self._pin)
+        self._is_open = True
+
+    def _is_whole(self, sequence: int) -> bool:
+        """Return whether a manifest is one, whoever wrote it: such a one is never written over."""
+        key = manifest_key(sequence)
         try:
-            store.put_if_absent(key, encode_manifest(Manifest(hour, sequence, previous, anchor, missing)))
-        except ContentConflictError:
-            continue
-        return key
-    raise TransientError(f"{RACES_MAXIMUM} other writers were faster in {MANIFESTS}/{hour}; append again")
+            decode_manifest(key, self._store.get(key))
+        except IntegrityError:
+            return False
+        return True
+
+    def _require_pinned(self, pin: ChainEnd) -> None:
+        key = manifest_key(pin.sequence)
+        if content_hash(self._store.get(key)) != pin.sha256:
+            raise IntegrityError(f"{key} is not the one that was signed; restore it from a copy")
+
+    def _read(self, sequence: int) -> ChainEnd:
+        """Read one manifest, remember what it lists and return it as an end."""
+        key = manifest_key(sequence)
+        try:
+            data = self._store.get(key)
+        except NotFoundError as error:
+            raise IntegrityError(f"{key} is missing, its successor is there; restore it from a copy") from error
+        for entry in self._checked(key, data).entries:
+            self._listed.setdefault(entry.key, entry)
+        return ChainEnd(sequence, content_hash(data))
+
+    def _checked(self, key: str, data: bytes) -> Manifest:
+        manifest = decode_manifest(key, data)
+        is_pinned = self._pin is not None and manifest.sequence <= self._pin.sequence
+        if self._key is not None and not is_pinned and not is_authentic(data, self._key):
+            raise IntegrityError(
+                f"{key} was written without the key of this home; move it away with the files that it lists"
+            )
+        return manifest
+
+    def _read_on(self) -> None:
+        """Read what others added since; nothing may be skipped."""
+        while self._damaged is None and self._store.exists(manifest_key(self._next)):
+            self._end = self._read(self._next)
+
+    def _add(self, entries: tuple[Entry, ...]) -> bool:
+        """Write the next manifest; False when another writer was faster."""
+        sequence = self._next
+        anchors = last_of_hours(self._store) if sequence == 0 else ()
+        previous = None if self._end is None else self._end.sha256
+        data = encode_manifest(Manifest(sequence, previous, anchors, entries), self._key)
+        own, key = ChainEnd(sequence, content_hash(data)), manifest_key(sequence)
+        if self._damaged == sequence:
+            if self._is_whole(sequence):
+                self._damaged = None
+                return False
+            if self._pin is not None and self._pin.sequence == sequence and self._pin != own:
+                raise self._unreadable(sequence)
+            self._store.replace(key, data)
+            self._damaged = None
+        else:
+            try:
+                self._store.put_if_absent(key, data)
+            except ContentConflictError:
+                return False
+        self._end = own
+        self._listed.update((entry.key, entry) for entry in entries)
+        return True
+
+    def _unreadable(self, sequence: int) -> IntegrityError:
+        return IntegrityError(
+            f"{manifest_key(sequence)} cannot be read, as after a power cut; run again what ran last, which writes it "
+            "again, or restore it from a copy"
+        )
+
+    def _knows(self, entry: Entry) -> bool:
+        known = self._listed.get(entry.key) or self._hours.get(hour_of_key(entry.key), {}).get(entry.key)
+        if known is not None and known != entry:
+            raise IntegrityError(f"{entry.key} is listed with another hash or row count; run `mlife log verify`")
+        return known is not None
+
+    def _finds(self, entry: Entry) -> bool:
+        """Return whether `entry` is listed, reading backwards only as far as needed."""
+        hour = hour_of_key(entry.key)
+        if hour not in self._hours:
+            self._hours[hour] = {found.key: found for found in _listed_in_hour(self._store, hour)}
+        while not self._knows(entry) and self._looked_up_to is not None and self._looked_up_to.sequence > 0:
+            self._looked_up_to = self._read(self._looked_up_to.sequence - 1)
+        return self._knows(entry)
 
 
-def _read_hour(store: ObjectStore, hour: str) -> tuple[int, str | None, set[Entry]]:
-    """Return the next free number, the hash of the head and all listed entries of `hour`."""
-    sequence, previous, listed = 0, None, set[Entry]()
-    for key in store.list(f"{MANIFESTS}/{hour}"):
-        place = parse_manifest_key(key)
-        if place is None:
-            continue
+def last_of_hours(store: ObjectStore) -> tuple[Link, ...]:
+    """Return the last manifest of each hour of release 0.1.0. Raises `IntegrityError` when one is damaged."""
+    last: dict[str, str] = {}
+    for key in store.list(MANIFESTS):
+        place = parse_hour_manifest_key(key)
+        if place is not None:
+            last[place[0]] = key
+    links = []
+    for key in last.values():
         data = store.get(key)
-        listed.update(decode_manifest(key, data).entries)
-        sequence, previous = place[1] + 1, content_hash(data)
-    return sequence, previous, listed
+        decode_hour_manifest(key, data)
+        links.append(Link(key, content_hash(data)))
+    return tuple(links)
 
 
-def _find_anchor(store: ObjectStore, hour: str) -> Link | None:
-    """Return the head of the nearest earlier hour; of the latest hour when none is earlier; None in an empty log."""
-    day = date.fromisoformat(hour[len("dt=") : len("dt=YYYY-MM-DD")])
-    own = manifest_key(hour, 0)
-    for prefix in (f"{MANIFESTS}/dt={day}", f"{MANIFESTS}/dt={add_days(day, -1)}", MANIFESTS):
-        keys = [key for key in store.list(prefix) if parse_manifest_key(key) is not None]
-        earlier = [key for key in keys if key < own]
-        if earlier:
-            return _link(store, earlier[-1])
-    return _link(store, keys[-1]) if keys else None
-
-
-def _link(store: ObjectStore, key: str) -> Link:
-    data = store.get(key)
-    decode_manifest(key, data)
-    return Link(key, content_hash(data))
+def _listed_in_hour(store: ObjectStore, hour: str) -> Iterable[Entry]:
+    for key in store.list(f"{MANIFESTS}/{hour}"):
+        if parse_hour_manifest_key(key) is not None:
+            yield from decode_hour_manifest(key, store.get(key)).entries

@@ -17,6 +17,8 @@ from mlife_assets.core.errors import InvalidInputError
 
 EVENTS = "events"
 MANIFESTS = "manifests"
+CHAIN = f"{MANIFESTS}/chain"
+MANIFESTS_PER_FOLDER = 1_000
 DIGEST_LENGTH = 16
 
 _WRITER = re.compile(r"[a-z][a-z0-9_]*")
@@ -25,7 +27,8 @@ _FILE = re.compile(
     r"events/event_type=(?P<event_type>[a-z0-9_]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hour=(?P<hour>[01]\d|2[0-3])/"
     r"(?P<writer>[a-z][a-z0-9_]*)-(?P<batch>[a-z0-9]+)-(?P<digest>[0-9a-f]{16})\.parquet"
 )
-_MANIFEST = re.compile(r"manifests/(?P<hour>dt=\d{4}-\d\d-\d\d/hour=(?:[01]\d|2[0-3]))/(?P<sequence>\d{8})\.json")
+_MANIFEST = re.compile(r"manifests/chain/\d{9}/(?P<sequence>\d{12})\.json")
+_HOUR_MANIFEST = re.compile(r"manifests/(?P<hour>dt=\d{4}-\d\d-\d\d/hour=(?:[01]\d|2[0-3]))/(?P<sequence>\d{8})\.json")
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,25 @@ def parse_data_key(key: str) -> LogFile | None:
     )
 
 
-def manifest_key(hour: str, sequence: int) -> str:
-    """Return the key of manifest number `sequence` of partition `hour`."""
+def manifest_key(sequence: int) -> str:
+    """Return the key of manifest number `sequence` of the chain."""
+    return f"{CHAIN}/{sequence // MANIFESTS_PER_FOLDER:09d}/{sequence:012d}.json"
+
+
+def parse_manifest_key(key: str) -> int | None:
+    """Return the sequence of a manifest's key, None when it is not one."""
+    match = _MANIFEST.fullmatch(key)
+    if match is None or manifest_key(int(match["sequence"])) != key:
+        return None
+    return int(match["sequence"])
+
+
+def hour_manifest_key(hour: str, sequence: int) -> str:
+    """Return the key of manifest number `sequence` of partition `hour`, as release 0.1.0 wrote them."""
     return f"{MANIFESTS}/{hour}/{sequence:08d}.json"
 
 
-def parse_manifest_key(key: str) -> tuple[str, int] | None:
-    """Return (partition, sequence) of a manifest's key, None when it is not one."""
-    match = _MANIFEST.fullmatch(key)
+def parse_hour_manifest_key(key: str) -> tuple[str, int] | None:
+    """Return (partition, sequence) of the key of a manifest of release 0.1.0, None when it is not one."""
+    match = _HOUR_MANIFEST.fullmatch(key)
     return None if match is None else (match["hour"], int(match["sequence"]))

@@ -5,30 +5,33 @@ Belongs here: turning a table into write-once batches and reading batches back. 
 
 Concept: `append` first puts the data, then lists it in a manifest. Both steps are safe to repeat, so a writer that died
 between them is healed by appending the same rows again; until then `verify` calls the file unlisted. A batch is named
-by its content, so the same rows give the same key and a second append changes nothing.
+by its content, so the same rows give the same key, a second append changes nothing, and a file that a power cut emptied
+is written again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.event_log.chain import Entry, list_entries
+from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.layout import (
+    DIGEST_LENGTH,
     EVENTS,
     LogFile,
     content_hash,
     data_key,
     hour_of,
-    hour_of_key,
     parse_data_key,
 )
+from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
+from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.events import EVENT_TYPES, EventType
 from mlife_assets.core.ports import Append, ObjectStore
@@ -44,9 +47,16 @@ OBSERVED_AT_LIMIT = 253_402_300_800_000_000
 class ParquetEventLog:
     """`ports.EventLog` over an object store; several writers need no lock."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """Keep the log below `events/` and `manifests/` of `store`."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        key: Callable[[], bytes] | None = None,
+        pinned: Callable[[], ChainEnd | None] | None = None,
+    ) -> None:
+        """Keep the log below `events/` and `manifests/` of `store`; `key` and `pinned` are those of `Chain`."""
         self._store = store
+        self.chain = Chain(store, key=key, pinned=pinned)
 
     def append(self, event_type: str, table: pa.Table, *, writer: str, batch: str | None = None) -> Append:
         """Append rows; the same rows again are a no-op that reports the same keys.
@@ -56,15 +66,15 @@ class ParquetEventLog:
         Raises `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
         """
         rows = sort_rows(conform(event_type, table))
-        keys = []
+        entries, are_new = [], True
         for hour, part in _split_by_hour(rows):
             data = encode_rows(EVENT_TYPES[event_type], part)
             digest = content_hash(data)
             key = data_key(event_type, hour, writer, batch or f"{part.num_rows:06d}", digest)
-            self._store.put_if_absent(key, data)
-            list_entries(self._store, hour, (Entry(key, digest, part.num_rows),))
-            keys.append(key)
-        return Append(event_type, tuple(keys), rows.num_rows)
+            are_new = put_addressed(self._store, key, data, digest[:DIGEST_LENGTH]) and are_new
+            entries.append(Entry(key, digest, part.num_rows))
+        self.chain.list_entries(entries, are_new=are_new)
+        return Append(event_type, tuple(entry.key for entry in entries), rows.num_rows)
 
     def read(
         self,
@@ -123,10 +133,15 @@ class ParquetEventLog:
 
     def relist(self, files: Iterable[LogFile]) -> None:
         """Make sure that a manifest lists each of `files`: heals a writer that died before listing its batch."""
+        entries = []
         for file in files:
             rows = self.read_file(file, ("event_id",)).num_rows
-            digest = content_hash(self._store.get(file.key))
-            list_entries(self._store, hour_of_key(file.key), (Entry(file.key, digest, rows),))
+            entries.append(Entry(file.key, content_hash(self._store.get(file.key)), rows))
+        self.chain.list_entries(entries)
+
+    def is_whole(self, file: LogFile) -> bool:
+        """Return whether the bytes of a data file are those that its name promises."""
+        return content_hash(self._store.get(file.key)).startswith(file.digest)
 
 
 def conform(event_type: str, table: pa.Table) -> pa.Table:

@@ -1,25 +1,44 @@
 """Finding tampering and loss in the event log.
 
 Belongs here: comparing every byte below `events/` and `manifests/` with what the chain says. Does not belong here:
-repair, and judging rows.
+repair, judging rows, signed heads and what other records say (`log_heads`).
 
 Concept: every file must be listed by an intact manifest with its hash, every manifest must hash itself and its
-predecessor, every first manifest its anchor. What this cannot see from the store alone: the newest manifests of an hour
-removed *together with* their files while nothing was chained or anchored after them, and a rewrite of the whole chain
-by someone who can write. Keep `Verification.heads` outside the store and pass it as `witnessed` to close that gap:
-every manifest up to a witnessed head is then pinned.
+predecessor, number 0 the last manifest of each hour of release 0.1.0. The store alone cannot show that its end was cut
+off or that all of it was computed anew. Signed heads close that gap, or `Verification.heads` kept elsewhere and passed
+as `witnessed`: every manifest up to a witnessed one is pinned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
-from mlife_assets.adapters.event_log.chain import Entry, Link, Manifest, decode_manifest
-from mlife_assets.adapters.event_log.layout import EVENTS, MANIFESTS, content_hash, manifest_key, parse_manifest_key
+from mlife_assets.adapters.event_log.layout import (
+    EVENTS,
+    MANIFESTS,
+    content_hash,
+    hour_manifest_key,
+    manifest_key,
+    parse_hour_manifest_key,
+    parse_manifest_key,
+)
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    HourManifest,
+    Link,
+    Manifest,
+    decode_hour_manifest,
+    decode_manifest,
+    is_authentic,
+)
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
+
+NAMED_PER_GAP_MAXIMUM = 1_000
+"""A planted manifest of a high number must not make the search for those before it endless."""
 
 FindingKind = Literal[
     "altered_file",
@@ -27,7 +46,13 @@ FindingKind = Literal[
     "unlisted_file",
     "altered_manifest",
     "missing_manifest",
+    "foreign_manifest",
     "unknown_object",
+    "altered_head",
+    "missing_head",
+    "ledger_mismatch",
+    "registry_mismatch",
+    "ingest_mismatch",
 ]
 
 
@@ -42,13 +67,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was checked and what is wrong. `files` and `rows` count listed files; `heads` is the last of each hour."""
+    """What was checked and what is wrong.
+
+    Attributes:
+        files, rows: of listed files.
+        manifests: that are there.
+        findings: what is wrong, sorted.
+        heads: the last manifest of the chain, and of each hour of release 0.1.0.
+        hashes: hash of each manifest that is there, by key.
+        entries: listed files, by key.
+    """
 
     files: int
     manifests: int
     rows: int
     findings: tuple[Finding, ...]
     heads: tuple[Link, ...]
+    hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
 
     @property
     def is_intact(self) -> bool:
@@ -56,87 +92,148 @@ class Verification:
         return not self.findings
 
 
-def verify(store: ObjectStore, *, witnessed: Iterable[Link] = ()) -> Verification:
-    """Check the whole log in `store`; `witnessed` are heads kept from earlier verifications.
+@dataclass
+class _Manifests:
+    """All manifests of a log: hashes by key, and those that can be read."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    chain: dict[int, Manifest] = field(default_factory=dict)
+    hours: dict[str, HourManifest] = field(default_factory=dict)
+
+
+class _Findings:
+    """Findings, one of each kind per key."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], Finding] = {}
+
+    def add(self, kind: FindingKind, key: str, detail: str) -> None:
+        self.found.setdefault((kind, key), Finding(kind, key, detail))
+
+
+def verify(
+    store: ObjectStore, *, witnessed: Iterable[Link] = (), key: bytes | None = None, trusted_until: int = -1
+) -> Verification:
+    """Check the whole log in `store`.
+
+    Args:
+        store: where the log lies.
+        witnessed: manifests that must be there, kept from earlier verifications or signed.
+        key: of the keyed hash of manifests, which those after number `trusted_until` must carry.
+        trusted_until: number of the manifest that a signed head pins.
 
     A batch that is being appended right now may show as unlisted; verify again.
     """
     stored = store.list(EVENTS)
-    findings: dict[tuple[str, str], Finding] = {}
-
-    def find(kind: FindingKind, key: str, detail: str) -> None:
-        findings.setdefault((kind, key), Finding(kind, key, detail))
-
-    hashes: dict[str, str] = {}
-    intact: dict[str, Manifest] = {}
-    for key in store.list(MANIFESTS):
-        if parse_manifest_key(key) is None:
-            find("unknown_object", key, "is not named like a manifest; remove it")
-            continue
-        data = store.get(key)
-        hashes[key] = content_hash(data)
-        try:
-            intact[key] = decode_manifest(key, data)
-        except IntegrityError as error:
-            find("altered_manifest", key, str(error))
-
-    for link, source in _expected_links(hashes, intact, witnessed):
-        if link.key not in hashes:
-            find("missing_manifest", link.key, f"{source} needs it; restore it from a copy")
-        elif link.sha256 is not None and hashes[link.key] != link.sha256:
-            find("altered_manifest", link.key, f"{source} recorded another hash; restore it from a copy")
-
-    listed: dict[str, Entry] = {}
-    for key, manifest in intact.items():
-        for entry in manifest.entries:
-            if listed.setdefault(entry.key, entry) != entry:
-                find("altered_manifest", key, f"lists {entry.key} with another hash or row count")
+    findings = _Findings()
+    manifests = _read(store, findings, key, trusted_until)
+    for link, source in _expected(manifests, witnessed):
+        if link.key not in manifests.hashes:
+            findings.add("missing_manifest", link.key, f"{source} needs it; restore it from a copy")
+        elif link.sha256 and manifests.hashes[link.key] != link.sha256:
+            findings.add("altered_manifest", link.key, f"{source} recorded another hash; restore it from a copy")
+    _find_late_hours(manifests, findings)
+    listed = _listed(manifests, findings)
     for entry in listed.values():
         try:
             actual = content_hash(store.get(entry.key))
         except NotFoundError:
-            find("missing_file", entry.key, f"is listed with {entry.rows} rows; restore it or append them again")
+            findings.add(
+                "missing_file", entry.key, f"is listed with {entry.rows} rows; restore it or append them again"
+            )
             continue
         if actual != entry.sha256:
-            find("altered_file", entry.key, f"has hash {actual[:16]}, {entry.sha256[:16]} was written; restore it")
-    for key in stored:
-        if key not in listed:
-            find("unlisted_file", key, "no intact manifest lists it; append its rows again or remove it")
-
-    heads = {}
-    for key in sorted(hashes):
-        heads[key.rpartition("/")[0]] = Link(key, hashes[key])
+            detail = f"has hash {actual[:16]}, {entry.sha256[:16]} was written; restore it"
+            findings.add("altered_file", entry.key, detail)
+    for name in stored:
+        if name not in listed:
+            findings.add("unlisted_file", name, "no intact manifest lists it; append its rows again or remove it")
     return Verification(
         files=len(listed),
-        manifests=len(hashes),
+        manifests=len(manifests.hashes),
         rows=sum(entry.rows for entry in listed.values()),
-        findings=tuple(sorted(findings.values())),
-        heads=tuple(heads.values()),
+        findings=tuple(sorted(findings.found.values())),
+        heads=_heads(manifests),
+        hashes=manifests.hashes,
+        entries=listed,
     )
 
 
-@dataclass(frozen=True)
-class _Expected:
-    key: str
-    sha256: str | None
+def _read(store: ObjectStore, findings: _Findings, key: bytes | None, trusted_until: int) -> _Manifests:
+    manifests = _Manifests()
+    for name in store.list(MANIFESTS):
+        sequence = parse_manifest_key(name)
+        if sequence is None and parse_hour_manifest_key(name) is None:
+            findings.add("unknown_object", name, "is not named like a manifest; remove it")
+            continue
+        data = store.get(name)
+        manifests.hashes[name] = content_hash(data)
+        try:
+            if sequence is None:
+                manifests.hours[name] = decode_hour_manifest(name, data)
+            else:
+                manifests.chain[sequence] = decode_manifest(name, data)
+        except IntegrityError as error:
+            findings.add("altered_manifest", name, str(error))
+            continue
+        if sequence is not None and sequence > trusted_until and key is not None and not is_authentic(data, key):
+            detail = "was written without the key of this home; remove it with the files that it lists"
+            findings.add("foreign_manifest", name, detail)
+    return manifests
 
 
-def _expected_links(
-    hashes: dict[str, str], intact: dict[str, Manifest], witnessed: Iterable[Link]
-) -> Iterable[tuple[_Expected, str]]:
+def _expected(manifests: _Manifests, witnessed: Iterable[Link]) -> Iterable[tuple[Link, str]]:
     """Yield every manifest that must exist, with its hash where one is recorded, and who says so."""
     for link in witnessed:
-        yield _Expected(link.key, link.sha256), "a witnessed head"
-    for key in hashes:
-        hour, sequence = parse_manifest_key(key) or ("", 0)
-        earlier = sequence - 1
-        while earlier >= 0 and manifest_key(hour, earlier) not in hashes:
-            yield _Expected(manifest_key(hour, earlier), None), key
-            earlier -= 1
-        manifest = intact.get(key)
-        if manifest is None:
-            continue
-        if manifest.anchor is not None:
-            yield _Expected(manifest.anchor.key, manifest.anchor.sha256), key
-        if manifest.sequence > 0:
-            yield _Expected(manifest_key(hour, sequence - 1), manifest.previous or ""), key
+        yield link, "a witnessed head"
+    numbers = sorted(n for n in map(parse_manifest_key, manifests.hashes) if n is not None)
+    for before, number in pairwise([-1, *numbers]):
+        for missing in range(max(before + 1, number - NAMED_PER_GAP_MAXIMUM), number):
+            yield Link(manifest_key(missing), ""), manifest_key(number)
+    for number, manifest in manifests.chain.items():
+        if number > 0:
+            yield Link(manifest_key(number - 1), manifest.previous or "none"), manifest_key(number)
+        for anchor in manifest.anchors:
+            yield anchor, manifest_key(number)
+    for key in manifests.hashes:
+        hour, sequence = parse_hour_manifest_key(key) or ("", 0)
+        for earlier in range(max(0, sequence - NAMED_PER_GAP_MAXIMUM), sequence):
+            yield Link(hour_manifest_key(hour, earlier), ""), key
+        one = manifests.hours.get(key)
+        if one is not None and one.anchor is not None:
+            yield one.anchor, key
+        if one is not None and one.sequence > 0:
+            yield Link(hour_manifest_key(hour, sequence - 1), one.previous or "none"), key
+
+
+def _find_late_hours(manifests: _Manifests, findings: _Findings) -> None:
+    """Find manifests of release 0.1.0 that number 0 of the chain does not anchor: nothing writes them since."""
+    first = manifests.chain.get(0)
+    if first is None:
+        return
+    places = [parse_hour_manifest_key(anchor.key) for anchor in first.anchors]
+    last = {place[0]: place[1] for place in places if place is not None}
+    for key in manifests.hashes:
+        hour, sequence = parse_hour_manifest_key(key) or ("", -1)
+        if sequence > last.get(hour, -1):
+            findings.add("foreign_manifest", key, "was added after the chain began; remove it with the files it lists")
+
+
+def _listed(manifests: _Manifests, findings: _Findings) -> dict[str, Entry]:
+    listed: dict[str, Entry] = {}
+    by_key: list[tuple[str, HourManifest | Manifest]] = [
+        *manifests.hours.items(),
+        *((manifest_key(n), one) for n, one in sorted(manifests.chain.items())),
+    ]
+    for key, manifest in by_key:
+        for entry in manifest.entries:
+            if listed.setdefault(entry.key, entry) != entry:
+                findings.add("altered_manifest", key, f"lists {entry.key} with another hash or row count")
+    return listed
+
+
+def _heads(manifests: _Manifests) -> tuple[Link, ...]:
+    last: dict[str, str] = {}
+    for key in sorted(manifests.hashes):
+        last["chain" if parse_manifest_key(key) is not None else key.rpartition("/")[0]] = key
+    return tuple(Link(key, manifests.hashes[key]) for key in last.values())

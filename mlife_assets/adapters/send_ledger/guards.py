@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
 from mlife_assets.adapters.send_ledger.people import People
 from mlife_assets.adapters.send_ledger.schema import inbound_texts, send_transitions, sends, switches, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person
@@ -47,6 +48,15 @@ def _arrow(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
 
 class Guards(People):
     """Lists, switches and outbox of a ledger; see `SqlLedger`."""
+
+    @property
+    def heads(self) -> LedgerHeads:
+        """Signed heads of the event log that this database keeps."""
+        return LedgerHeads(self.engine)
+
+    def positions(self) -> dict[str, int]:
+        """Return the last sequence of each stream: `inbound`, `switches`, `transitions`."""
+        return positions(self.engine)
 
     def suppress_send(self, message_id: str, *, now: datetime, reason: str) -> int:
         """Suppress one waiting row, not its user. Returns 1, or 0 when it no longer waits."""

@@ -16,7 +16,7 @@ import typer
 
 from mlife_assets.cli.models.inspection import Version
 from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.cli.present import next_day, operator_time
 from mlife_assets.core.errors import GateClosedError
@@ -66,6 +66,7 @@ def promote(
     now = operator_time(platform)
     fault = reference_fault(platform, name)
     platform.registry.promote(name, actor=actor, reason=reason, now=now)
+    seal(platform)
     if as_json:
         _print_change(
             platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=fault is None
@@ -101,6 +102,7 @@ def rollback(
     now = operator_time(platform)
     previous = platform.registry.champion()
     name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
+    seal(platform)
     fault = reference_fault(platform, name)
     if as_json:
         _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=fault is None)

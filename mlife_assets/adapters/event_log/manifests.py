@@ -1,0 +1,163 @@
+"""The bytes of manifests: of the chain, and of the hours of release 0.1.0.
+
+Belongs here: the only bytes that stand for a manifest, and reading them back. Does not belong here: adding one
+(`chain`), what is missing or extra (`verification`).
+
+Concept: a manifest lists data files with their hashes and carries the hash of the manifest that was written before it,
+whatever their hours. It hashes itself, so that a damaged one is named and not its successor, and carries a keyed hash
+where the writer has a key: who may write to the lake alone cannot add one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from mlife_assets.adapters.event_log.layout import content_hash, hour_manifest_key, manifest_key
+from mlife_assets.core.errors import IntegrityError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One listed data file."""
+
+    key: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """The hash of a manifest."""
+
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Number `sequence` of the chain.
+
+    Attributes:
+        sequence: 0, 1, 2 ... in the order in which they were written.
+        previous: hash of the manifest before; None in number 0.
+        anchors: in number 0, the last manifest of each hour that release 0.1.0 left; else none.
+        entries: what it lists.
+    """
+
+    sequence: int
+    previous: str | None
+    anchors: tuple[Link, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class HourManifest:
+    """A manifest of release 0.1.0, which had a chain per hour; `anchor` may be set in number 0 only."""
+
+    hour: str
+    sequence: int
+    previous: str | None
+    anchor: Link | None
+    entries: tuple[Entry, ...]
+
+
+def encode_manifest(manifest: Manifest, key: bytes | None = None) -> bytes:
+    """Return the only bytes that stand for `manifest` under `key`."""
+    own_hash = _own_hash(_content(manifest))
+    return _encoded(manifest, own_hash, None if key is None else _keyed(own_hash, key))
+
+
+def decode_manifest(key: str, data: bytes) -> Manifest:
+    """Return the manifest in `data`. Raises `IntegrityError` when any byte is not as it was written."""
+    try:
+        raw = orjson.loads(data)
+        manifest = Manifest(
+            sequence=raw["sequence"],
+            previous=raw["previous"],
+            anchors=tuple(Link(a["key"], a["sha256"]) for a in raw["anchors"]),
+            entries=_entries(raw),
+        )
+        is_intact = _encoded(manifest, _own_hash(_content(manifest)), raw["mac"]) == data
+        is_intact = is_intact and manifest_key(manifest.sequence) == key
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{key} is not a manifest; restore it from a copy") from error
+    if not is_intact:
+        raise IntegrityError(f"{key} does not match its own hash or place; restore it from a copy")
+    return manifest
+
+
+def is_authentic(data: bytes, key: bytes) -> bool:
+    """Return whether a manifest was written by one who holds `key`."""
+    raw = orjson.loads(data)
+    return isinstance(raw["mac"], str) and hmac.compare_digest(raw["mac"], _keyed(raw["sha256"], key))
+
+
+def encode_hour_manifest(manifest: HourManifest) -> bytes:
+    """Return the only bytes that stand for a manifest of release 0.1.0."""
+    content = {
+        "anchor": None if manifest.anchor is None else {"key": manifest.anchor.key, "sha256": manifest.anchor.sha256},
+        "entries": _raw_entries(manifest.entries),
+        "hour": manifest.hour,
+        "previous": manifest.previous,
+        "sequence": manifest.sequence,
+    }
+    return _line({**content, "sha256": _own_hash(content)})
+
+
+def decode_hour_manifest(key: str, data: bytes) -> HourManifest:
+    """Return the manifest of release 0.1.0 in `data`. Raises `IntegrityError` when any byte was changed."""
+    try:
+        raw = orjson.loads(data)
+        anchor = raw["anchor"]
+        manifest = HourManifest(
+            hour=raw["hour"],
+            sequence=raw["sequence"],
+            previous=raw["previous"],
+            anchor=None if anchor is None else Link(anchor["key"], anchor["sha256"]),
+            entries=_entries(raw),
+        )
+        is_intact = encode_hour_manifest(manifest) == data
+        is_intact = is_intact and hour_manifest_key(manifest.hour, manifest.sequence) == key
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{key} is not a manifest; restore it from a copy") from error
+    if not is_intact:
+        raise IntegrityError(f"{key} does not match its own hash or place; restore it from a copy")
+    return manifest
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "anchors": [{"key": link.key, "sha256": link.sha256} for link in manifest.anchors],
+        "entries": _raw_entries(manifest.entries),
+        "previous": manifest.previous,
+        "sequence": manifest.sequence,
+    }
+
+
+def _encoded(manifest: Manifest, own_hash: str, mac: str | None) -> bytes:
+    return _line({**_content(manifest), "mac": mac, "sha256": own_hash})
+
+
+def _raw_entries(entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
+    return [{"key": e.key, "rows": e.rows, "sha256": e.sha256} for e in entries]
+
+
+def _entries(raw: dict[str, Any]) -> tuple[Entry, ...]:
+    return tuple(Entry(e["key"], e["sha256"], e["rows"]) for e in raw["entries"])
+
+
+def _own_hash(content: dict[str, Any]) -> str:
+    return content_hash(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+
+
+def _keyed(own_hash: str, key: bytes) -> str:
+    return hmac.new(key, own_hash.encode(), hashlib.sha256).hexdigest()
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)

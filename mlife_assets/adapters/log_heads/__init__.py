@@ -1,0 +1,10 @@
+"""Signed heads of the event log, kept outside the lake (`Head`, `Sealer`, `audit`)."""
+
+from mlife_assets.adapters.log_heads.audit import Audit, audit
+from mlife_assets.adapters.log_heads.cross_checks import Records
+from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
+from mlife_assets.adapters.log_heads.head import Head, Note
+from mlife_assets.adapters.log_heads.sealing import Sealer
+from mlife_assets.adapters.log_heads.signing import Ed25519Signer
+
+__all__ = ["Audit", "Ed25519Signer", "FolderHeadStore", "Head", "KeyPins", "Note", "Records", "Sealer", "audit"]

@@ -1,0 +1,112 @@
+"""What other records say about the event log: the ledger, the registry, the reports of ingests.
+
+Belongs here: comparing each with the log. Does not belong here: hashes and signatures (`event_log.verification`,
+`audit`).
+
+Concept: these see what a chain cannot: a log that was deleted whole, or computed anew before anything was signed. The
+ledger lies outside the lake; registry and reports lie on it, so they show loss and carelessness, not an attacker who
+rewrites them as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mlife_assets.adapters.event_log.layout import parse_data_key
+from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.verification import Finding
+from mlife_assets.adapters.landing import WRITER as LANDING
+from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.core.messaging.events import inbound_events, switch_events, transition_events
+from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.training.artifact import MANIFEST_FILE
+
+LEDGER_KEY = "ledger"
+NAMED_MAXIMUM = 3
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a deployment keeps beside the log. `ledger` is None when there is none, `provider` names its gateway."""
+
+    ledger: SqlLedger | None
+    provider: str
+    registry: ModelRegistry
+    tables: TableStore
+    ingest_report: str
+
+
+def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, provider: str) -> Iterator[Finding]:
+    """Yield what the ledger recorded and the log lacks, and the other way round."""
+    recorded = _recorded(ledger, provider) if ledger is not None else {}
+    for event_type in ("message_submitted", "message_status", "inbound_message", "sending_paused", "sending_resumed"):
+        events = recorded.get(event_type)
+        expected = set() if events is None else set(events["event_id"].to_pylist())
+        files = [file for file in log.files(event_type) if file.writer == LEDGER]
+        logged = {one for file in files for one in log.read_file(file, ("event_id",))["event_id"].to_pylist()}
+        if lost := expected - logged:
+            detail = f"recorded {len(lost)} {event_type} that the log lacks; run the day again, or restore the log"
+            yield Finding("ledger_mismatch", LEDGER_KEY, detail)
+        elif unknown := logged - expected:
+            detail = f"lacks {len(unknown)} {event_type} that the log holds: it is lost or older; restore it"
+            yield Finding("ledger_mismatch", LEDGER_KEY, detail)
+
+
+def position_findings(ledger: SqlLedger | None, signed: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield the streams of the ledger that have not come as far as a head says they had."""
+    reached = ledger.positions() if ledger is not None else {}
+    for stream, last in signed.items():
+        if reached.get(stream, 0) < last:
+            held = reached.get(stream, 0)
+            detail = f"holds {stream} up to {held}, {last} were signed: it is lost or older; restore it"
+            yield Finding("ledger_mismatch", f"{LEDGER_KEY}/{stream}", detail)
+
+
+def registry_findings(store: ObjectStore, registry: ModelRegistry) -> Iterator[Finding]:
+    """Yield models without a registration, registrations without a model, and gaps between champions."""
+    stored = {key.split("/")[1] for key in store.list("models") if key.endswith(f"/{MANIFEST_FILE}")}
+    registered = {row["model_version"] for row in registry.versions()}
+    for version in sorted(stored - registered):
+        yield Finding("registry_mismatch", f"models/{version}", "the log lacks its registration; restore the log")
+    for version in sorted(registered - stored):
+        yield Finding("registry_mismatch", f"models/{version}", "is registered and gone; restore it from a copy")
+    before = None
+    for reign in registry.history():
+        if reign.previous_version != before:
+            detail = f"followed {reign.previous_version} by its own event, {before} by the log; restore the log"
+            yield Finding("registry_mismatch", f"models/{reign.model_version}", detail)
+        before = reign.model_version
+        if before not in stored:
+            yield Finding("registry_mismatch", f"models/{before}", "was champion and is gone; restore it from a copy")
+
+
+def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -> Iterator[Finding]:
+    """Yield event types of which the log holds fewer landed rows than the ingests accepted."""
+    accepted: dict[str, int] = {}
+    for day in tables.report_days(report):
+        for one in tables.read_report(report, day)["types"]:
+            accepted[one["event_type"]] = accepted.get(one["event_type"], 0) + one["accepted"]
+    landed: dict[str, int] = {}
+    for entry in entries:
+        file = parse_data_key(entry.key)
+        if file is not None and file.writer == LANDING:
+            landed[file.event_type] = landed.get(file.event_type, 0) + entry.rows
+    for event_type, rows in sorted(accepted.items()):
+        if landed.get(event_type, 0) < rows:
+            detail = f"ingests accepted {rows} rows, manifests list {landed.get(event_type, 0)}; restore the log"
+            yield Finding("ingest_mismatch", f"events/event_type={event_type}", detail)
+
+
+def _recorded(ledger: SqlLedger, provider: str) -> dict[str, pa.Table]:
+    return {
+        **transition_events(ledger.transitions(), provider=provider),
+        **inbound_events(ledger.inbound()),
+        **switch_events(ledger.switches()),
+    }

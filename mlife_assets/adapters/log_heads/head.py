@@ -1,0 +1,149 @@
+"""A head: what the event log held when it was signed.
+
+Belongs here: the record, its only bytes, reading it back under a key. Does not belong here: when one is made
+(`sealing`), where it is kept (`folder`), comparing it with the log (`audit`).
+
+Concept: a head names the newest manifest by number and hash, which pins the whole chain before it, and the manifests
+since the head before, so that a row is proven by file -> manifest -> head without any other. It carries the hash of the
+head before; a new key is introduced by a head that the old one signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import orjson
+
+from mlife_assets.adapters.event_log.chain import ChainEnd
+from mlife_assets.adapters.event_log.layout import content_hash
+from mlife_assets.adapters.event_log.manifests import Link
+from mlife_assets.adapters.log_heads.signing import is_signed, key_id
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.head_ports import HeadSigner
+
+VERSION = 1
+CONTEXT = b"mlife head of the event log\n"
+"""Signed with every head, so that no other signature of the key can stand for one."""
+
+History = Literal["none", "unsigned", "adopted"]
+"""What number 0 anchors: nothing of release 0.1.0, what nobody vouched for, or what somebody adopted."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Why a head was made, beside that days were lived: `kind` is `adopted` or `key_rotated`."""
+
+    kind: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """A signed state of the log.
+
+    Attributes:
+        sequence: 0, 1, 2 ...
+        day: the newest day of `observed_at` that was sealed.
+        chain: the newest manifest.
+        manifests: those since the head before, in order.
+        rows: rows that they list, by event type.
+        ledger: how far the ledger's sequences had come at least, by stream.
+        previous: hash of the head before; None in number 0.
+        history: whether the log of release 0.1.0 below it was adopted.
+        note: why, beside that days were lived.
+        next_key: public key, in hex digits, of whoever signs the next head; None when the key stays.
+    """
+
+    sequence: int
+    day: date
+    chain: ChainEnd
+    manifests: tuple[Link, ...]
+    rows: Mapping[str, int]
+    ledger: Mapping[str, int]
+    previous: str | None = None
+    history: History = "none"
+    note: Note | None = None
+    next_key: str | None = None
+
+
+@dataclass(frozen=True)
+class SignedHead:
+    """A head as it is kept. `sha256` is the hash of `body`, `key` names who signed it."""
+
+    head: Head
+    body: bytes = field(repr=False)
+    key: str
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash that the next head carries."""
+        return content_hash(self.body)
+
+
+def sign_head(head: Head, signer: HeadSigner) -> SignedHead:
+    """Return `head` with its signature."""
+    content = _content(head)
+    key = key_id(signer.public_key)
+    signature = signer.sign(CONTEXT + _dumped(content)).hex()
+    body = _dumped({"head": content, "key": key, "signature": signature}) + b"\n"
+    return SignedHead(head, body, key)
+
+
+def read_head(sequence: int, body: bytes, keys: Mapping[str, bytes], where: str) -> SignedHead:
+    """Return the head in `body`, signed by one of `keys` (by key id).
+
+    Raises `IntegrityError` when it is no head, has another number, or nobody trusted signed it.
+    """
+    try:
+        raw = orjson.loads(body)
+        content, key, signature = raw["head"], str(raw["key"]), bytes.fromhex(raw["signature"])
+        head = _head(content)
+        is_plain = _dumped(raw) + b"\n" == body and _content(head) == content
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"{where} is no head of the event log; restore it from a copy") from error
+    if not is_plain or head.sequence != sequence:
+        raise IntegrityError(f"{where} is not the head that its place says; restore it from a copy")
+    if key not in keys or not is_signed(CONTEXT + _dumped(content), signature, keys[key]):
+        raise IntegrityError(f"{where} is not signed by a key that is pinned; restore it from a copy")
+    return SignedHead(head, body, key)
+
+
+def _content(head: Head) -> dict[str, Any]:
+    note = head.note
+    return {
+        "chain": {"sequence": head.chain.sequence, "sha256": head.chain.sha256},
+        "day": head.day.isoformat(),
+        "history": head.history,
+        "ledger": dict(head.ledger),
+        "manifests": [{"key": link.key, "sha256": link.sha256} for link in head.manifests],
+        "next_key": head.next_key,
+        "note": None if note is None else {"kind": note.kind, "actor": note.actor, "reason": note.reason},
+        "previous": head.previous,
+        "rows": dict(head.rows),
+        "sequence": head.sequence,
+        "version": VERSION,
+    }
+
+
+def _head(raw: Mapping[str, Any]) -> Head:
+    note = raw["note"]
+    return Head(
+        sequence=raw["sequence"],
+        day=date.fromisoformat(raw["day"]),
+        chain=ChainEnd(raw["chain"]["sequence"], raw["chain"]["sha256"]),
+        manifests=tuple(Link(one["key"], one["sha256"]) for one in raw["manifests"]),
+        rows={str(name): int(count) for name, count in raw["rows"].items()},
+        ledger={str(name): int(count) for name, count in raw["ledger"].items()},
+        previous=raw["previous"],
+        history=raw["history"],
+        note=None if note is None else Note(note["kind"], note["actor"], note["reason"]),
+        next_key=raw["next_key"],
+    )
+
+
+def _dumped(content: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

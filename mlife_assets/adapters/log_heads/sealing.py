@@ -1,0 +1,193 @@
+"""Sealing: signing what the event log holds now.
+
+Belongs here: making the next head and bringing the places that keep heads level. Does not belong here: what a head is
+(`head`), looking for damage (`audit`).
+
+Concept: only what this home wrote is signed: each manifest since the head before must follow the one before it and
+carry the home's keyed hash. The outside store is written first, then the ledger; whichever lacks a head or holds a
+damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
+from mlife_assets.adapters.event_log.layout import parse_data_key, parse_hour_manifest_key
+from mlife_assets.adapters.event_log.manifests import Link, Manifest
+from mlife_assets.adapters.log_heads.folder import KeyPins
+from mlife_assets.adapters.log_heads.head import Head, History, Note, SignedHead, read_head, sign_head
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.head_ports import HeadSigner, HeadStore
+from mlife_assets.core.windows import FIRST_EVENT_DAY
+
+RACES_MAXIMUM = 100
+ADOPTED, KEY_ROTATED = "adopted", "key_rotated"
+
+
+@dataclass(frozen=True)
+class Sealer:
+    """Signs heads.
+
+    Attributes:
+        stores: where heads are kept; the first is written first.
+        pins: the public keys that are trusted.
+        signer: returns the signer of a key's generation, 0 being the first.
+    """
+
+    stores: Sequence[HeadStore]
+    pins: KeyPins
+    signer: Callable[[int], HeadSigner]
+
+    def newest(self) -> SignedHead | None:
+        """Return the newest head, from whichever store has it; None when nothing was ever signed.
+
+        Raises IntegrityError when no store has it whole.
+        """
+        places = {store: store.sequences() for store in self.stores}
+        sequence = max((max(found, default=-1) for found in places.values()), default=-1)
+        if sequence < 0:
+            return None
+        keys, problem = self.pins.by_id(), IntegrityError(f"head {sequence} is gone; restore it from a backup")
+        for store in (store for store, found in places.items() if sequence in found):
+            try:
+                return read_head(sequence, store.get(sequence), keys, f"{store.name}/{sequence}")
+            except IntegrityError as error:
+                problem = error
+        raise problem
+
+    def seal(
+        self,
+        chain: Chain,
+        *,
+        now: datetime,
+        ledger: Mapping[str, int],
+        note: Note | None = None,
+        next_key: bytes | None = None,
+    ) -> Head | None:
+        """Sign what `chain` holds; None when there is nothing new to sign.
+
+        Args:
+            chain: of the event log.
+            now: when the stores got it; not part of the head.
+            ledger: how far the ledger's sequences have come.
+            note: makes a head even if no manifest is new.
+            next_key: whoever signs after this head.
+
+        Raises:
+            IntegrityError: a manifest or the newest head is damaged, or somebody else wrote it.
+        """
+        for _ in range(RACES_MAXIMUM):
+            before = self.newest()
+            self._level(before, now)
+            if before is not None and before.head.next_key is not None:
+                self.pins.pin(bytes.fromhex(before.head.next_key))
+            last = before.head.chain.sequence if before is not None else -1
+            new = chain.since(last)
+            if not new and note is None:
+                return None
+            if not new and before is None:
+                raise InvalidInputError("the event log holds nothing to sign; live a day first")
+            signed = self._signed(before, new, ledger, note, next_key)
+            try:
+                self.stores[0].put(signed.head.sequence, signed.body, at=now)
+            except ContentConflictError:
+                continue
+            if next_key is not None:
+                self.pins.pin(next_key)
+            self._level(signed, now)
+            return signed.head
+        raise ContentConflictError(f"{RACES_MAXIMUM} others sealed meanwhile; seal again")
+
+    def _signed(
+        self,
+        before: SignedHead | None,
+        new: Sequence[tuple[Link, Manifest]],
+        ledger: Mapping[str, int],
+        note: Note | None,
+        next_key: bytes | None,
+    ) -> SignedHead:
+        signer = self._signer()
+        head, was = (None, {}) if before is None else (before.head, before.head.ledger)
+        files = [parse_data_key(entry.key) for _, manifest in new for entry in manifest.entries]
+        days = [file.day for file in files if file is not None]
+        rows: dict[str, int] = {}
+        for _, manifest in new:
+            for entry in manifest.entries:
+                event_type = entry.key.split("/")[1].partition("=")[2]
+                rows[event_type] = rows.get(event_type, 0) + entry.rows
+        newest_day = max((*days, *([head.day] if head is not None else _anchored_days(new))), default=FIRST_EVENT_DAY)
+        return sign_head(
+            Head(
+                sequence=0 if head is None else head.sequence + 1,
+                day=newest_day,
+                chain=_end(new) if new or head is None else head.chain,
+                manifests=tuple(link for link, _ in new),
+                rows=rows,
+                ledger={name: max(ledger.get(name, 0), was.get(name, 0)) for name in sorted({*ledger, *was})},
+                previous=None if before is None else before.sha256,
+                history=_history(head, new, note),
+                note=note,
+                next_key=None if next_key is None else next_key.hex(),
+            ),
+            signer,
+        )
+
+    def _signer(self) -> HeadSigner:
+        """Return who signs now. The first key is pinned by using it; any later one must be pinned already."""
+        pinned = self.pins.keys()
+        signer = self.signer(max(len(pinned) - 1, 0))
+        if not pinned:
+            self.pins.pin(signer.public_key)
+        elif signer.public_key != pinned[-1]:
+            raise IntegrityError("the key at hand is not the one that is pinned to sign; restore the folder of keys")
+        return signer
+
+    def _level(self, newest: SignedHead | None, now: datetime) -> None:
+        """Give each store the heads that it lacks, and the newest where it is damaged."""
+        if newest is None:
+            return
+        held = {store: set(store.sequences()) for store in self.stores}
+        for sequence in sorted(set().union(*held.values())):
+            for store in self.stores:
+                if sequence not in held[store]:
+                    store.put(sequence, self._any(sequence, held), at=now)
+        for store in self.stores:
+            if store.get(newest.head.sequence) != newest.body:
+                self._require_damaged(store, newest)
+                store.put(newest.head.sequence, newest.body, at=now, replaces=True)
+
+    def _any(self, sequence: int, held: Mapping[HeadStore, set[int]]) -> bytes:
+        for store, found in held.items():
+            if sequence in found:
+                return store.get(sequence)
+        raise NotFoundError(f"head {sequence} is in no store")
+
+    def _require_damaged(self, store: HeadStore, newest: SignedHead) -> None:
+        """Raise IntegrityError when the other bytes are a signed head, too: two histories were signed."""
+        sequence = newest.head.sequence
+        try:
+            read_head(sequence, store.get(sequence), self.pins.by_id(), store.name)
+        except IntegrityError:
+            return
+        raise IntegrityError(f"{store.name} holds another signed head {sequence}; run `mlife log verify`")
+
+
+def _end(new: Sequence[tuple[Link, Manifest]]) -> ChainEnd:
+    link, manifest = new[-1]
+    return ChainEnd(manifest.sequence, link.sha256)
+
+
+def _anchored_days(new: Sequence[tuple[Link, Manifest]]) -> list[date]:
+    places = [parse_hour_manifest_key(anchor.key) for _, manifest in new for anchor in manifest.anchors]
+    return [date.fromisoformat(place[0][len("dt=") : len("dt=YYYY-MM-DD")]) for place in places if place is not None]
+
+
+def _history(head: Head | None, new: Sequence[tuple[Link, Manifest]], note: Note | None) -> History:
+    if note is not None and note.kind == ADOPTED:
+        return "adopted"
+    if head is not None:
+        return head.history
+    return "unsigned" if any(manifest.anchors for _, manifest in new) else "none"
