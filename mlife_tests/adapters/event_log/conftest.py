@@ -12,7 +12,10 @@ import pytest
 from obstore.store import MemoryStore
 
 from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.event_log.layout import content_hash, hour_manifest_key, hour_of_key
+from mlife_assets.adapters.event_log.manifests import Entry, HourManifest, Link, encode_hour_manifest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import decode_table
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ports import ObjectStore
 
@@ -48,6 +51,22 @@ def stored(objects: dict[str, bytes]) -> ObstoreObjectStore:
     for key, data in objects.items():
         store.put_if_absent(key, data)
     return store
+
+
+def in_release_010(objects: dict[str, bytes]) -> dict[str, bytes]:
+    """Return a log of the same files as release 0.1.0 kept it: manifests per hour, anchored to the nearest earlier."""
+    files = {key: data for key, data in objects.items() if key.startswith("events/")}
+    manifests: dict[str, bytes] = {}
+    for key, data in files.items():
+        hour = hour_of_key(key)
+        own = [k for k in sorted(manifests) if hour in k]
+        earlier = [k for k in sorted(manifests) if k < hour_manifest_key(hour, 0)]
+        anchor = None if own or not earlier else Link(earlier[-1], content_hash(manifests[earlier[-1]]))
+        previous = content_hash(manifests[own[-1]]) if own else None
+        entry = Entry(key, content_hash(data), decode_table(data).num_rows)
+        manifest = HourManifest(hour, len(own), previous, anchor, (entry,))
+        manifests[hour_manifest_key(hour, len(own))] = encode_hour_manifest(manifest)
+    return {**files, **manifests}
 
 
 class CrashError(Exception):
@@ -97,6 +116,7 @@ class Toolbox:
     clicks = staticmethod(clicks)
     store = staticmethod(new_store)
     stored = staticmethod(stored)
+    in_release_010 = staticmethod(in_release_010)
     CrashError = CrashError
     CrashingStore = CrashingStore
 
@@ -107,8 +127,14 @@ def toolbox() -> Toolbox:
 
 
 @pytest.fixture(scope="session")
+def old_log(whole_log: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files as release 0.1.0 left them."""
+    return in_release_010(whole_log)
+
+
+@pytest.fixture(scope="session")
 def whole_log() -> dict[str, bytes]:
-    """Three days, several hours and manifests."""
+    """Three days, several hours, four manifests."""
     store = new_store()
     log = ParquetEventLog(store)
     for batch in range(3):

@@ -1,97 +1,84 @@
-"""The chain of manifests: one form per manifest, nothing listed twice, races keep it whole, damage is not continued."""
+"""The chain: one for all hours, nothing listed twice, races keep it whole, damage is not continued, a cut heals."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.event_log.chain import (
-    Entry,
-    Link,
-    Manifest,
-    decode_manifest,
-    encode_manifest,
-    list_entries,
-)
+from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
+from mlife_assets.adapters.event_log.chain import Chain, last_of_hours
 from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
+from mlife_assets.adapters.event_log.manifests import Entry, Link, Manifest, decode_manifest, encode_manifest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, MlifeError, TransientError
 
-HOUR = "dt=2026-06-02/hour=23"
-FIRST, SECOND = manifest_key(HOUR, 0), manifest_key(HOUR, 1)
-A, B, C = (Entry(f"events/{name}", content_hash(name.encode()), rows) for rows, name in enumerate("abc", 1))
-MANIFEST = Manifest(HOUR, 0, None, Link("manifests/dt=2026-06-01/hour=23/00000004.json", "f" * 64), (A, B))
-
-
-@given(
-    sequence=st.integers(0, 99_999_999),
-    previous=st.none() | st.just("e" * 64),
-    anchor=st.none() | st.just(MANIFEST.anchor),
-    entries=st.lists(st.sampled_from([A, B, C]), max_size=3).map(tuple),
+FIRST, SECOND, THIRD = (manifest_key(number) for number in range(3))
+HOURS = ("dt=2026-06-02/hour=23", "dt=2026-06-02/hour=04", "dt=2026-06-01/hour=00")
+A, B, C = (
+    Entry(f"events/event_type=click/{hour}/w-{name}-0.parquet", content_hash(name.encode()), rows)
+    for rows, (name, hour) in enumerate(zip("abc", HOURS, strict=True), 1)
 )
-def test_a_manifest_is_read_as_it_was_written(
-    sequence: int, previous: str | None, anchor: Link | None, entries: tuple[Entry, ...]
-) -> None:
-    manifest = Manifest(HOUR, sequence, previous, anchor, entries)
-    assert decode_manifest(manifest_key(HOUR, sequence), encode_manifest(manifest)) == manifest
+KEY = b"k" * 32
 
 
-def test_a_manifest_hashes_its_own_content() -> None:
-    data = encode_manifest(MANIFEST)
-    content = orjson.loads(data)
-    own_hash = content.pop("sha256")
-    assert own_hash == content_hash(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
-    assert data.endswith(b"}\n")
-    others = [
-        replace(MANIFEST, anchor=None),
-        replace(MANIFEST, previous="e" * 64),
-        replace(MANIFEST, entries=(B, A)),
-        replace(MANIFEST, entries=(A, replace(B, rows=3))),
-        replace(MANIFEST, sequence=1),
-    ]
-    assert len({own_hash, *(orjson.loads(encode_manifest(one))["sha256"] for one in others)}) == 6
+def manifests(store: ObstoreObjectStore) -> list[Manifest]:
+    return [decode_manifest(key, store.get(key)) for key in store.list("manifests/chain")]
 
 
-@pytest.mark.parametrize(
-    ("key", "change"),
-    [
-        (SECOND, lambda data: data),
-        (manifest_key("dt=2026-06-02/hour=22", 0), lambda data: data),
-        (FIRST, lambda data: data.replace(b'"rows":1', b'"rows":7')),
-        (FIRST, lambda data: data + b"\n"),
-        (FIRST, lambda data: data.replace(b",", b", ")),
-        (FIRST, lambda data: data.replace(b'"sequence"', b'"more":1,"sequence"')),
-    ],
-)
-def test_a_manifest_in_another_place_or_form_is_refused(key: str, change) -> None:
-    assert decode_manifest(FIRST, encode_manifest(MANIFEST)) == MANIFEST
-    with pytest.raises(IntegrityError, match="does not match its own hash or place"):
-        decode_manifest(key, change(encode_manifest(MANIFEST)))
-
-
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"anchor": 1}', b"null"])
-def test_what_is_no_manifest_is_refused_with_its_key(data: bytes) -> None:
-    with pytest.raises(IntegrityError, match=f"{FIRST} is not a manifest"):
-        decode_manifest(FIRST, data)
-
-
-def test_each_manifest_lists_what_is_new_and_hashes_its_predecessor(toolbox) -> None:
+def test_a_manifest_follows_the_last_written_one_whatever_its_hour(toolbox) -> None:
     store = toolbox.store()
-    assert list_entries(store, HOUR, (A,)) == FIRST
-    assert list_entries(store, HOUR, (A,)) is None
-    assert list_entries(store, HOUR, (A, B)) == SECOND
-    assert list_entries(store, HOUR, (B, A)) is None
-    first, second = (decode_manifest(key, store.get(key)) for key in (FIRST, SECOND))
-    assert (first.entries, first.previous, first.anchor) == ((A,), None, None)
-    assert (second.entries, second.previous, second.anchor) == ((B,), content_hash(store.get(FIRST)), None)
-    assert store.list("") == [FIRST, SECOND]
+    assert [Chain(store).list_entries((entry,)) for entry in (A, B, C)] == [FIRST, SECOND, THIRD]
+    found = manifests(store)
+    assert [one.entries for one in found] == [(A,), (B,), (C,)]
+    assert [one.previous for one in found] == [None, content_hash(store.get(FIRST)), content_hash(store.get(SECOND))]
+    assert all(one.anchors == () for one in found)
+
+
+def test_what_is_listed_is_not_listed_again(toolbox) -> None:
+    store = toolbox.store()
+    chain = Chain(store)
+    assert chain.list_entries((A, B)) == FIRST
+    assert chain.list_entries((A,)) is None
+    for again in (chain, Chain(store)):
+        assert again.list_entries((B, A)) is None
+    assert Chain(store).list_entries((A, C)) == SECOND
+    assert Chain(store).list_entries((A,)) is None
+    assert chain.list_entries(()) is None
+    assert [one.entries for one in manifests(store)] == [(A, B), (C,)]
+
+
+def test_a_file_cannot_be_listed_with_another_hash(toolbox) -> None:
+    store = toolbox.store()
+    Chain(store).list_entries((A,))
+    with pytest.raises(IntegrityError, match="listed with another hash"):
+        Chain(store).list_entries((replace(A, sha256="0" * 64),))
+
+
+def test_one_process_lists_the_chain_once_and_reads_no_manifest_to_append_new_files(toolbox) -> None:
+    class Counting(toolbox.CrashingStore):
+        def get(self, key: str) -> bytes:
+            reads["get"] += 1
+            return super().get(key)
+
+        def list(self, prefix: str) -> list[str]:
+            reads["list"] += 1
+            return super().list(prefix)
+
+    reads = Counter[str]()
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    for number in range(12):
+        log.append("click", toolbox.clicks([(str(number), number)]), writer="w")
+    other = ParquetEventLog(Counting(store, -1))
+    for number in range(12, 40):
+        other.append("click", toolbox.clicks([(str(number), number)]), writer="w")
+    assert reads == {"get": 1, "list": 1}
+    other.append("click", toolbox.clicks([("9", 9)]), writer="w")
+    assert reads["get"] <= 1 + 4, "backwards from where it began, no further than needed"
 
 
 def test_the_loser_of_a_race_takes_the_next_number(toolbox) -> None:
@@ -99,41 +86,31 @@ def test_the_loser_of_a_race_takes_the_next_number(toolbox) -> None:
         def put_if_absent(self, key: str, data: bytes) -> bool:
             if not self.writes:
                 self.writes = 1
-                list_entries(self.inner, HOUR, (B,))
+                Chain(self.inner).list_entries((B,))
             return self.inner.put_if_absent(key, data)
 
     store = toolbox.store()
-    assert list_entries(Overtaken(store, -1), HOUR, (A,)) == SECOND
-    assert decode_manifest(FIRST, store.get(FIRST)).entries == (B,)
-    second = decode_manifest(SECOND, store.get(SECOND))
-    assert (second.entries, second.previous) == ((A,), content_hash(store.get(FIRST)))
+    assert Chain(Overtaken(store, -1)).list_entries((A, B), are_new=True) == SECOND
+    first, second = manifests(store)
+    assert (first.entries, second.entries) == ((B,), (A,))
+    assert second.previous == content_hash(store.get(FIRST))
 
 
-def test_a_chain_is_not_continued_over_damage(toolbox) -> None:
-    store = toolbox.stored({FIRST: encode_manifest(MANIFEST)[:-1]})
-    for hour in (HOUR, "dt=2026-06-03/hour=00"):
-        with pytest.raises(IntegrityError, match=FIRST):
-            list_entries(store, hour, (C,))
-    assert store.list("") == [FIRST]
+def test_a_writer_that_always_loses_gives_up(toolbox) -> None:
+    class Hostile(toolbox.CrashingStore):
+        def put_if_absent(self, key: str, data: bytes) -> bool:
+            Chain(self.inner).list_entries((replace(B, key=f"{B.key}{self.writes}"),), are_new=True)
+            self.writes += 1
+            return self.inner.put_if_absent(key, data)
 
-
-def test_objects_that_are_no_manifests_are_passed_over(toolbox) -> None:
-    store = toolbox.stored({f"manifests/{HOUR}/note.txt": b"?", "manifests/x": b"?"})
-    assert list_entries(store, HOUR, (A,)) == FIRST
-    assert decode_manifest(FIRST, store.get(FIRST)).anchor is None
-
-
-def test_an_anchor_carries_the_hash_of_the_head(toolbox) -> None:
-    store = toolbox.store()
-    for entry in (A, B):
-        list_entries(store, HOUR, (entry,))
-    later = list_entries(store, "dt=2026-06-03/hour=05", (C,))
-    assert later is not None
-    assert decode_manifest(later, store.get(later)).anchor == Link(SECOND, content_hash(store.get(SECOND)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlife_assets.adapters.event_log.chain.RACES_MAXIMUM", 5)
+        with pytest.raises(TransientError, match="5 other writers"):
+            Chain(Hostile(toolbox.store(), -9)).list_entries((A,))
 
 
 def test_writers_that_race_keep_the_chain_whole(toolbox, tmp_path: Path) -> None:
-    store = ObstoreObjectStore.local(tmp_path / "lake")
+    store = ObstoreObjectStore.local(tmp_path / "lake", survives_power_cut=False)
     failures: list[Exception] = []
 
     def write(number: int) -> None:
@@ -156,34 +133,124 @@ def test_writers_that_race_keep_the_chain_whole(toolbox, tmp_path: Path) -> None
     result = verify(store)
     assert result.findings == ()
     assert (result.files, result.rows) == (6 * 8 * 2 + 8, 6 * 8 * 2 + 8)
-    assert result.manifests == result.files
     assert ParquetEventLog(store).read("click").num_rows == result.rows
+    listed = Counter(entry.key for manifest in manifests(store) for entry in manifest.entries)
+    assert max(listed.values()) == 1
 
 
-def test_a_writer_that_always_loses_gives_up(toolbox) -> None:
-    class Hostile(toolbox.CrashingStore):
-        def list(self, prefix: str) -> list[str]:
-            return [] if prefix.startswith("manifests") else self.inner.list(prefix)
+def test_objects_that_are_no_manifests_are_passed_over(toolbox) -> None:
+    store = toolbox.stored({"manifests/chain/note.txt": b"?", "manifests/x": b"?"})
+    assert Chain(store).list_entries((A,)) == FIRST
 
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("damage", [b"", b'{"anchors":[]'])
+def test_the_newest_manifest_is_written_again_where_it_cannot_be_read(toolbox, damage: bytes, number: int) -> None:
     store = toolbox.store()
-    ParquetEventLog(store).append("click", toolbox.clicks([("a", 0)]), writer="w")
-    with pytest.raises(TransientError, match="other writers"):
-        ParquetEventLog(Hostile(store, -1)).append("click", toolbox.clicks([("b", 0)]), writer="w")
+    for entry in (A, B)[: number + 1]:
+        Chain(store).list_entries((entry,))
+    before = {key: store.get(key) for key in store.list("")}
+    store.replace(manifest_key(number), damage)
+    assert Chain(store).list_entries(((A, B)[number],)) == manifest_key(number)
+    assert {key: store.get(key) for key in store.list("")} == before
 
 
-def test_the_first_manifest_of_an_hour_is_anchored_to_the_nearest_earlier_head(toolbox) -> None:
+def test_a_pinned_manifest_comes_back_with_the_same_hash_or_not_at_all(toolbox) -> None:
     store = toolbox.store()
-    for name, hours in (("a", 240), ("b", 0), ("c", 0), ("d", 100), ("e", 50)):
-        ParquetEventLog(store).append("click", toolbox.clicks([(name, hours)]), writer="w")
-    anchors = {}
-    for key in store.list("manifests"):
-        anchor = decode_manifest(key, store.get(key)).anchor
-        anchors[key[len("manifests/dt=2026-06-") :]] = None if anchor is None else anchor.key
-    first, second = "manifests/dt=2026-06-11/hour=00/00000000.json", "manifests/dt=2026-06-01/hour=00/00000001.json"
-    assert anchors == {
-        "11/hour=00/00000000.json": None,
-        "01/hour=00/00000000.json": first,
-        "01/hour=00/00000001.json": None,
-        "05/hour=04/00000000.json": second,
-        "03/hour=02/00000000.json": second,
-    }
+    for entry in (A, B):
+        Chain(store).list_entries((entry,))
+    pin = ChainEnd(1, content_hash(store.get(SECOND)))
+    store.replace(SECOND, b"")
+    with pytest.raises(IntegrityError, match=f"{SECOND} cannot be read, as after a power cut; run again"):
+        Chain(store, pinned=lambda: pin).list_entries((C,))
+    assert Chain(store, pinned=lambda: pin).list_entries((B,)) == SECOND
+    assert content_hash(store.get(SECOND)) == pin.sha256
+
+
+def test_an_older_manifest_is_never_written_again(toolbox) -> None:
+    store = toolbox.store()
+    for entry in (A, B, C):
+        Chain(store).list_entries((entry,))
+    store.replace(SECOND, b"")
+    store.replace(THIRD, b"")
+    with pytest.raises(IntegrityError, match=SECOND):
+        Chain(store).list_entries((C,))
+
+
+def test_a_cut_or_replaced_end_is_not_continued(toolbox) -> None:
+    store = toolbox.store()
+    for entry in (A, B):
+        Chain(store).list_entries((entry,))
+    pin = ChainEnd(1, content_hash(store.get(SECOND)))
+    cut = toolbox.stored({FIRST: store.get(FIRST)})
+    with pytest.raises(IntegrityError, match=f"{SECOND} was signed and is gone"):
+        Chain(cut, pinned=lambda: pin).list_entries((C,))
+    with pytest.raises(IntegrityError, match=f"{SECOND} was signed and is gone"):
+        Chain(toolbox.store(), pinned=lambda: pin).list_entries((C,))
+    Chain(cut).list_entries((C,))
+    with pytest.raises(IntegrityError, match=f"{SECOND} is not the one that was signed"):
+        Chain(cut, pinned=lambda: pin).list_entries((A,))
+
+
+def test_a_manifest_of_somebody_without_the_key_is_not_continued_or_written_over(toolbox) -> None:
+    store = toolbox.store()
+    Chain(store, key=lambda: KEY).list_entries((A,))
+    Chain(store).list_entries((B,))
+    forged = store.get(SECOND)
+    with pytest.raises(IntegrityError, match=f"{SECOND} was written without the key"):
+        Chain(store, key=lambda: KEY).list_entries((C,))
+    assert store.get(SECOND) == forged
+    keyed = Chain(toolbox.store(), key=lambda: KEY)
+    keyed.list_entries((A,))
+    assert [link for link, _ in keyed.since(-1)] == [Link(FIRST, content_hash(store.get(FIRST)))]
+
+
+def test_what_was_written_since_is_returned_in_order_and_checked(toolbox) -> None:
+    store = toolbox.store()
+    chain = Chain(store)
+    for entry in (A, B):
+        chain.list_entries((entry,))
+    Chain(store).list_entries((C,))
+    assert [manifest.entries for _, manifest in chain.since(-1)] == [(A,), (B,), (C,)]
+    assert [link.key for link, _ in chain.since(1)] == [THIRD]
+    assert chain.since(2) == []
+    store.replace(SECOND, encode_manifest(Manifest(1, "0" * 64, (), (B,))))
+    with pytest.raises(IntegrityError, match=f"{SECOND} does not follow"):
+        Chain(store).since(-1)
+
+
+def test_the_first_manifest_anchors_every_hour_of_release_010(toolbox, old_log: dict[str, bytes]) -> None:
+    store = toolbox.stored(old_log)
+    heads = verify(store).heads
+    assert last_of_hours(store) == heads
+    ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+    (manifest,) = manifests(store)
+    assert manifest.anchors == heads
+    assert verify(store).is_intact
+    assert {key: store.get(key) for key in old_log} == old_log
+
+
+def test_a_file_that_release_010_listed_is_not_listed_again(toolbox, old_log: dict[str, bytes]) -> None:
+    store = toolbox.stored(old_log)
+    log = ParquetEventLog(store)
+    log.append("click", toolbox.clicks([(f"0-{n}", n * 8) for n in range(9)]), writer="w")
+    log.relist(log.files("click"))
+    assert store.list("manifests/chain") == []
+
+
+def test_a_log_of_release_010_can_be_anchored_without_an_append(toolbox, old_log: dict[str, bytes]) -> None:
+    store = toolbox.stored(old_log)
+    chain = Chain(store)
+    chain.start()
+    chain.start()
+    Chain(store).start()
+    assert [(one.sequence, one.entries) for one in manifests(store)] == [(0, ())]
+    assert manifests(store)[0].anchors == last_of_hours(store)
+
+
+def test_a_damaged_log_of_release_010_is_not_continued(toolbox, old_log: dict[str, bytes]) -> None:
+    key = max(key for key in old_log if key.startswith("manifests"))
+    store = toolbox.stored({**old_log, key: b""})
+    with pytest.raises(IntegrityError, match=key):
+        ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+    assert store.list("manifests/chain") == []

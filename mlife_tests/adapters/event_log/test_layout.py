@@ -12,10 +12,12 @@ from mlife_assets.adapters.event_log.layout import (
     LogFile,
     content_hash,
     data_key,
+    hour_manifest_key,
     hour_of,
     hour_of_key,
     manifest_key,
     parse_data_key,
+    parse_hour_manifest_key,
     parse_manifest_key,
 )
 from mlife_assets.core.errors import InvalidInputError
@@ -107,12 +109,12 @@ def test_a_partition_is_an_hour_of_utc(microseconds: int, hour: str) -> None:
     assert hour_of(microseconds) == hour
 
 
-def test_manifest_keys_sort_by_number_and_can_be_parsed() -> None:
-    assert manifest_key(HOUR, 12) == MANIFEST
+def test_manifest_keys_of_an_hour_sort_by_number_and_can_be_parsed() -> None:
+    assert hour_manifest_key(HOUR, 12) == MANIFEST
     numbers = [0, 2, 9, 10, 99, 100, 12_345_678]
-    keys = [manifest_key(HOUR, number) for number in numbers]
+    keys = [hour_manifest_key(HOUR, number) for number in numbers]
     assert keys == sorted(keys)
-    assert [parse_manifest_key(key) for key in keys] == [(HOUR, number) for number in numbers]
+    assert [parse_hour_manifest_key(key) for key in keys] == [(HOUR, number) for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -128,9 +130,9 @@ def test_manifest_keys_sort_by_number_and_can_be_parsed() -> None:
         (".json", "-json"),
     ],
 )
-def test_other_names_are_no_manifests(part: str, other: str) -> None:
+def test_other_names_are_no_manifests_of_an_hour(part: str, other: str) -> None:
     assert part in MANIFEST
-    assert parse_manifest_key(MANIFEST.replace(part, other)) is None
+    assert parse_hour_manifest_key(MANIFEST.replace(part, other)) is None
 
 
 def test_a_content_hash_is_sha256() -> None:
@@ -142,3 +144,26 @@ def test_a_day_or_hour_that_does_not_exist_is_no_data_file(partition: str) -> No
     key = f"events/event_type=click/{partition}/landing-abc-{'0' * 16}.parquet"
     assert parse_data_key(key) is None
     assert parse_data_key(key.replace(partition, "dt=2026-06-30/hour=23")) is not None
+
+
+def test_manifest_keys_of_the_chain_sort_by_number_and_can_be_parsed() -> None:
+    numbers = [0, 9, 10, 999, 1_000, 1_001, 123_456_789_012]
+    keys = [manifest_key(number) for number in numbers]
+    assert keys == sorted(keys)
+    assert [parse_manifest_key(key) for key in keys] == numbers
+    assert keys[4] == "manifests/chain/000000001/000000001000.json"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "manifests/chain/000000000/000000001000.json",
+        "manifests/chain/000000000/00000000001.json",
+        "manifests/chain/000000000000.json",
+        "x/manifests/chain/000000000/000000000001.json",
+        "manifests/chain/000000000/000000000001.json\n",
+        MANIFEST,
+    ],
+)
+def test_other_names_are_no_manifests_of_the_chain(key: str) -> None:
+    assert parse_manifest_key(key) is None
