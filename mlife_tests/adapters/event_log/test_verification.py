@@ -8,13 +8,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlife_assets.adapters.event_log import verify
-from mlife_assets.adapters.event_log.chain import Link, decode_manifest, encode_manifest
-from mlife_assets.adapters.event_log.layout import content_hash
+from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
+from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
+from mlife_assets.adapters.event_log.manifests import (
+    Link,
+    decode_hour_manifest,
+    decode_manifest,
+    encode_hour_manifest,
+    encode_manifest,
+)
 
 
 def test_an_untouched_log_is_intact(toolbox, whole_log: dict[str, bytes]) -> None:
     result = verify(toolbox.stored(whole_log))
+    assert result.is_intact
+    assert (result.files, result.rows, result.manifests) == (28, 28, 4)
+    assert [link.key for link in result.heads] == [manifest_key(3)]
+
+
+def test_an_untouched_log_of_release_010_is_intact(toolbox, old_log: dict[str, bytes]) -> None:
+    result = verify(toolbox.stored(old_log))
     assert result.is_intact
     assert (result.files, result.rows, result.manifests) == (28, 28, 28)
     assert len(result.heads) == 9
@@ -54,22 +67,86 @@ def test_any_lost_or_added_file_is_found_and_named(toolbox, whole_log: dict[str,
         assert [(f.kind, f.key) for f in verify(toolbox.stored({**whole_log, key: b"?"})).findings] == [(kind, key)]
 
 
-def test_an_hour_lost_with_its_files_is_found_by_the_anchor_of_the_next(toolbox, whole_log: dict[str, bytes]) -> None:
+def test_an_hour_of_release_010_lost_with_its_files_is_found_by_the_anchor_of_the_next(
+    toolbox, old_log: dict[str, bytes]
+) -> None:
     hour = "dt=2026-06-02/hour=00"
-    findings = verify(toolbox.stored({k: v for k, v in whole_log.items() if hour not in k})).findings
-    assert ("missing_manifest", f"manifests/{hour}/00000000.json") in {(f.kind, f.key) for f in findings}
+    findings = verify(toolbox.stored({k: v for k, v in old_log.items() if hour not in k})).findings
+    assert ("missing_manifest", f"manifests/{hour}/00000002.json") in {(f.kind, f.key) for f in findings}
 
 
 @pytest.mark.parametrize("sequence", [0, 1])
-def test_a_consistent_rewrite_of_a_manifest_is_seen_by_its_successor(
-    toolbox, whole_log: dict[str, bytes], sequence: int
+def test_a_consistent_rewrite_of_a_manifest_of_release_010_is_seen_by_its_successor(
+    toolbox, old_log: dict[str, bytes], sequence: int
 ) -> None:
     key = f"manifests/dt=2026-06-02/hour=08/{sequence:08d}.json"
-    manifest = decode_manifest(key, whole_log[key])
-    forged = encode_manifest(replace(manifest, entries=()))
-    rest = {k: v for k, v in whole_log.items() if k != manifest.entries[0].key}
+    manifest = decode_hour_manifest(key, old_log[key])
+    forged = encode_hour_manifest(replace(manifest, entries=()))
+    rest = {k: v for k, v in old_log.items() if k != manifest.entries[0].key}
     findings = verify(toolbox.stored({**rest, key: forged})).findings
     assert [(f.kind, f.key) for f in findings] == [("altered_manifest", key)]
+
+
+def without(objects: dict[str, bytes], *numbers: int) -> dict[str, bytes]:
+    """Return a log without some manifests and the files that they list."""
+    keys = {manifest_key(number) for number in numbers}
+    files = {entry.key for key in keys for entry in decode_manifest(key, objects[key]).entries}
+    return {key: data for key, data in objects.items() if key not in keys | files}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_manifest_taken_from_the_middle_with_its_files_is_named(
+    toolbox, whole_log: dict[str, bytes], number: int
+) -> None:
+    findings = verify(toolbox.stored(without(whole_log, number))).findings
+    assert [(f.kind, f.key) for f in findings] == [("missing_manifest", manifest_key(number))]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_consistent_rewrite_of_a_manifest_is_seen_by_its_successor(
+    toolbox, whole_log: dict[str, bytes], number: int
+) -> None:
+    key = manifest_key(number)
+    manifest = decode_manifest(key, whole_log[key])
+    forged = encode_manifest(replace(manifest, entries=()))
+    findings = verify(toolbox.stored({**without(whole_log, number), key: forged})).findings
+    assert [(f.kind, f.key) for f in findings] == [("altered_manifest", key)]
+
+
+def test_a_manifest_planted_far_ahead_is_told_at_once(toolbox, whole_log: dict[str, bytes]) -> None:
+    far = manifest_key(999_999_999_999)
+    findings = verify(toolbox.stored({**whole_log, far: b"{}"})).findings
+    assert ("altered_manifest", far) in {(f.kind, f.key) for f in findings}
+    assert len(findings) < 2_000
+
+
+def test_a_manifest_of_release_010_is_foreign_once_the_chain_began(toolbox, old_log: dict[str, bytes]) -> None:
+    store = toolbox.stored(old_log)
+    ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+    grown = {key: store.get(key) for key in store.list("")}
+    other = toolbox.in_release_010({**old_log, **_file(toolbox, "forged", 100)})
+    added = {key: data for key, data in other.items() if key not in grown}
+    findings = verify(toolbox.stored({**grown, **added})).findings
+    assert {f.kind for f in findings} == {"foreign_manifest"}
+
+
+def _file(toolbox, name: str, hours: float) -> dict[str, bytes]:
+    store = toolbox.store()
+    ParquetEventLog(store).append("click", toolbox.clicks([(name, hours)]), writer="w")
+    return {key: store.get(key) for key in store.list("events")}
+
+
+def test_a_manifest_without_the_key_is_foreign_unless_a_head_pins_it(toolbox) -> None:
+    store = toolbox.store()
+    ParquetEventLog(store).append("click", toolbox.clicks([("a", 0)]), writer="w")
+    pin = ChainEnd(0, content_hash(store.get(manifest_key(0))))
+    keyed = ParquetEventLog(store, key=lambda: b"k" * 32, pinned=lambda: pin)
+    keyed.append("click", toolbox.clicks([("b", 0)]), writer="w")
+    assert verify(store).is_intact
+    assert verify(store, key=b"k" * 32, trusted_until=0).is_intact
+    for key, foreign in ((b"k" * 32, [0]), (b"j" * 32, [0, 1])):
+        findings = verify(store, key=key).findings
+        assert [(f.kind, f.key) for f in findings] == [("foreign_manifest", manifest_key(n)) for n in foreign]
 
 
 def test_a_lost_tail_is_seen_against_a_witnessed_head_only(toolbox, whole_log: dict[str, bytes]) -> None:
@@ -86,13 +163,17 @@ def test_nothing_is_intact(toolbox) -> None:
     assert (result.is_intact, result.files, result.manifests, result.rows, result.heads) == (True, 0, 0, 0, ())
 
 
-def test_heads_are_the_last_manifest_of_each_hour_with_its_hash(toolbox, whole_log: dict[str, bytes]) -> None:
+def test_heads_are_the_last_manifests_with_their_hashes(
+    toolbox, whole_log: dict[str, bytes], old_log: dict[str, bytes]
+) -> None:
     last: dict[str, str] = {}
-    for key in sorted(key for key in whole_log if key.startswith("manifests")):
+    for key in sorted(key for key in old_log if key.startswith("manifests")):
         last[key.rpartition("/")[0]] = key
-    heads = verify(toolbox.stored(whole_log)).heads
-    assert heads == tuple(Link(key, content_hash(whole_log[key])) for key in last.values())
-    assert verify(toolbox.stored(whole_log), witnessed=heads).is_intact
+    heads = verify(toolbox.stored(old_log)).heads
+    assert heads == tuple(Link(key, content_hash(old_log[key])) for key in last.values())
+    assert verify(toolbox.stored(old_log), witnessed=heads).is_intact
+    newest = manifest_key(3)
+    assert verify(toolbox.stored(whole_log)).heads == (Link(newest, content_hash(whole_log[newest])),)
 
 
 def test_a_rewritten_head_is_seen_against_the_witnessed_one_only(toolbox, whole_log: dict[str, bytes]) -> None:
