@@ -115,7 +115,7 @@ def _told(head: Head | None, unsigned: int, checked: Verification) -> list[str]:
         return [f"The log is of release 0.1.0 and not signed; {ADOPT} to vouch for it."]
     told = [f"Signed by head {head.sequence} of {head.day}."]
     if unsigned:
-        told.append(f"{unsigned} manifests were written since.")
+        told.append(f"{unsigned} {'manifest was' if unsigned == 1 else 'manifests were'} written since.")
     if head.history == "unsigned":
         told.append(f"What release 0.1.0 wrote was never vouched for; {ADOPT}.")
     return told

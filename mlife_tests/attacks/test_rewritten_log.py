@@ -1,0 +1,509 @@
+"""Row 4 of the attack on 0.1.0: who may write to the lake alone rewrites the log. Plain `mlife log verify` finds it.
+
+Belongs here: rewriting what is on the lake, knowing everything but what lies outside it.
+Does not belong here: damaged bytes (`event_log/test_verification.py`), power cuts (`test_power_cut.py`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner, Result
+
+from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.event_log.layout import (
+    content_hash,
+    data_key,
+    hour_manifest_key,
+    hour_of_key,
+    manifest_key,
+    parse_data_key,
+    parse_manifest_key,
+)
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    HourManifest,
+    Link,
+    decode_manifest,
+    encode_hour_manifest,
+    encode_manifest,
+)
+from mlife_assets.adapters.log_heads.folder import FolderHeadStore
+from mlife_assets.adapters.log_heads.head import read_head, sign_head
+from mlife_assets.adapters.log_heads.signing import Ed25519Signer, key_id
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.cli import app
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id, message_id
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import LedgerRow
+from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.sealing import seal
+from mlife_assets.settings import Settings
+
+FIRST, DAYS, CAMPAIGN = date(2026, 6, 10), 9, "job_of_the_day"
+PROMOTED_ON = (1, 4, 6)
+
+
+def platform_of(home: Path) -> Platform:
+    settings = Settings(home=home)
+    return Platform(settings=settings, policies=settings.policies())
+
+
+def append(platform: Platform, event_type: str, rows: list[dict[str, Any]], writer: str) -> None:
+    table = pa.Table.from_pylist(rows, schema=EVENT_TYPES[event_type].schema)
+    platform.event_log.append(event_type, table, writer=writer)
+
+
+def land(platform: Platform, day: date) -> None:
+    """Land the clicks of the eve, as an ingest would."""
+    at = day_start(day) - timedelta(minutes=30)
+    rows = [
+        {
+            "event_id": event_id("click", day, number),
+            "occurred_at": at,
+            "observed_at": at,
+            "user_id": f"u{number}",
+            "job_id": "j1",
+            "source": "organic",
+            "exposure_id": f"x{number}",
+        }
+        for number in range(4)
+    ]
+    append(platform, "click", rows, "landing")
+    report = {"types": [{"event_type": "click", "files": 1, "accepted": 4, "rejected": {}, "examples": []}]}
+    platform.tables.write_report(INGEST_REPORT, day, report)
+
+
+def text(platform: Platform, day: date) -> None:
+    """Send one text through the ledger and publish it; an hour-21 event, so nothing later of the day follows it."""
+    now, ledger = run_time(day) + timedelta(hours=3), platform.ledger
+    user = f"u{day}"
+    message = message_id(user, CAMPAIGN, day)
+    ledger.plan([LedgerRow(message, user, "j1", CAMPAIGN, day, "Hello", "planned", 0, None, now)], now=now)
+    ledger.approve(CAMPAIGN, day, now=now)
+    ledger.lease(CAMPAIGN, day, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
+    assert ledger.begin_submit(message, worker="w", now=now, policy=MessagingPolicy(), day=day) is None
+    ledger.transition(message, "accepted", now=now, provider_message_id=f"con_{day}")
+    platform.outbox.publish()
+
+
+def promote(platform: Platform, day: date, number: int) -> None:
+    """Retrain after the evening, as the sensor does: hour 19, when hour 21 is there already."""
+    at, version = run_time(day) + timedelta(hours=1), f"mdl_{number}"
+    platform.lake.put_if_absent(f"models/{version}/manifest.json", b"{}")
+    times = {"occurred_at": at, "observed_at": at}
+    registered = {
+        "event_id": event_id("model_registered", version),
+        **times,
+        "model_version": version,
+        "as_of_date": day,
+        "training_start_date": day,
+        "training_end_date": day,
+        "training_data_hash": "h",
+        "examples": 2,
+        "positives": 1,
+    }
+    append(platform, "model_registered", [registered], "registry")
+    promoted = {
+        "event_id": event_id("model_promoted", version),
+        **times,
+        "model_version": version,
+        "previous_version": platform.registry.champion(),
+        "actor": "gate",
+        "reason": "better",
+    }
+    append(platform, "model_promoted", [promoted], "registry")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """What the attacker holds: the lake of a home, and a copy of it from some days ago."""
+
+    home: Path
+
+    @property
+    def store(self) -> ObstoreObjectStore:
+        return ObstoreObjectStore.local(self.home / "lake", survives_power_cut=False)
+
+    @property
+    def numbers(self) -> list[int]:
+        keys = self.store.list("manifests/chain")
+        return [number for number in map(parse_manifest_key, keys) if number is not None]
+
+    def remove(self, key: str) -> None:
+        (self.home / "lake" / key).unlink()
+
+    def entries(self, number: int) -> tuple[Entry, ...]:
+        return decode_manifest(manifest_key(number), self.store.get(manifest_key(number))).entries
+
+    def listing(self, part: str) -> list[int]:
+        """Return the manifests that list a file whose key holds `part`."""
+        return [number for number in self.numbers if any(part in entry.key for entry in self.entries(number))]
+
+    def cut(self, numbers: Iterable[int]) -> None:
+        """Remove manifests with all that they list."""
+        for number in numbers:
+            for entry in self.entries(number):
+                self.remove(entry.key)
+            self.remove(manifest_key(number))
+
+    def rebuild(self, kept: list[tuple[Entry, ...]]) -> None:
+        """Compute the whole chain anew over other entries."""
+        anchors = decode_manifest(manifest_key(0), self.store.get(manifest_key(0))).anchors
+        for number in self.numbers:
+            self.remove(manifest_key(number))
+        previous = None
+        for number, entries in enumerate(kept):
+            manifest = decode_manifest(
+                manifest_key(number),
+                encode_manifest(
+                    replace(_blank(number), previous=previous, anchors=() if number else anchors, entries=entries)
+                ),
+            )
+            data = encode_manifest(manifest)
+            self.store.put_if_absent(manifest_key(number), data)
+            previous = content_hash(data)
+
+    def change(self, entry: Entry, changed: Callable[[pa.Table], pa.Table]) -> Entry:
+        """Write other rows in the place of a file, under the name that their bytes ask for."""
+        file = parse_data_key(entry.key)
+        assert file is not None
+        table = changed(decode_table(self.store.get(entry.key)))
+        data = encode_table(table)
+        digest = content_hash(data)
+        key = data_key(file.event_type, hour_of_key(entry.key), file.writer, file.batch, digest)
+        self.remove(entry.key)
+        self.store.put_if_absent(key, data)
+        return Entry(key, digest, table.num_rows)
+
+    def rewrite(self, number: int, entries: tuple[Entry, ...]) -> None:
+        """Give one manifest other entries and compute the chain anew from there."""
+        kept = [self.entries(one) for one in self.numbers]
+        kept[number] = entries
+        self.rebuild(kept)
+
+
+def _blank(number: int) -> Any:
+    from mlife_assets.adapters.event_log.manifests import Manifest
+
+    return Manifest(number, None, (), ())
+
+
+def mlife(home: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--home", str(home)])
+
+
+def found(home: Path) -> list[tuple[str, str]]:
+    """Return the findings of plain `mlife log verify`, which must exit with 1."""
+    result = mlife(home, "log", "verify", "--json")
+    assert result.exit_code == 1, result.output
+    return [(one["kind"], one["key"]) for one in orjson.loads(result.stdout)["findings"]]
+
+
+def store_verdict(home: Path) -> bool:
+    """Return what the lake alone says of itself: what an attacker sees of the own work."""
+    return verify(ObstoreObjectStore.local(home / "lake", survives_power_cut=False)).is_intact
+
+
+@pytest.fixture(scope="module")
+def lived_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return nine days: landed, texted, three times retrained after the evening, each sealed."""
+    home = tmp_path_factory.mktemp("rewritten") / "home"
+    platform = platform_of(home)
+    for number in range(DAYS):
+        day = add_days(FIRST, number)
+        land(platform, day)
+        seal(platform)
+        text(platform, day)
+        seal(platform)
+        if number in PROMOTED_ON:
+            promote(platform, day, number)
+            seal(platform)
+    platform.ledger.close()
+    platform.gateway.close()
+    return home
+
+
+@pytest.fixture
+def lake(lived_home: Path, tmp_path: Path) -> Lake:
+    shutil.copytree(lived_home, tmp_path / "home")
+    return Lake(tmp_path / "home")
+
+
+def test_an_untouched_log_is_intact_and_signed(lake: Lake) -> None:
+    result = mlife(lake.home, "log", "verify", "--json")
+    assert result.exit_code == 0, result.output
+    document = orjson.loads(result.stdout)
+    assert document["findings"] == []
+    assert document["is_signed"]
+    assert document["unsigned_manifests"] == 0
+    assert document["signed_head"]["day"] == str(add_days(FIRST, DAYS - 1))
+
+
+@pytest.mark.parametrize("days", [1, 7])
+def test_the_last_days_cut_off(lake: Lake, days: int) -> None:
+    since = str(add_days(FIRST, DAYS - days - 1))
+    first = min(n for n in lake.numbers if all(e.key.split("dt=")[1][:10] >= since for e in lake.entries(n)))
+    lake.cut(range(first, lake.numbers[-1] + 1))
+    assert store_verdict(lake.home)
+    assert ("missing_manifest", manifest_key(first)) in found(lake.home)
+
+
+def test_the_last_manifest_cut_off(lake: Lake) -> None:
+    lake.cut(lake.numbers[-1:])
+    assert store_verdict(lake.home)
+    assert found(lake.home)[0][0] in {"ledger_mismatch", "missing_manifest"}
+
+
+@pytest.mark.parametrize("folders", [("events", "manifests"), None])
+def test_everything_deleted(lake: Lake, folders: tuple[str, ...] | None) -> None:
+    for name in folders or [path.name for path in (lake.home / "lake").iterdir()]:
+        shutil.rmtree(lake.home / "lake" / name)
+    kinds = {kind for kind, _ in found(lake.home)}
+    assert {"missing_manifest", "ledger_mismatch"} <= kinds
+    shutil.rmtree(lake.home / "lake")
+    assert {"missing_manifest", "ledger_mismatch"} <= {kind for kind, _ in found(lake.home)}
+
+
+@pytest.mark.parametrize("place", [0, 5, -1])
+def test_a_row_rewritten_and_the_chain_computed_anew_from_there(lake: Lake, place: int) -> None:
+    number = lake.listing("event_type=click")[place]
+    (entry,) = lake.entries(number)
+    other = lake.change(entry, lambda table: table.set_column(3, "user_id", pa.array(["u9"] * table.num_rows)))
+    lake.rewrite(number, (other,))
+    assert store_verdict(lake.home)
+    assert ("altered_manifest", manifest_key(number)) in found(lake.home)
+
+
+def test_two_promotions_taken_from_the_middle(lake: Lake) -> None:
+    gone = lake.listing("event_type=model_promoted")[:2]
+    kept = [lake.entries(number) for number in lake.numbers if number not in gone]
+    for number in gone:
+        for entry in lake.entries(number):
+            lake.remove(entry.key)
+    lake.rebuild(kept)
+    assert store_verdict(lake.home)
+    kinds = {kind for kind, _ in found(lake.home)}
+    assert {"altered_manifest", "registry_mismatch"} <= kinds
+
+
+def test_all_events_of_one_type_removed(lake: Lake) -> None:
+    for number in lake.listing("event_type=message_submitted"):
+        for entry in lake.entries(number):
+            lake.remove(entry.key)
+    lake.rebuild([e for n in lake.numbers if "message_submitted" not in (e := lake.entries(n))[0].key])
+    assert store_verdict(lake.home)
+    assert {"altered_manifest", "ledger_mismatch"} <= {kind for kind, _ in found(lake.home)}
+
+
+def test_rows_swapped_so_that_every_count_is_as_before(lake: Lake) -> None:
+    one, two = lake.listing("event_type=click")[:2]
+    users = pa.array([f"v{number}" for number in range(4)])
+    others = [lake.change(lake.entries(n)[0], lambda t: t.set_column(3, "user_id", users)) for n in (one, two)]
+    lake.rewrite(one, (others[0],))
+    lake.rewrite(two, (others[1],))
+    assert store_verdict(lake.home)
+    assert ("altered_manifest", manifest_key(one)) in found(lake.home)
+
+
+def test_a_manifest_renumbered(lake: Lake) -> None:
+    kept = [lake.entries(number) for number in lake.numbers]
+    kept[3], kept[4] = kept[4], kept[3]
+    lake.rebuild(kept)
+    assert store_verdict(lake.home)
+    assert {("altered_manifest", manifest_key(3)), ("altered_manifest", manifest_key(4))} <= set(found(lake.home))
+
+
+def test_a_fork_that_goes_on_longer_than_the_chain(lake: Lake) -> None:
+    fork = lake.numbers[-6]
+    lake.cut(range(fork, lake.numbers[-1] + 1))
+    log = ParquetEventLog(lake.store)
+    schema = EVENT_TYPES["sending_resumed"].schema
+    for number in range(12):
+        at = run_time(FIRST) + timedelta(minutes=number)
+        row = {"event_id": f"f{number}", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r"}
+        log.append("sending_resumed", pa.Table.from_pylist([row], schema=schema), writer="w")
+    assert store_verdict(lake.home)
+    assert ("altered_manifest", manifest_key(fork)) in found(lake.home)
+
+
+def test_an_event_added_by_who_lacks_the_key(lake: Lake) -> None:
+    """Not in the issue's table: nothing is cut or changed, a forged promotion is appended, well chained."""
+    at = run_time(add_days(FIRST, DAYS))
+    row = {
+        "event_id": "forged",
+        "occurred_at": at,
+        "observed_at": at,
+        "model_version": "mdl_1",
+        "previous_version": "mdl_6",
+        "actor": "gate",
+        "reason": "better",
+    }
+    table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
+    ParquetEventLog(lake.store).append("model_promoted", table, writer="registry")
+    assert store_verdict(lake.home)
+    forged = manifest_key(lake.numbers[-1])
+    assert ("foreign_manifest", forged) in found(lake.home)
+    result = mlife(lake.home, "messages", "pause", "--reason", "an honest act after it")
+    assert result.exit_code != 0, "an honest head must never sign what somebody else wrote"
+    assert ("foreign_manifest", forged) in found(lake.home)
+
+
+def test_a_manifest_of_release_010_added_to_a_signed_log(lake: Lake) -> None:
+    """Not in the issue's table: the old form is still read, so it must not be a way in."""
+    (entry,) = lake.entries(lake.listing("event_type=click")[0])
+    table = decode_table(lake.store.get(entry.key)).slice(0, 1).set_column(0, "event_id", pa.array(["forged"]))
+    data = encode_table(table)
+    hour = hour_of_key(entry.key)
+    key = data_key("click", hour, "landing", "000001", content_hash(data))
+    lake.store.put_if_absent(key, data)
+    manifest = HourManifest(hour, 0, None, None, (Entry(key, content_hash(data), 1),))
+    lake.store.put_if_absent(hour_manifest_key(hour, 0), encode_hour_manifest(manifest))
+    assert ("foreign_manifest", hour_manifest_key(hour, 0)) in found(lake.home)
+
+
+def test_heads_forged_on_the_lake_change_nothing(lake: Lake) -> None:
+    """Heads are read from where they are kept; a copy that an attacker signs is no head."""
+    lake.cut(lake.numbers[-3:])
+    heads = FolderHeadStore(lake.home / "private" / "heads")
+    pins = platform_of(lake.home).head_pins
+    newest = heads.sequences()[-1]
+    honest = read_head(newest, heads.get(newest), pins.by_id(), "head").head
+    forger = Ed25519Signer(b"f" * 32)
+    forged = sign_head(replace(honest, manifests=honest.manifests[:-3]), forger)
+    lake.store.put_if_absent("heads/00000099.json", forged.body)
+    assert "missing_manifest" in {kind for kind, _ in found(lake.home)}
+    with pytest.raises(Exception, match="not signed by a key that is pinned"):
+        read_head(newest, forged.body, pins.by_id(), "forged")
+    assert key_id(forger.public_key) not in pins.by_id()
+
+
+def test_the_reports_rewritten_together_with_the_log(lake: Lake) -> None:
+    """Second way: everything on the lake that a cross-check reads is made to fit, only heads and ledger are not."""
+    gone = lake.listing("event_type=click")[-2:]
+    for number in gone:
+        for entry in lake.entries(number):
+            lake.remove(entry.key)
+    lake.rebuild([lake.entries(number) for number in lake.numbers if number not in gone])
+    for path in sorted((lake.home / "lake" / "reports" / INGEST_REPORT).iterdir())[-2:]:
+        shutil.rmtree(path)
+    assert store_verdict(lake.home)
+    assert "altered_manifest" in {kind for kind, _ in found(lake.home)}
+
+
+def test_what_was_written_after_the_newest_head_is_said_and_no_finding(lake: Lake) -> None:
+    platform = platform_of(lake.home)
+    at = run_time(add_days(FIRST, DAYS))
+    row = {"event_id": "later", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r"}
+    append(platform, "sending_paused", [row], "operator")
+    result = mlife(lake.home, "log", "verify")
+    assert result.exit_code == 0, result.output
+    assert "1 manifest was written since" in result.stdout
+
+
+class TestRelease010:
+    """A home of release 0.1.0: opens, verifies, is adopted, and is then held against what was adopted."""
+
+    @pytest.fixture
+    def old(self, lake: Lake) -> Lake:
+        """Return the same home as release 0.1.0 kept it: hourly manifests, no heads, no keys."""
+        entries = [entry for number in lake.numbers for entry in lake.entries(number)]
+        shutil.rmtree(lake.home / "lake" / "manifests")
+        shutil.rmtree(lake.home / "private" / "heads")
+        (lake.home / "private" / "keys" / "log_heads.pub").unlink()
+        with sqlite(lake.home) as connection:
+            connection.execute("DELETE FROM log_heads")
+        write_hours(lake.store, entries)
+        return lake
+
+    def test_it_verifies_and_says_that_it_is_not_signed(self, old: Lake) -> None:
+        result = mlife(old.home, "log", "verify")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.startswith("intact: ")
+        assert "not signed; run `mlife log adopt`" in result.stdout
+
+    def test_one_more_day_signs_what_is_new_and_does_not_vouch_for_the_rest(self, old: Lake) -> None:
+        platform = platform_of(old.home)
+        land(platform, add_days(FIRST, DAYS))
+        head = seal(platform)
+        assert head is not None
+        assert head.history == "unsigned"
+        result = mlife(old.home, "log", "verify")
+        assert result.exit_code == 0, result.output
+        assert "never vouched for" in result.stdout
+        assert not orjson.loads(mlife(old.home, "log", "verify", "--json").stdout)["is_signed"]
+
+    def test_adopting_signs_it_and_a_rewrite_of_its_manifests_is_found(self, old: Lake) -> None:
+        result = mlife(old.home, "log", "adopt", "--reason", "checked against the backup of May", "--json")
+        assert result.exit_code == 0, result.output
+        assert orjson.loads(result.stdout)["history"] == "adopted"
+        assert orjson.loads(mlife(old.home, "log", "verify", "--json").stdout)["is_signed"]
+        again = mlife(old.home, "log", "adopt", "--reason", "again")
+        assert again.exit_code == 1
+        keys = old.store.list("manifests/dt=2026-06-12")
+        for key in keys:
+            old.remove(key)
+        removed = [key for key in old.store.list("events") if "dt=2026-06-12" in key]
+        for key in removed:
+            old.remove(key)
+        assert ("missing_manifest", keys[-1]) in found(old.home)
+
+    def test_a_damaged_one_is_adopted_only_when_told(self, old: Lake) -> None:
+        key = old.store.list("events/event_type=click")[0]
+        old.store.replace(key, b"")
+        refused = mlife(old.home, "log", "adopt", "--reason", "r")
+        assert refused.exit_code == 1
+        assert key in refused.output
+        told = mlife(old.home, "log", "adopt", "--reason", "the loss is known", "--despite-findings")
+        assert told.exit_code == 0, told.output
+        assert found(old.home) == [("altered_file", key)]
+
+    def test_all_of_it_deleted_is_found_by_what_the_ledger_knows(self, old: Lake) -> None:
+        shutil.rmtree(old.home / "lake")
+        assert {kind for kind, _ in found(old.home)} == {"ledger_mismatch"}
+
+    def test_promotions_taken_from_its_middle_are_found_unsigned(self, old: Lake) -> None:
+        keys = old.store.list("events/event_type=model_promoted")[:2]
+        entries = [
+            Entry(key, content_hash(old.store.get(key)), decode_table(old.store.get(key)).num_rows)
+            for key in old.store.list("events")
+            if key not in keys
+        ]
+        for key in keys:
+            old.remove(key)
+        shutil.rmtree(old.home / "lake" / "manifests")
+        write_hours(old.store, entries)
+        assert store_verdict(old.home)
+        assert "registry_mismatch" in {kind for kind, _ in found(old.home)}
+
+
+def write_hours(store: ObstoreObjectStore, entries: list[Entry]) -> None:
+    """List files as release 0.1.0 did: a chain per hour, anchored to the nearest earlier one."""
+    last: dict[str, tuple[int, str]] = {}
+    for entry in entries:
+        hour = hour_of_key(entry.key)
+        sequence, previous = last.get(hour, (-1, None))
+        earlier = max((one for one in last if one < hour), default=None)
+        anchor = None
+        if sequence < 0 and earlier is not None:
+            anchor = Link(hour_manifest_key(earlier, last[earlier][0]), last[earlier][1])
+        data = encode_hour_manifest(HourManifest(hour, sequence + 1, previous, anchor, (entry,)))
+        store.put_if_absent(hour_manifest_key(hour, sequence + 1), data)
+        last[hour] = (sequence + 1, content_hash(data))
+
+
+def sqlite(home: Path) -> Any:
+    import sqlite3
+
+    return sqlite3.connect(home / "private" / "ledger.sqlite")
