@@ -3,7 +3,7 @@
 History, a first champion, one day; a second champion, one day more, metrics. Then it is cut small: what is kept is the
 whole log with its manifests, models, tables, reports, the ledger and everything else in `private`, the market's state,
 which runs Dagster knows of, and the landing files of the last days. Left out is what the log can give again (the
-warehouse, pages, pairs), what the platform never reads (truth tables), older landing files and what single runs printed.
+warehouse, pages, pairs), what the platform never reads (truth tables), older landing files and the output of runs.
 """
 
 from __future__ import annotations
