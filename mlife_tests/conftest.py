@@ -52,16 +52,33 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
-def lived_world() -> ModuleType:
-    """Return the module `lived_world` (loaded by path: tests are no package)."""
-    name = "mlife_lived_world"
+def _loaded(name: str, path: str) -> ModuleType:
+    """Return a module of this folder, loaded by path: tests are no package."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("lived_world.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def lived_world() -> ModuleType:
+    """Return the module `lived_world`."""
+    return _loaded("mlife_lived_world", "lived_world.py")
+
+
+@pytest.fixture(scope="session")
+def small_home() -> ModuleType:
+    """Return the module `golden/small_home`: opens and unpacks homes of released versions."""
+    return _loaded("mlife_small_home", "golden/small_home.py")
+
+
+@pytest.fixture
+def home_0_1_0(small_home: ModuleType, tmp_path: Path) -> Path:
+    """Return a home that 0.1.0 made: 45 days of history, two champions, two lived days; it may be changed."""
+    small_home.unpack(Path(__file__).parent / "golden" / "home_0.1.0.tar.xz", tmp_path / "home_0.1.0")
+    return tmp_path / "home_0.1.0"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,85 @@
+"""Released versions, and event types as a later release may change them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, integer, text
+from mlife_assets.core.events import EVENT_TYPES
+
+FOLDER = Path(__file__).parent
+
+
+def loaded(stem: str) -> ModuleType:
+    name = f"mlife_golden_{stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{stem}.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def event_examples() -> ModuleType:
+    return loaded("event_examples")
+
+
+@pytest.fixture(scope="session")
+def permitted_changes() -> ModuleType:
+    return loaded("permitted_changes")
+
+
+@pytest.fixture(scope="session", params=sorted(FOLDER.glob("events_*.json")), ids=lambda path: path.stem)
+def release(request: pytest.FixtureRequest) -> tuple[list[Any], Path]:
+    """Return what a release told of its event types, and the folder of its golden log."""
+    return json.loads(request.param.read_text(encoding="utf-8")), request.param.with_suffix("")
+
+
+def with_value(column: Column, name: str, value: str) -> Column:
+    return replace(column, allowed=(*column.allowed, value)) if column.name == name else column
+
+
+def evolved_types() -> dict[str, EventType]:
+    """Return types after three more releases: a nullable column, an enum value, a rename, a column of new meaning."""
+    click, closed, shown = (EVENT_TYPES[name] for name in ("click", "job_closed", "impression"))
+    next_version = shown.version + 1
+    renamed = tuple(replace(one, name="place") if one.name == "surface" else one for one in shown.columns)
+    renamed = (*renamed, added(next_version + 1, text("device")))
+    counted = tuple(one for one in renamed if one.name != "position")
+    return {
+        "click": replace(
+            click, columns=(*click.columns, added(click.version + 1, text("device"))), version=click.version + 1
+        ),
+        "job_closed": replace(
+            closed,
+            columns=tuple(with_value(one, "reason", "moved") for one in closed.columns),
+            version=closed.version + 1,
+        ),
+        "impression": replace(
+            shown,
+            columns=(*counted, integer("page", 1)),
+            version=next_version + 2,
+            upcasters=(
+                *shown.upcasters,
+                Upcaster(shown.version, shown.columns, "* exclude (surface), surface as place"),
+                Upcaster(next_version + 1, renamed, "* exclude (position), (position - 1) // 10 + 1 as page"),
+            ),
+        ),
+    }
+
+
+@pytest.fixture
+def evolved(monkeypatch: pytest.MonkeyPatch) -> dict[str, EventType]:
+    """Let the code be that of a later release."""
+    types = evolved_types()
+    for name, kind in types.items():
+        monkeypatch.setitem(EVENT_TYPES, name, kind)
+    return types
