@@ -126,7 +126,7 @@ def wrongs(after: Aftermath, quiet: Aftermath) -> list[str]:
         wrong.append(f"{len(after.states)} messages were planned, {len(quiet.states)} on the quiet day")
     if after.champion != quiet.champion:
         wrong.append(f"{after.champion} serves, {quiet.champion} after the quiet day")
-    if other := sorted(name for name, _ in after.derived.items() ^ quiet.derived.items()):
+    if other := sorted({name for name, _ in after.derived.items() ^ quiet.derived.items()}):
         wrong.append(f"{len(other)} tables and artifacts are other bytes: {', '.join(other[:3])}")
     if after.features != quiet.features:
         wrong.append("features or labels differ from those of the quiet day")

@@ -145,19 +145,20 @@ class Campaign:
 
     Args:
         folder: holds everything; what an earlier campaign prepared there is used again.
+        worker: tells campaigns apart that attack copies of the same home at the same time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, worker: int = 0) -> None:
         """Prepare the home and live its day quietly, unless that was done."""
-        self.folder, self.cpu = folder, 0.0
-        self.lives = Lives(folder / "work")
+        self.own, self.cpu = folder / f"worker_{worker}", 0.0
+        self.lives = Lives(self.own)
         self._aftermath, self.day = sibling("aftermath"), sibling("attacked_day").attacked_date()
         self.morning, facts = folder / "morning", folder / "quiet.json"
         if not facts.exists():
             shutil.rmtree(self.morning, ignore_errors=True)
             self._require("make", self.morning)
             with self._copy("quiet") as home:
-                record = folder / "work" / "quiet_effects.json"
+                record = self.own / "quiet_effects.json"
                 lived = self._require("live", home, record=str(record))
                 quiet = self._aftermath.look(home, self.day)
                 self._require("verify", home)
@@ -177,7 +178,7 @@ class Campaign:
         self.cpu = 0.0
         disk = attack.how == "fill"
         with self._copy("attacked", has_disk=disk) as home:
-            record = self.folder / "work" / "record.json"
+            record = self.own / "record.json"
             record.unlink(missing_ok=True)
             ballast = home.parent / "ballast" if disk and (home.parent / "is_mounted").exists() else None
             first = self._live(attack, home, record, ballast)
@@ -231,7 +232,7 @@ class Campaign:
     @contextmanager
     def _copy(self, name: str, *, has_disk: bool = False) -> Iterator[Path]:
         """Give a copy of the home, on a disk of its own if asked; the provider's log then stays on another."""
-        place = self.folder / name
+        place = self.own / name
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         is_mounted = has_disk and _mounted(place, _size(self.morning) + SLACK_BYTES)
@@ -239,8 +240,8 @@ class Campaign:
             home = place / "home"
             shutil.copytree(self.morning, home)
             if has_disk:
-                elsewhere = self.folder / "provider.sqlite"
-                for path in self.folder.glob("provider.sqlite*"):
+                elsewhere = self.own / "provider.sqlite"
+                for path in self.own.glob("provider.sqlite*"):
                     path.unlink()
                 shutil.move(home / "private" / "gateway.sqlite", elsewhere)
                 (home / "private" / "gateway.sqlite").symlink_to(elsewhere)

@@ -41,8 +41,8 @@ campaigns = load("campaign")
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    prepared = campaigns.Campaign(tmp_path_factory.mktemp("attacked"))
+def campaign(attacked_folder: Path) -> Iterator[Any]:
+    prepared = campaigns.Campaign(attacked_folder)
     yield prepared
     prepared.close()
 
