@@ -72,5 +72,5 @@ def lived(lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def attacked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the home whose day is attacked; whoever attacks first prepares it (`attacks/campaign.py`)."""
+    """Return the folder of the home whose day is attacked; who attacks first prepares it (`attacks/campaign.py`)."""
     return tmp_path_factory.mktemp("attacked")
