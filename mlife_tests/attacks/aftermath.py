@@ -67,7 +67,7 @@ def look(home: Path, day: date) -> Aftermath:
         person_of=dict(requests),
         states=states,
         ambiguous=frozenset(message for message, state in moves if state == "ambiguous"),
-        submitted=frozenset(row["message_id"] for row in events(home, "message_submitted")) & states.keys(),
+        submitted=frozenset(states.keys() & {row["message_id"] for row in events(home, "message_submitted")}),
         settled={row["message_id"]: row["status"] for row in statuses if row["status"] in ADMITS - {"accepted"}},
         champion=promoted[-1]["model_version"],
         derived={

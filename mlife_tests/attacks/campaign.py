@@ -154,9 +154,11 @@ class Campaign:
         self.lives = Lives(self.own)
         self._aftermath, self.day = sibling("aftermath"), sibling("attacked_day").attacked_date()
         self.morning, facts = folder / "morning", folder / "quiet.json"
-        if not facts.exists():
+        if not (is_made := folder / "morning_is_made").exists():
             shutil.rmtree(self.morning, ignore_errors=True)
             self._require("make", self.morning)
+            is_made.touch()
+        if not facts.exists():
             with self._copy("quiet") as home:
                 record = self.own / "quiet_effects.json"
                 lived = self._require("live", home, record=str(record))
