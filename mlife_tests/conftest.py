@@ -85,3 +85,9 @@ def home_0_1_0(small_home: ModuleType, tmp_path: Path) -> Path:
 def lived(lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the small world after history and four lived days. Read only: copy its home to change something."""
     return lived_world.live(tmp_path_factory.mktemp("lived") / "home")
+
+
+@pytest.fixture(scope="session")
+def attacked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the home whose day is attacked; who attacks first prepares it (`attacks/campaign.py`)."""
+    return tmp_path_factory.mktemp("attacked")

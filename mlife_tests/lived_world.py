@@ -139,9 +139,11 @@ class Lived:
     seconds: dict[str, float]
 
 
-def open_home(folder: Path, policies: Policies = POLICIES) -> Home:
+def open_home(
+    folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250, hash_key: str = HASH_KEY
+) -> Home:
     settings = Settings(
-        home=folder, market_users=2_000, market_jobs=250, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
+        home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=hash_key
     )
     definitions = build_definitions(settings, policies=policies)
     return Home(settings, definitions, definitions.resources["platform"])

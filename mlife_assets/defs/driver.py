@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
+import psutil
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.defs.partitions import range_tags
 
 SENSOR_ROUNDS_MAXIMUM = 10
-DRIVER_TAG = "mlife/driver_pid"
+DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
+SAME_START_SECONDS = 5.0
+"""A process's start is told by the machine's clock, which may be set meanwhile."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The console belongs to the caller; every line is in the run's own log."""
 
@@ -123,7 +126,7 @@ class LifecycleDriver:
         result = self._definitions.resolve_job_def(job_name).execute_in_process(
             instance=self._instance,
             partition_key=partition_key,
-            tags={**tags, DRIVER_TAG: str(os.getpid())},
+            tags={**tags, DRIVER_TAG: str(os.getpid()), STARTED_TAG: str(psutil.Process().create_time())},
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -142,19 +145,21 @@ def _fail_orphans(instance: dg.DagsterInstance) -> None:
     unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
         pid = run.tags.get(DRIVER_TAG)
-        if pid is not None and not _is_alive(int(pid)):
+        if pid is not None and not _is_alive(int(pid), run.tags.get(STARTED_TAG)):
             instance.report_run_failed(run, f"The process {pid} that ran it is gone.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: int, started: str | None) -> bool:
+    """Return whether the process lives: one of the same number that started at another time is another.
+
+    After a restart of a container the numbers are the same again, and the new process may even be this one.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        actual = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
+    return started is None or abs(actual - float(started)) <= SAME_START_SECONDS
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:

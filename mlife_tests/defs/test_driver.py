@@ -7,10 +7,11 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 
 from mlife_assets.core.errors import NotFoundError, PermanentError
-from mlife_assets.defs.driver import DRIVER_TAG, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
+from mlife_assets.defs.driver import DRIVER_TAG, SENSOR_ROUNDS_MAXIMUM, STARTED_TAG, JobRun, LifecycleDriver
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
 
 DAY = date(2026, 4, 10)
@@ -136,10 +137,26 @@ def test_runs_of_a_driver_that_was_killed_are_failed_and_others_left_alone(world
     """Without a daemon nobody else would: they would count as running for ever, and their sensors would wait."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    tags = {"gone": {DRIVER_TAG: str(gone.pid)}, "alive": {DRIVER_TAG: str(os.getpid())}, "daemon": {}}
+    own, now = {DRIVER_TAG: str(os.getpid())}, psutil.Process().create_time()
+    tags = {
+        "gone": {DRIVER_TAG: str(gone.pid)},
+        "same_number": own | {STARTED_TAG: str(now - 60)},
+        "alive": own | {STARTED_TAG: str(now)},
+        "older_version": own,
+        "daemon": {},
+    }
     for run_id, tag in tags.items():
         run = dg.DagsterRun(job_name="noting_job", run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tag)
         world.instance.add_run(run)
     world.restarted()
     found = {run_id: world.instance.get_run_by_id(run_id).status.value for run_id in tags}
-    assert found == {"gone": "FAILURE", "alive": "STARTED", "daemon": "STARTED"}
+    assert found == {
+        "gone": "FAILURE",
+        "same_number": "FAILURE",
+        "alive": "STARTED",
+        "older_version": "STARTED",
+        "daemon": "STARTED",
+    }
+    world.driver.run_day("noting_job", DAY).require_success()
+    (newest,) = world.instance.get_runs(limit=1)
+    assert (newest.tags[DRIVER_TAG], newest.tags[STARTED_TAG]) == (str(os.getpid()), str(now))

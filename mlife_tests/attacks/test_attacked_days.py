@@ -1,0 +1,149 @@
+"""A day that is killed, lived twice at once, or whose disk fills up: nobody texted twice, and done by running it again.
+
+Each trial is real: processes of their own, SIGKILL, a file system without space. `benchmarks/attacked_days.py` does the
+same many times over and keeps a record.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+SEED = 20_261_126
+KILLS = {"landing": 2, "dbt": 2, "sending": 4, "training": 2, "promotion": 2}
+EFFECTS = [
+    *[("landing", "put manifests"), ("landing", "put click"), ("landing", "rename market")] * 2,
+    *[("dbt", "statement of dbt")] * 5,
+    *[("sending", "provider called"), ("sending", "provider answered"), ("sending", "commit ledger.sqlite")] * 3,
+    ("sending", "put outbox"),
+]
+
+
+def load(name: str) -> ModuleType:
+    known = f"mlife_attacks_{name}"
+    if known not in sys.modules:
+        spec = importlib.util.spec_from_file_location(known, Path(__file__).with_name(f"{name}.py"))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[known] = module
+        spec.loader.exec_module(module)
+    return sys.modules[known]
+
+
+campaigns = load("campaign")
+
+
+@pytest.fixture(scope="module")
+def campaign(attacked_folder: Path) -> Iterator[Any]:
+    prepared = campaigns.Campaign(attacked_folder)
+    yield prepared
+    prepared.close()
+
+
+@pytest.mark.proof
+def test_the_quiet_day_has_every_stage(campaign) -> None:
+    """The day lands, trains, promotes and texts; else an attack on it would prove nothing."""
+    assert {stage for stage, _ in campaign.effects} == set(campaigns.sibling("attacked_day").STAGES)
+    kinds = {kind for _, kind in campaign.effects}
+    assert {"provider answered", "put outbox", "put models", "put events/event_type=model_promoted"} <= kinds
+    assert len(campaign.quiet.accepted) > 100
+    assert Counter(campaign.quiet.states.values())["delivered"] > 100
+
+
+@pytest.mark.proof
+def test_a_day_killed_at_twelve_places_is_done_by_running_it_again(campaign) -> None:
+    attacks = campaigns.kills(campaign.effects, KILLS, seed=SEED)
+    assert len(attacks) == 12
+    wrong = {attack.name: campaign.carry_out(attack)["wrong"] for attack in attacks}
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@pytest.mark.proof
+def test_two_processes_live_one_day_at_once(campaign) -> None:
+    """Either may fail, with an error of ours; the day is then done by running it again."""
+    assert campaign.carry_out(campaigns.Attack("together", "two processes"))["wrong"] == []
+
+
+@pytest.mark.proof
+def test_a_disk_that_is_full_at_five_places(campaign) -> None:
+    attacks = campaigns.full_disks(campaign.effects, 1, seed=SEED)
+    assert len(attacks) == 5
+    wrong = {attack.name: campaign.carry_out(attack)["wrong"] for attack in attacks}
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_kills_are_drawn_by_stage_the_worst_kinds_first() -> None:
+    attacks = campaigns.kills(EFFECTS, {"landing": 2, "sending": 3, "clock": 4}, seed=1)
+    assert [(one.stage, one.place) for one in attacks[:5]] == [
+        ("landing", "put manifests"),
+        ("landing", "rename market"),
+        ("sending", "provider answered"),
+        ("sending", "commit ledger.sqlite"),
+        ("sending", "put outbox"),
+    ]
+    for attack in attacks[:5]:
+        of_stage = [kind for stage, kind in EFFECTS if stage == attack.stage]
+        assert of_stage[attack.number] == attack.place
+    assert [int(one.share * 4) for one in attacks[5:]] == [0, 1, 2, 3], "one in every quarter of the day"
+    assert campaigns.kills(EFFECTS, {"landing": 2, "sending": 3, "clock": 4}, seed=1) == attacks
+
+
+def test_no_effect_is_drawn_twice_and_no_more_than_there_are() -> None:
+    attacks = campaigns.drawn(EFFECTS, "dbt", 9, np.random.default_rng(2))
+    assert sorted(one.number for one in attacks) == [0, 1, 2, 3, 4]
+
+
+def quiet(**changed: Any) -> Any:
+    fields: dict[str, Any] = {
+        "accepted": {"m1": 1, "m2": 1},
+        "person_of": {"m1": "p1", "m2": "p2"},
+        "states": {"m1": "delivered", "m2": "undelivered", "m3": "suppressed"},
+        "ambiguous": frozenset(),
+        "submitted": frozenset({"m1", "m2"}),
+        "settled": {"m1": "delivered", "m2": "undelivered"},
+        "champion": "c",
+        "derived": {"a": "1"},
+        "features": "f",
+    }
+    return load("aftermath").Aftermath(**fields | changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"accepted": {"m1": 2, "m2": 1}}, "accepted twice"),
+        ({"person_of": {"m1": "p1", "m2": "p1"}}, "1 people were texted twice"),
+        ({"states": {"m1": "suppressed", "m2": "undelivered", "m3": "suppressed"}}, "not admitted, first m1: suppr"),
+        ({"states": {"m1": "delivered", "m2": "submitting", "m3": "suppressed"}}, "unfinished: {'submitting': 1}"),
+        ({"submitted": frozenset({"m1"})}, "1 texts were submitted and are not in the event log, first m2"),
+        ({"settled": {"m1": "delivered"}}, "1 receipts are not in the event log, first m2"),
+        ({"accepted": {"m1": 1}}, "1 texts of the quiet day were not sent"),
+        ({"accepted": {"m1": 1, "m2": 1, "m4": 1}}, "1 texts were sent that the quiet day did not send"),
+        ({"states": {"m1": "delivered", "m2": "undelivered"}}, "2 messages were planned, 3 on the quiet day"),
+        ({"champion": "d"}, "d serves, c after the quiet day"),
+        ({"derived": {"a": "2"}}, "1 tables and artifacts are other bytes: a"),
+        ({"features": "g"}, "features or labels differ"),
+    ],
+)
+def test_what_is_wrong_is_said(changed: dict[str, Any], said: str) -> None:
+    aftermath = load("aftermath")
+    assert aftermath.wrongs(quiet(), quiet()) == []
+    assert any(said in one for one in aftermath.wrongs(quiet(**changed), quiet()))
+
+
+def test_a_text_that_was_ambiguous_and_never_sent_is_accounted_for() -> None:
+    after = quiet(
+        accepted={"m1": 1},
+        person_of={"m1": "p1"},
+        states={"m1": "delivered", "m2": "ambiguous", "m3": "suppressed"},
+        ambiguous=frozenset({"m2"}),
+        settled={"m1": "delivered"},
+    )
+    assert load("aftermath").wrongs(after, quiet()) == []

@@ -1,0 +1,81 @@
+"""The benchmark of attacked days: its sums and what it keeps; with a real home, a trial of each kind and going on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+EFFECTS = [
+    *[("landing", "put manifests"), ("landing", "put impression")] * 4,
+    *[("dbt", "statement of dbt")] * 5,
+    *[("sending", "commit ledger.sqlite"), ("sending", "provider answered")] * 3,
+    *[("training", "put models")] * 5,
+    *[("promotion", "put manifests"), ("deciding", "put tables/message_plan")] * 3,
+]
+
+
+@pytest.fixture(scope="module")
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("attacked_days")
+
+
+def trial(how: str, stage: str, wrong: list[str]) -> dict[str, Any]:
+    return {
+        "attack": {"how": how, "stage": stage},
+        "wrong": wrong,
+        "reruns": 1,
+        "cpu_seconds": 2.5,
+        "texts": {"accepted_by_provider": 100, "ambiguous": 2},
+    }
+
+
+def test_a_hundred_kills_and_twenty_full_disks_are_asked_for(bench: ModuleType) -> None:
+    assert sum(bench.KILLS.values()) == 100
+    assert bench.DISKS_EACH * len(bench.campaign_module().DISK_PLACES) == 20
+    attacks = bench.attacks_of(EFFECTS, dict.fromkeys(bench.KILLS, 3), 2, 2)
+    assert len({attack.name for attack in attacks}) == len(attacks) == 3 * 7 + 2 + 2 * 5
+
+
+def test_the_record_counts_by_kind_and_stage(bench: ModuleType) -> None:
+    trials = [
+        trial("kill", "dbt", []),
+        trial("kill", "sending", ["x"]),
+        trial("clock", "", []),
+        trial("fill", "dbt", []),
+    ]
+    record = bench.summary(trials, {"dbt": 7}, "c0")
+    assert (record["commit"], record["seed"], record["cpu_seconds"]) == ("c0", bench.SEED, 10)
+    assert record["kills"] == {
+        "trials": 3,
+        "with_something_wrong": 1,
+        "done_by_one_more_run": 2,
+        "texts_accepted": 300,
+        "texts_left_ambiguous": 6,
+    }
+    assert set(record["kills_by_stage"]) == {"dbt", "sending", "any, by the clock"}
+    assert record["kills_by_stage"]["sending"]["with_something_wrong"] == 1
+    assert record["full_disks"]["trials"] == 1
+    assert record["two_processes"]["trials"] == 0
+
+
+def test_what_ended_is_kept_and_a_cut_line_is_not(bench: ModuleType, tmp_path: Path) -> None:
+    assert bench.recorded(tmp_path / "none.jsonl") == []
+    kept = tmp_path / "trials.jsonl"
+    kept.write_text(json.dumps({"name": "a"}) + "\n" + json.dumps({"name": "b"})[:5])
+    assert bench.recorded(kept) == [{"name": "a"}]
+
+
+@pytest.mark.proof
+def test_trials_are_carried_out_and_not_repeated(bench: ModuleType, attacked_folder: Path) -> None:
+    trials, effects = bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)
+    assert [one["wrong"] for one in trials] == [[]]
+    assert trials[0]["struck"] == "provider answered"
+    assert effects["sending"] > 100
+    more, _ = bench.run(attacked_folder, {"sending": 1, "clock": 1}, 0, 0, 1)
+    assert more[0] == trials[0], "kept, with its own CPU seconds"
+    assert more[1]["wrong"] == []
