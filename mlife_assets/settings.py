@@ -21,13 +21,14 @@ from mlife_assets.core.policies import MessagingPolicy, Policies
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 
 
 class Settings(BaseSettings):
     """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     environment: Literal["dev", "staging", "prod"] = "dev"
     home: Path = Field(default=PROJECT_ROOT / "var" / "demo", description="Folder that holds everything mlife writes.")
@@ -40,7 +41,21 @@ class Settings(BaseSettings):
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
     )
-    hash_key: SecretStr = Field(default=SecretStr("embedded-world-only"), description="Key of phone-number hashes.")
+    hash_key: SecretStr | None = Field(
+        default=None, description="Key of phone-number hashes; without it the home's keyring has one."
+    )
+
+    @field_validator("hash_key")
+    @classmethod
+    def _hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
+        """A number has ten digits: whoever guesses the key reverses every hash in seconds."""
+        characters = "" if key is None else key.get_secret_value().strip()
+        if key is not None and (len(characters) < HASH_KEY_CHARACTERS or len(set(characters)) < HASH_KEY_DISTINCT):
+            raise ValueError(
+                f"MLIFE_HASH_KEY is easy to guess: it needs {HASH_KEY_CHARACTERS} characters, {HASH_KEY_DISTINCT} of "
+                "them different; make one with `openssl rand -hex 32`, or unset it to use the home's own random key"
+            )
+        return key
 
     endpoint_token: SecretStr | None = Field(
         default=None, min_length=32, description="Bearer token of the endpoint; it listens beyond this machine only so."

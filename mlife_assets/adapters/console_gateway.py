@@ -33,6 +33,7 @@ from mlife_assets.core.windows import add_days, day_start
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FATIGUE_DAYS = 28
+_DAY_MICROS = 86_400_000_000
 
 STOP_BODIES = ("STOP", "Stop", "stop.", "STOP!", "Please stop", "unsubscribe", "ALTO", "stop texting me")
 OTHER_BODIES = ("Thanks!", "Is this still open?", "who is this", "Call me", "ok")
@@ -126,6 +127,10 @@ class ConsoleGateway:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=OFF")
         self._connection.executescript(_SCHEMA)
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:  # 0.1.0 hashed with a key that everybody could read
+            self.forget_numbers()
+            self._connection.execute("PRAGMA user_version = 1")
 
     @property
     def name(self) -> str:
@@ -135,6 +140,10 @@ class ConsoleGateway:
     def close(self) -> None:
         """Close the log."""
         self._connection.close()
+
+    def forget_numbers(self) -> None:
+        """Erase the number hashes of earlier requests: whoever learns the key that made them could reverse them."""
+        self._connection.execute("UPDATE requests SET phone_hash = '' WHERE phone_hash <> ''")
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
         """Send once; the request is logged before this returns or raises.
@@ -275,6 +284,15 @@ class ConsoleGateway:
         types = (pa.string(), pa.string(), pa.int64(), pa.int64())
         names = ["message_id", "user_id", "requests", "accepted"]
         return pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], names=names)
+
+    def numbers_texted_twice(self) -> int:
+        """Return how many (number, UTC day) got more than one text, whatever the accounts."""
+        query = (
+            "SELECT count(*) FROM (SELECT 1 FROM requests WHERE is_accepted = 1 AND phone_hash <> ''"
+            f" GROUP BY phone_hash, sent_at / {_DAY_MICROS} HAVING count(*) > 1)"
+        )
+        (found,) = self._connection.execute(query).fetchone()
+        return int(found)
 
     def duplicate_sends(self) -> int:
         """Return how many texts were accepted beyond the first of their message."""

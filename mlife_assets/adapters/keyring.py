@@ -16,7 +16,7 @@ import secrets
 from pathlib import Path
 
 from mlife_assets.adapters.private_files import private_folder, write_private
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError
 
 KEY_BYTES = 32
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -53,3 +53,17 @@ class Keyring:
                 f"{path.name} does not hold a key of {KEY_BYTES} bytes in hex digits; restore it from a backup"
             )
         return key
+
+    def rotate(self, name: str) -> None:
+        """Replace the key `name` by a new random one.
+
+        Raises:
+            GateClosedError: keys of the embedded world derive from its seed; another seed is another world.
+        """
+        if self._seed is not None:
+            raise GateClosedError(
+                f"key {name} derives from the seed of the embedded world and cannot be rotated; "
+                "use an environment other than dev"
+            )
+        self.key(name)
+        write_private(self._folder / f"{name}.key", secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")

@@ -12,6 +12,7 @@ import typer
 from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
+from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
@@ -35,6 +36,7 @@ app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
 app.add_typer(messages_app, name="messages")
 app.add_typer(panel_app, name="panel")
+app.add_typer(keys_app, name="keys")
 
 
 def main() -> None:

@@ -162,6 +162,7 @@ _TYPES = (
             text("body"),
             integer("segments", 1, 10),
             identifier("policy_version"),
+            identifier("person_id", nullable=True),
         ),
     ),
     EventType(

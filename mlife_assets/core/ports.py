@@ -190,8 +190,8 @@ class SmsGateway(Protocol):
 class ContactBook(Protocol):
     """The private directory of phone numbers, outside the lake."""
 
-    def phone_number(self, user_id: str) -> str | None:
-        """Return the E.164 number of a user, None when there is none. Raises when the book cannot be read."""
+    def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Return user id -> number as it is written in the book, None without one. Raises when it cannot be read."""
         ...
 
 

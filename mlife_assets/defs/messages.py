@@ -36,7 +36,7 @@ GROUP = "messages"
 PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
 PLAN_REPORT = "message_plan"
 WRITER = "planner"
-RECENT_SCHEMA = pa.schema([("user_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
 WORKER = "daily"
 
 
@@ -66,7 +66,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     require_sound_day(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
     scores = platform.tables.read(SCORES_TABLE, day)
-    users = platform.warehouse.read("user_features", as_of=day)
+    users = _with_people(platform, platform.warehouse.read("user_features", as_of=day), now)
     jobs = platform.warehouse.read("job_features", as_of=day)
     recent = pa.concat_tables(
         [
@@ -120,6 +120,13 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     )
 
 
+def _with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table:
+    """Register the accounts and append who is behind each."""
+    user_ids = users["user_id"].to_pylist()
+    contacts = platform.people.register(user_ids, now=now)
+    return users.append_column("person_id", pa.array([contacts[user].person_id for user in user_ids], pa.string()))
+
+
 def _require_present_day(platform: Platform, day: date) -> None:
     """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
     newest = max(platform.tables.report_days(INGEST_REPORT), default=day)
@@ -135,7 +142,11 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
     for day in (one for one in platform.tables.days(PLANNED_TABLE) if since <= one <= until):
         own += platform.tables.read(PLANNED_TABLE, day)["message_id"].to_pylist()
     is_own = pc.is_in(planned["message_id"], value_set=pa.array(own, pa.string()))
-    return planned.filter(pc.invert(is_own)).select(columns).cast(RECENT_SCHEMA)
+    others = planned.filter(pc.invert(is_own))
+    user_ids = others["user_id"].to_pylist()
+    people = platform.ledger.people_of(user_ids)
+    person_ids = pa.array([people[user_id] for user_id in user_ids], pa.string())
+    return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
 
 
 def read_plan(platform: Platform, day: date) -> MessagePlan:

@@ -28,6 +28,7 @@ from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyP
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
@@ -122,6 +123,17 @@ class Platform:
         """The key of link tokens."""
         return self.keyring.key("links")
 
+    @property
+    def number_key(self) -> bytes:
+        """The key of number hashes, on which nothing else depends: the setting's, else this home's own."""
+        key = self.settings.hash_key
+        return self.keyring.key("numbers") if key is None else key.get_secret_value().encode()
+
+    @property
+    def people(self) -> PeopleRegister:
+        """Who is behind an account, by the present key."""
+        return PeopleRegister(self.ledger, self.contacts, key=self.number_key)
+
     @cached_property
     def ledger(self) -> SqlLedger:
         """Every send."""
@@ -134,7 +146,7 @@ class Platform:
         return ConsoleGateway(
             private_file(self.settings.private_folder / "gateway.sqlite"),
             seed=self.settings.seed,
-            hash_key=self.settings.hash_key.get_secret_value().encode(),
+            hash_key=self.number_key,
         )
 
     @cached_property
@@ -255,7 +267,7 @@ class Platform:
         return Dispatcher(
             self.ledger,
             self.gateway,
-            self.contacts,
+            self.people,
             self.policies.messaging,
             recheck=self._recheck(day),
             clock=clock,

@@ -9,6 +9,7 @@ valid in form, unique. There are 100 per area code; a world with more people tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -83,6 +84,6 @@ class ParquetContactBook:
         users, numbers = (table[name].to_pylist() for name in CONTACTS_SCHEMA.names)
         return dict(zip(users, numbers, strict=True))
 
-    def phone_number(self, user_id: str) -> str | None:
-        """Return the E.164 number of a user, None when there is none. Raises when the book cannot be read."""
-        return self._numbers.get(user_id)
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return user id -> E.164 number, None without one. Raises when the book cannot be read."""
+        return {user_id: self._numbers.get(user_id) for user_id in user_ids}

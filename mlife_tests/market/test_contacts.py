@@ -49,14 +49,14 @@ def test_the_book_is_private_and_the_same_every_time(tmp_path) -> None:
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert stat.S_IMODE(paths[0].stat().st_mode) == 0o600
     book = ParquetContactBook(paths[0])
-    assert book.phone_number("usr_0000001").startswith("+1")
-    assert book.phone_number("nobody") is None
+    assert str(book.phone_numbers(["usr_0000001"])["usr_0000001"]).startswith("+1")
+    assert book.phone_numbers(["nobody"]) == {"nobody": None}
 
 
 def test_a_missing_or_broken_book_is_not_an_empty_one(tmp_path) -> None:
     with pytest.raises(NotFoundError, match="contact book"):
-        ParquetContactBook(tmp_path / "none.parquet").phone_number("usr_0000001")
+        ParquetContactBook(tmp_path / "none.parquet").phone_numbers(["usr_0000001"])
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"PAR1 not really")
     with pytest.raises(InvalidInputError, match="cannot be read"):
-        ParquetContactBook(broken).phone_number("usr_0000001")
+        ParquetContactBook(broken).phone_numbers(["usr_0000001"])

@@ -70,7 +70,7 @@ class ReconcileReport:
 
 @dataclass(frozen=True)
 class InboundReport:
-    """New inbound texts by keyword, and how many users a STOP suppressed."""
+    """New inbound texts by keyword, and how many STOPs were among them."""
 
     new: int
     stops: int

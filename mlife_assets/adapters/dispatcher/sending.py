@@ -5,15 +5,16 @@ texts and reconciling. Does not belong here: who is planned (`core.messaging`), 
 
 Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
 sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Phone numbers
-exist between the contact book and the call only: no error, log or report of this module holds one.
+exist between the contact book and the call only: no error, log or report of this module holds one. What counts is the
+person: their arm, the consent of each of their accounts.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from mlife_assets.adapters.dispatcher.pacing import TokenBucket
@@ -25,6 +26,7 @@ from mlife_assets.adapters.dispatcher.reports import (
     ReconcileReport,
     Run,
 )
+from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
 from mlife_assets.core.errors import (
@@ -39,10 +41,9 @@ from mlife_assets.core.messaging.keywords import STOP, classify
 from mlife_assets.core.messaging.quiet_hours import ALLOWED, window_verdict
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.policies import MessagingPolicy
-from mlife_assets.core.ports import Clock, ContactBook, LedgerRow, OutboundMessage, SmsGateway
+from mlife_assets.core.ports import Clock, LedgerRow, OutboundMessage, SmsGateway
 
 _LOGGER = logging.getLogger(__name__)
-_E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 
 CHUNK = 200
 UNHEALTHY_AFTER = 20
@@ -59,7 +60,7 @@ class Dispatcher:
     Args:
         ledger: the only record of what was sent.
         gateway: the provider; must not retry by itself.
-        contacts: phone numbers.
+        people: who is behind an account, and their number.
         policy: hours, caps, pace, attempts.
         recheck: present consent and place of recipients.
         clock: the present.
@@ -70,7 +71,7 @@ class Dispatcher:
         self,
         ledger: SqlLedger,
         gateway: SmsGateway,
-        contacts: ContactBook,
+        people: PeopleRegister,
         policy: MessagingPolicy,
         *,
         recheck: Recheck,
@@ -78,7 +79,7 @@ class Dispatcher:
         sleep: Callable[[float], None],
     ) -> None:
         """Wire the dispatcher; sends nothing."""
-        self._ledger, self._gateway, self._contacts = ledger, gateway, contacts
+        self._ledger, self._gateway, self._people = ledger, gateway, people
         self._policy, self._recheck, self._clock, self._sleep = policy, recheck, clock, sleep
 
     def dispatch(self, campaign: str, as_of: date, *, worker: str) -> DispatchReport:
@@ -115,15 +116,27 @@ class Dispatcher:
         return report
 
     def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
+        contacts = self._people.register([row.user_id for row in rows], now=self._clock.now())
         recipients = self._read_recipients(rows)
         for row in rows:
-            self._send_one(row, recipients.get(row.user_id), worker, bucket, run)
+            self._send_one(row, contacts[row.user_id], recipients.get(row.user_id), worker, bucket, run)
             if run.is_stopped:
                 return
 
     def _read_recipients(self, rows: Sequence[LedgerRow]) -> Mapping[str, Recipient]:
+        """Return the facts of each row's account; consent is that of all accounts of the person that have facts."""
+        accounts = self._ledger.accounts_of(row.user_id for row in rows)
+        everybody = sorted({one for same in accounts.values() for one in same})
+        known = self._read_facts(everybody)
+        return {
+            user_id: replace(known[user_id], is_consented=all(known[one].is_consented for one in same if one in known))
+            for user_id, same in accounts.items()
+            if user_id in known
+        }
+
+    def _read_facts(self, user_ids: Sequence[str]) -> Mapping[str, Recipient]:
         try:
-            return self._recheck([row.user_id for row in rows])
+            return self._recheck(user_ids)
         except GateClosedError:
             raise
         except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold personal data
@@ -133,18 +146,9 @@ class Dispatcher:
             "repair the source and dispatch again"
         )
 
-    def _phone_number(self, user_id: str) -> str | None:
-        try:
-            return self._contacts.phone_number(user_id)
-        except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold the number
-            kind = type(error).__name__
-        raise GateClosedError(
-            f"the contact book could not be read ({kind}), so sending stopped; repair it and dispatch again"
-        )
-
-    def _refusal(self, row: LedgerRow, recipient: Recipient | None, now: datetime) -> str | None:
+    def _refusal(self, contact: Contact, recipient: Recipient | None, now: datetime) -> str | None:
         policy = self._policy
-        if is_holdout(row.user_id, salt=policy.assignment_salt, share=policy.holdout_share):
+        if is_holdout(contact.person_id, salt=policy.assignment_salt, share=policy.holdout_share):
             return HOLDOUT_REASON
         if recipient is None:
             return UNKNOWN_RECIPIENT
@@ -154,18 +158,21 @@ class Dispatcher:
         return None if verdict == ALLOWED else verdict
 
     def _send_one(
-        self, row: LedgerRow, recipient: Recipient | None, worker: str, bucket: TokenBucket, run: Run
+        self,
+        row: LedgerRow,
+        contact: Contact,
+        recipient: Recipient | None,
+        worker: str,
+        bucket: TokenBucket,
+        run: Run,
     ) -> None:
-        reason = self._refusal(row, recipient, self._clock.now())
-        phone_number = None if reason else self._phone_number(row.user_id)
+        reason, phone_number = self._refusal(contact, recipient, self._clock.now()), contact.phone_number
         if reason is None and phone_number is None:
-            reason = NO_PHONE_NUMBER
-        elif phone_number is not None and not _E164.fullmatch(phone_number):
-            reason = INVALID_PHONE_NUMBER
+            reason = INVALID_PHONE_NUMBER if contact.has_number else NO_PHONE_NUMBER
         if reason is None:
             bucket.take()
             now = self._clock.now()
-            reason = self._refusal(row, recipient, now) or self._ledger.begin_submit(
+            reason = self._refusal(contact, recipient, now) or self._ledger.begin_submit(
                 row.message_id, worker=worker, now=now, policy=self._policy, day=row.as_of_date
             )
         if reason == PAUSED:

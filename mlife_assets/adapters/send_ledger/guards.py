@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
 from mlife_assets.adapters.send_ledger.people import People
-from mlife_assets.adapters.send_ledger.schema import inbound_texts, send_transitions, sends, switches, write
+from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, send_transitions, sends, switches, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person
 from mlife_assets.core.events import TIMESTAMP
 from mlife_assets.core.messaging.keywords import START, STOP
@@ -142,13 +142,14 @@ class Guards(People):
             return bool(connection.execute(query).scalar())
 
     def recent_sends(self, since: date) -> pa.Table:
-        """Return sends of all campaigns since a day: `user_id`, `as_of_date`, `campaign`.
+        """Return sends of all campaigns since a day: `person_id` as known now, `as_of_date`, `campaign`.
 
         Holds what may have reached the person and what still may (planned, approved, leased).
         """
         counted = sorted(MAY_HAVE_REACHED | BEFORE_SUBMITTING)
         query = (
-            sa.select(sends.c.user_id, sends.c.as_of_date, sends.c.campaign)
+            sa.select(accounts.c.person_id, sends.c.as_of_date, sends.c.campaign)
+            .join(accounts, accounts.c.user_id == sends.c.user_id)
             .where(sends.c.as_of_date >= since, sends.c.state.in_(counted))
             .order_by(sends.c.message_id)
         )

@@ -146,8 +146,8 @@ class SqlLedger(Guards):
 
         Returns:
             None when committed: the caller may now call the provider, once. Else why not: `paused`, `not_leased`
-            (another worker or a STOP was faster), `opted_out`, `frequency_7_days` or `frequency_gap`; nothing was
-            changed.
+            (another worker or a STOP was faster), `opted_out`, `frequency_7_days`, `frequency_gap` or `same_person`;
+            nothing was changed.
         """
         values = {
             "message": message_id,

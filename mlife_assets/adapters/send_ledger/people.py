@@ -9,14 +9,15 @@ that the end of a pause does not lift a STOP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.moves import Moves
-from mlife_assets.adapters.send_ledger.schema import Instant, accounts, sends, suppressions, write
+from mlife_assets.adapters.send_ledger.schema import Instant, accounts, numbers, sends, suppressions, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_suppressed
+from mlife_assets.core.messaging.people import Joined, join_people
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
 
 BATCH = 500
@@ -39,6 +40,90 @@ class People(Moves):
         if new:
             connection.execute(sa.insert(accounts), [{"user_id": u, "person_id": u, "at": now} for u in new])
         return {user_id: people.get(user_id, user_id) for user_id in wanted}
+
+    def register(self, seen: Mapping[str, str | None], *, now: datetime) -> dict[str, str]:
+        """Register accounts with the hashes of their numbers and join those that are one person.
+
+        Args:
+            seen: user id -> hash of the normalised number, None without one.
+            now: the present.
+
+        Returns:
+            User id -> person id of every account of `seen`. When nothing is new, nothing is written.
+        """
+        with self.engine.connect() as connection:
+            known, joined = self._join(connection, seen)
+        if joined.accounts or joined.numbers:
+            with write(self.engine) as connection:
+                known, joined = self._join(connection, seen)
+                self._store(connection, known, joined, now)
+        return {user_id: joined.accounts.get(user_id) or known[user_id] for user_id in seen}
+
+    def rehash(self, seen: Mapping[str, str | None], *, now: datetime) -> int:
+        """Forget all number hashes and store those of `seen`, made with another key; nobody's person id changes.
+
+        Returns:
+            How many numbers are known now.
+        """
+        with write(self.engine) as connection:
+            connection.execute(sa.delete(numbers))
+            known, joined = self._join(connection, seen)
+            self._store(connection, known, joined, now)
+        return len(joined.numbers)
+
+    def _join(self, connection: sa.Connection, seen: Mapping[str, str | None]) -> tuple[dict[str, str], Joined]:
+        in_order = sa.select(accounts.c.user_id, accounts.c.person_id).order_by(accounts.c.at, accounts.c.user_id)
+        known = {row.user_id: row.person_id for row in connection.execute(in_order)}
+        owners = {row.number_hash: row.person_id for row in connection.execute(sa.select(numbers))}
+        return known, join_people(known, owners, seen)
+
+    def _store(self, connection: sa.Connection, known: Mapping[str, str], joined: Joined, now: datetime) -> None:
+        moved = [{"user": user, "person": p} for user, p in joined.accounts.items() if user in known]
+        new = [{"user_id": user, "person_id": p, "at": now} for user, p in joined.accounts.items() if user not in known]
+        if moved:
+            is_moved = accounts.c.user_id == sa.bindparam("user")
+            connection.execute(sa.update(accounts).where(is_moved).values(person_id=sa.bindparam("person")), moved)
+        if new:
+            connection.execute(sa.insert(accounts), new)
+        if joined.numbers:
+            hashes = list(joined.numbers)
+            for start in range(0, len(hashes), BATCH):
+                changed = numbers.c.number_hash.in_(hashes[start : start + BATCH])
+                connection.execute(sa.delete(numbers).where(changed))
+            rows = [
+                {"number_hash": number, "person_id": person, "at": now} for number, person in joined.numbers.items()
+            ]
+            connection.execute(sa.insert(numbers), rows)
+
+    def people_of(self, user_ids: Iterable[str]) -> dict[str, str]:
+        """Return user id -> person id; an account that the ledger does not know is a person of its own."""
+        wanted = set(user_ids)
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(accounts.c.user_id, accounts.c.person_id)).all()
+        known = {row.user_id: row.person_id for row in rows}
+        return {user_id: known.get(user_id, user_id) for user_id in sorted(wanted)}
+
+    def accounts_of(self, user_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return user id -> all accounts of the same person, sorted, of the accounts that the ledger knows."""
+        wanted = sorted(set(user_ids))
+        one, same = accounts.alias("account"), accounts.alias("same_person")
+        found: dict[str, list[str]] = {}
+        with self.engine.connect() as connection:
+            for start in range(0, len(wanted), BATCH):
+                pairs = (
+                    sa.select(one.c.user_id, same.c.user_id)
+                    .join(same, same.c.person_id == one.c.person_id)
+                    .where(one.c.user_id.in_(wanted[start : start + BATCH]))
+                    .order_by(same.c.user_id)
+                )
+                for user_id, account in connection.execute(pairs):
+                    found.setdefault(user_id, []).append(account)
+        return {user_id: tuple(found[user_id]) for user_id in sorted(found)}
+
+    def user_ids(self) -> tuple[str, ...]:
+        """Return all registered accounts, sorted."""
+        with self.engine.connect() as connection:
+            return tuple(connection.execute(sa.select(accounts.c.user_id).order_by(accounts.c.user_id)).scalars())
 
     def suppress(self, user_id: str, *, now: datetime, reason: str, until: datetime | None = None) -> int:
         """Do not text the person behind an account: list them and suppress the waiting rows of all their accounts.

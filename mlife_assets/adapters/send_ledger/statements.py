@@ -20,7 +20,7 @@ from mlife_assets.adapters.send_ledger.schema import (
     suppressions,
     switches,
 )
-from mlife_assets.core.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT
+from mlife_assets.core.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
 from mlife_assets.core.messaging.states import MAY_HAVE_REACHED, SendState
 
 PAUSED = "paused"
@@ -90,11 +90,18 @@ def _conditions() -> dict[str, sa.ColumnElement[bool]]:
         .correlate(sends)
         .exists()
     )
+    on_the_same_day = (
+        sa.select(other.c.message_id)
+        .where(is_counted, other.c.campaign == sends.c.campaign, other.c.as_of_date == sends.c.as_of_date)
+        .correlate(sends)
+        .exists()
+    )
     return {
         PAUSED: sa.func.coalesce(latest_switch, sa.false()).is_(sa.true()),
         OPTED_OUT: is_suppressed(sends.c.user_id, sa.bindparam("at", type_=Instant)),
         FREQUENCY_7_DAYS: in_week >= sa.bindparam("week_maximum"),
         FREQUENCY_GAP: in_gap,
+        SAME_PERSON: on_the_same_day,
     }
 
 

@@ -1,10 +1,10 @@
 """Holdout and cohorts: who is in which arm, by a pure hash.
 
-Belongs here: the arm and the cohort name of a user. Does not belong here: eligibility.
+Belongs here: the arm and the cohort name of a person. Does not belong here: eligibility.
 
-Concept: an arm depends on the salt and the user id alone, so every process, release and rebuilt day agrees (invariant
-9). A cohort is an audience (what we know of the user's activity) and one of four hashed panels of equal size, which
-agree with each other unless something is broken.
+Concept: an arm depends on the salt and the person's id alone, which is that of their first account and no number's, so
+every process, release, rebuilt day and new key agrees (invariant 9). A cohort is an audience (what we know of the
+user's activity) and one of four hashed panels of equal size, which agree with each other unless something is broken.
 """
 
 from __future__ import annotations

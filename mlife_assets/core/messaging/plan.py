@@ -58,6 +58,7 @@ PLANNED_SCHEMA = pa.schema(
         ("probability", pa.float64()),
         ("expected_value_usd", pa.float64()),
         ("candidate_set_hash", pa.string()),
+        ("person_id", pa.string()),
     ]
 )
 SUPPRESSED_SCHEMA = pa.schema([("user_id", pa.string()), ("reason", pa.string())])
@@ -204,9 +205,10 @@ def _planned_table(
         users[name].take(places).to_pylist() if name in users.column_names else [None] * count
         for name in ("tenure_days", "days_since_last_click")
     ]
+    person_ids = users["person_id"].take(places).to_pylist()
     cohorts = [
-        cohort_name(user_id, salt=policy.assignment_salt, tenure_days=tenure, days_since_last_click=click)
-        for user_id, tenure, click in zip(user_ids, *facts, strict=True)
+        cohort_name(person_id, salt=policy.assignment_salt, tenure_days=tenure, days_since_last_click=click)
+        for person_id, tenure, click in zip(person_ids, *facts, strict=True)
     ]
     columns: dict[str, object] = {
         "message_id": messages,
@@ -217,6 +219,7 @@ def _planned_table(
         "body": bodies,
         "segments": [segments(body) for body in bodies],
         "policy_version": [version] * count,
+        "person_id": person_ids,
     }
     columns.update({name: chosen[name] for name in chosen.column_names if name in PLANNED_SCHEMA.names})
     arrays = {
@@ -233,7 +236,7 @@ def build_plan(
     users: pa.Table,
     jobs: pa.Table,
     recent_sends: pa.Table,
-    suppressed_users: Iterable[str],
+    suppressed_people: Iterable[str],
     *,
     policy: MessagingPolicy,
     as_of: date,
@@ -246,11 +249,11 @@ def build_plan(
     Args:
         candidates: one row per scored pair with `CANDIDATE_COLUMNS`; must include the holdout's users, who take part in
             the experiment. `expected_value_usd` = probability x bid. At most a few rows a user have `is_exploration`.
-        users: one row per user: `user_id`, `is_consented`, `state_code`, `time_zone`; optional `tenure_days` and
-            `days_since_last_click` name the cohort.
+        users: one row per user: `user_id`, `person_id`, `is_consented`, `state_code`, `time_zone`; optional
+            `tenure_days` and `days_since_last_click` name the cohort.
         jobs: one row per job with `JOB_COLUMNS`; optional `metro_name`.
-        recent_sends: `user_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
-        suppressed_users: ids on the suppression list.
+        recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
+        suppressed_people: person ids on the suppression list.
         policy: what is allowed.
         as_of: partition day.
         now: instant at which it would be sent.
@@ -273,7 +276,7 @@ def build_plan(
         users,
         with_candidates=pc.unique(sendable["user_id"]),
         recent_sends=recent_sends,
-        suppressed_users=suppressed_users,
+        suppressed_people=suppressed_people,
         policy=policy,
         as_of=as_of,
         now=now,

@@ -15,6 +15,7 @@ from typing import Any
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.ids import message_id
 from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import LedgerRow
@@ -77,14 +78,14 @@ class Clock:
 
 
 class Contacts:
-    def phone_number(self, user_id: str) -> str | None:
-        return "+12125550142"
+    def phone_numbers(self, user_ids: Any) -> dict[str, str | None]:
+        return {user_id: f"+121255501{ord(user_id[-1]) % 100:02d}" for user_id in user_ids}
 
 
 def run(ledger: Any, gateway: Any, steps: Steps) -> None:
     clock = Clock()
     dispatcher = Dispatcher(
-        Watched(ledger, steps), Watched(gateway, steps), Contacts(), POLICY,
+        Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"), POLICY,
         recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
         clock=clock, sleep=clock.sleep,
     )  # fmt: skip

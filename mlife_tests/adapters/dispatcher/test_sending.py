@@ -13,6 +13,7 @@ import pytest
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.dispatcher.reports import DispatchReport
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
 from mlife_assets.core.ids import message_id
 from mlife_assets.core.messaging.cohorts import is_holdout
@@ -39,13 +40,18 @@ class SimulatedClock:
 
 
 class Contacts:
-    def __init__(self, number: str | None = PHONE, error: Exception | None = None) -> None:
-        self.number, self.error = number, error
+    """Numbers of a test; without any, everybody has one of their own."""
 
-    def phone_number(self, user_id: str) -> str | None:
+    def __init__(self, numbers: Mapping[str, str | None] | None = None, error: Exception | None = None) -> None:
+        self.numbers, self.error = numbers, error
+        self.drawn: dict[str, str] = {}
+
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
         if self.error:
             raise self.error
-        return self.number
+        if self.numbers is not None:
+            return {user_id: self.numbers.get(user_id) for user_id in user_ids}
+        return {u: self.drawn.setdefault(u, f"+1212555{len(self.drawn):04d}") for u in user_ids}
 
 
 def everyone(user_ids: Sequence[str]) -> Mapping[str, Recipient]:
@@ -69,8 +75,9 @@ class World:
         self.policy = POLICY
 
     def dispatcher(self) -> Dispatcher:
+        people = PeopleRegister(self.ledger, self.contacts, key=b"k")
         return Dispatcher(
-            self.ledger, self.gateway, self.contacts, self.policy, recheck=self.recheck, clock=self.clock,
+            self.ledger, self.gateway, people, self.policy, recheck=self.recheck, clock=self.clock,
             sleep=self.clock.sleep,
         )  # fmt: skip
 
@@ -130,13 +137,23 @@ def test_what_changed_since_the_plan_is_seen_at_send_time(world, recipient, reas
     assert world.ledger.transitions()["detail"].to_pylist().count(reason) == 1
 
 
-@pytest.mark.parametrize("number", [None, "", "12125550142", "+1 212 555 0142", "+0123456789", "+12125550142; x"])
+@pytest.mark.parametrize("number", [None, "", "2125550", "+1 212 555 014", "+0123456789", "+1212555014x", "call me"])
 def test_no_valid_number_no_text(world, number):
     plan(world.ledger, ["a"])
-    world.contacts = Contacts(number)
+    world.contacts = Contacts({"a": number})
     report = world.dispatch()
-    assert report.suppressed[0][0] in {"no_phone_number", "invalid_phone_number"}
+    assert report.suppressed == (("no_phone_number" if number is None else "invalid_phone_number", 1),)
     assert world.requests() == 0
+
+
+@pytest.mark.parametrize("number", ["12125550142", "+1 (212) 555-0142", "212.555.0142"])
+def test_however_a_number_is_written_the_provider_gets_e164(world, number):
+    plan(world.ledger, ["a"])
+    world.contacts = Contacts({"a": number})
+    given: list[str] = []
+    world.gateway = Interfering(world.gateway, lambda message: given.append(message.phone_number))
+    assert world.dispatch().accepted == 1
+    assert given == [PHONE]
 
 
 @pytest.mark.parametrize("broken", ["contacts", "recheck"])

@@ -209,7 +209,7 @@ def test_recent_sends_hold_what_was_and_may_be_sent(ledger):
     ready(ledger, row("a"), row("b", day=DAY - timedelta(days=9)), row("c"))
     ledger.suppress("c", now=NOW, reason="x")
     recent = ledger.recent_sends(DAY - timedelta(days=7))
-    assert recent.to_pylist() == [{"user_id": "a", "as_of_date": DAY, "campaign": "c"}]
+    assert recent.to_pylist() == [{"person_id": "a", "as_of_date": DAY, "campaign": "c"}]
 
 
 def test_inbound_texts_count_once_and_start_lifts_only_an_earlier_stop(ledger):

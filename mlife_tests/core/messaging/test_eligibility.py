@@ -23,7 +23,7 @@ def test_frequency_equals_counting_by_hand(ages, week, gap, ours):
     policy = MessagingPolicy(maximum_messages_per_7_days=week, minimum_days_between_messages=gap)
     recent = pa.table(
         {
-            "user_id": pa.array(["a"] * len(ages), pa.string()),
+            "person_id": pa.array(["a"] * len(ages), pa.string()),
             "as_of_date": pa.array([DAY - timedelta(days=age) for age in ages], pa.date32()),
             "campaign": pa.array([policy.campaign if ours else "other"] * len(ages), pa.string()),
         }

@@ -25,7 +25,7 @@ from mlife_assets.core.policies import MessagingPolicy
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 POLICY = MessagingPolicy(maximum_messages_per_day=60, messages_per_opening=2)
-SENDS = pa.schema([("user_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+SENDS = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
 NO_SENDS = SENDS.empty_table()
 
 
@@ -45,6 +45,7 @@ def world(users: int = 200, jobs: int = 12, per_user: int = 5, seed: int = 0) ->
         "users": pa.table(
             {
                 "user_id": [f"u{i:05d}" for i in range(users)],
+                "person_id": [f"u{i:05d}" for i in range(users)],
                 "is_consented": [True] * users,
                 "state_code": ["TX"] * users,
                 "time_zone": ["America/Chicago"] * users,
@@ -80,7 +81,7 @@ def world(users: int = 200, jobs: int = 12, per_user: int = 5, seed: int = 0) ->
 def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
     arguments: dict[str, object] = {
         "recent_sends": NO_SENDS,
-        "suppressed_users": [],
+        "suppressed_people": [],
         "policy": POLICY,
         "link_key": b"k" * 32,
     }
@@ -160,7 +161,7 @@ def test_unknown_means_no_text_and_no_part_in_the_experiment(facts, reason):
 def test_the_suppression_list_and_missing_candidates():
     tables = world()
     user = treated(tables)
-    assert reason_of(plan_of(tables, suppressed_users=[user]), user) == "opted_out"
+    assert reason_of(plan_of(tables, suppressed_people=[user]), user) == "opted_out"
     kept = tables["candidates"].filter(pa.array([u != user for u in tables["candidates"]["user_id"].to_pylist()]))
     assert reason_of(plan_of(tables | {"candidates": kept}), user) == "no_candidate"
 

@@ -1,0 +1,87 @@
+"""People: which accounts belong to one.
+
+Belongs here: joining accounts that share a number. Does not belong here: normalising numbers (`phone_numbers`), storing
+people (`adapters.send_ledger`).
+
+Concept: a person's id is the user id of their first account, for ever: it depends on no number and no key, so neither a
+changed number nor a rotated key moves anyone to another arm. A number leads to the person who had it first and is never
+forgotten; who turns up with it later is that person, too. So people are joined and never parted: a number that somebody
+new was given may silence them, but a STOP is not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What a look at the contact book changes.
+
+    Attributes:
+        accounts: user id -> person id of the accounts that are new or whose person became another.
+        numbers: number hash -> person id of the numbers that are new or whose person became another.
+    """
+
+    accounts: Mapping[str, str]
+    numbers: Mapping[str, str]
+
+
+class _Union:
+    """Disjoint sets of people, each named by its most senior."""
+
+    def __init__(self, seniority: Mapping[str, int]) -> None:
+        self._parents: dict[str, str] = {}
+        self._seniority = seniority
+
+    def find(self, person: str) -> str:
+        root = person
+        while (parent := self._parents.get(root, root)) != root:
+            root = parent
+        while (parent := self._parents.get(person, person)) != root:
+            self._parents[person] = root
+            person = parent
+        return root
+
+    def join(self, one: str, other: str) -> None:
+        first, second = sorted((self.find(one), self.find(other)), key=self._seniority.__getitem__)
+        self._parents[second] = first
+
+
+def join_people(accounts: Mapping[str, str], numbers: Mapping[str, str], seen: Mapping[str, str | None]) -> Joined:
+    """Join the people whose accounts share a number.
+
+    Args:
+        accounts: user id -> person id of every registered account, in the order of registration.
+        numbers: number hash -> person id of every number ever seen.
+        seen: user id -> number hash as the contact book has it now, None without a usable number. Accounts that are not
+            registered yet are, in the order of their ids.
+
+    Returns:
+        The changes; the person who registered first gives a joined person its id.
+    """
+    new = sorted(seen.keys() - accounts.keys())
+    seniority = {user_id: place for place, user_id in enumerate([*accounts, *new])}
+    union = _Union(seniority)
+    owners = dict(numbers)
+    for user_id in sorted(seen):
+        number = seen[user_id]
+        if number is None:
+            continue
+        person = accounts.get(user_id, user_id)
+        owner = owners.setdefault(number, person)
+        if owner != person:
+            union.join(owner, person)
+    moved = {user_id: union.find(person) for user_id, person in accounts.items()}
+    return Joined(
+        accounts={
+            **{user_id: person for user_id, person in moved.items() if person != accounts[user_id]},
+            **{user_id: union.find(user_id) for user_id in new},
+        },
+        numbers={
+            number: person
+            for number, person in ((number, union.find(owner)) for number, owner in owners.items())
+            if numbers.get(number) != person
+        },
+    )
