@@ -1,0 +1,148 @@
+"""English opt-outs as rules over normal tokens.
+
+Belongs here: the patterns. Does not belong here: the classes of words (`opt_out_words`), spelling (`reply_words`).
+
+Concept: a rule is a refusal, a removal, a wrong number or a threat close to a word of contact. Every rule that is broad
+says what it is not about: the speaker's own doings, a job, an appointment, a bus stop.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mlife_assets.core.messaging.opt_out_words import (
+    APPOINTMENT,
+    BENEFITS,
+    BETWEEN,
+    CONTACT,
+    CONTACT_DOING,
+    CONTACT_DONE,
+    CONTACT_THING,
+    CONTACT_VERB,
+    END,
+    FIRST_PERSON,
+    NUMBER,
+    ONLY_FOR_A_TIME,
+    RECORDS,
+    THESE,
+    TRANSIT,
+    US,
+    WORK,
+    gap,
+    words,
+)
+
+_NOT_FOR_A_TIME = rf"(?!(?:[a-z0-9]+ ){{0,4}}{ONLY_FOR_A_TIME} )"
+_CLAUSE = r"(?:[a-z0-9$@]+ )*?"
+_NO_QUESTION = r"(?![^.,?]*\?)"
+_WRONG = words("wrong incorrect bad mistaken")
+_WHO = words("number person guy girl lady man dude woman party contact phone one individual human recipient")
+_LEAVE_OUT = words("remove delete erase scrub purge wipe exclude unlist unenroll deregister unregister eliminate")
+_TARGET = (
+    r"(?:(?:" + words("my this the our that all your these any old")
+    + r" ){0,2}(?:" + words("number numbers phone contact info information data details name profile account line subscription listing membership")
+    + r")|me|us|everything)"
+)  # fmt: skip
+_WANT = words("want need wish like care appreciate looking interested desire intend ask asked enjoy wanting wants prefer")
+_AT_US = words("you this that these it number texts text messages yall him company us ur yourself again")
+
+_RULES: dict[str, str] = {
+    "stop_contact": rf"(?<! dont)(?<! never)(?<! cant)(?<! wont)(?<! didnt) (?:stop|stopping|quit|quitting|cease|halt|refrain|avoid|discontinue|end|terminate|kill|cancel) {gap(4)}(?:{CONTACT_DOING}|{CONTACT_THING}|harassment|contact|contacting)",
+    "never_stops": rf" (?:you|they|these|this|texts|messages|yall) (?:people |just )?(?:dont|wont|never|cant|doesnt) (?:[a-z]+ )?stop(?:s)? (?:$|[.,?]|(?:[a-z]+ ){{0,2}}?{CONTACT})| cant (?:[a-z]+ ){{0,3}}?stop (?:getting|receiving|these|the texts|your)",
+    "need_to_stop": r" (?:you|yall|people|company|this|these|it|they) (?:[a-z]+ )?(?:need|needs|have|has|ought|better|must|should|got) (?:to )?(?:stop|quit|end|cease)(?! by| in| at) ",
+    "make_sure": rf" (?:make sure|better|ensure|see to it|hope) (?:that )?(?:i |we )?(?:never|dont|not) (?:ever )?(?:get|receive|hear|see) | i better not (?:get|receive|see|hear)",
+    "one_more": rf" (?:one more|another|next) (?:{CONTACT_THING}|time|one) .*(?:report|block|call|sue|cops|police|lawyer|attorney|fcc|court)",
+    "police": r" call(?:ing)? (?:the )?(?:cops|police|authorities|law) ",
+    "removal": r" (?:request|requesting|want|demand|for) (?:immediate )?removal| removal from | (?:want|like) off(?: of)? (?:this|your|the|these|[.,]|$)",
+    "cancel_how": r" how (?:do|can|to|would) (?:i |we )?(?:cancel|quit|end|stop|leave|opt|exit) (?:this|these|it|the (?:texts|messages|alerts)|my subscription|[.?]|$)",
+    "put_a_stop": r" put (?:a |an )?(?:stop|end) to ",
+    "cease": r" (?:cease|desist|discontinue) ",
+    "halt": rf"(?:^|[.,?]) (?:can you |you |you need to |you should )?(?:halt|terminate) (?!hiring|employment|date|and)",
+    "unsubscribe": rf"^(?!.* {BENEFITS} (?:[a-z]+ )*?(?:optout) ).* (?:unsubscribed?|unsubscribing|unsubscribe[a-z]*|unsub[a-z]*|optouts?|unenroll|deregister|unregister|desubscribe|unsign) (?!{gap(4)}{BENEFITS})",
+    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! they )(?<! to )(?<! you )cancel(?! culture) ",
+    "cancel_contact": rf" (?:cancel|canceled|cancelled|canceling|cancelling|deactivate|disable|drop) (?:my |this |the |these |all |any |your |me from )*(?:{CONTACT_THING}|account|membership|enrollment|registration|service|me|everything|{NUMBER})(?! at) ",
+    "quit": rf"^(?!.* (?:i|he|she|they|people|havent|haven|my|if|ive|id|ill|to|who|employees|never|person|did|does|why|somebody|someone|guy|everyone) (?:[a-z]+ ){{0,3}}quit )(?!.* quit (?:[a-z]+ ){{0,3}}{WORK} ).* quit ",
+    "want_to_quit": r" i want to quit (?:[.,?] |$)",
+    "end": rf"(?:^|[.,?]) (?:hi |ok |hey )?(?:can you |could you |id like to |want to |i want to |need to )?end (?:all )?(?:{CONTACT_THING}|this|these|it|now|of|my {CONTACT_THING}|communication)(?<! end of) ",
+    "end_alone": r"^ end (?:$|[.,?])|[.?] end (?:$|[.]) ?$",
+    "never_contact": rf" {FIRST_PERSON}(?:dont|never|not(?! getting| receiving)) {BETWEEN}(?:(?!call |calls |email |mail )(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE})|(?:call|calls|email|mail)(?![^?]* (?<!or )(?<!nor )(?<!no )(?<!dont )(?<!stop )(?:text|texts|message|texting)(?: me| only| instead| works| us)? ))(?! (?:and|or) drive)(?! (?:me |us )?(?:the|that|a|an|my) (?:link|address|info|form|application|schedule|details|code|picture|resume))(?! (?:back|center|centers|out|experience|you|off|sick|ins?|shift|if)) {_NOT_FOR_A_TIME}| no (?:text|call|message|send|contact|write) (?:me|us|this|here|again|no more) ",
+    "you_may_not": rf" (?:you|your company|company|people|they) (?:guys |people |all )?(?:shouldnt|cant|may not|must not|mustnt|better not|best not|better never|better stop|need to not|should never|are not|arent|had better not|have no (?:right|permission|business|authority)|dont have(?: my| any| the)? (?:permission|consent|authority|right|authorization)|do have no) {gap(5)}{CONTACT}(?! back)",
+    "youre_not": rf" youre (?:not|never) (?:allowed|permitted|authorized|supposed|to|welcome) {gap(4)}{CONTACT}",
+    "without_permission": rf" (?:without|no|never gave|didnt give|dont have|not have|dont give|havent given) {gap(3)}(?:permission|consent|authorization|authorisation) (?!to work)",
+    "no_contact": rf"(?!.* (?:text|texts|message|texting) (?:only|instead|me|is fine|works) )(?:^|[.,?]| (?:and|so|ok|thanks|said|want|asked for|now|but)) no (?:more |further |future |additional |other |job |unwanted |spam )*(?:texts|texting|messages|messaging|message|contact|contacting|calls|calling|alerts|notifications|spam|emails|sms|communication|communications|updates|soliciting|solicitation|solicitations|solicitors|offers)(?! (?:came|yet|from|back|received|on|about|with|for|will|was|were|showed|appeared|needed)) ",
+    "no_more": rf"(?<! theres)(?<! there are)(?<! there is)(?<! i have)(?<! are there)(?<! is there) no more (?:(?:of |with )?(?:{CONTACT_THING}|{THESE}|your|those|job (?:texts|messages|alerts|offers)|jobs|contact|calls|mas)(?! (?:openings|spots|positions)) |[.,] |$|thanks |thank you |ok |im |i )",
+    "dont_want_contact": rf" (?:dont|never|not|no|nolonger|didnt|doesnt|wont|hate|isnt|cant) (?:[a-z]+ ){{0,2}}?(?:{_WANT}) {gap(5)}(?:{CONTACT_THING}|{CONTACT_DONE}|{CONTACT_DOING}|from you|from your|from northstar|hear from|contact)(?! (?:yet|back|center)) ",
+    "dont_want_these": rf" (?:dont|never|nolonger|not) (?:[a-z]+ ){{0,2}}?(?:want|wanting|need|wish for|care for|care about|appreciate|like) (?:to (?:receive|get|see|have|read) )?(?:any |more |any more |your |of |all )*(?:{THESE}|jobs|jobs texts|nothing|services|service|job offers|job alerts)(?! (?:job|jobs|one|shift|position|kind|type|on|at|to|that|with)) {_NO_QUESTION}",
+    "dont_want": r" (?:dont|nolonger|not) want(?:ed)? (?:[.,] |$)| no text (?:[.,] |$)",
+    "dont_want_job": rf" (?:dont|nolonger|not|never) (?:[a-z]+ ){{0,2}}?(?:want|need|looking for|need to find|seeking|searching for|in the market for|interested in) (?:a |any |your |new |another |no |more )*(?:job|jobs|work|employment|opportunities)(?: offers| anymore| right now| at this time| now| thanks| thank you| at the moment| here| listings)* (?:[.,] |$)",
+    "not_looking": r" (?:not|nolonger|isnt|never) looking(?: anymore| right now| now| thanks| thank you| for anything| to be contacted)* (?:[.,] |$)",
+    "not_interested": rf" (?:not|no|nolonger|never|isnt|arent|zero|0|dont|uninterested|un|wasnt|nor) (?:[a-z]+ ){{0,3}}?(?:interested|interest|uninterested|intrested)(?! (?:rate|in)(?! (?:your|these|any|texts|messages|jobs|job offers|receiving|getting|this (?:at all|service|program|company)|anything|further|being|hearing|the (?:texts|messages|service)|it|this [.,]|this $|working with you|you|what)))(?! (?:[a-z]+ )?(?:yet|nights|until)) {_NO_QUESTION}",
+    "would_rather_not": rf" (?:rather|prefer|prefers|asked|told you|tell you|request|requested|requesting|demand|ask you|like you|want you) (?:you |that you |for you )?(?:not|to not|you not|didnt|dont|never) {gap(4)}(?:{CONTACT}|these|this)",
+    "want_it_to_stop": rf" (?:want|like|need|wish|please|make|get|have) {gap(4)}(?:to )?stop(?:ped|s)? (?!by|in |at |working)",
+    "nolonger_receive": rf" nolonger {gap(3)}(?:receive|receiving|get|getting|be|contact|text|hear)",
+    "leave_out": rf" (?<! to ){_LEAVE_OUT} (?:all )?{_TARGET} (?!(?:[a-z]+ ){{0,3}}(?:add|new|instead|and use|and put|application|resume|reference))",
+    "leave_out_from": rf" (?:{_LEAVE_OUT}|take|taken|removed|deleted|get|drop|pull|cut|strike|cross|knock|wiped|off) {gap(5)}(?:off|from|out|of) (?:of )?(?:your |the |this |that |all |any |future |every |job )*(?:{RECORDS}|{CONTACT_THING}|contact list|calling list)",
+    "leave_out_it": rf" {NUMBER} .*{_LEAVE_OUT} (?:it|this|that|me) ",
+    "leave_out_alone": rf"(?:^|[.,?]) (?:hi |hey |yes |ok |can you |could you |would you |will you |id like to be |want to be |i want to be |need to be |i need to be )?(?:{_LEAVE_OUT}|removed|deleted|unlisted)(?: it| this| that| now| them)? (?:[.,?] |$|thanks |thank )",
+    "to_be_removed": rf" (?:be|want|have|get|got|want my number|have my number) (?:[a-z]+ )?(?:removed|deleted|unsubscribed|taken off|erased)(?! (?:[a-z]+ )?(?:from (?:the )?(?:schedule|interview|shift))) ",
+    "take_off": rf" (?:take|takes|get|drop|pull|cut|cross|scratch|knock|keep|leave|count|let|sign) (?:me|us|my number|this number|my name|my phone|the number|this phone|my phone number|my cell|this line|our number|my info) (?:off|out)(?= (?:[.,?]|$|thanks|thank|your|ur|this|these|all|now|text|texts|list|of (?:this|your|these|the (?:list|system|texts|loop))|the (?:list|texts|system|database)|or|before|i|im|that|any|every)) ",
+    "lose_number": rf"(?<! did)(?<! you)(?<! i) (?:lose|forget|trash|toss|burn|ditch|destroy|dump|shred|clear|discard|unsave|block) (?:that |you have |you ever had |you got |about |all about )*(?:my|this|our|the|that) (?:phone |cell |damn )?(?:number|numbers|digits|contact|info|phone)",
+    "forget_me": r" (?:(?<! dont )forget (?:about )?me|forget i exist|leave (?:me|us|my phone|this number|this phone|my number|him|her) (?:[a-z]+ ){0,4}?(?:alone|be|along|tranquilo)|lemme alone|let me be|let me alone)(?! (?:with|a message)) ",
+    "wrong_number": rf"(?<! put)(?<! gave)(?<! enter)(?<! entered)(?<! the)(?<! typed)(?<! called)(?<! put the)(?<! gave the)(?<! gave you the)(?<! wrote)(?<! have the)(?<! used)(?<! left the)(?<! left) (?:(?:have|got|get|reached|texting|calling|called|texted|have reached|contacted|messaging|text|its|is|this is|thats) (?:got )?(?:a |an |the )?)?{_WRONG} {_WHO} (?!on|in|to call)",
+    "wrong_number_you": rf" (?<! gave)(?<! give)(?<! send)(?<! sent)(?<! told) (?:you|youve|your|youre|yours) (?:[a-z]+ ){{0,4}}?(?:the |a |an )?{_WRONG} {_WHO}",
+    "mistaken": r" (?:mistaken identity|have me (?:confused|mixed up|mistaken)|got me (?:confused|mixed up)|you have mistaken|not who you|not the (?:person|one|guy|right) |not the right (?:person|number|guy)|dont know (?:you|any [a-z]+|anyone named|anybody named|who [a-z]+ is)(?: [.,]| $| and stop))",
+    "not_this_person": r" (?:isnt|not|no) (?:[a-z]+ )?(?:[a-z]+s |his |her |their |my |that persons )(?:number|phone)(?! on| is| yet)",
+    "nobody_here": r" (?:no|nobody|no one|noone|not a|isnt a|theres no|isnt any|isnt anyone|not) (?:one |body )?(?:by that name|named [a-z]+(?: here| lives here)?|with that name|(?<=one )called [a-z]+|[a-z]+ (?:here|at this number|lives here|by that name)|at this number)(?<! not [a-z][a-z] here)(?<! been here) (?:[.,] |$|anymore )|(?:doesnt|does not|nolonger) (?:live here|have this (?:number|phone)|own this|use this (?:number|phone)|has this|at this number|belong|belongs|here)",
+    "somebody_elses": rf" {NUMBER} (?:[a-z]+ ){{0,4}}?(?:belongs to (?:someone|somebody|another|a|me)|has changed (?:owners?|hands)|changed owners?|has a new owner|was reassigned|is nolonger|nolonger)| (?:im |i am )?the new owner of this| (?:deceased|dead)(?<! my) (?:[.,] |$)|^(?!.* (?:my|our|cant|reschedule) ).* passed away ",
+    "report": rf" (?:report|reporting|reported|complain|complaint|complaining|file a complaint|turning you|turn you) (?:[a-z]+ ){{0,2}}?(?:you|yall|spam|scam|fcc|ftc|bbb|police|cops|authorities|harassment|attorney|number|abuse)(?! (?:to|for) (?:work|duty|training)) ",
+    "report_alone": r"^ (?:reported|reporting|report|im reporting|ive reported|reported it|reporting this|reporting it|reported and blocked|blocked and reported|im reporting this|will report)(?: now| this| it)* (?:[.,] |$)",
+    "legal": rf" (?:tcpa|fcc|ftc|lawsuit|legal action|press charges|small claims|class action|sue you|suing you|suing|sue your|will sue|to sue|restraining order|cease|unsolicited|trespass[a-z]*|cyber ?crime|law suit) ",
+    "lawyer": r" (?:my|our|(?:to|from|get|getting|hire|call|calling|contact|contacting|have|through) (?:a|an|my)) (?:lawyers?|attorneys?|legal team|solicitor)(?! (?:office|firm|assistant|job|position)) ",
+    "call_list": r" (?:dont|not|no) (?:[a-z]+ )?(?:call|contact|text|calls) (?:list|registry|register|lists)",
+    "harassment": rf"^(?!.* (?:my|old|last|current) (?:[a-z]+ )?{WORK} ).* (?<! no )(?<! of )(?<! any )(?<! for )(?<! sexual )(?<! from )(?<! about )(?:harass|harassing|harassed|harassment|stalking|stalker|stalk|pestering) ",
+    "spam": r"^(?!.* (?:folder|inbox|filter|went to|in my|in spam|to spam|email|emails|check) )(?!.* (?:can|canning|spam musubi|meat) )(?!.*\?)(?!.* (?:not|isnt|no) (?:a )?spam).* (?:spam|spams|spammer|spammers|spammed|spamming|scammers|robocall|robocalls|robotext|robotexts) ",
+    "illegal": r"(?<! is)(?<! if) (?:this|its|thats|that|these|texts|texting|messages|it|is) (?:[a-z]+ ){0,3}?(?:illegal|unlawful|against the law|a crime|harassment|violation|unwanted|unacceptable|invasion)(?! to ) " + _NO_QUESTION,
+    "block": rf" (?:block|blocking|blocked)(?: the| your| this| my| all| a)* (?:you|yall|number|numbers|these|it|texts|messages|company|sender|em|them|ya)(?<! my number) | (?:ive|youre|im|i|you are|getting|are|be|get|gets|will be|consider yourself|now|and) (?:[a-z]+ )?(?:blocking|blocked)(?! (?:my|by|from|in|out|off|out of)) " + _NO_QUESTION,
+    "rude": r" (?:fuck (?:off|you|this|u|yourself|outta|out|your)|f off|f you|f u|go to hell|shut (?:the [a-z]+ |it |your [a-z]+ )?up|screw (?:you|off)|kiss my|eat shit|(?:piss|bug|buzz|back|sod|bugger|jog|naff|kick|frig|fudge|eff|beat) (?:off|it)(?! work)|bugger off|go away|get lost|knock it off|cut it out|cut this out|cut the crap|give it (?:a rest|up)|give me a break|take a hike|get a life|stay away|get (?:out of|off) my (?:phone|face|life|inbox)|go f yourself|suck my|damn you|hell no|take the hint|get the hint|get bent|scram|drop dead|die)(?! at [0-9]) ",
+    "complaint": rf" (?:sick|tired|fed up|annoyed|annoying|had it|irritating|irritated|bothered|hate|frustrated|aggravating|fed|had enough) (?:and tired |up )?(?:of |with |by |getting )*(?:the |all |all these |your |getting |receiving |you )*(?:{CONTACT_THING}|{CONTACT_DOING}|this|these|you|yall|it)(?! (?:job|work|shift|place)) (?!at my)",
+    "done_with": rf" (?:im|were|am|ive) (?:so |all )?(?:done|over|through|finished) (?:with |w )?(?:the |all |these |your |getting |receiving )*(?:{CONTACT_THING}|{CONTACT_DOING}|these|you|yall|this)(?! (?:job|work|shift|place|application|step|form|one|training)) ",
+    "complaint_is": rf"(?: (?:this|its|thats|youre|you are|texts are|messages are|so|very|these are|is|are) (?:[a-z]+ ){{0,2}}?|^ )(?:annoying|a nuisance|bothersome|creepy|intrusive|bothering me|harassment)(?! customer) {_NO_QUESTION}",
+    "keep_on": rf"(?<! can)(?<! could)(?<! will)(?<! would)(?<! please) (?:you|yall|u|they|people|company) (?:[a-z]+ )?(?:keep|kept|continue|continuing|always|constantly|still)(?: on)? (?:to )?(?:texting|messaging|contacting|calling|sending|spamming|bothering|harassing|text|message|contact|blowing|hitting|bugging)(?! back)",
+    "blowing_up": r" (?:blow|blowing|blown|blew) (?:my|me|this|our) ?(?:phone|cell|line|inbox)? ?up | blow(?:ing)? up my ",
+    "how_many_times": r" how many (?:more )?times (?:do|must|have|does|did|i) ",
+    "turn_off": rf" (?:turn|shut|switch|toggle) (?:(?:off|down) (?:the |my |these |this |your |all |job )*(?:{CONTACT_THING}|this|these|it)|(?:the |my |these |this |your |all |them |it )*(?:{CONTACT_THING} )?off) | (?:mute|silence|pause|suspend|deactivate|disable) (?:the |my |these |this |your |all |job )*(?:{CONTACT_THING}|these|this|account|me|number)",
+    "enough": rf"^ enough (?:[.,] |$|of |with |is |now |thanks |texts |messages )|(?<! not)(?<! good)(?<! old) enough (?:is enough|of (?:this|these|your|you|the|it|that|{CONTACT_THING})|with (?:the|these|your|this|all)|texts|messages|texting|spam)| thats enough (?:[.,] |$|now|{CONTACT_THING}|of|texting)| had enough ",
+    "never_signed_up": r" (?:didnt|never|not|dont|havent|nor|wasnt|cant remember|no) (?:[a-z]+ ){0,3}?(?:consent|consented|agree|agreed|authorize|authorized|permission|sign up|signed up|signing up|subscribe|subscribed|opt in|opted in|ask for|asked for|request|requested|approve|approved|enroll|enrolled|register|registered)(?: for| to| with| in)* (?:this|these|those|that|any|texts|messages|texting|being|be|receive|get|your|you|it|contact|sms|alerts|spam|anything|job alerts|[.,]|$)(?! (?:pay|job|shift|schedule|rate|position))",
+    "withdraw": r" (?:revoke|revoking|rescind|withdraw|withdrawing|withdrawn|retract) (?:my |all |any |the |prior )*(?:consent|permission|authorization|subscription|optin|opt in|agreement|number|approval)|^ (?:i )?revoke ",
+    "out": r" (?:count me out|i want out|let me out|want out|get me out of (?:this|here|these|your)|no thanks stop|not for me stop|do away with) ",
+    "never_again": r"^ (?:please )?dont (?:[.,] |$)|^ (?:no )?never again (?:[.,] |$)|^ not again (?:[.,] |$)|^ no more (?:[.,] |$)",
+    "not_welcome": rf" {CONTACT_THING} (?:are |is )?(?:not|isnt|arent) (?:[a-z]+ )?(?:welcome|wanted|appreciated|acceptable|needed)| unwanted {CONTACT_THING}",
+    "no_solicit": r" (?:no|not accepting) (?:soliciting|solicitations?|solicitors|marketing|telemarketing)",
+}
+ENGLISH: tuple[tuple[str, re.Pattern[str]], ...] = tuple((name, re.compile(rule)) for name, rule in _RULES.items())
+"""Name and pattern of every rule; any that is found makes the reply an opt-out."""
+
+_JOB_SIDE = words(
+    "job jobs shift shifts work hiring company it he she application applications training position pay program road "
+    "line class machine belt employer warehouse applying interviews people day trucks drivers i we you they break breaks"
+)
+_STOP_ELSEWHERE = re.compile(
+    rf" (?:(?:full|non|one|pit|rest|light|next|last|first|second|third|final|every|each|a|an|the|my|your|which|what|closest|nearest|"
+    rf"any|many|no|emergency|door|{TRANSIT}|bus|stop and|quick|short) stop(?! {CONTACT})"
+    rf"|stop (?:by|in|over|off|and shop|n shop|shop|light|lights|sign|signs|watch|gap|loss|motion|at(?! once)|here|hiring|taking|accepting|"
+    rf"interviewing|work|working|at|lights?|for (?:lunch|a|the|gas|breaks?|food)|to (?:eat|rest)|production|road|street)(?! {CONTACT})"
+    rf"|(?:cant|wont|never|didnt|doesnt|couldnt|dont|without) (?:[a-z]+ )?stop(?= )"
+    rf"|(?:when|where|what time|does|do|did|is|if|how late|how long|until|has|once|will|would) (?:[a-z0-9]+ ){{0,5}}?{_JOB_SIDE} (?:[a-z]+ )?stop (?!{CONTACT}))"
+)
+_YOU_STOP = re.compile(rf" (?:you|this|these|it|texts|messages|make) (?:[a-z]+ )?stop (?:$|[.,?]|{CONTACT})")
+_MOVING = re.compile(rf" {TRANSIT} ")
+
+
+def is_stop_about_something_else(text: str) -> bool:
+    """Return whether every `stop` of normal text is clearly no request: a bus stop, stopping by, can't stop."""
+    if _YOU_STOP.search(text):
+        return False
+    rest = _STOP_ELSEWHERE.sub(" ", text)
+    if " stop " not in rest:
+        return True
+    return _MOVING.search(text) is not None and re.search(rf" (?:{CONTACT}|me|please) ", text) is None
