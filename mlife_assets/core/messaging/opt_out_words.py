@@ -58,9 +58,9 @@ BETWEEN = (
     r"(?:"
     + words(
         "you me us my this these those your yours any more no never again dare go going be being keep try to want wish get "
-        "getting receive receiving have start continue allowed supposed authorized permitted permission the a need "
+        "getting receive receiving start continue allowed supposed authorized permitted permission the a need "
         "future further another other in touch up and nor or of by job jobs unwanted random number phone here with via "
-        "all additional unsolicited wanting have has bothering like should allow"
+        "all additional unsolicited wanting bothering like should allow"
     )
     + r" |(?:call|text|message|contact|email) (?:me |us )?(?:or|and|nor) (?:me )?){0,7}?"
 )
@@ -76,7 +76,7 @@ APPOINTMENT = words(
 )
 TRANSIT = words(
     "bus buses train trains subway metro shuttle van trolley tram route rail transit station uber ferry exit road "
-    "truck trucks tsa highway"
+    "truck trucks tsa highway greyhound amtrak tube ferry metra trax trimet"
 )
 WORK = words(
     "job jobs work working school college walmart amazon smoking drinking shift position gig employer company boss "

@@ -30,7 +30,7 @@ _WHOLE = {
         "halt cease enough spam block blocked uninterested harassment scammer scammers spammer spammers mute pare paren "
         "para salir borrame equivocado equivocada suficiente nomas leave decline denied pass dejenme dejame "
         "enoughalready nevermore never unfollow quitame detengan cancelado equivocados finish finished acoso "
-        "unenroll unregister deactivate disable exit nomore notinterested unwanted scram dont yanoquiero dontwant dontwantit begone".split()
+        "unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted scram dont yanoquiero dontwant dontwantit begone".split()
     )
     - {"pass", "never", "leave", "finish", "finished", "denied", "decline"},
 }

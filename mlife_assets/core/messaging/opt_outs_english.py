@@ -46,12 +46,42 @@ _TARGET = (
 _WANT = words("want need wish like care appreciate looking interested desire intend ask asked enjoy wanting wants prefer")
 _AT_US = words("you this that these it number texts text messages yall him company us ur yourself again")
 
+_SOURED = words(
+    "no not dont never off out again anymore wrong sue suing report reporting reported illegal warning block blocking "
+    "blocked revoke revoked withdraw tired hate annoying annoyed enough leave remove removed delete deleted without "
+    "unwanted quit stop stopped stopping cease end cancel canceled cancelled nolonger lose forget erase harassing "
+    "unsolicited bother bothering police lawyer attorney legal stay refuse refused decline declined purge wipe drop hell "
+    "gave bought sold stole tracking consequences or last next expired"
+)
+_OF_CONTACT = words(
+    "text texts texting texted message messages messaging messaged list lists contact contacting contacted sms alerts "
+    "notifications phone number numbers spam inbox consent permission line subscription database cell mobile digits "
+    "texter telemarketing marketing outreach"
+)
+_OF_BUSINESS = words(
+    "link links apply applying applied application applications app job jobs work working worked works shift shifts pay paid "
+    "interview hours call called calling calls resume form website site address email emails yet back answer answered "
+    "yes yeah sure when where what how why which monday tuesday wednesday thursday friday saturday sunday tomorrow tonight "
+    "open load loading see put typed typing entered enter type new changed change changing update updated died dead "
+    "charge charging broke broken cracked receive received got get getting came through find found lost forgot "
+    "manager hr boss hiring hire company license experience prefer better best fine good great thanks happy love "
+    "waiting wait read reading use using only instead transportation drive driving keep keeps add added save saved "
+    "understand sorry if know english spanish sure maybe talk speak have has had mind hesitate accidentally accident resend ad ads right bit canning put old mistake afraid"
+)
+
 _RULES: dict[str, str] = {
+    "soured_on_contact": rf"^(?!.*\?)(?!.* {_OF_BUSINESS} )(?=.* {_SOURED} )(?!.* leave me (?:a|your|the) )(?!.* (?:i|was) (?:gave|give) )(?!.* my (?:number|phone) )(?!.* text me (?:the|when|at|back|more|anytime|here|if|your) )(?! (?:[a-z0-9.,]+ ){{16,}}).* {_OF_CONTACT} ",
+    "off_the_list": rf" (?:off|out of|from) (?:of )?(?:the|your|this|that|ur|whatever|any|all|every)? ?(?:[a-z]+ )?(?:list|lists|database|system) | off list | (?:{NUMBER}|list|name|me) (?:[a-z]+ ){{0,3}}?(?:off|removed|deleted)(?= (?:of|the|your|this|[.,]|$))",
+    "appreciate_if": rf" (?:appreciate|love|like|prefer|mind|grateful|nice|great|rather) (?:it )?(?:if )?(?:you |yall )(?:guys |people )?(?:would |could |to )?(?:stop|stopped|quit|not|didnt|dont|wouldnt|ended|ceased|left|removed|leave|remove)(?! by| in) ",
+    "want_to_cancel": r" (?:wish|want|like|need|trying|asking|going|love) to (?:cancel|unsubscribe|quit|stop|end|discontinue|leave|exit)(?: (?:this|these|it|all|everything|now|please|texts|messages|getting|receiving)| [.,]| $|$)",
+    "warning": r"(?: |^)(?:last|final|first|fair|only) warning |see what happens | or else (?:[.,] |$)",
+    "remove_myself": rf" {_LEAVE_OUT} (?:myself|my self|ourselves|him|her|them|it all)(?! to) ",
+
     "stop_contact": rf"(?<! dont)(?<! never)(?<! cant)(?<! wont)(?<! didnt) (?:stop|stopping|quit|quitting|cease|halt|refrain|avoid|discontinue|end|terminate|kill|cancel) {gap(4)}(?:{CONTACT_DOING}|{CONTACT_THING}|harassment|contact|contacting)",
     "never_stops": rf" (?:you|they|these|this|texts|messages|yall) (?:people |just )?(?:dont|wont|never|cant|doesnt) (?:[a-z]+ )?stop(?:s)? (?:$|[.,?]|(?:[a-z]+ ){{0,2}}?{CONTACT})| cant (?:[a-z]+ ){{0,3}}?stop (?:getting|receiving|these|the texts|your)",
     "need_to_stop": r" (?:you|yall|people|company|this|these|it|they) (?:[a-z]+ )?(?:need|needs|have|has|ought|better|must|should|got) (?:to )?(?:stop|quit|end|cease)(?! by| in| at) ",
     "make_sure": rf" (?:make sure|better|ensure|see to it|hope) (?:that )?(?:i |we )?(?:never|dont|not) (?:ever )?(?:get|receive|hear|see) | i better not (?:get|receive|see|hear)",
-    "one_more": rf" (?:one more|another|next) (?:{CONTACT_THING}|time|one) .*(?:report|block|call|sue|cops|police|lawyer|attorney|fcc|court)",
+    "one_more": rf" (?:one more|another|next)(?: {CONTACT_THING}| time| one)? .*(?:report|block|call|sue|cops|police|lawyer|attorney|fcc|court)",
     "police": r" call(?:ing)? (?:the )?(?:cops|police|authorities|law) ",
     "removal": r" (?:request|requesting|want|demand|for) (?:immediate )?removal| removal from | (?:want|like) off(?: of)? (?:this|your|the|these|[.,]|$)",
     "cancel_how": r" how (?:do|can|to|would) (?:i |we )?(?:cancel|quit|end|stop|leave|opt|exit) (?:this|these|it|the (?:texts|messages|alerts)|my subscription|[.?]|$)",
@@ -59,13 +89,13 @@ _RULES: dict[str, str] = {
     "cease": r" (?:cease|desist|discontinue) ",
     "halt": rf"(?:^|[.,?]) (?:can you |you |you need to |you should )?(?:halt|terminate) (?!hiring|employment|date|and)",
     "unsubscribe": rf"^(?!.* {BENEFITS} (?:[a-z]+ )*?(?:optout) ).* (?:unsubscribed?|unsubscribing|unsubscribe[a-z]*|unsub[a-z]*|optouts?|unenroll|deregister|unregister|desubscribe|unsign) (?!{gap(4)}{BENEFITS})",
-    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! they )(?<! to )(?<! you )cancel(?! culture) ",
+    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! they )(?<! to )(?<! you )(?<! can i )cancel(?! culture) ",
     "cancel_contact": rf" (?:cancel|canceled|cancelled|canceling|cancelling|deactivate|disable|drop) (?:my |this |the |these |all |any |your |me from )*(?:{CONTACT_THING}|account|membership|enrollment|registration|service|me|everything|{NUMBER})(?! at) ",
-    "quit": rf"^(?!.* (?:i|he|she|they|people|havent|haven|my|if|ive|id|ill|to|who|employees|never|person|did|does|why|somebody|someone|guy|everyone) (?:[a-z]+ ){{0,3}}quit )(?!.* quit (?:[a-z]+ ){{0,3}}{WORK} ).* quit ",
+    "quit": rf"^(?!.* (?:i|he|she|they|people|havent|haven|my|if|ive|id|ill|to|who|employees|never|person|boss|manager|because|did|does|why|somebody|someone|guy|everyone) (?:[a-z]+ ){{0,3}}quit )(?!.* quit (?:[a-z]+ ){{0,3}}{WORK} ).* quit ",
     "want_to_quit": r" i want to quit (?:[.,?] |$)",
     "end": rf"(?:^|[.,?]) (?:hi |ok |hey )?(?:can you |could you |id like to |want to |i want to |need to )?end (?:all )?(?:{CONTACT_THING}|this|these|it|now|of|my {CONTACT_THING}|communication)(?<! end of) ",
     "end_alone": r"^ end (?:$|[.,?])|[.?] end (?:$|[.]) ?$",
-    "never_contact": rf" {FIRST_PERSON}(?:dont|never|not(?! getting| receiving)) {BETWEEN}(?:(?!call |calls |email |mail )(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE})|(?:call|calls|email|mail)(?![^?]* (?<!or )(?<!nor )(?<!no )(?<!dont )(?<!stop )(?:text|texts|message|texting)(?: me| only| instead| works| us)? ))(?! (?:and|or) drive)(?! (?:me |us )?(?:the|that|a|an|my) (?:link|address|info|form|application|schedule|details|code|picture|resume))(?! (?:back|center|centers|out|experience|you|off|sick|ins?|shift|if)) {_NOT_FOR_A_TIME}| no (?:text|call|message|send|contact|write) (?:me|us|this|here|again|no more) ",
+    "never_contact": rf" {FIRST_PERSON}(?:dont|never|not(?! getting| receiving)) {BETWEEN}(?:(?!call |calls |email |mail )(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE})|(?:call|calls|email|mail)(?![^?]* (?<!or )(?<!nor )(?<!no )(?<!dont )(?<!stop )(?:text|texts|message|texting)(?: me| only| instead| works| us)? ))(?! (?:and|or) drive)(?! me (?:mr|ms|mrs|maam|sir|that|a|an|crazy|late) )(?! (?:me |us )?(?:the|that|a|an|my) (?:link|address|info|form|application|schedule|details|code|picture|resume))(?! (?:back|center|centers|out|experience|you|off|sick|ins?|shift|if)) {_NOT_FOR_A_TIME}| no (?:text|call|message|send|contact|write) (?:me|us|this|here|again|no more) ",
     "you_may_not": rf" (?:you|your company|company|people|they) (?:guys |people |all )?(?:shouldnt|cant|may not|must not|mustnt|better not|best not|better never|better stop|need to not|should never|are not|arent|had better not|have no (?:right|permission|business|authority)|dont have(?: my| any| the)? (?:permission|consent|authority|right|authorization)|do have no) {gap(5)}{CONTACT}(?! back)",
     "youre_not": rf" youre (?:not|never) (?:allowed|permitted|authorized|supposed|to|welcome) {gap(4)}{CONTACT}",
     "without_permission": rf" (?:without|no|never gave|didnt give|dont have|not have|dont give|havent given) {gap(3)}(?:permission|consent|authorization|authorisation) (?!to work)",
@@ -78,7 +108,7 @@ _RULES: dict[str, str] = {
     "not_looking": r" (?:not|nolonger|isnt|never) looking(?: anymore| right now| now| thanks| thank you| for anything| to be contacted)* (?:[.,] |$)",
     "not_interested": rf" (?:not|no|nolonger|never|isnt|arent|zero|0|dont|uninterested|un|wasnt|nor) (?:[a-z]+ ){{0,3}}?(?:interested|interest|uninterested|intrested)(?! (?:rate|in)(?! (?:your|these|any|texts|messages|jobs|job offers|receiving|getting|this (?:at all|service|program|company)|anything|further|being|hearing|the (?:texts|messages|service)|it|this [.,]|this $|working with you|you|what)))(?! (?:[a-z]+ )?(?:yet|nights|until)) {_NO_QUESTION}",
     "would_rather_not": rf" (?:rather|prefer|prefers|asked|told you|tell you|request|requested|requesting|demand|ask you|like you|want you) (?:you |that you |for you )?(?:not|to not|you not|didnt|dont|never) {gap(4)}(?:{CONTACT}|these|this)",
-    "want_it_to_stop": rf" (?:want|like|need|wish|please|make|get|have) {gap(4)}(?:to )?stop(?:ped|s)? (?!by|in |at |working)",
+    "want_it_to_stop": rf" (?:want|like|need|wish|please|make|get|have) {gap(4)}(?:to )?stop(?:ped|s)? (?!by|in |at |working)(?<! last stop )(?<! bus stop )(?<! next stop )(?<! the stop )(?<! train stop )(?<! a stop )(?<! my stop )",
     "nolonger_receive": rf" nolonger {gap(3)}(?:receive|receiving|get|getting|be|contact|text|hear)",
     "leave_out": rf" (?<! to ){_LEAVE_OUT} (?:all )?{_TARGET} (?!(?:[a-z]+ ){{0,3}}(?:add|new|instead|and use|and put|application|resume|reference))",
     "leave_out_from": rf" (?:{_LEAVE_OUT}|take|taken|removed|deleted|get|drop|pull|cut|strike|cross|knock|wiped|off) {gap(5)}(?:off|from|out|of) (?:of )?(?:your |the |this |that |all |any |future |every |job )*(?:{RECORDS}|{CONTACT_THING}|contact list|calling list)",
@@ -90,12 +120,12 @@ _RULES: dict[str, str] = {
     "forget_me": r" (?:(?<! dont )forget (?:about )?me|forget i exist|leave (?:me|us|my phone|this number|this phone|my number|him|her) (?:[a-z]+ ){0,4}?(?:alone|be|along|tranquilo)|lemme alone|let me be|let me alone)(?! (?:with|a message)) ",
     "wrong_number": rf"(?<! put)(?<! gave)(?<! enter)(?<! entered)(?<! the)(?<! typed)(?<! called)(?<! put the)(?<! gave the)(?<! gave you the)(?<! wrote)(?<! have the)(?<! used)(?<! left the)(?<! left) (?:(?:have|got|get|reached|texting|calling|called|texted|have reached|contacted|messaging|text|its|is|this is|thats) (?:got )?(?:a |an |the )?)?{_WRONG} {_WHO} (?!on|in|to call)",
     "wrong_number_you": rf" (?<! gave)(?<! give)(?<! send)(?<! sent)(?<! told) (?:you|youve|your|youre|yours) (?:[a-z]+ ){{0,4}}?(?:the |a |an )?{_WRONG} {_WHO}",
-    "mistaken": r" (?:mistaken identity|have me (?:confused|mixed up|mistaken)|got me (?:confused|mixed up)|you have mistaken|not who you|not the (?:person|one|guy|right) |not the right (?:person|number|guy)|dont know (?:you|any [a-z]+|anyone named|anybody named|who [a-z]+ is)(?: [.,]| $| and stop))",
+    "mistaken": r" (?:mistaken identity|have me (?:confused|mixed up|mistaken)|got me (?:confused|mixed up)|you have mistaken|not who you|not the (?:person|one|guy|right) |isnt (?:the|who|whom) (?:person |one |guy )?(?:you|youre|your) |not the right (?:person|number|guy)|dont know (?:you|any [a-z]+|anyone named|anybody named|who [a-z]+ is)(?: [.,]| $| and stop))",
     "not_this_person": r" (?:isnt|not|no) (?:[a-z]+ )?(?:[a-z]+s |his |her |their |my |that persons )(?:number|phone)(?! on| is| yet)",
     "nobody_here": r" (?:no|nobody|no one|noone|not a|isnt a|theres no|isnt any|isnt anyone|not) (?:one |body )?(?:by that name|named [a-z]+(?: here| lives here)?|with that name|(?<=one )called [a-z]+|[a-z]+ (?:here|at this number|lives here|by that name)|at this number)(?<! not [a-z][a-z] here)(?<! been here) (?:[.,] |$|anymore )|(?:doesnt|does not|nolonger) (?:live here|have this (?:number|phone)|own this|use this (?:number|phone)|has this|at this number|belong|belongs|here)",
     "somebody_elses": rf" {NUMBER} (?:[a-z]+ ){{0,4}}?(?:belongs to (?:someone|somebody|another|a|me)|has changed (?:owners?|hands)|changed owners?|has a new owner|was reassigned|is nolonger|nolonger)| (?:im |i am )?the new owner of this| (?:deceased|dead)(?<! my) (?:[.,] |$)|^(?!.* (?:my|our|cant|reschedule) ).* passed away ",
     "report": rf" (?:report|reporting|reported|complain|complaint|complaining|file a complaint|turning you|turn you) (?:[a-z]+ ){{0,2}}?(?:you|yall|spam|scam|fcc|ftc|bbb|police|cops|authorities|harassment|attorney|number|abuse)(?! (?:to|for) (?:work|duty|training)) ",
-    "report_alone": r"^ (?:reported|reporting|report|im reporting|ive reported|reported it|reporting this|reporting it|reported and blocked|blocked and reported|im reporting this|will report)(?: now| this| it)* (?:[.,] |$)",
+    "report_alone": r"^ (?:reported|reporting|report|im reporting|ive reported|reported it|reporting this|reporting it|reported and blocked|blocked and reported|im reporting this|will report|will be reporting|going to report)(?: now| this| it)* (?:[.,] |$)",
     "legal": rf" (?:tcpa|fcc|ftc|lawsuit|legal action|press charges|small claims|class action|sue you|suing you|suing|sue your|will sue|to sue|restraining order|cease|unsolicited|trespass[a-z]*|cyber ?crime|law suit) ",
     "lawyer": r" (?:my|our|(?:to|from|get|getting|hire|call|calling|contact|contacting|have|through) (?:a|an|my)) (?:lawyers?|attorneys?|legal team|solicitor)(?! (?:office|firm|assistant|job|position)) ",
     "call_list": r" (?:dont|not|no) (?:[a-z]+ )?(?:call|contact|text|calls) (?:list|registry|register|lists)",
@@ -113,10 +143,11 @@ _RULES: dict[str, str] = {
     "turn_off": rf" (?:turn|shut|switch|toggle) (?:(?:off|down) (?:the |my |these |this |your |all |job )*(?:{CONTACT_THING}|this|these|it)|(?:the |my |these |this |your |all |them |it )*(?:{CONTACT_THING} )?off) | (?:mute|silence|pause|suspend|deactivate|disable) (?:the |my |these |this |your |all |job )*(?:{CONTACT_THING}|these|this|account|me|number)",
     "enough": rf"^ enough (?:[.,] |$|of |with |is |now |thanks |texts |messages )|(?<! not)(?<! good)(?<! old) enough (?:is enough|of (?:this|these|your|you|the|it|that|{CONTACT_THING})|with (?:the|these|your|this|all)|texts|messages|texting|spam)| thats enough (?:[.,] |$|now|{CONTACT_THING}|of|texting)| had enough ",
     "never_signed_up": r" (?:didnt|never|not|dont|havent|nor|wasnt|cant remember|no) (?:[a-z]+ ){0,3}?(?:consent|consented|agree|agreed|authorize|authorized|permission|sign up|signed up|signing up|subscribe|subscribed|opt in|opted in|ask for|asked for|request|requested|approve|approved|enroll|enrolled|register|registered)(?: for| to| with| in)* (?:this|these|those|that|any|texts|messages|texting|being|be|receive|get|your|you|it|contact|sms|alerts|spam|anything|job alerts|[.,]|$)(?! (?:pay|job|shift|schedule|rate|position))",
-    "withdraw": r" (?:revoke|revoking|rescind|withdraw|withdrawing|withdrawn|retract) (?:my |all |any |the |prior )*(?:consent|permission|authorization|subscription|optin|opt in|agreement|number|approval)|^ (?:i )?revoke ",
+    "withdraw": r" (?:revoke|revoking|rescind|withdraw|withdrawing|withdrawn|retract) (?:my |all |any |the |prior )*(?:consent|permission|authorization|subscription|optin|opt in|agreement|number|approval)| (?:consent|permission) (?:is |was |has been |hereby )*(?:revoked|withdrawn|denied|refused|rescinded)|^ (?:i )?revoke ",
+    "never_gave_number": rf" (?:didnt|never|not|dont|havent) (?:[a-z]+ ){{0,2}}?(?:give|gave|given|provide|provided|share|shared|authorize) (?:you |yall |anyone |out |your company )*(?:my|this|the|our) (?:[a-z]+ )?{NUMBER}(?! (?:on|in|to|yet)) ",
     "out": r" (?:count me out|i want out|let me out|want out|get me out of (?:this|here|these|your)|no thanks stop|not for me stop|do away with) ",
     "never_again": r"^ (?:please )?dont (?:[.,] |$)|^ (?:no )?never again (?:[.,] |$)|^ not again (?:[.,] |$)|^ no more (?:[.,] |$)",
-    "not_welcome": rf" {CONTACT_THING} (?:are |is )?(?:not|isnt|arent) (?:[a-z]+ )?(?:welcome|wanted|appreciated|acceptable|needed)| unwanted {CONTACT_THING}",
+    "not_welcome": rf" unwanted (?:and )?(?:{CONTACT}|number)| illegal {CONTACT}| {CONTACT_THING} (?:are |is )?(?:not|isnt|arent) (?:[a-z]+ )?(?:welcome|wanted|appreciated|acceptable|needed)| unwanted {CONTACT_THING}",
     "no_solicit": r" (?:no|not accepting) (?:soliciting|solicitations?|solicitors|marketing|telemarketing)",
 }
 ENGLISH: tuple[tuple[str, re.Pattern[str]], ...] = tuple((name, re.compile(rule)) for name, rule in _RULES.items())

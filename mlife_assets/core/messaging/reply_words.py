@@ -34,7 +34,7 @@ _REPAIRED = (
 _NO_SLIPS = frozenset(
     "along clone atone lone leaves heave weave received receives receiver remote removed removes remover contract contacts contacted massage massages lumber numbers cancer cancels "
     "persons prone ending vending lending bending tending mending testing tested messaged strong prong phones phoned "
-    "spending numbed deleted deletes deletion subscribed subscribes subscriber unsubscribed unsubscribes content "
+    "spending numbed deleted deletes deletion interest interests contacte contacten contacto contactos subscribed subscribes subscriber unsubscribed unsubscribes content "
     "pleased persona personas canceled cancelled canceling cancelar cancela cancele escriba elimina interese contracts wrongs harassed consents".split()
 )
 """Words that are themselves, although a slip away from one of those."""
