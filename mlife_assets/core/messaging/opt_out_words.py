@@ -53,7 +53,7 @@ END = r"(?= (?:[.,?] |$)|$| (?:thanks|thank|thx|ty|now|anymore|more|again|today|
 
 # Refusal.
 NEVER = words("dont never not no")
-FIRST_PERSON = r"(?<! i )(?<! we )(?<! he )(?<! she )(?<! they )(?<! and )(?<! id )"
+FIRST_PERSON = r"(?<! i )(?<! we )(?<! he )(?<! she )(?<! they )(?<! id )(?<! is this )"
 BETWEEN = (
     r"(?:"
     + words(

@@ -27,7 +27,7 @@ _WHOLE = {
         "terminate desist discontinue unsub borrar baja alto".split()
     ),
     "exact": frozenset(
-        "halt cease enough spam block blocked uninterested harassment scammer scammers spammer spammers mute pare paren "
+        "halt hush fin terminar reported couldyounot unsubscribing quitting cease enough spam block blocked uninterested harassment scammer scammers spammer spammers mute pare paren "
         "para salir borrame equivocado equivocada suficiente nomas leave decline denied pass dejenme dejame "
         "enoughalready nevermore never unfollow quitame detengan cancelado equivocados finish finished acoso "
         "unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted scram dont yanoquiero dontwant dontwantit begone".split()

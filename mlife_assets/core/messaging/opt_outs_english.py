@@ -69,9 +69,26 @@ _OF_BUSINESS = words(
     "understand sorry if know english spanish sure maybe talk speak have has had mind hesitate accidentally accident resend ad ads right bit canning put old mistake afraid"
 )
 
+_NOT_A_NAME = words(
+    "clear bad far it right good fair legit real true possible easy hard open available enough close ideal helpful correct "
+    "remote local funny valid secure safe great ok okay cool fun much full part permanent temporary easy spam home mine "
+    "urgent new old cheap low high worth a an the what where how that there here fake true serious free nice"
+)
+_ELSEWHERE = r"(?:someone|somebody|anyone|another|other) (?:else|person|number|people|phone)"
+
 _RULES: dict[str, str] = {
-    "soured_on_contact": rf"^(?!.*\?)(?!.* {_OF_BUSINESS} )(?=.* {_SOURED} )(?!.* leave me (?:a|your|the) )(?!.* (?:i|was) (?:gave|give) )(?!.* my (?:number|phone) )(?!.* text me (?:the|when|at|back|more|anytime|here|if|your) )(?! (?:[a-z0-9.,]+ ){{16,}}).* {_OF_CONTACT} ",
-    "off_the_list": rf" (?:off|out of|from) (?:of )?(?:the|your|this|that|ur|whatever|any|all|every)? ?(?:[a-z]+ )?(?:list|lists|database|system) | off list | (?:{NUMBER}|list|name|me) (?:[a-z]+ ){{0,3}}?(?:off|removed|deleted)(?= (?:of|the|your|this|[.,]|$))",
+    "somebody_else": rf" (?:go |find |try |pick |choose |get |please )*(?:{CONTACT_VERB}|{CONTACT_DOING}|find|pick|bother|go) {_ELSEWHERE}(?! (?:who|about|if|that is))",
+    "chill": rf" (?:chill|lay off|ease up|cool it|relax|easy|ease off|slow down|quit) (?:out )?(?:with|on) (?:the |all |these |your )*(?:{CONTACT_THING}|{CONTACT_DOING})",
+    "no_participation": r" (?:dont|not|nolonger|never) (?:[a-z]+ ){0,3}?(?:participate|participating|take part|part of (?:this|these|your|any)|be included|include me|included|on (?:this|your|any|the) (?:list|lists))(?! (?:in the|until)) | (?:keep|leave|count|exclude) (?:me|us|my number) out(?! (?:of town|late)) | (?:close|end|deactivate|terminate) (?:my|this|the) (?:account|subscription|membership|profile)",
+    "declining": rf" (?:decline|declining|reject|rejecting|refuse|refusing|oppose|object to|dismiss) (?:all |any |these |this |your |the |future |further |to )*(?:{CONTACT})",
+    "forwarded": r" 7726 | report(?:ed|ing)? (?:this )?to (?:att|at and t|verizon|t mobile|tmobile|my carrier|carrier|apple|google|my phone company)(?! (?:office|manager|front|desk|job|site|store|supervisor|boss|hr)) ",
+    "will_block": r" (?:will|ill|going to|about to|have|ive|had to|must|been|be|get|getting|just|already|now) (?:be )?(?:blocking|blocked|block)(?: (?:[.,]|you|your|this|the number|it|and|if)| $|$)(?<! been blocked from)",
+    "nothing_further": rf" no (?:further|more|future|additional) (?:{CONTACT_THING}|contact|correspondence|outreach|calls|communication|interaction)",
+    "do_these_stop": r" how (?:do|can|could|would) (?:you|i|we|one|people) (?:get |make )?(?:stop|end|quit|turn off|cancel|block|unsubscribe)(?: from)? (?:these|this|the|it|your|them|getting|all)(?! (?:process|timer)) | so (?:this|these|it|that|they) (?:stops?|ends?) | (?:this|these) to (?:stop|end)(?: now)? (?:[.,?] |$)",
+    "deleted_if": rf" (?:grateful|appreciate|appreciated|nice|like|love|great|thankful|glad|happy) (?:it )?(?:if|for) (?:you )?(?:[a-z]+ ){{0,2}}?(?:delete|deleted|deleting|remove|removed|removing|erased|took me off|taking me off|take me off) ",
+
+    "soured_on_contact": rf"^(?!.*\?)(?!.* {_OF_BUSINESS} )(?!.* is this a )(?!.* list lol )(?=.* {_SOURED} )(?!.* leave me (?:a|your|the) )(?!.* (?:i|was) (?:gave|give) )(?!.* my (?:number|phone) )(?!.* text me (?:the|when|at|back|more|anytime|here|if|your) )(?! (?:[a-z0-9.,]+ ){{16,}}).* {_OF_CONTACT} ",
+    "off_the_list": rf" (?:off|out of|from) (?:of )?(?:the|your|this|that|ur|whatever|any|all|every)? ?(?:[a-z]+ )?(?:list|lists|database|system) | off list | (?:{NUMBER}|list|name|me) (?:[a-z]+ ){{0,3}}?(?<! is )(?:off|removed|deleted)(?= (?:of|the|your|this|[.,]|$))",
     "appreciate_if": rf" (?:appreciate|love|like|prefer|mind|grateful|nice|great|rather) (?:it )?(?:if )?(?:you |yall )(?:guys |people )?(?:would |could |to )?(?:stop|stopped|quit|not|didnt|dont|wouldnt|ended|ceased|left|removed|leave|remove)(?! by| in) ",
     "want_to_cancel": r" (?:wish|want|like|need|trying|asking|going|love) to (?:cancel|unsubscribe|quit|stop|end|discontinue|leave|exit)(?: (?:this|these|it|all|everything|now|please|texts|messages|getting|receiving)| [.,]| $|$)",
     "warning": r"(?: |^)(?:last|final|first|fair|only) warning |see what happens | or else (?:[.,] |$)",
@@ -89,17 +106,17 @@ _RULES: dict[str, str] = {
     "cease": r" (?:cease|desist|discontinue) ",
     "halt": rf"(?:^|[.,?]) (?:can you |you |you need to |you should )?(?:halt|terminate) (?!hiring|employment|date|and)",
     "unsubscribe": rf"^(?!.* {BENEFITS} (?:[a-z]+ )*?(?:optout) ).* (?:unsubscribed?|unsubscribing|unsubscribe[a-z]*|unsub[a-z]*|optouts?|unenroll|deregister|unregister|desubscribe|unsign) (?!{gap(4)}{BENEFITS})",
-    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! they )(?<! to )(?<! you )(?<! can i )cancel(?! culture) ",
+    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! they )(?<! to )(?<! you )(?<! can i )cancel(?! culture| and) ",
     "cancel_contact": rf" (?:cancel|canceled|cancelled|canceling|cancelling|deactivate|disable|drop) (?:my |this |the |these |all |any |your |me from )*(?:{CONTACT_THING}|account|membership|enrollment|registration|service|me|everything|{NUMBER})(?! at) ",
-    "quit": rf"^(?!.* (?:i|he|she|they|people|havent|haven|my|if|ive|id|ill|to|who|employees|never|person|boss|manager|because|did|does|why|somebody|someone|guy|everyone) (?:[a-z]+ ){{0,3}}quit )(?!.* quit (?:[a-z]+ ){{0,3}}{WORK} ).* quit ",
+    "quit": rf"^(?!.* quit asking )(?!.* (?:i|he|she|they|people|havent|haven|my|if|ive|id|ill|to|who|employees|never|person|boss|manager|because|did|does|why|somebody|someone|guy|everyone) (?:[a-z]+ ){{0,3}}quit )(?!.* quit (?:[a-z]+ ){{0,3}}{WORK} ).* quit ",
     "want_to_quit": r" i want to quit (?:[.,?] |$)",
     "end": rf"(?:^|[.,?]) (?:hi |ok |hey )?(?:can you |could you |id like to |want to |i want to |need to )?end (?:all )?(?:{CONTACT_THING}|this|these|it|now|of|my {CONTACT_THING}|communication)(?<! end of) ",
     "end_alone": r"^ end (?:$|[.,?])|[.?] end (?:$|[.]) ?$",
-    "never_contact": rf" {FIRST_PERSON}(?:dont|never|not(?! getting| receiving)) {BETWEEN}(?:(?!call |calls |email |mail )(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE})|(?:call|calls|email|mail)(?![^?]* (?<!or )(?<!nor )(?<!no )(?<!dont )(?<!stop )(?:text|texts|message|texting)(?: me| only| instead| works| us)? ))(?! (?:and|or) drive)(?! me (?:mr|ms|mrs|maam|sir|that|a|an|crazy|late) )(?! (?:me |us )?(?:the|that|a|an|my) (?:link|address|info|form|application|schedule|details|code|picture|resume))(?! (?:back|center|centers|out|experience|you|off|sick|ins?|shift|if)) {_NOT_FOR_A_TIME}| no (?:text|call|message|send|contact|write) (?:me|us|this|here|again|no more) ",
+    "never_contact": rf" {FIRST_PERSON}(?:dont|never|not(?! getting| receiving| spam)) {BETWEEN}(?:(?!call |calls |email |mail )(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE})|(?:call|calls|email|mail)(?![^?]* (?<!or )(?<!nor )(?<!no )(?<!dont )(?<!stop )(?:text|texts|message|texting)(?: me| only| instead| works| us)? ))(?! (?:and|or) drive)(?! me (?:mr|ms|mrs|maam|sir|that|a|an|crazy|late) )(?! (?:me |us )?(?:the|that|a|an|my) (?:link|address|info|form|application|schedule|details|code|picture|resume))(?! (?:back|center|centers|out|experience|you|off|sick|ins?|shift|if)) {_NOT_FOR_A_TIME}| no (?:text|call|message|send|contact|write) (?:me|us|this|here|again|no more) ",
     "you_may_not": rf" (?:you|your company|company|people|they) (?:guys |people |all )?(?:shouldnt|cant|may not|must not|mustnt|better not|best not|better never|better stop|need to not|should never|are not|arent|had better not|have no (?:right|permission|business|authority)|dont have(?: my| any| the)? (?:permission|consent|authority|right|authorization)|do have no) {gap(5)}{CONTACT}(?! back)",
     "youre_not": rf" youre (?:not|never) (?:allowed|permitted|authorized|supposed|to|welcome) {gap(4)}{CONTACT}",
     "without_permission": rf" (?:without|no|never gave|didnt give|dont have|not have|dont give|havent given) {gap(3)}(?:permission|consent|authorization|authorisation) (?!to work)",
-    "no_contact": rf"(?!.* (?:text|texts|message|texting) (?:only|instead|me|is fine|works) )(?:^|[.,?]| (?:and|so|ok|thanks|said|want|asked for|now|but)) no (?:more |further |future |additional |other |job |unwanted |spam )*(?:texts|texting|messages|messaging|message|contact|contacting|calls|calling|alerts|notifications|spam|emails|sms|communication|communications|updates|soliciting|solicitation|solicitations|solicitors|offers)(?! (?:came|yet|from|back|received|on|about|with|for|will|was|were|showed|appeared|needed)) ",
+    "no_contact": rf"(?!.* (?:text|texts|message|texting) (?:only|instead|me|is fine|works) )(?:^|[.,?]| (?:and|so|ok|thanks|said|want|like|asked for|now|but)) no (?:more |further |future |additional |other |job |unwanted |spam )*(?:texts|texting|messages|messaging|message|contact|contacting|calls|calling|alerts|notifications|spam|emails|sms|communication|communications|updates|soliciting|solicitation|solicitations|solicitors|offers)(?! (?:came|yet|from|back|received|on|about|with|for|will|was|were|showed|appeared|needed)) ",
     "no_more": rf"(?<! theres)(?<! there are)(?<! there is)(?<! i have)(?<! are there)(?<! is there) no more (?:(?:of |with )?(?:{CONTACT_THING}|{THESE}|your|those|job (?:texts|messages|alerts|offers)|jobs|contact|calls|mas)(?! (?:openings|spots|positions)) |[.,] |$|thanks |thank you |ok |im |i )",
     "dont_want_contact": rf" (?:dont|never|not|no|nolonger|didnt|doesnt|wont|hate|isnt|cant) (?:[a-z]+ ){{0,2}}?(?:{_WANT}) {gap(5)}(?:{CONTACT_THING}|{CONTACT_DONE}|{CONTACT_DOING}|from you|from your|from northstar|hear from|contact)(?! (?:yet|back|center)) ",
     "dont_want_these": rf" (?:dont|never|nolonger|not) (?:[a-z]+ ){{0,2}}?(?:want|wanting|need|wish for|care for|care about|appreciate|like) (?:to (?:receive|get|see|have|read) )?(?:any |more |any more |your |of |all )*(?:{THESE}|jobs|jobs texts|nothing|services|service|job offers|job alerts)(?! (?:job|jobs|one|shift|position|kind|type|on|at|to|that|with)) {_NO_QUESTION}",
@@ -116,13 +133,14 @@ _RULES: dict[str, str] = {
     "leave_out_alone": rf"(?:^|[.,?]) (?:hi |hey |yes |ok |can you |could you |would you |will you |id like to be |want to be |i want to be |need to be |i need to be )?(?:{_LEAVE_OUT}|removed|deleted|unlisted)(?: it| this| that| now| them)? (?:[.,?] |$|thanks |thank )",
     "to_be_removed": rf" (?:be|want|have|get|got|want my number|have my number) (?:[a-z]+ )?(?:removed|deleted|unsubscribed|taken off|erased)(?! (?:[a-z]+ )?(?:from (?:the )?(?:schedule|interview|shift))) ",
     "take_off": rf" (?:take|takes|get|drop|pull|cut|cross|scratch|knock|keep|leave|count|let|sign) (?:me|us|my number|this number|my name|my phone|the number|this phone|my phone number|my cell|this line|our number|my info) (?:off|out)(?= (?:[.,?]|$|thanks|thank|your|ur|this|these|all|now|text|texts|list|of (?:this|your|these|the (?:list|system|texts|loop))|the (?:list|texts|system|database)|or|before|i|im|that|any|every)) ",
-    "lose_number": rf"(?<! did)(?<! you)(?<! i) (?:lose|forget|trash|toss|burn|ditch|destroy|dump|shred|clear|discard|unsave|block) (?:that |you have |you ever had |you got |about |all about )*(?:my|this|our|the|that) (?:phone |cell |damn )?(?:number|numbers|digits|contact|info|phone)",
+    "lose_number": rf"(?<! did)(?<! you)(?<! i) (?:delete|remove|lose|forget|trash|toss|burn|ditch|destroy|dump|shred|clear|discard|unsave|block) (?:that |you have |you ever had |you got |about |all about |you had |you )*(?:my|this|our|the|that) (?:phone |cell |damn )?(?:number|numbers|digits|contact|info|phone)",
     "forget_me": r" (?:(?<! dont )forget (?:about )?me|forget i exist|leave (?:me|us|my phone|this number|this phone|my number|him|her) (?:[a-z]+ ){0,4}?(?:alone|be|along|tranquilo)|lemme alone|let me be|let me alone)(?! (?:with|a message)) ",
     "wrong_number": rf"(?<! put)(?<! gave)(?<! enter)(?<! entered)(?<! the)(?<! typed)(?<! called)(?<! put the)(?<! gave the)(?<! gave you the)(?<! wrote)(?<! have the)(?<! used)(?<! left the)(?<! left) (?:(?:have|got|get|reached|texting|calling|called|texted|have reached|contacted|messaging|text|its|is|this is|thats) (?:got )?(?:a |an |the )?)?{_WRONG} {_WHO} (?!on|in|to call)",
     "wrong_number_you": rf" (?<! gave)(?<! give)(?<! send)(?<! sent)(?<! told) (?:you|youve|your|youre|yours) (?:[a-z]+ ){{0,4}}?(?:the |a |an )?{_WRONG} {_WHO}",
     "mistaken": r" (?:mistaken identity|have me (?:confused|mixed up|mistaken)|got me (?:confused|mixed up)|you have mistaken|not who you|not the (?:person|one|guy|right) |isnt (?:the|who|whom) (?:person |one |guy )?(?:you|youre|your) |not the right (?:person|number|guy)|dont know (?:you|any [a-z]+|anyone named|anybody named|who [a-z]+ is)(?: [.,]| $| and stop))",
     "not_this_person": r" (?:isnt|not|no) (?:[a-z]+ )?(?:[a-z]+s |his |her |their |my |that persons )(?:number|phone)(?! on| is| yet)",
-    "nobody_here": r" (?:no|nobody|no one|noone|not a|isnt a|theres no|isnt any|isnt anyone|not) (?:one |body )?(?:by that name|named [a-z]+(?: here| lives here)?|with that name|(?<=one )called [a-z]+|[a-z]+ (?:here|at this number|lives here|by that name)|at this number)(?<! not [a-z][a-z] here)(?<! been here) (?:[.,] |$|anymore )|(?:doesnt|does not|nolonger) (?:live here|have this (?:number|phone)|own this|use this (?:number|phone)|has this|at this number|belong|belongs|here)",
+    "not_this": rf" this isnt (?!{_NOT_A_NAME} )[a-z]+(?<!ing)(?<!ed) (?:[.,] |$)",
+    "nobody_here": r" (?:no|nobody|no one|noone|not a|isnt a|theres no|isnt any|isnt anyone|not) (?:one |body )?(?:by (?:that|the) name(?: of)?(?: [a-z]+)?(?: here| at this number| lives here)?|named [a-z]+(?: here| lives here)?|with that name|(?<=one )called [a-z]+|[a-z]+ (?:here|at this number|lives here|by that name)|at this number)(?<! not [a-z][a-z] here)(?<! been here) (?:[.,] |$|anymore )|(?:doesnt|does not|nolonger) (?:live here|have this (?:number|phone)|own this|use this (?:number|phone)|has this|at this number|belong|belongs|here)",
     "somebody_elses": rf" {NUMBER} (?:[a-z]+ ){{0,4}}?(?:belongs to (?:someone|somebody|another|a|me)|has changed (?:owners?|hands)|changed owners?|has a new owner|was reassigned|is nolonger|nolonger)| (?:im |i am )?the new owner of this| (?:deceased|dead)(?<! my) (?:[.,] |$)|^(?!.* (?:my|our|cant|reschedule) ).* passed away ",
     "report": rf" (?:report|reporting|reported|complain|complaint|complaining|file a complaint|turning you|turn you) (?:[a-z]+ ){{0,2}}?(?:you|yall|spam|scam|fcc|ftc|bbb|police|cops|authorities|harassment|attorney|number|abuse)(?! (?:to|for) (?:work|duty|training)) ",
     "report_alone": r"^ (?:reported|reporting|report|im reporting|ive reported|reported it|reporting this|reporting it|reported and blocked|blocked and reported|im reporting this|will report|will be reporting|going to report)(?: now| this| it)* (?:[.,] |$)",
@@ -133,7 +151,7 @@ _RULES: dict[str, str] = {
     "spam": r"^(?!.* (?:folder|inbox|filter|went to|in my|in spam|to spam|email|emails|check) )(?!.* (?:can|canning|spam musubi|meat) )(?!.*\?)(?!.* (?:not|isnt|no) (?:a )?spam).* (?:spam|spams|spammer|spammers|spammed|spamming|scammers|robocall|robocalls|robotext|robotexts) ",
     "illegal": r"(?<! is)(?<! if) (?:this|its|thats|that|these|texts|texting|messages|it|is) (?:[a-z]+ ){0,3}?(?:illegal|unlawful|against the law|a crime|harassment|violation|unwanted|unacceptable|invasion)(?! to ) " + _NO_QUESTION,
     "block": rf" (?:block|blocking|blocked)(?: the| your| this| my| all| a)* (?:you|yall|number|numbers|these|it|texts|messages|company|sender|em|them|ya)(?<! my number) | (?:ive|youre|im|i|you are|getting|are|be|get|gets|will be|consider yourself|now|and) (?:[a-z]+ )?(?:blocking|blocked)(?! (?:my|by|from|in|out|off|out of)) " + _NO_QUESTION,
-    "rude": r" (?:fuck (?:off|you|this|u|yourself|outta|out|your)|f off|f you|f u|go to hell|shut (?:the [a-z]+ |it |your [a-z]+ )?up|screw (?:you|off)|kiss my|eat shit|(?:piss|bug|buzz|back|sod|bugger|jog|naff|kick|frig|fudge|eff|beat) (?:off|it)(?! work)|bugger off|go away|get lost|knock it off|cut it out|cut this out|cut the crap|give it (?:a rest|up)|give me a break|take a hike|get a life|stay away|get (?:out of|off) my (?:phone|face|life|inbox)|go f yourself|suck my|damn you|hell no|take the hint|get the hint|get bent|scram|drop dead|die)(?! at [0-9]) ",
+    "rude": r" (?:fuck (?:off|you|this|u|yourself|outta|out|your)|f off|f you|f u|go to hell|shut (?:the [a-z]+ |it |your [a-z]+ )?up|screw (?:you|off)|kiss my|eat shit|(?:piss|bug|buzz|back|sod|bugger|jog|naff|kick|frig|fudge|eff|beat) (?:off|it)(?! work)|bugger off|go away|get lost|knock it off|cut it out|cut this out|cut the crap|give it (?:a rest|up)|give me a break|take a hike|get a life|stay (?:away|off)|get (?:out of|off) my (?:phone|face|life|inbox)|go f yourself|suck my|damn you|hell no|take the hint|get the hint|get bent|scram|drop dead|die)(?! at [0-9]) ",
     "complaint": rf" (?:sick|tired|fed up|annoyed|annoying|had it|irritating|irritated|bothered|hate|frustrated|aggravating|fed|had enough) (?:and tired |up )?(?:of |with |by |getting )*(?:the |all |all these |your |getting |receiving |you )*(?:{CONTACT_THING}|{CONTACT_DOING}|this|these|you|yall|it)(?! (?:job|work|shift|place)) (?!at my)",
     "done_with": rf" (?:im|were|am|ive) (?:so |all )?(?:done|over|through|finished) (?:with |w )?(?:the |all |these |your |getting |receiving )*(?:{CONTACT_THING}|{CONTACT_DOING}|these|you|yall|this)(?! (?:job|work|shift|place|application|step|form|one|training)) ",
     "complaint_is": rf"(?: (?:this|its|thats|youre|you are|texts are|messages are|so|very|these are|is|are) (?:[a-z]+ ){{0,2}}?|^ )(?:annoying|a nuisance|bothersome|creepy|intrusive|bothering me|harassment)(?! customer) {_NO_QUESTION}",
@@ -154,15 +172,20 @@ ENGLISH: tuple[tuple[str, re.Pattern[str]], ...] = tuple((name, re.compile(rule)
 """Name and pattern of every rule; any that is found makes the reply an opt-out."""
 
 _JOB_SIDE = words(
-    "job jobs shift shifts work hiring company it he she application applications training position pay program road "
+    "job jobs shift shifts work hiring company it he she they nothing nobody application applications training position pay program road "
     "line class machine belt employer warehouse applying interviews people day trucks drivers i we you they break breaks"
 )
-_STOP_ELSEWHERE = re.compile(
+_STOP_NOT_A_NAME = words(
+    "clear bad far it right good fair legit real true possible easy hard open available enough close ideal helpful correct "
+    "remote local funny valid secure safe great ok okay cool fun much full part permanent temporary easy spam home mine "
+    "urgent new old cheap low high worth a an the what where how that there here fake true serious free nice"
+)
+_ELSEWHERE = re.compile(
     rf" (?:(?:full|non|one|pit|rest|light|next|last|first|second|third|final|every|each|a|an|the|my|your|which|what|closest|nearest|"
-    rf"any|many|no|emergency|door|{TRANSIT}|bus|stop and|quick|short) stop(?! {CONTACT})"
-    rf"|stop (?:by|in|over|off|and shop|n shop|shop|light|lights|sign|signs|watch|gap|loss|motion|at(?! once)|here|hiring|taking|accepting|"
+    rf"any|many|no|emergency|[0-9]+|second|door|{TRANSIT}|bus|stop and|quick|short) stop(?! {CONTACT})"
+    rf"|stop (?:by|in|over|off|and shop|n shop|shop|light|lights|sign|signs|watch|gap|loss|motion|at(?! once)|here|hiring|taking|accepting|serving|selling|running|offering|delivering|paying|smiling|laughing|crying|thinking|"
     rf"interviewing|work|working|at|lights?|for (?:lunch|a|the|gas|breaks?|food)|to (?:eat|rest)|production|road|street)(?! {CONTACT})"
-    rf"|(?:cant|wont|never|didnt|doesnt|couldnt|dont|without) (?:[a-z]+ )?stop(?= )"
+    rf"|(?:cant|wont|never|didnt|doesnt|couldnt|dont|without|nothing can|nobody can|we) (?:[a-z]+ )?stop(?= )"
     rf"|(?:when|where|what time|does|do|did|is|if|how late|how long|until|has|once|will|would) (?:[a-z0-9]+ ){{0,5}}?{_JOB_SIDE} (?:[a-z]+ )?stop (?!{CONTACT}))"
 )
 _YOU_STOP = re.compile(rf" (?:you|this|these|it|texts|messages|make) (?:[a-z]+ )?stop (?:$|[.,?]|{CONTACT})")
