@@ -10,7 +10,7 @@ neither pauses the person until somebody has looked. The body is personal data: 
 from __future__ import annotations
 
 from mlife_assets.core.messaging.opt_outs import opt_out_rule
-from mlife_assets.core.messaging.reply_words import raw_words
+from mlife_assets.core.messaging.opt_outs.spelling import raw_words
 
 STOP = "STOP"
 START = "START"
