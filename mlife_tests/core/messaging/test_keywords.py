@@ -65,10 +65,18 @@ def test_others(body, keyword):
     assert classify(body) == keyword
 
 
-@given(
-    word=st.sampled_from(["stop", "unsubscribe", "cancel", "alto", "parar"]),
-    tail=st.text(max_size=30),
-    upper=st.booleans(),
-)
-def test_whatever_starts_with_a_stop_word_is_an_opt_out(word, tail, upper):
-    assert classify((word.upper() if upper else word) + tail) == "STOP"
+@given(word=st.sampled_from(["stop", "unsubscribe", "cancel", "alto", "parar", "quit"]), upper=st.booleans())
+@pytest.mark.parametrize("around", ["{}", "{}!!", "  {}  ", "please {}", "{} please", "{} {} {}", "ok, {}.", "{}\n"])
+def test_a_stop_word_and_little_else_is_an_opt_out(around, word, upper):
+    assert classify(around.replace("{}", word.upper() if upper else word)) == "STOP"
+
+
+@given(body=st.text(max_size=80))
+def test_every_text_has_exactly_one_keyword(body):
+    assert classify(body) in {"STOP", "START", "HELP", "OTHER"}
+
+
+@given(before=st.text(max_size=12), after=st.text(max_size=12))
+def test_an_opt_in_is_said_exactly(before, after):
+    if any(c.isalnum() for c in before + after):
+        assert classify(f"{before} start {after}") != "START"
