@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,11 +75,18 @@ def small_home() -> ModuleType:
     return _loaded("mlife_small_home", "golden/small_home.py")
 
 
+@pytest.fixture(scope="session")
+def unpacked_0_1_0(small_home: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home of `home_0_1_0`, to be read only."""
+    folder = tmp_path_factory.mktemp("released") / "home_0.1.0"
+    small_home.unpack(Path(__file__).parent / "golden" / "home_0.1.0.tar.xz", folder)
+    return folder
+
+
 @pytest.fixture
-def home_0_1_0(small_home: ModuleType, tmp_path: Path) -> Path:
+def home_0_1_0(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
     """Return a home that 0.1.0 made: 45 days of history, two champions, two lived days; it may be changed."""
-    small_home.unpack(Path(__file__).parent / "golden" / "home_0.1.0.tar.xz", tmp_path / "home_0.1.0")
-    return tmp_path / "home_0.1.0"
+    return Path(shutil.copytree(unpacked_0_1_0, tmp_path / "home_0.1.0"))
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,13 @@ Belongs here: the manifest, one invocation, its events. Does not belong here: ho
 
 Concept: a dbt process costs seconds before it runs a line of SQL (imports, parsing anew because the dates are
 variables), as much as the day's SQL itself. Here dbt is imported once and handed the parsed project. Two rules make
-that safe, both measured: a manifest serves one invocation only, and the DuckDB connection must be closed after it,
-since dbt keeps it.
+that safe, both measured: a manifest serves one invocation only, and the DuckDB connection and the log must be closed
+after it, since dbt keeps them.
 """
 
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,6 +82,7 @@ def build(
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt_common.events.event_manager_client import get_event_manager
     from dbt_common.events.functions import msg_to_dict
 
     parsed = ensure_manifest(project).parent / "partial_parse.msgpack"
@@ -94,6 +96,9 @@ def build(
         result = dbtRunner(manifest=manifest, callbacks=[messages.append]).invoke(arguments)
     finally:
         DuckDBConnectionManager.close_all_connections()
+        for logger in get_event_manager().loggers:
+            for handler in logging.getLogger(logger.name).handlers:
+                handler.close()
     yield from (msg_to_dict(message) for message in messages)
     if not result.success:
         raise PermanentError(f"dbt build failed: {_failures(result)}")

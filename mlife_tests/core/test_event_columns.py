@@ -1,24 +1,51 @@
-"""The parts of an event schema."""
+"""Versions of an event type: which contract rows of an older one are read and judged by."""
 
 from __future__ import annotations
 
-import pyarrow as pa
+import pytest
 
-from mlife_assets.core.event_columns import ENVELOPE, Column, EventType, choice, integer, number
+from mlife_assets.core.event_columns import EventType, Upcaster, added, text
 
-
-def test_an_event_type_puts_the_envelope_first() -> None:
-    event_type = EventType("seen", "market", (number("share", 0, 1, nullable=True), choice("kind", "a", "b")))
-    assert event_type.schema.names == ["event_id", "occurred_at", "observed_at", "share", "kind"]
-    assert event_type.all_columns[: len(ENVELOPE)] == ENVELOPE
-
-
-def test_nullability_and_types_reach_the_arrow_schema() -> None:
-    schema = EventType("seen", "market", (number("share", nullable=True), integer("count", 0))).schema
-    assert schema.field("share") == pa.field("share", pa.float64(), nullable=True)
-    assert schema.field("count") == pa.field("count", pa.int64(), nullable=False)
+FIRST = (text("user_id"), text("surface"), text("state_code", nullable=True))
+SECOND = (*FIRST, added(2, text("device")))
+THIRD = (text("user_id"), text("place"), text("state_code", nullable=True), added(2, text("device")))
+FOURTH = (*THIRD, added(4, text("browser")))
+KIND = EventType(
+    "seen", "market", FOURTH, version=4, upcasters=(Upcaster(2, SECOND, "* exclude (surface), surface as place"),)
+)
+ENVELOPE = ("event_id", "occurred_at", "observed_at")
 
 
-def test_bounds_and_choices_are_kept() -> None:
-    assert number("pay", 5, 10) == Column("pay", pa.float64(), minimum=5, maximum=10)
-    assert choice("kind", "a", "b").allowed == ("a", "b")
+def test_an_added_column_may_be_null_and_knows_its_version() -> None:
+    column = added(3, text("device"))
+    assert (column.name, column.nullable, column.since) == ("device", True, 3)
+
+
+@pytest.mark.parametrize(("version", "columns"), [(1, SECOND), (2, SECOND), (3, FOURTH), (4, FOURTH)])
+def test_rows_are_read_by_the_contract_of_the_next_upcaster_or_todays(version: int, columns: tuple) -> None:
+    contract = KIND.contract(version)
+    assert contract.columns == columns
+    assert (contract is KIND) == (version > 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "version"),
+    [
+        (("user_id", "place", "state_code", "device", "browser"), 4),
+        (("user_id", "place", "state_code", "device"), 4),
+        (("user_id", "place", "state_code"), 4),
+        (("user_id", "surface", "state_code", "device"), 2),
+        (("user_id", "surface", "state_code"), 2),
+        (("user_id", "surface", "place", "state_code"), 4),
+        (("user_id", "surface"), 4),
+        ((), 4),
+    ],
+)
+def test_an_exporter_is_judged_by_the_newest_contract_that_it_meets_else_by_todays(names: tuple, version: int) -> None:
+    assert KIND.delivered((*ENVELOPE, *names)).version == version
+
+
+def test_a_column_may_be_absent_only_when_it_was_added_later_and_may_be_null() -> None:
+    assert KIND.missing((*ENVELOPE, "user_id", "place", "state_code")) == []
+    assert KIND.missing((*ENVELOPE, "user_id", "place", "device")) == ["state_code"]
+    assert KIND.missing(("user_id",)) == [*ENVELOPE, "place", "state_code"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, integer, text
@@ -83,3 +85,31 @@ def evolved(monkeypatch: pytest.MonkeyPatch) -> dict[str, EventType]:
     for name, kind in types.items():
         monkeypatch.setitem(EVENT_TYPES, name, kind)
     return types
+
+
+def source_table_of(kind: EventType, description: str) -> dict[str, Any]:
+    """Return how dbt is told of a type: `models/staging/_sources.yml` has these for the types that it reads."""
+
+    def columns(of: EventType) -> list[dict[str, str]]:
+        return [{"name": one.name, "data_type": data_type(one.type)} for one in of.all_columns]
+
+    told: dict[str, Any] = {"version": kind.version} if kind.version > 1 else {}
+    if kind.upcasters:
+        told["upcasters"] = [
+            {"version": one.version, "select": one.select, "columns": columns(kind.contract(one.version))}
+            for one in kind.upcasters
+        ]
+    table = {"name": kind.name, "description": description}
+    return {**table, **({"config": {"meta": told}} if told else {}), "columns": columns(kind)}
+
+
+def data_type(arrow: pa.DataType) -> str:
+    if pa.types.is_list(arrow):
+        return data_type(arrow.value_type) + "[]"
+    names = {"string": "varchar", "double": "double", "int64": "bigint", "bool": "boolean", "date32[day]": "date"}
+    return names.get(str(arrow), "timestamp with time zone" if pa.types.is_timestamp(arrow) else str(arrow))
+
+
+@pytest.fixture(scope="session")
+def source_table() -> Callable[[EventType, str], dict[str, Any]]:
+    return source_table_of

@@ -1,0 +1,112 @@
+"""A home of 0.1.0 in the hands of today's code: it opens, verifies, traces, rolls back and lives one more day.
+
+One story, told once: the second champion is rolled back, the warehouse is built from the log, day 3 is lived.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow.compute as pc
+import pytest
+from typer.testing import CliRunner, Result
+
+from mlife_assets.cli import app
+from mlife_assets.defs.dbt_runner import build
+from mlife_assets.defs.demo import Demo, LivedDay
+from mlife_assets.defs.instance import open_instance
+from mlife_assets.settings import DBT_PROJECT_FOLDER
+
+FIRST, SECOND = "mdl_2f2b5fb17fd0503eb68c", "mdl_3503af5f5b77b09dded7"
+
+
+def mlife(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+
+
+def answer(*arguments: object) -> dict[str, Any]:
+    result = mlife(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return orjson.loads(result.stdout)
+
+
+def files(home: Path, *folders: str) -> dict[str, bytes]:
+    found = [path for name in folders for path in (home / "lake" / name).rglob("*") if path.is_file()]
+    return {path.relative_to(home).as_posix(): path.read_bytes() for path in found}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What each step gave."""
+
+    home: Any
+    stored: dict[str, bytes]
+    verified: dict[str, Any]
+    traced: dict[str, Any]
+    rolled_back: dict[str, Any]
+    lived: LivedDay
+
+    @property
+    def folder(self) -> Path:
+        return self.home.settings.home
+
+
+@pytest.fixture(scope="module")
+def story(small_home: Any, unpacked_0_1_0: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = Path(shutil.copytree(unpacked_0_1_0, tmp_path_factory.mktemp("golden") / "home"))
+    stored = files(folder, "events", "manifests", "models")
+    home = small_home.open_home(folder)
+    texts = home.platform.event_log.read("message_planned", start=home.day(2), end=home.day(2))
+    verified = answer("log", "verify", "--home", folder)
+    traced = answer("trace", texts["message_id"][0].as_py(), "--home", folder)
+    rolled_back = answer("models", "rollback", "--reason", "fewer applies", "--home", folder)
+    home.settings.export_to_dbt()
+    list(build(DBT_PROJECT_FOLDER, ["tag:features"], {}, folder / "dbt"))
+    with open_instance(folder) as instance:
+        lived = Demo(home.definitions, instance, home.platform).live_day(3, home.day(3))
+    return Story(home, stored, verified, traced, rolled_back, lived)
+
+
+def test_it_verifies(story) -> None:
+    assert story.verified["is_intact"]
+    assert story.verified["rows"] > 30_000
+
+
+def test_a_text_is_traced_back_to_raw_events_and_recomputed(story) -> None:
+    stages = [hop["event_type"] for hop in story.traced["hops"]]
+    assert {"job_posted", "user_snapshot", "model_promoted", "prediction", "message_planned", "message_status"} <= {
+        *stages
+    }
+    assert next(hop for hop in story.traced["hops"] if hop["event_type"] == "prediction")["details"][
+        "model_version"
+    ] in (FIRST, SECOND)
+
+
+def test_it_rolls_back(story) -> None:
+    assert (story.rolled_back["model_version"], story.rolled_back["previous_version"]) == (FIRST, SECOND)
+    reigns = [(reign.model_version, reign.kind) for reign in story.home.platform.registry.history()]
+    assert reigns == [(FIRST, "promoted"), (SECOND, "promoted"), (FIRST, "rolled_back")]
+
+
+def test_it_lives_one_more_day_with_the_model_it_returned_to(story) -> None:
+    day, log = story.home.day(3), story.home.platform.event_log
+    assert (story.lived.verdict, story.lived.day) == ("wait", day)
+    scored = log.read("prediction", start=day, end=day)
+    assert pc.unique(scored["model_version"]).to_pylist() == [FIRST]
+    planned = log.read("message_planned", start=day, end=day)
+    submitted = log.read("message_submitted", start=day, end=day)
+    assert story.lived.delivered > 0
+    assert set(submitted["message_id"].to_pylist()) <= set(planned["message_id"].to_pylist())
+    assert len(set(submitted["user_id"].to_pylist())) == submitted.num_rows > 0
+    text = planned["message_id"][0].as_py()
+    assert answer("trace", text, "--home", story.folder)["message_id"] == text
+
+
+def test_nothing_that_it_held_was_changed(story) -> None:
+    now = files(story.folder, "events", "manifests", "models")
+    assert {key: now.get(key) == data for key, data in story.stored.items()} == dict.fromkeys(story.stored, True)
+    assert answer("log", "verify", "--home", story.folder)["is_intact"]
