@@ -21,7 +21,9 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
 from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
+from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 from mlife_assets.core.ports import Clock, ObjectStore
 from mlife_assets.core.raw_rows import json_as_table
@@ -197,6 +199,9 @@ class Ingest:
     def _take(self, day: date, event_type: str, table: pa.Table, batch: str, rows: pa.Array | None = None) -> _Outcome:
         """Validate and append rows that came from the bytes named `batch`; `rows` are their numbers in the file."""
         own, others = self._files(event_type, day, batch)
+        damaged = [file for file in own if not self._log.is_whole(file)]
+        if damaged:
+            self._heal(event_type, table, [file for file in own if file not in damaged], others, damaged)
         self._log.relist(own)
         own_ids = self._event_ids(own)
         other_ids = self._event_ids(others)
@@ -210,6 +215,29 @@ class Ingest:
         if rows is not None:
             rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
         return _Outcome(accepted.num_rows, rejected, result.extra_columns)
+
+    def _heal(
+        self,
+        event_type: str,
+        table: pa.Table,
+        whole: Sequence[LogFile],
+        others: Sequence[LogFile],
+        damaged: Sequence[LogFile],
+    ) -> None:
+        """Write files that a power cut took again, from the rows that they were made of.
+
+        Raises IntegrityError when the landed rows no longer give the same bytes.
+        """
+        known = [file for file in others if self._log.is_whole(file)]
+        ids = self._event_ids([*whole, *known])
+        result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=ids)
+        accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
+        left = self._log.restore(event_type, accepted, damaged)
+        left = self._log.restore(event_type, self._as_known(accepted), left) if left else left
+        if left:
+            raise IntegrityError(
+                f"{left[0].key} is damaged and what was landed no longer gives its rows; restore it from a copy"
+            )
 
     def _as_known(self, rows: pa.Table) -> pa.Table:
         """Return rows with `observed_at` no earlier than when a late file became known."""
@@ -246,8 +274,8 @@ class Ingest:
         sources = pa.array([source] * rejected.num_rows, pa.string())
         stored = encode_table(pa.table([sources, *rejected.columns], schema=STORED_REJECTED_SCHEMA))
         if rejected.column("raw").null_count:
-            self._lake.put_if_absent(f"{folder}/{content_hash(data)}.bin", data)
-        self._lake.put_if_absent(f"{folder}/{content_hash(stored)}.parquet", stored)
+            put_addressed(self._lake, f"{folder}/{content_hash(data)}.bin", data, content_hash(data))
+        put_addressed(self._lake, f"{folder}/{content_hash(stored)}.parquet", stored, content_hash(stored))
 
 
 def _batch(data: bytes) -> str:

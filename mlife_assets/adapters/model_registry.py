@@ -62,13 +62,14 @@ class ModelRegistry:
     def register(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> str:
         """Store an artifact and record it; again is a no-op. Returns its version.
 
-        A model that is trained again to the same content keeps the manifest of its first registration.
+        A model that is trained again to the same content keeps the manifest of its first registration; one that a
+        power cut damaged is written again, which its version allows with the same content only.
         """
         version = artifact.model_version
         folder = f"models/{version}"
-        if not self._store.exists(f"{folder}/{MANIFEST_FILE}"):
+        if not self._is_whole(version):
             for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
-                self._store.put_if_absent(f"{folder}/{name}", data)
+                self._store.replace(f"{folder}/{name}", data)
         manifest = artifact.manifest
         if not any(row["model_version"] == version for row in self._rows("model_registered")):
             row = {
@@ -85,6 +86,13 @@ class ModelRegistry:
             }
             self._append("model_registered", row)
         return version
+
+    def _is_whole(self, version: str) -> bool:
+        try:
+            self.load(version)
+        except (NotFoundError, IntegrityError):
+            return False
+        return True
 
     def load(self, model_version: str) -> ModelArtifact:
         """Return an artifact whose content hashes to its version.

@@ -27,6 +27,7 @@ from mlife_assets.adapters.event_log.layout import (
     content_hash,
     data_key,
     hour_of,
+    hour_of_key,
     parse_data_key,
 )
 from mlife_assets.adapters.event_log.manifests import Entry
@@ -142,6 +143,22 @@ class ParquetEventLog:
     def is_whole(self, file: LogFile) -> bool:
         """Return whether the bytes of a data file are those that its name promises."""
         return content_hash(self._store.get(file.key)).startswith(file.digest)
+
+    def restore(self, event_type: str, table: pa.Table, files: Iterable[LogFile]) -> list[LogFile]:
+        """Write damaged files again from `table`, which may hold more rows; return those that it does not give.
+
+        A file is written only with the bytes that its name promises: the rows of its hour, whole.
+        """
+        parts = dict(_split_by_hour(sort_rows(conform(event_type, table))))
+        left = []
+        for file in files:
+            part = parts.get(hour_of_key(file.key))
+            data = b"" if part is None else encode_rows(EVENT_TYPES[event_type], part)
+            if content_hash(data).startswith(file.digest):
+                self._store.replace(file.key, data)
+            else:
+                left.append(file)
+        return left
 
 
 def conform(event_type: str, table: pa.Table) -> pa.Table:
