@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IMODE, S_ISLNK
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -29,6 +32,29 @@ def private_file(path: Path) -> Path:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE))
     path.chmod(FILE_MODE)
     return path
+
+
+def private_tree(path: Path) -> Path:
+    """Return `path` as a private folder, and everything in it narrowed; links and what they lead to are left alone."""
+    private_folder(path)
+    for folder, folders, files in os.walk(path):
+        for name, wanted in [*((name, FOLDER_MODE) for name in folders), *((name, FILE_MODE) for name in files)]:
+            entry = Path(folder, name)
+            with suppress(FileNotFoundError):  # SQLite takes its log away when another process closes the file
+                mode = entry.lstat().st_mode
+                if not S_ISLNK(mode) and S_IMODE(mode) != wanted:
+                    entry.chmod(wanted)
+    return path
+
+
+@contextmanager
+def born_private() -> Iterator[None]:
+    """Give every file and folder that this process makes meanwhile its narrow mode, for writers that set none."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
