@@ -15,19 +15,30 @@ from contextlib import contextmanager
 
 from mlife_assets.core.errors import MlifeError, PermanentError, TransientError
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_READ_ONLY = frozenset({errno.EROFS})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM})
-_SPOKEN = (
-    ("no space left on device", errno.ENOSPC),
-    ("disk is full", errno.ENOSPC),
-    ("disk quota exceeded", errno.EDQUOT),
-    ("read-only file system", errno.EROFS),
-    ("readonly database", errno.EROFS),
-    ("permission denied", errno.EACCES),
-    ("unable to open database file", errno.EACCES),
+_FULL = "{place} could not be written: no space is left on the disk; free some and run it again"
+_READ_ONLY = "{place} could not be written: the file system is read-only; mount it for writing, or use another folder"
+_REFUSED = "access to {place} was refused; let the user who runs this read and write it, or use another folder"
+_UNOPENED = (
+    "{place} could not be opened: the file system is read-only, or the user who runs this may not write there; mend "
+    "that, or use another folder"
 )
-"""Words of SQLite, DuckDB and obstore for what they were refused."""
+_NUMBERS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _REFUSED,
+    errno.EPERM: _REFUSED,
+}
+_WORDS = {
+    "no space left on device": _FULL,
+    "disk is full": _FULL,
+    "disk quota exceeded": _FULL,
+    "read-only file system": _READ_ONLY,
+    "readonly database": _READ_ONLY,
+    "permission denied": _REFUSED,
+    "unable to open database file": _UNOPENED,
+}
+"""What SQLite, DuckDB and obstore say when they are refused something."""
 
 _SPEAKERS = ("sqlite3", "_sqlite3", "sqlalchemy", "duckdb", "_duckdb", "obstore")
 
@@ -39,23 +50,12 @@ def disk_error(place: str, error: BaseException) -> MlifeError | None:
         place: which file or folder, for errors that do not name it.
         error: of the operating system, SQLite, SQLAlchemy, DuckDB or obstore.
     """
-    number = _number(error)
-    if isinstance(error, OSError) and error.filename:
-        place = str(error.filename)
-    if number in _FULL:
-        return TransientError(
-            f"{place} could not be written: no space is left on the disk; free some and run it again, which goes on "
-            "where it stopped"
-        )
-    if number in _READ_ONLY:
-        return PermanentError(
-            f"{place} could not be written: the file system is read-only; mount it for writing, or use another folder"
-        )
-    if number in _REFUSED:
-        return PermanentError(
-            f"access to {place} was refused; let the user who runs this read and write it, or use another folder"
-        )
-    return None
+    sentence = _sentence(error)
+    if sentence is None:
+        return None
+    named = str(error.filename) if isinstance(error, OSError) and error.filename else place
+    kind = TransientError if sentence is _FULL else PermanentError
+    return kind(sentence.format(place=named))
 
 
 @contextmanager
@@ -72,10 +72,10 @@ def told_of(place: object) -> Iterator[None]:
         raise told from error
 
 
-def _number(error: BaseException) -> int | None:
+def _sentence(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno
+        return _NUMBERS.get(error.errno)
     if type(error).__module__.partition(".")[0] not in _SPEAKERS:
         return None
     words = str(error).lower()
-    return next((number for phrase, number in _SPOKEN if phrase in words), None)
+    return next((sentence for phrase, sentence in _WORDS.items() if phrase in words), None)

@@ -36,7 +36,7 @@ READ_ONLY = [
     GenericError("Generic LocalFileSystem error: Unable to create dir: Read-only file system (os error 30)"),
     duckdb.IOException('IO Error: Cannot open file "w.duckdb": Read-only file system'),
 ]
-REFUSED = [raised(errno.EACCES), raised(errno.EPERM), sqlite3.OperationalError("unable to open database file")]
+REFUSED = [raised(errno.EACCES), raised(errno.EPERM)]
 OTHER = [
     raised(errno.ENOENT),
     OSError("disk is full"),
@@ -69,6 +69,12 @@ def test_a_refused_access_stays_so(error: Exception) -> None:
     assert "access to the/ledger was refused" in str(told)
 
 
+def test_a_database_that_cannot_be_opened_names_both_causes() -> None:
+    told = disk_error("the/ledger", sqlite3.OperationalError("unable to open database file"))
+    assert isinstance(told, PermanentError)
+    assert "the/ledger could not be opened: the file system is read-only, or the user" in str(told)
+
+
 @pytest.mark.parametrize("error", OTHER)
 def test_nothing_else_is_taken_for_it(error: Exception) -> None:
     assert disk_error("a", error) is None
@@ -84,6 +90,6 @@ def test_the_file_that_the_system_names_is_told() -> None:
 def test_errors_of_ours_pass_and_others_are_told_with_their_cause() -> None:
     with pytest.raises(InvalidInputError, match="mine"), told_of("a"):
         raise InvalidInputError("mine")
-    with pytest.raises(TransientError, match="^a could not be written") as caught, told_of("a"):
+    with pytest.raises(TransientError, match=r"^a could not be written") as caught, told_of("a"):
         raise raised(errno.ENOSPC)
     assert isinstance(caught.value.__cause__, OSError)
