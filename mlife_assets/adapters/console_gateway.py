@@ -19,6 +19,7 @@ from statistics import NormalDist
 
 import pyarrow as pa
 
+from mlife_assets.core.disk_faults import told_of
 from mlife_assets.core.errors import (
     AmbiguousSendError,
     InvalidInputError,
@@ -121,16 +122,17 @@ class ConsoleGateway:
         self._seed = seed
         self._hash_key = hash_key
         self._faults = faults or GatewayFaults()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        # The log stands for another machine: it must outlive our process, not a power cut.
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=OFF")
-        self._connection.executescript(_SCHEMA)
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:  # 0.1.0 hashed with a key that everybody could read
-            self.forget_numbers()
-            self._connection.execute("PRAGMA user_version = 1")
+        with told_of(path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            # The log stands for another machine: it must outlive our process, not a power cut.
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=OFF")
+            self._connection.executescript(_SCHEMA)
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:  # 0.1.0 hashed with a key that everybody could read
+                self.forget_numbers()
+                self._connection.execute("PRAGMA user_version = 1")
 
     @property
     def name(self) -> str:

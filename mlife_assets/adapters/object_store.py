@@ -28,6 +28,7 @@ from obstore.exceptions import (
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 from obstore.store import LocalStore
 
+from mlife_assets.core.disk_faults import disk_error, told_of
 from mlife_assets.core.errors import (
     ContentConflictError,
     InvalidInputError,
@@ -68,7 +69,8 @@ class ObstoreObjectStore:
         `survives_power_cut` is whether a write of `DURABLE` waits for the disk; a bucket does so by itself.
         """
         folder = Path(root).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        with told_of(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
 
     @property
@@ -92,7 +94,7 @@ class ObstoreObjectStore:
                 f"{key} already holds other bytes; write-once objects are never changed: choose another key"
             ) from error
         except (BaseError, OSError) as error:
-            raise _translated(key, error) from error
+            raise _translated(key, error, self._root) from error
         self._sync(key)
         return True
 
@@ -102,7 +104,7 @@ class ObstoreObjectStore:
         try:
             obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
         except (BaseError, OSError) as error:
-            raise _translated(key, error) from error
+            raise _translated(key, error, self._root) from error
         self._sync(key)
 
     def get(self, key: str) -> bytes:
@@ -112,7 +114,7 @@ class ObstoreObjectStore:
         except _MISSING as error:
             raise NotFoundError(f"object {key} does not exist") from error
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error) from error
+            raise _translated(key, error, self._root) from error
 
     def exists(self, key: str) -> bool:
         """Return whether `key` exists."""
@@ -121,7 +123,7 @@ class ObstoreObjectStore:
         except _MISSING:
             return False
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error) from error
+            raise _translated(key, error, self._root) from error
         return True
 
     def list(self, prefix: str) -> list[str]:
@@ -132,7 +134,7 @@ class ObstoreObjectStore:
             batches = obstore.list(self._backend, prefix.rstrip("/") or None)
             return sorted(item["path"] for batch in batches for item in batch)
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(prefix, error) from error
+            raise _translated(prefix, error, self._root) from error
 
     def _sync(self, key: str) -> None:
         """Wait until the disk holds `key` and its name, and once per process each folder above."""
@@ -149,7 +151,7 @@ class ObstoreObjectStore:
                 _fsync(folder)
                 self._synced.add(folder)
         except OSError as error:
-            raise _translated(key, error) from error
+            raise _translated(key, error, self._root) from error
 
 
 def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:
@@ -182,10 +184,11 @@ def _require_plain(key: str) -> None:
         )
 
 
-def _translated(key: str, error: Exception) -> MlifeError:
+def _translated(key: str, error: Exception, root: Path | None = None) -> MlifeError:
     reason = str(error).partition("\n")[0]
     if isinstance(error, ValueError):
         return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
     if isinstance(error, _REFUSED):
         return PermanentError(f"access to {key} was refused: {reason}; grant read and write on the store")
-    return TransientError(f"the object store failed on {key}: {reason}; try again")
+    told = disk_error(key if root is None else str(root / key), error)
+    return told or TransientError(f"the object store failed on {key}: {reason}; try again")

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IMODE, S_ISLNK
+
+from mlife_assets.core.disk_faults import told_of
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -18,17 +23,40 @@ FILE_MODE = 0o600
 
 def private_folder(path: Path) -> Path:
     """Return `path` as a folder of mode 0700, created when missing."""
-    path.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
-    path.chmod(FOLDER_MODE)
+    with told_of(path):
+        path.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        _narrow(path, FOLDER_MODE)
     return path
 
 
 def private_file(path: Path) -> Path:
     """Return `path` as a file of mode 0600, created empty when missing; its folder is made private, too."""
     private_folder(path.parent)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE))
-    path.chmod(FILE_MODE)
+    with told_of(path):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE))
+        _narrow(path, FILE_MODE)
     return path
+
+
+def private_tree(path: Path) -> Path:
+    """Return `path` as a private folder, and everything in it narrowed; links and what they lead to are left alone."""
+    private_folder(path)
+    for folder, folders, files in os.walk(path):
+        for name, wanted in [*((name, FOLDER_MODE) for name in folders), *((name, FILE_MODE) for name in files)]:
+            # SQLite takes its log away when another process closes the file.
+            with suppress(FileNotFoundError), told_of(Path(folder, name)):
+                _narrow(Path(folder, name), wanted)
+    return path
+
+
+@contextmanager
+def born_private() -> Iterator[None]:
+    """Give every file and folder that this process makes meanwhile its narrow mode, for writers that set none."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
@@ -38,6 +66,11 @@ def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
         Whether it was written; without `replaces` a file that exists stays, whoever made it a moment ago.
     """
     private_folder(path.parent)
+    with told_of(path):
+        return _write_whole(path, data, replaces=replaces)
+
+
+def _write_whole(path: Path, data: bytes, *, replaces: bool) -> bool:
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
     try:
         with open(descriptor, "wb") as file:
@@ -54,6 +87,13 @@ def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
         Path(partial).unlink(missing_ok=True)
     _sync_folder(path.parent)
     return True
+
+
+def _narrow(path: Path, wanted: int) -> None:
+    """Set a mode that is not yet there: a read-only disk refuses even to set what is."""
+    mode = path.lstat().st_mode
+    if not S_ISLNK(mode) and S_IMODE(mode) != wanted:
+        path.chmod(wanted)
 
 
 def _sync_folder(path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
@@ -125,7 +126,10 @@ class DuckDBWarehouse:
                 connection = duckdb.connect(str(self._path), read_only=True)
             except (duckdb.IOException, duckdb.ConnectionException) as error:
                 if not _is_held(error):
-                    raise
+                    told = disk_error(str(self._path), error)
+                    if told is None:
+                        raise
+                    raise told from error
                 if attempt == self._attempts:
                     raise TransientError(
                         f"{self._path} was in use during {attempt} attempts; try again when the dbt run has ended"

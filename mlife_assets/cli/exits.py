@@ -3,9 +3,9 @@
 Belongs here: which number a shell gets, and how an error on purpose is told. Does not belong here: which errors there
 are (`core.errors`).
 
-Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback.
-Any other exception is a defect and keeps its traceback. A blocked day has a code of its own, because nothing failed:
-the governor refused to act on unsound data.
+Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback. So
+is what the disk refuses, wherever it did. Any other exception is a defect and keeps its traceback. A blocked day has a
+code of its own, because nothing failed: the governor refused to act on unsound data.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import MlifeError
 
 
@@ -37,9 +38,12 @@ class MlifeGroup(TyperGroup):
     """A group of commands that tells errors on purpose in one sentence, on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; raises typer.Exit with FAILED after an MlifeError."""
+        """Run the command; raises typer.Exit with FAILED after an MlifeError, and after what the disk refuses."""
         try:
             return super().invoke(ctx)
-        except MlifeError as error:
-            typer.echo(f"mlife: {error}", err=True)
+        except Exception as error:
+            told = error if isinstance(error, MlifeError) else disk_error("a file", error)
+            if told is None:
+                raise
+            typer.echo(f"mlife: {told}", err=True)
             raise typer.Exit(ExitCode.FAILED) from error

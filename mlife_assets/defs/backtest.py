@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.private_files import born_private
 from mlife_assets.core.backtest import Replayed, prepare_history, replay
 from mlife_assets.core.backtest.page import render_backtest
 from mlife_assets.core.backtest.plots import plot_replay
@@ -100,13 +101,15 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
     """Replay everything that was lived so far; fails with the days that are needed while the history is too short."""
     study, today = team_study(platform), newest_day(platform)
     history = prepare_history(team_history(platform, today), study, today=today)
-    store = ObstoreObjectStore.local(platform.settings.private_folder / CHECKPOINTS_FOLDER)
+    checkpoints = platform.private_folder / CHECKPOINTS_FOLDER
 
     def told(done: int, total: int) -> None:
         if done == total or done % 20 == 0:
             context.log.info("replayed %s of %s mornings", done, total)
 
-    replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
+    with born_private():
+        store = ObstoreObjectStore.local(checkpoints)
+        replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
     platform.lake.replace(PAGE_KEY, render_backtest(replayed.result, replayed.cost).encode())
     return _shown(replayed, platform.settings.lake_folder / PAGE_KEY)
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.ports import AuditAttributes, ContactBook, EventSource, ObjectStore
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.audit_attributes import ParquetAuditAttributes, write_audit_attributes
-from mlife_assets.market.contacts import ParquetContactBook, write_contact_book
+from mlife_assets.market.audit_attributes import ParquetAuditAttributes, audit_attribute_bytes
+from mlife_assets.market.contacts import ParquetContactBook, contact_book_bytes
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.source import EmbeddedEventSource
 from mlife_assets.market.world import MarketConfig
@@ -98,12 +99,12 @@ class EmbeddedWorld:
         """Return the private directory of phone numbers, written at first use."""
         path = self.private_folder / "contacts.parquet"
         if not path.exists():
-            write_contact_book(self.config, path)
+            write_private(path, contact_book_bytes(self.config))
         return ParquetContactBook(path)
 
     def audit_attributes(self) -> AuditAttributes:
         """Return the restricted table of protected attributes, written at first use."""
         path = self.private_folder / "audit_attributes.parquet"
         if not path.exists():
-            write_audit_attributes(self.config, path)
+            write_private(path, audit_attribute_bytes(self.config))
         return ParquetAuditAttributes(path)

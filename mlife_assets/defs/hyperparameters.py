@@ -14,6 +14,7 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
+from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.search_storage import open_search_storage
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.search import plot_search, search, with_parameters
@@ -66,7 +67,7 @@ def hyperparameters(
     found = search(
         day_training_set(platform, day),
         policy,
-        open_search_storage(platform.settings.private_folder / JOURNAL),
+        open_search_storage(private_file(platform.private_folder / JOURNAL)),
         lambda done, trials: context.log.info("%d of %d trials", done, trials),
     )
     platform.tables.write_report(REPORT, day, {"parameters": found.best.parameters, "log_loss": found.best.log_loss})

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -29,7 +30,7 @@ from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.private_files import private_file, private_tree
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
@@ -113,10 +114,15 @@ class Platform:
         return DuckDBWarehouse(self.settings.warehouse_path)
 
     @cached_property
+    def private_folder(self) -> Path:
+        """Where people's data and keys are; what an earlier release left open to others is narrowed."""
+        return private_tree(self.settings.private_folder)
+
+    @cached_property
     def keyring(self) -> Keyring:
         """Keys of this home; those of the embedded world derive from its seed."""
         seed = self.settings.seed if self.settings.environment == "dev" else None
-        return Keyring(self.settings.private_folder / "keys", seed=seed)
+        return Keyring(self.private_folder / "keys", seed=seed)
 
     @property
     def link_key(self) -> bytes:
@@ -137,14 +143,14 @@ class Platform:
     @cached_property
     def ledger(self) -> SqlLedger:
         """Every send."""
-        path = private_file(self.settings.private_folder / "ledger.sqlite")
+        path = private_file(self.private_folder / "ledger.sqlite")
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.environment != "dev")
 
     @cached_property
     def gateway(self) -> ConsoleGateway:
         """The provider of text messages."""
         return ConsoleGateway(
-            private_file(self.settings.private_folder / "gateway.sqlite"),
+            private_file(self.private_folder / "gateway.sqlite"),
             seed=self.settings.seed,
             hash_key=self.number_key,
         )
@@ -166,7 +172,7 @@ class Platform:
             history_days=settings.history_days,
             has_injections=settings.demo_faults,
             home=settings.home,
-            private_folder=settings.private_folder,
+            private_folder=self.private_folder,
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The restricted audit table: self-reported sex and race or ethnicity, outside the lake, readable by its owner only.
+"""The restricted audit table: self-reported sex and race or ethnicity, outside the lake, in a private file.
 
 Belongs here: drawing invented answers and the embedded `core.ports.AuditAttributes`. Does not belong here: anything
 that scores, selects or explains; these columns leave this module only into the hands of the fairness audit.
@@ -29,7 +29,6 @@ from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig
 
 AUDIT_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("user_id", "sex", "race_ethnicity")])
-OWNER_ONLY = 0o600
 UNKNOWN_SEX_SHARE = 0.04
 UNKNOWN_ETHNICITY_SHARE = 0.07
 ETHNICITY_SHARES = (0.19, 0.56, 0.13, 0.005, 0.07, 0.01, 0.035)
@@ -98,23 +97,18 @@ def _uniform(seed: int, question: int, hashes: np.ndarray) -> np.ndarray:
     return np.asarray((splitmix64(hashes ^ salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def write_audit_attributes(config: MarketConfig, path: Path) -> None:
-    """Write the audit table of a world to `path`, readable by its owner only; the same world gives the same bytes."""
+def audit_attribute_bytes(config: MarketConfig) -> bytes:
+    """Return the audit table of a world as Parquet; the same world gives the same bytes. For a private file only."""
     people = draw_population(config, load_catalogue())
     groups = [OCCUPATION_GROUPS[place] for place in people.group.tolist()]
-    table = draw_audit_attributes(config.seed, people.user_ids.tolist(), groups)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=OWNER_ONLY)
-    partial.write_bytes(parquet_bytes(table))
-    partial.replace(path)
+    return parquet_bytes(draw_audit_attributes(config.seed, people.user_ids.tolist(), groups))
 
 
 class ParquetAuditAttributes:
     """`core.ports.AuditAttributes` on a Parquet file.
 
     Args:
-        path: the file, as `write_audit_attributes` writes it.
+        path: the file, of `audit_attribute_bytes`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -124,7 +118,7 @@ class ParquetAuditAttributes:
     @cached_property
     def _answers(self) -> dict[str, tuple[str, str]]:
         if not self._path.exists():
-            raise NotFoundError(f"there is no audit table {self._path.name}; write it with write_audit_attributes")
+            raise NotFoundError(f"there is no audit table {self._path.name}; write audit_attribute_bytes to it")
         try:
             table = pq.read_table(self._path, columns=AUDIT_SCHEMA.names, partitioning=None)
         except (pa.ArrowException, OSError) as error:

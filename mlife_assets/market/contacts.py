@@ -1,4 +1,4 @@
-"""The private directory of phone numbers: outside the lake, readable by its owner only.
+"""The private directory of phone numbers: outside the lake, in a private file.
 
 Belongs here: drawing fictional numbers and the embedded `core.ports.ContactBook`. Does not belong here: anything that
 is logged or exported; a number leaves this module only into the hands of a gateway.
@@ -25,7 +25,6 @@ from mlife_assets.market.world import MarketConfig, Stream, generator
 
 NUMBERS_PER_AREA_CODE = 100
 CONTACTS_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("phone_number", pa.string())])
-OWNER_ONLY = 0o600
 
 
 def _numbers_of(codes: tuple[str, ...]) -> list[str]:
@@ -53,20 +52,16 @@ def draw_contacts(config: MarketConfig) -> pa.Table:
     return pa.table([people.user_ids, pa.array(numbers, pa.string())], schema=CONTACTS_SCHEMA)
 
 
-def write_contact_book(config: MarketConfig, path: Path) -> None:
-    """Write the contact book of a world to `path`, readable by its owner only; the same world gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=OWNER_ONLY)
-    partial.write_bytes(parquet_bytes(draw_contacts(config)))
-    partial.replace(path)
+def contact_book_bytes(config: MarketConfig) -> bytes:
+    """Return the contact book of a world as Parquet; the same world gives the same bytes. For a private file only."""
+    return parquet_bytes(draw_contacts(config))
 
 
 class ParquetContactBook:
     """`core.ports.ContactBook` on a Parquet file.
 
     Args:
-        path: the file, as `write_contact_book` writes it.
+        path: the file, of `contact_book_bytes`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +71,7 @@ class ParquetContactBook:
     @cached_property
     def _numbers(self) -> dict[str, str | None]:
         if not self._path.exists():
-            raise NotFoundError(f"there is no contact book {self._path.name}; write it with write_contact_book")
+            raise NotFoundError(f"there is no contact book {self._path.name}; write contact_book_bytes to it")
         try:
             table = pq.read_table(self._path, columns=CONTACTS_SCHEMA.names, partitioning=None)
         except (pa.ArrowException, OSError) as error:

@@ -9,7 +9,13 @@ from stat import S_IMODE
 
 import pytest
 
-from mlife_assets.adapters.private_files import private_file, private_folder, write_private
+from mlife_assets.adapters.private_files import (
+    born_private,
+    private_file,
+    private_folder,
+    private_tree,
+    write_private,
+)
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
@@ -52,3 +58,33 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (folder / "contacts").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="contacts"):
         private_file(folder / "contacts")
+
+
+def test_a_tree_is_narrowed_but_not_what_its_links_lead_to(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_bytes(b"other")
+    tree = tmp_path / "private"
+    (tree / "keys").mkdir(parents=True)
+    (tree / "keys" / "links.key").write_bytes(b"k")
+    (tree / "ledger.sqlite-wal").write_bytes(b"w")
+    (tree / "folder").symlink_to(outside)
+    (tree / "link").symlink_to(outside / "file")
+    for path in (tree, tree / "keys", outside):
+        path.chmod(0o755)
+    for path in (tree / "keys" / "links.key", tree / "ledger.sqlite-wal", outside / "file"):
+        path.chmod(0o664)
+    assert private_tree(tree) == tree
+    assert [mode(path) for path in (tree, tree / "keys")] == [0o700] * 2
+    assert [mode(tree / "keys" / "links.key"), mode(tree / "ledger.sqlite-wal")] == [0o600] * 2
+    assert [mode(outside), mode(outside / "file")] == [0o755, 0o664]
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_others_write_is_born_private(tmp_path: Path, umask: int) -> None:
+    with born_private():
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "file").write_bytes(b"x")
+    assert (mode(tmp_path / "folder"), mode(tmp_path / "folder" / "file")) == (0o700, 0o600)
+    (tmp_path / "after").write_bytes(b"x")
+    assert mode(tmp_path / "after") == 0o666 & ~umask

@@ -1,7 +1,7 @@
 """The dispatcher: sends what was approved, each text at most once.
 
-Belongs here: leasing, the checks at send time, the order of commits around the provider's call, receipts, inbound
-texts and reconciling. Does not belong here: who is planned (`core.messaging`), how rows are stored (`send_ledger`).
+Belongs here: leasing, the checks at send time, the order of commits around the provider's call, inbound texts. Does not
+belong here: what became of a send (`settling`), who is planned (`core.messaging`), how rows are stored (`send_ledger`).
 
 Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
 sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Phone numbers
@@ -26,6 +26,7 @@ from mlife_assets.adapters.dispatcher.reports import (
     ReconcileReport,
     Run,
 )
+from mlife_assets.adapters.dispatcher.settling import collect_receipts, reconcile
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
@@ -216,69 +217,12 @@ class Dispatcher:
             bucket.back_off(float(2**row.attempts))
 
     def reconcile(self, now: datetime | None = None) -> ReconcileReport:
-        """Ask the provider about ambiguous sends; those it does not know in `ambiguous_close_hours` become unknown.
-
-        A question that fails says nothing about the send, which stays ambiguous, and does not end the asking; only
-        after `UNHEALTHY_AFTER` failures in a row the rest is left for the next time.
-
-        Args:
-            now: the present; the clock's when None.
-        """
-        now = now or self._clock.now()
-        moves: list[Transition] = []
-        unreadable = failures = 0
-        rows = self._ledger.rows(state=SendState.AMBIGUOUS)
-        for row in rows:
-            if failures >= UNHEALTHY_AFTER:
-                unreadable += 1
-                continue
-            try:
-                found = self._gateway.find(row.message_id)
-            except Exception as error:  # noqa: BLE001  whatever went wrong, the answer is not "no"
-                _LOGGER.warning("%s could not be looked up at the provider (%s)", row.message_id, type(error).__name__)
-                unreadable, failures = unreadable + 1, failures + 1
-                continue
-            failures = 0
-            if found is not None:
-                moves.append(
-                    Transition(row.message_id, SendState.ACCEPTED, found.provider_message_id, detail="reconciled")
-                )
-            elif now - row.updated_at >= timedelta(hours=self._policy.ambiguous_close_hours):
-                moves.append(Transition(row.message_id, SendState.UNKNOWN, detail="not found at the provider"))
-        self._ledger.transition_many(moves, now=now)
-        states = Counter(move.to_state for move in moves)
-        return ReconcileReport(
-            states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable
-        )
+        """Ask the provider about ambiguous sends; `now` is the clock's when None. See `settling.reconcile`."""
+        return reconcile(self._ledger, self._gateway, self._policy, now or self._clock.now())
 
     def collect_receipts(self, now: datetime) -> int:
-        """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again.
-
-        A receipt of an ambiguous send also proves that it was accepted; one that comes after a send was closed as
-        unknown settles it all the same.
-        """
-        open_rows = {
-            row.message_id: row.state
-            for state in (SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN)
-            for row in self._ledger.rows(state=state)
-        }
-        moves: list[Transition] = []
-        settled = 0
-        for receipt in self._gateway.receipts(until=now) if open_rows else ():
-            state = open_rows.pop(receipt.message_id, None)
-            if state is None:
-                continue
-            if state == SendState.AMBIGUOUS:
-                moves.append(
-                    Transition(receipt.message_id, SendState.ACCEPTED, receipt.provider_message_id, detail="receipt")
-                )
-            final = SendState.DELIVERED if receipt.is_delivered else SendState.UNDELIVERED
-            moves.append(
-                Transition(receipt.message_id, final, receipt.provider_message_id, occurred_at=receipt.received_at)
-            )
-            settled += 1
-        self._ledger.transition_many(moves, now=now)
-        return settled
+        """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again."""
+        return collect_receipts(self._ledger, self._gateway, now)
 
     def process_inbound(self, now: datetime) -> InboundReport:
         """Classify and record the inbound texts up to `now`; STOP suppresses at once. Safe to call again."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.messaging.states import SendState
 
@@ -195,7 +196,13 @@ def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
+        def tell(context: sa.engine.ExceptionContext) -> None:
+            told = disk_error(str(engine.url.database), context.original_exception)
+            if told is not None:
+                raise told from context.original_exception
+
         sa.event.listen(engine, "connect", prepare)
+        sa.event.listen(engine, "handle_error", tell)
         sa.event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name != "postgresql":
         raise InvalidInputError(

@@ -1,0 +1,75 @@
+"""What became of sends: asking the provider, taking its receipts.
+
+Belongs here: reconciling ambiguous sends, receipts. Does not belong here: sending (`sending`).
+
+Concept: only an answer settles a send. A question that fails is no answer, so the send stays as it is and the next one
+is asked about. Closing a send as unknown ends the asking, not the listening: a receipt that comes later still counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import datetime, timedelta
+
+from mlife_assets.adapters.dispatcher.reports import ReconcileReport
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import SmsGateway
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def reconcile(ledger: SqlLedger, gateway: SmsGateway, policy: MessagingPolicy, now: datetime) -> ReconcileReport:
+    """Ask the provider about ambiguous sends; those it does not know in `ambiguous_close_hours` become unknown.
+
+    A send that the provider could not be asked about stays ambiguous, however old it is.
+    """
+    moves: list[Transition] = []
+    unreadable = 0
+    rows = ledger.rows(state=SendState.AMBIGUOUS)
+    for row in rows:
+        try:
+            found = gateway.find(row.message_id)
+        except Exception as error:  # noqa: BLE001  whatever went wrong, it is not the answer "never accepted"
+            _LOGGER.warning("%s could not be looked up at the provider (%s)", row.message_id, type(error).__name__)
+            unreadable += 1
+            continue
+        if found is not None:
+            moves.append(Transition(row.message_id, SendState.ACCEPTED, found.provider_message_id, detail="reconciled"))
+        elif now - row.updated_at >= timedelta(hours=policy.ambiguous_close_hours):
+            moves.append(Transition(row.message_id, SendState.UNKNOWN, detail="not found at the provider"))
+    ledger.transition_many(moves, now=now)
+    states = Counter(move.to_state for move in moves)
+    return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable)
+
+
+def collect_receipts(ledger: SqlLedger, gateway: SmsGateway, now: datetime) -> int:
+    """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again.
+
+    A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown settles it all the
+    same.
+    """
+    open_rows = {
+        row.message_id: row.state
+        for state in (SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN)
+        for row in ledger.rows(state=state)
+    }
+    moves: list[Transition] = []
+    settled = 0
+    for receipt in gateway.receipts(until=now) if open_rows else ():
+        state = open_rows.pop(receipt.message_id, None)
+        if state is None:
+            continue
+        if state == SendState.AMBIGUOUS:
+            moves.append(
+                Transition(receipt.message_id, SendState.ACCEPTED, receipt.provider_message_id, detail="receipt")
+            )
+        final = SendState.DELIVERED if receipt.is_delivered else SendState.UNDELIVERED
+        moves.append(
+            Transition(receipt.message_id, final, receipt.provider_message_id, occurred_at=receipt.received_at)
+        )
+        settled += 1
+    ledger.transition_many(moves, now=now)
+    return settled

@@ -1,0 +1,106 @@
+"""What became of sends, on SQLite and PostgreSQL: a question that fails, a receipt that comes late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.dispatcher.settling import collect_receipts, reconcile
+from mlife_assets.core.ids import message_id
+from mlife_assets.core.messaging.events import transition_events
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import Accepted, LedgerRow, Receipt
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+POLICY = MessagingPolicy()
+CLOSED = NOW + timedelta(hours=POLICY.ambiguous_close_hours)
+
+
+@dataclass
+class Provider:
+    """Knows the accepted ids, fails on the unreadable ones, and has receipts."""
+
+    accepted: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
+    received: list[Receipt] = field(default_factory=list)
+    error: Exception = field(default_factory=lambda: TimeoutError("+12125550142"))
+
+    def find(self, key: str) -> Accepted | None:
+        if key in self.unreadable:
+            raise self.error
+        return Accepted(f"con_{key}") if key in self.accepted else None
+
+    def receipts(self, *, until: datetime) -> Sequence[Receipt]:
+        return [receipt for receipt in self.received if receipt.received_at <= until]
+
+
+def ambiguous(ledger: Any, users: Sequence[str]) -> list[str]:
+    """Leave one ambiguous send a user; return their message ids, sorted."""
+    ids = [message_id(user, POLICY.campaign, DAY) for user in users]
+    rows = [
+        LedgerRow(key, user, "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)
+        for key, user in zip(ids, users, strict=True)
+    ]
+    ledger.plan(rows, now=NOW)
+    ledger.approve(POLICY.campaign, DAY, now=NOW)
+    ledger.lease(POLICY.campaign, DAY, worker="w", limit=len(ids), now=NOW, until=NOW + timedelta(minutes=5))
+    for key in ids:
+        assert ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, day=DAY) is None
+        ledger.transition(key, "ambiguous", now=NOW)
+    return sorted(ids)
+
+
+def states(ledger: Any) -> dict[str, str]:
+    return {row.message_id: row.state for row in ledger.rows()}
+
+
+@pytest.mark.parametrize("error", [TimeoutError("+12125550142"), KeyError("id"), OSError(5, "no route")])
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_one_failing_question_does_not_end_reconciling(ledger, caplog, error, place):
+    ids = ambiguous(ledger, ["a", "b", "c", "d", "e"])
+    others = [key for key in ids if key != ids[place]]
+    provider = Provider(frozenset(others[:2]), frozenset({ids[place]}), error=error)
+    report = reconcile(ledger, provider, POLICY, CLOSED)
+    assert (report.accepted, report.unknown, report.still_ambiguous, report.unreadable) == (2, 2, 1, 1)
+    assert states(ledger)[ids[place]] == "ambiguous"
+    assert {states(ledger)[key] for key in others[:2]} == {"accepted"}
+    assert ids[place] in caplog.text
+    assert "2125550142" not in caplog.text
+
+
+def test_nothing_is_closed_while_the_provider_cannot_be_asked(ledger):
+    ids = ambiguous(ledger, [f"u{i:02d}" for i in range(30)])
+    report = reconcile(ledger, Provider(unreadable=frozenset(ids)), POLICY, CLOSED + timedelta(days=365))
+    assert (report.accepted, report.unknown, report.still_ambiguous, report.unreadable) == (0, 0, 30, 30)
+    assert set(states(ledger).values()) == {"ambiguous"}
+    assert reconcile(ledger, Provider(), POLICY, CLOSED).unknown == 30
+
+
+@pytest.mark.parametrize(("is_delivered", "final"), [(True, "delivered"), (False, "undelivered")])
+def test_a_receipt_after_the_closing_settles_the_send(ledger, is_delivered, final):
+    (key,) = ambiguous(ledger, ["a"])
+    assert reconcile(ledger, Provider(), POLICY, CLOSED).unknown == 1
+    arrived = CLOSED + timedelta(hours=5)
+    provider = Provider(received=[Receipt(key, "con_1", is_delivered, arrived)])
+    assert collect_receipts(ledger, provider, arrived - timedelta(hours=1)) == 0
+    assert [collect_receipts(ledger, provider, arrived + timedelta(hours=1)) for _ in range(2)] == [1, 0]
+    (row,) = ledger.rows()
+    assert (row.state, row.provider_message_id) == (final, "con_1")
+    moved = [(move["from_state"], move["to_state"]) for move in ledger.transitions().to_pylist()]
+    assert moved[-2:] == [("ambiguous", "unknown"), ("unknown", final)]
+    told = transition_events(ledger.transitions(), provider="console")["message_status"].to_pylist()
+    assert [row["status"] for row in told] == ["ambiguous", "unknown", final]
+    assert told[-1]["occurred_at"] == arrived
+    assert len({row["event_id"] for row in told}) == 3
+
+
+def test_what_was_settled_late_still_counts_against_the_caps(ledger):
+    (key,) = ambiguous(ledger, ["a"])
+    reconcile(ledger, Provider(), POLICY, CLOSED)
+    collect_receipts(ledger, Provider(received=[Receipt(key, "con_1", True, CLOSED)]), CLOSED)
+    assert ledger.count_submitted(POLICY.campaign, DAY) == 1
