@@ -144,6 +144,7 @@ _TYPES = (
             integer("planned_count", 0),
             text("approved_by"),
             identifier("policy_version"),
+            identifier("plan_digest", nullable=True),
         ),
     ),
     EventType(

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlife_assets.adapters.send_ledger.approvals import Approvals
 from mlife_assets.adapters.send_ledger.guards import Guards
 from mlife_assets.adapters.send_ledger.moves import LogEntry
 from mlife_assets.adapters.send_ledger.people import BATCH
@@ -50,7 +51,7 @@ class Transition:
     occurred_at: datetime | None = None
 
 
-class SqlLedger(Guards):
+class SqlLedger(Guards, Approvals):
     """Implements `ports.Ledger` on SQLAlchemy Core, for SQLite and PostgreSQL.
 
     Args:
