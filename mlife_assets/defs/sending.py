@@ -3,7 +3,7 @@
 Belongs here: gathering the proofs that a day's sending needs. Does not belong here: judging them
 (`core.messaging.binding`, `adapters.ledger_cross_check`), the assets (`messages`).
 
-Concept: planning, approving and sending may lie hours apart, and the lake is a place that others can write meanwhile. So
+Concept: planning, approving and sending may lie hours apart, and others can write the lake meanwhile. So
 nothing is taken from it on trust: the plan is compared with the digest that the ledger noted when it was made, with
 the log and with the facts of the jobs; the ledger is compared with the log.
 """
