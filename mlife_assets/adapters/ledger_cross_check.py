@@ -18,7 +18,6 @@ from datetime import date
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.messaging.keywords import START, STOP
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
 from mlife_assets.core.windows import add_days
 
@@ -92,18 +91,7 @@ def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
     unknown = set(logged["inbound_id"].to_pylist()) - ledger.known_inbound()
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")
-    return _counted(_unlisted(ledger), "STOPs are recorded and their senders are not listed")
-
-
-def _unlisted(ledger: SqlLedger) -> list[str]:
-    """Return the users whose STOP no later START lifted and who are not listed."""
-    stops: dict[str, str] = {}
-    for row in ledger.inbound().to_pylist():
-        if row["keyword"] == STOP:
-            stops[row["user_id"]] = row["user_id"]
-        elif row["keyword"] == START:
-            stops.pop(row["user_id"], None)
-    return [user for person, user in sorted(stops.items()) if not ledger.is_suppressed(user)]
+    return _counted(ledger.unlisted_stops(), "people are not listed although they said STOP")
 
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:

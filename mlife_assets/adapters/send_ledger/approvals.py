@@ -15,12 +15,20 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.schema import approvals, plans, sends, write
+from mlife_assets.adapters.send_ledger.people import BATCH
+from mlife_assets.adapters.send_ledger.schema import (
+    accounts,
+    approvals,
+    inbound_texts,
+    plans,
+    sends,
+    suppressions,
+    write,
+)
 from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.messaging.approve import Approval
-
-BATCH = 500
+from mlife_assets.core.messaging.keywords import START, STOP
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,28 @@ class Approvals:
         )
         with self.engine.connect() as connection:
             return {row.message_id: row.attempts for row in connection.execute(query)}
+
+    def unlisted_stops(self) -> list[str]:
+        """Return the accounts that said STOP, were neither reviewed nor followed by a START, and are not listed."""
+        stop, start, said, wrote = (
+            inbound_texts.alias("stop"),
+            inbound_texts.alias("start"),
+            accounts.alias(),
+            accounts.alias(),
+        )
+        of_person = sa.select(wrote.c.user_id).join(said, said.c.person_id == wrote.c.person_id)
+        of_person = of_person.where(said.c.user_id == stop.c.user_id).correlate(stop)
+        is_lifted = sa.select(start.c.sequence).where(
+            start.c.keyword == START, start.c.user_id.in_(of_person), start.c.received_at > stop.c.received_at
+        )
+        is_listed = sa.select(suppressions.c.person_id).where(
+            suppressions.c.person_id.in_(of_person), suppressions.c.until.is_(None)
+        )
+        query = sa.select(stop.c.user_id).where(
+            stop.c.keyword == STOP, stop.c.reviewed_at.is_(None), ~is_lifted.exists(), ~is_listed.exists()
+        )
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())
 
 
 def _of_day(campaign: str, as_of_date: date) -> sa.Select[tuple[object, ...]]:
