@@ -22,6 +22,7 @@ from mlife_assets.core.event_columns import (
     Column,
     EventType,
     Upcaster,
+    added,
     choice,
     day,
     flag,
@@ -144,8 +145,9 @@ _TYPES = (
             integer("planned_count", 0),
             text("approved_by"),
             identifier("policy_version"),
-            identifier("plan_digest", nullable=True),
+            added(2, identifier("plan_digest")),
         ),
+        version=2,
     ),
     EventType(
         "message_planned",

@@ -97,7 +97,8 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
     if approval is not None and (approval.plan_id, approval.plan_digest) != (plan.plan_id, digest):
         found.append(f"{approval.plan_id} was approved")
     rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
-    worded, _ = word_jobs(platform.warehouse.read("job_features", as_of=day), platform.policies.messaging)
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    worded, _ = word_jobs(jobs, platform.policies.messaging, link_key=platform.link_key)
     found += plan_differences(
         plan,
         _every_planned_row(platform, day),
