@@ -118,8 +118,9 @@ class SendingHome:
         )
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
-            connection.execute("CREATE OR REPLACE TABLE marts.user_features AS SELECT * FROM users")
-            connection.execute("CREATE OR REPLACE TABLE marts.job_features AS SELECT * FROM jobs")
+            for name, table in (("user_features", users), ("job_features", jobs)):
+                connection.register("given", table)
+                connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS SELECT * FROM given")
         pairs = [(user, f"j{(place + step) % JOBS}", step) for place, user in enumerate(reachable) for step in range(2)]
         scores = pa.table(
             {
@@ -144,7 +145,8 @@ class SendingHome:
             connection.execute("UPDATE marts.job_features SET title = ? WHERE job_id = ?", [title, job_id])
 
     def _materialize(self, asset: Any, day: date) -> Any:
-        return asset(dg.build_asset_context(partition_key=day.isoformat()), platform=self.platform)
+        with dg.build_asset_context(partition_key=day.isoformat()) as context:
+            return asset(context, platform=self.platform)
 
     def plan(self, day: date = DAY) -> Any:
         return self._materialize(messages.message_plan, day)

@@ -50,6 +50,7 @@ def check_nobody_twice(home: Any) -> None:
 def test_a_ledger_that_was_removed_sends_nothing(home, loses_position):
     home.live()
     before = home.requests()
+    assert len(before) > 20
     home.lose_ledger()
     if loses_position:
         home.lose_position()
@@ -204,7 +205,7 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
 
     home.platform.ledger.close()
     moved = restore_backup(read_backup(tmp_path / "backup"), home.private)
-    assert [path.name for path in moved][0] == "ledger.sqlite"
+    assert moved[0].name == "ledger.sqlite"
     home.reopen()
     assert REMEDY in home.refusal(NEXT)
     result = caught_up(home)
