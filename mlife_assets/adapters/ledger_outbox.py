@@ -5,69 +5,120 @@ Belongs here: which recorded changes are not published yet. Does not belong here
 
 Concept: the ledger commits first, the log follows. A crash between publishing and remembering publishes again, with the
 same event ids, which every reader of the log counts once; nothing is ever skipped: a position that the ledger never
-reached (another ledger, or one restored from an older copy) is refused.
+reached (another ledger, or one restored from an older copy) is refused. A position that is missing is found again in
+the log: what is there already is not appended once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.messaging.events import inbound_events, switch_events, transition_events
-from mlife_assets.core.ports import EventLog, ObjectStore
+from mlife_assets.core.ports import ObjectStore
 
 WRITER = "ledger"
 POSITION_KEY = "outbox/ledger_position.json"
 STREAMS = ("transitions", "inbound", "switches")
+SWITCHES = ("sending_paused", "sending_resumed")
 
 
 class LedgerOutbox:
     """Publishes transitions, inbound texts and switches in the order in which the ledger recorded them."""
 
-    def __init__(self, ledger: SqlLedger, event_log: EventLog, store: ObjectStore, *, provider: str) -> None:
+    def __init__(self, ledger: SqlLedger, event_log: ParquetEventLog, store: ObjectStore, *, provider: str) -> None:
         """Remember the position in `store`; `provider` is named in the events."""
-        self._ledger, self._event_log, self._store, self._provider = ledger, event_log, store, provider
+        self._ledger, self.event_log, self._store, self._provider = ledger, event_log, store, provider
+        self._streams: dict[str, Callable[[int], pa.Table]] = {
+            "transitions": ledger.transitions,
+            "inbound": ledger.inbound,
+            "switches": ledger.switches,
+        }
 
-    def publish(self) -> dict[str, int]:
+    def publish(self, *, is_position_trusted: bool = True) -> dict[str, int]:
         """Append everything new to the event log; return rows by event type.
+
+        Args:
+            is_position_trusted: False compares every row with the log instead, as is done when no position is there.
 
         Raises:
             IntegrityError: the remembered position cannot be read, or the ledger does not hold what was published last.
         """
-        position = self._position()
-        transitions = _after(self._ledger.transitions, "transitions", position)
-        inbound = _after(self._ledger.inbound, "inbound", position)
-        switches = _after(self._ledger.switches, "switches", position)
-        events = {**transition_events(transitions, provider=self._provider), **inbound_events(inbound)}
-        events |= switch_events(switches)
-        for event_type, rows in events.items():
-            if rows.num_rows:
-                self._event_log.append(event_type, rows, writer=WRITER)
-        read = {"transitions": transitions, "inbound": inbound, "switches": switches}
-        reached = {name: _last(rows, position[name]) for name, rows in read.items()}
-        self._store.replace(POSITION_KEY, orjson.dumps(reached, option=orjson.OPT_SORT_KEYS))
-        return {event_type: rows.num_rows for event_type, rows in sorted(events.items())}
+        position = self.position() if is_position_trusted else None
+        reached = position or dict.fromkeys(STREAMS, 0)
+        rows = {name: _after(read, name, reached[name]) for name, read in self._streams.items()}
+        events = {**transition_events(rows["transitions"], provider=self._provider), **inbound_events(rows["inbound"])}
+        events |= switch_events(rows["switches"])
+        if position is None:
+            events = {event_type: self._unknown(event_type, table) for event_type, table in events.items()}
+        for event_type, table in events.items():
+            if table.num_rows:
+                self.event_log.append(event_type, table, writer=WRITER)
+        after = {name: _last(table, reached[name]) for name, table in rows.items()}
+        self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
+        self._ledger.checkpoint()
+        return {event_type: table.num_rows for event_type, table in sorted(events.items())}
 
-    def _position(self) -> dict[str, int]:
+    def position(self) -> dict[str, int] | None:
+        """Return the last published sequence of each stream; None when none is remembered.
+
+        Raises:
+            IntegrityError: it cannot be read.
+        """
         try:
             stored = orjson.loads(self._store.get(POSITION_KEY))
             return {name: int(stored[name]) for name in STREAMS}
         except NotFoundError:
-            return dict.fromkeys(STREAMS, 0)
+            return None
         except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError(
                 f"{POSITION_KEY} cannot be read ({error}); delete it to publish everything again, which counts once"
             ) from error
 
+    def holds(self, name: str, sequence: int) -> bool:
+        """Return whether the ledger holds row `sequence` of a stream; 0 stands for none and is always held."""
+        rows = self._streams[name](sequence - 1) if sequence else None
+        return rows is None or (rows.num_rows > 0 and rows["sequence"][0].as_py() == sequence)
 
-def _after(read: Callable[[int], pa.Table], name: str, position: dict[str, int]) -> pa.Table:
+    def unpublished_messages(self) -> list[str]:
+        """Return the ids of messages that moved since the ledger was published last."""
+        position = self.position() or dict.fromkeys(STREAMS, 0)
+        moved: list[str] = self._ledger.transitions(position["transitions"])["message_id"].to_pylist()
+        return moved
+
+    def logged(
+        self, event_type: str, columns: Sequence[str], *, start: date | None = None, end: date | None = None
+    ) -> pa.Table:
+        """Return what ledgers of this deployment published of a type on the days [start, end]; in no order."""
+        files = self.event_log.files(event_type, start=start, end=end)
+        return self._read(event_type, [file for file in files if file.writer == WRITER], columns)
+
+    def _read(self, event_type: str, files: Sequence[LogFile], columns: Sequence[str]) -> pa.Table:
+        schema = EVENT_TYPES[event_type].schema
+        empty = pa.schema([schema.field(name) for name in columns]).empty_table()
+        return pa.concat_tables(
+            [empty, *(self.event_log.read_file(file, columns).cast(empty.schema) for file in files)]
+        )
+
+    def _unknown(self, event_type: str, rows: pa.Table) -> pa.Table:
+        """Return the rows that the log does not hold. A switch is known by its time: its id counts a ledger's rows."""
+        if rows.num_rows == 0:
+            return rows
+        name = "occurred_at" if event_type in SWITCHES else "event_id"
+        known = self.logged(event_type, [name])[name].combine_chunks()
+        return rows.filter(pc.invert(pc.is_in(rows[name], value_set=known)))
+
+
+def _after(read: Callable[[int], pa.Table], name: str, last: int) -> pa.Table:
     """Return the rows after the position, once the ledger has shown that it holds the row at the position."""
-    last = position[name]
     if last == 0:
         return read(0)
     rows = read(last - 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typer
 
 from mlife_assets.cli.backtest import backtest
+from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.keys import keys_app
@@ -37,6 +38,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(messages_app, name="messages")
 app.add_typer(panel_app, name="panel")
 app.add_typer(keys_app, name="keys")
+app.add_typer(backup_app, name="backup")
 
 
 def main() -> None:

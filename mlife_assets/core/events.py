@@ -22,6 +22,7 @@ from mlife_assets.core.event_columns import (
     Column,
     EventType,
     Upcaster,
+    added,
     choice,
     day,
     flag,
@@ -144,7 +145,9 @@ _TYPES = (
             integer("planned_count", 0),
             text("approved_by"),
             identifier("policy_version"),
+            added(2, identifier("plan_digest")),
         ),
+        version=2,
     ),
     EventType(
         "message_planned",

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.messaging.approve import approve, refusals
+from mlife_assets.core.messaging.binding import ApprovedTexts
 from mlife_assets.core.messaging.eligibility import recent_since
 from mlife_assets.core.messaging.events import approval_events, plan_events
 from mlife_assets.core.messaging.plan import MessagePlan, build_plan
@@ -31,10 +32,19 @@ from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
 from mlife_assets.defs.quality_gate import quality_report, require_sound_day
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.sealing import seal
+from mlife_assets.defs.sending import (
+    EXPOSED_TABLE,
+    PLAN_REPORT,
+    PLANNED_TABLE,
+    SUPPRESSED_TABLE,
+    approved_plan,
+    note_plan,
+    read_plan,
+    require_bound,
+    require_known_ledger,
+)
 
 GROUP = "messages"
-PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
-PLAN_REPORT = "message_plan"
 WRITER = "planner"
 RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
 WORKER = "daily"
@@ -64,6 +74,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     day = only_day(context)
     _require_present_day(platform, day)
     require_sound_day(platform, day)
+    require_known_ledger(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
     scores = platform.tables.read(SCORES_TABLE, day)
     users = _with_people(platform, platform.warehouse.read("user_features", as_of=day), now)
@@ -85,19 +96,10 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         now=now,
         link_key=platform.link_key,
     )
-    texted = pc.unique(plan.planned["user_id"])
-    candidates = scores.filter(pc.is_in(scores["user_id"], value_set=texted))
-    logged = log_predictions(platform, day, candidates, plan.planned["prediction_id"], now)
-    for event_type, rows in plan_events(plan, experiment=policy.campaign, now=now).items():
-        if rows.num_rows:
-            platform.event_log.append(event_type, rows, writer=WRITER)
-    seal(platform)
-    platform.tables.write(PLANNED_TABLE, day, plan.planned)
-    platform.tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
-    platform.tables.write(EXPOSED_TABLE, day, plan.exposed)
-    platform.tables.write_report(
-        PLAN_REPORT, day, {"plan_id": plan.plan_id, "policy_version": plan.policy_version, "campaign": plan.campaign}
-    )
+    kept = approved_plan(platform, plan)
+    logged = _log_and_store(platform, plan, scores, now) if kept is None else 0
+    plan = kept or plan
+    note_plan(platform, plan)
     holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], "holdout"))["user_id"].combine_chunks()
     planned_holdout = int(pc.sum(pc.is_in(plan.planned["user_id"], value_set=holdout)).as_py() or 0)
     reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
@@ -105,6 +107,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         metadata={
             "dagster/row_count": plan.planned.num_rows,
             "plan_id": plan.plan_id,
+            "is_kept": kept is not None,
             "expected_value_usd": round(plan.expected_value_usd, 2),
             "predictions_logged": logged,
             "not_texted": table(reasons),
@@ -127,6 +130,24 @@ def _with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table
     return users.append_column("person_id", pa.array([contacts[user].person_id for user in user_ids], pa.string()))
 
 
+def _log_and_store(platform: Platform, plan: MessagePlan, scores: pa.Table, now: datetime) -> int:
+    """Log the decision, store it and note its digest; return how many predictions were logged with it."""
+    day, texted = plan.as_of_date, pc.unique(plan.planned["user_id"])
+    candidates = scores.filter(pc.is_in(scores["user_id"], value_set=texted))
+    logged = log_predictions(platform, day, candidates, plan.planned["prediction_id"], now)
+    for event_type, rows in plan_events(plan, experiment=plan.campaign, now=now).items():
+        if rows.num_rows:
+            platform.event_log.append(event_type, rows, writer=WRITER)
+    seal(platform)
+    platform.tables.write(PLANNED_TABLE, day, plan.planned)
+    platform.tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
+    platform.tables.write(EXPOSED_TABLE, day, plan.exposed)
+    platform.tables.write_report(
+        PLAN_REPORT, day, {"plan_id": plan.plan_id, "policy_version": plan.policy_version, "campaign": plan.campaign}
+    )
+    return logged
+
+
 def _require_present_day(platform: Platform, day: date) -> None:
     """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
     newest = max(platform.tables.report_days(INGEST_REPORT), default=day)
@@ -147,21 +168,6 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
     people = platform.ledger.people_of(user_ids)
     person_ids = pa.array([people[user_id] for user_id in user_ids], pa.string())
     return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
-
-
-def read_plan(platform: Platform, day: date) -> MessagePlan:
-    """Return the stored plan of a day."""
-    report = platform.tables.read_report(PLAN_REPORT, day)
-    return MessagePlan(
-        plan_id=report["plan_id"],
-        campaign=report["campaign"],
-        as_of_date=day,
-        policy_version=report["policy_version"],
-        planned=platform.tables.read(PLANNED_TABLE, day),
-        suppressed=platform.tables.read(SUPPRESSED_TABLE, day),
-        exposed=platform.tables.read(EXPOSED_TABLE, day),
-        refused_jobs=(),
-    )
 
 
 def _quality_verdict(platform: Platform, day: date) -> bool | None:
@@ -189,17 +195,20 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     day = only_day(context)
     _require_present_day(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
+    require_known_ledger(platform, day)
     plan = read_plan(platform, day)
     is_quality_ok = _quality_verdict(platform, day)
     refused = refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
     if refused:
         context.log.warning("plan %s is not approved: %s", plan.plan_id, "; ".join(refused))
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)})
+    require_bound(platform, plan)
     approval = approve(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
+    platform.ledger.record_approval(approval, now=now)
     platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
-    dispatcher = platform.dispatcher(day)
+    dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
     published = platform.outbox.publish()
@@ -248,6 +257,7 @@ def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
 def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Read what the provider has for us up to the evening of the partition."""
     day = only_day(context)
+    require_known_ledger(platform, day)
     now = platform.outcomes_time(day)
     dispatcher = platform.dispatcher(day)
     reconciled = dispatcher.reconcile(now)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
-from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient
+from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient, Verify
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.landing import Ingest
@@ -37,6 +37,7 @@ from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.head_ports import HeadSigner, HeadStore
 from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.messaging.binding import nothing_approved
 from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -267,8 +268,11 @@ class Platform:
         """Return a report of a day. Raises NotFoundError naming the asset to materialize."""
         return MonitoringReport.from_json(self.tables.read_report(name, day)["report"])
 
-    def dispatcher(self, day: date) -> Dispatcher:
-        """Return the dispatcher of partition `day`; its clock starts at the time of sending, moved only by pacing."""
+    def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
+        """Return the dispatcher of partition `day`; its clock starts at the time of sending, moved only by pacing.
+
+        It can send only what `verify` finds approved; without, it reads receipts and replies.
+        """
         clock = SimulatedClock(self.sending_time(day))
         return Dispatcher(
             self.ledger,
@@ -278,6 +282,7 @@ class Platform:
             recheck=self._recheck(day),
             clock=clock,
             sleep=lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)),
+            verify=verify,
         )
 
     def _recheck(self, day: date) -> Recheck:

@@ -7,6 +7,7 @@ from mlife_assets.adapters.dispatcher.reports import (
     Recheck,
     Recipient,
     ReconcileReport,
+    Verify,
 )
 from mlife_assets.adapters.dispatcher.sending import Dispatcher
 
@@ -18,4 +19,5 @@ __all__ = [
     "Recipient",
     "ReconcileReport",
     "TokenBucket",
+    "Verify",
 ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.ports import LedgerRow
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class Recheck(Protocol):
         """Return the facts of each user; who is missing is not texted. Any error stops the dispatch: raise
         GateClosedError when sending as a whole is forbidden (quality block, unreadable list).
         """
+        ...
+
+
+class Verify(Protocol):
+    """Holds rows against the approved plan, just before they are sent."""
+
+    def __call__(self, rows: Sequence[LedgerRow]) -> None:
+        """Raise GateClosedError unless every row is, to the letter, a text that was approved."""
         ...
 
 

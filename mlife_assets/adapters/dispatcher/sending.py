@@ -25,6 +25,7 @@ from mlife_assets.adapters.dispatcher.reports import (
     Recipient,
     ReconcileReport,
     Run,
+    Verify,
 )
 from mlife_assets.adapters.dispatcher.settling import collect_receipts, reconcile
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
@@ -36,6 +37,7 @@ from mlife_assets.core.errors import (
     ProviderRejectedError,
     ProviderThrottledError,
 )
+from mlife_assets.core.messaging.binding import nothing_approved
 from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
 from mlife_assets.core.messaging.keywords import STOP, classify
@@ -66,6 +68,7 @@ class Dispatcher:
         recheck: present consent and place of recipients.
         clock: the present.
         sleep: waits; a simulated clock advances itself here.
+        verify: holds every row against the approved plan; by default nothing is approved, so nothing can be sent.
     """
 
     def __init__(
@@ -78,10 +81,12 @@ class Dispatcher:
         recheck: Recheck,
         clock: Clock,
         sleep: Callable[[float], None],
+        verify: Verify = nothing_approved,
     ) -> None:
         """Wire the dispatcher; sends nothing."""
         self._ledger, self._gateway, self._people = ledger, gateway, people
         self._policy, self._recheck, self._clock, self._sleep = policy, recheck, clock, sleep
+        self._verify = verify
 
     def dispatch(self, campaign: str, as_of: date, *, worker: str) -> DispatchReport:
         """Send the approved rows of a campaign day. Safe to call again after any crash.
@@ -92,11 +97,14 @@ class Dispatcher:
             worker: name of this worker; a restart under the same name cleans up after its predecessor.
 
         Raises:
-            GateClosedError: contacts or recipients cannot be read, or `recheck` forbids sending. Nothing more was sent.
+            GateClosedError: contacts or recipients cannot be read, `recheck` forbids sending, or a row is not of the
+                approved plan; one such row that waits is enough to send none. Nothing more was sent.
         """
         ledger, now = self._ledger, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
         expired = ledger.expire(campaign, max(as_of, now.date()), now=now)
+        for state in (SendState.APPROVED, SendState.LEASED):
+            self._verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
         run = Run()
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
@@ -112,11 +120,13 @@ class Dispatcher:
             if not rows:
                 break
             self._send_chunk(rows, worker, bucket, run)
+        ledger.checkpoint()
         report = run.report(recovered, expired)
         _LOGGER.info("dispatched %s %s: %s", campaign, as_of.isoformat(), report)
         return report
 
     def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
+        self._verify(rows)
         contacts = self._people.register([row.user_id for row in rows], now=self._clock.now())
         recipients = self._read_recipients(rows)
         for row in rows:

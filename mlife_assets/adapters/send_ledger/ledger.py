@@ -17,9 +17,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlife_assets.adapters.send_ledger.approvals import Approvals
 from mlife_assets.adapters.send_ledger.guards import Guards
 from mlife_assets.adapters.send_ledger.moves import LogEntry
 from mlife_assets.adapters.send_ledger.people import BATCH
+from mlife_assets.adapters.send_ledger.restoring import Restoring
 from mlife_assets.adapters.send_ledger.schema import Instant, sends, write
 from mlife_assets.adapters.send_ledger.statements import (
     FACTS_OF,
@@ -50,7 +52,7 @@ class Transition:
     occurred_at: datetime | None = None
 
 
-class SqlLedger(Guards):
+class SqlLedger(Guards, Approvals, Restoring):
     """Implements `ports.Ledger` on SQLAlchemy Core, for SQLite and PostgreSQL.
 
     Args:

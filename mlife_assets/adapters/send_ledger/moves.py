@@ -8,6 +8,7 @@ Concept: a move and its entry in `send_transitions` are one transaction.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.migrations import upgrade
-from mlife_assets.adapters.send_ledger.schema import open_engine, send_transitions, sends
+from mlife_assets.adapters.send_ledger.schema import checkpoint, close_engine, open_engine, send_transitions, sends
 from mlife_assets.core.messaging.states import SendState
 
 _APPEND = sa.insert(send_transitions)
@@ -30,11 +31,16 @@ class Moves:
     def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
         """Open the ledger; its tables are created when missing and moved on when an earlier release made them."""
         self.engine = open_engine(url, survives_power_cut=survives_power_cut)
+        self._close_once = weakref.finalize(self, close_engine, self.engine)
         upgrade(self.engine)
 
     def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
+        """Move everything into the one file of a SQLite ledger and close all connections; done at exit, too."""
+        self._close_once()
+
+    def checkpoint(self) -> None:
+        """Move everything into the one file of a SQLite ledger, so that a plain copy of it is whole."""
+        checkpoint(self.engine)
 
     def _log(self, connection: sa.Connection, entries: Sequence[LogEntry], now: datetime) -> None:
         connection.execute(

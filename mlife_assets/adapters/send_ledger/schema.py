@@ -12,9 +12,11 @@ remembers the last sequence misses nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,10 +25,14 @@ from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.messaging.states import SendState
 
+_LOGGER = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ADVISORY_LOCK = 7_103_331
 _WRITE = "mlife_write"
+BUSY_MILLISECONDS = 30_000
+CHECKPOINT_MILLISECONDS = 1_000
+"""A checkpoint that another process holds up is left to the next one."""
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
@@ -164,6 +170,16 @@ approvals = sa.Table(
     sa.UniqueConstraint("campaign", "as_of_date", name="one_approval_per_campaign_day"),
 )
 
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("campaign", sa.String, primary_key=True),
+    sa.Column("as_of_date", sa.Date, primary_key=True),
+    sa.Column("plan_id", sa.String, nullable=False),
+    sa.Column("plan_digest", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
 log_heads = sa.Table(
     "log_heads",
     metadata,
@@ -192,7 +208,7 @@ def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.
             connection.isolation_level = None
             cursor = connection.cursor()
             synchronous = "FULL" if survives_power_cut else "NORMAL"
-            for pragma in ("busy_timeout=30000", "journal_mode=WAL", f"synchronous={synchronous}"):
+            for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", f"synchronous={synchronous}"):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
@@ -225,3 +241,33 @@ def write(engine: sa.Engine) -> Iterator[sa.Connection]:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
             yield connection
+
+
+def checkpoint(engine: sa.Engine) -> None:
+    """Move what SQLite wrote ahead into the database file and empty the `-wal` beside it.
+
+    Somebody who reads meanwhile keeps the rest there; the next checkpoint moves it. PostgreSQL needs none.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_MILLISECONDS}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        cursor.close()
+    finally:
+        raw.close()
+
+
+def close_engine(engine: sa.Engine) -> None:
+    """Checkpoint, then close all connections. What cannot be moved stays in the `-wal` and is read again at opening."""
+    database = engine.url.database
+    try:
+        if database and Path(database).exists():
+            checkpoint(engine)
+    except sa.exc.OperationalError as error:
+        _LOGGER.warning("the ledger was closed without a checkpoint: %s", type(error.orig).__name__)
+    finally:
+        engine.dispose()

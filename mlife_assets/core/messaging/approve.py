@@ -14,17 +14,19 @@ from datetime import date
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.messaging.binding import plan_digest
 from mlife_assets.core.messaging.plan import MessagePlan, plan_policy_version
 from mlife_assets.core.messaging.segments import segments
 from mlife_assets.core.policies import MessagingPolicy
 
 CONSOLE = "console"
 APPROVED_BY_POLICY = "policy:auto_approve_within_limits"
+WITHIN_LIMITS = "within all limits"
 
 
 @dataclass(frozen=True)
 class Approval:
-    """Permission to send one plan."""
+    """Permission to send one plan, bound to its texts by their digest."""
 
     plan_id: str
     campaign: str
@@ -32,6 +34,8 @@ class Approval:
     planned_count: int
     approved_by: str
     policy_version: str
+    plan_digest: str
+    reason: str
 
 
 def refusals(
@@ -84,4 +88,6 @@ def approve(plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is
         plan.planned.num_rows,
         APPROVED_BY_POLICY,
         plan.policy_version,
+        plan_digest(plan.planned),
+        WITHIN_LIMITS,
     )

@@ -101,6 +101,7 @@ def approval_events(approval: Approval, *, now: datetime) -> pa.Table:
         "planned_count": approval.planned_count,
         "approved_by": approval.approved_by,
         "policy_version": approval.policy_version,
+        "plan_digest": approval.plan_digest,
     }
     return _table("plan_approved", [row])
 

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ids import digest, message_id
+from mlife_assets.core.ids import message_id
 from mlife_assets.core.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
+from mlife_assets.core.messaging.binding import plan_id_of
 from mlife_assets.core.messaging.cohorts import HOLDOUT, TREATED, cohort_name
 from mlife_assets.core.messaging.eligibility import Eligibility, decide_eligibility, require_columns
 from mlife_assets.core.messaging.links import DEFAULT_BASE
@@ -198,8 +199,7 @@ def _planned_table(
     messages = [message_id(user_id, policy.campaign, as_of) for user_id in user_ids]
     bodies = [worded[job].body(message) for job, message in zip(job_ids, messages, strict=True)]
     version, count = plan_policy_version(policy), len(messages)
-    texts = [part for row in zip(messages, job_ids, bodies, strict=True) for part in row]
-    plan_id = "pln_" + digest(("plan", policy.campaign, as_of.isoformat(), version, *texts))
+    plan_id = plan_id_of(policy.campaign, as_of, version, messages=messages, job_ids=job_ids, bodies=bodies)
     places = pc.index_in(chosen["user_id"], value_set=users["user_id"].combine_chunks())
     facts = [
         users[name].take(places).to_pylist() if name in users.column_names else [None] * count

@@ -87,7 +87,7 @@ def run(ledger: Any, gateway: Any, steps: Steps) -> None:
     dispatcher = Dispatcher(
         Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"), POLICY,
         recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
-        clock=clock, sleep=clock.sleep,
+        clock=clock, sleep=clock.sleep, verify=lambda rows: None,
     )  # fmt: skip
     dispatcher.dispatch(POLICY.campaign, DAY, worker="w")
 

@@ -73,12 +73,13 @@ class World:
         self.contacts: Any = Contacts()
         self.recheck: Any = everyone
         self.policy = POLICY
+        self.verify: Any = lambda rows: None
 
     def dispatcher(self) -> Dispatcher:
         people = PeopleRegister(self.ledger, self.contacts, key=b"k")
         return Dispatcher(
             self.ledger, self.gateway, people, self.policy, recheck=self.recheck, clock=self.clock,
-            sleep=self.clock.sleep,
+            sleep=self.clock.sleep, verify=self.verify,
         )  # fmt: skip
 
     def dispatch(self) -> DispatchReport:

@@ -38,6 +38,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("campaign", "as_of_date", name="one_approval_per_campaign_day"),
     )
     op.create_table(
+        "plans",
+        sa.Column("campaign", sa.String, primary_key=True),
+        sa.Column("as_of_date", sa.Date, primary_key=True),
+        sa.Column("plan_id", sa.String, nullable=False),
+        sa.Column("plan_digest", sa.String, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "log_heads",
         sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("sha256", sa.String, nullable=False),

@@ -1,0 +1,221 @@
+"""Bringing a lost or older ledger forward from the event log.
+
+Belongs here: rebuilding sends, replies, switches and approvals from their events. Does not belong here: noticing that
+it is needed (`ledger_cross_check`), copies (`ledger_backup`).
+
+Concept: everything that the ledger published can be told from the log, so after it nobody who was texted is texted
+again and every STOP holds. What it had not published yet only the provider knows, so the provider is asked about each
+text that may have been on its way. What it adds has the ids that it had before, so the log counts nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlife_assets.adapters.ledger_outbox import LedgerOutbox
+from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
+from mlife_assets.core.ports import Accepted
+from mlife_assets.core.windows import add_days
+
+ASKED_DAYS = 8
+"""Approved days back from the newest whose texts the provider is asked about: what the caps look at."""
+
+_S = SendState
+_ORDER = {_S.SUBMITTING: 0, _S.THROTTLED: 1, _S.REJECTED: 1, _S.AMBIGUOUS: 1, _S.ACCEPTED: 2, _S.UNKNOWN: 3}
+_LAST = 4
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """What the ledger did not know: counts of sends, of those that only the provider knew, and of the rest."""
+
+    sends: int
+    found_at_provider: int
+    inbound: int
+    switches: int
+    approvals: int
+
+    @property
+    def is_new(self) -> bool:
+        """Return whether the ledger lacked anything."""
+        return any((self.sends, self.found_at_provider, self.inbound, self.switches, self.approvals))
+
+
+def catch_up(
+    ledger: SqlLedger, outbox: LedgerOutbox, *, find: Callable[[str], Accepted | None], now: datetime
+) -> CaughtUp:
+    """Add to the ledger whatever the log and the provider know and it does not; safe to repeat after a crash.
+
+    Args:
+        ledger: restored from a backup, or empty.
+        outbox: from this ledger to the log.
+        find: asks the provider whether it took a message.
+        now: the present.
+
+    Raises:
+        IntegrityError: the ledger is of another deployment, or the log lacks the plan of what was sent.
+    """
+    planned = _planned(outbox)
+    foreign = [row.message_id for row in ledger.rows() if row.attempts and row.message_id not in planned]
+    if foreign:
+        raise IntegrityError(
+            f"the ledger holds {len(foreign)} texts that this event log never planned (such as {foreign[0]}): it is "
+            "another deployment's; restore a backup of this one"
+        )
+    approvals = _approvals(ledger, outbox)
+    logged = _sends(outbox, planned)
+    sends = ledger.restore_sends(logged)
+    inbound = _inbound(ledger, outbox)
+    switches = _switches(ledger, outbox)
+    asked = _asked(ledger, outbox, planned)
+    found = ledger.restore_sends([send for row in asked if (send := _of_provider(row, find, now)) is not None])
+    outbox.publish(is_position_trusted=False)
+    return CaughtUp(sends, found, inbound, switches, approvals)
+
+
+def _planned(outbox: LedgerOutbox) -> dict[str, Row]:
+    """Return the planned row of each message; of several plans of a day the approved one's."""
+    columns = ["message_id", "user_id", "job_id", "campaign", "as_of_date", "body", "plan_id", "observed_at"]
+    log = outbox.event_log
+    approved = set(log.read("plan_approved", columns=["plan_id"])["plan_id"].to_pylist())
+    found: dict[str, Row] = {}
+    for file in log.files("message_planned"):
+        for row in log.read_file(file, columns).to_pylist():
+            known = found.get(row["message_id"])
+            if known is None or (row["plan_id"] in approved and known["plan_id"] not in approved):
+                found[row["message_id"]] = row
+    return found
+
+
+def _sends(outbox: LedgerOutbox, planned: Mapping[str, Row]) -> list[RestoredSend]:
+    moves: defaultdict[str, list[Move]] = defaultdict(list)
+    common = ["event_id", "message_id", "occurred_at", "observed_at"]
+    for row in outbox.logged("message_submitted", [*common, "attempt"]).to_pylist():
+        moves[row["message_id"]].append(
+            Move(_S.SUBMITTING, row["attempt"], None, None, row["occurred_at"], row["observed_at"])
+        )
+    attempts = {message: max(move.attempt for move in known) for message, known in moves.items()}
+    for row in outbox.logged("message_status", [*common, "status", "provider_message_id", "detail"]).to_pylist():
+        attempt = _attempt_of(row, attempts.get(row["message_id"], 0))
+        moves[row["message_id"]].append(
+            Move(
+                SendState(row["status"]),
+                attempt,
+                row["provider_message_id"],
+                row["detail"],
+                row["occurred_at"],
+                row["observed_at"],
+            )
+        )
+    for row in outbox.logged("message_suppressed", [*common, "reason", "stage"]).to_pylist():
+        if row["stage"] == "send":
+            attempt = attempts.get(row["message_id"], 0)
+            moves[row["message_id"]].append(
+                Move(_S.SUPPRESSED, attempt, None, row["reason"], row["occurred_at"], row["observed_at"])
+            )
+    lost = [message for message in moves if message not in planned]
+    if lost:
+        raise IntegrityError(
+            f"the event log lacks the plan of {len(lost)} texts that were sent (such as {lost[0]}); "
+            "run `mlife log verify` and restore what it names"
+        )
+    return [
+        _restored(planned[message], sorted(set(known), key=lambda move: (move.attempt, _ORDER.get(move.state, _LAST))))
+        for message, known in sorted(moves.items())
+    ]
+
+
+def _attempt_of(row: Row, attempts: int) -> int:
+    """Return the attempt that a status belongs to: it is part of the event's id and of nothing else."""
+    for attempt in range(attempts, 0, -1):
+        if event_id("message_status", row["message_id"], attempt, row["status"]) == row["event_id"]:
+            return attempt
+    raise IntegrityError(
+        f"status {row['status']} of {row['message_id']} belongs to none of its {attempts} attempts in the event log; "
+        "run `mlife log verify` and restore what it names"
+    )
+
+
+def _restored(planned: Row, moves: Sequence[Move]) -> RestoredSend:
+    return RestoredSend(
+        message_id=planned["message_id"],
+        user_id=planned["user_id"],
+        job_id=planned["job_id"],
+        campaign=planned["campaign"],
+        as_of_date=planned["as_of_date"],
+        body=planned["body"],
+        moves=tuple(moves),
+    )
+
+
+def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
+    columns = ["inbound_id", "user_id", "keyword", "occurred_at", "observed_at"]
+    rows = outbox.logged("inbound_message", columns).to_pylist()
+    return sum(
+        ledger.record_inbound(
+            row["inbound_id"], row["user_id"], row["keyword"], received_at=row["occurred_at"], now=row["observed_at"]
+        )
+        for row in sorted(rows, key=lambda row: (row["observed_at"], row["occurred_at"], row["inbound_id"]))
+    )
+
+
+def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
+    known = {row["at"] for row in ledger.switches().to_pylist()}
+    columns = ["actor", "reason", "occurred_at"]
+    switched = {"sending_paused": ledger.pause, "sending_resumed": ledger.resume}
+    rows = {
+        (row["occurred_at"], event_type, row["actor"], row["reason"])
+        for event_type in switched
+        for row in outbox.logged(event_type, columns).to_pylist()
+        if row["occurred_at"] not in known
+    }
+    for at, event_type, actor, reason in sorted(rows):
+        switched[event_type](actor=actor, reason=reason, now=at)
+    return len(rows)
+
+
+def _approvals(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
+    count = 0
+    for row in outbox.event_log.read("plan_approved").to_pylist():
+        if row["plan_digest"] is None or ledger.approval(row["campaign"], row["as_of_date"]) is not None:
+            continue
+        names = ("plan_id", "campaign", "as_of_date", "planned_count", "approved_by", "policy_version", "plan_digest")
+        approval = Approval(**{name: row[name] for name in names}, reason="from the event log")
+        count += ledger.record_approval(approval, now=row["observed_at"])
+    return count
+
+
+def _asked(ledger: SqlLedger, outbox: LedgerOutbox, planned: Mapping[str, Row]) -> list[Row]:
+    """Return the planned rows of the newest approved days that, as far as is known, were not handed over."""
+    columns = ["campaign", "as_of_date"]
+    approved = outbox.event_log.read("plan_approved", columns=columns).to_pylist()
+    newest = max((row["as_of_date"] for row in approved), default=None)
+    if newest is None:
+        return []
+    days = {
+        (row["campaign"], row["as_of_date"]) for row in approved if row["as_of_date"] > add_days(newest, -ASKED_DAYS)
+    }
+    rows = [row for row in planned.values() if (row["campaign"], row["as_of_date"]) in days]
+    states = ledger.attempts([row["message_id"] for row in rows])
+    return [row for row in rows if states.get(row["message_id"], (_S.PLANNED, 0))[0] in BEFORE_SUBMITTING]
+
+
+def _of_provider(row: Row, find: Callable[[str], Accepted | None], now: datetime) -> RestoredSend | None:
+    accepted = find(row["message_id"])
+    if accepted is None:
+        return None
+    moves = [
+        Move(_S.SUBMITTING, 1, None, None, now, now),
+        Move(_S.ACCEPTED, 1, accepted.provider_message_id, "restored", now, now),
+    ]
+    return _restored(row, moves)

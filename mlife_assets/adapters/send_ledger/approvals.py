@@ -1,0 +1,149 @@
+"""What was planned, approved and tried: the proofs that sending asks for.
+
+Belongs here: recording and reading digests of plans and approvals, reading attempts. Does not belong here: moving sends
+(`ledger`).
+
+Concept: whoever can write the lake can write a plan, so its digest is noted here when it is made, and an approval
+carries it. A campaign day is approved once: the same plan again changes nothing, another plan is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger.people import BATCH
+from mlife_assets.adapters.send_ledger.schema import (
+    accounts,
+    approvals,
+    inbound_texts,
+    plans,
+    sends,
+    suppressions,
+    write,
+)
+from mlife_assets.adapters.send_ledger.statements import FACTS_OF
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.keywords import START, STOP
+
+
+@dataclass(frozen=True)
+class RecordedApproval:
+    """One row of `approvals`."""
+
+    plan_id: str
+    campaign: str
+    as_of_date: date
+    plan_digest: str
+    planned_count: int
+    approved_by: str
+    reason: str | None
+    at: datetime
+
+
+class Approvals:
+    """Approvals and attempts of a ledger; see `SqlLedger`."""
+
+    engine: sa.Engine
+
+    def note_plan(self, campaign: str, as_of_date: date, *, plan_id: str, plan_digest: str, now: datetime) -> None:
+        """Remember what was planned last for a campaign day, so that an exchanged plan is never approved."""
+        is_day = sa.and_(plans.c.campaign == campaign, plans.c.as_of_date == as_of_date)
+        with write(self.engine) as connection:
+            connection.execute(sa.delete(plans).where(is_day))
+            connection.execute(
+                sa.insert(plans).values(
+                    campaign=campaign, as_of_date=as_of_date, plan_id=plan_id, plan_digest=plan_digest, at=now
+                )
+            )
+
+    def noted_plan(self, campaign: str, as_of_date: date) -> tuple[str, str] | None:
+        """Return (plan id, digest) of what was planned last for a campaign day, None when nothing was."""
+        query = sa.select(plans.c.plan_id, plans.c.plan_digest).where(
+            plans.c.campaign == campaign, plans.c.as_of_date == as_of_date
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row.plan_id, row.plan_digest)
+
+    def record_approval(self, approval: Approval, *, now: datetime) -> bool:
+        """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing.
+
+        Raises:
+            GateClosedError: another plan was approved for the campaign day.
+        """
+        with write(self.engine) as connection:
+            known = connection.execute(_of_day(approval.campaign, approval.as_of_date)).first()
+            if known is None:
+                connection.execute(
+                    sa.insert(approvals).values(
+                        plan_id=approval.plan_id,
+                        campaign=approval.campaign,
+                        as_of_date=approval.as_of_date,
+                        plan_digest=approval.plan_digest,
+                        planned_count=approval.planned_count,
+                        approved_by=approval.approved_by,
+                        reason=approval.reason,
+                        at=now,
+                    )
+                )
+                return True
+        if (known.plan_id, known.plan_digest) != (approval.plan_id, approval.plan_digest):
+            raise GateClosedError(
+                f"{known.plan_id} was approved for {approval.campaign} {approval.as_of_date} by {known.approved_by}, "
+                f"and {approval.plan_id} differs from it; a day has one plan, so nothing of the other is sent"
+            )
+        return False
+
+    def approval(self, campaign: str, as_of_date: date) -> RecordedApproval | None:
+        """Return what was approved for a campaign day, None when nothing was."""
+        with self.engine.connect() as connection:
+            row = connection.execute(_of_day(campaign, as_of_date)).first()
+        return None if row is None else RecordedApproval(**row._asdict())
+
+    def attempts(self, message_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """Return (state, attempts) of the sends that there are, by message id."""
+        found: dict[str, tuple[str, int]] = {}
+        with self.engine.connect() as connection:
+            for start in range(0, len(message_ids), BATCH):
+                rows = connection.execute(FACTS_OF, {"messages": message_ids[start : start + BATCH]})
+                found.update({row.message_id: (row.state, row.attempts) for row in rows})
+        return found
+
+    def submitted(self, since: date, until: date) -> dict[str, int]:
+        """Return the attempts of the sends of the days [since, until] that were submitted at all, by message id."""
+        query = sa.select(sends.c.message_id, sends.c.attempts).where(
+            sends.c.as_of_date >= since, sends.c.as_of_date <= until, sends.c.attempts > 0
+        )
+        with self.engine.connect() as connection:
+            return {row.message_id: row.attempts for row in connection.execute(query)}
+
+    def unlisted_stops(self) -> list[str]:
+        """Return the accounts that said STOP, were neither reviewed nor followed by a START, and are not listed."""
+        stop, start, said, wrote = (
+            inbound_texts.alias("stop"),
+            inbound_texts.alias("start"),
+            accounts.alias(),
+            accounts.alias(),
+        )
+        of_person = sa.select(wrote.c.user_id).join(said, said.c.person_id == wrote.c.person_id)
+        of_person = of_person.where(said.c.user_id == stop.c.user_id).correlate(stop)
+        is_lifted = sa.select(start.c.sequence).where(
+            start.c.keyword == START, start.c.user_id.in_(of_person), start.c.received_at > stop.c.received_at
+        )
+        is_listed = sa.select(suppressions.c.person_id).where(
+            suppressions.c.person_id.in_(of_person), suppressions.c.until.is_(None)
+        )
+        query = sa.select(stop.c.user_id).where(
+            stop.c.keyword == STOP, stop.c.reviewed_at.is_(None), ~is_lifted.exists(), ~is_listed.exists()
+        )
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())
+
+
+def _of_day(campaign: str, as_of_date: date) -> sa.Select[tuple[object, ...]]:
+    return sa.select(approvals).where(approvals.c.campaign == campaign, approvals.c.as_of_date == as_of_date)

@@ -1,0 +1,132 @@
+"""Sends that another record knows of: a ledger that was lost or is an older copy gets them back.
+
+Belongs here: writing whole sends with their moves. Does not belong here: telling them from the log (`ledger_catch_up`),
+moving a send as it happens (`ledger`).
+
+Concept: what was sent is a fact, so the edges of the states are not asked. A send only ever moves on: what the ledger
+knows and the other record does not stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from mlife_assets.adapters.send_ledger.people import BATCH, People
+from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, write
+from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
+
+
+@dataclass(frozen=True)
+class Move:
+    """One state that a send reached."""
+
+    state: SendState
+    attempt: int
+    provider_message_id: str | None
+    detail: str | None
+    occurred_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True)
+class RestoredSend:
+    """A send with all its known moves, in their order; at least one."""
+
+    message_id: str
+    user_id: str
+    job_id: str
+    campaign: str
+    as_of_date: date
+    body: str = field(repr=False)
+    moves: tuple[Move, ...]
+
+
+class Restoring(People):
+    """Bringing sends back; see `SqlLedger`."""
+
+    def restore_sends(self, restored: Sequence[RestoredSend]) -> int:
+        """Add sends and moves that are not there. Returns how many sends were added or moved on."""
+        count = 0
+        for start in range(0, len(restored), BATCH):
+            with write(self.engine) as connection:
+                count += self._restore(connection, restored[start : start + BATCH])
+        return count
+
+    def _restore(self, connection: sa.Connection, restored: Sequence[RestoredSend]) -> int:
+        ids = [send.message_id for send in restored]
+        rows = connection.execute(sa.select(sends.c.message_id, sends.c.state).where(sends.c.message_id.in_(ids)))
+        states = {row.message_id: SendState(row.state) for row in rows}
+        moves = send_transitions.c
+        known = {
+            (row.message_id, row.to_state, row.attempt)
+            for row in connection.execute(
+                sa.select(moves.message_id, moves.to_state, moves.attempt).where(moves.message_id.in_(ids))
+            )
+        }
+        people = self._people(connection, [send.user_id for send in restored], restored[0].moves[-1].at)
+        count = 0
+        for send in restored:
+            fresh = [move for move in send.moves if (send.message_id, move.state, move.attempt) not in known]
+            if send.message_id not in states:
+                self._insert(connection, send, people[send.user_id])
+            elif not fresh:
+                continue
+            before: str | None = states.get(send.message_id)
+            for move in fresh:
+                facts = {
+                    "message_id": send.message_id,
+                    "user_id": send.user_id,
+                    "campaign": send.campaign,
+                    "as_of_date": send.as_of_date,
+                    "attempts": move.attempt,
+                }
+                entry = (facts, before, move.state, move.provider_message_id, move.detail, move.occurred_at)
+                self._log(connection, [entry], move.at)
+                before = move.state
+            self._set_state(connection, send, states.get(send.message_id))
+            count += 1
+        return count
+
+    def _insert(self, connection: sa.Connection, send: RestoredSend, person_id: str) -> None:
+        """Insert a send; of two accounts of one person whom an earlier release texted both, each stands for itself."""
+        is_taken = sa.select(sends.c.message_id).where(
+            sends.c.person_id == person_id, sends.c.campaign == send.campaign, sends.c.as_of_date == send.as_of_date
+        )
+        taken = connection.execute(is_taken).first() is not None
+        connection.execute(
+            sa.insert(sends).values(
+                message_id=send.message_id,
+                user_id=send.user_id,
+                job_id=send.job_id,
+                campaign=send.campaign,
+                as_of_date=send.as_of_date,
+                body=send.body,
+                state=send.moves[-1].state,
+                attempts=0,
+                updated_at=send.moves[-1].at,
+                person_id=send.user_id if taken else person_id,
+            )
+        )
+
+    def _set_state(self, connection: sa.Connection, send: RestoredSend, before: SendState | None) -> None:
+        last, submitted = send.moves[-1], [move for move in send.moves if move.state == SendState.SUBMITTING]
+        if before is not None and before not in BEFORE_SUBMITTING and not submitted:
+            return
+        providers = [move.provider_message_id for move in send.moves if move.provider_message_id]
+        connection.execute(
+            sa.update(sends)
+            .where(sends.c.message_id == send.message_id)
+            .values(
+                state=last.state,
+                attempts=max(move.attempt for move in send.moves),
+                provider_message_id=providers[-1] if providers else None,
+                updated_at=last.at,
+                submitted_at=submitted[-1].at if submitted else None,
+                lease_worker=None,
+                lease_until=None,
+            )
+        )

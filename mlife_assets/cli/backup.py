@@ -1,0 +1,120 @@
+"""`mlife backup`: copies of the ledger, putting one back, and bringing it forward from the log.
+
+Belongs here: the commands and what they tell. Does not belong here: how a copy is made (`adapters.ledger_backup`), what
+the log knows (`adapters.ledger_catch_up`).
+
+Concept: a restored ledger is older than the log, and sending refuses it until it has caught up; so restoring catches up
+at once, after the log was verified: what it says is about to become what we believe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.output import answer_console, moment, print_json, progress
+from mlife_assets.cli.present import operator_time
+from mlife_assets.core.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.ledger_catch_up import CaughtUp
+    from mlife_assets.defs.resources import Platform
+
+backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it forward.")
+
+
+@backup_app.command()
+def create(
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new or empty folder, on another disk.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the ledger, the keys and the log's heads, and read the copy back. The contact book is not in it.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    from mlife_assets.adapters.ledger_backup import create_backup
+
+    platform = open_platform(settings_of(home))
+    backup = create_backup(
+        platform.ledger, platform.settings.private_folder, to.absolute(), now=operator_time(platform)
+    )
+    if as_json:
+        print_json({"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)})
+        return
+    answer_console().print(
+        f"{backup.folder}: {backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, "
+        f"{len(backup.files)} files, as of {moment(backup.created_at)}; keep it as private as the ledger",
+        soft_wrap=True,
+    )
+
+
+@backup_app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", metavar="DIR", help="What `mlife backup create` wrote.")],
+    replaces: Annotated[
+        bool, typer.Option("--replace", help="Also over a ledger that knows more; it is moved aside, not deleted.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back and bring it forward from the event log. Stop everything else that runs in this home first.
+
+    Exit codes: 0 the ledger is restored and agrees with the log, 1 failed.
+    """
+    from mlife_assets.adapters.ledger_backup import read_backup, restore_backup
+
+    settings = settings_of(home)
+    backup = read_backup(source.absolute())
+    _require_intact(open_platform(settings))
+    moved = restore_backup(backup, settings.private_folder, replaces=replaces)
+    _catch_up(open_platform(settings), [str(path) for path in moved], as_json)
+
+
+@backup_app.command("catch-up")
+def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
+    """Bring the ledger forward from the event log; what to do when it is lost and there is no backup.
+
+    The log knows all sends, replies and switches, but no other reason for which somebody was put on the list.
+
+    Exit codes: 0 the ledger agrees with the log, 1 failed.
+    """
+    platform = open_platform(settings_of(home))
+    _require_intact(platform)
+    _catch_up(platform, [], as_json)
+
+
+def _require_intact(platform: Platform) -> None:
+    from mlife_assets.adapters.event_log import verify
+
+    with progress("reading the event log"):
+        verification = verify(platform.lake)
+    if not verification.is_intact:
+        raise IntegrityError(
+            f"the event log is damaged ({len(verification.findings)} findings), so a ledger cannot be told from it; "
+            "see `mlife log verify`"
+        )
+
+
+def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
+    from mlife_assets.adapters.ledger_catch_up import catch_up
+
+    result: CaughtUp = catch_up(
+        platform.ledger, platform.outbox, find=platform.gateway.find, now=operator_time(platform)
+    )
+    if as_json:
+        print_json(asdict(result) | {"moved_aside": moved})
+        return
+    console = answer_console()
+    for path in moved:
+        console.print(f"moved aside: {path}", soft_wrap=True)
+    console.print(
+        f"The ledger agrees with the event log: {result.sends:,} sends, {result.inbound:,} replies, "
+        f"{result.switches:,} switches and {result.approvals:,} approvals were added or moved on from it, "
+        f"{result.found_at_provider:,} sends from the provider's records",
+        soft_wrap=True,
+    )

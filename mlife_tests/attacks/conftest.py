@@ -1,0 +1,49 @@
+"""What attacks share: small homes that send for real."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlife_assets.defs import messages
+
+
+@pytest.fixture(scope="session")
+def sending_home() -> ModuleType:
+    """Return the module `sending_home` (loaded by path: tests are no package)."""
+    name = "mlife_sending_home"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("sending_home.py"))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture
+def open_home(
+    sending_home: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a home by name; no model serves in it, so no prediction is logged."""
+    monkeypatch.setattr(messages, "log_predictions", lambda *_: 0)
+    opened: list[Any] = []
+
+    def open_one(name: str = "home", **options: Any) -> Any:
+        opened.append(sending_home.SendingHome(tmp_path / name, **options))
+        return opened[-1]
+
+    yield open_one
+    for home in opened:
+        home.platform.ledger.close()
+
+
+@pytest.fixture
+def home(open_home: Callable[..., Any]) -> Any:
+    """Return an empty home."""
+    return open_home()

@@ -1,0 +1,198 @@
+"""A small home that plans and sends for real: ledger, console gateway, event log, contact book and marts on disk.
+
+What a day needs before it plans (scores, marts, a sound report) is written down; planning, approving, sending and the
+evening are the real assets. Nothing is trained, so a day takes a second.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+
+from mlife_assets.core.errors import MlifeError
+from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.policies import MessagingPolicy, Policies
+from mlife_assets.defs import messages
+from mlife_assets.defs.predictions import SCORES_TABLE
+from mlife_assets.defs.resources import Platform
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 2)
+POLICY = MessagingPolicy(
+    auto_approve_within_limits=True, holdout_share=0.0, minimum_days_between_messages=1, maximum_messages_per_7_days=7
+)
+USERS, JOBS = 30, 6
+
+
+class Killed(BaseException):
+    """The process dies: nothing on our side may catch it."""
+
+
+@dataclass
+class SendingHome:
+    """A home in `folder`; `platform` is what the present process has open."""
+
+    folder: Path
+    users: int = USERS
+    policy: MessagingPolicy = POLICY
+    platform: Platform = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reopen()
+
+    def reopen(self) -> Platform:
+        """Open everything anew, as the next process does."""
+        if hasattr(self, "platform"):
+            self.platform.ledger.close()
+        settings = Settings(home=self.folder, market_users=200, market_jobs=20, history_days=45)
+        self.platform = Platform(settings=settings, policies=Policies(messaging=self.policy))
+        return self.platform
+
+    @property
+    def private(self) -> Path:
+        return self.folder / "private"
+
+    @property
+    def ledger_files(self) -> list[Path]:
+        return sorted(self.private.glob("ledger.sqlite*"))
+
+    def lose_ledger(self) -> None:
+        """Remove every file of the ledger, as a lost disk does."""
+        self.platform.ledger.close()
+        for path in self.ledger_files:
+            path.unlink()
+        self.reopen()
+
+    def lose_position(self) -> None:
+        (self.folder / "lake" / "outbox" / "ledger_position.json").unlink()
+
+    def put_ledger(self, path: Path) -> None:
+        """Put another ledger file in the place of this home's."""
+        self.lose_ledger()
+        shutil.copy(path, self.private / "ledger.sqlite")
+        self.reopen()
+
+    def sql(self, *statements: str) -> None:
+        """Change the ledger behind its back."""
+        with self.platform.ledger.engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    def prepare(self, day: date) -> None:
+        """Write what planning reads."""
+        _ = self.platform.contacts
+        book = pa.parquet.read_table(self.private / "contacts.parquet")
+        reachable = [row["user_id"] for row in book.to_pylist() if row["phone_number"]][: self.users]
+        count = len(reachable)
+        users = pa.table(
+            {
+                "as_of_date": [day] * count,
+                "user_id": reachable,
+                "is_consented": [True] * count,
+                "state_code": ["TX"] * count,
+                "time_zone": ["America/Chicago"] * count,
+                "tenure_days": [40] * count,
+                "days_since_last_click": [3] * count,
+            }
+        )
+        jobs = pa.table(
+            {
+                "as_of_date": [day] * JOBS,
+                "job_id": [f"j{place}" for place in range(JOBS)],
+                "title": [f"Registered Nurse {place}" for place in range(JOBS)],
+                "employer_name": ["Mercy Hospital"] * JOBS,
+                "metro_name": ["Austin"] * JOBS,
+                "pay_usd_per_hour": [30.0 + place for place in range(JOBS)],
+                "openings": [100] * JOBS,
+            }
+        )
+        with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
+            for name, table in (("user_features", users), ("job_features", jobs)):
+                connection.register("given", table)
+                connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS SELECT * FROM given")
+        pairs = [(user, f"j{(place + step) % JOBS}", step) for place, user in enumerate(reachable) for step in range(2)]
+        scores = pa.table(
+            {
+                "user_id": [user for user, _, _ in pairs],
+                "job_id": [job for _, job, _ in pairs],
+                "probability": [0.2 - 0.1 * step for _, _, step in pairs],
+                "propensity": [1.0] * len(pairs),
+                "slice": ["exploit"] * len(pairs),
+                "prediction_id": [f"prd_{user}_{job}" for user, job, _ in pairs],
+                "candidate_set_hash": ["h"] * len(pairs),
+                "is_exploration": [False] * len(pairs),
+                "expected_value_usd": [2.0 - step for _, _, step in pairs],
+            }
+        )
+        self.platform.tables.write(SCORES_TABLE, day, scores)
+        sound = MonitoringReport("data_quality_report", day, None, count, "ok", (), "Sound.")
+        self.platform.write_monitoring_report(QUALITY_REPORT, day, sound)
+
+    def change_job(self, job_id: str, title: str) -> None:
+        """Change a title in the warehouse."""
+        with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
+            connection.execute("UPDATE marts.job_features SET title = ? WHERE job_id = ?", [title, job_id])
+
+    def _materialize(self, asset: Any, day: date) -> Any:
+        with dg.build_asset_context(partition_key=day.isoformat()) as context:
+            return asset(context, platform=self.platform)
+
+    def plan(self, day: date = DAY) -> Any:
+        return self._materialize(messages.message_plan, day)
+
+    def send(self, day: date = DAY) -> Any:
+        return self._materialize(messages.message_deliveries, day)
+
+    def evening(self, day: date = DAY) -> Any:
+        return self._materialize(messages.inbound_messages, day)
+
+    def live(self, day: date = DAY) -> None:
+        self.prepare(day)
+        self.plan(day)
+        self.send(day)
+        self.evening(day)
+
+    def refusal(self, day: date = DAY) -> str:
+        """Live a day that was lived before once more; return why that was refused, "" when it was not."""
+        self.reopen()
+        try:
+            self.plan(day)
+            self.send(day)
+        except MlifeError as error:
+            return str(error)
+        return ""
+
+    def die_after(self, sends: int) -> None:
+        """Let the present process die in the middle of sending."""
+        gateway, real = self.platform.gateway, self.platform.gateway.send
+        count = Counter()
+
+        def send(message: Any, *, now: Any) -> Any:
+            count["sends"] += 1
+            if count["sends"] > sends:
+                raise Killed
+            return real(message, now=now)
+
+        gateway.send = send  # type: ignore[method-assign]
+
+    def requests(self) -> Counter[str]:
+        """Return the accepted requests of each message, from the provider's own records."""
+        rows = self.platform.gateway.request_counts().to_pylist()
+        return Counter({row["message_id"]: row["accepted"] for row in rows if row["accepted"]})
+
+    def say(self, user_id: str, keyword: str, day: date = DAY) -> None:
+        """Let a person have written to us in the evening."""
+        at = self.platform.outcomes_time(day)
+        self.platform.ledger.record_inbound(f"in-{user_id}-{keyword}", user_id, keyword, received_at=at, now=at)
+        self.platform.outbox.publish()

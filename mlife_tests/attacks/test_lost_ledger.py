@@ -1,0 +1,241 @@
+"""A lost, older or foreign ledger texts nobody twice: it is refused before the first call, and can be brought forward.
+
+The attack of row 1 (ledger removed, `-wal` removed, a plain copy) and ways that the row does not name: yesterday's
+copy, another home's ledger, the position removed with the ledger, a death in the middle of sending, lists emptied.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.event_log import verify
+from mlife_assets.adapters.ledger_backup import create_backup, read_backup, restore_backup
+from mlife_assets.adapters.ledger_catch_up import catch_up
+from mlife_assets.core.messaging.states import BEFORE_SUBMITTING
+
+DAY = date(2026, 6, 2)
+NEXT = DAY + timedelta(days=1)
+REMEDY = "mlife backup restore"
+
+
+def rows_in_log(home: Any) -> Counter[str]:
+    """Return the rows of each type as they lie in files, repeated ones too."""
+    log = home.platform.event_log
+    types = ("message_submitted", "message_status", "inbound_message", "consent", "sending_paused", "plan_approved")
+    return Counter({name: sum(log.read_file(file).num_rows for file in log.files(name)) for name in types})
+
+
+def caught_up(home: Any) -> Any:
+    platform = home.platform
+    return catch_up(platform.ledger, platform.outbox, find=platform.gateway.find, now=platform.outcomes_time(NEXT))
+
+
+def check_nobody_twice(home: Any) -> None:
+    assert home.requests()
+    assert max(home.requests().values()) == 1
+    assert home.platform.gateway.duplicate_sends() == 0
+
+
+@pytest.mark.parametrize("loses_position", [False, True])
+def test_a_ledger_that_was_removed_sends_nothing(home, loses_position):
+    home.live()
+    before = home.requests()
+    assert len(before) > 20
+    home.lose_ledger()
+    if loses_position:
+        home.lose_position()
+    assert REMEDY in home.refusal()
+    assert home.requests() == before
+
+
+@pytest.mark.parametrize("loses_position", [False, True])
+def test_yesterdays_copy_sends_nothing(home, tmp_path, loses_position):
+    home.live()
+    home.platform.ledger.checkpoint()
+    shutil.copy(home.private / "ledger.sqlite", tmp_path / "yesterday.sqlite")
+    home.live(NEXT)
+    before = home.requests()
+    home.put_ledger(tmp_path / "yesterday.sqlite")
+    if loses_position:
+        home.lose_position()
+    assert REMEDY in home.refusal(NEXT)
+    assert home.requests() == before
+
+
+@pytest.mark.parametrize("loses_position", [False, True])
+def test_the_ledger_of_another_home_sends_nothing(home, open_home, loses_position):
+    home.live()
+    other = open_home("other", users=20)
+    other.live()
+    other.live(NEXT)
+    other.platform.ledger.checkpoint()
+    before = home.requests()
+    home.put_ledger(other.private / "ledger.sqlite")
+    if loses_position:
+        home.lose_position()
+    assert REMEDY in home.refusal()
+    assert home.requests() == before
+
+
+def test_a_ledger_whose_moves_were_cut_off_sends_nothing(home):
+    home.live()
+    home.sql("DELETE FROM send_transitions WHERE sequence > 40")
+    assert REMEDY in home.refusal()
+
+
+def test_a_row_that_was_set_back_is_not_sent_again(home):
+    home.live()
+    before = home.requests()
+    home.sql("UPDATE sends SET state = 'approved'")
+    assert REMEDY in home.refusal()
+    assert home.requests() == before
+
+
+def test_a_death_in_the_middle_of_sending_and_a_lost_ledger(home, sending_home):
+    """Nothing of these sends was published: the approval shows the loss, the provider knows the texts."""
+    home.prepare(DAY)
+    home.plan()
+    home.die_after(sends=9)
+    with pytest.raises(sending_home.Killed):
+        home.send()
+    home.lose_ledger()
+    assert REMEDY in home.refusal()
+    assert len(home.requests()) == 9
+    assert caught_up(home).found_at_provider == 9
+    assert home.refusal() == ""
+    assert len(home.requests()) > 20
+    check_nobody_twice(home)
+
+
+@pytest.mark.parametrize(
+    "statements", [("DELETE FROM inbound_texts", "DELETE FROM suppressions"), ("DELETE FROM suppressions",)]
+)
+def test_a_stop_that_the_ledger_forgot_is_seen(home, statements):
+    home.live()
+    user = home.platform.ledger.rows()[0].user_id
+    home.say(user, "STOP")
+    home.sql(*statements)
+    assert REMEDY in home.refusal()
+    if len(statements) == 2:
+        assert caught_up(home).inbound > 0
+        assert home.platform.ledger.is_suppressed(user, at=home.platform.sending_time(NEXT))
+
+
+def test_a_pause_that_the_ledger_forgot_is_seen(home):
+    home.prepare(DAY)
+    home.plan()
+    home.platform.ledger.pause(actor="me", reason="doubt", now=home.platform.run_time(DAY))
+    home.platform.outbox.publish()
+    home.sql("DELETE FROM switches")
+    home.lose_position()
+    assert REMEDY in home.refusal()
+    assert caught_up(home).switches == 1
+    assert home.platform.ledger.is_paused()
+    assert not home.requests()
+
+
+def test_events_that_the_log_lost_are_seen(home):
+    home.live()
+    log = home.platform.event_log
+    for file in log.files("message_submitted"):
+        (home.folder / "lake" / file.key).unlink()
+    assert "not in the log" in home.refusal()
+
+
+def test_unpublished_moves_are_published_before_anything_is_sent(home, sending_home):
+    home.prepare(DAY)
+    home.plan()
+    home.die_after(sends=5)
+    with pytest.raises(sending_home.Killed):
+        home.send()
+    assert home.platform.event_log.read("message_submitted").num_rows == 0
+    home.reopen()
+    home.plan()
+    assert home.platform.event_log.read("message_submitted").num_rows == 6
+    assert home.refusal() == ""
+    check_nobody_twice(home)
+
+
+def test_a_plain_copy_is_whole_after_sending_and_after_the_process_ended(home, tmp_path):
+    """No `-wal` is needed: everything is in the one file, while the process goes on and after a normal exit."""
+    home.live()
+    tables = ("sends", "send_transitions", "inbound_texts", "suppressions", "approvals")
+
+    def counted(path: Path) -> list[int]:
+        with closing(sqlite3.connect(path)) as connection:
+            return [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+
+    shutil.copy(home.private / "ledger.sqlite", tmp_path / "copy.sqlite")
+    assert counted(tmp_path / "copy.sqlite") == counted(home.private / "ledger.sqlite")
+    path = tmp_path / "exited.sqlite"
+    script = (
+        "from datetime import UTC, datetime; import sys\n"
+        "from mlife_assets.adapters.send_ledger import SqlLedger\n"
+        "ledger = SqlLedger(f'sqlite:///{sys.argv[1]}', survives_power_cut=False)\n"
+        "for n in range(40): ledger.suppress(f'u{n}', now=datetime(2026, 6, 2, tzinfo=UTC), reason='r')\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=120)
+    assert [one.name for one in tmp_path.glob("exited*")] == ["exited.sqlite"]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM suppressions").fetchone() == (40,)
+
+
+def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_path):
+    home.live()
+    stopped = home.platform.ledger.rows()[0].user_id
+    create_backup(home.platform.ledger, home.private, tmp_path / "backup", now=home.platform.outcomes_time(DAY))
+    home.say(stopped, "STOP")
+    home.live(NEXT)
+    home.platform.ledger.pause(actor="me", reason="check", now=home.platform.outcomes_time(NEXT))
+    home.platform.outbox.publish()
+    before, logged = home.requests(), rows_in_log(home)
+    states = {row.message_id: row.state for row in home.platform.ledger.rows()}
+    home.lose_ledger()
+    assert REMEDY in home.refusal(NEXT)
+
+    home.platform.ledger.close()
+    moved = restore_backup(read_backup(tmp_path / "backup"), home.private)
+    assert moved[0].name == "ledger.sqlite"
+    home.reopen()
+    assert REMEDY in home.refusal(NEXT)
+    result = caught_up(home)
+    assert result.sends > 0
+    assert (result.inbound > 0, result.switches, result.approvals) == (True, 1, 1)
+    ledger = home.platform.ledger
+    assert ledger.is_suppressed(stopped, at=home.platform.sending_time(NEXT))
+    assert ledger.is_paused()
+    handed_over = {key: state for key, state in states.items() if state not in BEFORE_SUBMITTING}
+    assert {row.message_id: row.state for row in ledger.rows() if row.message_id in handed_over} == handed_over
+    assert not caught_up(home).is_new
+    ledger.resume(actor="me", reason="checked", now=home.platform.outcomes_time(NEXT) + timedelta(seconds=1))
+
+    assert home.refusal(NEXT) == ""
+    home.evening(NEXT)
+    assert home.requests() == before
+    assert rows_in_log(home) == logged
+    assert verify(home.platform.lake).is_intact
+    home.live(NEXT + timedelta(days=1))
+    assert len(home.requests()) > len(before)
+    check_nobody_twice(home)
+
+
+def test_without_a_backup_the_log_alone_brings_the_ledger_back(home):
+    home.live()
+    home.live(NEXT)
+    before, logged = home.requests(), rows_in_log(home)
+    home.lose_ledger()
+    home.lose_position()
+    assert caught_up(home).sends == len(before)
+    assert home.refusal(NEXT) == ""
+    assert home.requests() == before
+    assert rows_in_log(home) == logged
