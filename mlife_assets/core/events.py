@@ -22,6 +22,7 @@ from mlife_assets.core.event_columns import (
     Column,
     EventType,
     Upcaster,
+    added,
     choice,
     day,
     flag,
@@ -162,8 +163,9 @@ _TYPES = (
             text("body"),
             integer("segments", 1, 10),
             identifier("policy_version"),
-            identifier("person_id", nullable=True),
+            added(2, identifier("person_id")),
         ),
+        version=2,
     ),
     EventType(
         "message_suppressed",

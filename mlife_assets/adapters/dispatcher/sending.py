@@ -96,6 +96,7 @@ class Dispatcher:
         ledger, now = self._ledger, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
         expired = ledger.expire(campaign, max(as_of, now.date()), now=now)
+        self._people.register(ledger.user_ids(), now=now)  # who has a recipient's number now may be in no row of theirs
         run = Run()
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
