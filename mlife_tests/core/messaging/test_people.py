@@ -61,7 +61,8 @@ def test_what_is_known_already_changes_nothing() -> None:
 
 
 SEEN = st.lists(
-    st.dictionaries(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.sampled_from("1234567")), max_size=6), max_size=6
+    st.dictionaries(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.sampled_from("1234567")), max_size=6),
+    max_size=6,
 )
 
 
