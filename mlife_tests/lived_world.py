@@ -36,7 +36,7 @@ from mlife_assets.defs.resources import Platform
 from mlife_assets.market.injections import Injection
 from mlife_assets.settings import Settings
 
-HASH_KEY = "the-secret-of-the-lived-world"
+HASH_KEY = "the-secret-of-the-lived-world-0123456789"
 DRIFT_DAY, RETRAIN_DAY, FAULT_DAY, DAYS = 1, 2, 3, 4
 VERDICTS = ("wait", "retrain", "block", "wait")
 

@@ -165,8 +165,9 @@ _TYPES = (
             text("body"),
             integer("segments", 1, 10),
             identifier("policy_version"),
-            identifier("person_id", nullable=True),
+            added(2, identifier("person_id")),
         ),
+        version=2,
     ),
     EventType(
         "message_suppressed",

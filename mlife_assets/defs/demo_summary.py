@@ -159,6 +159,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
         "messages": _messages(platform, first),
         "kpi": _kpi(platform, first),
         "duplicate_sends": platform.gateway.duplicate_sends(),
+        "numbers_texted_twice": platform.gateway.numbers_texted_twice(),
         "holdout_sends": _holdout_sends(platform),
         "sample_message_id": sample_message(platform, first),
         "seconds": {stage: round(value, 2) for stage, value in seconds.items()},

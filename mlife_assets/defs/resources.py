@@ -10,17 +10,17 @@ the evening of the partition that runs, so a day can be lived again with the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
-from mlife_assets.adapters.dispatcher import Dispatcher, Recheck, Recipient, Verify
+from mlife_assets.adapters.dispatcher import Dispatcher, Verify
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.landing import Ingest
@@ -34,17 +34,17 @@ from mlife_assets.adapters.private_files import private_file, private_tree
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
-from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.head_ports import HeadSigner, HeadStore
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.messaging.binding import nothing_approved
 from mlife_assets.core.messaging.cohorts import is_holdout
-from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import AuditAttributes, Clock, ContactBook, EventSource
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.defs.embedded_world import EmbeddedWorld
+from mlife_assets.defs.recipients import recheck_of
 from mlife_assets.settings import Settings
 
 SEND_DELAY = timedelta(minutes=5)
@@ -279,30 +279,11 @@ class Platform:
             self.gateway,
             self.people,
             self.policies.messaging,
-            recheck=self._recheck(day),
+            recheck=recheck_of(self, day),
             clock=clock,
             sleep=lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)),
             verify=verify,
         )
-
-    def _recheck(self, day: date) -> Recheck:
-        """Return a reader of what is known of recipients at send time, which forbids sending on an unsound day."""
-
-        @cache
-        def known() -> dict[str, Recipient]:
-            if self.read_monitoring_report(QUALITY_REPORT, day).status != "ok":
-                raise GateClosedError(
-                    f"data quality of {day} is not sound, so nothing is sent; see data_quality_report"
-                )
-            columns = ["user_id", "is_consented", "state_code", "time_zone"]
-            users = self.warehouse.read("user_features", as_of=day, columns=columns)
-            return {row.pop("user_id"): Recipient(**row) for row in users.to_pylist()}
-
-        def recheck(user_ids: Sequence[str]) -> dict[str, Recipient]:
-            recipients = known()
-            return {user_id: recipients[user_id] for user_id in user_ids if user_id in recipients}
-
-        return recheck
 
     def _delivered_messages(self, day: date) -> pa.Table:
         """Return the texts that reached people on `day`, with the job that each was about."""

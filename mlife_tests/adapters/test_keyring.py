@@ -8,7 +8,7 @@ from stat import S_IMODE
 import pytest
 
 from mlife_assets.adapters.keyring import Keyring
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError
 
 
 def test_the_same_seed_gives_the_same_keys_and_leaves_no_file(tmp_path: Path) -> None:
@@ -33,6 +33,19 @@ def test_a_damaged_key_is_refused_and_never_replaced(tmp_path: Path, content: st
     with pytest.raises(InvalidInputError, match="does not hold a key"):
         Keyring(tmp_path).key("numbers")
     assert (tmp_path / "numbers.key").read_text(encoding="utf-8") == content
+
+
+def test_a_rotated_key_is_another_one_key_alone(tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path)
+    before = {name: keyring.key(name) for name in ("numbers", "links")}
+    keyring.rotate("numbers")
+    assert Keyring(tmp_path).key("numbers") != before["numbers"]
+    assert Keyring(tmp_path).key("links") == before["links"]
+    assert S_IMODE((tmp_path / "numbers.key").stat().st_mode) == 0o600
+    with pytest.raises(GateClosedError, match="derives from the seed"):
+        Keyring(tmp_path, seed=1).rotate("numbers")
+    with pytest.raises(InvalidInputError, match="key name"):
+        keyring.rotate("../numbers")
 
 
 @pytest.mark.parametrize("name", ["", "../numbers", "Numbers", "a/b"])

@@ -91,6 +91,20 @@ def leave_rubbish(home: Any, eve: Any) -> dict[tuple[str, str], int]:
     return {key: row for key, (_, row) in files.items()}
 
 
+def share_a_number(home: Any, eve: Any) -> tuple[str, str]:
+    """Give two people who were exposed on the eve one number, written in two ways; return them in order."""
+    path = home.settings.private_folder / "contacts.parquet"
+    book = pq.read_table(path, partitioning=None)
+    exposed = home.platform.tables.read("message_plan_exposed", eve)["user_id"].to_pylist()
+    first, second = sorted(exposed)[:2]
+    numbers = dict(zip(book["user_id"].to_pylist(), book["phone_number"].to_pylist(), strict=True))
+    numbers[first] = numbers[first] or "+12125550100"
+    numbers[second] = f"{numbers[first][2:5]}.{numbers[first][5:8]}.{numbers[first][8:]}"
+    table = pa.table([list(numbers), pa.array(list(numbers.values()), pa.string())], schema=book.schema)
+    pq.write_table(table, path)
+    return first, second
+
+
 @dataclass(frozen=True)
 class NextDay:
     """What happened, in order."""
@@ -98,6 +112,7 @@ class NextDay:
     day: Any
     home: Any
     expected: dict
+    joined: tuple[str, str]
     unapproved: dg.ExecuteInProcessResult
     requests: tuple[Counter, ...]
     killed_message: str
@@ -121,6 +136,7 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
     with lived_world.moved_story():
         home.platform.event_source.deliver(eve)
     expected = leave_rubbish(home, eve)
+    joined = share_a_number(home, eve)
     for path in home.settings.truth_folder.rglob("*.parquet"):
         path.write_bytes(b"no asset reads this")
     with home.driver() as driver:
@@ -170,7 +186,7 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
         restarted = lived_world.open_home(folder)
         after.append(restarted.run_assets(day, keys.MESSAGE_DELIVERIES))
         requests.append(sent(restarted, day))
-    return NextDay(day, restarted, expected, unapproved, tuple(requests), calls[-1], stopped, tuple(after))
+    return NextDay(day, restarted, expected, joined, unapproved, tuple(requests), calls[-1], stopped, tuple(after))
 
 
 def test_bad_input_is_rejected_with_reason_and_row_and_the_day_goes_on(next_day) -> None:
@@ -221,6 +237,19 @@ def test_good_rows_beside_bad_ones_are_taken(next_day) -> None:
     assert not any("\N{REPLACEMENT CHARACTER}" in title for title in titles)
     clicks = log.read("click", start=eve, end=eve)
     assert len(pc.unique(clicks["event_id"])) == clicks.num_rows
+
+
+def test_two_accounts_with_one_number_are_planned_as_one_person(next_day) -> None:
+    first, second = next_day.joined
+    tables, day = next_day.home.platform.tables, next_day.day
+    reasons = {row["user_id"]: row["reason"] for row in tables.read("message_plan_suppressed", day).to_pylist()}
+    assert reasons[second] == "same_person"
+    assert [user for user, reason in reasons.items() if reason == "same_person"] == [second]
+    assert next_day.home.platform.ledger.people_of([first, second]) == {first: first, second: first}
+    logged = next_day.home.platform.event_log.read("message_planned", start=day, end=day)
+    assert logged.num_rows > 0
+    assert logged["person_id"].to_pylist() == logged["user_id"].to_pylist(), "the first account stands for the person"
+    assert next_day.home.platform.gateway.numbers_texted_twice() == 0
 
 
 def test_nothing_is_sent_without_approval(next_day) -> None:

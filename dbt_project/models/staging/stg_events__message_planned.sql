@@ -26,6 +26,7 @@ renamed as (
         event_id,
         message_id,
         user_id,
+        coalesce(person_id, user_id) as person_id,
         job_id,
         prediction_id,
         plan_id,

@@ -105,6 +105,7 @@ class Dispatcher:
         expired = ledger.expire(campaign, max(as_of, now.date()), now=now)
         for state in (SendState.APPROVED, SendState.LEASED):
             self._verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
+        self._people.register(ledger.user_ids(), now=now)  # who has a recipient's number now may be in no row of theirs
         run = Run()
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:

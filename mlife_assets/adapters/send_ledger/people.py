@@ -52,12 +52,24 @@ class People(Moves):
             User id -> person id of every account of `seen`. When nothing is new, nothing is written.
         """
         with self.engine.connect() as connection:
+            people, owners = self._stored(connection, seen)
+        if all(user in people and (one is None or owners.get(one) == people[user]) for user, one in seen.items()):
+            return {user_id: people[user_id] for user_id in seen}
+        with write(self.engine) as connection:
             known, joined = self._join(connection, seen)
-        if joined.accounts or joined.numbers:
-            with write(self.engine) as connection:
-                known, joined = self._join(connection, seen)
-                self._store(connection, known, joined, now)
+            self._store(connection, known, joined, now)
         return {user_id: joined.accounts.get(user_id) or known[user_id] for user_id in seen}
+
+    def _stored(
+        self, connection: sa.Connection, seen: Mapping[str, str | None]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the people of the accounts seen and the owners of the numbers seen, perhaps among others."""
+        people, owners = sa.select(accounts.c.user_id, accounts.c.person_id), sa.select(numbers)
+        if len(seen) <= BATCH:  # a chunk; of a whole day, reading all is faster
+            people = people.where(accounts.c.user_id.in_(sorted(seen)))
+            owners = owners.where(numbers.c.number_hash.in_(sorted({one for one in seen.values() if one is not None})))
+        found, owned = connection.execute(people).all(), connection.execute(owners).all()
+        return {row.user_id: row.person_id for row in found}, {row.number_hash: row.person_id for row in owned}
 
     def rehash(self, seen: Mapping[str, str | None], *, now: datetime) -> int:
         """Forget all number hashes and store those of `seen`, made with another key; nobody's person id changes.

@@ -66,6 +66,7 @@ final as (
         ---------- ids
         planned.message_id,
         planned.user_id,
+        planned.person_id,
         planned.job_id,
         planned.plan_id,
         planned.prediction_id,
