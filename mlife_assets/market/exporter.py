@@ -80,6 +80,7 @@ def event_table(
     schema = EVENT_TYPES[event_type].schema
     observed = np.full(len(ids), epoch_us(day) + EXPORT_US)
     columns = {"event_id": ids, "occurred_at": _times(occurred_us), "observed_at": _times(observed)} | payload
+    columns |= {f.name: [None] * len(ids) for f in schema if f.nullable and f.name not in columns}
     return pa.table([pa.array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
 
 

@@ -65,34 +65,40 @@ def is_suppressed(user_id: sa.ColumnElement[str] | str, at: sa.ColumnElement[Any
 
 
 def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """Return what to read the other texts of the person from, and which of them may have reached them.
+
+    The conditions on state and day are put so that no index fits: else SQLite, which takes a list of accounts for a
+    long one, reads every text of the day or state instead of the few of the person.
+    """
     other = sends.alias("other")
     is_counted = sa.and_(
         other.c.user_id.in_(accounts_of_person(sends.c.user_id).correlate(sends)),
         other.c.message_id != sends.c.message_id,
-        other.c.state.in_(sorted(MAY_HAVE_REACHED)),
+        sa.func.coalesce(other.c.state, "").in_(sorted(MAY_HAVE_REACHED)),
     )
     return other, is_counted
 
 
 def _conditions() -> dict[str, sa.ColumnElement[bool]]:
     other, is_counted = _other_sends()
+    day = sa.func.coalesce(other.c.as_of_date, other.c.as_of_date)
     latest_switch = sa.select(switches.c.is_paused).order_by(switches.c.sequence.desc()).limit(1).scalar_subquery()
     in_week = (
         sa.select(sa.func.count())
         .select_from(other)
-        .where(is_counted, other.c.as_of_date > sa.bindparam("week_start"), other.c.as_of_date <= sa.bindparam("day"))
+        .where(is_counted, day > sa.bindparam("week_start"), day <= sa.bindparam("day"))
         .correlate(sends)
         .scalar_subquery()
     )
     in_gap = (
         sa.select(other.c.message_id)
-        .where(is_counted, other.c.as_of_date > sa.bindparam("gap_start"), other.c.as_of_date <= sa.bindparam("day"))
+        .where(is_counted, day > sa.bindparam("gap_start"), day <= sa.bindparam("day"))
         .correlate(sends)
         .exists()
     )
     on_the_same_day = (
         sa.select(other.c.message_id)
-        .where(is_counted, other.c.campaign == sends.c.campaign, other.c.as_of_date == sends.c.as_of_date)
+        .where(is_counted, sa.func.coalesce(other.c.campaign, "") == sends.c.campaign, day == sends.c.as_of_date)
         .correlate(sends)
         .exists()
     )

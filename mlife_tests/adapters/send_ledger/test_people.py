@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -126,3 +127,21 @@ def test_registering_in_parallel_joins_once(open_ledger: Callable[[], SqlLedger]
     for thread in threads:
         thread.join()
     assert found == [{"a": "a", "b": "a", "c": "c"}] * 4
+
+
+def test_submitting_reads_the_texts_of_the_person_alone(tmp_path: Path) -> None:
+    """Caps are asked for before every text: reading a day's or a state's texts instead costs seconds a day."""
+    ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite", survives_power_cut=False)
+    asked: list[tuple[str, object]] = []
+    sa.event.listen(
+        ledger.engine, "before_cursor_execute", lambda c, cursor, text, values, *_: asked.append((text, values))
+    )
+    ledger.plan([row("a")], now=NOW)
+    ledger.begin_submit(row("a").message_id, worker="w", now=NOW, policy=MessagingPolicy(), day=DAY)
+    text, values = next(one for one in asked if one[0].startswith("UPDATE sends"))
+    with ledger.engine.connect() as connection:
+        steps = [step.detail for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
+    assert [step for step in steps if " other " in step] == [
+        "SEARCH other USING INDEX sends_by_user_day (user_id=?)"
+    ] * 3
+    ledger.close()
