@@ -89,7 +89,7 @@ class EventType:
         return self
 
     def delivered(self, names: Iterable[str]) -> EventType:
-        """Return the contract that a file with columns `names` was exported for: the newest that it meets, or today's."""
+        """Return the contract that an export with columns `names` was made for: the newest it meets, else today's."""
         given = set(names)
         older = (self.contract(upcaster.version) for upcaster in reversed(self.upcasters))
         return next((kind for kind in (self, *older) if not kind.missing(given)), self)

@@ -76,11 +76,15 @@ def _times(moments_us: np.ndarray) -> pa.Array:
 def event_table(
     event_type: str, day: date, ids: Sequence[str], occurred_us: np.ndarray, payload: dict[str, object]
 ) -> pa.Table:
-    """Return a table of the event contract, all rows observed at the export of `day`."""
-    schema = EVENT_TYPES[event_type].schema
+    """Return a table of the event contract, all rows observed at the export of `day`.
+
+    What later versions of the contract added is unknown to the market, so null.
+    """
+    kind = EVENT_TYPES[event_type]
+    schema = kind.schema
     observed = np.full(len(ids), epoch_us(day) + EXPORT_US)
-    columns = {"event_id": ids, "occurred_at": _times(occurred_us), "observed_at": _times(observed)} | payload
-    columns |= {f.name: [None] * len(ids) for f in schema if f.nullable and f.name not in columns}
+    columns: dict[str, object] = {c.name: pa.nulls(len(ids), c.type) for c in kind.columns if c.nullable}
+    columns |= {"event_id": ids, "occurred_at": _times(occurred_us), "observed_at": _times(observed)} | payload
     return pa.table([pa.array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
 
 

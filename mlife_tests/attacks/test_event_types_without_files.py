@@ -41,7 +41,7 @@ def count(warehouse: Path, table: str) -> int:
 
 @pytest.fixture(scope="module")
 def silent_home(small_home: Any, unpacked_0_1_0: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a home whose data knows no hires and which never sent anything, with features as the daily job builds them.
+    """Return a home whose data knows no hires and which never sent anything, with its features built.
 
     So is one whose first lived day was blocked: what only sending writes has no file.
     """

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import yaml
 
@@ -24,13 +23,6 @@ def properties(path: Path) -> dict[str, Any]:
     models = yaml.safe_load(path.with_suffix(".yml").read_text())["models"]
     assert [model["name"] for model in models] == [path.stem]
     return dict(models[0])
-
-
-def data_type(arrow: pa.DataType) -> str:
-    if pa.types.is_list(arrow):
-        return data_type(arrow.value_type) + "[]"
-    names = {"string": "varchar", "double": "double", "int64": "bigint", "bool": "boolean", "date32[day]": "date"}
-    return names.get(str(arrow), "timestamp with time zone" if pa.types.is_timestamp(arrow) else str(arrow))
 
 
 @pytest.mark.parametrize("path", SQL, ids=IDS)
@@ -77,14 +69,6 @@ def test_every_mart_is_contracted() -> None:
 def test_staging_is_built_with_features_or_with_metrics_never_both() -> None:
     for path in (MODELS / "staging").glob("*.sql"):
         assert properties(path)["config"]["tags"] in (["features"], ["metrics"])
-
-
-def test_sources_declare_the_columns_of_the_event_types() -> None:
-    sources = yaml.safe_load((MODELS / "staging" / "_sources.yml").read_text())["sources"]
-    for table in sources[0]["tables"]:
-        declared = [(column["name"], column["data_type"]) for column in table["columns"]]
-        event_type = EVENT_TYPES[table["name"]]
-        assert declared == [(column.name, data_type(column.type)) for column in event_type.all_columns]
 
 
 def test_the_label_windows_are_those_of_the_policy() -> None:

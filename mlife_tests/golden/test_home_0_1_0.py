@@ -101,7 +101,8 @@ def test_it_lives_one_more_day_with_the_model_it_returned_to(story) -> None:
     submitted = log.read("message_submitted", start=day, end=day)
     assert story.lived.delivered > 0
     assert set(submitted["message_id"].to_pylist()) <= set(planned["message_id"].to_pylist())
-    assert len(set(submitted["user_id"].to_pylist())) == submitted.num_rows > 0
+    texts = dict(zip(submitted["message_id"].to_pylist(), submitted["user_id"].to_pylist(), strict=True))
+    assert len(set(texts.values())) == len(texts) == story.lived.submitted
     text = planned["message_id"][0].as_py()
     assert answer("trace", text, "--home", story.folder)["message_id"] == text
 
