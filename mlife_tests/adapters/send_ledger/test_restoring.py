@@ -1,4 +1,4 @@
-"""Sends brought back: whole, once, and numbered after what was. Exercises `mlife_assets.adapters.send_ledger.restoring`."""
+"""Sends brought back: whole, once, numbered after what was. Exercises `mlife_assets.adapters.send_ledger.restoring`."""
 
 from __future__ import annotations
 
