@@ -32,6 +32,8 @@ MANIFEST = "manifest.json"
 LEDGER = "ledger.sqlite"
 SIDECARS = ("-wal", "-shm")
 REPLACED = "replaced"
+PRIVATE_KEYS = ".key"
+"""Ends the names of keys that must fit the ledger. Heads and public keys that are there are newer, and stay."""
 FOLDERS = ("keys", "heads")
 """Folders beside the ledger that are backed up with it, where they exist."""
 COUNTED = ("sends", "send_transitions", "inbound_texts", "suppressions", "switches", "approvals")
@@ -125,12 +127,11 @@ def restore_backup(backup: Backup, private: Path, *, replaces: bool = False) -> 
     present = private / LEDGER
     if not replaces:
         _require_older(present, backup)
-    others = {
-        name: private / name
+    different_keys = sorted(
+        name
         for name in backup.files
-        if name != LEDGER and (private / name).exists() and _sha256(private / name) != backup.files[name]
-    }
-    different_keys = sorted(name for name in others if name.startswith("keys/"))
+        if name.endswith(PRIVATE_KEYS) and _sha256(private / name) not in (None, backup.files[name])
+    )
     if different_keys and not replaces:
         raise ContentConflictError(
             f"{', '.join(different_keys)} differ from those of the backup, so hashes of numbers would not agree; "

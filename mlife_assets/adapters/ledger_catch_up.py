@@ -28,6 +28,9 @@ from mlife_assets.core.windows import add_days
 ASKED_DAYS = 8
 """Approved days back from the newest whose texts the provider is asked about: what the caps look at."""
 
+SWITCHES_MAXIMUM = 100_000
+"""More pauses than any deployment has; bounds a search."""
+
 _S = SendState
 _ORDER = {_S.SUBMITTING: 0, _S.THROTTLED: 1, _S.REJECTED: 1, _S.AMBIGUOUS: 1, _S.ACCEPTED: 2, _S.UNKNOWN: 3}
 _LAST = 4
@@ -52,7 +55,12 @@ class CaughtUp:
 
 
 def catch_up(
-    ledger: SqlLedger, outbox: LedgerOutbox, *, find: Callable[[str], Accepted | None], now: datetime
+    ledger: SqlLedger,
+    outbox: LedgerOutbox,
+    *,
+    find: Callable[[str], Accepted | None],
+    signed: Mapping[str, int],
+    now: datetime,
 ) -> CaughtUp:
     """Add to the ledger whatever the log and the provider know and it does not; safe to repeat after a crash.
 
@@ -60,6 +68,7 @@ def catch_up(
         ledger: restored from a backup, or empty.
         outbox: from this ledger to the log.
         find: asks the provider whether it took a message.
+        signed: how far each stream had come by the newest signed head; numbering goes on after it.
         now: the present.
 
     Raises:
@@ -72,13 +81,15 @@ def catch_up(
             f"the ledger holds {len(foreign)} texts that this event log never planned (such as {foreign[0]}): it is "
             "another deployment's; restore a backup of this one"
         )
+    switches = _switches(ledger, outbox)  # before numbering moves on: a switch is known by its number
+    ledger.continue_after(signed)
     approvals = _approvals(ledger, outbox)
     logged = _sends(outbox, planned)
     sends = ledger.restore_sends(logged)
     inbound = _inbound(ledger, outbox)
-    switches = _switches(ledger, outbox)
     asked = _asked(ledger, outbox, planned)
     found = ledger.restore_sends([send for row in asked if (send := _of_provider(row, find, now)) is not None])
+    ledger.mark_caught_up(signed.get("transitions", 0), now=now)
     outbox.publish(is_position_trusted=False)
     return CaughtUp(sends, found, inbound, switches, approvals)
 
@@ -170,18 +181,26 @@ def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
 
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
-    known = {row["at"] for row in ledger.switches().to_pylist()}
-    columns = ["actor", "reason", "occurred_at"]
-    switched = {"sending_paused": ledger.pause, "sending_resumed": ledger.resume}
-    rows = {
-        (row["occurred_at"], event_type, row["actor"], row["reason"])
-        for event_type in switched
-        for row in outbox.logged(event_type, columns).to_pylist()
-        if row["occurred_at"] not in known
-    }
-    for at, event_type, actor, reason in sorted(rows):
-        switched[event_type](actor=actor, reason=reason, now=at)
-    return len(rows)
+    known = {(row["is_paused"], row["at"]) for row in ledger.switches().to_pylist()}
+    found: dict[int, tuple[bool, str, str, datetime]] = {}
+    for event_type, is_paused in (("sending_paused", True), ("sending_resumed", False)):
+        for row in outbox.logged(event_type, ["event_id", "actor", "reason", "occurred_at"]).to_pylist():
+            if (is_paused, row["occurred_at"]) not in known:
+                sequence = _sequence_of(event_type, row)
+                found[sequence] = (is_paused, row["actor"], row["reason"], row["occurred_at"])
+    for sequence, (is_paused, actor, reason, at) in sorted(found.items()):
+        ledger.restore_switch(sequence, is_paused=is_paused, actor=actor, reason=reason, at=at)
+    return len(found)
+
+
+def _sequence_of(event_type: str, row: Row) -> int:
+    """Return the number of a switch: it is part of the event's id and of nothing else."""
+    for sequence in range(1, SWITCHES_MAXIMUM):
+        if event_id(event_type, sequence, row["actor"], row["occurred_at"].isoformat()) == row["event_id"]:
+            return sequence
+    raise IntegrityError(
+        f"{event_type} by {row['actor']} in the event log is none that a ledger wrote; run `mlife log verify`"
+    )
 
 
 def _approvals(ledger: SqlLedger, outbox: LedgerOutbox) -> int:

@@ -12,7 +12,7 @@ have yet are no disagreement; they are published first.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
@@ -29,18 +29,22 @@ SWITCHED = {True: "sending_paused", False: "sending_resumed"}
 APPROVED = ("campaign", "as_of_date", "plan_id", "plan_digest")
 
 
-def require_agreement(ledger: SqlLedger, outbox: LedgerOutbox, *, since: date, until: date) -> None:
+def require_agreement(
+    ledger: SqlLedger, outbox: LedgerOutbox, *, signed: Mapping[str, int], since: date, until: date
+) -> None:
     """Raise IntegrityError unless the ledger knows whatever the log says of it, and the log what was published.
 
     Args:
         ledger: of which one is about to send.
         outbox: from this ledger to the log.
+        signed: how far each stream of the ledger had come by the newest signed head; empty when nothing was signed.
         since: first day whose sends the caps look at.
         until: the day that is about to be sent.
     """
     end = add_days(until, 1)
     found = [
         *_behind_its_position(outbox),
+        *_behind_its_head(ledger, signed),
         *_sends(ledger, outbox, since, end),
         *_inbound(ledger, outbox),
         *_switches(ledger, outbox),
@@ -59,6 +63,15 @@ def _behind_its_position(outbox: LedgerOutbox) -> list[str]:
         f"{last} of its {name} were published and it lacks the last"
         for name, last in position.items()
         if not outbox.holds(name, last)
+    ]
+
+
+def _behind_its_head(ledger: SqlLedger, signed: Mapping[str, int]) -> list[str]:
+    reached = ledger.positions()
+    return [
+        f"the newest signed head knows {last} of its {name} and it has {reached.get(name, 0)}"
+        for name, last in sorted(signed.items())
+        if reached.get(name, 0) < last
     ]
 
 

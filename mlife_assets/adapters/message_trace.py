@@ -29,6 +29,8 @@ from mlife_assets.core.windows import add_days
 CONVERSION_DAYS = 45
 """How long after a text conversions are looked for: the hire window and some days for late exports."""
 
+APPROVED = ("plan_id", "planned_count", "approved_by", "policy_version", "plan_digest")
+
 
 @dataclass(frozen=True)
 class Hop:
@@ -167,7 +169,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
         )
         hops.append(_hop("prediction", "prediction", chosen, *names))
     for row in _rows(log, "plan_approved", day, day, plan_id=planned["plan_id"])[:1]:
-        hops.append(_hop("plan", "plan_approved", row, "plan_id", "planned_count", "approved_by", "policy_version"))
+        hops.append(_hop("plan", "plan_approved", row, *APPROVED))
     hops.append(_hop("plan", "message_planned", planned, "message_id", "slice", "cohort", "propensity", "body"))
     end = add_days(day, CONVERSION_DAYS)
     for row in _rows(log, "message_submitted", day, end, message_id=message_id):

@@ -18,10 +18,8 @@ import typer
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 from mlife_assets.cli.present import operator_time
-from mlife_assets.core.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from mlife_assets.adapters.ledger_catch_up import CaughtUp
     from mlife_assets.defs.resources import Platform
 
 backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it forward.")
@@ -67,10 +65,11 @@ def restore(
     Exit codes: 0 the ledger is restored and agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.ledger_backup import read_backup, restore_backup
+    from mlife_assets.defs.ledger_recovery import require_intact_log
 
     settings = settings_of(home)
     backup = read_backup(source.absolute())
-    _require_intact(open_platform(settings))
+    require_intact_log(open_platform(settings))
     moved = restore_backup(backup, settings.private_folder, replaces=replaces)
     _catch_up(open_platform(settings), [str(path) for path in moved], as_json)
 
@@ -83,29 +82,18 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 the ledger agrees with the log, 1 failed.
     """
+    from mlife_assets.defs.ledger_recovery import require_intact_log
+
     platform = open_platform(settings_of(home))
-    _require_intact(platform)
+    require_intact_log(platform)
     _catch_up(platform, [], as_json)
 
 
-def _require_intact(platform: Platform) -> None:
-    from mlife_assets.adapters.event_log import verify
+def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
+    from mlife_assets.defs.ledger_recovery import bring_forward
 
     with progress("reading the event log"):
-        verification = verify(platform.lake)
-    if not verification.is_intact:
-        raise IntegrityError(
-            f"the event log is damaged ({len(verification.findings)} findings), so a ledger cannot be told from it; "
-            "see `mlife log verify`"
-        )
-
-
-def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
-    from mlife_assets.adapters.ledger_catch_up import catch_up
-
-    result: CaughtUp = catch_up(
-        platform.ledger, platform.outbox, find=platform.gateway.find, now=operator_time(platform)
-    )
+        result = bring_forward(platform, now=operator_time(platform))
     if as_json:
         print_json(asdict(result) | {"moved_aside": moved})
         return

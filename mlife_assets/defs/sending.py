@@ -8,11 +8,13 @@ nothing is taken from it on trust: the plan is compared with the digest that the
 the log and with the facts of the jobs; the ledger is compared with the log.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
 
 from mlife_assets.adapters.ledger_cross_check import require_agreement
+from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.messaging.binding import plan_differences, plan_digest
 from mlife_assets.core.messaging.eligibility import recent_since
@@ -43,8 +45,16 @@ def read_plan(platform: Platform, day: date) -> MessagePlan:
 def require_known_ledger(platform: Platform, day: date) -> None:
     """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows."""
     since = recent_since(day, platform.policies.messaging)
-    require_agreement(platform.ledger, platform.outbox, since=since, until=day)
+    signed = signed_positions(platform)
+    require_agreement(platform.ledger, platform.outbox, signed=signed, since=since, until=day)
     platform.outbox.publish()
+
+
+def signed_positions(platform: Platform) -> Mapping[str, int]:
+    """Return how far the ledger had come by the newest signed head, wherever that is kept."""
+    stores = (platform.head_store, platform.ledger.heads)
+    newest = Sealer(stores, platform.head_pins, platform.head_signer).newest()
+    return {} if newest is None else newest.head.ledger
 
 
 def note_plan(platform: Platform, plan: MessagePlan) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.ledger_backup import create_backup, read_backup, restore_backup
-from mlife_assets.adapters.ledger_catch_up import catch_up
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING
+from mlife_assets.defs.ledger_recovery import bring_forward, require_intact_log
+from mlife_assets.defs.sealing import audit_log
 
 DAY = date(2026, 6, 2)
 NEXT = DAY + timedelta(days=1)
@@ -36,8 +36,8 @@ def rows_in_log(home: Any) -> Counter[str]:
 
 
 def caught_up(home: Any) -> Any:
-    platform = home.platform
-    return catch_up(platform.ledger, platform.outbox, find=platform.gateway.find, now=platform.outcomes_time(NEXT))
+    require_intact_log(home.platform)
+    return bring_forward(home.platform, now=home.platform.outcomes_time(NEXT))
 
 
 def check_nobody_twice(home: Any) -> None:
@@ -223,7 +223,7 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     home.evening(NEXT)
     assert home.requests() == before
     assert rows_in_log(home) == logged
-    assert verify(home.platform.lake).is_intact
+    assert audit_log(home.platform).verification.findings == ()
     home.live(NEXT + timedelta(days=1))
     assert len(home.requests()) > len(before)
     check_nobody_twice(home)

@@ -9,15 +9,18 @@ knows and the other record does not stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.people import BATCH, People
-from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, write
+from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, switches, write
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
+
+CAUGHT_UP = "caught_up"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ class RestoredSend:
     moves: tuple[Move, ...]
 
 
+def _set_sequence(connection: sa.Connection, table: str, last: int) -> None:
+    """Let the next row of a table get the number after `last`."""
+    if connection.dialect.name == "postgresql":
+        place = sa.func.setval(sa.func.pg_get_serial_sequence(table, "sequence"), last)
+        connection.execute(sa.select(place))
+        return
+    counter = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+    connection.execute(sa.delete(counter).where(counter.c.name == table))
+    connection.execute(sa.insert(counter).values(name=table, seq=last))
+
+
 class Restoring(People):
     """Bringing sends back; see `SqlLedger`."""
 
@@ -55,6 +69,41 @@ class Restoring(People):
             with write(self.engine) as connection:
                 count += self._restore(connection, restored[start : start + BATCH])
         return count
+
+    def restore_switch(self, sequence: int, *, is_paused: bool, actor: str, reason: str, at: datetime) -> None:
+        """Add a switch under the number that it had."""
+        row = {"sequence": sequence, "is_paused": is_paused, "actor": actor, "reason": reason, "at": at}
+        with write(self.engine) as connection:
+            connection.execute(sa.insert(switches).values(row))
+
+    def continue_after(self, reached: Mapping[str, int]) -> None:
+        """Number new rows of each stream after what it had reached, so that no number is given twice."""
+        with write(self.engine) as connection:
+            for name, table in STREAMS.items():
+                newest = connection.execute(sa.select(sa.func.max(table.c.sequence))).scalar() or 0
+                last = max(newest, reached.get(name, 0))
+                if last:
+                    _set_sequence(connection, table.name, last)
+
+    def mark_caught_up(self, last_transition: int, *, now: datetime) -> None:
+        """Leave a move that is no event when the newest is older than `last_transition`: a lost plan left no events."""
+        with write(self.engine) as connection:
+            newest = connection.execute(sa.select(sa.func.max(send_transitions.c.sequence))).scalar() or 0
+            if newest < last_transition:
+                connection.execute(
+                    sa.insert(send_transitions).values(
+                        sequence=last_transition,
+                        message_id=CAUGHT_UP,
+                        user_id=CAUGHT_UP,
+                        campaign=CAUGHT_UP,
+                        as_of_date=now.date(),
+                        to_state=SendState.PLANNED,
+                        attempt=0,
+                        detail=CAUGHT_UP,
+                        occurred_at=now,
+                        at=now,
+                    )
+                )
 
     def _restore(self, connection: sa.Connection, restored: Sequence[RestoredSend]) -> int:
         ids = [send.message_id for send in restored]

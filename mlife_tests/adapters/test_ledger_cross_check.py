@@ -1,0 +1,240 @@
+"""Ledger against log, on both databases; `attacks/test_lost_ledger.py` does the same to whole days."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.ledger_catch_up import catch_up
+from mlife_assets.adapters.ledger_cross_check import require_agreement
+from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.adapters.send_ledger.schema import metadata
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.ids import event_id, message_id
+from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.events import approval_events
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import Accepted, LedgerRow
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+LATER = NOW + timedelta(hours=3)
+POLICY = MessagingPolicy()
+CAMPAIGN = "c"
+APPROVAL = Approval("pln_1", CAMPAIGN, DAY, 3, "me", "pol", "d" * 64, "looked at it")
+
+
+class Deployment:
+    """A ledger, its log, and what was planned."""
+
+    def __init__(self, ledger: SqlLedger, folder: Path) -> None:
+        self.ledger, self.store = ledger, ObstoreObjectStore.local(folder / "lake")
+        self.log = ParquetEventLog(self.store)
+        self.outbox = LedgerOutbox(ledger, self.log, self.store, provider="console")
+
+    def plan(self, *users: str) -> list[str]:
+        keys = [message_id(user, CAMPAIGN, DAY) for user in users]
+        rows = [
+            LedgerRow(key, user, "j1", CAMPAIGN, DAY, f"hi {user}", "planned", 0, None, NOW)
+            for key, user in zip(keys, users, strict=True)
+        ]
+        planned = [
+            {
+                "event_id": event_id("message_planned", row.message_id),
+                "occurred_at": NOW,
+                "observed_at": NOW,
+                "message_id": row.message_id,
+                "user_id": row.user_id,
+                "job_id": row.job_id,
+                "campaign": CAMPAIGN,
+                "as_of_date": DAY,
+                "slice": "exploit",
+                "propensity": 1.0,
+                "plan_id": "pln_1",
+                "cohort": "all",
+                "body": row.body,
+                "segments": 1,
+                "policy_version": "pol",
+            }
+            for row in rows
+        ]
+        schema = EVENT_TYPES["message_planned"].schema
+        import pyarrow as pa
+
+        self.log.append("message_planned", pa.Table.from_pylist(planned, schema=schema), writer="planner")
+        self.ledger.record_approval(APPROVAL, now=NOW)
+        self.log.append("plan_approved", approval_events(APPROVAL, now=NOW), writer="planner")
+        self.ledger.plan(rows, now=NOW)
+        self.ledger.approve(CAMPAIGN, DAY, now=NOW)
+        self.ledger.lease(CAMPAIGN, DAY, worker="w", limit=10, now=NOW, until=LATER)
+        return keys
+
+    def submit(self, key: str, *moves: Transition) -> None:
+        assert self.ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, day=DAY) is None
+        self.ledger.transition_many(moves, now=NOW + timedelta(minutes=1))
+
+    def check(self, **signed: int) -> None:
+        require_agreement(self.ledger, self.outbox, signed=signed, since=DAY - timedelta(days=7), until=DAY)
+
+    def lose(self) -> None:
+        """Empty the ledger and forget the position."""
+        with self.ledger.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        (self.store.root / POSITION_KEY).unlink(missing_ok=True)
+
+    def catch_up(self, find: Any = lambda _: None, **signed: int) -> Any:
+        return catch_up(self.ledger, self.outbox, find=find, signed=signed, now=LATER)
+
+
+@pytest.fixture
+def deployment(ledger, tmp_path) -> Deployment:
+    """Return one that sent three texts: delivered, throttled and to be tried again, still in the call."""
+    found = Deployment(ledger, tmp_path)
+    done, throttled, hanging = found.plan("a", "b", "d")
+    found.submit(done, Transition(done, "accepted", "p-a"), Transition(done, "delivered", occurred_at=NOW))
+    found.submit(throttled, Transition(throttled, "throttled"), Transition(throttled, "approved"))
+    found.submit(hanging)
+    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=LATER)
+    ledger.pause(actor="me", reason="doubt", now=NOW)
+    ledger.resume(actor="me", reason="fine", now=LATER)
+    return found
+
+
+def test_what_is_not_published_yet_is_no_disagreement(deployment):
+    deployment.check()
+    deployment.outbox.publish()
+    deployment.check(**deployment.ledger.positions())
+
+
+def test_a_throttled_text_may_wait_again(deployment):
+    deployment.outbox.publish()
+    states = {row.user_id: row.state for row in deployment.ledger.rows()}
+    assert states["b"] == "approved"
+    deployment.check()
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("DELETE FROM sends WHERE user_id = 'a'", "1 texts were handed to the provider"),
+        ("UPDATE sends SET state = 'approved' WHERE user_id = 'a'", "1 texts were handed to the provider"),
+        ("UPDATE sends SET attempts = 0 WHERE user_id = 'b'", "1 texts were handed to the provider"),
+        ("UPDATE sends SET attempts = 2 WHERE user_id = 'd'", "1 texts that it published are not in the log"),
+        ("DELETE FROM inbound_texts", "1 of its inbound were published"),
+        ("DELETE FROM inbound_texts", "texts from people, STOPs perhaps, are unknown"),
+        ("DELETE FROM suppressions", "people are not listed although they said STOP"),
+        ("DELETE FROM switches WHERE is_paused", "1 switches of sending \\(by me\\)"),
+        ("DELETE FROM approvals", "the approval of pln_1"),
+        ("UPDATE approvals SET plan_digest = 'x'", "the approval of pln_1"),
+        ("DELETE FROM send_transitions", "of its transitions were published"),
+    ],
+)
+def test_each_thing_that_a_ledger_forgot_is_named_with_the_remedy(deployment, statement, why):
+    deployment.outbox.publish()
+    with deployment.ledger.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    with pytest.raises(IntegrityError, match=why) as caught:
+        deployment.check()
+    assert "mlife backup restore" in str(caught.value)
+
+
+def test_a_start_lifts_what_a_stop_asked_for(deployment):
+    deployment.ledger.record_inbound("in-2", "a", "START", received_at=NOW + timedelta(hours=1), now=LATER)
+    deployment.outbox.publish()
+    assert not deployment.ledger.is_suppressed("a", at=LATER)
+    deployment.check()
+
+
+def test_a_ledger_behind_its_newest_head_is_refused(deployment):
+    deployment.outbox.publish()
+    with pytest.raises(IntegrityError, match="newest signed head knows 99 of its transitions"):
+        deployment.check(transitions=99)
+
+
+def test_an_empty_ledger_and_an_empty_log_agree(ledger, tmp_path):
+    Deployment(ledger, tmp_path).check()
+
+
+def test_approvals_of_release_0_1_0_carry_no_digest_and_are_not_missed(ledger, tmp_path):
+    from dataclasses import replace
+
+    found = Deployment(ledger, tmp_path)
+    old = approval_events(replace(APPROVAL, plan_digest=None), now=NOW)  # type: ignore[arg-type]
+    found.log.append("plan_approved", old, writer="planner")
+    found.check()
+
+
+def test_a_lost_ledger_is_told_again_from_the_log_as_it_was(deployment):
+    ledger = deployment.ledger
+    deployment.outbox.publish()
+    states = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.rows()}
+    switches, files = ledger.switches().to_pylist(), deployment.store.list("events")
+    reached = ledger.positions()
+    deployment.lose()
+    with pytest.raises(IntegrityError):
+        deployment.check()
+    result = deployment.catch_up(**reached)
+    assert (result.sends, result.inbound, result.switches, result.approvals) == (3, 1, 2, 1)
+    again = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.rows()}
+    throttled = message_id("b", CAMPAIGN, DAY)
+    assert again == {**states, throttled: ("throttled", 1, "hi b")}, "what was to be tried again stays as it was"
+    assert ledger.switches().to_pylist() == switches
+    assert ledger.is_suppressed("a", at=LATER)
+    assert deployment.store.list("events") == files
+    assert ledger.positions()["transitions"] >= reached["transitions"]
+    deployment.check(**reached)
+    assert not deployment.catch_up(**reached).is_new
+
+
+def test_numbers_go_on_after_the_newest_head(deployment):
+    deployment.outbox.publish()
+    deployment.lose()
+    deployment.catch_up(transitions=500, inbound=1, switches=2)
+    deployment.check(transitions=500)
+    deployment.ledger.pause(actor="me", reason="again", now=LATER + timedelta(hours=1))
+    assert deployment.ledger.switches()["sequence"].to_pylist() == [1, 2, 3]
+    assert min(deployment.ledger.transitions()["sequence"].to_pylist()) > 500
+
+
+def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_path):
+    found = Deployment(ledger, tmp_path)
+    found.plan("a")
+    found.lose()
+    found.catch_up(transitions=40)
+    found.check(transitions=40)
+
+
+def test_what_only_the_provider_knows_is_asked_for(deployment):
+    """The process died before anything was published."""
+    deployment.lose()
+    known = {message_id("a", CAMPAIGN, DAY): Accepted("p-a")}
+    result = deployment.catch_up(known.get)
+    assert (result.sends, result.found_at_provider) == (0, 1)
+    (row,) = deployment.ledger.rows()
+    assert (row.user_id, row.state, row.provider_message_id) == ("a", "accepted", "p-a")
+    assert deployment.log.read("message_submitted")["message_id"].to_pylist() == list(known)
+    deployment.check()
+
+
+def test_a_ledger_of_another_deployment_is_not_brought_forward(deployment, tmp_path):
+    deployment.outbox.publish()
+    other = Deployment(deployment.ledger, tmp_path / "other")
+    with pytest.raises(IntegrityError, match="another deployment's"):
+        other.catch_up()
+
+
+def test_a_log_without_the_plan_of_what_was_sent_is_damaged(deployment):
+    deployment.outbox.publish()
+    for file in deployment.log.files("message_planned"):
+        (deployment.store.root / file.key).unlink()
+    deployment.lose()
+    with pytest.raises(IntegrityError, match="lacks the plan of 3 texts"):
+        deployment.catch_up()
