@@ -126,9 +126,7 @@ class ConsoleGateway:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             # The log stands for another machine: it must outlive our process, not a power cut.
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=OFF")
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:  # 0.1.0 hashed with a key that everybody could read
                 self.forget_numbers()

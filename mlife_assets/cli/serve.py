@@ -73,13 +73,14 @@ def serve(
 def endpoint_token(settings: Settings, *, makes_token: bool) -> tuple[str | None, str | None]:
     """Return the token and where it is from; both None when there is none. `makes_token` makes it a file."""
     from mlife_assets.adapters.keyring import Keyring
+    from mlife_assets.adapters.private_files import private_tree
 
     if settings.endpoint_token is not None:
         return settings.endpoint_token.get_secret_value(), "MLIFE_ENDPOINT_TOKEN"
     path = settings.private_folder / "keys" / "endpoint.key"
     if not makes_token and not path.exists():
         return None, None
-    return Keyring(path.parent).key(path.stem).hex(), str(path)
+    return Keyring(private_tree(settings.private_folder) / "keys").key(path.stem).hex(), str(path)
 
 
 def champion_provider(platform: Platform) -> Callable[[], LightGBMScorer]:

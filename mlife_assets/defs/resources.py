@@ -14,28 +14,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
-from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
-from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
-from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins, Sealer
+from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.adapters.private_files import private_file, private_tree
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.head_ports import HeadSigner, HeadStore
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.messaging.binding import nothing_approved
 from mlife_assets.core.messaging.cohorts import is_holdout
@@ -44,21 +38,19 @@ from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import AuditAttributes, Clock, ContactBook, EventSource
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.defs.embedded_world import EmbeddedWorld
+from mlife_assets.defs.private_parts import MANIFEST_KEY, PrivateParts
 from mlife_assets.defs.recipients import recheck_of
-from mlife_assets.settings import Settings
 
 SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)
 OUTCOMES_DELAY = timedelta(hours=3)
 INGEST_REPORT = "ingest"
-MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"
 
 
 @dataclass(frozen=True)
-class Platform:
+class Platform(PrivateParts):
     """All ports of one deployment; adapters are made when first asked for."""
 
-    settings: Settings
     policies: Policies
 
     @cached_property
@@ -75,20 +67,6 @@ class Platform:
     def event_log(self) -> ParquetEventLog:
         """The source of truth."""
         return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
-
-    @cached_property
-    def head_store(self) -> HeadStore:
-        """Where signed heads of the event log are kept, beside the ledger: outside the lake."""
-        return FolderHeadStore(self.settings.private_folder / "heads")
-
-    @cached_property
-    def head_pins(self) -> KeyPins:
-        """The public keys that may sign heads."""
-        return KeyPins(self.settings.private_folder / "keys" / "log_heads.pub")
-
-    def head_signer(self, generation: int) -> HeadSigner:
-        """Return who signs heads after so many rotations of the key."""
-        return Ed25519Signer(self.keyring.key(HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"))
 
     def _pinned_end(self) -> ChainEnd | None:
         newest = Sealer((self.head_store,), self.head_pins, self.head_signer).newest()
@@ -114,47 +92,10 @@ class Platform:
         """The marts."""
         return DuckDBWarehouse(self.settings.warehouse_path)
 
-    @cached_property
-    def private_folder(self) -> Path:
-        """Where people's data and keys are; what an earlier release left open to others is narrowed."""
-        return private_tree(self.settings.private_folder)
-
-    @cached_property
-    def keyring(self) -> Keyring:
-        """Keys of this home; those of the embedded world derive from its seed."""
-        seed = self.settings.seed if self.settings.environment == "dev" else None
-        return Keyring(self.private_folder / "keys", seed=seed)
-
-    @property
-    def link_key(self) -> bytes:
-        """The key of link tokens."""
-        return self.keyring.key("links")
-
-    @property
-    def number_key(self) -> bytes:
-        """The key of number hashes, on which nothing else depends: the setting's, else this home's own."""
-        key = self.settings.hash_key
-        return self.keyring.key("numbers") if key is None else key.get_secret_value().encode()
-
     @property
     def people(self) -> PeopleRegister:
         """Who is behind an account, by the present key."""
         return PeopleRegister(self.ledger, self.contacts, key=self.number_key)
-
-    @cached_property
-    def ledger(self) -> SqlLedger:
-        """Every send."""
-        path = private_file(self.private_folder / "ledger.sqlite")
-        return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.environment != "dev")
-
-    @cached_property
-    def gateway(self) -> ConsoleGateway:
-        """The provider of text messages."""
-        return ConsoleGateway(
-            private_file(self.private_folder / "gateway.sqlite"),
-            seed=self.settings.seed,
-            hash_key=self.number_key,
-        )
 
     @cached_property
     def outbox(self) -> LedgerOutbox:

@@ -17,7 +17,8 @@ from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import run_time
-from mlife_assets.defs.resources import INGEST_REPORT, MANIFEST_KEY, Platform
+from mlife_assets.defs.private_parts import MANIFEST_KEY
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 
 
 def seal(platform: Platform) -> Head | None:

@@ -44,10 +44,8 @@ def fill(platform: Platform) -> None:
     platform.ledger.plan(
         [LedgerRow(KEY, "usr_0000001", "j", "job_of_the_day", DAY, "hi", "planned", 0, None, NOW)], now=NOW
     )
-    number = next(
-        number for row in range(60) if (number := platform.contacts.phone_number(f"usr_{row:07d}")) is not None
-    )
-    platform.gateway.send(OutboundMessage(KEY, "usr_0000001", number, "hi"), now=NOW)
+    number = platform.contacts.phone_numbers(["usr_0000001"])["usr_0000001"]
+    platform.gateway.send(OutboundMessage(KEY, "usr_0000001", str(number), "hi"), now=NOW)
     platform.audit_attributes.groups_of(["usr_0000001"])
     endpoint_token(platform.settings, makes_token=True)
     with born_private():
@@ -118,7 +116,7 @@ def test_looking_at_a_home_makes_no_private_folder(tmp_path: Path) -> None:
 def test_no_number_lies_outside_the_private_folder(tmp_path: Path) -> None:
     platform = platform_of(tmp_path / "home")
     fill(platform)
-    number = platform.contacts.phone_number("usr_0000001") or ""
+    number = platform.contacts.phone_numbers(["usr_0000001"])["usr_0000001"] or ""
     platform.ledger.close()
     platform.gateway.close()
     holders = [path for path in tmp_path.rglob("*") if path.is_file() and number.encode() in path.read_bytes()]

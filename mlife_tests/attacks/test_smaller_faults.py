@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.cli import app
 from mlife_assets.core.ids import digest, message_id
@@ -96,8 +97,8 @@ class Clock:
 
 
 class Contacts:
-    def phone_number(self, user_id: str) -> str:
-        return "+12125550142"
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        return dict.fromkeys(user_ids, "+12125550142")
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def dispatcher(ledger: SqlLedger, gateway: Any) -> Dispatcher:
     return Dispatcher(
         ledger,
         gateway,
-        Contacts(),  # type: ignore[arg-type]
+        PeopleRegister(ledger, Contacts(), key=b"k" * 32),
         POLICY,
         recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
         clock=Clock(),
