@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.options import OPERATOR, AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 from mlife_assets.cli.present import operator_time
 from mlife_assets.core.errors import IntegrityError
@@ -89,23 +89,26 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _require_intact(platform: Platform) -> None:
-    from mlife_assets.adapters.event_log import verify
+    from mlife_assets.defs.sealing import audit_log
 
     with progress("reading the event log"):
-        verification = verify(platform.lake)
-    if not verification.is_intact:
+        found = audit_log(platform).verification.findings
+    damage = [finding for finding in found if finding.kind != "ledger_mismatch"]
+    if damage:
         raise IntegrityError(
-            f"the event log is damaged ({len(verification.findings)} findings), so a ledger cannot be told from it; "
+            f"the event log is damaged ({len(damage)} findings), so a ledger cannot be told from it; "
             "see `mlife log verify`"
         )
 
 
 def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
     from mlife_assets.adapters.ledger_catch_up import catch_up
+    from mlife_assets.defs.sealing import seal_caught_up
 
     result: CaughtUp = catch_up(
         platform.ledger, platform.outbox, find=platform.gateway.find, now=operator_time(platform)
     )
+    seal_caught_up(platform, actor=OPERATOR, reason="brought forward from the event log")
     if as_json:
         print_json(asdict(result) | {"moved_aside": moved})
         return

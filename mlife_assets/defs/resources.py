@@ -91,7 +91,10 @@ class Platform:
         return Ed25519Signer(self.keyring.key(HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"))
 
     def _pinned_end(self) -> ChainEnd | None:
-        newest = Sealer((self.head_store,), self.head_pins, self.head_signer).newest()
+        stores = [self.head_store]
+        if (self.settings.private_folder / "ledger.sqlite").exists():
+            stores.append(self.ledger.heads)
+        newest = Sealer(stores, self.head_pins, self.head_signer).newest()
         return None if newest is None else newest.head.chain
 
     @cached_property

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from mlife_assets.adapters.event_log.manifests import Link
 from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit
-from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
+from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED, LEDGER_CAUGHT_UP
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.ports import ObjectStore
@@ -60,6 +60,13 @@ def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
+
+
+def seal_caught_up(platform: Platform, *, actor: str, reason: str) -> Head | None:
+    """Sign that the ledger was brought forward from the log, so that its sequences begin anew."""
+    if not platform.event_log.chain.is_begun():
+        return None
+    return _seal(platform, note=Note(LEDGER_CAUGHT_UP, actor, reason), next_key=None)
 
 
 def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:

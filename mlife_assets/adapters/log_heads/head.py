@@ -34,7 +34,9 @@ History = Literal["none", "unsigned", "adopted"]
 
 @dataclass(frozen=True)
 class Note:
-    """Why a head was made, beside that days were lived: `kind` is `adopted` or `key_rotated`."""
+    """Why a head was made, beside that days were lived: `kind` is `adopted`, `key_rotated` or
+    `ledger_caught_up`.
+    """
 
     kind: str
     actor: str
