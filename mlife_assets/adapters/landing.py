@@ -204,7 +204,7 @@ class Ingest:
             self._heal(event_type, table, [file for file in own if file not in damaged], others, damaged)
         self._log.relist(own)
         own_ids = self._event_ids(own)
-        other_ids = self._event_ids(others)
+        other_ids = self._event_ids(others, passed_over=day)
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
         result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=known)
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
@@ -260,12 +260,20 @@ class Ingest:
             del self._ids[key]
         return own, others
 
-    def _event_ids(self, files: Sequence[LogFile]) -> pa.Array:
-        """Return the event ids of write-once files, kept between days."""
+    def _event_ids(self, files: Sequence[LogFile], *, passed_over: date | None = None) -> pa.Array:
+        """Return the event ids of write-once files, kept between days.
+
+        A damaged file of the day `passed_over` is left out: its own landing file, which is of that day, heals it.
+        """
         for file in files:
             if file.key not in self._ids:
-                self._ids[file.key] = self._log.read_file(file, ("event_id",)).column("event_id").combine_chunks()
-        return pa.concat_arrays([pa.array([], pa.string()), *(self._ids[file.key] for file in files)])
+                try:
+                    self._ids[file.key] = self._log.read_file(file, ("event_id",)).column("event_id").combine_chunks()
+                except IntegrityError:
+                    if file.day != passed_over:
+                        raise
+        ids = (self._ids[file.key] for file in files if file.key in self._ids)
+        return pa.concat_arrays([pa.array([], pa.string()), *ids])
 
     def _store_rejected(self, day: date, event_type: str, source: str, data: bytes, rejected: pa.Table) -> None:
         if rejected.num_rows == 0:

@@ -11,7 +11,7 @@ the log: what is there already is not appended once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import orjson
@@ -29,6 +29,9 @@ WRITER = "ledger"
 POSITION_KEY = "outbox/ledger_position.json"
 STREAMS = ("transitions", "inbound", "switches")
 SWITCHES = ("sending_paused", "sending_resumed")
+PUBLISHED = ("message_submitted", "message_status", "message_suppressed", "inbound_message", "consent", *SWITCHES)
+HEALED_DAYS = 2
+"""Newest days of a type whose files are looked at: a power cut takes what was written last."""
 
 
 class LedgerOutbox:
@@ -52,11 +55,11 @@ class LedgerOutbox:
         Raises:
             IntegrityError: the remembered position cannot be read, or the ledger does not hold what was published last.
         """
+        self.heal()
         position = self.position() if is_position_trusted else None
         reached = position or dict.fromkeys(STREAMS, 0)
         rows = {name: _after(read, name, reached[name]) for name, read in self._streams.items()}
-        events = {**transition_events(rows["transitions"], provider=self._provider), **inbound_events(rows["inbound"])}
-        events |= switch_events(rows["switches"])
+        events = self._events(rows)
         if position is None:
             events = {event_type: self._unknown(event_type, table) for event_type, table in events.items()}
         for event_type, table in events.items():
@@ -66,6 +69,50 @@ class LedgerOutbox:
         self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
+
+    def heal(self) -> None:
+        """Write and list files of the newest days again where a power cut took them: the ledger has what they were of.
+
+        Raises:
+            IntegrityError: the ledger no longer gives the same bytes.
+        """
+        for event_type in PUBLISHED:
+            files = [file for file in self.event_log.files(event_type) if file.writer == WRITER]
+            newest = sorted({file.day for file in files})[-HEALED_DAYS:]
+            recent = [file for file in files if file.day in newest]
+            damaged = [file for file in recent if not self.event_log.is_whole(file)]
+            if damaged:
+                self._restore(event_type, recent, damaged)
+            unlisted = [file for file in recent if not self.event_log.is_listed(file)]
+            if unlisted:
+                rows = self._recorded(event_type)["event_id"].combine_chunks()
+                own = [f for f in unlisted if pc.all(pc.is_in(self._ids(f), value_set=rows)).as_py()]
+                self.event_log.relist(own)
+
+    def _restore(self, event_type: str, recent: Sequence[LogFile], damaged: Sequence[LogFile]) -> None:
+        whole = [self._ids(file) for file in recent if file not in damaged]
+        rows = self._recorded(event_type)
+        known = pa.concat_arrays([pa.array([], pa.string()), *whole])
+        fresh = rows.filter(pc.invert(pc.is_in(rows["event_id"], value_set=known)))
+        left = self.event_log.restore(event_type, fresh, damaged)
+        if left:
+            raise IntegrityError(
+                f"{left[0].key} is damaged and the ledger no longer gives its rows; restore it from a copy"
+            )
+
+    def _ids(self, file: LogFile) -> pa.Array:
+        return self.event_log.read_file(file, ["event_id"])["event_id"].combine_chunks()
+
+    def _recorded(self, event_type: str) -> pa.Table:
+        """Return all events of a type that the ledger knows."""
+        return self._events({name: read(0) for name, read in self._streams.items()})[event_type]
+
+    def _events(self, rows: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        return {
+            **transition_events(rows["transitions"], provider=self._provider),
+            **inbound_events(rows["inbound"]),
+            **switch_events(rows["switches"]),
+        }
 
     def position(self) -> dict[str, int] | None:
         """Return the last published sequence of each stream; None when none is remembered.

@@ -71,7 +71,10 @@ class ModelRegistry:
             for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
                 self._store.replace(f"{folder}/{name}", data)
         manifest = artifact.manifest
-        if not any(row["model_version"] == version for row in self._rows("model_registered")):
+        recorded = next((row for row in self._rows("model_registered") if row["model_version"] == version), None)
+        if recorded is not None:
+            self._append("model_registered", recorded)  # lists it where a crash left it unlisted; else a no-op
+        else:
             row = {
                 "event_id": event_id("model_registered", version),
                 "occurred_at": now,
@@ -194,7 +197,11 @@ class ModelRegistry:
         self.load(model_version)
         history = self.history()
         previous = history[-1].model_version if history else None
-        if any(reign.model_version == model_version and reign.since >= now for reign in history):
+        done = [
+            r for r in self._rows("model_promoted") if r["model_version"] == model_version and r["observed_at"] >= now
+        ]
+        if done:
+            self._append("model_promoted", done[-1])  # lists it where a crash left it unlisted; else a no-op
             return
         if previous == model_version:
             return

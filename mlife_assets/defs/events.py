@@ -43,6 +43,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
         UpstreamMismatchError: the partition before was never landed; days are lived in order.
     """
     _require_previous(platform, days(context)[0])
+    platform.outbox.heal()
     accepted = rejected = 0
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in days(context):

@@ -69,7 +69,10 @@ class Platform(PrivateParts):
         return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
 
     def _pinned_end(self) -> ChainEnd | None:
-        newest = Sealer((self.head_store,), self.head_pins, self.head_signer).newest()
+        stores = [self.head_store]
+        if (self.settings.private_folder / "ledger.sqlite").exists():
+            stores.append(self.ledger.heads)
+        newest = Sealer(stores, self.head_pins, self.head_signer).newest()
         return None if newest is None else newest.head.chain
 
     @cached_property

@@ -94,21 +94,30 @@ class Chain:
             self._read_on()
         raise TransientError(f"{RACES_MAXIMUM} other writers were faster in {CHAIN}; append again")
 
+    def lists(self, entry: Entry) -> bool:
+        """Return whether a manifest lists `entry`."""
+        self._open()
+        return self._finds(entry)
+
     def start(self) -> None:
         """Write manifest 0 in a log of release 0.1.0, which anchors all its hours; again is a no-op."""
         self._open()
         if self._end is None and not self._add(()):
             self._read_on()
 
+    def is_begun(self) -> bool:
+        """Return whether the chain holds a manifest."""
+        self._open()
+        return self._end is not None
+
     def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
         """Return the manifests after number `sequence`, in order, each checked against the one before.
 
-        Raises `IntegrityError` when one is damaged, foreign or missing.
+        The last one is left out where it cannot be read: it is signed already, or written again first.
+        Raises `IntegrityError` when another is damaged, foreign or missing.
         """
         self._open()
         self._read_on()
-        if self._damaged is not None:
-            raise self._unreadable(self._damaged)
         found = []
         before = self._pin.sha256 if self._pin is not None and self._pin.sequence == sequence else None
         for number in range(sequence + 1, self._next):

@@ -134,11 +134,15 @@ class ParquetEventLog:
 
     def relist(self, files: Iterable[LogFile]) -> None:
         """Make sure that a manifest lists each of `files`: heals a writer that died before listing its batch."""
-        entries = []
-        for file in files:
-            rows = self.read_file(file, ("event_id",)).num_rows
-            entries.append(Entry(file.key, content_hash(self._store.get(file.key)), rows))
-        self.chain.list_entries(entries)
+        self.chain.list_entries([self._entry(file) for file in files])
+
+    def is_listed(self, file: LogFile) -> bool:
+        """Return whether a manifest lists a file."""
+        return self.chain.lists(self._entry(file))
+
+    def _entry(self, file: LogFile) -> Entry:
+        rows = self.read_file(file, ("event_id",)).num_rows
+        return Entry(file.key, content_hash(self._store.get(file.key)), rows)
 
     def is_whole(self, file: LogFile) -> bool:
         """Return whether the bytes of a data file are those that its name promises."""

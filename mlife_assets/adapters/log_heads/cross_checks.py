@@ -20,6 +20,7 @@ from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.event_log.verification import Finding
 from mlife_assets.adapters.landing import WRITER as LANDING
+from mlife_assets.adapters.ledger_outbox import SWITCHES
 from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.send_ledger import SqlLedger
@@ -46,11 +47,12 @@ class Records:
 def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, provider: str) -> Iterator[Finding]:
     """Yield what the ledger recorded and the log lacks, and the other way round."""
     recorded = _recorded(ledger, provider) if ledger is not None else {}
-    for event_type in ("message_submitted", "message_status", "inbound_message", "sending_paused", "sending_resumed"):
+    for event_type in ("message_submitted", "message_status", "inbound_message", *SWITCHES):
         events = recorded.get(event_type)
-        expected = set() if events is None else set(events["event_id"].to_pylist())
+        name = "occurred_at" if event_type in SWITCHES else "event_id"  # a caught-up ledger counts switches anew
+        expected = set() if events is None else set(events[name].to_pylist())
         files = [file for file in log.files(event_type) if file.writer == LEDGER]
-        logged = {one for file in files for one in log.read_file(file, ("event_id",))["event_id"].to_pylist()}
+        logged = {one for file in files for one in log.read_file(file, (name,))[name].to_pylist()}
         if lost := expected - logged:
             detail = f"recorded {len(lost)} {event_type} that the log lacks; run the day again, or restore the log"
             yield Finding("ledger_mismatch", LEDGER_KEY, detail)

@@ -5,7 +5,8 @@ Belongs here: making the next head and bringing the places that keep heads level
 
 Concept: only what this home wrote is signed: each manifest since the head before must follow the one before it and
 carry the home's keyed hash. The outside store is written first, then the ledger; whichever lacks a head or holds a
-damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows.
+damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows, but
+where a ledger was brought forward from the log, whose sequences begin anew.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class Sealer:
         next_key: bytes | None,
     ) -> SignedHead:
         signer = self._signer()
-        head, was = (None, {}) if before is None else (before.head, before.head.ledger)
+        head = None if before is None else before.head
+        was = {} if head is None else head.ledger
         files = [parse_data_key(entry.key) for _, manifest in new for entry in manifest.entries]
         days = [file.day for file in files if file is not None]
         rows: dict[str, int] = {}

@@ -1,0 +1,269 @@
+"""Row 11 of the attack on 0.1.0: a power cut empties what was written last. Promises are fsynced, the rest heals.
+
+Belongs here: emptied files of the log, of heads and of models, and that writes wait for the disk. Does not belong here:
+a process that was killed (`test_attacked_days.py`), tampering (`test_rewritten_log.py`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from mlife_assets.adapters.event_log.layout import manifest_key
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.cli import app
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.sealing import seal
+from mlife_assets.settings import Settings
+
+EVE, DAY = date(2026, 6, 9), date(2026, 6, 10)
+OBSERVED = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
+DAMAGE = [b"", b"PAR1 and what was not written"]
+
+
+@dataclass
+class Home:
+    """A home whose processes come and go."""
+
+    path: Path
+    opened: list[Platform] = field(default_factory=list)
+
+    @property
+    def platform(self) -> Platform:
+        """A fresh process."""
+        settings = Settings(home=self.path)
+        self.opened.append(Platform(settings=settings, policies=settings.policies()))
+        return self.opened[-1]
+
+    def deliver(self, name: str, *ids: str, hours: int = 0) -> None:
+        row = {"user_id": "u1", "job_id": "j1", "source": "organic", "exposure_id": "x1"}
+        at = OBSERVED - timedelta(hours=hours)
+        rows = [{"event_id": one, "occurred_at": at, "observed_at": at, **row} for one in ids]
+        table = pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema)
+        self.platform.landing.replace(f"click/dt={EVE}/{name}.parquet", encode_table(table))
+
+    def live(self) -> None:
+        """Land the eve, act in the evening, seal: what a day appends, and again the same."""
+        platform = self.platform
+        platform.outbox.heal()
+        platform.ingest_at(DAY).ingest(EVE)
+        if not platform.ledger.is_paused():
+            platform.ledger.pause(actor="a", reason="r", now=run_time(DAY))
+        platform.outbox.publish()
+        seal(platform)
+
+    def lake(self) -> dict[str, bytes]:
+        store = self.platform.lake
+        return {key: store.get(key) for folder in ("events", "manifests", "rejected") for key in store.list(folder)}
+
+    def newest(self, part: str) -> Path:
+        return next(
+            path for path in sorted((self.path / "lake").rglob("*"))[::-1] if part in str(path) and path.is_file()
+        )
+
+    def is_intact(self) -> bool:
+        return CliRunner().invoke(app, ["log", "verify", "--home", str(self.path)]).exit_code == 0
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path / "home")
+    made.deliver("first", "a", "b")
+    made.deliver("second", "c", "d", "a")
+    (made.path / "landing" / "click" / f"dt={EVE}" / "third.parquet").write_bytes(b"no parquet")
+    made.live()
+    assert made.is_intact()
+    yield made
+    for platform in made.opened:
+        platform.ledger.close()
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize(
+    "part", ["events/event_type=click", "events/event_type=sending_paused", "lake/rejected", "manifests/chain"]
+)
+def test_running_the_day_again_brings_back_what_a_power_cut_took(home: Home, part: str, damage: bytes) -> None:
+    before = home.lake()
+    path = home.newest(part)
+    path.write_bytes(damage)
+    assert part == "lake/rejected" or not home.is_intact()
+    home.live()
+    assert home.lake() == before
+    assert home.is_intact()
+
+
+def test_all_landed_files_of_the_day_come_back(home: Home) -> None:
+    before = home.lake()
+    for key in before:
+        if "event_type=click" in key and key.startswith("events"):
+            (home.path / "lake" / key).write_bytes(b"")
+    home.live()
+    assert home.lake() == before
+
+
+def test_a_file_comes_back_also_after_the_day_was_scored(home: Home) -> None:
+    """From then on a rerun would date rows later; the damaged file must get the time that it had."""
+    platform = home.platform
+    values: dict[str, Any] = dict.fromkeys(EVENT_TYPES["prediction"].schema.names)
+    for column in EVENT_TYPES["prediction"].schema:
+        is_text, is_number = pa.types.is_string(column.type), pa.types.is_floating(column.type)
+        values[column.name] = "x" if is_text else 0.5 if is_number else [] if pa.types.is_list(column.type) else 1
+    values |= {"occurred_at": run_time(DAY), "observed_at": run_time(DAY), "as_of_date": DAY, "event_id": "p"}
+    rows = pa.Table.from_pylist([values], schema=EVENT_TYPES["prediction"].schema)
+    platform.event_log.append("prediction", rows, writer="planner")
+    before = home.lake()
+    home.newest("events/event_type=click").write_bytes(b"")
+    home.platform.ingest_at(DAY).ingest(EVE)
+    assert home.lake() == before
+
+
+def test_what_landing_no_longer_gives_is_named_and_nothing_is_made_up(home: Home) -> None:
+    path = home.newest("events/event_type=click")
+    path.write_bytes(b"")
+    for landed in (home.path / "landing").rglob("*.parquet"):
+        landed.unlink()
+    home.live()
+    assert path.read_bytes() == b""
+    assert not home.is_intact()
+
+
+def test_a_signed_manifest_comes_back_with_the_same_hash_or_not_at_all(home: Home) -> None:
+    newest = home.newest("manifests/chain")
+    newest.write_bytes(b"")
+    platform = home.platform
+    platform.ledger.resume(actor="a", reason="something else first", now=run_time(DAY) + timedelta(hours=1))
+    with pytest.raises(IntegrityError, match="cannot be read, as after a power cut; run again what ran last"):
+        platform.event_log.append(
+            "click",
+            pa.Table.from_pylist(
+                [
+                    {
+                        "event_id": "z",
+                        "occurred_at": OBSERVED,
+                        "observed_at": OBSERVED,
+                        "user_id": "u",
+                        "job_id": "j",
+                        "source": "organic",
+                        "exposure_id": "x",
+                    }
+                ],
+                schema=EVENT_TYPES["click"].schema,
+            ),
+            writer="w",
+        )
+    assert newest.read_bytes() == b""
+
+
+def test_an_emptied_head_comes_back_from_the_ledger(home: Home) -> None:
+    path = sorted((home.path / "private" / "heads").iterdir())[-1]
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    assert not home.is_intact()
+    home.live()
+    assert path.read_bytes() == whole
+    assert home.is_intact()
+
+
+def test_a_head_lost_with_the_ledgers_copy_is_named(home: Home) -> None:
+    path = sorted((home.path / "private" / "heads").iterdir())[-1]
+    path.write_bytes(b"")
+    for platform in home.opened:
+        platform.ledger.close()
+    with sqlite3.connect(home.path / "private" / "ledger.sqlite") as connection:
+        connection.execute("UPDATE log_heads SET body = ''")
+    with pytest.raises(IntegrityError, match="is no head of the event log; restore it from a copy"):
+        home.live()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "feature_spec.json"])
+def test_a_model_that_was_emptied_comes_back_by_training_it_again(home: Home, name: str) -> None:
+    path = Path(__file__).resolve().parent.parent / "tiny_models.py"
+    spec = importlib.util.spec_from_file_location("mlife_tiny_models_of_power_cuts", path)
+    assert spec is not None
+    assert spec.loader is not None
+    models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(models)
+    artifact, now = models.tiny_artifact(1), run_time(DAY)
+    version = home.platform.registry.register(artifact, as_of=DAY, now=now)
+    folder = home.path / "lake" / "models" / version
+    chosen = folder / name if (folder / name).exists() else sorted(folder.iterdir())[0]
+    whole = chosen.read_bytes()
+    chosen.write_bytes(b"")
+    with pytest.raises(IntegrityError):
+        home.platform.registry.load(version)
+    assert home.platform.registry.register(artifact, as_of=DAY, now=now) == version
+    assert chosen.read_bytes() == whole
+    assert home.platform.registry.load(version).model_version == version
+
+
+@dataclass
+class Disk:
+    """What was waited for, in order, by name below the home."""
+
+    synced: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk, real = Disk(), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if name.is_relative_to(tmp_path):
+            disk.synced.append(name.relative_to(tmp_path).as_posix())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return disk
+
+
+def test_an_append_waits_for_file_and_folders_and_lists_what_is_there_for_good(tmp_path: Path, disk: Disk) -> None:
+    home = Home(tmp_path)
+    home.deliver("first", "a")
+    assert disk.synced == [], "landing is the exporters'"
+    home.platform.ingest_at(DAY).ingest(EVE)
+    data, manifest = (next(key for key in home.lake() if key.startswith(f)) for f in ("events", "manifests"))
+    hour = Path(data).parent
+    first, last = (disk.synced.index(f"lake/{key}") for key in (data, manifest))
+    assert first < last, "a manifest never lists what a power cut can take"
+    for folder in (hour, *list(hour.parents)):
+        assert f"lake/{folder.as_posix()}".removesuffix("/.") in disk.synced[first:last]
+    for folder in ("lake/manifests/chain/000000000", "lake/manifests/chain", "lake/manifests"):
+        assert folder in disk.synced[last:]
+    before = len(disk.synced)
+    home.deliver("second", "b")
+    home.platform.ingest_at(DAY).ingest(EVE)
+    assert len(disk.synced) > before
+
+
+def test_a_head_and_a_model_wait_too_and_what_is_derived_does_not(home: Home, disk: Disk) -> None:
+    platform = home.platform
+    platform.lake.put_if_absent("models/v1/manifest.json", b"{}")
+    assert "home/lake/models/v1/manifest.json" in disk.synced
+    before = len(disk.synced)
+    platform.tables.write_report("r", DAY, {})
+    assert len(disk.synced) == before
+    platform.ledger.resume(actor="a", reason="r", now=day_start(DAY) + timedelta(days=1))
+    platform.outbox.publish()
+    seal(platform)
+    assert "home/private/heads" in disk.synced
+
+
+def test_who_does_not_ask_for_it_does_not_wait(tmp_path: Path, disk: Disk) -> None:
+    store = ObstoreObjectStore.local(tmp_path / "lake", survives_power_cut=False)
+    store.put_if_absent(manifest_key(0), b"")
+    assert disk.synced == []
