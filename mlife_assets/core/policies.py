@@ -214,6 +214,12 @@ class MessagingPolicy:
     A user who explores is texted a drawn candidate, never one whose probability is below `exploration_floor_of_best`
     times the user's best. In the draw a job of at most `exploration_new_job_days` days weighs 1 +
     `exploration_new_job_bonus`, any other 1: new jobs have no history to be ranked by.
+
+    A reply that is neither an opt-out nor an opt-in pauses its sender for `unclear_reply_pause_days`, the time of two
+    weekly looks at the inbox, unless somebody has read it before. Replies are read before every chunk of a dispatch
+    and at least every `inbound_read_seconds` within one. Jobs of an employer that was first seen fewer than
+    `first_seen_employer_days` ago, a weekend, wait for a review. `refused_phrases` are how prizes and payments are
+    promised by people who hire nobody; no job of ours needs them in a title.
     """
 
     campaign: str = "job_of_the_day"
@@ -237,6 +243,20 @@ class MessagingPolicy:
     lease_seconds: int = 300
     throttle_attempts_maximum: int = 5
     assignment_salt: str = "2026-holdout"
+    unclear_reply_pause_days: int = 14
+    inbound_read_seconds: int = 2
+    first_seen_employer_days: int = 3
+    refused_phrases: tuple[str, ...] = (
+        "act now",
+        "bitcoin",
+        "cash app",
+        "claim now",
+        "crypto",
+        "gift card",
+        "prize",
+        "wire transfer",
+        "you won",
+    )
 
     def __post_init__(self) -> None:
         _bounded(self, holdout_share=(0.0, 0.5), exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
@@ -244,6 +264,9 @@ class MessagingPolicy:
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
         _bounded(self, exploration_floor_of_best=(0, 1), exploration_new_job_days=(0, 60))
         _bounded(self, exploration_new_job_bonus=(0, 20), ambiguous_close_hours=(0, 24 * 30))
+        _bounded(
+            self, unclear_reply_pause_days=(0, 365), inbound_read_seconds=(0, 60), first_seen_employer_days=(0, 60)
+        )
 
 
 def job_training_policy() -> TrainingPolicy:
