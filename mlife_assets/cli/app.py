@@ -36,8 +36,8 @@ for command in (demo, day, status, trace, serve, train, backtest):
     app.command()(command)
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
-for command in (inbox, review, employers, review_employer):
-    messages_app.command()(command)
+for look in (inbox, review, employers, review_employer):
+    messages_app.command()(look)
 app.add_typer(messages_app, name="messages")
 app.add_typer(panel_app, name="panel")
 app.add_typer(keys_app, name="keys")

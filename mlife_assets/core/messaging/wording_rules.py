@@ -18,6 +18,7 @@ import phonenumbers
 
 from mlife_assets.core.messaging.look_alikes import fold, foreign_letters
 
+TOO_LONG = "too_long"
 LOOK_ALIKE = "look_alike_letters"
 WEB_ADDRESS = "web_address"
 PHONE_NUMBER = "phone_number"
@@ -25,7 +26,10 @@ CALL_TO_ACTION = "call_to_action"
 COMMAND_WORD = "command_word"
 OWN_BRAND = "own_brand"
 REFUSED_PHRASE = "refused_phrase"
-RULES = (LOOK_ALIKE, WEB_ADDRESS, PHONE_NUMBER, CALL_TO_ACTION, COMMAND_WORD, OWN_BRAND, REFUSED_PHRASE)
+RULES = (TOO_LONG, LOOK_ALIKE, WEB_ADDRESS, PHONE_NUMBER, CALL_TO_ACTION, COMMAND_WORD, OWN_BRAND, REFUSED_PHRASE)
+
+LONGEST = 300
+"""Characters of a title or name; what is longer is no title, and reading it would cost time that its writer chooses."""
 
 _SPELLED_ENDINGS = (
     "com|net|org|io|info|biz|example|app|link|site|online|xyz|ly|gl|shop|store|club|top|live|ru|cn|uk|dev"
@@ -66,7 +70,8 @@ _ACTION = re.compile(
     rf"\breply(?:ing)?\b|\brespond(?: to| with| by)? (?:yes|no|{_US})|\brsvp\b"
     rf"|\b(?:text|txt|sms|msg|dm|message|whatsapp|e-?mail|contact)\s*:?\s*(?:{_US}|yes|no\b|y\b|to \w|at \w|[\d+\"'])"
     rf"|\b(?:call|phone|dial|ring)\s*:?\s*(?:{_US}|for\b|to\b|at\b|[\d+(\"'])|(?<!\bon[ -])\bcall\s*[!.]*$"
-    r"|\b(?:whatsapp|telegram|wechat|signal app)\b|\b(?:click|tap|press|scan)\s+(?:here|the|this|below|link|to|on|1|your)\b"
+    r"|\b(?:whatsapp|telegram|wechat|signal app)\b"
+    r"|\b(?:click|tap|press|scan)\s+(?:here|the|this|below|link|to|on|1|your)\b"
     r"|\b(?:visit|go to|log ?in|sign in|sign up|signup|check out)\s+(?:us|our|the|at|to|here|now|your|online)\b"
     r"|\b(?:verify|confirm|update|claim|redeem|unlock)\s+(?:your?|it|now|here|account|this|my)\b"
     r"|\bsend\s+(?:yes|no|us|me|money|your|a text|\d|\$)|\banswer\s+(?:yes|y\b)|\bapply (?:at|here|now at|via|on)\b"
@@ -137,4 +142,4 @@ def broken_rules(text: str, brand: str, phrases: tuple[str, ...]) -> tuple[str, 
         brand: ours, which nobody else may speak for.
         phrases: refused wherever they stand, in lower case (`MessagingPolicy.refused_phrases`).
     """
-    return tuple(_broken(text, brand, phrases))
+    return (TOO_LONG,) if len(text) > LONGEST else tuple(_broken(text, brand, phrases))
