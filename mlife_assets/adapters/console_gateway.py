@@ -250,7 +250,7 @@ class ConsoleGateway:
         rows = self._connection.execute(
             "SELECT provider_message_id, user_id, inbound_body, inbound_at FROM requests"
             " WHERE inbound_at <= ? AND inbound_at >= ? ORDER BY inbound_at, request",
-            (_micros(until), 0 if since is None else _micros(since)),
+            (_micros(until), _micros(since or _EPOCH)),
         )
         return [Inbound("in_" + digest(("inbound", key)), user, body, _instant(at)) for key, user, body, at in rows]
 

@@ -24,12 +24,12 @@ from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs.contenders import cohort_days, gate_examples, model_contender
-from mlife_assets.defs.messages import PLAN_REPORT
 from mlife_assets.defs.metrics import experiment_total
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 from mlife_assets.defs.sealing import audit_log
+from mlife_assets.defs.sending import PLAN_REPORT
 from mlife_assets.market.truth import oracle_apply_probability, read_truth
 
 SUMMARY_FILE = "summary.json"

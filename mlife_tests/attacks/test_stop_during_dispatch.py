@@ -13,6 +13,7 @@ import pytest
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.ids import message_id
 from mlife_assets.core.policies import MessagingPolicy
@@ -38,11 +39,8 @@ class WaitedClock:
 
 
 class Contacts:
-    def phone_number(self, user_id: str) -> str | None:
-        return f"+1312555{int(user_id[1:]):04d}"
-
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        return {user_id: self.phone_number(user_id) for user_id in user_ids}
+        return {user_id: f"+1312667{int(user_id[1:]):04d}" for user_id in user_ids}
 
 
 class StoppedMidway:
@@ -87,7 +85,8 @@ def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[st
     )
     ledger.approve(POLICY.campaign, DAY, now=NOW)
     Dispatcher(
-        ledger, gateway, Contacts(), POLICY, clock=clock, sleep=clock.sleep,
+        ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), POLICY, verify=lambda rows: None,
+        clock=clock, sleep=clock.sleep,
         recheck=lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids},
     ).dispatch(POLICY.campaign, DAY, worker="w")  # fmt: skip
     ledger.close()

@@ -19,10 +19,17 @@ from mlife_assets.adapters.send_ledger.people import People
 from mlife_assets.adapters.send_ledger.schema import inbound_texts, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.messaging.effects import INBOUND_STOP, OPT_OUT, UNCLEAR_REPLY, Effect, effect_of_review
+from mlife_assets.core.messaging.effects import (
+    INBOUND_STOP,
+    OPT_OUT,
+    UNCLEAR_REPLY,
+    Effect,
+    effect_of_reply,
+    effect_of_review,
+)
 from mlife_assets.core.messaging.keywords import OTHER, STOP
+from mlife_assets.core.policies import MessagingPolicy
 
-_EFFECT_OF_STOP = Effect(suppress=INBOUND_STOP)
 _MADE_BY = {INBOUND_STOP: STOP, UNCLEAR_REPLY: OTHER}
 """Which keyword made a suppression of a reason."""
 
@@ -57,11 +64,12 @@ class Replies(People):
             keyword: what it asks for.
             received_at: when the provider got it.
             now: the present.
-            effect: what follows from it (`effects.effect_of_reply`); by default a STOP suppresses, nothing else does
-                anything. A suppression is lifted only if what made it came before this text.
+            effect: what follows from it (`effects.effect_of_reply`); by default that of the default policy, so that a
+                ledger that is brought forward from the log pauses, too. A suppression is lifted only if what made it
+                came before this text.
         """
         if effect is None:
-            effect = _EFFECT_OF_STOP if keyword == STOP else Effect()
+            effect = effect_of_reply(keyword, received_at, MessagingPolicy())
         with write(self.engine) as connection:
             is_known = sa.select(inbound_texts.c.sequence).where(inbound_texts.c.inbound_id == inbound_id)
             if connection.execute(is_known).first() is not None:
@@ -72,7 +80,7 @@ class Replies(People):
                 last = self._last(connection, user_id, _MADE_BY[reason])
                 if last is not None and last < received_at:
                     self._lift(connection, user_id, reason)
-            self._insert(connection, inbound_id, user_id, keyword, received_at, now)
+            self._record(connection, inbound_id, user_id, keyword, received_at, now)
         return True
 
     def _last(self, connection: sa.Connection, user_id: str, keyword: str) -> datetime | None:
@@ -83,7 +91,7 @@ class Replies(People):
         ).scalar()
         return found
 
-    def _insert(
+    def _record(
         self,
         connection: sa.Connection,
         inbound_id: str,
@@ -145,7 +153,7 @@ class Replies(People):
             values = {"review": verdict, "reviewed_by": actor, "reviewed_at": now}
             connection.execute(sa.update(inbound_texts).where(this).values(values))
             if verdict == OPT_OUT:
-                self._insert(connection, f"{inbound_id}:{OPT_OUT}", row.user_id, STOP, row.received_at, now)
+                self._record(connection, f"{inbound_id}:{OPT_OUT}", row.user_id, STOP, row.received_at, now)
             if effect.suppress is not None:
                 self._suppress(connection, row.user_id, now, effect.suppress, effect.until)
             unread = sa.select(inbound_texts.c.sequence).where(
