@@ -243,12 +243,12 @@ class ConsoleGateway:
         )
         return [Receipt(message, provider, bool(flag), _instant(at)) for message, provider, flag, at in rows]
 
-    def inbound(self, *, until: datetime) -> list[Inbound]:
-        """Return all inbound texts up to `until`, oldest first; safe to read again."""
+    def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
+        """Return all inbound texts received from `since` up to `until`, oldest first; safe to read again."""
         rows = self._connection.execute(
             "SELECT provider_message_id, user_id, inbound_body, inbound_at FROM requests"
-            " WHERE inbound_at <= ? ORDER BY inbound_at, request",
-            (_micros(until),),
+            " WHERE inbound_at <= ? AND inbound_at >= ? ORDER BY inbound_at, request",
+            (_micros(until), _micros(since or _EPOCH)),
         )
         return [Inbound("in_" + digest(("inbound", key)), user, body, _instant(at)) for key, user, body, at in rows]
 

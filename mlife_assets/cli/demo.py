@@ -136,6 +136,7 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
         f"texts: {messages['planned']:,} planned, {messages['submitted']:,} submitted, "
         f"{messages['delivered']:,} delivered, {messages['ambiguous']:,} ambiguous; "
         f"{summary['duplicate_sends']} sent twice, {summary['holdout_sends']} to the holdout",
+        _told_withheld(summary["withheld"]),
         f"revenue ${kpi['revenue']:,.0f}",
         f"{summary['events']:,} events in the log, {summary['rejected_rows']:,} rows rejected",
         f"{summary['seconds']['total']:.0f} seconds",
@@ -159,6 +160,14 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
     ):
         console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True, end="")
         console.print(f"  {why}", style="dim", highlight=False, soft_wrap=True)
+
+
+def _told_withheld(withheld: dict[str, Any]) -> str:
+    reasons = [f"{count:,} {reason}" for reason, count in withheld["job_days"].items()]
+    return (
+        f"kept back: {sum(withheld['job_days'].values()):,} job-days by the rules on wording and employers "
+        f"({', '.join(reasons) or 'none'}); senders of {withheld['unclear_replies']:,} unclear replies paused"
+    )
 
 
 def _told_ranking(ranked: dict[str, Any] | None) -> str:

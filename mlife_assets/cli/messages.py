@@ -17,7 +17,7 @@ from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.cli.present import operator_time
 
-messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending.")
+messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending; look at what waits for somebody.")
 
 
 @messages_app.command()

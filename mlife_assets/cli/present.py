@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 OPERATOR_DELAY = timedelta(hours=4)
 STEP = timedelta(seconds=1)
 PLAN_REPORT = "message_plan"
-ACTS = ("sending_paused", "sending_resumed", "model_promoted", "model_rolled_back")
+ACTS = (
+    "sending_paused",
+    "sending_resumed",
+    "model_promoted",
+    "model_rolled_back",
+    "reply_reviewed",
+    "employer_reviewed",
+)
 
 
 def newest_day(platform: Platform) -> date | None:

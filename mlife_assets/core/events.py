@@ -197,6 +197,22 @@ _TYPES = (
             text("detail", nullable=True),
         ),
     ),
+    EventType(
+        "reply_reviewed",
+        "platform",
+        (
+            identifier("inbound_id"),
+            identifier("user_id"),
+            choice("verdict", "harmless", "opt_out"),
+            text("actor"),
+            text("reason"),
+        ),
+    ),
+    EventType(
+        "employer_reviewed",
+        "platform",
+        (identifier("employer_id"), choice("verdict", "approved", "refused"), text("actor"), text("reason")),
+    ),
     EventType("sending_paused", "platform", (text("actor"), text("reason"))),
     EventType("sending_resumed", "platform", (text("actor"), text("reason"))),
     EventType(

@@ -182,8 +182,8 @@ class SmsGateway(Protocol):
         """Return all delivery receipts up to `until`, oldest first; safe to read again."""
         ...
 
-    def inbound(self, *, until: datetime) -> list[Inbound]:
-        """Return all inbound texts up to `until`, oldest first; safe to read again."""
+    def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
+        """Return all inbound texts received from `since` up to `until`, oldest first; safe to read again."""
         ...
 
 

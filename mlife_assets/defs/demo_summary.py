@@ -7,6 +7,7 @@ Concept: everything but `seconds` follows from the seed. The oracle is computed 
 truth.
 """
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.messaging.cohorts import is_holdout
+from mlife_assets.core.messaging.keywords import OTHER
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
@@ -27,6 +29,7 @@ from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 from mlife_assets.defs.sealing import audit_log
+from mlife_assets.defs.sending import PLAN_REPORT
 from mlife_assets.market.truth import oracle_apply_probability, read_truth
 
 SUMMARY_FILE = "summary.json"
@@ -101,6 +104,19 @@ def _messages(platform: Platform, first: date) -> dict[str, Any]:
     }
 
 
+def _withheld(platform: Platform, first: date) -> dict[str, Any]:
+    """Return what the rules on wording, employers and replies kept back: jobs by reason, and paused replies."""
+    jobs: Counter[str] = Counter()
+    for day in platform.tables.report_days(PLAN_REPORT):
+        if day >= first:
+            jobs.update(platform.tables.read_report(PLAN_REPORT, day).get("refused_jobs", {}))
+    replies = platform.event_log.read("inbound_message", start=first, columns=["keyword"])["keyword"]
+    return {
+        "job_days": dict(sorted(jobs.items())),
+        "unclear_replies": int(pc.sum(pc.equal(replies, OTHER)).as_py() or 0),
+    }
+
+
 def _kpi(platform: Platform, first: date) -> dict[str, Any]:
     total = experiment_total(platform.warehouse.read("experiment_readout").to_pylist()) or {}
     kpis = platform.warehouse.read("kpi_daily").filter(pc.field("kpi_date") >= first)
@@ -157,6 +173,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
             for row in promotions
         ],
         "messages": _messages(platform, first),
+        "withheld": _withheld(platform, first),
         "kpi": _kpi(platform, first),
         "duplicate_sends": platform.gateway.duplicate_sends(),
         "numbers_texted_twice": platform.gateway.numbers_texted_twice(),

@@ -19,12 +19,15 @@ from mlife_assets.core.messaging.approve import approve, refusals
 from mlife_assets.core.messaging.binding import ApprovedTexts
 from mlife_assets.core.messaging.eligibility import recent_since
 from mlife_assets.core.messaging.events import approval_events, plan_events
+from mlife_assets.core.messaging.job_wordings import refusal_counts
 from mlife_assets.core.messaging.plan import MessagePlan, build_plan
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import days_between
 from mlife_assets.defs import keys
+from mlife_assets.defs.employers import withheld_on
+from mlife_assets.defs.message_preview import preview
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
@@ -95,6 +98,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         as_of=day,
         now=now,
         link_key=platform.link_key,
+        withheld_employers=withheld_on(platform, day),
     )
     kept = approved_plan(platform, plan)
     logged = _log_and_store(platform, plan, scores, now) if kept is None else 0
@@ -111,7 +115,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             "expected_value_usd": round(plan.expected_value_usd, 2),
             "predictions_logged": logged,
             "not_texted": table(reasons),
-            "refused_jobs": table([{"job_id": job, "why": why} for job, why in plan.refused_jobs]),
+            **preview(plan),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -143,7 +147,14 @@ def _log_and_store(platform: Platform, plan: MessagePlan, scores: pa.Table, now:
     platform.tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
     platform.tables.write(EXPOSED_TABLE, day, plan.exposed)
     platform.tables.write_report(
-        PLAN_REPORT, day, {"plan_id": plan.plan_id, "policy_version": plan.policy_version, "campaign": plan.campaign}
+        PLAN_REPORT,
+        day,
+        {
+            "plan_id": plan.plan_id,
+            "policy_version": plan.policy_version,
+            "campaign": plan.campaign,
+            "refused_jobs": refusal_counts(plan.refused_jobs),
+        },
     )
     return logged
 

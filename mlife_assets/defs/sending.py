@@ -18,7 +18,8 @@ from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.messaging.binding import plan_differences, plan_digest
 from mlife_assets.core.messaging.eligibility import recent_since
-from mlife_assets.core.messaging.plan import MessagePlan, word_jobs
+from mlife_assets.core.messaging.job_wordings import word_jobs
+from mlife_assets.core.messaging.plan import MessagePlan
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING
 from mlife_assets.defs.resources import Platform
 

@@ -12,11 +12,11 @@ person: their arm, the consent of each of their accounts.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from mlife_assets.adapters.dispatcher.hearing import Hearing
 from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.dispatcher.reports import (
     DispatchReport,
@@ -40,7 +40,6 @@ from mlife_assets.core.errors import (
 from mlife_assets.core.messaging.binding import nothing_approved
 from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
-from mlife_assets.core.messaging.keywords import STOP, classify
 from mlife_assets.core.messaging.quiet_hours import ALLOWED, window_verdict
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.policies import MessagingPolicy
@@ -87,6 +86,7 @@ class Dispatcher:
         self._ledger, self._gateway, self._people = ledger, gateway, people
         self._policy, self._recheck, self._clock, self._sleep = policy, recheck, clock, sleep
         self._verify = verify
+        self._hearing = Hearing(ledger, gateway, policy, clock)
 
     def dispatch(self, campaign: str, as_of: date, *, worker: str) -> DispatchReport:
         """Send the approved rows of a campaign day. Safe to call again after any crash.
@@ -97,8 +97,8 @@ class Dispatcher:
             worker: name of this worker; a restart under the same name cleans up after its predecessor.
 
         Raises:
-            GateClosedError: contacts or recipients cannot be read, `recheck` forbids sending, or a row is not of the
-                approved plan; one such row that waits is enough to send none. Nothing more was sent.
+            GateClosedError: contacts, recipients or replies cannot be read, `recheck` forbids sending, or a row is not
+                of the approved plan; one such row that waits is enough to send none. Nothing more was sent.
         """
         ledger, now = self._ledger, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
@@ -114,6 +114,7 @@ class Dispatcher:
                 waiting = ledger.has_approved(campaign, as_of)
                 run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
                 break
+            self._hearing.keep_up(after_seconds=0)
             now = self._clock.now()
             until = now + timedelta(seconds=self._policy.lease_seconds)
             limit = min(CHUNK, room)
@@ -131,6 +132,7 @@ class Dispatcher:
         contacts = self._people.register([row.user_id for row in rows], now=self._clock.now())
         recipients = self._read_recipients(rows)
         for row in rows:
+            self._hearing.keep_up(after_seconds=self._policy.inbound_read_seconds)
             self._send_one(row, contacts[row.user_id], recipients.get(row.user_id), worker, bucket, run)
             if run.is_stopped:
                 return
@@ -236,15 +238,5 @@ class Dispatcher:
         return collect_receipts(self._ledger, self._gateway, now)
 
     def process_inbound(self, now: datetime) -> InboundReport:
-        """Classify and record the inbound texts up to `now`; STOP suppresses at once. Safe to call again."""
-        known = self._ledger.known_inbound()
-        keywords: Counter[str] = Counter()
-        for inbound in self._gateway.inbound(until=now):
-            if inbound.inbound_id in known:
-                continue
-            keyword = classify(inbound.body)
-            if self._ledger.record_inbound(
-                inbound.inbound_id, inbound.user_id, keyword, received_at=inbound.received_at, now=now
-            ):
-                keywords[keyword] += 1
-        return InboundReport(keywords.total(), keywords[STOP], tuple(sorted(keywords.items())))
+        """Classify and record the inbound texts up to `now`, with their effects. Safe to call again."""
+        return self._hearing.read(now)

@@ -1,10 +1,9 @@
-"""What the ledger knows beside the sends: what people replied, whether sending is paused, what was sent lately.
+"""What the ledger knows beside the sends: whether sending is paused, what was sent lately, what is unpublished.
 
-Belongs here: inbound texts, the kill switch, the outbox and the tables that planning reads. Does not belong here:
-moving a single send (`ledger`), the suppression list (`people`).
+Belongs here: the kill switch, the outbox and the tables that planning reads. Does not belong here: moving a single send
+(`ledger`), the suppression list (`people`), what people replied (`replies`).
 
-Concept: a STOP and its effect are one transaction: the person is listed and all their waiting rows, leased too, are
-suppressed together. Re-reading the same inbound text does nothing.
+Concept: what waits can be stopped at any time, and every change is a row that the outbox publishes later.
 """
 
 from __future__ import annotations
@@ -16,14 +15,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
-from mlife_assets.adapters.send_ledger.people import People
+from mlife_assets.adapters.send_ledger.replies import Replies
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, send_transitions, sends, switches, write
-from mlife_assets.adapters.send_ledger.statements import accounts_of_person
 from mlife_assets.core.events import TIMESTAMP
-from mlife_assets.core.messaging.keywords import START, STOP
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
 
-INBOUND_STOP = "inbound_stop"
 EXPIRED = "expired"
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
@@ -46,7 +42,7 @@ def _arrow(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
     return pa.table(arrays, names=names)
 
 
-class Guards(People):
+class Guards(Replies):
     """Lists, switches and outbox of a ledger; see `SqlLedger`."""
 
     @property
@@ -83,45 +79,6 @@ class Guards(People):
         )
         with write(self.engine) as connection:
             return self._move(connection, is_stale, SendState.SUPPRESSED, now, EXPIRED)
-
-    def record_inbound(
-        self, inbound_id: str, user_id: str, keyword: str, *, received_at: datetime, now: datetime
-    ) -> bool:
-        """Record an inbound text once, with its effect. Returns whether it was new.
-
-        STOP suppresses the person. START lifts a suppression that a STOP made, no other, unless the STOP came later.
-        """
-        with write(self.engine) as connection:
-            is_known = sa.select(inbound_texts.c.sequence).where(inbound_texts.c.inbound_id == inbound_id)
-            if connection.execute(is_known).first() is not None:
-                return False
-            person_id = self._people(connection, [user_id], now)[user_id]
-            if keyword == STOP:
-                self._suppress(connection, user_id, now, INBOUND_STOP)
-            elif keyword == START:
-                last_stop = connection.execute(
-                    sa.select(sa.func.max(inbound_texts.c.received_at)).where(
-                        inbound_texts.c.user_id.in_(accounts_of_person(user_id)), inbound_texts.c.keyword == STOP
-                    )
-                ).scalar()
-                if last_stop is not None and last_stop < received_at:
-                    self._lift(connection, user_id, INBOUND_STOP)
-            connection.execute(
-                sa.insert(inbound_texts).values(
-                    inbound_id=inbound_id,
-                    user_id=user_id,
-                    keyword=keyword,
-                    received_at=received_at,
-                    at=now,
-                    person_id=person_id,
-                )
-            )
-        return True
-
-    def known_inbound(self) -> frozenset[str]:
-        """Return the ids of all recorded inbound texts."""
-        with self.engine.connect() as connection:
-            return frozenset(connection.execute(sa.select(inbound_texts.c.inbound_id)).scalars())
 
     def pause(self, *, actor: str, reason: str, now: datetime) -> None:
         """Stop all sending, of rows in flight too."""

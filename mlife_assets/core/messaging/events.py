@@ -174,6 +174,22 @@ def inbound_events(inbound: pa.Table) -> dict[str, pa.Table]:
     return {"inbound_message": _table("inbound_message", messages), "consent": _table("consent", consents)}
 
 
+def reply_review_event(
+    inbound_id: str, user_id: str, verdict: str, *, actor: str, reason: str, now: datetime
+) -> pa.Table:
+    """Return the `reply_reviewed` event: what somebody thought of an unclear reply."""
+    row = {"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict, "actor": actor, "reason": reason}
+    key = event_id("reply_reviewed", inbound_id)
+    return _table("reply_reviewed", [{"event_id": key, "occurred_at": now, "observed_at": now, **row}])
+
+
+def employer_review_event(employer_id: str, verdict: str, *, actor: str, reason: str, now: datetime) -> pa.Table:
+    """Return the `employer_reviewed` event: whether jobs of an employer may be texted."""
+    row = {"employer_id": employer_id, "verdict": verdict, "actor": actor, "reason": reason}
+    key = event_id("employer_reviewed", employer_id, verdict, now.isoformat())
+    return _table("employer_reviewed", [{"event_id": key, "occurred_at": now, "observed_at": now, **row}])
+
+
 def switch_events(switches: pa.Table) -> dict[str, pa.Table]:
     """Return `sending_paused` and `sending_resumed` events of rows of `SqlLedger.switches`."""
     found: dict[str, list[Row]] = {"sending_paused": [], "sending_resumed": []}

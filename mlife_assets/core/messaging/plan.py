@@ -23,9 +23,10 @@ from mlife_assets.core.messaging.assignment import assign, exploration_limit, in
 from mlife_assets.core.messaging.binding import plan_id_of
 from mlife_assets.core.messaging.cohorts import HOLDOUT, TREATED, cohort_name
 from mlife_assets.core.messaging.eligibility import Eligibility, decide_eligibility, require_columns
+from mlife_assets.core.messaging.job_wordings import RefusedJob, word_jobs
 from mlife_assets.core.messaging.links import DEFAULT_BASE
 from mlife_assets.core.messaging.segments import segments
-from mlife_assets.core.messaging.templates import Wording, wording
+from mlife_assets.core.messaging.templates import Wording
 from mlife_assets.core.policies import MessagingPolicy, policy_version
 
 CANDIDATE_COLUMNS = (
@@ -81,7 +82,7 @@ class MessagePlan:
         planned: `PLANNED_SCHEMA`, one row per text.
         suppressed: `SUPPRESSED_SCHEMA`, one row per user who is not texted.
         exposed: `EXPOSED_SCHEMA`, one row per user of the experiment.
-        refused_jobs: (job_id, why) of jobs whose text cannot be written in one segment.
+        refused_jobs: jobs that nobody is texted about, with the reason; not part of what is approved.
     """
 
     plan_id: str
@@ -91,7 +92,7 @@ class MessagePlan:
     planned: pa.Table
     suppressed: pa.Table
     exposed: pa.Table
-    refused_jobs: tuple[tuple[str, str], ...]
+    refused_jobs: tuple[RefusedJob, ...]
 
     @property
     def suppressed_counts(self) -> dict[str, int]:
@@ -108,28 +109,6 @@ class MessagePlan:
 def plan_policy_version(policy: MessagingPolicy) -> str:
     """Return the hash of what shapes a plan: whether it may be approved automatically does not."""
     return policy_version(replace(policy, auto_approve_within_limits=False))
-
-
-def word_jobs(
-    jobs: pa.Table, policy: MessagingPolicy, *, link_key: bytes, link_base: str = DEFAULT_BASE
-) -> tuple[dict[str, Wording], tuple[tuple[str, str], ...]]:
-    """Return the wording of every job that has one, and (job_id, why) of those that have none."""
-    worded: dict[str, Wording] = {}
-    refused: list[tuple[str, str]] = []
-    for job in jobs.sort_by("job_id").to_pylist():
-        try:
-            worded[job["job_id"]] = wording(
-                brand=policy.brand,
-                title=job["title"] or "",
-                pay_usd_per_hour=job["pay_usd_per_hour"] or 0.0,
-                link_key=link_key,
-                employer_name=job["employer_name"],
-                metro_name=job.get("metro_name"),
-                link_base=link_base,
-            )
-        except InvalidInputError as error:
-            refused.append((job["job_id"], str(error)))
-    return worded, tuple(refused)
 
 
 def _check_candidates(candidates: pa.Table, users: pa.Table, jobs: pa.Table) -> None:
@@ -243,6 +222,7 @@ def build_plan(
     now: datetime,
     link_key: bytes,
     link_base: str = DEFAULT_BASE,
+    withheld_employers: Mapping[str, str] | None = None,
 ) -> MessagePlan:
     """Plan a day's texts.
 
@@ -251,7 +231,7 @@ def build_plan(
             the experiment. `expected_value_usd` = probability x bid. At most a few rows a user have `is_exploration`.
         users: one row per user: `user_id`, `person_id`, `is_consented`, `state_code`, `time_zone`; optional
             `tenure_days` and `days_since_last_click` name the cohort.
-        jobs: one row per job with `JOB_COLUMNS`; optional `metro_name`.
+        jobs: one row per job with `JOB_COLUMNS`; optional `metro_name`, `employer_id`.
         recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
         suppressed_people: person ids on the suppression list.
         policy: what is allowed.
@@ -259,12 +239,15 @@ def build_plan(
         now: instant at which it would be sent.
         link_key: of link tokens.
         link_base: what precedes link tokens.
+        withheld_employers: employer id -> why none of their jobs is texted; needs `jobs.employer_id`.
 
     Raises:
         InvalidInputError: a missing column, a repeated key, a candidate without facts, a value out of range.
     """
     _check_candidates(candidates, users, jobs)
-    worded, refused = word_jobs(jobs, policy, link_key=link_key, link_base=link_base)
+    worded, refused = word_jobs(
+        jobs, policy, link_key=link_key, link_base=link_base, withheld_employers=withheld_employers
+    )
     sendable = candidates.filter(
         pc.and_(
             pc.is_in(candidates["job_id"], value_set=pa.array(list(worded), pa.string())),

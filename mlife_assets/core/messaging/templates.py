@@ -40,11 +40,16 @@ def _field(name: str, text: str) -> str:
 
 def _shorten(text: str, room: int) -> str:
     """Return the longest run of whole words within `room` septets, with two dots; cut inside a word if it must."""
-    if septets(text) <= room:
+    used = end = 0
+    for place, character in enumerate(text):
+        used += septets(character)
+        if used <= room - 2:
+            end = place + 1
+        if used > room:
+            break
+    else:
         return text
-    cut = text
-    while septets(cut) > room - 2:
-        cut = cut[:-1]
+    cut = text[:end]
     whole_words = cut.rsplit(" ", 1)[0] if " " in cut and text[len(cut)] != " " else cut
     kept = whole_words if septets(whole_words) >= MINIMUM_TITLE_SEPTETS else cut
     return kept.rstrip(" ,-/(&") + ".."

@@ -284,6 +284,9 @@ class Throttling:
             raise ProviderThrottledError("slow down")
         return Accepted("p")
 
+    def inbound(self, *, until: Any, since: Any = None) -> list[Any]:
+        return []
+
 
 @pytest.mark.parametrize(("times", "calls", "state"), [(2, 3, "accepted"), (99, 5, "throttled")])
 def test_throttled_texts_are_tried_again_within_bounds(world, times, calls, state):
@@ -309,6 +312,9 @@ class Failing:
 
     def find(self, message_id: str) -> Accepted | None:
         return None
+
+    def inbound(self, *, until: Any, since: Any = None) -> list[Any]:
+        return []
 
 
 @pytest.mark.parametrize(

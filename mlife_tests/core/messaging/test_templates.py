@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.messaging.links import link_token
 from mlife_assets.core.messaging.segments import segments, septets
-from mlife_assets.core.messaging.templates import OPT_OUT
+from mlife_assets.core.messaging.templates import MINIMUM_TITLE_SEPTETS, OPT_OUT, _shorten
 from mlife_assets.core.messaging.templates import wording as wording_of
 
 KEY = b"k" * 32
@@ -70,3 +70,20 @@ def test_what_cannot_be_written_is_refused(change, names):
     good = {"brand": "Northstar Jobs", "title": "Cook", "pay_usd_per_hour": 20.0}
     with pytest.raises(InvalidInputError, match=names):
         wording(**(good | change))
+
+
+def shortened_letter_by_letter(text: str, room: int) -> str:
+    """Shorten by taking one letter away until it fits: slow, and what shortening means."""
+    if septets(text) <= room:
+        return text
+    cut = text
+    while septets(cut) > room - 2:
+        cut = cut[:-1]
+    whole_words = cut.rsplit(" ", 1)[0] if " " in cut and text[len(cut)] != " " else cut
+    kept = whole_words if septets(whole_words) >= MINIMUM_TITLE_SEPTETS else cut
+    return kept.rstrip(" ,-/(&") + ".."
+
+
+@given(text=st.text("ab []{}~-/(&,", max_size=60), room=st.integers(10, 50))
+def test_shortening_in_one_pass_is_shortening_letter_by_letter(text, room):
+    assert _shorten(text, room) == shortened_letter_by_letter(text, room)

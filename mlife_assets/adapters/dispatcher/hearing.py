@@ -1,0 +1,78 @@
+"""Hearing: reading what people replied, also while others are being texted.
+
+Belongs here: classifying and recording new inbound texts, and how often they are read within a dispatch. Does not
+belong here: what a text means (`core.messaging.keywords`), what follows from it (`core.messaging.effects`).
+
+Concept: a STOP counts from the moment at which the provider has it, not from the next time that somebody looks. So
+replies are read before every chunk of a dispatch and every few seconds within one; the submit statement then refuses
+whoever stopped. Replies that cannot be read forbid sending. Bodies are classified and forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from mlife_assets.adapters.dispatcher.reports import InboundReport
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.messaging.effects import effect_of_reply
+from mlife_assets.core.messaging.keywords import STOP, classify
+from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.ports import Clock, SmsGateway
+
+READ_AGAIN = timedelta(hours=1)
+"""How far back replies are read again within a dispatch: providers list some of them late."""
+
+
+class Hearing:
+    """Reads the replies of one dispatcher; remembers when it did."""
+
+    def __init__(self, ledger: SqlLedger, gateway: SmsGateway, policy: MessagingPolicy, clock: Clock) -> None:
+        """Wire it; reads nothing."""
+        self._ledger, self._gateway, self._policy, self._clock = ledger, gateway, policy, clock
+        self._read_at: datetime | None = None
+
+    def read(self, now: datetime, *, since: datetime | None = None) -> InboundReport:
+        """Classify and record the inbound texts up to `now`, with their effects. Safe to call again.
+
+        Args:
+            now: the present.
+            since: leaves out what was received before it; None reads everything that there is.
+        """
+        known = self._ledger.known_inbound(since=since)
+        keywords: Counter[str] = Counter()
+        for inbound in self._gateway.inbound(until=now, since=since):
+            if inbound.inbound_id in known:
+                continue
+            keyword = classify(inbound.body)
+            if self._ledger.record_inbound(
+                inbound.inbound_id,
+                inbound.user_id,
+                keyword,
+                received_at=inbound.received_at,
+                now=now,
+                effect=effect_of_reply(keyword, inbound.received_at, self._policy),
+            ):
+                keywords[keyword] += 1
+        self._read_at = now
+        return InboundReport(keywords.total(), keywords[STOP], tuple(sorted(keywords.items())))
+
+    def keep_up(self, *, after_seconds: int) -> None:
+        """Read new replies unless they were read less than so long ago.
+
+        Raises:
+            GateClosedError: they cannot be read.
+        """
+        now, last = self._clock.now(), self._read_at
+        if last is not None and timedelta() <= now - last < timedelta(seconds=after_seconds):
+            return
+        try:
+            self.read(now, since=None if last is None else min(last, now) - READ_AGAIN)
+            return
+        except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold personal data
+            kind = type(error).__name__
+        raise GateClosedError(
+            f"replies could not be read ({kind}), so sending stopped: a STOP may be among them; repair the connection "
+            "to the provider and dispatch again"
+        )

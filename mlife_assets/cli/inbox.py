@@ -1,0 +1,142 @@
+"""`mlife messages inbox`, `review`, `employers`, `review-employer`: what waits for a person to look at it.
+
+Belongs here: listing unclear replies and new employers, recording what somebody thought of them. Does not belong here:
+the kill switch (`messages`), what a verdict amounts to (`core.messaging.effects`, `core.messaging.employer_review`).
+
+Concept: a body is personal data that we never store. The provider has it, so it is asked at the moment in which
+somebody reads, and only the verdict is kept. Replies are shown under the user id, never under a number.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.cli.present import newest_day, operator_time
+from mlife_assets.core.messaging import effects, employer_review
+from mlife_assets.core.windows import add_days
+
+WRITER = "reviewer"
+GONE = "(the provider no longer has it)"
+
+
+class ReplyVerdict(StrEnum):
+    """What somebody thought of an unclear reply."""
+
+    HARMLESS = effects.HARMLESS
+    OPT_OUT = effects.OPT_OUT
+
+
+class EmployerVerdict(StrEnum):
+    """Whether jobs of an employer may be texted."""
+
+    APPROVED = employer_review.APPROVED
+    REFUSED = employer_review.REFUSED
+
+
+def inbox(home: Home = None, as_json: AsJson = False) -> None:
+    """List the unclear replies that nobody has looked at; their senders are paused meanwhile.
+
+    Exit codes: 0 listed, 1 failed.
+    """
+    platform = open_platform(settings_of(home))
+    waiting = platform.ledger.unclear_replies()
+    bodies = {}
+    if waiting:
+        texts = platform.gateway.inbound(until=operator_time(platform), since=waiting[0].received_at)
+        bodies = {text.inbound_id: text.body for text in texts}
+    rows = [
+        {
+            "inbound_id": reply.inbound_id,
+            "user_id": reply.user_id,
+            "received_at": reply.received_at,
+            "body": bodies.get(reply.inbound_id),
+        }
+        for reply in waiting
+    ]
+    if as_json:
+        print_json({"waiting": rows})
+        return
+    console = answer_console()
+    for reply in waiting:
+        body = " ".join(bodies.get(reply.inbound_id, GONE).split())
+        console.print(f"{reply.inbound_id}  {reply.user_id}  {moment(reply.received_at)}  {body}", markup=False)
+    console.print(f"{len(rows)} replies wait; `mlife messages review ID --as harmless|opt_out` answers one")
+
+
+def review(
+    inbound_id: Annotated[str, typer.Argument(metavar="ID", help="Which reply, as `inbox` lists it.")],
+    reason: Reason,
+    verdict: Annotated[ReplyVerdict, typer.Option("--as", help="harmless ends the pause, opt_out is a STOP.")],
+    actor: Actor = OPERATOR,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an unclear reply meant; recorded as `reply_reviewed`. Saying the same again changes nothing.
+
+    Exit codes: 0 recorded, 1 failed.
+    """
+    from mlife_assets.core.messaging.events import reply_review_event
+
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    platform = open_platform(settings_of(home))
+    now = operator_time(platform)
+    user_id = platform.ledger.review_reply(inbound_id, verdict.value, actor=actor, now=now)
+    event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
+    platform.event_log.append("reply_reviewed", event, writer=WRITER)
+    platform.outbox.publish()
+    if as_json:
+        print_json({"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict.value, "actor": actor, "at": now})
+        return
+    told = "is never texted again" if verdict is ReplyVerdict.OPT_OUT else "may be texted again"
+    answer_console().print(f"{inbound_id} is {verdict.value} by {actor}: {user_id} {told}", markup=False)
+
+
+def employers(home: Home = None, as_json: AsJson = False) -> None:
+    """List the employers whose jobs nobody is texted about: new ones that wait, and refused ones.
+
+    Exit codes: 0 listed, 1 failed.
+    """
+    from mlife_assets.defs.employers import first_seen, withheld_on
+
+    platform = open_platform(settings_of(home))
+    day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
+    withheld, seen = withheld_on(platform, day), first_seen(platform, day)
+    rows = [{"employer_id": one, "reason": why, "first_seen": seen.get(one)} for one, why in withheld.items()]
+    if as_json:
+        print_json({"employers": rows})
+        return
+    console = answer_console()
+    for row in rows:
+        console.print(f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}", markup=False)
+    console.print(f"{len(rows)} employers are withheld; `mlife messages review-employer ID --as approved|refused`")
+
+
+def review_employer(
+    employer_id: Annotated[str, typer.Argument(metavar="ID", help="Which employer, as `employers` lists it.")],
+    reason: Reason,
+    verdict: Annotated[EmployerVerdict, typer.Option("--as", help="Whether people may be texted its jobs.")],
+    actor: Actor = OPERATOR,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide about an employer, for plans made from now on; recorded as `employer_reviewed`.
+
+    Exit codes: 0 recorded, 1 failed.
+    """
+    from mlife_assets.defs.employers import review_employer as record
+
+    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    platform = open_platform(settings_of(home))
+    now = operator_time(platform)
+    day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
+    changed = record(platform, employer_id, verdict.value, day=day, actor=actor, reason=reason, now=now)
+    if as_json:
+        print_json({"employer_id": employer_id, "verdict": verdict.value, "is_changed": changed, "at": now})
+        return
+    told = f"by {actor}: {reason}" if changed else "already; nothing was changed"
+    answer_console().print(f"{employer_id} is {verdict.value} {told}", markup=False)
