@@ -39,7 +39,6 @@ STAGE_OF_STEP = {
     "events__market_events": "landing",
     "events__rejected_events": "landing",
     "feature_tables": "dbt",
-    "metric_tables": "dbt",
     "messages__message_deliveries": "sending",
     "messages__inbound_messages": "sending",
     "model__champion_model": "promotion",
@@ -68,16 +67,18 @@ def lived_world() -> ModuleType:
 
 
 def open_home(folder: Path, *, is_first: bool = False) -> Any:
-    """Return the small home. What costs time and proves nothing here is small; a failed retraining is tried at once.
+    """Return the small home, with a gate that opens for few people; a failed retraining is tried again at once.
 
     The first champion is a model of one tree, so that the attacked day's challenger beats it and is promoted.
     """
     world = lived_world()
-    trees = 1 if is_first else world.POLICIES.training.trees_maximum
+    known = world.POLICIES
+    training = {"formulations": ("binary",), "trees_maximum": 1} if is_first else {"formulations": ("funnel",)}
     policies = replace(
-        world.POLICIES,
-        training=replace(world.POLICIES.training, formulations=("binary",), trees_maximum=trees),
-        retrain=replace(world.POLICIES.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0),
+        known,
+        training=replace(known.training, **training),
+        promotion=replace(known.promotion, gate_weeks=3, one_sided_alpha=0.2),
+        retrain=replace(known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0),
     )
     return world.open_home(folder, policies, users=USERS, jobs=JOBS, hash_key=HASH_KEY)
 
@@ -115,10 +116,9 @@ def make(folder: Path) -> None:
 
 
 def live(folder: Path, effects: Effects) -> None:
-    """Live the attacked day, as `mlife day` does: the daily job, the sensors, the metrics."""
+    """Live the attacked day, as `mlife day --no-metrics` does: the daily job, then the sensors."""
     with story_of(folder) as (home, story), effects.watched():
         story.live_day(DAY_NUMBER, home.day(DAY_NUMBER))
-        story.driver.run_unpartitioned("metrics_job").require_success()
 
 
 def verify(folder: Path) -> None:
@@ -359,9 +359,12 @@ def warm_up() -> None:
     """Import what a day imports, so that a forked process need not."""
     import dagster_dbt  # noqa: F401
     import dbt.adapters.duckdb.connections
-    import dbt.cli.main  # noqa: F401
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401
     import duckdb  # noqa: F401
     import lightgbm  # noqa: F401
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
     import shap  # noqa: F401
     import sklearn.ensemble  # noqa: F401
@@ -370,8 +373,10 @@ def warm_up() -> None:
     import mlife_assets.cli
     import mlife_assets.definitions
     import mlife_assets.defs.demo  # noqa: F401
+    from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 
-    lived_world()
+    with quiet_nannyml():
+        lived_world()
 
 
 if __name__ == "__main__":
