@@ -29,7 +29,6 @@ from types import ModuleType
 from typing import Any
 
 USERS, JOBS = 1_000, 160
-HASH_KEY = "the-key-of-the-attacked-world"
 HISTORY_DAYS, DAY_NUMBER = 45, 2
 """The second lived day: the first brought texts, receipts and drift, so this one retrains and promotes."""
 ORPHAN_SECONDS = 10.0
@@ -80,7 +79,7 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
         promotion=replace(known.promotion, gate_weeks=3, one_sided_alpha=0.2),
         retrain=replace(known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0),
     )
-    return world.open_home(folder, policies, users=USERS, jobs=JOBS, hash_key=HASH_KEY)
+    return world.open_home(folder, policies, users=USERS, jobs=JOBS)
 
 
 @contextlib.contextmanager
@@ -125,7 +124,8 @@ def verify(folder: Path) -> None:
     """Run `mlife log verify` on a home."""
     from mlife_assets.cli import main
 
-    os.environ |= {"MLIFE_HASH_KEY": HASH_KEY, "MLIFE_MARKET_USERS": str(USERS), "MLIFE_MARKET_JOBS": str(JOBS)}
+    sizes = {"MLIFE_MARKET_USERS": str(USERS), "MLIFE_MARKET_JOBS": str(JOBS)}
+    os.environ |= {"MLIFE_HASH_KEY": lived_world().HASH_KEY, **sizes}
     sys.argv = ["mlife", "log", "verify", "--home", str(folder)]
     main()
 
