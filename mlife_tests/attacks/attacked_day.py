@@ -2,9 +2,9 @@
 
 Run as a script it imports the platform once, then reads one order a line (JSON) and answers each with one line. Every
 order is done in a process forked for it, so that a death costs no import. What a day does to the outside is counted as
-*effects*, each known by its stage and its number there: a store's put, a commit, a statement of dbt, a file written,
-renamed or removed, a call of the provider. An attack names one effect; just before it the process kills itself by
-SIGKILL, or fills its disk and goes on. A clock's kill comes from outside, after some seconds.
+*effects*, each known by its stage, its kind and its number among those: a store's put, a commit, a statement of dbt, a
+file written, renamed or removed, a call of the provider. An attack names one effect; just before it the process kills
+itself by SIGKILL, or fills its disk and goes on. A clock's kill comes from outside, after some seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -135,15 +136,16 @@ class Effects:
 
     Args:
         home: the folder whose files count.
-        attack: `stage`, `number` and `how` (`kill` or `fill`) of the attacked effect; None only counts.
+        attack: `stage`, `kind` and `number` of the attacked effect, and `how` (`kill` or `fill`); None only counts.
         record: where to write `[stage, kind]` of every effect in the end, and the children at a kill.
         ballast: the file that fills the disk; without one, no file may grow any more.
     """
 
     def __init__(self, home: Path, attack: dict[str, Any] | None, record: Path | None, ballast: str | None) -> None:
         self._home, self._attack, self._record, self._ballast = str(home), attack, record, ballast
+        self._place = attack and (attack["stage"], attack["kind"], attack["number"])
         self._lock, self._is_inside = threading.RLock(), False
-        self.stage, self.seen, self.numbers = "landing", list[tuple[str, str]](), dict.fromkeys(STAGES, 0)
+        self.stage, self.seen, self.numbers = "landing", list[tuple[str, str]](), Counter[tuple[str, str]]()
 
     def effect(self, kind: str) -> None:
         """Count an effect that is about to happen."""
@@ -152,10 +154,10 @@ class Effects:
                 return
             self._is_inside = True
             try:
-                number = self.numbers[self.stage]
-                self.numbers[self.stage] += 1
+                number = self.numbers[self.stage, kind]
+                self.numbers[self.stage, kind] += 1
                 self.seen.append((self.stage, kind))
-                if self._attack and (self._attack["stage"], self._attack["number"]) == (self.stage, number):
+                if self._attack and self._place == (self.stage, kind, number):
                     self._strike(kind)
             finally:
                 self._is_inside = False
@@ -217,8 +219,10 @@ def database_of(connection: Any) -> str:
 
 
 def kind_of(key: str) -> str:
-    """Return what a key of a store is about: its folder, for events their type."""
+    """Return what a key of a store is about: its folder, for events their type; `landing` for a landing file."""
     parts = key.split("/")
+    if parts[-1] == "export.parquet":
+        return "landing"
     return "/".join(parts[:2]) if parts[0] in {"events", "tables", "reports"} else parts[0]
 
 
