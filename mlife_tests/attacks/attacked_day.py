@@ -77,7 +77,7 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
     policies = replace(
         known,
         training=replace(known.training, **training),
-        promotion=replace(known.promotion, gate_weeks=3, one_sided_alpha=0.2),
+        promotion=replace(known.promotion, one_sided_alpha=0.2),
         retrain=replace(known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0),
     )
     return world.open_home(folder, policies, users=USERS, jobs=JOBS)
