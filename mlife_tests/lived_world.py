@@ -139,11 +139,9 @@ class Lived:
     seconds: dict[str, float]
 
 
-def open_home(
-    folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250, hash_key: str = HASH_KEY
-) -> Home:
+def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250) -> Home:
     settings = Settings(
-        home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=hash_key
+        home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
     )
     definitions = build_definitions(settings, policies=policies)
     return Home(settings, definitions, definitions.resources["platform"])

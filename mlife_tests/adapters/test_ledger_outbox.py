@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
+from mlife_assets.adapters.ledger_outbox import INTENT_KEY, POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.core.errors import IntegrityError
@@ -40,7 +40,9 @@ class CrashingStore:
         return getattr(self._store, name)
 
     def replace(self, key: str, data: bytes) -> None:
-        raise ConnectionAbortedError(key)
+        if key == POSITION_KEY:
+            raise ConnectionAbortedError(key)
+        self._store.replace(key, data)
 
 
 @pytest.fixture
@@ -178,4 +180,64 @@ def test_a_ledger_that_never_reached_the_position_is_refused(ledger, log, store,
 def test_an_unreadable_position_is_not_an_empty_one(ledger, log, store, broken):
     store.replace(POSITION_KEY, broken)
     with pytest.raises(IntegrityError, match="cannot be read"):
+        outbox(ledger, log, store).publish()
+
+
+class DyingStore(ObstoreObjectStore):
+    """A store whose process dies before the n-th put of a manifest."""
+
+    puts_left = 1_000
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        if key.startswith("manifests/"):
+            self.puts_left -= 1
+            if self.puts_left < 0:
+                raise ConnectionAbortedError(key)
+        return super().put_if_absent(key, data)
+
+
+@pytest.mark.parametrize("manifests", [0, 1])
+@pytest.mark.parametrize("published_before", [False, True])
+def test_what_was_half_published_is_whole_although_the_ledger_went_on(
+    ledger, log, store, tmp_path, manifests, published_before
+):
+    """A process dies between a file and its manifest, twice; more is recorded before anybody publishes again."""
+    if published_before:
+        send(ledger, "a", minute=-10)
+        outbox(ledger, log, store).publish()
+    for minute, user in enumerate(("b", "c")):
+        send(ledger, user, minute=minute)
+        dying = DyingStore.local(tmp_path / "lake")
+        dying.puts_left = manifests
+        with pytest.raises(ConnectionAbortedError):
+            outbox(ledger, ParquetEventLog(dying), dying).publish()
+        assert not verify(store).is_intact
+    send(ledger, "d", minute=5)
+    outbox(ledger, log, store).publish()
+    assert verify(store).findings == ()
+    count = 3 + published_before
+    assert logged(log) == {"message_submitted": count, "message_status": 2 * count}
+    files = store.list("events")
+    assert set(outbox(ledger, log, store).publish().values()) == {0}
+    assert store.list("events") == files
+
+
+def test_an_intent_of_another_ledger_is_refused_unless_nothing_was_published(ledger, log, store, tmp_path):
+    dying = DyingStore.local(tmp_path / "lake")
+    dying.puts_left = 0
+    other = SqlLedger(f"sqlite:///{tmp_path}/other.sqlite")
+    try:
+        send(other, "a")
+        with pytest.raises(ConnectionAbortedError):
+            outbox(other, ParquetEventLog(dying), dying).publish()
+    finally:
+        other.close()
+    ledger.record_inbound("in-1", "b", "HELP", received_at=NOW, now=NOW)
+    assert outbox(ledger, log, store).publish()["inbound_message"] == 1
+    until = b'{"transitions": 9, "inbound": 1, "switches": 0}'
+    store.replace(INTENT_KEY, b'{"after": ' + store.get(POSITION_KEY) + b', "until": ' + until + b"}")
+    with pytest.raises(IntegrityError, match="lacks row 9 of its transitions"):
+        outbox(ledger, log, store).publish()
+    store.replace(INTENT_KEY, b"{}")
+    with pytest.raises(IntegrityError, match=f"{INTENT_KEY} cannot be read"):
         outbox(ledger, log, store).publish()

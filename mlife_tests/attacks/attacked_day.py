@@ -2,9 +2,9 @@
 
 Run as a script it imports the platform once, then reads one order a line (JSON) and answers each with one line. Every
 order is done in a process forked for it, so that a death costs no import. What a day does to the outside is counted as
-*effects*, each known by its stage and its number there: a store's put, a commit, a statement of dbt, a file written,
-renamed or removed, a call of the provider. An attack names one effect; just before it the process kills itself by
-SIGKILL, or fills its disk and goes on. A clock's kill comes from outside, after some seconds.
+*effects*, each known by its stage, its kind and its number among those: a store's put, a commit, a statement of dbt, a
+file written, renamed or removed, a call of the provider. An attack names one effect; just before it the process kills
+itself by SIGKILL, or fills its disk and goes on. A clock's kill comes from outside, after some seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -29,7 +30,6 @@ from types import ModuleType
 from typing import Any
 
 USERS, JOBS = 1_000, 160
-HASH_KEY = "the-key-of-the-attacked-world"
 HISTORY_DAYS, DAY_NUMBER = 45, 2
 """The second lived day: the first brought texts, receipts and drift, so this one retrains and promotes."""
 ORPHAN_SECONDS = 10.0
@@ -39,7 +39,6 @@ STAGE_OF_STEP = {
     "events__market_events": "landing",
     "events__rejected_events": "landing",
     "feature_tables": "dbt",
-    "metric_tables": "dbt",
     "messages__message_deliveries": "sending",
     "messages__inbound_messages": "sending",
     "model__champion_model": "promotion",
@@ -68,18 +67,20 @@ def lived_world() -> ModuleType:
 
 
 def open_home(folder: Path, *, is_first: bool = False) -> Any:
-    """Return the small home. What costs time and proves nothing here is small; a failed retraining is tried at once.
+    """Return the small home, with a gate that opens for few people; a failed retraining is tried again at once.
 
     The first champion is a model of one tree, so that the attacked day's challenger beats it and is promoted.
     """
     world = lived_world()
-    trees = 1 if is_first else world.POLICIES.training.trees_maximum
+    known = world.POLICIES
+    training = {"formulations": ("binary",), "trees_maximum": 1} if is_first else {"formulations": ("funnel",)}
     policies = replace(
-        world.POLICIES,
-        training=replace(world.POLICIES.training, formulations=("binary",), trees_maximum=trees),
-        retrain=replace(world.POLICIES.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0),
+        known,
+        training=replace(known.training, **training),
+        promotion=replace(known.promotion, one_sided_alpha=0.2),
+        retrain=replace(known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0),
     )
-    return world.open_home(folder, policies, users=USERS, jobs=JOBS, hash_key=HASH_KEY)
+    return world.open_home(folder, policies, users=USERS, jobs=JOBS)
 
 
 @contextlib.contextmanager
@@ -115,17 +116,17 @@ def make(folder: Path) -> None:
 
 
 def live(folder: Path, effects: Effects) -> None:
-    """Live the attacked day, as `mlife day` does: the daily job, the sensors, the metrics."""
+    """Live the attacked day, as `mlife day --no-metrics` does: the daily job, then the sensors."""
     with story_of(folder) as (home, story), effects.watched():
         story.live_day(DAY_NUMBER, home.day(DAY_NUMBER))
-        story.driver.run_unpartitioned("metrics_job").require_success()
 
 
 def verify(folder: Path) -> None:
     """Run `mlife log verify` on a home."""
     from mlife_assets.cli import main
 
-    os.environ |= {"MLIFE_HASH_KEY": HASH_KEY, "MLIFE_MARKET_USERS": str(USERS), "MLIFE_MARKET_JOBS": str(JOBS)}
+    sizes = {"MLIFE_MARKET_USERS": str(USERS), "MLIFE_MARKET_JOBS": str(JOBS)}
+    os.environ |= {"MLIFE_HASH_KEY": lived_world().HASH_KEY, **sizes}
     sys.argv = ["mlife", "log", "verify", "--home", str(folder)]
     main()
 
@@ -135,15 +136,16 @@ class Effects:
 
     Args:
         home: the folder whose files count.
-        attack: `stage`, `number` and `how` (`kill` or `fill`) of the attacked effect; None only counts.
+        attack: `stage`, `kind` and `number` of the attacked effect, and `how` (`kill` or `fill`); None only counts.
         record: where to write `[stage, kind]` of every effect in the end, and the children at a kill.
         ballast: the file that fills the disk; without one, no file may grow any more.
     """
 
     def __init__(self, home: Path, attack: dict[str, Any] | None, record: Path | None, ballast: str | None) -> None:
         self._home, self._attack, self._record, self._ballast = str(home), attack, record, ballast
+        self._place = attack and (attack["stage"], attack["kind"], attack["number"])
         self._lock, self._is_inside = threading.RLock(), False
-        self.stage, self.seen, self.numbers = "landing", list[tuple[str, str]](), dict.fromkeys(STAGES, 0)
+        self.stage, self.seen, self.numbers = "landing", list[tuple[str, str]](), Counter[tuple[str, str]]()
 
     def effect(self, kind: str) -> None:
         """Count an effect that is about to happen."""
@@ -152,10 +154,10 @@ class Effects:
                 return
             self._is_inside = True
             try:
-                number = self.numbers[self.stage]
-                self.numbers[self.stage] += 1
+                number = self.numbers[self.stage, kind]
+                self.numbers[self.stage, kind] += 1
                 self.seen.append((self.stage, kind))
-                if self._attack and (self._attack["stage"], self._attack["number"]) == (self.stage, number):
+                if self._attack and self._place == (self.stage, kind, number):
                     self._strike(kind)
             finally:
                 self._is_inside = False
@@ -217,8 +219,10 @@ def database_of(connection: Any) -> str:
 
 
 def kind_of(key: str) -> str:
-    """Return what a key of a store is about: its folder, for events their type."""
+    """Return what a key of a store is about: its folder, for events their type; `landing` for a landing file."""
     parts = key.split("/")
+    if parts[-1] == "export.parquet":
+        return "landing"
     return "/".join(parts[:2]) if parts[0] in {"events", "tables", "reports"} else parts[0]
 
 
@@ -359,9 +363,12 @@ def warm_up() -> None:
     """Import what a day imports, so that a forked process need not."""
     import dagster_dbt  # noqa: F401
     import dbt.adapters.duckdb.connections
-    import dbt.cli.main  # noqa: F401
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401
     import duckdb  # noqa: F401
     import lightgbm  # noqa: F401
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
     import shap  # noqa: F401
     import sklearn.ensemble  # noqa: F401
@@ -370,8 +377,10 @@ def warm_up() -> None:
     import mlife_assets.cli
     import mlife_assets.definitions
     import mlife_assets.defs.demo  # noqa: F401
+    from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 
-    lived_world()
+    with quiet_nannyml():
+        lived_world()
 
 
 if __name__ == "__main__":

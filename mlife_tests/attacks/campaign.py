@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +21,8 @@ FOLDER = Path(__file__).resolve().parent
 SLACK_BYTES = 128 << 20
 """Free space of a disk before it fills up: some times what a day needs."""
 RERUNS_MAXIMUM = 3
+EACH_DAY_SHARE = 0.9
+"""Of the effects of a kind, these exist on every run of the day; Dagster commits now more, now less often."""
 FIRST_KINDS = (
     "provider answered",
     "put manifests",
@@ -32,7 +34,7 @@ FIRST_KINDS = (
 )
 """Where a death is worst: the effect before is out, what remembers it is not. Drawn first in every stage."""
 DISK_PLACES = {
-    "landing files": ("landing", "put impression"),
+    "landing files": ("landing", "put landing"),
     "event log": ("landing", "put manifests"),
     "warehouse": ("dbt", "statement of dbt"),
     "ledger": ("sending", "commit ledger.sqlite"),
@@ -54,13 +56,14 @@ def sibling(name: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack. `how`: `kill` or `fill` at an effect (`stage`, `number`), `clock` (killed after `share` of the time
-    that the quiet day took), `together` (two processes). `place` says in words where.
+    """One attack. `how`: `kill` or `fill` at an effect (`stage`, `kind`, `number`), `clock` (killed after `share` of
+    the time that the quiet day took), `together` (two processes). `place` says in words where.
     """
 
     how: str
     place: str
     stage: str = ""
+    kind: str = ""
     number: int = -1
     share: float = 0.0
 
@@ -72,18 +75,16 @@ class Attack:
 
 def drawn(effects: Sequence[tuple[str, str]], stage: str, count: int, rng: np.random.Generator) -> list[Attack]:
     """Return kills of a stage: kinds of effects in turn, the worst first and the rest shuffled, one drawn of each."""
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for number, (_, kind) in enumerate(one for one in effects if one[0] == stage):
-        places[kind].append(number)
-    worst = [kind for kind in FIRST_KINDS if kind in places]
-    others = [kind for kind in sorted(places) if kind not in worst]
+    found = Counter(kind for where, kind in effects if where == stage)
+    worst = [kind for kind in FIRST_KINDS if kind in found]
+    others = [kind for kind in sorted(found) if kind not in worst]
     order = [*worst, *(others[place] for place in rng.permutation(len(others)))]
-    pools = {kind: list(rng.permutation(places[kind])) for kind in order}
+    pools = {kind: list(rng.permutation(max(1, int(found[kind] * EACH_DAY_SHARE)))) for kind in order}
     chosen: list[Attack] = []
     while len(chosen) < count and any(pools.values()):
         for kind in order:
             if pools[kind] and len(chosen) < count:
-                chosen.append(Attack("kill", kind, stage, int(pools[kind].pop())))
+                chosen.append(Attack("kill", kind, stage, kind, int(pools[kind].pop())))
     return chosen
 
 
@@ -100,10 +101,9 @@ def full_disks(effects: Sequence[tuple[str, str]], each: int, *, seed: int) -> l
     rng = np.random.default_rng(seed)
     chosen = []
     for place, (stage, kind) in DISK_PLACES.items():
-        of_stage = [found for where, found in effects if where == stage]
-        numbers = [number for number, found in enumerate(of_stage) if found == kind]
-        picked = rng.choice(numbers, size=min(each, len(numbers)), replace=False)
-        chosen += [Attack("fill", place, stage, int(number)) for number in sorted(picked)]
+        count = sum(one == (stage, kind) for one in effects)
+        picked = rng.choice(count, size=min(each, count), replace=False)
+        chosen += [Attack("fill", place, stage, kind, int(number)) for number in sorted(picked)]
     return chosen
 
 
@@ -217,7 +217,7 @@ class Campaign:
             return self._order("live", home, processes=2)
         if attack.how == "clock":
             return self._order("live", home, kill_after=attack.share * self.quiet_seconds)
-        strike = {"stage": attack.stage, "number": attack.number, "how": attack.how}
+        strike = {"stage": attack.stage, "kind": attack.kind, "number": attack.number, "how": attack.how}
         return self._order("live", home, attack=strike, record=str(record), ballast=ballast and str(ballast))
 
     def _order(self, do: str, home: Path, **more: Any) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Campaign:
 
     @contextmanager
     def _copy(self, name: str, *, has_disk: bool = False) -> Iterator[Path]:
-        """Give a copy of the home, on a disk of its own if asked; the provider's log then stays on another."""
+        """Give a copy of the home, on a disk of its own if asked; the provider is on it too."""
         place = self.own / name
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
@@ -241,12 +241,6 @@ class Campaign:
         try:
             home = place / "home"
             shutil.copytree(self.morning, home)
-            if has_disk:
-                elsewhere = self.own / "provider.sqlite"
-                for path in self.own.glob("provider.sqlite*"):
-                    path.unlink()
-                shutil.move(home / "private" / "gateway.sqlite", elsewhere)
-                (home / "private" / "gateway.sqlite").symlink_to(elsewhere)
             if is_mounted:
                 (place / "is_mounted").touch()
             yield home

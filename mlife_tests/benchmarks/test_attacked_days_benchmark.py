@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 EFFECTS = [
-    *[("landing", "put manifests"), ("landing", "put impression")] * 4,
-    *[("dbt", "statement of dbt")] * 5,
-    *[("sending", "commit ledger.sqlite"), ("sending", "provider answered")] * 3,
-    *[("training", "put models")] * 5,
-    *[("promotion", "put manifests"), ("deciding", "put tables/message_plan")] * 3,
+    *[("landing", "put manifests"), ("landing", "put landing")] * 4,
+    *[("dbt", "statement of dbt")] * 9,
+    *[("sending", "commit ledger.sqlite"), ("sending", "provider answered")] * 4,
+    *[("training", "put models")] * 4,
+    *[("promotion", "put manifests"), ("deciding", "put tables/message_plan")] * 4,
 ]
 
 
