@@ -5,8 +5,7 @@ Belongs here: making the next head and bringing the places that keep heads level
 
 Concept: only what this home wrote is signed: each manifest since the head before must follow the one before it and
 carry the home's keyed hash. The outside store is written first, then the ledger; whichever lacks a head or holds a
-damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows, but
-where a ledger was brought forward from the log, whose sequences begin anew.
+damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows.
 """
 
 from __future__ import annotations
