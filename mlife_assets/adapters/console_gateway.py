@@ -129,8 +129,7 @@ class ConsoleGateway:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:  # 0.1.0 hashed with a key that everybody could read
+            if self._connection.execute("PRAGMA user_version").fetchone() == (0,):  # 0.1.0's key was known to everybody
                 self.forget_numbers()
                 self._connection.execute("PRAGMA user_version = 1")
 
@@ -289,12 +288,11 @@ class ConsoleGateway:
 
     def numbers_texted_twice(self) -> int:
         """Return how many (number, UTC day) got more than one text, whatever the accounts."""
-        query = (
-            "SELECT count(*) FROM (SELECT 1 FROM requests WHERE is_accepted = 1 AND phone_hash <> ''"
-            f" GROUP BY phone_hash, sent_at / {_DAY_MICROS} HAVING count(*) > 1)"
+        found = self._connection.execute(
+            "SELECT 1 FROM requests WHERE is_accepted = 1 AND phone_hash <> ''"
+            f" GROUP BY phone_hash, sent_at / {_DAY_MICROS} HAVING count(*) > 1"
         )
-        (found,) = self._connection.execute(query).fetchone()
-        return int(found)
+        return len(found.fetchall())
 
     def duplicate_sends(self) -> int:
         """Return how many texts were accepted beyond the first of their message."""
