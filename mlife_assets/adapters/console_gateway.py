@@ -287,12 +287,11 @@ class ConsoleGateway:
 
     def numbers_texted_twice(self) -> int:
         """Return how many (number, UTC day) got more than one text, whatever the accounts."""
-        query = (
-            "SELECT count(*) FROM (SELECT 1 FROM requests WHERE is_accepted = 1 AND phone_hash <> ''"
-            f" GROUP BY phone_hash, sent_at / {_DAY_MICROS} HAVING count(*) > 1)"
+        found = self._connection.execute(
+            "SELECT 1 FROM requests WHERE is_accepted = 1 AND phone_hash <> ''"
+            f" GROUP BY phone_hash, sent_at / {_DAY_MICROS} HAVING count(*) > 1"
         )
-        (found,) = self._connection.execute(query).fetchone()
-        return int(found)
+        return len(found.fetchall())
 
     def duplicate_sends(self) -> int:
         """Return how many texts were accepted beyond the first of their message."""

@@ -94,7 +94,7 @@ class World:
             return Dispatcher(
                 self.ledger, self.gateway, self.people, self.policy,
                 recheck=lambda users: {u: texan[u not in self.no_consent] for u in users},
-                clock=self, sleep=lambda seconds: None,
+                clock=self, sleep=lambda seconds: None, verify=lambda rows: None,
             ).dispatch(campaign, DAY, worker="w")  # fmt: skip
 
 

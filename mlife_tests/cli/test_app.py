@@ -31,6 +31,7 @@ LEAVES = (
     "models rollback",
     "messages pause",
     "messages resume",
+    "keys rotate-numbers",
     "panel template",
     "panel record",
     "panel list",
