@@ -87,8 +87,11 @@ def test_a_request_has_a_time_and_an_answer_too(serve: Callable[..., Any]) -> No
         with connect(url, b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n1") as held:
             assert rest(held) == b""
         assert 0.4 < time.monotonic() - started < 5
+    with serve(hello, ConnectionLimits(header_seconds=0.2)) as url:
+        started = time.monotonic()
         with connect(url, GET) as idle:
             assert b"hello" in rest(idle)
+        assert time.monotonic() - started < 4, "uvicorn's own limit is 5 seconds"
         with connect(url, GET * 3) as many:
             assert rest(many).count(b"hello") == 3
 
