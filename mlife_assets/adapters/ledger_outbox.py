@@ -155,13 +155,6 @@ class LedgerOutbox:
         """Return all events of a type that the ledger knows."""
         return self._events({name: read(0) for name, read in self._streams.items()})[event_type]
 
-    def _events(self, rows: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-        return {
-            **transition_events(rows["transitions"], provider=self._provider),
-            **inbound_events(rows["inbound"]),
-            **switch_events(rows["switches"]),
-        }
-
     def position(self) -> dict[str, int] | None:
         """Return the last published sequence of each stream; None when none is remembered.
 
