@@ -6,9 +6,7 @@ Belongs here: which recorded changes are not published yet. Does not belong here
 Concept: the ledger commits first, the log follows. A crash between publishing and remembering publishes again, with the
 same event ids, which every reader of the log counts once; nothing is ever skipped: a position that the ledger never
 reached (another ledger, or one restored from an older copy) is refused. A position that is missing is found again in
-the log: what is there already is not appended once more. What is about to be published is written down first, so that
-after a crash the same rows make the same files, although the ledger went on: a file that no manifest lists yet is
-listed then.
+the log: what is there already is not appended once more.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from mlife_assets.core.messaging.events import inbound_events, switch_events, tr
 from mlife_assets.core.ports import ObjectStore
 
 WRITER = "ledger"
-POSITION_KEY, INTENT_KEY = "outbox/ledger_position.json", "outbox/ledger_intent.json"
+POSITION_KEY = "outbox/ledger_position.json"
 STREAMS = ("transitions", "inbound", "switches")
 SWITCHES = ("sending_paused", "sending_resumed")
 PUBLISHED = ("message_submitted", "message_status", "message_suppressed", "inbound_message", "consent", *SWITCHES)
@@ -59,64 +57,22 @@ class LedgerOutbox:
         """
         self.heal()
         position = self.position() if is_position_trusted else None
-        if is_position_trusted:
-            position = self._finish_interrupted(position)
         reached = position or dict.fromkeys(STREAMS, 0)
         rows = {name: _after(read, name, reached[name]) for name, read in self._streams.items()}
         events = self._events(rows)
         if position is None:
-            known = {event_type: self._unknown(event_type, table) for event_type, table in events.items()}
-            is_whole, events = known == events, known
-        else:
-            is_whole = True
+            events = {event_type: self._unknown(event_type, table) for event_type, table in events.items()}
+        for event_type, table in events.items():
+            if table.num_rows:
+                self.event_log.append(event_type, table, writer=WRITER)
         after = {name: _last(table, reached[name]) for name, table in rows.items()}
-        if is_whole and after != reached:
-            self._remember(INTENT_KEY, {"after": reached, "until": after})
-        self._append(events)
-        self._remember(POSITION_KEY, after)
+        self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
-
-    def _finish_interrupted(self, position: dict[str, int] | None) -> dict[str, int] | None:
-        """Publish once more what a process that died was about to; return the position then."""
-        intent = self._read_intent()
-        if intent is None or (position or dict.fromkeys(STREAMS, 0)) != intent["after"]:
-            return position
-        rows = {}
-        for name, until in intent["until"].items():
-            if not self.holds(name, until):
-                if position is None:  # the first publication of a ledger that is gone
-                    return None
-                raise _lacking(until, name)
-            table = _after(self._streams[name], name, intent["after"][name])
-            rows[name] = table.filter(pc.less_equal(table["sequence"], until))
-        self._append(self._events(rows))
-        self._remember(POSITION_KEY, intent["until"])
-        return intent["until"]
-
-    def _read_intent(self) -> dict[str, dict[str, int]] | None:
-        try:
-            stored = orjson.loads(self._store.get(INTENT_KEY))
-            return {end: {name: int(stored[end][name]) for name in STREAMS} for end in ("after", "until")}
-        except NotFoundError:
-            return None
-        except (KeyError, TypeError, ValueError) as error:
-            raise IntegrityError(
-                f"{INTENT_KEY} cannot be read ({error}); delete it, then see whether `mlife log verify` finds a file "
-                "that no manifest lists"
-            ) from error
 
     def _events(self, rows: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         sends = transition_events(rows["transitions"], provider=self._provider)
         return {**sends, **inbound_events(rows["inbound"]), **switch_events(rows["switches"])}
-
-    def _append(self, events: Mapping[str, pa.Table]) -> None:
-        for event_type, table in events.items():
-            if table.num_rows:
-                self.event_log.append(event_type, table, writer=WRITER)
-
-    def _remember(self, key: str, value: Mapping[str, object]) -> None:
-        self._store.replace(key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
     def heal(self) -> None:
         """Write and list files of the newest days again where a power cut took them: the ledger has what they were of.
@@ -211,15 +167,11 @@ def _after(read: Callable[[int], pa.Table], name: str, last: int) -> pa.Table:
         return read(0)
     rows = read(last - 1)
     if rows.num_rows == 0 or rows["sequence"][0].as_py() != last:
-        raise _lacking(last, name)
+        raise IntegrityError(
+            f"the ledger lacks row {last} of its {name}, which was published: it is another or an older ledger; "
+            f"restore it, or delete {POSITION_KEY} to publish this one from its start"
+        )
     return rows.slice(1)
-
-
-def _lacking(sequence: int, name: str) -> IntegrityError:
-    return IntegrityError(
-        f"the ledger lacks row {sequence} of its {name}, which was published: it is another or an older ledger; "
-        f"restore it, or delete {POSITION_KEY} to publish this one from its start"
-    )
 
 
 def _last(rows: pa.Table, before: int) -> int:
