@@ -5,7 +5,8 @@ here: ranges, enums, times (`core.validation`).
 
 Concept: a cast never loses anything but the decimals that a float cannot hold. A column whose type cannot hold the
 contract's values is wrong in every row; one that mostly can is wrong only in the rows that cannot. Bad rows are found
-by halving, so a good column costs one cast.
+by what the cast asks of a value (`castable_values`), and by halving where that is not all it asks; a good column costs
+one cast.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mlife_assets.core.castable_values import castable_rows
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ def cast_column(array: pa.Array, target: pa.DataType) -> Cast:
     invalid = nothing
     if _is_text(array.type):
         array = array.cast(_binary_of(array.type))
-        array, invalid = _halve(array, pa.string())
-    values, wrong = _halve(array, target)
+        array, invalid = _cast_rows(array, pa.string())
+    values, wrong = _cast_rows(array, target)
     return Cast(values, wrong, invalid)
 
 
@@ -119,12 +122,20 @@ def _cast_lists(array: pa.Array, target: pa.DataType) -> Cast:
     return Cast(values, wrong, invalid)
 
 
-def _halve(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, np.ndarray]:
+def _cast_rows(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, np.ndarray]:
     """Cast without loss; return the values with null where it failed, and where."""
-    wrong = np.zeros(len(array), dtype=bool)
     whole = _try_cast(array, target)
     if whole is not None:
-        return whole, wrong
+        return whole, np.zeros(len(array), dtype=bool)
+    castable = castable_rows(array, target)
+    kept = pc.if_else(pa.array(castable), array, pa.scalar(None, array.type))
+    values, wrong = _halve(kept, target)
+    return values, wrong | ~castable
+
+
+def _halve(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, np.ndarray]:
+    """Cast by halves, down to the rows that fail."""
+    wrong = np.zeros(len(array), dtype=bool)
     parts: list[pa.Array] = []
     pending = [(0, len(array))]
     while pending:

@@ -25,9 +25,21 @@ OCCUPATION_GROUPS = ("11", "21", "25", "29", "31", "33", "35", "37", "41", "43",
 SHIFTS = ("day", "evening", "night")
 
 
+TEXT_LENGTH = 200
+"""Characters of an id, a name, a title or a code. Ids here have 28, titles of job boards end at 100 to 150, and what is
+longer would not fit a text message by far."""
+
+NOTE_LENGTH = 2_000
+"""Characters of what is written in sentences: a body of ten segments has 1,530."""
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column of an event: its Arrow type and what a valid value is; `since` is the version that added it."""
+    """One column of an event: its Arrow type and what a valid value is; `since` is the version that added it.
+
+    `text_length` bounds text in characters, whatever the type is that it is written for: a number has few digits.
+    An id is never empty. Text holds no control characters; only where `has_lines` it may break lines.
+    """
 
     name: str
     type: pa.DataType
@@ -37,6 +49,9 @@ class Column:
     allowed: tuple[str, ...] | None = None
     list_size: int | None = None
     since: int = 1
+    text_length: int = TEXT_LENGTH
+    is_identifier: bool = False
+    has_lines: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,7 @@ class EventType:
 
 
 ENVELOPE = (
-    Column("event_id", pa.string()),
+    Column("event_id", pa.string(), is_identifier=True),
     Column("occurred_at", TIMESTAMP),
     Column("observed_at", TIMESTAMP),
 )
@@ -109,12 +124,17 @@ ENVELOPE = (
 
 def identifier(name: str, *, nullable: bool = False) -> Column:
     """Return a column that names something."""
-    return Column(name, pa.string(), nullable=nullable)
+    return Column(name, pa.string(), nullable=nullable, is_identifier=True)
 
 
 def text(name: str, *, nullable: bool = False) -> Column:
-    """Return a column of plain text."""
+    """Return a column of plain text in one line."""
     return Column(name, pa.string(), nullable=nullable)
+
+
+def note(name: str, *, nullable: bool = False) -> Column:
+    """Return a column of sentences, which may break lines."""
+    return Column(name, pa.string(), nullable=nullable, text_length=NOTE_LENGTH, has_lines=True)
 
 
 def number(name: str, minimum: float | None = None, maximum: float | None = None, *, nullable: bool = False) -> Column:

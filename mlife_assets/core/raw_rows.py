@@ -17,21 +17,31 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.casting import plain_array
+
+PART_ROWS = 65_536
+"""Rows that are Python objects at a time."""
 
 _BASE64 = "base64"
 _NOT_TEXT = "not_text"
 _INT64_LIMIT = 2**63
 
 
-def rows_as_json(columns: Mapping[str, pa.Array], count: int, *, text_columns: Collection[str] = ()) -> list[str]:
-    """Return one JSON object per row of `columns` (each of length `count`), keys in column order.
+def rows_as_json(columns: Mapping[str, pa.Array], count: int, *, text_columns: Collection[str] = ()) -> pa.Array:
+    """Return one JSON object per row of `columns` (each of length `count`), keys in column order, as text.
 
     `text_columns` are those whose contract asks for text.
     """
-    values = {name: _plain_values(array, name in text_columns) for name, array in columns.items()}
-    return [json.dumps({name: column[row] for name, column in values.items()}) for row in range(count)]
+    parts = [pa.array([], pa.string())]
+    encode = json.JSONEncoder().encode
+    for start in range(0, count, PART_ROWS):
+        size = min(PART_ROWS, count - start)
+        values = [_plain_values(array.slice(start, size), name in text_columns) for name, array in columns.items()]
+        rows = zip(*values, strict=True) if values else ((),) * size
+        parts.append(pa.array([encode(dict(zip(columns, row, strict=True))) for row in rows], pa.string()))
+    return pa.concat_arrays(parts)
 
 
 def json_as_table(rows: Sequence[str]) -> pa.Table:
@@ -57,7 +67,7 @@ def _plain_values(array: pa.Array, wants_text: bool) -> list[Any]:
         array = array.cast(pa.binary() if pa.types.is_string(array.type) else pa.large_binary())
     elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
         elements = _plain_values(array.flatten(), wants_text)
-        lengths = [None if not scalar.is_valid else len(scalar) for scalar in array]
+        lengths = pc.list_value_length(array).to_pylist()
         lists, start = [], 0
         for length in lengths:
             lists.append(None if length is None else elements[start : start + length])

@@ -5,7 +5,8 @@ reading files, storing rejected rows (`adapters.landing`), the contracts themsel
 
 Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
 first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never
-a value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored.
+a value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored. A row
+with a value that is too long has no `raw`: what is beyond measure is not copied, it stays in the landing file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mlife_assets.core.casting import Cast, cast_column, plain_array
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.events import EVENT_TYPES, TIMESTAMP, Column, EventType
 from mlife_assets.core.raw_rows import rows_as_json
+from mlife_assets.core.text_rules import has_control_characters, too_long
 
 WHOLE_FILE = -1
 """Row number of a rejection that concerns a file as a whole."""
@@ -42,18 +44,32 @@ REJECTED_SCHEMA = pa.schema(
 class Reason(StrEnum):
     """Why a row or a file was rejected; when several hold, the first in this order is given."""
 
+    UNSAFE_NAME = "unsafe_name"
+    NOT_A_FILE = "not_a_file"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
     UNREADABLE_FILE = "unreadable_file"
     EMPTY_FILE = "empty_file"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
     MISSING_COLUMN = "missing_column"
+    TOO_LONG = "too_long"
     INVALID_UTF8 = "invalid_utf8"
     WRONG_TYPE = "wrong_type"
     NULL_VALUE = "null_value"
+    CONTROL_CHARACTER = "control_character"
     LIST_SIZE = "list_size"
     OUT_OF_RANGE = "out_of_range"
     UNKNOWN_ENUM = "unknown_enum"
     FROM_FUTURE = "from_future"
     DUPLICATE_EVENT_ID = "duplicate_event_id"
+
+
+@dataclass(frozen=True)
+class FileFault:
+    """Why a file is refused as a whole, and what to do."""
+
+    reason: Reason
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -100,16 +116,22 @@ def validate(
         raise InvalidInputError(f"column {repeated[0]} occurs twice; write each column of {event_type} once")
     extra = tuple(name for name in table.column_names if name not in names)
     given = {name: _one_chunk(table, name) for name in names if name in table.column_names}
+    lengths = {column.name: column.text_length for column in kind.all_columns}
+    long = {name: too_long(array, lengths[name]) for name, array in given.items()}
+    given = {name: _without(array, long[name]) for name, array in given.items()}
+    too_long_faults = [_too_long(name, lengths[name], mask) for name, mask in long.items()]
     missing = kind.missing(given)
     absent = pa.nulls(table.num_rows)
     casts = {name: cast_column(given.get(name, absent), kind.schema.field(name).type) for name in names}
     if missing:
         everything = np.ones(table.num_rows, dtype=bool)
         detail = f"{event_type} needs the column {', '.join(missing)}; export it and land the file again"
-        faults = [_Fault(Reason.MISSING_COLUMN, missing[0], detail, everything)]
+        faults = [_Fault(Reason.MISSING_COLUMN, missing[0], detail, everything), *too_long_faults]
         accepted = kind.schema.empty_table()
     else:
-        faults = sorted(_row_faults(kind, casts, now), key=lambda fault: list(Reason).index(fault.reason))
+        order = {reason: place for place, reason in enumerate(Reason)}
+        found = [*too_long_faults, *_row_faults(kind, casts, long, now)]
+        faults = sorted(found, key=lambda fault: order[fault.reason])
         faults += _duplicates(casts["event_id"].values, _union(faults, table.num_rows), known_ids)
         keep = pa.array(~_union(faults, table.num_rows))
         accepted = pa.table([casts[name].values.filter(keep) for name in names], schema=kind.schema)
@@ -140,7 +162,18 @@ def _mask(condition: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _row_faults(kind: EventType, casts: dict[str, Cast], now: datetime) -> Iterator[_Fault]:
+def _without(array: pa.Array, mask: np.ndarray) -> pa.Array:
+    """Return an array with null where `mask` is true."""
+    return pc.if_else(pa.array(mask), pa.scalar(None, array.type), array) if mask.any() else array
+
+
+def _too_long(name: str, length: int, mask: np.ndarray) -> _Fault:
+    return _Fault(Reason.TOO_LONG, name, f"{name} has more than {length} characters; shorten it at its source", mask)
+
+
+def _row_faults(
+    kind: EventType, casts: dict[str, Cast], long: dict[str, np.ndarray], now: datetime
+) -> Iterator[_Fault]:
     for column in kind.all_columns:
         cast = casts[column.name]
         name = column.name
@@ -148,18 +181,20 @@ def _row_faults(kind: EventType, casts: dict[str, Cast], now: datetime) -> Itera
         wanted = "a time with a zone, in whole microseconds" if column.type == TIMESTAMP else str(column.type)
         detail = f"{name} cannot be read as {wanted} without loss; export it with that type"
         yield _Fault(Reason.WRONG_TYPE, name, detail, cast.wrong_type)
-        yield from _value_faults(column, cast)
+        yield from _value_faults(column, cast, cast.invalid_utf8 | cast.wrong_type | long.get(name, False))
     yield from _time_faults(casts, now)
 
 
-def _value_faults(column: Column, cast: Cast) -> Iterator[_Fault]:
+def _value_faults(column: Column, cast: Cast, is_broken: np.ndarray) -> Iterator[_Fault]:
     name, values = column.name, cast.values
-    is_broken = cast.invalid_utf8 | cast.wrong_type
     is_null = _mask(values.is_null())
-    if name == "event_id":
-        is_null |= _mask(pc.equal(values, ""))
-    if not column.nullable:
-        yield _Fault(Reason.NULL_VALUE, name, f"{name} must not be empty; fill it at its source", is_null & ~is_broken)
+    is_empty = np.zeros(len(values), dtype=bool) if column.nullable else is_null & ~is_broken
+    if column.is_identifier:
+        is_empty = is_empty | _mask(pc.equal(values, ""))
+    yield _Fault(Reason.NULL_VALUE, name, f"{name} must not be empty; fill it at its source", is_empty)
+    if pa.types.is_string(column.type) and column.allowed is None:
+        bad = has_control_characters(values, may_break_lines=column.has_lines)
+        yield _Fault(Reason.CONTROL_CHARACTER, name, f"{name} must not hold control characters; remove them", bad)
     if pa.types.is_list(column.type):
         yield from _list_faults(column, values)
     elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
@@ -239,17 +274,18 @@ def _rejected(
     for index in range(len(faults) - 1, -1, -1):
         first[faults[index].mask] = index
     rows = np.flatnonzero(first >= 0)
-    chosen = [faults[index] for index in first[rows]]
+    fault_of_row = pa.array(first[rows], pa.int64())
     take = pa.array(rows)
     ids = casts["event_id"].values.take(take) if "event_id" in casts else pa.nulls(len(rows), pa.string())
     texts = [c.name for c in kind.all_columns if c.type in (pa.string(), pa.list_(pa.string()))]
     raw = rows_as_json({name: array.take(take) for name, array in given.items()}, len(rows), text_columns=texts)
+    is_long = _union([fault for fault in faults if fault.reason == Reason.TOO_LONG], size)[rows]
     columns = [
         take.cast(pa.int64()),
         ids,
-        pa.array([fault.reason.value for fault in chosen], pa.string()),
-        pa.array([fault.field for fault in chosen], pa.string()),
-        pa.array([fault.detail for fault in chosen], pa.string()),
-        pa.array(raw, pa.string()),
+        pa.array([fault.reason.value for fault in faults], pa.string()).take(fault_of_row),
+        pa.array([fault.field for fault in faults], pa.string()).take(fault_of_row),
+        pa.array([fault.detail for fault in faults], pa.string()).take(fault_of_row),
+        _without(raw, is_long),
     ]
     return pa.table(columns, schema=REJECTED_SCHEMA)

@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 def test_rows_are_plain_json() -> None:
-    first, second = (json.loads(row) for row in rows_as_json(COLUMNS, 2))
+    first, second = (json.loads(row) for row in rows_as_json(COLUMNS, 2).to_pylist())
     assert first == {
         "text": "é",
         "number": 1,
@@ -38,7 +38,7 @@ def test_rows_are_plain_json() -> None:
 
 
 def test_rows_come_back() -> None:
-    table = json_as_table(rows_as_json(COLUMNS, 2))
+    table = json_as_table(rows_as_json(COLUMNS, 2).to_pylist())
     assert table.column("bytes").to_pylist() == [b"ok", b"\xff"]
     assert table.column("list").to_pylist() == [[1.0, None], None]
     assert table.column("number").to_pylist() == [1, 2]
@@ -47,7 +47,7 @@ def test_rows_come_back() -> None:
 
 
 def test_what_was_not_text_does_not_become_text() -> None:
-    rows = rows_as_json({"id": COLUMNS["day"], "name": COLUMNS["text"]}, 2, text_columns=("id", "name"))
+    rows = rows_as_json({"id": COLUMNS["day"], "name": COLUMNS["text"]}, 2, text_columns=("id", "name")).to_pylist()
     assert json.loads(rows[0]) == {"id": {"not_text": "2026-06-01"}, "name": "é"}
     table = json_as_table(rows)
     assert pa.types.is_struct(table.column("id").type)

@@ -1,0 +1,239 @@
+"""The cage: one worker process that decodes the files of strangers, replaced when a file breaks it.
+
+Belongs here: starting, asking, limiting and ending the worker. Does not belong here: decoding (`worker`).
+
+Concept: the worker starts when the first file comes, serves all that follow, and ends with this process, whose end
+closes its input. A file that takes too much memory or time, or crashes the worker, is refused; no verdict depends on
+the files before it, because a worker that fails on a file is replaced and the file is tried once more by a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from mlife_assets.core.errors import TransientError
+from mlife_assets.core.event_columns import Column
+from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.validation import FileFault, Reason
+
+WORKER = Path(__file__).with_name("worker.py")
+HEADER_BYTES_MAXIMUM = 64 * 1024
+ANSWER_BYTES_MAXIMUM = 2**32
+PIPE_BYTES = 1024 * 1024
+START_SECONDS = 60
+ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Few threads and no pool that reserves addresses, so that the limit on memory means memory."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Columns of the contract that a file holds, text as bytes, and names of the others."""
+
+    table: pa.Table
+    extra_columns: tuple[str, ...]
+
+
+class DecodingCage:
+    """Decodes files of landing in a worker process. Safe to share between threads."""
+
+    def __init__(self, policy: LandingPolicy) -> None:
+        """Limit every file by `policy`; nothing starts before the first file."""
+        self._policy = policy
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+
+    def decode(self, data: bytes, columns: Sequence[Column]) -> Decoded | FileFault:
+        """Return the columns of a file that are in `columns`, or why it is refused.
+
+        Raises:
+            TransientError: no worker can be started.
+        """
+        policy = self._policy
+        limits = {
+            "rows": policy.maximum_rows,
+            "values": policy.maximum_values,
+            "decoded_bytes": policy.maximum_decoded_bytes,
+            "text_lengths": {column.name: column.text_length for column in columns},
+        }
+        request = {"size": len(data), "cpu_seconds": policy.decoding_cpu_seconds, "limits": limits}
+        with self._lock:
+            answer = self._ask(request, data)
+        if isinstance(answer, FileFault):
+            return answer
+        record, payload = answer
+        if record["reason"] is not None:
+            return FileFault(Reason(record["reason"]), record["detail"])
+        table = pa.ipc.open_stream(payload).read_all()
+        table.validate(full=True)
+        return Decoded(table, tuple(record["extra"]))
+
+    def close(self) -> None:
+        """End the worker; the next file starts another."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, request: dict[str, Any], data: bytes) -> _Answer | FileFault:
+        while True:
+            worker = self._running()
+            was_fresh, worker.is_fresh = worker.is_fresh, False
+            answer = worker.ask(request, data, time.monotonic() + self._policy.decoding_seconds)
+            if not isinstance(answer, FileFault) and not answer[0].get("is_exhausted"):
+                return answer
+            self._end()
+            if was_fresh:
+                return answer
+
+    def _running(self) -> _Worker:
+        if self._worker is None or not self._worker.is_alive:
+            self._end()
+            self._worker = _Worker(self._policy.worker_memory_bytes)
+        return self._worker
+
+    def _end(self) -> None:
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+
+_Answer = tuple[dict[str, Any], pa.Buffer]
+
+
+class _BrokenError(Exception):
+    """The worker gave no answer."""
+
+
+class _Worker:
+    """One process and its two pipes."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self.is_fresh = True
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(WORKER), str(memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            cwd="/",
+            bufsize=0,
+        )
+        self.end = weakref.finalize(self, _end_process, self._process)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise TransientError("the decoding worker has no pipes; run again")
+        self._stdin, self._stdout = stdin, stdout
+        os.set_blocking(self._stdin.fileno(), False)
+        os.set_blocking(self._stdout.fileno(), False)
+        try:
+            self._exchange(b"", b"", time.monotonic() + START_SECONDS)
+        except (_BrokenError, TimeoutError) as error:
+            self.end()
+            raise TransientError(
+                "the decoding worker does not start; check memory and pyarrow, then run again"
+            ) from error
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the process runs."""
+        return self._process.poll() is None
+
+    def ask(self, request: dict[str, Any], data: bytes, deadline: float) -> _Answer | FileFault:
+        """Return the answer, or why the file has none."""
+        try:
+            return self._exchange(json.dumps(request).encode() + b"\n", data, deadline)
+        except TimeoutError:
+            return FileFault(Reason.TOO_SLOW, "reading the file takes longer than landing waits; split the export")
+        except _BrokenError:
+            self._stdin.close()
+            self._process.kill()
+            if self._process.wait() == -signal.SIGXCPU:
+                return FileFault(
+                    Reason.TOO_SLOW, "reading the file takes more time than landing gives; split the export"
+                )
+            return FileFault(Reason.UNREADABLE_FILE, "the file breaks the process that reads it; export it again")
+
+    def _exchange(self, header: bytes, data: bytes, deadline: float) -> _Answer:
+        """Write a request while reading the answer to it."""
+        unsent = [memoryview(part) for part in (header, data) if part]
+        received = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ)
+            if unsent:
+                selector.register(self._stdin, selectors.EVENT_WRITE)
+            while (answer := _complete(received)) is None:
+                left = deadline - time.monotonic()
+                events = selector.select(left) if left > 0 else []
+                if not events:
+                    raise TimeoutError
+                for key, _ in events:
+                    if key.fileobj is self._stdin:
+                        _write_some(self._stdin, unsent)
+                        if not unsent:
+                            selector.unregister(self._stdin)
+                    else:
+                        received += _read_some(self._stdout)
+        return answer
+
+
+def _write_some(pipe: IO[bytes], unsent: list[memoryview]) -> None:
+    try:
+        written = os.write(pipe.fileno(), unsent[0][:PIPE_BYTES])
+    except BlockingIOError:
+        return
+    except OSError as error:
+        raise _BrokenError from error
+    unsent[0] = unsent[0][written:]
+    if not unsent[0]:
+        del unsent[0]
+
+
+def _read_some(pipe: IO[bytes]) -> bytes:
+    try:
+        data = os.read(pipe.fileno(), PIPE_BYTES)
+    except BlockingIOError:
+        return b""
+    except OSError as error:
+        raise _BrokenError from error
+    if not data:
+        raise _BrokenError
+    return data
+
+
+def _complete(received: bytearray) -> _Answer | None:
+    """Return the answer once it is whole. Raises _BrokenError when it cannot be one."""
+    end = received.find(b"\n", 0, HEADER_BYTES_MAXIMUM)
+    if end < 0:
+        if len(received) > HEADER_BYTES_MAXIMUM:
+            raise _BrokenError
+        return None
+    try:
+        record = json.loads(received[:end])
+        size = int(record["size"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _BrokenError from error
+    if size > ANSWER_BYTES_MAXIMUM:
+        raise _BrokenError
+    if len(received) < end + 1 + size:
+        return None
+    return record, pa.py_buffer(received).slice(end + 1, size)
+
+
+def _end_process(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None and not pipe.closed:
+            pipe.close()

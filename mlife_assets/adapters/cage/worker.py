@@ -1,0 +1,305 @@
+"""The decoding worker: a process of its own that turns bytes of strangers into plain Arrow columns.
+
+Belongs here: what runs inside the cage. Does not belong here: starting and stopping it (`process`), judging rows
+(`core`).
+
+Concept: run by its path, with the standard library and pyarrow alone. A request is a line of JSON and the bytes of a
+file; an answer is a line of JSON and an Arrow stream. The footer is checked before anything is decoded, but never
+believed: text is read as dictionaries and measured before it is expanded, and what the footer hides meets the limits
+on memory and CPU time of this process. What leaves is of few plain types, text as bytes that nobody has decoded yet.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+TOO_LARGE = "too_large"
+UNREADABLE = "unreadable_file"
+
+BATCH_ROWS = 65_536
+COLUMNS_MAXIMUM = 2_000
+ROW_GROUPS_MAXIMUM = 10_000
+EXTRA_NAMES_MAXIMUM = 20
+NAME_LENGTH_MAXIMUM = 100
+THRIFT_BYTES_MAXIMUM = 16 * 2**20
+THRIFT_ITEMS_MAXIMUM = 1_000_000
+LONGEST_CHARACTER = 4
+"""Bytes of the longest character in UTF-8."""
+
+NO_MEMORY = "the file needs more memory than landing gives; split the export"
+WIDEST_VALUE, OFFSET_BYTES = 32, 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may hold.
+
+    Attributes:
+        rows: in the file.
+        values: in all columns, elements of lists included.
+        decoded_bytes: of all columns when expanded.
+        text_lengths: column -> the longest text in characters; longer ones come back as question marks, one too many.
+    """
+
+    rows: int
+    values: int
+    decoded_bytes: int
+    text_lengths: dict[str, int]
+
+
+class RefusedError(Exception):
+    """The file is refused: a value of `core.validation.Reason`, and what to do."""
+
+    def __init__(self, reason: str, detail: str, *, is_exhausted: bool = False) -> None:
+        """Keep all for the answer; `is_exhausted` when this process had no memory left."""
+        super().__init__(detail)
+        self.reason, self.detail, self.is_exhausted = reason, detail, is_exhausted
+
+
+@dataclass
+class _Budget:
+    """What is left of the limits."""
+
+    values: int
+    size: int
+
+    def spend(self, values: int, size: int) -> None:
+        """Raise RefusedError when more is asked for than is left."""
+        self.values -= values
+        self.size -= size
+        if self.values < 0 or self.size < 0:
+            raise RefusedError(TOO_LARGE, "the file expands beyond what landing takes; split the export")
+
+
+def decode(data: pa.Buffer | bytes, limits: Limits) -> tuple[pa.Table, list[str]]:
+    """Return the columns that have a limit on text, plain, and the names of some others.
+
+    Raises:
+        RefusedError: the file is not whole Parquet, or holds more than the limits.
+    """
+    try:
+        metadata = _opened(data).metadata
+        names = list(metadata.schema.to_arrow_schema().names)
+        _check_footer(metadata, names, limits)
+        wanted = [name for name in names if name in limits.text_lengths]
+        budget = _Budget(limits.values, limits.decoded_bytes)
+        if not wanted:
+            return pa.table({}), _shown(names)
+        batches = list(_batches(data, metadata, wanted, limits, budget))
+    except (pa.ArrowMemoryError, MemoryError) as error:
+        raise RefusedError(TOO_LARGE, NO_MEMORY, is_exhausted=True) from error
+    except UnicodeDecodeError as error:
+        raise RefusedError(UNREADABLE, "the name of a column is not UTF-8; export it again") from error
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        detail = f"the file is not whole Parquet ({type(error).__name__}); export it again"
+        raise RefusedError(UNREADABLE, detail) from error
+    return _as_table(batches, wanted), _shown([name for name in names if name not in limits.text_lengths])
+
+
+def _opened(data: pa.Buffer | bytes, **options: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        pa.BufferReader(data),
+        page_checksum_verification=True,
+        thrift_string_size_limit=THRIFT_BYTES_MAXIMUM,
+        thrift_container_size_limit=THRIFT_ITEMS_MAXIMUM,
+        **options,
+    )
+
+
+def _check_footer(metadata: pq.FileMetaData, names: Sequence[str], limits: Limits) -> None:
+    """Refuse a footer that contradicts itself or announces too much; what it hides is met later."""
+    rows, groups = metadata.num_rows, metadata.num_row_groups
+    if metadata.num_columns > COLUMNS_MAXIMUM or groups > ROW_GROUPS_MAXIMUM:
+        raise RefusedError(TOO_LARGE, "the file has too many columns or row groups; export fewer, larger ones")
+    if len(set(names)) != len(names):
+        raise RefusedError(UNREADABLE, "the file has two columns of one name; write each column once")
+    if rows > limits.rows:
+        raise RefusedError(TOO_LARGE, f"the file announces {rows} rows, {limits.rows} are taken; split the export")
+    values = size = 0
+    counts = []
+    for place in range(groups):
+        group = metadata.row_group(place)
+        counts.append(group.num_rows)
+        for index in range(group.num_columns):
+            chunk = group.column(index)
+            if min(group.num_rows, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size) < 0:
+                raise RefusedError(UNREADABLE, "the footer of the file has negative counts; export it again")
+            if chunk.path_in_schema.partition(".")[0] in limits.text_lengths:
+                values += chunk.num_values
+                size += chunk.total_uncompressed_size
+    if rows < 0 or sum(counts) != rows:
+        raise RefusedError(UNREADABLE, "the footer of the file contradicts itself about rows; export it again")
+    _Budget(limits.values, limits.decoded_bytes).spend(values, size)
+
+
+def _batches(
+    data: pa.Buffer | bytes, metadata: pq.FileMetaData, wanted: list[str], limits: Limits, budget: _Budget
+) -> Iterator[pa.RecordBatch]:
+    leaves = [metadata.schema.column(index) for index in range(metadata.num_columns)]
+    texts = [
+        leaf.path for leaf in leaves if leaf.path.partition(".")[0] in wanted and leaf.physical_type == "BYTE_ARRAY"
+    ]
+    file = _opened(data, metadata=metadata, read_dictionary=texts)
+    for name in wanted:
+        _require_flat(name, file.schema_arrow.field(name).type)
+    rows = 0
+    for batch in file.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
+        rows += batch.num_rows
+        if rows > limits.rows:
+            raise RefusedError(TOO_LARGE, f"the file has more than {limits.rows} rows; split the export")
+        columns = [_plain(batch.column(name), limits.text_lengths[name], budget) for name in wanted]
+        yield pa.RecordBatch.from_arrays(columns, names=wanted)
+    if rows != metadata.num_rows:
+        raise RefusedError(UNREADABLE, "the file holds other rows than its footer says; export it again")
+
+
+def _require_flat(name: str, found: pa.DataType) -> None:
+    """Refuse what no column of an event is: structs, maps, lists of lists."""
+    value = _storage(found)
+    value = _storage(value.value_type) if _is_list(value) else value
+    if pa.types.is_nested(value):
+        raise RefusedError(UNREADABLE, f"{name} holds nested values; write plain ones")
+
+
+def _storage(found: pa.DataType) -> pa.DataType:
+    """Return the type without extension, dictionary and run ends."""
+    if isinstance(found, pa.BaseExtensionType):
+        found = found.storage_type
+    if pa.types.is_dictionary(found) or pa.types.is_run_end_encoded(found):
+        found = found.value_type
+    return found
+
+
+def _plain(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
+    """Return an array without dictionaries, run ends, views and extensions; text becomes bytes, measured first."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
+    if _is_list(array.type):
+        return _plain_list(array, length, budget)
+    if pa.types.is_dictionary(array.type):
+        values = _bounded_text(array.dictionary, length)
+        array = pa.DictionaryArray.from_arrays(array.indices, values)
+        size = WIDEST_VALUE * len(array)
+        if _is_text(values.type):
+            lengths = pc.binary_length(values).cast(pa.int64()).take(array.indices)
+            size = (pc.sum(lengths).as_py() or 0) + OFFSET_BYTES * len(array)
+        budget.spend(len(array), size)
+        return array.dictionary_decode()
+    array = _bounded_text(array, length)
+    budget.spend(len(array), array.nbytes)
+    return array
+
+
+def _plain_list(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
+    """Return the list with plain elements and offsets that start at zero."""
+    if not pa.types.is_list(array.type):
+        array = array.cast(pa.list_(array.type.value_type))
+    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
+    total = pc.sum(lengths).as_py() or 0
+    budget.spend(len(array) + total, OFFSET_BYTES * len(array))
+    elements = _plain(array.flatten(), length, budget)
+    ends = pc.cumulative_sum(lengths).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, elements, mask=array.is_null())
+
+
+def _bounded_text(array: pa.Array, length: int) -> pa.Array:
+    """Return text as bytes, values that are certainly too long replaced; other arrays as they are."""
+    if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
+        array = array.cast(pa.large_binary())
+    if not _is_text(array.type):
+        return array
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        array = array.cast(pa.binary() if pa.types.is_string(array.type) else pa.large_binary())
+    if pa.types.is_fixed_size_binary(array.type):
+        array = array.cast(pa.binary())
+    is_long = pc.greater(pc.binary_length(array), LONGEST_CHARACTER * length)
+    if pc.any(is_long).as_py():
+        array = pc.if_else(is_long, pa.scalar(b"?" * (length + 1), array.type), array)
+    return array
+
+
+def _is_list(found: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_list(found)
+        or pa.types.is_large_list(found)
+        or pa.types.is_fixed_size_list(found)
+        or pa.types.is_list_view(found)
+        or pa.types.is_large_list_view(found)
+    )
+
+
+def _is_text(found: pa.DataType) -> bool:
+    types = pa.types
+    is_variable = types.is_binary(found) or types.is_large_binary(found) or types.is_fixed_size_binary(found)
+    return bool(is_variable or types.is_string(found) or types.is_large_string(found))
+
+
+def _as_table(batches: list[pa.RecordBatch], wanted: list[str]) -> pa.Table:
+    return pa.Table.from_batches(batches) if batches else pa.table({name: pa.nulls(0) for name in wanted})
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    """Return the first names as short text that can be printed, and how many more there are."""
+    printable = [name if name.isprintable() else ascii(name)[1:-1] for name in names[:EXTRA_NAMES_MAXIMUM]]
+    more = len(names) - len(printable)
+    return [name[:NAME_LENGTH_MAXIMUM] for name in printable] + ([f"{more} more"] if more else [])
+
+
+def _answer(out: BinaryIO, record: dict[str, Any], payload: pa.Buffer | bytes = b"") -> None:
+    out.write(json.dumps({**record, "size": len(payload)}).encode() + b"\n")
+    out.write(payload)
+    out.flush()
+
+
+def _limit_cpu(seconds: int) -> None:
+    """Allow `seconds` more; beyond them the kernel ends this process."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds + 1, hard))
+
+
+def _limit_process(memory_bytes: int) -> None:
+    """Limit the memory that this process takes beyond what it has, and forbid it to write files."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        taken = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + memory_bytes, taken + memory_bytes))
+    for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(kind, (0, 0))
+
+
+def main() -> None:
+    """Answer requests until the input ends, as it does when the parent process is gone."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    _limit_process(int(sys.argv[1]))
+    _answer(answers, {"reason": None})
+    while line := requests.readline():
+        request = json.loads(line)
+        data = requests.read(request["size"])
+        _limit_cpu(request["cpu_seconds"])
+        try:
+            table, extra = decode(data, Limits(**request["limits"]))
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            _answer(answers, {"reason": None, "extra": extra}, sink.getvalue())
+        except RefusedError as refused:
+            record = {"reason": refused.reason, "detail": refused.detail, "is_exhausted": refused.is_exhausted}
+            _answer(answers, record)
+        except (pa.ArrowMemoryError, MemoryError):
+            _answer(answers, {"reason": TOO_LARGE, "detail": NO_MEMORY, "is_exhausted": True})
+
+
+if __name__ == "__main__":
+    main()

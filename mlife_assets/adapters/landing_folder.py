@@ -1,0 +1,222 @@
+"""The landing folder: what lies there, looked at without trust.
+
+Belongs here: listing and reading landing files on a file system. Does not belong here: judging names
+(`core.landed_names`), decoding (`cage`), writing (exporters do).
+
+Concept: exporters may write anything. Each folder is opened below the one before without following links, so no name
+and no link leads out of the landing folder, also when it is changed while it is read. Only plain files are read. What
+else is there is said, and never stops the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
+
+from mlife_assets.core.errors import NotFoundError, TransientError
+from mlife_assets.core.landed_names import (
+    DAY_FOLDER,
+    Delivery,
+    IgnoredFile,
+    LandedDay,
+    hidden_reason,
+    name_fault,
+    shown_name,
+)
+from mlife_assets.core.validation import FileFault, Reason
+
+NESTED_DEPTH_MAXIMUM = 4
+IGNORED_MAXIMUM = 200
+"""Entries of one kind of a day that are told one by one."""
+
+_LINK = FileFault(Reason.NOT_A_FILE, "it is a link, which is never followed; deliver the file itself")
+_SPECIAL = FileFault(Reason.NOT_A_FILE, "it is neither a file nor a folder; remove it")
+_NO_FOLDER = FileFault(Reason.NOT_A_FILE, "it should be a folder of files; remove it")
+_DENIED = FileFault(Reason.UNREADABLE_FILE, "it cannot be opened; grant read and run again")
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Opening a pipe must not wait for somebody to write."""
+
+
+class LandingFolder:
+    """`ports.Landing` over a folder `<event_type>/dt=<day>/<file>`."""
+
+    def __init__(self, root: Path | str) -> None:
+        """Look into `root`, which may be a link: whoever runs mlife chose it."""
+        self._root = Path(root).absolute()
+
+    def look(self, day: date) -> LandedDay:
+        """Return what lies there for `day`, and what belongs to no day.
+
+        Raises:
+            NotFoundError: the landing folder is gone.
+            TransientError: it cannot be read.
+        """
+        deliveries: list[Delivery] = []
+        ignored: list[IgnoredFile] = []
+        with self._open_root() as root:
+            for event_type, mode in _entries(root):
+                shown = shown_name(event_type)
+                if hidden_reason(event_type) is not None or not stat.S_ISDIR(mode):
+                    ignored.append(_ignored(shown, event_type, _why_no_folder(mode)))
+                    continue
+                with _opened_folder(root, event_type) as folder:
+                    if folder is None:
+                        ignored.append(IgnoredFile(shown, "it cannot be opened", is_expected=False))
+                        continue
+                    for name, kind in _entries(folder):
+                        source = f"{shown}/{shown_name(name)}"
+                        if name == f"dt={day.isoformat()}":
+                            _look_at_day(folder, name, kind, event_type, deliveries, ignored)
+                        elif not DAY_FOLDER.fullmatch(name):
+                            ignored.append(_ignored(source, name, "it is no folder of a day, dt=YYYY-MM-DD"))
+        return LandedDay(
+            tuple(sorted(deliveries, key=lambda found: found.source)),
+            _bounded(sorted(ignored, key=lambda entry: (entry.is_expected, entry.source))),
+        )
+
+    def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
+        """Return the bytes of a delivery without a fault, or why it cannot be read.
+
+        Raises:
+            TransientError: it was there and is gone, or the disk fails.
+        """
+        *folders, name = source.split("/")
+        with ExitStack() as stack:
+            place = stack.enter_context(self._open_root())
+            try:
+                for folder in folders:
+                    place = os.open(folder, _FOLDER_FLAGS, dir_fd=place)
+                    stack.callback(os.close, place)
+                file = os.open(name, _FILE_FLAGS, dir_fd=place)
+                stack.callback(os.close, file)
+                found = os.fstat(file)
+                if not stat.S_ISREG(found.st_mode):
+                    return _SPECIAL
+                if found.st_size > maximum_bytes:
+                    return _too_large(maximum_bytes)
+                data = _read_up_to(file, maximum_bytes + 1)
+            except PermissionError:
+                return _DENIED
+            except OSError as error:
+                if os.path.islink(self._root.joinpath(*folders, name)):
+                    return _LINK
+                raise TransientError(f"landing file {source} cannot be read: {error.strerror}; run again") from error
+        return data if len(data) <= maximum_bytes else _too_large(maximum_bytes)
+
+    @contextmanager
+    def _open_root(self) -> Iterator[int]:
+        try:
+            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"the landing folder {self._root} is gone; restore it") from error
+        except OSError as error:
+            raise TransientError(f"the landing folder cannot be read: {error.strerror}; run again") from error
+        try:
+            yield root
+        finally:
+            os.close(root)
+
+
+def _look_at_day(
+    parent: int, name: str, mode: int, event_type: str, deliveries: list[Delivery], ignored: list[IgnoredFile]
+) -> None:
+    """Add what lies in the folder of a day."""
+    shown = shown_name(event_type)
+    source = f"{shown}/{name}"
+    unsafe = name_fault(event_type)
+    if not stat.S_ISDIR(mode):
+        deliveries.append(Delivery(shown, source, _LINK if stat.S_ISLNK(mode) else _NO_FOLDER))
+        return
+    with _opened_folder(parent, name) as folder:
+        if folder is None:
+            deliveries.append(Delivery(shown, source, _DENIED))
+            return
+        for file, kind in _entries(folder):
+            key = f"{source}/{shown_name(file)}"
+            if hidden_reason(file) is not None:
+                ignored.append(_ignored(key, file, ""))
+            elif stat.S_ISDIR(kind):
+                ignored += _nested(folder, file, key, NESTED_DEPTH_MAXIMUM)
+            else:
+                deliveries.append(Delivery(shown, key, _kind_fault(kind) or unsafe or name_fault(file)))
+
+
+def _kind_fault(mode: int) -> FileFault | None:
+    if stat.S_ISREG(mode):
+        return None
+    return _LINK if stat.S_ISLNK(mode) else _SPECIAL
+
+
+def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile]:
+    """Return what lies in a folder where files should be."""
+    why = "files lie directly in the folder of a day; move it up"
+    with _opened_folder(parent, name) as folder:
+        entries = [] if folder is None else _entries(folder)
+        if folder is None or not entries or depth == 0:
+            return [IgnoredFile(source, why, is_expected=False)]
+        found: list[IgnoredFile] = []
+        for inner, kind in entries[: IGNORED_MAXIMUM + 1]:
+            key = f"{source}/{shown_name(inner)}"
+            if stat.S_ISDIR(kind):
+                found += _nested(folder, inner, key, depth - 1)
+            else:
+                found.append(IgnoredFile(key, why, is_expected=False))
+        return found
+
+
+def _ignored(source: str, name: str, why: str) -> IgnoredFile:
+    hidden = hidden_reason(name)
+    return IgnoredFile(source, hidden or why, is_expected=hidden is not None)
+
+
+def _why_no_folder(mode: int) -> str:
+    return "links are never followed" if stat.S_ISLNK(mode) else "it is no folder of an event type"
+
+
+def _bounded(entries: list[IgnoredFile]) -> tuple[IgnoredFile, ...]:
+    """Return the first entries, and one that counts the others."""
+    more = len(entries) - IGNORED_MAXIMUM
+    if more <= 0:
+        return tuple(entries)
+    is_expected = all(entry.is_expected for entry in entries)
+    return (*entries[:IGNORED_MAXIMUM], IgnoredFile(f"{more} more", "not told one by one", is_expected))
+
+
+def _too_large(maximum_bytes: int) -> FileFault:
+    return FileFault(Reason.TOO_LARGE, f"the file has more than {maximum_bytes} bytes; split the export")
+
+
+def _entries(folder: int) -> list[tuple[str, int]]:
+    """Return names and modes, in order of name, of what lies in a folder; links are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in entries)
+    except OSError as error:
+        raise TransientError(f"landing cannot be listed: {error.strerror}; run again") from error
+
+
+@contextmanager
+def _opened_folder(parent: int, name: str) -> Iterator[int | None]:
+    """Open a folder that is no link; None when it may not be opened, or is another thing by now."""
+    try:
+        folder = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+    except OSError:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _read_up_to(file: int, size: int) -> bytes:
+    parts: list[bytes] = []
+    while size > 0 and (part := os.read(file, min(size, 2**24))):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -1,0 +1,76 @@
+"""Names in a landing folder: which are taken, which are left alone, and how each is shown.
+
+Belongs here: judging names, the records of what was found. Does not belong here: looking into folders (an adapter).
+
+Concept: a name is a stranger's text. It is shown with whatever cannot be printed escaped, and a file is taken only when
+its name needs no escaping, so that a source in a report is a name that can be typed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mlife_assets.core.validation import FileFault, Reason
+
+NAME_LENGTH_MAXIMUM = 200
+SHOWN_LENGTH = 120
+DAY_FOLDER = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
+_UNFINISHED = re.compile(r".+#\d+")
+"""What the object store leaves of a write that was killed."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file, or what stands in its place, in the folder of an event type and a day.
+
+    Attributes:
+        event_type: name of the first folder, printable.
+        source: `<event_type>/dt=<day>/<name>`, printable; the key of the file when there is no fault.
+        fault: why it is not read; None for a file that is to be read.
+    """
+
+    event_type: str
+    source: str
+    fault: FileFault | None = None
+
+
+@dataclass(frozen=True)
+class IgnoredFile:
+    """Something that is left alone; `is_expected` when that is the use of its name (`_SUCCESS`, `.part`)."""
+
+    source: str
+    why: str
+    is_expected: bool
+
+
+@dataclass(frozen=True)
+class LandedDay:
+    """What lies in landing for a day: deliveries by source, and what is left alone."""
+
+    deliveries: tuple[Delivery, ...]
+    ignored: tuple[IgnoredFile, ...]
+
+
+def shown_name(name: str) -> str:
+    """Return a name for people: printable, not too long."""
+    printable = name if name.isprintable() else ascii(name)[1:-1]
+    return printable if len(printable) <= SHOWN_LENGTH else printable[:SHOWN_LENGTH] + "…"
+
+
+def name_fault(name: str) -> FileFault | None:
+    """Return why a file or folder of this name is refused, None when it is not."""
+    if not name.isprintable():
+        return FileFault(Reason.UNSAFE_NAME, "the name holds characters that cannot be printed; rename it")
+    if len(name) > NAME_LENGTH_MAXIMUM:
+        return FileFault(Reason.UNSAFE_NAME, f"the name has more than {NAME_LENGTH_MAXIMUM} characters; rename it")
+    return None
+
+
+def hidden_reason(name: str) -> str | None:
+    """Return why a name is left alone by convention, None when it is not."""
+    if name.startswith(("_", ".")):
+        return "names that start with _ or . are left alone"
+    if _UNFINISHED.fullmatch(name):
+        return "the file was never finished"
+    return None
