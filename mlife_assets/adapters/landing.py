@@ -5,105 +5,52 @@ the rules (`core.validation`), the log's layout (`event_log`).
 
 Concept: a day is never stopped by bad input and nothing is dropped. Good rows of a landing file become one batch whose
 name carries the file's hash, so the log itself remembers which rows came from which file: ingesting a day again finds
-them, heals what a crash left, and adds nothing. Refused rows go to `rejected/` as text, refused files as they were.
+them, heals what a crash left, and adds nothing. Refused rows go to `rejected/` as text, refused files as they were;
+what is no plain file of a safe name is refused unread. No byte of a stranger is decoded in this process.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
 from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
+from mlife_assets.adapters.ingest_report import IngestReport, Outcome, TypeReport, type_report
 from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
-from mlife_assets.core.ports import Clock, ObjectStore
+from mlife_assets.core.landed_names import Delivery
+from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.ports import Clock, Landing, ObjectStore
 from mlife_assets.core.raw_rows import json_as_table
-from mlife_assets.core.validation import REJECTED_SCHEMA, Reason, Validated, rejected_file, validate
+from mlife_assets.core.validation import (
+    REJECTED_SCHEMA,
+    WHOLE_FILE,
+    FileFault,
+    Reason,
+    Validated,
+    rejected_file,
+    validate,
+)
 from mlife_assets.core.windows import add_days
 
 WRITER = "landing"
 REJECTED = "rejected"
-EXAMPLES_PER_REASON = 3
+STORED_ROWS_MAXIMUM = 131_072
+"""Rows of one stored object of rejections."""
+
 DUPLICATE_LOOKBACK_DAYS = 7
 
 STORED_REJECTED_SCHEMA = pa.schema([pa.field("source", pa.string(), nullable=False), *REJECTED_SCHEMA])
 """A stored rejection: the landing key, then the columns of `core.validation.REJECTED_SCHEMA`."""
-
-
-@dataclass(frozen=True)
-class RejectedExample:
-    """One refused row (`row` is its index in the file, -1 for the whole file)."""
-
-    source: str
-    row: int
-    event_id: str | None
-    reason: str
-    field: str | None
-    detail: str
-
-
-@dataclass(frozen=True)
-class TypeReport:
-    """What became of one event type: counts of files and rows; `rejected` maps reason to rows (or files, row -1).
-
-    `examples` are the first three of each reason, by file and row; `extra_columns` were dropped.
-    """
-
-    event_type: str
-    files: int
-    accepted: int
-    rejected: Mapping[str, int]
-    examples: tuple[RejectedExample, ...]
-    extra_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What became of one landing day, by event type in order of name. The same day again gives the same report."""
-
-    day: date
-    types: tuple[TypeReport, ...]
-
-    @property
-    def files(self) -> int:
-        """Return the number of landing files."""
-        return sum(report.files for report in self.types)
-
-    @property
-    def accepted(self) -> int:
-        """Return the number of accepted rows."""
-        return sum(report.accepted for report in self.types)
-
-    @property
-    def rejected(self) -> int:
-        """Return the number of rejected rows and files."""
-        return sum(self.rejected_by_reason.values())
-
-    @property
-    def rejected_by_reason(self) -> dict[str, int]:
-        """Return rejected rows and files by reason, in order of reason."""
-        total = Counter[str]()
-        for report in self.types:
-            total.update(report.rejected)
-        return dict(sorted(total.items()))
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of one file."""
-
-    accepted: int
-    rejected: pa.Table
-    extra_columns: tuple[str, ...] = ()
 
 
 class Ingest:
@@ -111,21 +58,26 @@ class Ingest:
 
     def __init__(
         self,
-        landing: ObjectStore,
+        landing: Landing,
         lake: ObjectStore,
         clock: Clock,
         *,
+        cage: DecodingCage,
+        policy: LandingPolicy | None = None,
         lookback_days: int = DUPLICATE_LOOKBACK_DAYS,
         not_before: datetime | None = None,
         log: ParquetEventLog | None = None,
     ) -> None:
         """Read from `landing`, write to `lake`; look for duplicates `lookback_days` back from the landing day.
 
+        `cage` decodes every file, whatever it is.
         `not_before` is when a late file became known: rows that claim to have been observed earlier get this time, so
         that what was built meanwhile stays true. `log` is the event log of `lake`; by default it is opened anew.
         """
         self._not_before = not_before
         self._landing = landing
+        self._cage = cage
+        self._policy = policy or LandingPolicy()
         self._lake = lake
         self._log = log or ParquetEventLog(lake)
         self._clock = clock
@@ -133,13 +85,13 @@ class Ingest:
         self._ids: dict[str, pa.Array] = {}
 
     def ingest(self, day: date) -> IngestReport:
-        """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of them."""
-        folders: dict[str, list[str]] = {}
-        for key in self._landing.list(""):
-            parts = key.split("/")
-            if len(parts) == 3 and parts[1] == f"dt={day.isoformat()}" and not parts[2].startswith(("_", ".")):
-                folders.setdefault(parts[0], []).append(key)
-        return IngestReport(day, tuple(self._ingest_type(day, name, keys) for name, keys in sorted(folders.items())))
+        """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of all that lies there."""
+        landed = self._landing.look(day)
+        folders: dict[str, list[Delivery]] = {}
+        for delivery in landed.deliveries:
+            folders.setdefault(delivery.event_type, []).append(delivery)
+        types = tuple(self._ingest_type(day, name, found) for name, found in sorted(folders.items()))
+        return IngestReport(day, types, landed.ignored)
 
     def replay_rejected(self, day: date, event_type: str) -> TypeReport:
         """Judge the stored rejections of a landing day and type again, after a fix; accepted rows enter the log.
@@ -149,16 +101,13 @@ class Ingest:
         outcomes = []
         for key in self._lake.list(_rejected_folder(event_type, day)):
             data = self._lake.get(key)
-            if key.endswith(".parquet"):
-                stored = decode_table(data)
-                raw = stored.column("raw").drop_null().to_pylist()
-                if raw:
-                    table = json_as_table(raw)
-                    rows = stored.filter(pc.is_valid(stored.column("raw"))).column("row").combine_chunks()
-                    outcomes.append((key, self._take(day, event_type, table, _batch(data), rows)))
-            else:
+            if not key.endswith(".parquet"):
                 outcomes.append((key, self._judge(day, event_type, data)))
-        return _type_report(event_type, outcomes)
+                continue
+            stored = decode_table(data).filter(pc.not_equal(pc.field("row"), WHOLE_FILE))
+            if stored.num_rows:
+                outcomes.append((key, self._judge_again(day, event_type, stored, _batch(data))))
+        return type_report(event_type, outcomes)
 
     def rejected_rows(self, day: date, event_type: str) -> pa.Table:
         """Return the stored rejections of a landing day and type: `STORED_REJECTED_SCHEMA`, by file and row."""
@@ -166,37 +115,49 @@ class Ingest:
         tables = [decode_table(self._lake.get(key)).cast(STORED_REJECTED_SCHEMA) for key in keys]
         return pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables])
 
-    def _ingest_type(self, day: date, event_type: str, keys: Sequence[str]) -> TypeReport:
+    def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> TypeReport:
         outcomes = []
-        for key in keys:
-            data = self._landing.get(key)
-            outcome = self._judge(day, event_type, data)
-            self._store_rejected(day, event_type, key, data, outcome.rejected)
-            outcomes.append((key, outcome))
-        return _type_report(event_type, outcomes)
+        for delivery in deliveries:
+            data = delivery.fault or self._landing.read(delivery.source, self._policy.maximum_file_bytes)
+            if isinstance(data, FileFault):
+                outcome = Outcome(0, rejected_file(data.reason, data.detail))
+                self._store_rejected(day, event_type, delivery.source, outcome.rejected)
+            else:
+                outcome = self._judge(day, event_type, data)
+                self._store_rejected(day, event_type, delivery.source, outcome.rejected, data)
+            outcomes.append((delivery.source, outcome))
+        return type_report(event_type, outcomes)
 
-    def _judge(self, day: date, event_type: str, data: bytes) -> _Outcome:
+    def _judge(self, day: date, event_type: str, data: bytes) -> Outcome:
         """Take what is good in one landing file; a file that cannot be read is one rejection."""
         if event_type not in MARKET_EVENT_TYPES:
             detail = f"exporters deliver {', '.join(MARKET_EVENT_TYPES)}; rename the folder or remove it"
-            return _Outcome(0, rejected_file(Reason.UNKNOWN_EVENT_TYPE, detail))
+            return Outcome(0, rejected_file(Reason.UNKNOWN_EVENT_TYPE, detail))
         if not data:
-            return _Outcome(0, rejected_file(Reason.EMPTY_FILE, "the file has no bytes; export it again"))
-        try:
-            table = decode_table(data)
-            table.validate()
-        except (pa.ArrowException, OSError, ValueError) as error:
-            detail = f"the file is not whole Parquet ({type(error).__name__}); export it again"
-            return _Outcome(0, rejected_file(Reason.UNREADABLE_FILE, detail))
-        if len(set(table.column_names)) != table.num_columns:
-            detail = "the file has two columns of one name; write each column once"
-            return _Outcome(0, rejected_file(Reason.UNREADABLE_FILE, detail))
-        if table.num_rows == 0 and EVENT_TYPES[event_type].delivered(table.column_names).missing(table.column_names):
-            detail = "the file has neither rows nor all columns; export it again"
-            return _Outcome(0, rejected_file(Reason.EMPTY_FILE, detail))
-        return self._take(day, event_type, table, _batch(data))
+            return Outcome(0, rejected_file(Reason.EMPTY_FILE, "the file has no bytes; export it again"))
+        kind = EVENT_TYPES[event_type]
+        decoded = self._cage.decode(data, kind.columns_of_all_versions)
+        if isinstance(decoded, FileFault):
+            return Outcome(0, rejected_file(decoded.reason, decoded.detail))
+        table = decoded.table
+        if table.num_rows == 0 and kind.delivered(table.column_names).missing(table.column_names):
+            detail = f"the file has no rows with columns of {event_type}; export it again"
+            return Outcome(0, rejected_file(Reason.EMPTY_FILE, detail))
+        outcome = self._take(day, event_type, table, _batch(data))
+        return replace(outcome, extra_columns=(*outcome.extra_columns, *decoded.extra_columns))
 
-    def _take(self, day: date, event_type: str, table: pa.Table, batch: str, rows: pa.Array | None = None) -> _Outcome:
+    def _judge_again(self, day: date, event_type: str, stored: pa.Table, batch: str) -> Outcome:
+        """Take what is good by now in stored rejections; a row without `raw` can only be landed again."""
+        has_raw = pc.is_valid(stored.column("raw"))
+        rest = stored.filter(pc.invert(has_raw)).drop_columns(["source"])
+        known = stored.filter(has_raw)
+        if not known.num_rows:
+            return Outcome(0, rest)
+        table = json_as_table(known.column("raw").to_pylist())
+        outcome = self._take(day, event_type, table, batch, known.column("row").combine_chunks())
+        return replace(outcome, rejected=pa.concat_tables([outcome.rejected, rest]))
+
+    def _take(self, day: date, event_type: str, table: pa.Table, batch: str, rows: pa.Array | None = None) -> Outcome:
         """Validate and append rows that came from the bytes named `batch`; `rows` are their numbers in the file."""
         own, others = self._files(event_type, day, batch)
         damaged = [file for file in own if not self._log.is_whole(file)]
@@ -214,7 +175,7 @@ class Ingest:
         rejected = result.rejected
         if rows is not None:
             rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
-        return _Outcome(accepted.num_rows, rejected, result.extra_columns)
+        return Outcome(accepted.num_rows, rejected, result.extra_columns)
 
     def _heal(
         self,
@@ -275,15 +236,18 @@ class Ingest:
         ids = (self._ids[file.key] for file in files if file.key in self._ids)
         return pa.concat_arrays([pa.array([], pa.string()), *ids])
 
-    def _store_rejected(self, day: date, event_type: str, source: str, data: bytes, rejected: pa.Table) -> None:
-        if rejected.num_rows == 0:
-            return
+    def _store_rejected(
+        self, day: date, event_type: str, source: str, rejected: pa.Table, data: bytes | None = None
+    ) -> None:
+        """Store rejected rows, and the bytes of a file that was refused as a whole where they were read."""
         folder = _rejected_folder(event_type, day)
-        sources = pa.array([source] * rejected.num_rows, pa.string())
-        stored = encode_table(pa.table([sources, *rejected.columns], schema=STORED_REJECTED_SCHEMA))
-        if rejected.column("raw").null_count:
+        if data is not None and pc.any(pc.equal(rejected.column("row"), WHOLE_FILE)).as_py():
             put_addressed(self._lake, f"{folder}/{content_hash(data)}.bin", data, content_hash(data))
-        put_addressed(self._lake, f"{folder}/{content_hash(stored)}.parquet", stored, content_hash(stored))
+        for start in range(0, rejected.num_rows, STORED_ROWS_MAXIMUM):
+            part = rejected.slice(start, STORED_ROWS_MAXIMUM)
+            sources = pa.array([source] * part.num_rows, pa.string())
+            stored = encode_table(pa.table([sources, *part.columns], schema=STORED_REJECTED_SCHEMA))
+            put_addressed(self._lake, f"{folder}/{content_hash(stored)}.parquet", stored, content_hash(stored))
 
 
 def _batch(data: bytes) -> str:
@@ -293,24 +257,3 @@ def _batch(data: bytes) -> str:
 def _rejected_folder(event_type: str, day: date) -> str:
     safe = event_type if event_type in EVENT_TYPES else "unknown_" + re.sub(r"[^A-Za-z0-9_]", "_", event_type)
     return f"{REJECTED}/event_type={safe}/dt={day.isoformat()}"
-
-
-def _type_report(event_type: str, outcomes: Sequence[tuple[str, _Outcome]]) -> TypeReport:
-    counts = Counter[str]()
-    examples: list[RejectedExample] = []
-    for source, outcome in outcomes:
-        chosen = []
-        for index, reason in enumerate(outcome.rejected.column("reason").to_pylist()):
-            counts[reason] += 1
-            if counts[reason] <= EXAMPLES_PER_REASON:
-                chosen.append(index)
-        shown = outcome.rejected.take(pa.array(chosen, pa.int64())).drop_columns(["raw"])
-        examples += [RejectedExample(source=source, **row) for row in shown.to_pylist()]
-    return TypeReport(
-        event_type=event_type,
-        files=len(outcomes),
-        accepted=sum(outcome.accepted for _, outcome in outcomes),
-        rejected=dict(sorted(counts.items())),
-        examples=tuple(examples),
-        extra_columns=tuple(dict.fromkeys(name for _, outcome in outcomes for name in outcome.extra_columns)),
-    )

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from mlife_assets.core.errors import NotFoundError, TransientError
 from mlife_assets.core.landed_names import (
-    DAY_FOLDER,
     Delivery,
     IgnoredFile,
     LandedDay,
+    day_of_folder,
     hidden_reason,
     name_fault,
     shown_name,
@@ -59,25 +59,30 @@ class LandingFolder:
         deliveries: list[Delivery] = []
         ignored: list[IgnoredFile] = []
         with self._open_root() as root:
-            for event_type, mode in _entries(root):
-                shown = shown_name(event_type)
-                if hidden_reason(event_type) is not None or not stat.S_ISDIR(mode):
-                    ignored.append(_ignored(shown, event_type, _why_no_folder(mode)))
-                    continue
-                with _opened_folder(root, event_type) as folder:
-                    if folder is None:
-                        ignored.append(IgnoredFile(shown, "it cannot be opened", is_expected=False))
-                        continue
-                    for name, kind in _entries(folder):
-                        source = f"{shown}/{shown_name(name)}"
-                        if name == f"dt={day.isoformat()}":
-                            _look_at_day(folder, name, kind, event_type, deliveries, ignored)
-                        elif not DAY_FOLDER.fullmatch(name):
-                            ignored.append(_ignored(source, name, "it is no folder of a day, dt=YYYY-MM-DD"))
+            for event_type, folder in _event_types(root, ignored):
+                for name in _names(folder):
+                    found = day_of_folder(name)
+                    if found == day:
+                        _look_at_day(folder, name, event_type, deliveries, ignored)
+                    elif found is None:
+                        source = f"{shown_name(event_type)}/{shown_name(name)}"
+                        ignored.append(_ignored(source, name, "it is no folder of a day, dt=YYYY-MM-DD"))
         return LandedDay(
             tuple(sorted(deliveries, key=lambda found: found.source)),
             _bounded(sorted(ignored, key=lambda entry: (entry.is_expected, entry.source))),
         )
+
+    def delivered(self) -> dict[date, list[str]]:
+        """Return the sources of the deliveries of every day that has some, in one pass."""
+        by_day: dict[date, list[str]] = {}
+        with self._open_root() as root:
+            for event_type, folder in _event_types(root, []):
+                for name in _names(folder):
+                    day, found = day_of_folder(name), list[Delivery]()
+                    if day is not None:
+                        _look_at_day(folder, name, event_type, found, [])
+                        by_day.setdefault(day, []).extend(delivery.source for delivery in found)
+        return {day: sorted(sources) for day, sources in by_day.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
         """Return the bytes of a delivery without a fault, or why it cannot be read.
@@ -122,13 +127,28 @@ class LandingFolder:
             os.close(root)
 
 
+def _event_types(root: int, ignored: list[IgnoredFile]) -> Iterator[tuple[str, int]]:
+    """Yield name and open folder of each event type; what is none is added to `ignored`."""
+    for name in _names(root):
+        mode = _mode(root, name)
+        if hidden_reason(name) is not None or not stat.S_ISDIR(mode):
+            why = "links are never followed" if stat.S_ISLNK(mode) else "it is no folder of an event type"
+            ignored.append(_ignored(shown_name(name), name, why))
+            continue
+        with _opened_folder(root, name) as folder:
+            if folder is None:
+                ignored.append(IgnoredFile(shown_name(name), "it cannot be opened", is_expected=False))
+            else:
+                yield name, folder
+
+
 def _look_at_day(
-    parent: int, name: str, mode: int, event_type: str, deliveries: list[Delivery], ignored: list[IgnoredFile]
+    parent: int, name: str, event_type: str, deliveries: list[Delivery], ignored: list[IgnoredFile]
 ) -> None:
     """Add what lies in the folder of a day."""
     shown = shown_name(event_type)
     source = f"{shown}/{name}"
-    unsafe = name_fault(event_type)
+    mode = _mode(parent, name)
     if not stat.S_ISDIR(mode):
         deliveries.append(Delivery(shown, source, _LINK if stat.S_ISLNK(mode) else _NO_FOLDER))
         return
@@ -136,14 +156,16 @@ def _look_at_day(
         if folder is None:
             deliveries.append(Delivery(shown, source, _DENIED))
             return
-        for file, kind in _entries(folder):
+        for file in _names(folder):
             key = f"{source}/{shown_name(file)}"
+            kind = _mode(folder, file)
             if hidden_reason(file) is not None:
                 ignored.append(_ignored(key, file, ""))
             elif stat.S_ISDIR(kind):
                 ignored += _nested(folder, file, key, NESTED_DEPTH_MAXIMUM)
             else:
-                deliveries.append(Delivery(shown, key, _kind_fault(kind) or unsafe or name_fault(file)))
+                fault = _kind_fault(kind) or name_fault(event_type) or name_fault(file)
+                deliveries.append(Delivery(shown, key, fault))
 
 
 def _kind_fault(mode: int) -> FileFault | None:
@@ -156,13 +178,15 @@ def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile
     """Return what lies in a folder where files should be."""
     why = "files lie directly in the folder of a day; move it up"
     with _opened_folder(parent, name) as folder:
-        entries = [] if folder is None else _entries(folder)
-        if folder is None or not entries or depth == 0:
+        names = [] if folder is None else _names(folder)
+        if folder is None or not names or depth == 0:
             return [IgnoredFile(source, why, is_expected=False)]
         found: list[IgnoredFile] = []
-        for inner, kind in entries[: IGNORED_MAXIMUM + 1]:
+        for inner in names:
+            if len(found) > IGNORED_MAXIMUM:
+                break
             key = f"{source}/{shown_name(inner)}"
-            if stat.S_ISDIR(kind):
+            if stat.S_ISDIR(_mode(folder, inner)):
                 found += _nested(folder, inner, key, depth - 1)
             else:
                 found.append(IgnoredFile(key, why, is_expected=False))
@@ -172,10 +196,6 @@ def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile
 def _ignored(source: str, name: str, why: str) -> IgnoredFile:
     hidden = hidden_reason(name)
     return IgnoredFile(source, hidden or why, is_expected=hidden is not None)
-
-
-def _why_no_folder(mode: int) -> str:
-    return "links are never followed" if stat.S_ISLNK(mode) else "it is no folder of an event type"
 
 
 def _bounded(entries: list[IgnoredFile]) -> tuple[IgnoredFile, ...]:
@@ -191,13 +211,19 @@ def _too_large(maximum_bytes: int) -> FileFault:
     return FileFault(Reason.TOO_LARGE, f"the file has more than {maximum_bytes} bytes; split the export")
 
 
-def _entries(folder: int) -> list[tuple[str, int]]:
-    """Return names and modes, in order of name, of what lies in a folder; links are not followed."""
+def _names(folder: int) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted((entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in entries)
+        return sorted(os.listdir(folder))
     except OSError as error:
         raise TransientError(f"landing cannot be listed: {error.strerror}; run again") from error
+
+
+def _mode(folder: int, name: str) -> int:
+    """Return what a name stands for, without following a link."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except OSError as error:
+        raise TransientError(f"{shown_name(name)} was there and is gone: {error.strerror}; run again") from error
 
 
 @contextmanager

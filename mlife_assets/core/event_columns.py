@@ -109,6 +109,12 @@ class EventType:
         older = (self.contract(upcaster.version) for upcaster in reversed(self.upcasters))
         return next((kind for kind in (self, *older) if not kind.missing(given)), self)
 
+    @property
+    def columns_of_all_versions(self) -> tuple[Column, ...]:
+        """Return the columns that an exporter of any version may deliver, each name once."""
+        older = (column for upcaster in self.upcasters for column in upcaster.columns)
+        return tuple({column.name: column for column in (*older, *self.all_columns)}.values())
+
     def missing(self, names: Iterable[str]) -> list[str]:
         """Return the columns that `names` lack, but for those that exporters of an older version cannot know."""
         given = set(names)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from mlife_assets.core.validation import FileFault, Reason
 
 NAME_LENGTH_MAXIMUM = 200
 SHOWN_LENGTH = 120
-DAY_FOLDER = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
+_DAY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _UNFINISHED = re.compile(r".+#\d+")
 """What the object store leaves of a write that was killed."""
 
@@ -65,6 +66,15 @@ def name_fault(name: str) -> FileFault | None:
     if len(name) > NAME_LENGTH_MAXIMUM:
         return FileFault(Reason.UNSAFE_NAME, f"the name has more than {NAME_LENGTH_MAXIMUM} characters; rename it")
     return None
+
+
+def day_of_folder(name: str) -> date | None:
+    """Return the day of a folder `dt=YYYY-MM-DD`, None for another name."""
+    found = _DAY_FOLDER.fullmatch(name)
+    try:
+        return None if found is None else date.fromisoformat(found[1])
+    except ValueError:
+        return None
 
 
 def hidden_reason(name: str) -> str | None:

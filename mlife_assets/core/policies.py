@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.messaging_policy import MessagingPolicy as MessagingPolicy  # read from here by everybody
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 
@@ -235,6 +236,7 @@ class Policies:
     retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
     messaging: MessagingPolicy = field(default_factory=MessagingPolicy)
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
+    landing: LandingPolicy = field(default_factory=LandingPolicy)
 
 
 def policy_version(policy: object) -> str:

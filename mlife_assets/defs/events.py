@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.core.errors import UpstreamMismatchError
+from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
@@ -45,6 +46,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     _require_previous(platform, days(context)[0])
     platform.outbox.heal()
     accepted = rejected = 0
+    ignored: list[dict[str, Any]] = []
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in days(context):
         eve = add_days(day, -1)
@@ -55,11 +57,23 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
             by_type[entry.event_type][0] += entry.accepted
             by_type[entry.event_type][1] += sum(entry.rejected.values())
         accepted, rejected = accepted + report.accepted, rejected + report.rejected
-        context.log.info("%s: %d rows accepted, %d rejected", eve, report.accepted, report.rejected)
+        ignored += [{"landing_day": eve.isoformat(), **asdict(entry)} for entry in report.ignored]
+        context.log.info(
+            "%s: %d rows accepted, %d rejected, %d files ignored",
+            eve,
+            report.accepted,
+            report.rejected,
+            len(report.ignored),
+        )
     seal(platform)
     rows = [{"event_type": name, "accepted": a, "rejected": r} for name, (a, r) in sorted(by_type.items())]
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": accepted, "rejected_rows": rejected, "by_type": table(rows)}
+        metadata={
+            "dagster/row_count": accepted,
+            "rejected_rows": rejected,
+            "by_type": table(rows),
+            "ignored_files": table(ignored),
+        }
     )
 
 
@@ -75,8 +89,8 @@ def _require_previous(platform: Platform, day: date) -> None:
 def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
     """Return one record per (day, event type, reason) with an example."""
     rows = []
-    for day in covered:
-        for entry in platform.tables.read_report(INGEST_REPORT, day)["types"]:
+    for day, report in _reports(platform, covered):
+        for entry in report["types"]:
             for reason, count in entry["rejected"].items():
                 example = next((e for e in entry["examples"] if e["reason"] == reason), None)
                 rows.append(
@@ -85,12 +99,45 @@ def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]
                         "event_type": entry["event_type"],
                         "reason": reason,
                         "rows": count,
+                        "example_file": example["source"] if example else None,
                         "example_row": example["row"] if example else None,
                         "field": example["field"] if example else None,
                         "what_to_do": example["detail"] if example else None,
                     }
                 )
     return rows
+
+
+def _refused_files(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
+    """Return one record per file that was not taken: refused as a whole, or left alone."""
+    rows = []
+    for day, report in _reports(platform, covered):
+        of_day = day.isoformat()
+        for entry in report["types"]:
+            rows += [
+                {"as_of_date": of_day, "file": e["source"], "why": e["reason"], "what_to_do": e["detail"]}
+                for e in entry["examples"]
+                if e["row"] == WHOLE_FILE
+            ]
+        rows += [
+            {"as_of_date": of_day, "file": left["source"], "why": "ignored", "what_to_do": left["why"]}
+            for left in report.get("ignored", ())
+        ]
+    return rows
+
+
+def _unexpected(platform: Platform, covered: list[date]) -> list[str]:
+    """Return the sources of what was left alone though its name does not ask for it."""
+    return [
+        left["source"]
+        for _, report in _reports(platform, covered)
+        for left in report.get("ignored", ())
+        if not left["is_expected"]
+    ]
+
+
+def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[str, Any]]]:
+    return [(day, platform.tables.read_report(INGEST_REPORT, day)) for day in covered]
 
 
 @dg.asset(
@@ -108,21 +155,32 @@ def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     """Summarise what the ingest of each day refused."""
     rows = _rejections(platform, days(context))
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": sum(row["rows"] for row in rows), "rejections": table(rows)}
+        metadata={
+            "dagster/row_count": sum(row["rows"] for row in rows),
+            "rejections": table(rows),
+            "files_not_taken": table(_refused_files(platform, days(context))),
+        }
     )
 
 
-@dg.asset_check(asset=keys.REJECTED_EVENTS, description="Green when every landed row was accepted; a warning else.")
+@dg.asset_check(asset=keys.REJECTED_EVENTS, description="Green when all that landed was accepted; a warning else.")
 def every_landed_row_is_accepted(
     context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.AssetCheckResult:
-    """Warn about refused rows, with the reasons."""
-    rows = _rejections(platform, run_days(context.run))
+    """Warn about refused rows and files, and about files that lie where none should, with the reasons."""
+    covered = run_days(context.run)
+    rows, left_alone = _rejections(platform, covered), _unexpected(platform, covered)
+    told = [f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]]
+    told += [f"{source}: left alone" for source in left_alone[:5]]
     return dg.AssetCheckResult(
-        passed=not rows,
+        passed=not rows and not left_alone,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"rejected_rows": sum(row["rows"] for row in rows), "rejections": table(rows)},
-        description="; ".join(f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]) or None,
+        metadata={
+            "rejected_rows": sum(row["rows"] for row in rows),
+            "rejections": table(rows),
+            "files_not_taken": table(_refused_files(platform, covered)),
+        },
+        description="; ".join(told) or None,
     )
 
 

@@ -17,10 +17,12 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.landing import Ingest
+from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.adapters.model_registry import ModelRegistry
@@ -62,6 +64,17 @@ class Platform(PrivateParts):
     def landing(self) -> ObstoreObjectStore:
         """Where exporters put their files."""
         return ObstoreObjectStore.local(self.settings.landing_folder)
+
+    @cached_property
+    def landed(self) -> LandingFolder:
+        """What exporters left, for those who read it."""
+        self.settings.landing_folder.mkdir(parents=True, exist_ok=True)
+        return LandingFolder(self.settings.landing_folder)
+
+    @cached_property
+    def cage(self) -> DecodingCage:
+        """The process that decodes what exporters left."""
+        return DecodingCage(self.policies.landing)
 
     @cached_property
     def event_log(self) -> ParquetEventLog:
@@ -171,9 +184,19 @@ class Platform(PrivateParts):
         if newest <= day:
             was_scored = bool(self.event_log.files("prediction", start=day, end=day))
             since = run_time(day) if was_scored else None
-            return Ingest(self.landing, self.lake, SimulatedClock(day_start(day)), not_before=since, log=self.event_log)
-        clock, since = SimulatedClock(run_time(newest)), run_time(newest)
-        return Ingest(self.landing, self.lake, clock, not_before=since, log=self.event_log)
+            return self._ingest(day_start(day), since)
+        return self._ingest(run_time(newest), run_time(newest))
+
+    def _ingest(self, now: datetime, not_before: datetime | None) -> Ingest:
+        return Ingest(
+            self.landed,
+            self.lake,
+            SimulatedClock(now),
+            cage=self.cage,
+            policy=self.policies.landing,
+            not_before=not_before,
+            log=self.event_log,
+        )
 
     def champion_version(self, day: date) -> str:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""

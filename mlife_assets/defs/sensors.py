@@ -8,7 +8,6 @@ Concept: keyed, and nothing is lost with a cursor. A tick looks at what is recor
 failed. A failed attempt waits before the next, and after the last one a person is told by a file below `alerts/`.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -173,13 +172,8 @@ def landed_files_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for an ingest of every landed day whose files are not those that were ingested."""
-    files: dict[str, list[str]] = defaultdict(list)
-    for key in platform.landing.list(""):
-        parts = key.split("/")
-        if len(parts) == 3 and not parts[2].startswith(("_", ".")):
-            files[parts[1]].append(key)
-    lived = platform.tables.report_days(INGEST_REPORT)
-    landed = {day: files[f"dt={add_days(day, -1).isoformat()}"] for day in lived}
+    delivered = platform.landed.delivered()
+    landed = {day: delivered.get(add_days(day, -1), []) for day in platform.tables.report_days(INGEST_REPORT)}
     now, requests, open_days = platform.clock.now(), list[dg.RunRequest](), list[date]()
     for day in from_cursor(context.cursor).days_to_look_up(landed):
         known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])

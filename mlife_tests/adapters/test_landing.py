@@ -12,17 +12,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.landing import STORED_REJECTED_SCHEMA, Ingest
+from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.ports import ObjectStore
 
 DAY = date(2026, 6, 1)
 OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+CAGE = DecodingCage(LandingPolicy())
+"""One worker for all tests, as for all files of a process."""
 
 
 def _clicks(*names: str, day: date = DAY, **changes: Any) -> pa.Table:
@@ -83,7 +88,7 @@ class World:
     @property
     def ingest(self) -> Ingest:
         """A fresh process."""
-        return Ingest(self.landing, self.lake, self.clock)
+        return Ingest(LandingFolder(self.landing.root), self.lake, self.clock, cage=CAGE)
 
     @property
     def log(self) -> ParquetEventLog:
@@ -320,8 +325,8 @@ class CrashingStore:
 
 def test_a_crash_at_any_write_is_healed_by_the_next_ingest(tmp_path: Path) -> None:
     clock = SimulatedClock(NOW)
-    landing = ObstoreObjectStore.local(tmp_path / "landing")
-    source = World(landing, ObstoreObjectStore.local(tmp_path / "whole"), clock)
+    landing = LandingFolder(tmp_path / "landing")
+    source = World(ObstoreObjectStore.local(tmp_path / "landing"), ObstoreObjectStore.local(tmp_path / "whole"), clock)
     source.land(
         "click", pa.concat_tables([_clicks("a", "b", "a"), _clicks("c", observed_at=OBSERVED - timedelta(hours=2))])
     )
@@ -332,8 +337,8 @@ def test_a_crash_at_any_write_is_healed_by_the_next_ingest(tmp_path: Path) -> No
     for dies_at in range(1, writes + 1):
         lake = ObstoreObjectStore.local(tmp_path / f"lake-{dies_at}")
         with pytest.raises(CrashError):
-            Ingest(landing, CrashingStore(lake, dies_at), clock).ingest(DAY)
-        assert Ingest(landing, lake, clock).ingest(DAY) == expected
+            Ingest(landing, CrashingStore(lake, dies_at), clock, cage=CAGE).ingest(DAY)
+        assert Ingest(landing, lake, clock, cage=CAGE).ingest(DAY) == expected
         assert verify(lake).is_intact
         for folder in ("events", "rejected"):
             assert {key: lake.get(key) for key in lake.list(folder)} == {
@@ -363,7 +368,7 @@ def test_rows_of_a_late_file_are_known_only_since_it_came(tmp_path: Path) -> Non
     landing, lake = ObstoreObjectStore.local(tmp_path / "landing"), ObstoreObjectStore.local(tmp_path / "lake")
     came = datetime(2026, 6, 9, 18, tzinfo=UTC)
     landing.put_if_absent(f"click/dt={DAY}/late.parquet", encode_table(_clicks("late")))
-    late = Ingest(landing, lake, SimulatedClock(came), not_before=came)
+    late = Ingest(LandingFolder(tmp_path / "landing"), lake, SimulatedClock(came), cage=CAGE, not_before=came)
     assert late.ingest(DAY).accepted == 1
     rows = ParquetEventLog(lake).read("click").to_pylist()
     assert [row["observed_at"] for row in rows] == [came]
