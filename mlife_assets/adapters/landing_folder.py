@@ -10,6 +10,7 @@ else is there is said, and never stops the rest.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -108,7 +109,7 @@ class LandingFolder:
             except PermissionError:
                 return _DENIED
             except OSError as error:
-                if os.path.islink(self._root.joinpath(*folders, name)):
+                if error.errno in {errno.ELOOP, errno.ENOTDIR}:
                     return _LINK
                 raise TransientError(f"landing file {source} cannot be read: {error.strerror}; run again") from error
         return data if len(data) <= maximum_bytes else _too_large(maximum_bytes)

@@ -33,22 +33,26 @@ EXTRA_NAMES_MAXIMUM = 20
 NAME_LENGTH_MAXIMUM = 100
 THRIFT_BYTES_MAXIMUM = 16 * 2**20
 THRIFT_ITEMS_MAXIMUM = 1_000_000
-LONGEST_CHARACTER = 4
-"""Bytes of the longest character in UTF-8."""
-
+CHARACTER_BYTES_MAXIMUM = 4
 NO_MEMORY = "the file needs more memory than landing gives; split the export"
 WIDEST_VALUE, OFFSET_BYTES = 32, 4
+
+_TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may hold.
+    """What a file may hold: rows; values, elements of lists included; bytes of all columns when expanded.
 
-    Attributes:
-        rows: in the file.
-        values: in all columns, elements of lists included.
-        decoded_bytes: of all columns when expanded.
-        text_lengths: column -> the longest text in characters; longer ones come back as question marks, one too many.
+    `text_lengths` has the longest text in characters per column that is wanted; longer ones come back as question
+    marks, one too many.
     """
 
     rows: int
@@ -103,7 +107,8 @@ def decode(data: pa.Buffer | bytes, limits: Limits) -> tuple[pa.Table, list[str]
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         detail = f"the file is not whole Parquet ({type(error).__name__}); export it again"
         raise RefusedError(UNREADABLE, detail) from error
-    return _as_table(batches, wanted), _shown([name for name in names if name not in limits.text_lengths])
+    table = pa.Table.from_batches(batches) if batches else pa.table({name: pa.nulls(0) for name in wanted})
+    return table, _shown([name for name in names if name not in limits.text_lengths])
 
 
 def _opened(data: pa.Buffer | bytes, **options: Any) -> pq.ParquetFile:
@@ -134,7 +139,7 @@ def _check_footer(metadata: pq.FileMetaData, names: Sequence[str], limits: Limit
             chunk = group.column(index)
             if min(group.num_rows, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size) < 0:
                 raise RefusedError(UNREADABLE, "the footer of the file has negative counts; export it again")
-            if chunk.path_in_schema.partition(".")[0] in limits.text_lengths:
+            if _top(chunk.path_in_schema) in limits.text_lengths:
                 values += chunk.num_values
                 size += chunk.total_uncompressed_size
     if rows < 0 or sum(counts) != rows:
@@ -145,11 +150,7 @@ def _check_footer(metadata: pq.FileMetaData, names: Sequence[str], limits: Limit
 def _batches(
     data: pa.Buffer | bytes, metadata: pq.FileMetaData, wanted: list[str], limits: Limits, budget: _Budget
 ) -> Iterator[pa.RecordBatch]:
-    leaves = [metadata.schema.column(index) for index in range(metadata.num_columns)]
-    texts = [
-        leaf.path for leaf in leaves if leaf.path.partition(".")[0] in wanted and leaf.physical_type == "BYTE_ARRAY"
-    ]
-    file = _opened(data, metadata=metadata, read_dictionary=texts)
+    file = _opened(data, metadata=metadata, read_dictionary=_dictionary_leaves(metadata, wanted))
     for name in wanted:
         _require_flat(name, file.schema_arrow.field(name).type)
     rows = 0
@@ -163,29 +164,42 @@ def _batches(
         raise RefusedError(UNREADABLE, "the file holds other rows than its footer says; export it again")
 
 
+def _dictionary_leaves(metadata: pq.FileMetaData, wanted: list[str]) -> list[str]:
+    """Return the leaves of text that can be read as dictionaries; pyarrow cannot for text told by differences.
+
+    Whether a footer that denies its dictionaries lies is no matter: what they expand to meets the limit on memory.
+    """
+    leaves = [metadata.schema.column(index) for index in range(metadata.num_columns)]
+    chosen = {leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and _top(leaf.path) in wanted}
+    for place in range(metadata.num_row_groups):
+        group = metadata.row_group(place)
+        chunks = [group.column(index) for index in range(group.num_columns)]
+        chosen -= {chunk.path_in_schema for chunk in chunks if any("DELTA" in name for name in chunk.encodings)}
+    return sorted(chosen)
+
+
+def _top(path: str) -> str:
+    return path.partition(".")[0]
+
+
 def _require_flat(name: str, found: pa.DataType) -> None:
     """Refuse what no column of an event is: structs, maps, lists of lists."""
     value = _storage(found)
     value = _storage(value.value_type) if _is_list(value) else value
-    if pa.types.is_nested(value):
+    if pa.types.is_nested(value) or pa.types.is_run_end_encoded(value):
         raise RefusedError(UNREADABLE, f"{name} holds nested values; write plain ones")
 
 
 def _storage(found: pa.DataType) -> pa.DataType:
-    """Return the type without extension, dictionary and run ends."""
-    if isinstance(found, pa.BaseExtensionType):
-        found = found.storage_type
-    if pa.types.is_dictionary(found) or pa.types.is_run_end_encoded(found):
-        found = found.value_type
-    return found
+    """Return the type without extension and dictionary."""
+    found = found.storage_type if isinstance(found, pa.BaseExtensionType) else found
+    return found.value_type if pa.types.is_dictionary(found) else found
 
 
 def _plain(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
-    """Return an array without dictionaries, run ends, views and extensions; text becomes bytes, measured first."""
+    """Return an array without dictionaries and extensions; text becomes bytes, measured first."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
-    if pa.types.is_run_end_encoded(array.type):
-        array = pc.run_end_decode(array)
     if _is_list(array.type):
         return _plain_list(array, length, budget)
     if pa.types.is_dictionary(array.type):
@@ -197,8 +211,7 @@ def _plain(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
             size = (pc.sum(lengths).as_py() or 0) + OFFSET_BYTES * len(array)
         budget.spend(len(array), size)
         return array.dictionary_decode()
-    array = _bounded_text(array, length)
-    budget.spend(len(array), array.nbytes)
+    budget.spend(len(array), (array := _bounded_text(array, length)).nbytes)
     return array
 
 
@@ -210,45 +223,28 @@ def _plain_list(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
     total = pc.sum(lengths).as_py() or 0
     budget.spend(len(array) + total, OFFSET_BYTES * len(array))
     elements = _plain(array.flatten(), length, budget)
-    ends = pc.cumulative_sum(lengths).cast(pa.int32())
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
     return pa.ListArray.from_arrays(offsets, elements, mask=array.is_null())
 
 
 def _bounded_text(array: pa.Array, length: int) -> pa.Array:
     """Return text as bytes, values that are certainly too long replaced; other arrays as they are."""
-    if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
-        array = array.cast(pa.large_binary())
     if not _is_text(array.type):
         return array
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        array = array.cast(pa.binary() if pa.types.is_string(array.type) else pa.large_binary())
-    if pa.types.is_fixed_size_binary(array.type):
-        array = array.cast(pa.binary())
-    is_long = pc.greater(pc.binary_length(array), LONGEST_CHARACTER * length)
+    is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    array = array.cast(pa.large_binary() if is_large else pa.binary())
+    is_long = pc.greater(pc.binary_length(array), CHARACTER_BYTES_MAXIMUM * length)
     if pc.any(is_long).as_py():
         array = pc.if_else(is_long, pa.scalar(b"?" * (length + 1), array.type), array)
     return array
 
 
 def _is_list(found: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(found)
-        or pa.types.is_large_list(found)
-        or pa.types.is_fixed_size_list(found)
-        or pa.types.is_list_view(found)
-        or pa.types.is_large_list_view(found)
-    )
+    return any(is_kind(found) for is_kind in _LISTS)
 
 
 def _is_text(found: pa.DataType) -> bool:
-    types = pa.types
-    is_variable = types.is_binary(found) or types.is_large_binary(found) or types.is_fixed_size_binary(found)
-    return bool(is_variable or types.is_string(found) or types.is_large_string(found))
-
-
-def _as_table(batches: list[pa.RecordBatch], wanted: list[str]) -> pa.Table:
-    return pa.Table.from_batches(batches) if batches else pa.table({name: pa.nulls(0) for name in wanted})
+    return any(is_kind(found) for is_kind in _TEXTS)
 
 
 def _shown(names: Sequence[str]) -> list[str]:
@@ -295,8 +291,7 @@ def main() -> None:
                 writer.write_table(table)
             _answer(answers, {"reason": None, "extra": extra}, sink.getvalue())
         except RefusedError as refused:
-            record = {"reason": refused.reason, "detail": refused.detail, "is_exhausted": refused.is_exhausted}
-            _answer(answers, record)
+            _answer(answers, vars(refused))
         except (pa.ArrowMemoryError, MemoryError):
             _answer(answers, {"reason": TOO_LARGE, "detail": NO_MEMORY, "is_exhausted": True})
 
