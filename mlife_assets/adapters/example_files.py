@@ -3,69 +3,144 @@
 Belongs here: reading, deriving columns by SQL, types. Does not belong here: roles (`core.examples`), training.
 
 Concept: DuckDB reads the file and evaluates the expressions of the spec; nothing else of the file is kept. A value that
-does not fit its role stops the reading with the column and the reason.
+does not fit its role stops the reading with the column and the reason. A spec is a stranger's program: its SQL sees the
+file of examples and nothing else of this machine, and has limits on memory and time.
 """
 
 from __future__ import annotations
 
 import tempfile
+import threading
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.example_file_policy import ExampleFilePolicy
 from mlife_assets.core.study import HUMAN_COLUMN, Study
 
 READ_CSV = "read_csv($path, nullstr=['', 'NA'])"
+PART_BYTES = 2**20
 READERS = {".parquet": "read_parquet($path)", ".csv": READ_CSV, ".csv.gz": READ_CSV}
 
 
-def read_examples(path: Path, study: Study) -> pa.Table:
+def read_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> pa.Table:
     """Return the examples of a file: the columns of `study.roles`, and `human_score` where there is a human rule.
 
     A `.csv.zip` holds one CSV file.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidInputError: the format is unknown, a column is missing, an expression fails, or a value does not fit.
+        InvalidInputError: the format is unknown, a column is missing, an expression fails or reaches for more than the
+            file, a value does not fit, or the file or the SQL take more than `policy` gives.
     """
+    policy = policy or ExampleFilePolicy()
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}; name the file of examples")
     if path.name.endswith(".csv.zip"):
         with tempfile.TemporaryDirectory() as folder:
-            return _read(_unzipped(path, Path(folder)), READ_CSV, study)
+            return _read(_unzipped(path, Path(folder), policy), READ_CSV, study, policy)
     reader = next((name for ending, name in READERS.items() if path.name.endswith(ending)), None)
     if reader is None:
         raise InvalidInputError(f"{path.name} is no .parquet, .csv, .csv.gz or .csv.zip file; convert it")
-    return _read(path, reader, study)
+    return _read(path, reader, study, policy)
 
 
-def _unzipped(path: Path, folder: Path) -> Path:
+def _unzipped(path: Path, folder: Path, policy: ExampleFilePolicy) -> Path:
+    """Unpack the one CSV file of an archive; what the archive says of its size is not believed."""
+    target = folder / "examples.csv"
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".csv")]
-            if len(names) != 1:
-                raise InvalidInputError(f"{path.name} holds {len(names)} CSV files; one is needed")
-            target = folder / "examples.csv"
-            target.write_bytes(archive.read(names[0]))
-            return target
-    except zipfile.BadZipFile as error:
+            members = [member for member in archive.infolist() if member.filename.endswith(".csv")]
+            if len(members) != 1:
+                raise InvalidInputError(f"{path.name} holds {len(members)} CSV files; one is needed")
+            allowed = max(policy.ratio_from_bytes, policy.maximum_ratio * path.stat().st_size)
+            allowed = min(allowed, policy.maximum_bytes)
+            with archive.open(members[0]) as packed, target.open("wb") as plain:
+                while part := packed.read(PART_BYTES):
+                    allowed -= len(part)
+                    if allowed < 0:
+                        raise InvalidInputError(
+                            f"{path.name} unpacks to more than its size can explain; unpack it and look"
+                        )
+                    plain.write(part)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError) as error:
         raise InvalidInputError(f"{path.name} is no zip file ({error}); fetch it again") from error
+    except (RuntimeError, NotImplementedError) as error:
+        raise InvalidInputError(f"{path.name} cannot be unpacked ({error}); pack it plainly") from error
+    return target
 
 
-def _read(path: Path, reader: str, study: Study) -> pa.Table:
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute("set enable_progress_bar = false")
+def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> pa.Table:
+    place = str(path.absolute())
+    query = _query(reader, study)
+    with _caged_connection(place, policy) as connection, _ended_after(connection, policy.seconds):
         try:
-            connection.execute(f"select * from {reader} limit 0", {"path": str(path)})
+            connection.execute(f"select * from {reader} limit 0", {"path": place})
             _require_new_names(study, [column[0] for column in connection.description or ()], path.name)
-            found = connection.execute(_query(reader, study), {"path": str(path)}).to_arrow_table()
+            _require_one_query(query)
+            batches = connection.execute(query, {"path": place}).to_arrow_reader()
+            found = pa.Table.from_batches(_bounded(batches, policy.maximum_bytes, path.name), schema=batches.schema)
+        except duckdb.InterruptException as error:
+            raise InvalidInputError(
+                f"the SQL of the spec takes more than {policy.seconds} seconds on {path.name}; simplify it"
+            ) from error
         except duckdb.Error as error:
             reason = " ".join(str(error).split("\n\n")[0].split())
             raise InvalidInputError(f"{path.name} does not fit the spec: {reason}") from error
     return study.roles.validated(found)
+
+
+@contextmanager
+def _caged_connection(place: str, policy: ExampleFilePolicy) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that reaches one file, no network, no extension and no variable of Python."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "memory_limit": f"{policy.memory_bytes // 2**20}MiB",
+        "temp_directory": "",
+        "python_enable_replacements": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+    }
+    with duckdb.connect(config=config) as connection:
+        quoted = place.replace("'", "''")
+        connection.execute("set enable_progress_bar = false")
+        connection.execute(f"set allowed_paths = ['{quoted}']")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+
+
+@contextmanager
+def _ended_after(connection: duckdb.DuckDBPyConnection, seconds: int) -> Iterator[None]:
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _require_one_query(query: str) -> None:
+    """Refuse an expression that ends the query and begins another statement."""
+    kinds = [statement.type for statement in duckdb.extract_statements(query)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise InvalidInputError("an SQL expression of the spec holds a statement of its own; write one expression")
+
+
+def _bounded(batches: pa.RecordBatchReader, maximum_bytes: int, file: str) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        maximum_bytes -= batch.nbytes
+        if maximum_bytes < 0:
+            raise InvalidInputError(f"the examples of {file} do not fit into memory; use fewer rows or columns")
+        yield batch
 
 
 def _require_new_names(study: Study, columns: list[str], file: str) -> None:
