@@ -10,7 +10,9 @@ from types import ModuleType
 
 import dagster as dg
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import Policies
+from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.defs import (
     backtest,
     evaluation,
@@ -60,8 +62,12 @@ def build_definitions(settings: Settings, *, policies: Policies | None = None) -
     Args:
         settings: where things are and which environment this is.
         policies: business and scientific choices; by default those of `settings.policies()`.
+
+    Raises:
+        InvalidInputError: the history is too short for the first model under these policies.
     """
     platform = Platform(settings=settings, policies=policies or settings.policies())
+    _require_enough_history(settings, platform.policies)
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
@@ -75,6 +81,17 @@ def build_definitions(settings: Settings, *, policies: Policies | None = None) -
         sensors=SENSORS,
         resources={"platform": platform},
     )
+
+
+def _require_enough_history(settings: Settings, policies: Policies) -> None:
+    """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on."""
+    least = least_history_days(policies.label, policies.training, policies.promotion)
+    if settings.history_days < least:
+        raise InvalidInputError(
+            f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: labels, "
+            f"{policies.training.validation_days} days of validation and {policies.promotion.gate_weeks} weeks of the "
+            f"gate come after the days that it learns from; set it to {least} or more"
+        )
 
 
 @dg.definitions

@@ -86,6 +86,19 @@ def last_training_day(gate_start: date, label: LabelPolicy) -> date:
     return last_mature_exposure_day(gate_start, label.apply_window_days)
 
 
+def least_history_days(label: LabelPolicy, training: TrainingPolicy, promotion: PromotionPolicy) -> int:
+    """Return how many days there must be before the first lived day for its model to have a day to fit on.
+
+    That model is made on the eve of the first lived day. The gate, the labels and the validation window each lie
+    further back, and the very first day has no features: nothing was known before it.
+    """
+    eve = date(2000, 1, 1)
+    last = last_training_day(gate_days(eve, label, promotion)[0], label)
+    validation_start = add_days(last, 1 - training.validation_days)
+    last_fitted = last_mature_exposure_day(validation_start, label.apply_window_days)
+    return (eve - last_fitted).days + 2
+
+
 def build_training_set(
     labelled_examples: pa.Table,
     *,
