@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.core.event_columns import EventType, Upcaster, added, text
+from mlife_assets.core.event_columns import (
+    NOTE_LENGTH,
+    TEXT_LENGTH,
+    EventType,
+    Upcaster,
+    added,
+    identifier,
+    note,
+    text,
+)
 
 FIRST = (text("user_id"), text("surface"), text("state_code", nullable=True))
 SECOND = (*FIRST, added(2, text("device")))
@@ -49,3 +58,14 @@ def test_a_column_may_be_absent_only_when_it_was_added_later_and_may_be_null() -
     assert KIND.missing((*ENVELOPE, "user_id", "place", "state_code")) == []
     assert KIND.missing((*ENVELOPE, "user_id", "place", "device")) == ["state_code"]
     assert KIND.missing(("user_id",)) == [*ENVELOPE, "place", "state_code"]
+
+
+def test_text_has_a_length_and_only_notes_break_lines() -> None:
+    assert (text("title").text_length, note("body").text_length) == (TEXT_LENGTH, NOTE_LENGTH)
+    assert [column.has_lines for column in (text("title"), note("body"), identifier("user_id"))] == [False, True, False]
+    assert [column.is_identifier for column in (text("title"), identifier("user_id"))] == [False, True]
+
+
+def test_columns_of_all_versions_may_be_delivered() -> None:
+    names = [column.name for column in KIND.columns_of_all_versions]
+    assert sorted(names) == sorted({*ENVELOPE, "user_id", "surface", "place", "state_code", "device", "browser"})

@@ -30,6 +30,13 @@ def test_parts_do_not_run_together() -> None:
     assert event_id("click", "ab", "c") != event_id("click", "a", "bc")
 
 
+@given(st.lists(st.text("a\x1f", max_size=3), max_size=4), st.lists(st.text("a\x1f", max_size=3), max_size=4))
+def test_no_two_lists_of_parts_share_a_digest(first: list[str], second: list[str]) -> None:
+    # No part and one empty part are joined to the same text; no id is made of either.
+    is_same = first == second or {tuple(first), tuple(second)} == {(), ("",)}
+    assert (digest(first) == digest(second)) == is_same
+
+
 def test_every_part_of_a_prediction_counts() -> None:
     base = ("u", "j", date(2026, 6, 2), "m", "f")
     changed = [("x", *base[1:]), ("u", "x", *base[2:]), ("u", "j", date(2026, 6, 3), "m", "f")]

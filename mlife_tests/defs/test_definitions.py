@@ -12,8 +12,9 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.policies import MessagingPolicy, Policies
+from mlife_assets.core.policies import MessagingPolicy, Policies, PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
 from mlife_assets.defs import keys
 from mlife_assets.settings import Settings
@@ -179,3 +180,18 @@ def test_event_types_named_by_the_graph_exist() -> None:
     from mlife_assets.defs.dbt import WRITTEN_HERE
 
     assert set(WRITTEN_HERE) <= set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("days", [45, 50, 52])
+def test_a_history_too_short_for_the_first_model_is_refused_before_anything_runs(tmp_path, days) -> None:
+    """It failed after minutes: 0 positives in 0 examples."""
+    with pytest.raises(InvalidInputError, match=rf"MLIFE_HISTORY_DAYS is {days}, .* needs 53"):
+        build_definitions(Settings(home=tmp_path / "home", history_days=days))
+    assert not (tmp_path / "home").exists()
+
+
+def test_policies_that_ask_for_less_take_a_shorter_history(tmp_path) -> None:
+    policies = Policies(promotion=PromotionPolicy(gate_weeks=2))
+    build_definitions(Settings(home=tmp_path, history_days=39), policies=policies)
+    with pytest.raises(InvalidInputError, match="needs 39"):
+        build_definitions(Settings(home=tmp_path, history_days=38), policies=policies)

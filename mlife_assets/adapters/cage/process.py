@@ -77,8 +77,11 @@ class DecodingCage:
         record, payload = answer
         if record["reason"] is not None:
             return FileFault(Reason(record["reason"]), record["detail"])
-        table = pa.ipc.open_stream(payload).read_all()
-        table.validate(full=True)
+        try:
+            table = pa.ipc.open_stream(payload).read_all()
+            table.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError):
+            return FileFault(Reason.UNREADABLE_FILE, "the file holds values that its types cannot; export it again")
         return Decoded(table, tuple(record["extra"]))
 
     def close(self) -> None:

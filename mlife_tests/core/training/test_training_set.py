@@ -20,6 +20,7 @@ from mlife_assets.core.training.training_set import (
     gate_days,
     hash_examples,
     last_training_day,
+    least_history_days,
     split_examples,
 )
 
@@ -297,3 +298,22 @@ def test_the_hash_tells_where_a_value_is_missing_and_what_a_value_is(values: lis
 def test_the_hash_tells_texts_from_their_joins_and_empty_ones_from_missing() -> None:
     columns = [["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None]]
     assert len({hash_examples(pa.table({"x": pa.array(column)})) for column in columns}) == len(columns)
+
+
+@pytest.mark.parametrize(
+    ("gate_weeks", "validation_days", "apply_window_days", "least"),
+    [(4, 7, 7, 53), (2, 7, 7, 39), (4, 14, 7, 60), (4, 7, 30, 122), (1, 1, 1, 8)],
+)
+def test_the_least_history_leaves_one_day_to_fit_on(
+    gate_weeks: int, validation_days: int, apply_window_days: int, least: int
+) -> None:
+    """With default policies a market of 53 days gave 9,701 rows to fit on; one of 52 gave none."""
+    label = LabelPolicy(apply_window_days=apply_window_days)
+    promotion = PromotionPolicy(gate_weeks=gate_weeks)
+    policy = replace(POLICY, validation_days=validation_days)
+    assert least_history_days(label, policy, promotion) == least
+    first_features = date(2026, 1, 2)
+    eve = first_features + timedelta(days=least - 2)
+    last = last_training_day(gate_days(eve, label, promotion)[0], label)
+    window = timedelta(days=apply_window_days + 1)
+    assert first_features + window == last - timedelta(days=validation_days - 1)

@@ -1,0 +1,190 @@
+"""The cage: one worker for many files, replaced when a file breaks it, gone with its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlife_assets.adapters.cage import Decoded, DecodingCage, process
+from mlife_assets.core.event_columns import Column, integer, text
+from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.validation import FileFault, Reason
+
+COLUMNS = (text("name"), integer("size"))
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+EXHAUSTED = b'{"reason": "too_large", "detail": "d", "is_exhausted": true, "size": 0}\n'
+GOOD = parquet(pa.table({"name": ["a", None], "size": [1, 2], "phone": ["x", "y"]}))
+
+
+@pytest.fixture(scope="module")
+def cage() -> Iterator[DecodingCage]:
+    cage = DecodingCage(LandingPolicy())
+    yield cage
+    cage.close()
+
+
+def worker_of(pid: int) -> psutil.Process:
+    (worker,) = [child for child in psutil.Process(pid).children() if "worker.py" in " ".join(child.cmdline())]
+    return worker
+
+
+def own_worker(cage: DecodingCage) -> psutil.Process:
+    assert cage._worker is not None
+    return psutil.Process(cage._worker._process.pid)
+
+
+def decoded(cage: DecodingCage, data: bytes = GOOD, columns: tuple[Column, ...] = COLUMNS) -> Decoded:
+    found = cage.decode(data, columns)
+    assert isinstance(found, Decoded)
+    return found
+
+
+def fault(cage: DecodingCage, data: bytes) -> FileFault:
+    found = cage.decode(data, COLUMNS)
+    assert isinstance(found, FileFault)
+    return found
+
+
+def test_columns_of_the_contract_come_back_and_others_are_named(cage: DecodingCage) -> None:
+    found = decoded(cage)
+    assert found.table.to_pydict() == {"name": [b"a", None], "size": [1, 2]}
+    assert found.extra_columns == ("phone",)
+
+
+def test_one_worker_serves_all_files_also_after_a_bad_one(cage: DecodingCage) -> None:
+    decoded(cage)
+    pid = own_worker(cage).pid
+    assert fault(cage, b"no parquet").reason == Reason.UNREADABLE_FILE
+    decoded(cage)
+    assert own_worker(cage).pid == pid
+
+
+def test_a_large_answer_is_read_whole(cage: DecodingCage) -> None:
+    table = pa.table({"name": [f"name {n}" for n in range(300_000)], "size": range(300_000)})
+    assert decoded(cage, parquet(table)).table["size"].to_pylist() == list(range(300_000))
+
+
+def test_a_worker_that_was_killed_is_replaced(cage: DecodingCage) -> None:
+    decoded(cage)
+    worker = own_worker(cage)
+    worker.kill()
+    worker.wait()
+    decoded(cage)
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) -> DecodingCage:
+    """Return a cage whose worker starts well and then does `body` with each request."""
+    script = tmp_path / "worker.py"
+    lines = ["import sys, os, json, time", 'sys.stdout.buffer.write(b\'{"reason": null, "size": 0}\\n\')']
+    lines += ["sys.stdout.flush()", "while line := sys.stdin.buffer.readline():"]
+    lines += ["    sys.stdin.buffer.read(json.loads(line)['size'])", f"    {body}"]
+    script.write_text("\n".join(lines))
+    monkeypatch.setattr(process, "WORKER", script)
+    return DecodingCage(LandingPolicy(decoding_seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("os.abort()", Reason.UNREADABLE_FILE),
+        ("sys.exit(0)", Reason.UNREADABLE_FILE),
+        ("os.kill(os.getpid(), 24)", Reason.TOO_SLOW),
+        ("time.sleep(60)", Reason.TOO_SLOW),
+        ("os.write(1, b'x' * 100000)", Reason.UNREADABLE_FILE),
+        ("os.write(1, b'no json\\n')", Reason.UNREADABLE_FILE),
+        ("os.write(1, b'{\"size\": 99999999999}\\n')", Reason.UNREADABLE_FILE),
+        ('os.write(1, b\'{"reason": null, "extra": [], "size": 3}\\nabc\')', Reason.UNREADABLE_FILE),
+        (f"os.write(1, {EXHAUSTED!r})", Reason.TOO_LARGE),
+    ],
+)
+def test_a_file_that_breaks_the_worker_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, reason: Reason
+) -> None:
+    cage = scripted(monkeypatch, tmp_path, body)
+    assert fault(cage, GOOD).reason == reason
+    cage.close()
+
+
+def test_a_file_is_refused_by_a_new_worker_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What an old worker has used up must not be a later file's fault."""
+    answer = 'os.write(1, b\'{"reason": "empty_file", "detail": "d", "size": 0}\\n\')'
+    body = f"sys.exit(1) if globals().get('is_old') else {answer}; is_old = True"
+    cage = scripted(monkeypatch, tmp_path, body)
+    assert [fault(cage, GOOD).reason for _ in range(3)] == [Reason.EMPTY_FILE] * 3
+    cage.close()
+
+
+def test_two_threads_share_a_worker(cage: DecodingCage) -> None:
+    found: list[Decoded] = []
+    threads = [threading.Thread(target=lambda: found.append(decoded(cage))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({str(one.table.to_pydict()) for one in found}) == 1
+    assert len(found) == 8
+
+
+PARENT = """
+import sys, time
+import pyarrow as pa, pyarrow.parquet as pq
+from mlife_assets.adapters.cage import DecodingCage
+from mlife_assets.core.event_columns import text
+from mlife_assets.core.landing_policy import LandingPolicy
+cage = DecodingCage(LandingPolicy())
+cage.decode(b"x", (text("name"),))
+print("ready", flush=True)
+if sys.argv[1] == "wait":
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("way", ["exit", "kill"])
+def test_the_worker_ends_with_its_parent(way: str) -> None:
+    wait = "wait" if way == "kill" else "go"
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, wait], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        if way == "kill":
+            assert parent.stdout.readline() == "ready\n"
+            worker = worker_of(parent.pid)
+            os.kill(parent.pid, signal.SIGKILL)
+            worker.wait(timeout=30)
+        assert parent.wait(timeout=60) == (-signal.SIGKILL if way == "kill" else 0)
+
+
+def test_the_worker_knows_no_environment_and_writes_no_file(cage: DecodingCage) -> None:
+    decoded(cage)
+    worker = own_worker(cage)
+    assert set(worker.environ()) <= {*process.ENVIRONMENT, "LC_CTYPE"}
+    assert worker.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
+    assert worker.rlimit(psutil.RLIMIT_AS)[0] < 4 * 2**30
+
+
+def test_cpu_time_is_limited_per_file_and_not_for_all() -> None:
+    cage = DecodingCage(LandingPolicy(decoding_cpu_seconds=1))
+    data = parquet(pa.table({"name": [f"name {n}" for n in range(400_000)], "size": range(400_000)}))
+    decoded(cage, data)
+    first = own_worker(cage)
+    while sum(first.cpu_times()[:2]) < 2.5:
+        decoded(cage, data)
+    assert own_worker(cage).pid == first.pid
+    cage.close()

@@ -1,0 +1,61 @@
+"""The landing folder on a file system; what is hostile in it is in `attacks/test_landing_names.py`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mlife_assets.adapters.landing_folder import LandingFolder
+from mlife_assets.core.errors import NotFoundError, TransientError
+from mlife_assets.core.validation import FileFault, Reason
+
+DAY, NEXT = date(2026, 6, 1), date(2026, 6, 2)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for key in (f"click/dt={DAY}/b.parquet", f"click/dt={DAY}/a b.parquet", f"apply/dt={NEXT}/données.parquet"):
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(key.encode())
+    return tmp_path
+
+
+def test_files_of_a_day_are_found_in_order_and_read(root: Path) -> None:
+    folder = LandingFolder(root)
+    landed = folder.look(DAY)
+    assert [(d.event_type, d.source, d.fault) for d in landed.deliveries] == [
+        ("click", f"click/dt={DAY}/a b.parquet", None),
+        ("click", f"click/dt={DAY}/b.parquet", None),
+    ]
+    assert landed.ignored == ()
+    assert [folder.read(d.source, 100) for d in landed.deliveries] == [d.source.encode() for d in landed.deliveries]
+
+
+def test_all_days_are_found_in_one_pass(root: Path) -> None:
+    assert LandingFolder(root).delivered() == {
+        DAY: [f"click/dt={DAY}/a b.parquet", f"click/dt={DAY}/b.parquet"],
+        NEXT: [f"apply/dt={NEXT}/données.parquet"],
+    }
+
+
+def test_a_link_to_the_landing_folder_itself_is_the_operators_choice(root: Path, tmp_path: Path) -> None:
+    link = tmp_path.parent / f"{tmp_path.name}-link"
+    link.symlink_to(root)
+    assert len(LandingFolder(link).look(DAY).deliveries) == 2
+
+
+def test_the_size_is_measured_when_it_is_read(root: Path) -> None:
+    fault = LandingFolder(root).read(f"click/dt={DAY}/b.parquet", 5)
+    assert isinstance(fault, FileFault)
+    assert fault.reason == Reason.TOO_LARGE
+
+
+def test_a_failed_read_is_no_empty_answer(root: Path) -> None:
+    with pytest.raises(TransientError, match="cannot be read"):
+        LandingFolder(root).read(f"click/dt={DAY}/gone.parquet", 100)
+    with pytest.raises(NotFoundError, match="gone"):
+        LandingFolder(root / "nowhere").look(DAY)
+    with pytest.raises(NotFoundError, match="gone"):
+        LandingFolder(root / "nowhere").delivered()
