@@ -88,8 +88,8 @@ def _require_enough_history(settings: Settings, policies: Policies) -> None:
     least = least_history_days(policies.label, policies.training, policies.promotion)
     if settings.history_days < least:
         raise InvalidInputError(
-            f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: labels, "
-            f"{policies.training.validation_days} days of validation and {policies.promotion.gate_weeks} weeks of the "
+            f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: "
+            f"labels, {policies.training.validation_days} days of validation and {policies.promotion.gate_weeks} weeks of the "
             f"gate come after the days that it learns from; set it to {least} or more"
         )
 

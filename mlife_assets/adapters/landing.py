@@ -27,9 +27,9 @@ from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
-from mlife_assets.core.landed_names import Delivery
+from mlife_assets.core.landed_names import Delivery, Landing
 from mlife_assets.core.landing_policy import LandingPolicy
-from mlife_assets.core.ports import Clock, Landing, ObjectStore
+from mlife_assets.core.ports import Clock, ObjectStore
 from mlife_assets.core.raw_rows import json_as_table
 from mlife_assets.core.validation import (
     REJECTED_SCHEMA,

@@ -44,7 +44,7 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LandingFolder:
-    """`ports.Landing` over a folder `<event_type>/dt=<day>/<file>`."""
+    """`landed_names.Landing` over a folder `<event_type>/dt=<day>/<file>`."""
 
     def __init__(self, root: Path | str) -> None:
         """Look into `root`, which may be a link: whoever runs mlife chose it."""

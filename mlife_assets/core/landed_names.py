@@ -1,6 +1,6 @@
 """Names in a landing folder: which are taken, which are left alone, and how each is shown.
 
-Belongs here: judging names, the records of what was found. Does not belong here: looking into folders (an adapter).
+Belongs here: judging names, the records of what was found, the port that finds it. Does not belong here: looking into folders (an adapter).
 
 Concept: a name is a stranger's text. It is shown with whatever cannot be printed escaped, and a file is taken only when
 its name needs no escaping, so that a source in a report is a name that can be typed.
@@ -9,8 +9,10 @@ its name needs no escaping, so that a source in a report is a name that can be t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from mlife_assets.core.validation import FileFault, Reason
 
@@ -51,6 +53,22 @@ class LandedDay:
 
     deliveries: tuple[Delivery, ...]
     ignored: tuple[IgnoredFile, ...]
+
+
+class Landing(Protocol):
+    """The port of where exporters leave files, read without trust: a folder, or a bucket."""
+
+    def look(self, day: date) -> LandedDay:
+        """Return what lies there for `day`, refused and ignored things included, and what belongs to no day."""
+        ...
+
+    def delivered(self) -> Mapping[date, Sequence[str]]:
+        """Return the sources of the deliveries of every day that has some."""
+        ...
+
+    def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
+        """Return the bytes of a delivery without a fault, or why it is not to be read."""
+        ...
 
 
 def shown_name(name: str) -> str:

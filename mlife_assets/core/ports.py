@@ -16,11 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from mlife_assets.core.landed_names import LandedDay
     from mlife_assets.core.monitoring.reference import MonitoringReference
     from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
     from mlife_assets.core.policies import MonitoringPolicy
-    from mlife_assets.core.validation import FileFault
 
 
 class Clock(Protocol):
@@ -52,22 +50,6 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """Return all keys below `prefix`, sorted."""
-        ...
-
-
-class Landing(Protocol):
-    """Where exporters leave files, read without trust: a folder, or a bucket."""
-
-    def look(self, day: date) -> LandedDay:
-        """Return what lies there for `day`, refused and ignored things included, and what belongs to no day."""
-        ...
-
-    def delivered(self) -> Mapping[date, Sequence[str]]:
-        """Return the sources of the deliveries of every day that has some."""
-        ...
-
-    def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a delivery without a fault, or why it is not to be read."""
         ...
 
 
