@@ -87,10 +87,11 @@ def _require_enough_history(settings: Settings, policies: Policies) -> None:
     """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on."""
     least = least_history_days(policies.label, policies.training, policies.promotion)
     if settings.history_days < least:
+        validation, gate = policies.training.validation_days, policies.promotion.gate_weeks
         raise InvalidInputError(
             f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: "
-            f"labels, {policies.training.validation_days} days of validation and {policies.promotion.gate_weeks} weeks of the "
-            f"gate come after the days that it learns from; set it to {least} or more"
+            f"labels, {validation} days of validation and {gate} weeks of the gate come after the days that it learns "
+            f"from; set it to {least} or more"
         )
 
 

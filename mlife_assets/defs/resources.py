@@ -38,8 +38,9 @@ from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import AuditAttributes, Clock, ContactBook, EventSource
-from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.core.windows import run_time
 from mlife_assets.defs.embedded_world import EmbeddedWorld
+from mlife_assets.defs.ingest import ingest_of_day
 from mlife_assets.defs.private_parts import MANIFEST_KEY, PrivateParts
 from mlife_assets.defs.recipients import recheck_of
 
@@ -68,8 +69,7 @@ class Platform(PrivateParts):
     @cached_property
     def landed(self) -> LandingFolder:
         """What exporters left, for those who read it."""
-        self.settings.landing_folder.mkdir(parents=True, exist_ok=True)
-        return LandingFolder(self.settings.landing_folder)
+        return LandingFolder(self.landing.root or self.settings.landing_folder)
 
     @cached_property
     def cage(self) -> DecodingCage:
@@ -175,36 +175,14 @@ class Platform(PrivateParts):
         return run_time(day) + OUTCOMES_DELAY
 
     def ingest_at(self, day: date) -> Ingest:
-        """Return the ingest of partition `day`.
-
-        What arrives after later days were landed is known only since then, and what arrives after the day itself was
-        scored only since it ran: its logged feature rows hold without it.
-        """
-        newest = max(self.tables.report_days(INGEST_REPORT), default=day)
-        if newest <= day:
-            was_scored = bool(self.event_log.files("prediction", start=day, end=day))
-            since = run_time(day) if was_scored else None
-            return self._ingest(day_start(day), since)
-        return self._ingest(run_time(newest), run_time(newest))
-
-    def _ingest(self, now: datetime, not_before: datetime | None) -> Ingest:
-        return Ingest(
-            self.landed,
-            self.lake,
-            SimulatedClock(now),
-            cage=self.cage,
-            policy=self.policies.landing,
-            not_before=not_before,
-            log=self.event_log,
-        )
+        """Return the ingest of partition `day`."""
+        return ingest_of_day(self, day, max(self.tables.report_days(INGEST_REPORT), default=day))
 
     def champion_version(self, day: date) -> str:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
         version = self.registry.champion_at(run_time(day))
         if version is None:
-            raise NotFoundError(
-                f"no model was promoted before {day}; run retraining_job for an earlier partition first"
-            )
+            raise NotFoundError(f"no model was promoted before {day}; run retraining_job for an earlier partition")
         return version
 
     @cached_property

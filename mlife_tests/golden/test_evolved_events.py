@@ -23,15 +23,19 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.landing import Ingest
+from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.errors import NewerVersionError
 from mlife_assets.core.event_columns import EventType
 from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.core.landing_policy import LandingPolicy
 
+CAGE = DecodingCage(LandingPolicy())
 DBT = str(Path(sys.executable).parent / "dbt")
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 DAY = date(2026, 6, 2)
@@ -188,7 +192,7 @@ def landed(tmp_path: Path, tables: dict[str, pa.Table]) -> tuple[Any, ParquetEve
     landing, lake = (ObstoreObjectStore.local(tmp_path / name) for name in ("landing", "taken"))
     for name, table in tables.items():
         landing.put_if_absent(f"{name}/dt={DAY}/export.parquet", encode_table(table))
-    ingest = Ingest(landing, lake, SimulatedClock(AT + timedelta(days=1)))
+    ingest = Ingest(LandingFolder(tmp_path / "landing"), lake, SimulatedClock(AT + timedelta(days=1)), cage=CAGE)
     report = ingest.ingest(DAY)
     assert ingest.ingest(DAY) == report
     return report, ParquetEventLog(lake)
@@ -233,8 +237,9 @@ def test_what_an_old_export_was_refused_for_can_be_replayed(before, evolved, tmp
     late = table.set_column(table.schema.get_field_index("observed_at"), "observed_at", future)
     report, log = landed(tmp_path, {"impression": late})
     assert report.types[0].rejected == {"from_future": 3}
-    landing, lake = (ObstoreObjectStore.local(tmp_path / name) for name in ("landing", "taken"))
-    done = Ingest(landing, lake, SimulatedClock(AT + timedelta(days=10))).replay_rejected(DAY, "impression")
+    folder, lake = LandingFolder(tmp_path / "landing"), ObstoreObjectStore.local(tmp_path / "taken")
+    later = Ingest(folder, lake, SimulatedClock(AT + timedelta(days=10)), cage=CAGE)
+    done = later.replay_rejected(DAY, "impression")
     assert done.accepted == 3
     assert log.read("impression")["place"].to_pylist() == table["surface"].to_pylist()
 
