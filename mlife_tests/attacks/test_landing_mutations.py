@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("mutated_landing.py")
+ROOT = Path(__file__).resolve().parents[2]
 SEED = 20_261_126
 
 
@@ -22,6 +24,7 @@ def test_accepted_and_rejected_are_what_was_delivered(tmp_path: Path, rows: int,
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
