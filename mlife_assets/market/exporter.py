@@ -83,7 +83,7 @@ def event_table(
     kind = EVENT_TYPES[event_type]
     schema = kind.schema
     observed = np.full(len(ids), epoch_us(day) + EXPORT_US)
-    columns: dict[str, object] = {c.name: pa.nulls(len(ids), c.type) for c in kind.columns if c.nullable}
+    columns: dict[str, object] = {c.name: pa.nulls(len(ids), c.type) for c in kind.columns if c.since > 1}
     columns |= {"event_id": ids, "occurred_at": _times(occurred_us), "observed_at": _times(observed)} | payload
     return pa.table([pa.array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
 
