@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.dispatcher import sending
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.messaging.approve import approve
@@ -160,11 +161,15 @@ def test_a_plan_that_was_overwritten_is_made_again_as_it_was_approved(home, plan
         "UPDATE sends SET message_id = 'msg_' || message_id WHERE state = 'leased'",
     ],
 )
-def test_a_row_of_the_ledger_that_is_not_of_the_plan_closes_the_gate_for_all(home, planned, sending_home, change):
+def test_a_row_of_the_ledger_that_is_not_of_the_plan_closes_the_gate_for_all(
+    home, planned, sending_home, change, monkeypatch
+):
+    """Also when its turn would come only after others were sent."""
     home.die_after(sends=7)
     with pytest.raises(sending_home.Killed):
         home.send()
     home.reopen()
+    monkeypatch.setattr(sending, "CHUNK", 5)
     home.sql(f"{change} AND message_id = (SELECT max(message_id) FROM sends WHERE state = 'leased')")
     assert "not in the approved plan" in home.refusal()
     assert len(home.requests()) == 7

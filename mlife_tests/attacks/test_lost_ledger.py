@@ -178,14 +178,16 @@ def test_a_plain_copy_is_whole_after_sending_and_after_the_process_ended(home, t
     shutil.copy(home.private / "ledger.sqlite", tmp_path / "copy.sqlite")
     assert counted(tmp_path / "copy.sqlite") == counted(home.private / "ledger.sqlite")
     path = tmp_path / "exited.sqlite"
-    script = (
-        "from datetime import UTC, datetime; import sys\n"
+    script = (  # what is registered first runs last: after whatever the ledger does at exit, before it is taken apart
+        "import atexit, pathlib, sys; from datetime import UTC, datetime\n"
+        "atexit.register(lambda: print(*(one.name for one in pathlib.Path(sys.argv[1]).parent.glob('exited*'))))\n"
         "from mlife_assets.adapters.send_ledger import SqlLedger\n"
         "ledger = SqlLedger(f'sqlite:///{sys.argv[1]}', survives_power_cut=False)\n"
         "for n in range(40): ledger.suppress(f'u{n}', now=datetime(2026, 6, 2, tzinfo=UTC), reason='r')\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=120)
-    assert [one.name for one in tmp_path.glob("exited*")] == ["exited.sqlite"]
+    command = [sys.executable, "-c", script, str(path)]
+    ended = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
+    assert ended.stdout.split() == ["exited.sqlite"]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM suppressions").fetchone() == (40,)
 
