@@ -17,7 +17,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+)
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import EventLog, ObjectStore
@@ -69,7 +75,10 @@ class ModelRegistry:
         folder = f"models/{version}"
         if not self._is_whole(version):
             for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
-                self._store.replace(f"{folder}/{name}", data)
+                try:
+                    self._store.put_if_absent(f"{folder}/{name}", data)
+                except ContentConflictError:
+                    self._store.replace(f"{folder}/{name}", data)
         manifest = artifact.manifest
         recorded = next((row for row in self._rows("model_registered") if row["model_version"] == version), None)
         if recorded is not None:

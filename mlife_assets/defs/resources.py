@@ -24,7 +24,7 @@ from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
-from mlife_assets.adapters.log_heads import Sealer
+from mlife_assets.adapters.log_heads import newest_head
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
@@ -85,7 +85,7 @@ class Platform(PrivateParts):
         stores = [self.head_store]
         if (self.settings.private_folder / "ledger.sqlite").exists():
             stores.append(self.ledger.heads)
-        newest = Sealer(stores, self.head_pins, self.head_signer).newest()
+        newest = newest_head(stores, self.head_pins)
         return None if newest is None else newest.head.chain
 
     @cached_property

@@ -64,3 +64,18 @@ def test_a_witness_that_is_none_is_refused(run, lived_home, tmp_path):
         result = run("log", "verify", "--witness", tmp_path / "witness.json", "--home", lived_home.path)
         assert result.exit_code == 1
         assert "mlife log verify --json" in result.stderr
+
+
+def test_a_key_is_rotated_and_the_old_heads_stay_valid(run, run_json, home):
+    document = run_json("log", "rotate-key", "--reason", "yearly", "--home", home.path)
+    assert document["sequence"] == 1
+    home.add("sending_paused", {"actor": "a", "reason": "r"}, run_time(home.newest_day) + timedelta(days=1))
+    assert run("messages", "pause", "--reason", "signed by the new key", "--home", home.path).exit_code == 0
+    document = run_json("log", "verify", "--home", home.path)
+    assert (document["findings"], document["signed_head"]["sequence"]) == ([], 2)
+
+
+def test_a_signed_log_has_nothing_to_adopt(run, home):
+    result = run("log", "adopt", "--reason", "again", "--home", home.path)
+    assert result.exit_code == 1
+    assert "signed already" in result.stderr

@@ -4,7 +4,18 @@ from mlife_assets.adapters.log_heads.audit import Audit, audit
 from mlife_assets.adapters.log_heads.cross_checks import Records
 from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
 from mlife_assets.adapters.log_heads.head import Head, Note
-from mlife_assets.adapters.log_heads.sealing import Sealer
+from mlife_assets.adapters.log_heads.sealing import Sealer, newest_head
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 
-__all__ = ["Audit", "Ed25519Signer", "FolderHeadStore", "Head", "KeyPins", "Note", "Records", "Sealer", "audit"]
+__all__ = [
+    "Audit",
+    "Ed25519Signer",
+    "FolderHeadStore",
+    "Head",
+    "KeyPins",
+    "Note",
+    "Records",
+    "Sealer",
+    "audit",
+    "newest_head",
+]

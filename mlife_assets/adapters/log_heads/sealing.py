@@ -42,21 +42,8 @@ class Sealer:
     signer: Callable[[int], HeadSigner]
 
     def newest(self) -> SignedHead | None:
-        """Return the newest head, from whichever store has it; None when nothing was ever signed.
-
-        Raises IntegrityError when no store has it whole.
-        """
-        places = {store: store.sequences() for store in self.stores}
-        sequence = max((max(found, default=-1) for found in places.values()), default=-1)
-        if sequence < 0:
-            return None
-        keys, problem = self.pins.by_id(), IntegrityError(f"head {sequence} is gone; restore it from a backup")
-        for store in (store for store, found in places.items() if sequence in found):
-            try:
-                return read_head(sequence, store.get(sequence), keys, f"{store.name}/{sequence}")
-            except IntegrityError as error:
-                problem = error
-        raise problem
+        """Return the newest head; see `newest_head`."""
+        return newest_head(self.stores, self.pins)
 
     def seal(
         self,
@@ -174,6 +161,24 @@ class Sealer:
         except IntegrityError:
             return
         raise IntegrityError(f"{store.name} holds another signed head {sequence}; run `mlife log verify`")
+
+
+def newest_head(stores: Sequence[HeadStore], pins: KeyPins) -> SignedHead | None:
+    """Return the newest head, from whichever of `stores` has it; None when nothing was ever signed.
+
+    Raises IntegrityError when no store has it whole.
+    """
+    places = {store: store.sequences() for store in stores}
+    sequence = max((max(found, default=-1) for found in places.values()), default=-1)
+    if sequence < 0:
+        return None
+    keys, problem = pins.by_id(), IntegrityError(f"head {sequence} is gone; restore it from a backup")
+    for store in (store for store, found in places.items() if sequence in found):
+        try:
+            return read_head(sequence, store.get(sequence), keys, f"{store.name}/{sequence}")
+        except IntegrityError as error:
+            problem = error
+    raise problem
 
 
 def _end(new: Sequence[tuple[Link, Manifest]]) -> ChainEnd:
