@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.cli.present import newest_day, operator_time
 from mlife_assets.core.messaging import effects, employer_review
@@ -89,6 +89,7 @@ def review(
     event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
     platform.event_log.append("reply_reviewed", event, writer=WRITER)
     platform.outbox.publish()
+    seal(platform)
     if as_json:
         print_json({"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict.value, "actor": actor, "at": now})
         return
@@ -135,6 +136,7 @@ def review_employer(
     now = operator_time(platform)
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
     changed = record(platform, employer_id, verdict.value, day=day, actor=actor, reason=reason, now=now)
+    seal(platform)
     if as_json:
         print_json({"employer_id": employer_id, "verdict": verdict.value, "is_changed": changed, "at": now})
         return
