@@ -92,7 +92,7 @@ def test_a_new_employer_waits_until_somebody_decides(run_json, home):
     assert (waiting["employer_id"], waiting["reason"]) == ("e_new", "employer_in_review")
     for changed in (True, False):
         document = run_json(
-            "messages", "review-employer", "e_new", "--as", "approved", "--reason", "called them", "--home", home.path
+            "messages", "vet", "e_new", "--as", "approved", "--reason", "called them", "--home", home.path
         )
         assert document["is_changed"] is changed
     listed = run_json("messages", "employers", "--home", home.path)["employers"]
