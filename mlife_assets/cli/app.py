@@ -13,7 +13,7 @@ from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
-from mlife_assets.cli.inbox import employers, inbox, review, review_employer
+from mlife_assets.cli.inbox import employers, inbox, review, vet
 from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
@@ -36,7 +36,7 @@ for command in (demo, day, status, trace, serve, train, backtest):
     app.command()(command)
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
-for look in (inbox, review, employers, review_employer):
+for look in (inbox, review, employers, vet):
     messages_app.command()(look)
 app.add_typer(messages_app, name="messages")
 app.add_typer(panel_app, name="panel")

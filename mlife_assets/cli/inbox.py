@@ -1,4 +1,4 @@
-"""`mlife messages inbox`, `review`, `employers`, `review-employer`: what waits for a person to look at it.
+"""`mlife messages inbox`, `review`, `employers`, `vet`: what waits for a person to look at it.
 
 Belongs here: listing unclear replies and new employers, recording what somebody thought of them. Does not belong here:
 the kill switch (`messages`), what a verdict amounts to (`core.messaging.effects`, `core.messaging.employer_review`).
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.cli.present import newest_day, operator_time
 from mlife_assets.core.messaging import effects, employer_review
@@ -89,6 +89,7 @@ def review(
     event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
     platform.event_log.append("reply_reviewed", event, writer=WRITER)
     platform.outbox.publish()
+    seal(platform)
     if as_json:
         print_json({"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict.value, "actor": actor, "at": now})
         return
@@ -113,10 +114,10 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     console = answer_console()
     for row in rows:
         console.print(f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}", markup=False)
-    console.print(f"{len(rows)} employers are withheld; `mlife messages review-employer ID --as approved|refused`")
+    console.print(f"{len(rows)} employers are withheld; `mlife messages vet ID --as approved|refused`")
 
 
-def review_employer(
+def vet(
     employer_id: Annotated[str, typer.Argument(metavar="ID", help="Which employer, as `employers` lists it.")],
     reason: Reason,
     verdict: Annotated[EmployerVerdict, typer.Option("--as", help="Whether people may be texted its jobs.")],
@@ -128,13 +129,14 @@ def review_employer(
 
     Exit codes: 0 recorded, 1 failed.
     """
-    from mlife_assets.defs.employers import review_employer as record
+    from mlife_assets.defs.employers import review_employer
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     now = operator_time(platform)
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
-    changed = record(platform, employer_id, verdict.value, day=day, actor=actor, reason=reason, now=now)
+    changed = review_employer(platform, employer_id, verdict.value, day=day, actor=actor, reason=reason, now=now)
+    seal(platform)
     if as_json:
         print_json({"employer_id": employer_id, "verdict": verdict.value, "is_changed": changed, "at": now})
         return

@@ -88,6 +88,13 @@ def test_a_new_employer_waits_until_somebody_decides(run_json, home):
     for name in ("event_id", "occurred_at", "observed_at"):
         row.pop(name)
     home.add("job_posted", row | {"job_id": "new", "employer_id": "e_new"}, posted)
+    (waiting,) = run_json("messages", "employers", "--home", home.path)["employers"]
+    assert (waiting["employer_id"], waiting["reason"]) == ("e_new", "employer_in_review")
+    for changed in (True, False):
+        document = run_json(
+            "messages", "vet", "e_new", "--as", "approved", "--reason", "called them", "--home", home.path
+        )
+        assert document["is_changed"] is changed
     listed = run_json("messages", "employers", "--home", home.path)["employers"]
     assert "e_new" not in {one["employer_id"] for one in listed}
     assert len(home.events("employer_reviewed")) == 1
