@@ -7,6 +7,9 @@ same many times over and keeps a record.
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -98,6 +101,36 @@ def test_kills_are_drawn_by_stage_the_worst_kinds_first() -> None:
 def test_no_effect_is_drawn_twice_and_no_more_than_there_are() -> None:
     attacks = campaigns.drawn(EFFECTS, "dbt", 9, np.random.default_rng(2))
     assert sorted(one.number for one in attacks) == [0, 1, 2, 3], "the last may not happen on another run"
+
+
+FULL = """
+import errno, importlib.util, sys
+spec = importlib.util.spec_from_file_location("attacked_day", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.fill_disk(None)
+try:
+    with open(sys.argv[2], "wb", buffering=0) as file:
+        file.write(b"one byte")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def test_without_the_right_to_mount_no_file_grows_any_more(tmp_path) -> None:
+    command = [sys.executable, "-c", FULL, str(Path(__file__).with_name("attacked_day.py")), str(tmp_path / "file")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "EFBIG\n"
+    assert (tmp_path / "file").stat().st_size == 0
+
+
+def test_a_process_that_outlives_its_parent_is_counted_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = load("attacked_day")
+    monkeypatch.setattr(day, "ORPHAN_SECONDS", 0.1)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as left:
+        known = [one for one in day.children_of(os.getpid()) if one[0] == left.pid]
+        assert day.orphans(known) == 1
+        assert left.wait() == -signal.SIGKILL
+    assert day.orphans(known) == 0
 
 
 def quiet(**changed: Any) -> Any:
