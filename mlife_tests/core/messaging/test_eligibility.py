@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.messaging.eligibility import frequency_reasons, require_columns
+from mlife_assets.core.messaging.cohorts import is_holdout
+from mlife_assets.core.messaging.eligibility import decide_eligibility, frequency_reasons, require_columns
 from mlife_assets.core.policies import MessagingPolicy
 
 DAY = date(2026, 6, 2)
@@ -40,3 +41,53 @@ def test_frequency_equals_counting_by_hand(ages, week, gap, ours):
 def test_a_missing_column_is_not_an_empty_one():
     with pytest.raises(InvalidInputError, match="recent_sends lacks columns campaign"):
         require_columns(pa.table({"user_id": ["a"]}), ("user_id", "campaign"), "recent_sends")
+
+
+def decide(people: dict[str, str], **changes: object) -> dict[str, str]:
+    """Return the reason of each account: user id -> person id."""
+    users = pa.table(
+        {
+            "user_id": list(people),
+            "person_id": list(people.values()),
+            "is_consented": [True] * len(people),
+            "state_code": ["TX"] * len(people),
+            "time_zone": ["America/Chicago"] * len(people),
+        }
+    )
+    recent = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+    arguments: dict[str, object] = {
+        "with_candidates": users["user_id"].combine_chunks(),
+        "recent_sends": recent.empty_table(),
+        "suppressed_people": [],
+        "policy": MessagingPolicy(holdout_share=0.0),
+        "as_of": DAY,
+        "now": datetime(2026, 6, 2, 18, tzinfo=UTC),
+    }
+    found = decide_eligibility(users, **(arguments | changes))  # type: ignore[arg-type]
+    return dict(zip(found.user_ids, found.reasons.tolist(), strict=True))
+
+
+def test_the_first_account_stands_for_a_person_else_the_smallest():
+    assert decide({"c": "b", "b": "b", "a": "b", "z": "y", "x": "y"}) == {
+        "a": "same_person", "b": "allowed", "c": "same_person", "x": "allowed", "z": "same_person",
+    }  # fmt: skip
+
+
+def test_what_is_known_of_the_person_counts_when_their_first_account_is_away():
+    held = next(f"u{i}" for i in range(99) if is_holdout(f"u{i}", salt="s", share=0.5))
+    free = next(f"u{i}" for i in range(99) if not is_holdout(f"u{i}", salt="s", share=0.5))
+    policy = MessagingPolicy(holdout_share=0.5, assignment_salt="s")
+    assert decide({free: held}, policy=policy) == {free: "holdout"}
+    assert decide({held: free}, policy=policy) == {held: "allowed"}
+    assert decide({"b": "a"}, suppressed_people=["a"]) == {"b": "opted_out"}
+    assert decide({"b": "a"}, suppressed_people=["b"]) == {"b": "allowed"}
+    recent = pa.table({"person_id": ["a"], "as_of_date": pa.array([DAY], pa.date32()), "campaign": ["other"]})
+    assert decide({"b": "a", "d": "d"}, recent_sends=recent) == {"b": "frequency_gap", "d": "allowed"}
+
+
+def test_a_person_is_never_unknown():
+    users = pa.table({"user_id": ["a"], "person_id": pa.array([None], pa.string())})
+    with pytest.raises(InvalidInputError, match="register the accounts"):
+        decide({"a": None})  # type: ignore[dict-item]
+    with pytest.raises(InvalidInputError, match="users lacks columns person_id"):
+        require_columns(users.drop_columns(["person_id"]), ("user_id", "person_id"), "users")
