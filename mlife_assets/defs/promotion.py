@@ -32,11 +32,12 @@ GROUP = "model"
 WRITER = "gate"
 
 
-def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table | None:
-    """Return the event of a day's verdict; None when the newest verdict of that day says the same already.
+def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
+    """Return the event of a day's verdict: the newest of that day when it says the same already.
 
-    A challenger may be judged again, say when a missing audit was made. What the gate then says is another event, told
-    after the earlier ones, since of equal ids the log knows the first alone.
+    Appending that one again adds nothing, and lists its file where a killed process did not come to it. A challenger
+    may be judged again, say when a missing audit was made. What the gate then says is another event, told after the
+    earlier ones, since of equal ids the log knows the first alone.
     """
     chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
     delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
@@ -57,13 +58,14 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
         for row in event_log.read("promotion_decided", start=day).to_pylist()
         if (row["as_of_date"], row["model_version"]) == (day, said["model_version"])
     ]
+    schema = EVENT_TYPES["promotion_decided"].schema
     if earlier and all(earlier[-1][name] == value for name, value in said.items()):
-        return None
+        return pa.Table.from_pylist(earlier[-1:], schema=schema)
     at = max([now, *(row["observed_at"] + STEP for row in earlier)])
     number = [len(earlier)] if earlier else []
     identity = event_id("promotion_decided", said["model_version"], said["champion_version"], day, *number)
     row = {"event_id": identity, "occurred_at": at, "observed_at": at, **said}
-    return pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
+    return pa.Table.from_pylist([row], schema=schema)
 
 
 @dg.asset(
@@ -88,9 +90,7 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
             "fairness_audit and evaluation of that day again"
         )
-    verdict = verdict_event(platform.event_log, day, report, now)
-    if verdict is not None:
-        platform.event_log.append("promotion_decided", verdict, writer=WRITER)
+    platform.event_log.append("promotion_decided", verdict_event(platform.event_log, day, report, now), writer=WRITER)
     is_promoted = report["outcome"] == "promoted"
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)

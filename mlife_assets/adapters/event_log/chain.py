@@ -99,6 +99,11 @@ class Chain:
         self._open()
         return self._finds(entry)
 
+    def lists_key(self, key: str) -> bool:
+        """Return whether a manifest lists the file `key`, with whatever hash."""
+        self._open()
+        return self._find(key) is not None
+
     def start(self) -> None:
         """Write manifest 0 in a log of release 0.1.0, which anchors all its hours; again is a no-op."""
         self._open()
@@ -230,19 +235,26 @@ class Chain:
         )
 
     def _knows(self, entry: Entry) -> bool:
-        known = self._listed.get(entry.key) or self._hours.get(hour_of_key(entry.key), {}).get(entry.key)
+        known = self._known(entry.key)
         if known is not None and known != entry:
             raise IntegrityError(f"{entry.key} is listed with another hash or row count; run `mlife log verify`")
         return known is not None
 
+    def _known(self, key: str) -> Entry | None:
+        return self._listed.get(key) or self._hours.get(hour_of_key(key), {}).get(key)
+
     def _finds(self, entry: Entry) -> bool:
-        """Return whether `entry` is listed, reading backwards only as far as needed."""
-        hour = hour_of_key(entry.key)
+        self._find(entry.key)
+        return self._knows(entry)
+
+    def _find(self, key: str) -> Entry | None:
+        """Return how the file `key` is listed, reading backwards only as far as needed."""
+        hour = hour_of_key(key)
         if hour not in self._hours:
             self._hours[hour] = {found.key: found for found in _listed_in_hour(self._store, hour)}
-        while not self._knows(entry) and self._looked_up_to is not None and self._looked_up_to.sequence > 0:
+        while self._known(key) is None and self._looked_up_to is not None and self._looked_up_to.sequence > 0:
             self._looked_up_to = self._read(self._looked_up_to.sequence - 1)
-        return self._knows(entry)
+        return self._known(key)
 
 
 def last_of_hours(store: ObjectStore) -> tuple[Link, ...]:
