@@ -32,8 +32,8 @@ GROUP = "model"
 WRITER = "gate"
 
 
-def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table | None:
-    """Return the event of a day's verdict; None when the newest verdict of that day says the same already.
+def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
+    """Return the event of a day's verdict: the recorded one when the newest verdict of that day says the same already.
 
     A challenger may be judged again, say when a missing audit was made. What the gate then says is another event, told
     after the earlier ones, since of equal ids the log knows the first alone.
@@ -58,7 +58,7 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
         if (row["as_of_date"], row["model_version"]) == (day, said["model_version"])
     ]
     if earlier and all(earlier[-1][name] == value for name, value in said.items()):
-        return None
+        return pa.Table.from_pylist(earlier[-1:], schema=EVENT_TYPES["promotion_decided"].schema)
     at = max([now, *(row["observed_at"] + STEP for row in earlier)])
     number = [len(earlier)] if earlier else []
     identity = event_id("promotion_decided", said["model_version"], said["champion_version"], day, *number)
@@ -89,8 +89,7 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "fairness_audit and evaluation of that day again"
         )
     verdict = verdict_event(platform.event_log, day, report, now)
-    if verdict is not None:
-        platform.event_log.append("promotion_decided", verdict, writer=WRITER)
+    platform.event_log.append("promotion_decided", verdict, writer=WRITER)  # a crash may have left it unlisted
     is_promoted = report["outcome"] == "promoted"
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)

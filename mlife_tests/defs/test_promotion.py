@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.defs.promotion import WRITER, verdict_event
 
@@ -36,9 +36,7 @@ def log(tmp_path: Path) -> ParquetEventLog:
 
 def record(log: ParquetEventLog, *said: str) -> list[str]:
     """Record a verdict and return the outcomes on record."""
-    found = verdict_event(log, DAY, report(*said), NOW)
-    if found is not None:
-        log.append("promotion_decided", found, writer=WRITER)
+    log.append("promotion_decided", verdict_event(log, DAY, report(*said), NOW), writer=WRITER)
     return log.read("promotion_decided")["outcome"].to_pylist()
 
 
@@ -57,3 +55,22 @@ def test_a_challenger_that_is_judged_again_has_its_newest_verdict_last(log: Parq
     rows = log.read("promotion_decided").to_pylist()
     assert len({row["event_id"] for row in rows}) == 3
     assert [row["observed_at"].second for row in rows] == [0, 1, 2]
+
+
+class DyingStore(ObstoreObjectStore):
+    """A store whose process dies between a file and its manifest."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        if key.startswith("manifests/"):
+            raise ConnectionAbortedError(key)
+        return super().put_if_absent(key, data)
+
+
+def test_a_verdict_that_a_crash_left_unlisted_is_listed_by_running_again(tmp_path: Path) -> None:
+    store = ObstoreObjectStore.local(tmp_path)
+    record(ParquetEventLog(store), "refused", "There is no audit.")
+    with pytest.raises(ConnectionAbortedError):
+        record(ParquetEventLog(DyingStore.local(tmp_path)), "promoted", "All conditions are met.")
+    assert not verify(store).is_intact
+    assert record(ParquetEventLog(store), "promoted", "All conditions are met.") == ["refused", "promoted"]
+    assert verify(store).findings == ()
