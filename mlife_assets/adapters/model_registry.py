@@ -233,6 +233,8 @@ class ModelRegistry:
             raise GateClosedError("no model was ever promoted, so there is nothing to roll back")
         newest = history[-1]
         if newest.since >= now and (newest.kind, newest.actor, newest.reason) == ("rolled_back", actor, reason):
+            recorded = next(row for row in self._rows("model_rolled_back") if row["observed_at"] == newest.since)
+            self._append("model_rolled_back", recorded)  # lists it where a crash left it unlisted; else a no-op
             return newest.model_version
         now = max(now, newest.since + STEP)
         present = newest.model_version

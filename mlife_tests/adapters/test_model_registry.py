@@ -282,6 +282,28 @@ def test_a_rollback_that_is_repeated_after_a_crash_changes_nothing(registry, mod
     assert len(registry.history()) == 4
 
 
+class DyingStore(ObstoreObjectStore):
+    """A store whose process dies between a file and its manifest."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        if key.startswith("manifests/"):
+            raise ConnectionAbortedError(key)
+        return super().put_if_absent(key, data)
+
+
+def test_a_rollback_that_a_crash_left_unlisted_is_listed_by_calling_again(registry, store, models):
+    a, b = register(registry, models, 1, 2)
+    for hour, version in enumerate((a, b)):
+        registry.promote(version, actor="gate", reason="better", now=later(hour))
+    dying = DyingStore.local(store.root)
+    with pytest.raises(ConnectionAbortedError):
+        ModelRegistry(dying, ParquetEventLog(dying)).rollback(actor="me", reason="bad", now=later(10))
+    assert not verify(store).is_intact
+    assert registry.rollback(actor="me", reason="bad", now=later(10)) == a
+    assert verify(store).findings == ()
+    assert len(registry.history()) == 3
+
+
 def test_after_a_rollback_a_new_champion_rolls_back_to_the_one_it_replaced(registry, models):
     a, b, c = register(registry, models, 1, 2, 3)
     registry.promote(a, actor="gate", reason="r", now=later(0))
