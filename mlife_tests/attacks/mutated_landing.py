@@ -77,7 +77,7 @@ def hostile_column(rng: np.random.Generator, count: int, good: pa.Array) -> pa.A
         return pa.array([WHOLE[n % len(WHOLE)] for n in picks], pa.int64())
     if kind == 4:
         unit = ("s", "ms", "us", "ns")[int(rng.integers(4))]
-        values = rng.integers(-(2**62), 2**62, count) >> int(rng.integers(0, 40))
+        values = rng.integers(-(2**62), 2**62, count) >> int(rng.integers(12 if unit == "s" else 0, 40))
         return pa.array(values, pa.timestamp(unit, tz="UTC"))
     if kind == 5:
         wide = pa.array(rng.integers(-(2**62), 2**62, count) >> int(rng.integers(0, 60)))

@@ -30,7 +30,7 @@ def test_accepted_and_rejected_are_what_was_delivered(tmp_path: Path, rows: int,
     told = json.loads(done.stdout)
     assert told["rows"]["accepted"] + told["rows"]["rejected"] == rows
     assert told["rows"]["accepted"] > rows / 100, "good rows are taken beside bad ones"
-    assert len(told["rows"]["reasons"]) >= 8, "the mutations find most rules"
+    assert len(told["rows"]["reasons"]) >= 6, "the mutations find most rules"
     assert told["files"]["delivered"] == files
     assert told["files"]["rows"] == 40 * (files - told["files"]["refused"]), "a file is refused whole or counted by row"
     assert told["is_same_again"]

@@ -139,7 +139,7 @@ def _check_footer(metadata: pq.FileMetaData, names: Sequence[str], limits: Limit
             chunk = group.column(index)
             if min(group.num_rows, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size) < 0:
                 raise RefusedError(UNREADABLE, "the footer of the file has negative counts; export it again")
-            if _top(chunk.path_in_schema) in limits.text_lengths:
+            if chunk.path_in_schema.partition(".")[0] in limits.text_lengths:
                 values += chunk.num_values
                 size += chunk.total_uncompressed_size
     if rows < 0 or sum(counts) != rows:
@@ -165,21 +165,17 @@ def _batches(
 
 
 def _dictionary_leaves(metadata: pq.FileMetaData, wanted: list[str]) -> list[str]:
-    """Return the leaves of text that can be read as dictionaries; pyarrow cannot for text told by differences.
+    """Return columns of text that can be read as dictionaries; pyarrow cannot for lists and text told by differences.
 
     Whether a footer that denies its dictionaries lies is no matter: what they expand to meets the limit on memory.
     """
     leaves = [metadata.schema.column(index) for index in range(metadata.num_columns)]
-    chosen = {leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and _top(leaf.path) in wanted}
+    chosen = {leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path in wanted}
     for place in range(metadata.num_row_groups):
         group = metadata.row_group(place)
         chunks = [group.column(index) for index in range(group.num_columns)]
         chosen -= {chunk.path_in_schema for chunk in chunks if any("DELTA" in name for name in chunk.encodings)}
     return sorted(chosen)
-
-
-def _top(path: str) -> str:
-    return path.partition(".")[0]
 
 
 def _require_flat(name: str, found: pa.DataType) -> None:
@@ -200,6 +196,9 @@ def _plain(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
     """Return an array without dictionaries and extensions; text becomes bytes, measured first."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    if pa.types.is_time(array.type):  # one beyond midnight would make the whole table invalid
+        whole = array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())
+        array = whole.cast(pa.int64()).cast(pa.duration(array.type.unit))
     if _is_list(array.type):
         return _plain_list(array, length, budget)
     if pa.types.is_dictionary(array.type):

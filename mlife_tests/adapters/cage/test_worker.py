@@ -51,6 +51,8 @@ def forged(rows: int, depth: int) -> bytes:
         (pa.array([uuid.UUID(int=7).bytes], pa.uuid()), pa.binary()),
         (pa.array([dt.timedelta(1)]), pa.duration("us")),
         (pa.array([True, None]), pa.bool_()),
+        (pa.array([2**60, None], pa.int64()).view(pa.time64("us")), pa.duration("us")),
+        (pa.array([2**30, None], pa.int32()).view(pa.time32("ms")), pa.duration("ms")),
     ],
 )
 def test_types_are_plain(array: pa.Array, kind: pa.DataType) -> None:
@@ -96,6 +98,13 @@ def test_what_is_refused_has_a_reason(data: bytes, reason: str, words: str) -> N
     with pytest.raises(RefusedError, match=words) as refused:
         decode(data, LIMITS)
     assert refused.value.reason == reason
+
+
+def test_lists_of_text_are_read_over_many_row_groups_and_page_kinds() -> None:
+    lists = pa.array([[b"x" * 3, None], None, []] * 60)
+    for options in ({"row_group_size": 7}, {"use_dictionary": False, "row_group_size": 7}):
+        table, _ = decode(parquet(lists, **options), LIMITS)
+        assert table["a"].to_pylist() == lists.to_pylist()
 
 
 def test_a_forged_file_is_well_formed_apart_from_its_lie() -> None:
