@@ -73,6 +73,12 @@ def test_start_lifts_what_came_before_it(ledger, start_at, lifted):
     assert is_suppressed(ledger, 1) != lifted
 
 
+def test_start_ends_a_pause_that_no_stop_preceded(ledger):
+    hear(ledger, "i1", "OTHER")
+    hear(ledger, "i2", "START", minutes=5)
+    assert not is_suppressed(ledger, 1)
+
+
 def test_only_unclear_replies_are_reviewed_and_once(ledger):
     hear(ledger, "i1", "STOP")
     hear(ledger, "i2", "OTHER")
