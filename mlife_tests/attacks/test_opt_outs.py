@@ -3,7 +3,8 @@
 The lists of `opt_out_wordings.txt` and `harmless_replies.txt` were written before the classifier was touched: the old
 one missed 242 of 399 and took 32 of 275. The held-out lists were written afterwards, each measured once before
 anything was changed for it: 23 of 249 missed and 5 of 190 taken; 45 of 240 and 9 of 195 (slang and indirect
-wordings); 1 of 159 and 2 of 136 (ordinary wordings). They hold regressions now, no longer an estimate.
+wordings); 1 of 159 and 2 of 136 (ordinary wordings). They hold regressions now, no longer an estimate. Another author,
+who had not seen rules or lists, wrote the last two: 2 of 160 missed and 0 of 110 taken, and nothing was changed for it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ OPT_OUTS = (
     "held_out_opt_outs",
     "second_held_out_opt_outs",
     "third_held_out_opt_outs",
+    "another_author_opt_outs",
 )
 HARMLESS = (
     "harmless_replies",
     "held_out_harmless",
     "second_held_out_harmless",
     "third_held_out_harmless",
+    "another_author_harmless",
 )
 
 
