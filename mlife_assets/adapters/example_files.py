@@ -69,7 +69,7 @@ def _unzipped(path: Path, folder: Path, policy: ExampleFilePolicy) -> Path:
                             f"{path.name} unpacks to more than its size can explain; unpack it and look"
                         )
                     plain.write(part)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise InvalidInputError(f"{path.name} is no zip file ({error}); fetch it again") from error
     except (RuntimeError, NotImplementedError) as error:
         raise InvalidInputError(f"{path.name} cannot be unpacked ({error}); pack it plainly") from error

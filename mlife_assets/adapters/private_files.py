@@ -50,7 +50,7 @@ def private_tree(path: Path) -> Path:
 
 
 @contextmanager
-def born_private() -> Iterator[None]:
+def made_private() -> Iterator[None]:
     """Give every file and folder that this process makes meanwhile its narrow mode, for writers that set none."""
     before = os.umask(0o077)
     try:

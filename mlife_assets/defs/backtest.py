@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.private_files import born_private
+from mlife_assets.adapters.private_files import made_private
 from mlife_assets.core.backtest import Replayed, prepare_history, replay
 from mlife_assets.core.backtest.page import render_backtest
 from mlife_assets.core.backtest.plots import plot_replay
@@ -107,7 +107,7 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
         if done == total or done % 20 == 0:
             context.log.info("replayed %s of %s mornings", done, total)
 
-    with born_private():
+    with made_private():
         store = ObstoreObjectStore.local(checkpoints)
         replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
     platform.lake.replace(PAGE_KEY, render_backtest(replayed.result, replayed.cost).encode())

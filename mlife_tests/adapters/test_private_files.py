@@ -10,7 +10,7 @@ from stat import S_IMODE
 import pytest
 
 from mlife_assets.adapters.private_files import (
-    born_private,
+    made_private,
     private_file,
     private_folder,
     private_tree,
@@ -81,8 +81,8 @@ def test_a_tree_is_narrowed_but_not_what_its_links_lead_to(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("umask")
-def test_what_others_write_is_born_private(tmp_path: Path, umask: int) -> None:
-    with born_private():
+def test_what_others_write_is_made_private(tmp_path: Path, umask: int) -> None:
+    with made_private():
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "file").write_bytes(b"x")
     assert (mode(tmp_path / "folder"), mode(tmp_path / "folder" / "file")) == (0o700, 0o600)

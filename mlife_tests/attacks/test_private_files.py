@@ -15,7 +15,7 @@ from stat import S_IMODE, S_ISDIR
 import pytest
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.private_files import born_private
+from mlife_assets.adapters.private_files import made_private
 from mlife_assets.cli.serve import endpoint_token
 from mlife_assets.core.ids import message_id
 from mlife_assets.core.ports import LedgerRow, OutboundMessage
@@ -48,7 +48,7 @@ def fill(platform: Platform) -> None:
     platform.gateway.send(OutboundMessage(KEY, "usr_0000001", str(number), "hi"), now=NOW)
     platform.audit_attributes.groups_of(["usr_0000001"])
     endpoint_token(platform.settings, makes_token=True)
-    with born_private():
+    with made_private():
         ObstoreObjectStore.local(platform.private_folder / "backtest").replace("a/b.json", b"{}")
 
 
