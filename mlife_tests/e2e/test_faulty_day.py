@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from mlife_assets.defs import keys, messages
@@ -47,22 +45,6 @@ def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
     failure = result.failure_data_for_node(node)
     assert "data quality of 2026-05-20 is not sound" in failure.error.cause.message
     assert files(copied) == before
-
-
-def test_sending_verifies_quality_by_itself(copied, lived_world) -> None:
-    """The plan was made on a sound day; then its report turns bad."""
-    day = copied.day(lived_world.DAYS)
-    copied.platform.gateway._connection.execute("DELETE FROM requests")
-    copied.settings.private_folder.joinpath("ledger.sqlite").unlink()
-    name = "data_quality_report"
-    faulty = copied.platform.tables.read_report(name, copied.day(lived_world.FAULT_DAY))
-    report = json.loads(faulty["report"]) | {"as_of_date": day.isoformat()}
-    copied.platform.tables.write_report(name, day, {"report": json.dumps(report)})
-    result = copied.run_assets(day, keys.MESSAGE_DELIVERIES)
-    (delivered,) = result.asset_materializations_for_node("messages__message_deliveries")
-    assert delivered.metadata["approved"].value is False
-    assert delivered.metadata["why_not"].value == "data quality failed"
-    assert copied.platform.gateway.request_counts().num_rows == 0
 
 
 def test_a_range_of_decisions_is_refused(copied, lived_world) -> None:

@@ -8,7 +8,10 @@ twice.
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -117,6 +120,7 @@ class NextDay:
     requests: tuple[Counter, ...]
     killed_message: str
     stopped_user: str
+    on_unsound_day: dg.ExecuteInProcessResult
     after: tuple[dg.ExecuteInProcessResult, ...]
 
 
@@ -125,6 +129,17 @@ def sent(home: Any, day: Any) -> Counter:
     plan = set(home.platform.tables.read("message_plan", day)["message_id"].to_pylist())
     counts = home.platform.gateway.request_counts()
     return Counter({row["message_id"]: row["requests"] for row in counts.to_pylist() if row["message_id"] in plan})
+
+
+@contextmanager
+def unsound(home: Any, day: Any, fault_day: Any) -> Iterator[None]:
+    """Let the quality report of `day` say what that of the faulty day said."""
+    tables, name = home.platform.tables, "data_quality_report"
+    sound = tables.read_report(name, day)
+    faulty = json.loads(tables.read_report(name, fault_day)["report"]) | {"as_of_date": day.isoformat()}
+    tables.write_report(name, day, {"report": json.dumps(faulty)})
+    yield
+    tables.write_report(name, day, sound)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +181,9 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
         "inbound_at) VALUES ('another_application', ?, 'hash', 'rejected', 0, 0, 'STOP', ?)",
         (stopped, int(moment.timestamp() * 1e6)),
     )
+    with unsound(approved, day, home.day(lived_world.FAULT_DAY)):
+        on_unsound_day = approved.run_assets(day, keys.MESSAGE_DELIVERIES)
+    requests.append(sent(approved, day))
     calls: list[str] = []
     send = gateway.send
 
@@ -186,7 +204,9 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
         restarted = lived_world.open_home(folder)
         after.append(restarted.run_assets(day, keys.MESSAGE_DELIVERIES))
         requests.append(sent(restarted, day))
-    return NextDay(day, restarted, expected, joined, unapproved, tuple(requests), calls[-1], stopped, tuple(after))
+    return NextDay(
+        day, restarted, expected, joined, unapproved, tuple(requests), calls[-1], stopped, on_unsound_day, tuple(after)
+    )
 
 
 def test_bad_input_is_rejected_with_reason_and_row_and_the_day_goes_on(next_day) -> None:
@@ -261,9 +281,17 @@ def test_nothing_is_sent_without_approval(next_day) -> None:
     assert "auto_approve_within_limits is off; a person approves" in metadata["why_not"].value
 
 
+def test_sending_verifies_quality_by_itself(next_day) -> None:
+    """The plan was made on a sound day; then its report turns bad."""
+    (delivered,) = next_day.on_unsound_day.asset_materializations_for_node("messages__message_deliveries")
+    assert delivered.metadata["approved"].value is False
+    assert delivered.metadata["why_not"].value == "data quality failed"
+    assert next_day.requests[1].total() == 0
+
+
 def test_a_crash_between_provider_and_ledger_texts_nobody_twice(next_day) -> None:
     """Invariant 7 at the asset: the text in flight is ambiguous, never sent again, and all others go out once."""
-    _, killed, resumed, again = next_day.requests
+    _, _, killed, resumed, again = next_day.requests
     assert KILLED_AT <= killed.total() < resumed.total(), "it died in the middle"
     assert killed[next_day.killed_message] == 1
     assert max(resumed.values()) <= 2, "only a request that was throttled may be repeated"
