@@ -104,14 +104,14 @@ def audit(
                 raise
             notes.append(f"Not everything could be compared: {error}.")
     unsigned = sum(1 for number in numbers if number > trusted)
-    notes += _told(head, unsigned, bytes_checked)
+    notes += _told(head, unsigned, is_empty=not bytes_checked.hashes, has_findings=bool(found))
     return Audit(replace(bytes_checked, findings=tuple(sorted(set(found)))), head, unsigned, tuple(notes))
 
 
-def _told(head: Head | None, unsigned: int, checked: Verification) -> list[str]:
+def _told(head: Head | None, unsigned: int, *, is_empty: bool, has_findings: bool) -> list[str]:
     if head is None:
-        if not checked.hashes:
-            return [] if checked.findings else ["Nothing was ever written."]
+        if is_empty:
+            return [] if has_findings else ["Nothing was ever written."]
         return [f"The log is of release 0.1.0 and not signed; {ADOPT} to vouch for it."]
     told = [f"Signed by head {head.sequence} of {head.day}."]
     if unsigned:
