@@ -161,9 +161,12 @@ class Ingest:
         """Validate and append rows that came from the bytes named `batch`; `rows` are their numbers in the file."""
         own, others = self._files(event_type, day, batch)
         damaged = [file for file in own if not self._log.is_whole(file)]
-        if damaged:
-            self._heal(event_type, table, [file for file in own if file not in damaged], others, damaged)
-        self._log.relist(own)
+        unsure = [*damaged, *(file for file in own if file not in damaged and not self._log.is_listed(file))]
+        if unsure:
+            sure = [file for file in own if file not in unsure]
+            healed = self._heal(event_type, table, sure, others, unsure)
+            self._log.relist(healed)
+            own = [*sure, *healed]
         own_ids = self._event_ids(own)
         other_ids = self._event_ids(others, passed_over=day)
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
@@ -181,24 +184,27 @@ class Ingest:
         self,
         event_type: str,
         table: pa.Table,
-        whole: Sequence[LogFile],
+        sure: Sequence[LogFile],
         others: Sequence[LogFile],
-        damaged: Sequence[LogFile],
-    ) -> None:
-        """Write files that a power cut took again, from the rows that they were made of.
+        unsure: Sequence[LogFile],
+    ) -> list[LogFile]:
+        """Write files that a power cut took, or a crash left unlisted, again from the rows that they were made of.
 
-        Raises IntegrityError when the landed rows no longer give the same bytes.
+        Returns those that the landed rows give; a whole one that they do not give is somebody else's and stays
+        unlisted. Raises IntegrityError when they no longer give a damaged one.
         """
         known = [file for file in others if self._log.is_whole(file)]
-        ids = self._event_ids([*whole, *known])
+        ids = self._event_ids([*sure, *known])
         result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=ids)
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
-        left = self._log.restore(event_type, accepted, damaged)
+        left = self._log.restore(event_type, accepted, unsure)
         left = self._log.restore(event_type, self._as_known(accepted), left) if left else left
-        if left:
+        damaged = [file for file in left if not self._log.is_whole(file)]
+        if damaged:
             raise IntegrityError(
-                f"{left[0].key} is damaged and what was landed no longer gives its rows; restore it from a copy"
+                f"{damaged[0].key} is damaged and what was landed no longer gives its rows; restore it from a copy"
             )
+        return [file for file in unsure if file not in left]
 
     def _as_known(self, rows: pa.Table) -> pa.Table:
         """Return rows with `observed_at` no earlier than when a late file became known."""

@@ -12,7 +12,7 @@ the log: what is there already is not appended once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 import pyarrow as pa
@@ -30,8 +30,9 @@ POSITION_KEY = "outbox/ledger_position.json"
 STREAMS = ("transitions", "inbound", "switches")
 SWITCHES = ("sending_paused", "sending_resumed")
 PUBLISHED = ("message_submitted", "message_status", "message_suppressed", "inbound_message", "consent", *SWITCHES)
+ROWS_NAMED_MAXIMUM = 10**9
 HEALED_DAYS = 2
-"""Newest days of a type whose files are looked at: a power cut takes what was written last."""
+"""Newest published days whose files are looked at: a power cut takes what was written last."""
 
 
 class LedgerOutbox:
@@ -77,32 +78,43 @@ class LedgerOutbox:
     def heal(self) -> None:
         """Write and list files of the newest days again where a power cut took them: the ledger has what they were of.
 
+        A file that is not what the ledger recorded, to the byte, is somebody else's and stays unlisted.
+
         Raises:
             IntegrityError: the ledger no longer gives the same bytes.
         """
-        for event_type in PUBLISHED:
-            files = [file for file in self.event_log.files(event_type) if file.writer == WRITER]
-            newest = sorted({file.day for file in files})[-HEALED_DAYS:]
-            recent = [file for file in files if file.day in newest]
+        files = {name: [f for f in self.event_log.files(name) if f.writer == WRITER] for name in PUBLISHED}
+        newest = sorted({file.day for found in files.values() for file in found})[-HEALED_DAYS:]
+        for event_type, found in files.items():
+            recent = [file for file in found if file.day in newest]
             damaged = [file for file in recent if not self.event_log.is_whole(file)]
             if damaged:
                 self._restore(event_type, recent, damaged)
             unlisted = [file for file in recent if not self.event_log.is_listed(file)]
             if unlisted:
-                rows = self._recorded(event_type)["event_id"].combine_chunks()
-                own = [f for f in unlisted if pc.all(pc.is_in(self._ids(f), value_set=rows)).as_py()]
-                self.event_log.relist(own)
+                rows = self._recorded(event_type)
+                self.event_log.relist([file for file in unlisted if self._gives(event_type, rows, file)])
+
+    def _gives(self, event_type: str, rows: pa.Table, file: LogFile) -> bool:
+        """Return whether a file holds what the ledger recorded of its events, and nothing else."""
+        told = rows.filter(pc.is_in(rows["event_id"], value_set=self._ids(file)))
+        return not self.event_log.restore(event_type, told, [file])
 
     def _restore(self, event_type: str, recent: Sequence[LogFile], damaged: Sequence[LogFile]) -> None:
+        """Write damaged files again. The ledger may have gone on in their hour: the first rows of it were theirs."""
         whole = [self._ids(file) for file in recent if file not in damaged]
         rows = self._recorded(event_type)
         known = pa.concat_arrays([pa.array([], pa.string()), *whole])
         fresh = rows.filter(pc.invert(pc.is_in(rows["event_id"], value_set=known)))
         left = self.event_log.restore(event_type, fresh, damaged)
-        if left:
-            raise IntegrityError(
-                f"{left[0].key} is damaged and the ledger no longer gives its rows; restore it from a copy"
-            )
+        for file in left:
+            first = _of_hour(fresh, file).slice(0, _rows_named(file))
+            if self.event_log.restore(event_type, first, [file]):
+                raise IntegrityError(
+                    f"{file.key} is damaged and the ledger no longer gives its rows; restore it from a copy, or remove "
+                    "it where `mlife log verify` calls it unlisted"
+                )
+            fresh = fresh.filter(pc.invert(pc.is_in(fresh["event_id"], value_set=first["event_id"].combine_chunks())))
 
     def _ids(self, file: LogFile) -> pa.Array:
         return self.event_log.read_file(file, ["event_id"])["event_id"].combine_chunks()
@@ -159,6 +171,18 @@ class LedgerOutbox:
         name = "occurred_at" if event_type in SWITCHES else "event_id"
         known = self.logged(event_type, [name])[name].combine_chunks()
         return rows.filter(pc.invert(pc.is_in(rows[name], value_set=known)))
+
+
+def _rows_named(file: LogFile) -> int:
+    """Return how many rows a file was written with, as its name says; 0 when it does not."""
+    return min(int(file.batch), ROWS_NAMED_MAXIMUM) if file.batch.isdecimal() else 0
+
+
+def _of_hour(rows: pa.Table, file: LogFile) -> pa.Table:
+    """Return the rows that were observed in the hour of a file, in the order of the ledger."""
+    start = datetime(file.day.year, file.day.month, file.day.day, file.hour, tzinfo=UTC)
+    at = rows["observed_at"]
+    return rows.filter(pc.and_(pc.greater_equal(at, start), pc.less(at, start + timedelta(hours=1))))
 
 
 def _after(read: Callable[[int], pa.Table], name: str, last: int) -> pa.Table:

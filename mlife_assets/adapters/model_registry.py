@@ -81,22 +81,21 @@ class ModelRegistry:
                     self._store.replace(f"{folder}/{name}", data)
         manifest = artifact.manifest
         recorded = next((row for row in self._rows("model_registered") if row["model_version"] == version), None)
-        if recorded is not None:
-            self._append("model_registered", recorded)  # lists it where a crash left it unlisted; else a no-op
-        else:
-            row = {
-                "event_id": event_id("model_registered", version),
-                "occurred_at": now,
-                "observed_at": now,
-                "model_version": version,
-                "as_of_date": as_of,
-                "training_start_date": date.fromisoformat(manifest["training_start_date"]),
-                "training_end_date": date.fromisoformat(manifest["training_end_date"]),
-                "training_data_hash": artifact.training_data_hash,
-                "examples": manifest["examples"],
-                "positives": manifest["positives"],
-            }
-            self._append("model_registered", row)
+        at = now if recorded is None else recorded["observed_at"]
+        row = {
+            "event_id": event_id("model_registered", version),
+            "occurred_at": at,
+            "observed_at": at,
+            "model_version": version,
+            "as_of_date": as_of,
+            "training_start_date": date.fromisoformat(manifest["training_start_date"]),
+            "training_end_date": date.fromisoformat(manifest["training_end_date"]),
+            "training_data_hash": artifact.training_data_hash,
+            "examples": manifest["examples"],
+            "positives": manifest["positives"],
+        }
+        if recorded in (None, row):
+            self._append("model_registered", row)  # lists it where a crash left it unlisted; else a no-op
         return version
 
     def _is_whole(self, version: str) -> bool:
@@ -210,7 +209,11 @@ class ModelRegistry:
             r for r in self._rows("model_promoted") if r["model_version"] == model_version and r["observed_at"] >= now
         ]
         if done:
-            self._append("model_promoted", done[-1])  # lists it where a crash left it unlisted; else a no-op
+            at = done[-1]["observed_at"]
+            before = [reign.model_version for reign in history if reign.since < at]
+            own = _reign_event("model_promoted", model_version, before[-1] if before else None, actor, reason, at)
+            if done[-1] == own:
+                self._append("model_promoted", own)  # lists it where a crash left it unlisted; else a no-op
             return
         if previous == model_version:
             return
@@ -253,16 +256,7 @@ class ModelRegistry:
     def _record(
         self, event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
     ) -> None:
-        row = {
-            "event_id": event_id(event_type, version, previous, now.isoformat()),
-            "occurred_at": now,
-            "observed_at": now,
-            "model_version": version,
-            "previous_version": previous,
-            "actor": actor,
-            "reason": reason,
-        }
-        self._append(event_type, row)
+        self._append(event_type, _reign_event(event_type, version, previous, actor, reason, now))
 
     def _rows(self, event_type: str) -> list[dict[str, Any]]:
         return list(self._event_log.read(event_type).to_pylist())
@@ -270,6 +264,20 @@ class ModelRegistry:
     def _append(self, event_type: str, row: Mapping[str, Any]) -> None:
         table = pa.Table.from_pylist([dict(row)], schema=EVENT_TYPES[event_type].schema)
         self._event_log.append(event_type, table, writer=WRITER)
+
+
+def _reign_event(
+    event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id(event_type, version, previous, now.isoformat()),
+        "occurred_at": now,
+        "observed_at": now,
+        "model_version": version,
+        "previous_version": previous,
+        "actor": actor,
+        "reason": reason,
+    }
 
 
 def _standing(history: list[Reign]) -> list[str]:

@@ -90,8 +90,13 @@ class TableStore:
             raise NotFoundError(f"{name} of {as_of_date} does not exist; {_remedy(name, as_of_date)}") from error
 
     def _days(self, kind: str, name: str) -> list[date]:
-        keys = self._store.list(f"{kind}/{_valid(name)}")
-        return sorted({date.fromisoformat(key.split("/")[2].partition("=")[2]) for key in keys})
+        found = set()
+        for key in self._store.list(f"{kind}/{_valid(name)}"):
+            try:
+                found.add(date.fromisoformat(key.split("/")[2].partition("=")[2]))
+            except ValueError as error:
+                raise IntegrityError(f"{key} is in no partition of a day; remove it") from error
+        return sorted(found)
 
 
 def _key(kind: str, name: str, as_of_date: date) -> str:

@@ -69,8 +69,13 @@ def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
 
 
 def require_lived(settings: Settings) -> None:
-    """Raise NotFoundError when the home holds no event log."""
+    """Raise NotFoundError when the home holds no event log. One that was signed and is gone is told apart."""
     if not is_lived(settings):
+        if (settings.private_folder / "heads").exists():
+            raise NotFoundError(
+                f"the event log of {settings.home} was signed and is gone; restore {settings.lake_folder} from a copy, "
+                "`mlife log verify` says what is missing"
+            )
         raise NotFoundError(
             f"nothing was lived in {settings.home} yet; run `mlife demo` first, or name another folder with --home"
         )

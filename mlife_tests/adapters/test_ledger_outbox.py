@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.event_log.layout import manifest_key
 from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
@@ -218,3 +219,43 @@ def test_what_was_half_published_is_whole_although_the_ledger_went_on(
     files = store.list("events")
     assert set(outbox(ledger, log, store).publish().values()) == {0}
     assert store.list("events") == files
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1"])
+def test_what_a_power_cut_emptied_comes_back_although_the_ledger_went_on(ledger, log, store, tmp_path, damage):
+    """More is recorded in the same hour, at the same instant even, before anybody publishes again."""
+    for count, user in enumerate("abc"):
+        send(ledger, user)
+        dying = DyingStore.local(tmp_path / "lake")
+        dying.puts_left = 0
+        with pytest.raises(ConnectionAbortedError):
+            outbox(ledger, ParquetEventLog(dying), dying).publish()
+        (key,) = set(store.list("events")) - {one for one in store.list("events") if verify(store).entries.get(one)}
+        whole = store.get(key)
+        (store.root / key).write_bytes(damage)
+        send(ledger, f"later{count}")
+        outbox(ledger, ParquetEventLog(store), store).publish()
+        assert store.get(key) == whole
+        assert verify(store).findings == ()
+    assert logged(log) == {"message_submitted": 6, "message_status": 12}
+
+
+def test_healing_reads_no_further_back_than_the_newest_days(ledger, log, store):
+    """A type that was last written long ago must not make every process read the chain back to it."""
+    ledger.pause(actor="me", reason="check", now=NOW - timedelta(days=200))
+    ledger.resume(actor="me", reason="fine", now=NOW - timedelta(days=199))
+    outbox(ledger, log, store).publish()
+    for number in range(4):
+        send(ledger, str(number), minute=number, campaign=f"c{number}")
+        outbox(ledger, log, store).publish()
+    counting = CountingStore.local(store.root)
+    outbox(ledger, ParquetEventLog(counting), counting).heal()
+    assert manifest_key(0) not in counting.read
+
+
+class CountingStore(ObstoreObjectStore):
+    """A store that remembers what was read."""
+
+    def get(self, key: str) -> bytes:
+        self.__dict__.setdefault("read", []).append(key)
+        return super().get(key)

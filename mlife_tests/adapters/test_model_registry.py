@@ -11,14 +11,16 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.model_registry import WRITER, ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.training.artifact import MANIFEST_FILE
 
@@ -302,6 +304,51 @@ def test_a_rollback_that_a_crash_left_unlisted_is_listed_by_calling_again(regist
     assert registry.rollback(actor="me", reason="bad", now=later(10)) == a
     assert verify(store).findings == ()
     assert len(registry.history()) == 3
+
+
+def plant(store: ObstoreObjectStore, event_type: str, **changed: object) -> None:
+    """Put one changed row into the log without listing it, as who may write the lake alone can."""
+    rows = ParquetEventLog(store).read(event_type).to_pylist()
+    for key in store.list(f"events/event_type={event_type}"):
+        (store.root / key).unlink()
+    dying = DyingStore.local(store.root)
+    table = pa.Table.from_pylist([rows[-1] | changed], schema=EVENT_TYPES[event_type].schema)
+    with pytest.raises(ConnectionAbortedError):
+        ParquetEventLog(dying).append(event_type, table, writer=WRITER)
+
+
+def unlisted(store: ObstoreObjectStore) -> list[str]:
+    return [finding.key.split("/")[1] for finding in verify(store).findings if finding.kind == "unlisted_file"]
+
+
+@pytest.mark.parametrize("changed", [{"reason": "forged"}, {"actor": "me"}, {"previous_version": "mdl_0"}])
+def test_a_planted_promotion_is_not_listed_by_promoting_again(registry, store, models, changed):
+    (a,) = register(registry, models, 1)
+    registry.promote(a, actor="gate", reason="better", now=NOW)
+    plant(store, "model_promoted", **changed)
+    reopened(store).promote(a, actor="gate", reason="better", now=NOW)
+    assert unlisted(store) == ["event_type=model_promoted"]
+
+
+def test_a_planted_registration_is_not_listed_by_registering_again(registry, store, models):
+    register(registry, models, 1)
+    plant(store, "model_registered", training_data_hash="forged")
+    register(reopened(store), models, 1)
+    assert unlisted(store) == ["event_type=model_registered"]
+
+
+@pytest.mark.parametrize("event_type", ["model_registered", "model_promoted"])
+def test_what_a_crash_left_unlisted_is_listed_by_calling_again(registry, store, models, event_type):
+    (a,) = register(registry, models, 1)
+    if event_type == "model_promoted":
+        registry.promote(a, actor="gate", reason="better", now=NOW)
+    manifest = sorted(key for key in store.list("manifests"))[-1]
+    (store.root / manifest).unlink()
+    assert unlisted(store) == [f"event_type={event_type}"]
+    again = reopened(store)
+    register(again, models, 1)
+    again.promote(a, actor="gate", reason="better", now=NOW)
+    assert verify(store).findings == ()
 
 
 def test_after_a_rollback_a_new_champion_rolls_back_to_the_one_it_replaced(registry, models):

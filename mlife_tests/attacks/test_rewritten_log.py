@@ -472,6 +472,7 @@ class TestRelease010:
     def test_all_of_it_deleted_is_found_by_what_the_ledger_knows(self, old: Lake) -> None:
         shutil.rmtree(old.home / "lake")
         assert {kind for kind, _ in found(old.home)} == {"ledger_mismatch"}
+        assert "Nothing was ever written" not in mlife(old.home, "log", "verify").output
 
     def test_promotions_taken_from_its_middle_are_found_unsigned(self, old: Lake) -> None:
         keys = old.store.list("events/event_type=model_promoted")[:2]

@@ -44,6 +44,14 @@ def test_a_home_that_holds_nothing_is_told_and_left_alone(run, empty, arguments)
     assert not empty.exists()
 
 
+def test_a_log_that_was_signed_and_is_gone_is_not_called_never_lived(run, tmp_path):
+    (tmp_path / "private" / "heads").mkdir(parents=True)
+    result = run("models", "list", "--home", tmp_path)
+    assert result.exit_code == 1
+    assert "was signed and is gone; restore" in result.stderr
+    assert "mlife demo" not in result.stderr
+
+
 def test_a_lived_home_opens(lived_home, empty):
     assert is_lived(settings_of(lived_home.path))
     assert not is_lived(settings_of(empty))

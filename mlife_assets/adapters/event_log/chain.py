@@ -127,7 +127,7 @@ class Chain:
         before = self._pin.sha256 if self._pin is not None and self._pin.sequence == sequence else None
         for number in range(sequence + 1, self._next):
             key = manifest_key(number)
-            data = self._store.get(key)
+            data = self._bytes(key)
             manifest = self._checked(key, data)
             if before is not None and manifest.previous != before:
                 raise IntegrityError(f"{key} does not follow the manifest before it; run `mlife log verify`")
@@ -176,19 +176,23 @@ class Chain:
 
     def _require_pinned(self, pin: ChainEnd) -> None:
         key = manifest_key(pin.sequence)
-        if content_hash(self._store.get(key)) != pin.sha256:
+        if content_hash(self._bytes(key)) != pin.sha256:
             raise IntegrityError(f"{key} is not the one that was signed; restore it from a copy")
 
     def _read(self, sequence: int) -> ChainEnd:
         """Read one manifest, remember what it lists and return it as an end."""
         key = manifest_key(sequence)
-        try:
-            data = self._store.get(key)
-        except NotFoundError as error:
-            raise IntegrityError(f"{key} is missing, its successor is there; restore it from a copy") from error
+        data = self._bytes(key)
         for entry in self._checked(key, data).entries:
             self._listed.setdefault(entry.key, entry)
         return ChainEnd(sequence, content_hash(data))
+
+    def _bytes(self, key: str) -> bytes:
+        """Return a manifest that must be there, since a later one is."""
+        try:
+            return self._store.get(key)
+        except NotFoundError as error:
+            raise IntegrityError(f"{key} is missing, its successor is there; restore it from a copy") from error
 
     def _checked(self, key: str, data: bytes) -> Manifest:
         manifest = decode_manifest(key, data)

@@ -32,8 +32,15 @@ def decode_rows(kind: EventType, data: bytes, columns: Sequence[str], key: str) 
 
     Raises:
         NewerVersionError: this code is too old for the file.
-        IntegrityError: the file lacks a column that its version has.
+        IntegrityError: the file is no Parquet, or lacks a column that its version has.
     """
+    try:
+        return _decoded(kind, data, columns, key)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise IntegrityError(f"{key} is not readable Parquet; run `mlife log verify`") from error
+
+
+def _decoded(kind: EventType, data: bytes, columns: Sequence[str], key: str) -> pa.Table:
     file = open_table(data)
     version = _version(file, key)
     if version > kind.version:

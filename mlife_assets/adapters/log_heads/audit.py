@@ -104,15 +104,16 @@ def audit(
                 raise
             notes.append(f"Not everything could be compared: {error}.")
     unsigned = sum(1 for number in numbers if number > trusted)
-    notes += _told(head, unsigned, bytes_checked)
+    if head is not None:
+        notes += _told(head, unsigned)
+    elif bytes_checked.hashes and not numbers and not head_findings:
+        notes.append(f"The log is of release 0.1.0 and not signed; {ADOPT} to vouch for it.")
+    elif not found:
+        notes.append("Nothing was ever written.")
     return Audit(replace(bytes_checked, findings=tuple(sorted(set(found)))), head, unsigned, tuple(notes))
 
 
-def _told(head: Head | None, unsigned: int, checked: Verification) -> list[str]:
-    if head is None:
-        if not checked.hashes:
-            return [] if checked.findings else ["Nothing was ever written."]
-        return [f"The log is of release 0.1.0 and not signed; {ADOPT} to vouch for it."]
+def _told(head: Head, unsigned: int) -> list[str]:
     told = [f"Signed by head {head.sequence} of {head.day}."]
     if unsigned:
         told.append(f"{unsigned} {'manifest was' if unsigned == 1 else 'manifests were'} written since.")

@@ -25,6 +25,7 @@ from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.messaging.events import inbound_events, switch_events, transition_events
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.training.artifact import MANIFEST_FILE
@@ -93,8 +94,14 @@ def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -
     """Yield event types of which the log holds fewer landed rows than the ingests accepted."""
     accepted: dict[str, int] = {}
     for day in tables.report_days(report):
-        for one in tables.read_report(report, day)["types"]:
-            accepted[one["event_type"]] = accepted.get(one["event_type"], 0) + one["accepted"]
+        try:
+            told = [(str(one["event_type"]), int(one["accepted"])) for one in tables.read_report(report, day)["types"]]
+        except (IntegrityError, KeyError, TypeError, ValueError):
+            detail = "is not what an ingest wrote; materialize market_events of that day again"
+            yield Finding("ingest_mismatch", f"reports/{report}/as_of_date={day}", detail)
+            continue
+        for event_type, rows in told:
+            accepted[event_type] = accepted.get(event_type, 0) + rows
     landed: dict[str, int] = {}
     for entry in entries:
         file = parse_data_key(entry.key)

@@ -219,6 +219,18 @@ def test_what_was_written_since_is_returned_in_order_and_checked(toolbox) -> Non
         Chain(store).since(-1)
 
 
+def test_a_hole_is_named_by_whoever_meets_it(toolbox) -> None:
+    store = toolbox.store()
+    for entry in (A, B, C):
+        Chain(store).list_entries((entry,))
+    pin = ChainEnd(1, content_hash(store.get(SECOND)))
+    holed = toolbox.stored({key: store.get(key) for key in (FIRST, THIRD)})
+    with pytest.raises(IntegrityError, match=f"{SECOND} is missing, its successor is there"):
+        Chain(holed).since(-1)
+    with pytest.raises(IntegrityError, match=f"{SECOND} is missing, its successor is there"):
+        Chain(holed, pinned=lambda: pin).list_entries((C,))
+
+
 def test_the_first_manifest_anchors_every_hour_of_release_010(toolbox, old_log: dict[str, bytes]) -> None:
     store = toolbox.stored(old_log)
     heads = verify(store).heads

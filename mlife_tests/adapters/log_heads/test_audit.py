@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from mlife_assets.adapters.event_log.layout import manifest_key
+from mlife_assets.adapters.event_log.layout import content_hash, data_key, manifest_key
 from mlife_assets.adapters.log_heads.audit import Audit, audit
 from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_findings
 from mlife_assets.adapters.log_heads.head import Note
@@ -70,6 +70,15 @@ def test_a_log_whose_heads_are_gone_is_found(sealed, check) -> None:
     assert kinds(check()) == [("missing_head", "heads")]
     shutil.rmtree(sealed.folder / "lake")
     assert kinds(check()) == [("missing_head", "heads")], "the pinned key says that something was signed"
+    assert check().notes == (), "least of all that it is of release 0.1.0 and should be adopted"
+
+
+def test_pins_that_are_gone_do_not_make_a_log_one_of_release_010(sealed, check) -> None:
+    sealed.append("a")
+    sealed.seal()
+    shutil.rmtree(sealed.folder / "keys")
+    assert {kind for kind, _ in kinds(check())} == {"altered_head"}
+    assert check().notes == ()
 
 
 def test_a_lost_head_is_named_and_the_newer_place_wins(sealed, check) -> None:
@@ -171,6 +180,27 @@ def test_landed_rows_are_compared_with_what_ingests_accepted(sealed) -> None:
     (finding,) = ingest_findings([], tables, "ingest")
     assert (finding.kind, finding.key) == ("ingest_mismatch", "events/event_type=click")
     assert finding.detail.startswith("ingests accepted 5 rows, manifests list 0")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"types": [{}]}', b'{"types": [{"event_type": "click"}]}'])
+def test_a_report_that_is_none_is_a_finding_and_hides_nothing(sealed, body) -> None:
+    tables = TableStore(sealed.lake)
+    tables.write_report("ingest", date(2026, 6, 1), {"types": [{"event_type": "click", "accepted": 2}]})
+    key = tables.write_report("ingest", date(2026, 6, 2), {"types": []})
+    sealed.lake.replace(key, body)
+    found = [finding.key for finding in ingest_findings([], tables, "ingest")]
+    assert found == ["reports/ingest/as_of_date=2026-06-02", "events/event_type=click"]
+
+
+def test_planted_garbage_under_an_honest_name_does_not_blind_the_audit(sealed, check) -> None:
+    sealed.append("a")
+    sealed.seal()
+    key = data_key("model_promoted", "dt=2026-06-01/hour=01", "registry", "000001", content_hash(b"PAR1 and more"))
+    sealed.lake.put_if_absent(key, b"PAR1 and more")
+    sealed.lake.put_if_absent("reports/ingest/as_of_date=never/report.json", b"{}")
+    found = check()
+    assert kinds(found) == [("unlisted_file", key)]
+    assert "is in no partition of a day" in " ".join(found.notes)
 
 
 def test_a_check_that_cannot_be_made_is_said(sealed, check) -> None:
