@@ -111,7 +111,7 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     withheld, seen = withheld_on(platform, day), first_seen(platform, day)
     jobs = newest_jobs(platform, day)
     rows = [
-        {"employer_id": one, "reason": why, "first_seen": seen.get(one)} | jobs.get(one, {})
+        {"employer_id": one, "reason": why, "first_seen": seen.get(one), **jobs.get(one, {})}
         for one, why in withheld.items()
     ]
     if as_json:

@@ -91,6 +91,7 @@ _ACTION = re.compile(
 
 _COMMANDS = re.compile(r"\b(?:stop|stopall|unsubscribe|unsub|unstop|optout|opt[\s-]out|arret)\b")
 _COMMANDS_IN_CAPITALS = frozenset({"START", "HELP", "END", "QUIT", "CANCEL", "REVOKE", "YES", "INFO", "ALTO", "BAJA"})
+_CLAUSE_END = re.compile(r"[:;,.!?|()]+|\s-+\s")
 _NO_COMMAND = re.compile(
     r"\b(?:truck|bus|rest|pit|one|tour|full|non)[\s-]stop\b|\bstop[\s-](?:&|and|n)[\s-](?:shop|go)\b"
 )
@@ -117,7 +118,11 @@ def _has_phone_number(text: str) -> bool:
 def _has_command(original: str, text: str) -> bool:
     if _COMMANDS.search(_NO_COMMAND.sub(" ", text)):
         return True
-    words = re.findall(r"[A-Za-z]+", original)
+    return any(_is_shouted(re.findall(r"[A-Za-z]+", clause)) for clause in _CLAUSE_END.split(original))
+
+
+def _is_shouted(words: list[str]) -> bool:
+    """Return whether one word stands out as a command; a clause all in capitals is a heading."""
     shouted = [word for word in words if word in _COMMANDS_IN_CAPITALS]
     return bool(shouted) and (len(words) == 1 or any(not word.isupper() for word in words))
 
