@@ -22,6 +22,7 @@ from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
+TOKEN_CHARACTERS = 32
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 
 
@@ -54,20 +55,20 @@ class Settings(BaseSettings):
         characters = "" if key is None else key.get_secret_value().strip()
         if key is not None and (len(characters) < HASH_KEY_CHARACTERS or len(set(characters)) < HASH_KEY_DISTINCT):
             raise ValueError(
-                f"MLIFE_HASH_KEY is easy to guess: it needs {HASH_KEY_CHARACTERS} characters, {HASH_KEY_DISTINCT} of "
+                f"the key is easy to guess: it needs {HASH_KEY_CHARACTERS} characters, {HASH_KEY_DISTINCT} of "
                 "them different; make one with `openssl rand -hex 32`, or unset it to use the home's own random key"
             )
         return key
 
     endpoint_token: SecretStr | None = Field(
-        default=None, min_length=32, description="Bearer token of the endpoint; it listens beyond this machine only so."
+        default=None, description="Bearer token of the endpoint; it listens beyond this machine only so."
     )
 
     @field_validator("endpoint_token")
     @classmethod
     def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(r"[!-~]+", token.get_secret_value()):
-            raise ValueError("use printable ASCII without spaces, which a header can carry")
+        if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_CHARACTERS},}}", token.get_secret_value()):
+            raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
         return token
 
     @field_validator("home")

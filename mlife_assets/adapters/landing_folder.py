@@ -131,10 +131,13 @@ class LandingFolder:
 def _event_types(root: int, ignored: list[IgnoredFile]) -> Iterator[tuple[str, int]]:
     """Yield name and open folder of each event type; what is none is added to `ignored`."""
     for name in _names(root):
+        if hidden_reason(name) is not None:
+            ignored.append(_ignored(shown_name(name), name, ""))
+            continue
         mode = _mode(root, name)
-        if hidden_reason(name) is not None or not stat.S_ISDIR(mode):
+        if not stat.S_ISDIR(mode):
             why = "links are never followed" if stat.S_ISLNK(mode) else "it is no folder of an event type"
-            ignored.append(_ignored(shown_name(name), name, why))
+            ignored.append(IgnoredFile(shown_name(name), why, is_expected=False))
             continue
         with _opened_folder(root, name) as folder:
             if folder is None:
@@ -159,10 +162,11 @@ def _look_at_day(
             return
         for file in _names(folder):
             key = f"{source}/{shown_name(file)}"
-            kind = _mode(folder, file)
-            if hidden_reason(file) is not None:
+            if hidden_reason(file) is not None:  # its writer renames it when it is done, perhaps just now
                 ignored.append(_ignored(key, file, ""))
-            elif stat.S_ISDIR(kind):
+                continue
+            kind = _mode(folder, file)
+            if stat.S_ISDIR(kind):
                 ignored += _nested(folder, file, key, NESTED_DEPTH_MAXIMUM)
             else:
                 fault = _kind_fault(kind) or name_fault(event_type) or name_fault(file)

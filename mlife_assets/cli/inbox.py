@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
-from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.cli.output import answer_console, moment, one_line, print_json
 from mlife_assets.cli.present import newest_day, operator_time
 from mlife_assets.core.messaging import effects, employer_review
 from mlife_assets.core.windows import add_days
@@ -63,8 +63,8 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
         return
     console = answer_console()
     for reply in waiting:
-        body = " ".join(bodies.get(reply.inbound_id, GONE).split())
-        console.print(f"{reply.inbound_id}  {reply.user_id}  {moment(reply.received_at)}  {body}", markup=False)
+        body = one_line(bodies.get(reply.inbound_id, GONE))
+        console.print(f"{reply.inbound_id}  {reply.user_id}  {moment(reply.received_at)}  {body}", soft_wrap=True)
     console.print(f"{len(rows)} replies wait; `mlife messages review ID --as harmless|opt_out` answers one")
 
 
@@ -100,20 +100,28 @@ def review(
 def employers(home: Home = None, as_json: AsJson = False) -> None:
     """List the employers whose jobs nobody is texted about: new ones that wait, and refused ones.
 
+    Each with its name and the title of its newest job.
+
     Exit codes: 0 listed, 1 failed.
     """
-    from mlife_assets.defs.employers import first_seen, withheld_on
+    from mlife_assets.defs.employers import first_seen, newest_jobs, withheld_on
 
     platform = open_platform(settings_of(home))
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
     withheld, seen = withheld_on(platform, day), first_seen(platform, day)
-    rows = [{"employer_id": one, "reason": why, "first_seen": seen.get(one)} for one, why in withheld.items()]
+    jobs = newest_jobs(platform, day)
+    rows = [
+        {"employer_id": one, "reason": why, "first_seen": seen.get(one), **jobs.get(one, {})}
+        for one, why in withheld.items()
+    ]
     if as_json:
         print_json({"employers": rows})
         return
     console = answer_console()
     for row in rows:
-        console.print(f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}", markup=False)
+        words = "  ".join(one_line(str(row.get(name))) for name in ("employer_name", "newest_title"))
+        told = f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}  {words}"
+        console.print(told, soft_wrap=True)
     console.print(f"{len(rows)} employers are withheld; `mlife messages vet ID --as approved|refused`")
 
 

@@ -72,8 +72,9 @@ def verify_log(
 ) -> None:
     """Check every byte of the event log against its hash chain, signed heads, ledger, registry and ingest reports.
 
-    Exit codes: 0 intact, 1 something is wrong or the check failed. A log of release 0.1.0 that is intact and not signed
-    is 0, and said.
+    An intact log of release 0.1.0 that nobody signed yet counts as intact; a note says so.
+
+    Exit codes: 0 intact, 1 something is wrong or the check failed.
     """
     from mlife_assets.defs.sealing import audit_log
 

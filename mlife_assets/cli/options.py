@@ -65,7 +65,8 @@ def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise InvalidInputError(f"{name}: {first['msg']}; correct the environment variable") from error
+        told = first["msg"].removeprefix("Value error, ")
+        raise InvalidInputError(f"{name}: {told}; correct the environment variable") from error
 
 
 def require_lived(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 Belongs here: consoles, JSON, progress. Does not belong here: what a command has to say.
 
 Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr, progress
-only when that is a terminal. Text from data is printed as it is, never as markup.
+only when that is a terminal. Text from data is never markup; strangers' words are one printable line.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ def print_json(document: Mapping[str, Any]) -> None:
 
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     typer.echo(orjson.dumps(dict(document), option=options).decode(), nl=False)
+
+
+def one_line(text: str) -> str:
+    """Return a stranger's words on one line, with what a terminal would obey escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
 def moment(value: datetime) -> str:

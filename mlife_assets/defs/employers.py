@@ -30,6 +30,17 @@ def first_seen(platform: Platform, day: date) -> dict[str, date]:
     return dict(zip(first["employer_id"].to_pylist(), days, strict=True))
 
 
+def newest_jobs(platform: Platform, day: date) -> dict[str, dict[str, str]]:
+    """Return employer id -> its name and a title, of the job that reached us last before `day` began."""
+    columns = ["employer_id", "observed_at", "job_id", "employer_name", "title"]
+    posted = platform.event_log.read("job_posted", columns=columns)
+    known = posted.filter(pc.less(posted["observed_at"], pa.scalar(day_start(day), posted["observed_at"].type)))
+    in_order = known.sort_by([("observed_at", "ascending"), ("job_id", "ascending")]).to_pylist()
+    return {
+        row["employer_id"]: {"employer_name": row["employer_name"], "newest_title": row["title"]} for row in in_order
+    }
+
+
 def verdicts(platform: Platform) -> dict[str, str]:
     """Return employer id -> the last decision about it."""
     decided = platform.event_log.read("employer_reviewed", columns=["employer_id", "verdict", "observed_at"])

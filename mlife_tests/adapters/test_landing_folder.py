@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def test_the_size_is_measured_when_it_is_read(root: Path) -> None:
     fault = LandingFolder(root).read(f"click/dt={DAY}/b.parquet", 5)
     assert isinstance(fault, FileFault)
     assert fault.reason == Reason.TOO_LARGE
+
+
+def test_a_file_that_its_writer_renames_meanwhile_stops_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unfinished = [root / name for name in (".tmp", f"click/dt={DAY}/.c.part", f"click/dt={DAY}/c.parquet#1")]
+    for path in unfinished:
+        path.write_bytes(b"half")
+    listed = os.listdir
+    names = {path.parent: listed(path.parent) for path in unfinished}
+    monkeypatch.setattr(os, "listdir", lambda fd: names.get(Path(os.readlink(f"/proc/self/fd/{fd}")), listed(fd)))
+    for path in unfinished:
+        path.unlink()
+    landed = LandingFolder(root).look(DAY)
+    assert [d.source for d in landed.deliveries] == [f"click/dt={DAY}/a b.parquet", f"click/dt={DAY}/b.parquet"]
+    assert [entry.is_expected for entry in landed.ignored] == [True] * 3
 
 
 def test_a_failed_read_is_no_empty_answer(root: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_key_that_can_be_guessed_is_refused_at_load(monkeypatch: pytest.Monkey
     for environment in ("dev", "prod"):
         monkeypatch.setenv("MLIFE_ENVIRONMENT", environment)
         monkeypatch.setenv("MLIFE_HASH_KEY", key)
-        with pytest.raises(ValidationError, match="MLIFE_HASH_KEY is easy to guess") as caught:
+        with pytest.raises(ValidationError, match="the key is easy to guess") as caught:
             Settings()
         assert len(key) < 5 or key not in str(caught.value), "an error never shows a secret"
 

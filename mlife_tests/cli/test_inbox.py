@@ -23,8 +23,8 @@ def body_at_the_provider(home, at):
     gateway = home.platform.gateway
     gateway._connection.execute(
         "INSERT INTO requests (message_id, user_id, phone_hash, outcome, is_accepted, provider_message_id, sent_at,"
-        " inbound_body, inbound_at) VALUES ('m', 'u1', '', 'reply', 0, 'p', 0, 'is it [bold]far?', ?)",
-        (int(at.timestamp() * 1e6),),
+        " inbound_body, inbound_at) VALUES ('m', 'u1', '', 'reply', 0, 'p', 0, ?, ?)",
+        ("is it [bold]far?\n\x1b[2J", int(at.timestamp() * 1e6)),
     )
     (inbound,) = gateway.inbound(until=at + timedelta(days=1), since=at)
     return inbound.inbound_id
@@ -37,9 +37,10 @@ def test_the_inbox_shows_the_body_that_the_provider_has(run, run_json, home):
     receive(home, "gone")
     document = run_json("messages", "inbox", "--home", home.path)
     bodies = {row["inbound_id"]: row["body"] for row in document["waiting"]}
-    assert bodies == {inbound_id: "is it [bold]far?", "gone": None}
+    assert bodies == {inbound_id: "is it [bold]far?\n\x1b[2J", "gone": None}
     shown = run("messages", "inbox", "--home", home.path).stdout
-    assert "is it [bold]far?" in shown
+    assert "is it [bold]far? \\x1b[2J" in shown
+    assert "\x1b" not in shown
     assert "(the provider no longer has it)" in shown
 
 
@@ -80,16 +81,22 @@ def test_an_unknown_reply_is_an_error(run, home):
     assert "i9" in result.stderr
 
 
-def test_a_new_employer_waits_until_somebody_decides(run_json, home):
+def test_a_new_employer_waits_until_somebody_decides(run, run_json, home):
     posted = run_time(home.newest_day) - timedelta(hours=20)
     schema = EVENT_TYPES["job_posted"].schema
     fill = {pa.string(): "x", pa.float64(): 10.0, pa.int64(): 1, TIMESTAMP: posted}
     row = {field.name: fill.get(field.type, [0.0] * EMBEDDING_SIZE) for field in schema}
     for name in ("event_id", "occurred_at", "observed_at"):
         row.pop(name)
-    home.add("job_posted", row | {"job_id": "new", "employer_id": "e_new"}, posted)
+    home.add(
+        "job_posted",
+        row | {"job_id": "new", "employer_id": "e_new", "employer_name": "Blue \u202eDiner", "title": "Cook"},
+        posted,
+    )
     (waiting,) = run_json("messages", "employers", "--home", home.path)["employers"]
     assert (waiting["employer_id"], waiting["reason"]) == ("e_new", "employer_in_review")
+    assert (waiting["employer_name"], waiting["newest_title"]) == ("Blue \u202eDiner", "Cook")
+    assert "Blue \\u202eDiner  Cook" in run("messages", "employers", "--home", home.path).stdout
     for changed in (True, False):
         document = run_json(
             "messages", "vet", "e_new", "--as", "approved", "--reason", "called them", "--home", home.path

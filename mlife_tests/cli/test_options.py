@@ -52,6 +52,16 @@ def test_a_log_that_was_signed_and_is_gone_is_not_called_never_lived(run, tmp_pa
     assert "mlife demo" not in result.stderr
 
 
+def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
+    for name, told in (
+        ("MLIFE_ENDPOINT_TOKEN", "a token has 32 or more"),
+        ("MLIFE_HASH_KEY", "the key is easy to guess"),
+    ):
+        result = run("status", "--home", empty, env={name: "s3cret"})
+        assert result.stderr.startswith(f"mlife: {name}: {told}")
+        assert "s3cret" not in result.output
+
+
 def test_a_lived_home_opens(lived_home, empty):
     assert is_lived(settings_of(lived_home.path))
     assert not is_lived(settings_of(empty))

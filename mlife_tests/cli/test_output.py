@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import orjson
 
-from mlife_assets.cli.output import PLAIN_WIDTH, answer_console, moment, print_json, progress
+from mlife_assets.cli.output import PLAIN_WIDTH, answer_console, moment, one_line, print_json, progress
 
 
 def test_json_has_sorted_keys_and_iso_dates(capsys):
@@ -31,6 +31,11 @@ def test_the_answer_is_wide_and_plain_where_no_person_looks(capsys):
     console.print("[red]as it is[/red]")
     assert console.width == PLAIN_WIDTH
     assert capsys.readouterr().out == "[red]as it is[/red]\n"
+
+
+def test_a_strangers_words_cannot_command_the_terminal():
+    assert one_line("is it\n far?\t \u00bfd\u00f3nde? \U0001f44d") == "is it far? \u00bfd\u00f3nde? \U0001f44d"
+    assert one_line("a\x1b[2Jb\u202ec\x9bd\r e") == "a\\x1b[2Jb\\u202ec\\x9bd e"
 
 
 def test_a_moment_is_told_to_the_second():

@@ -5,7 +5,8 @@ Belongs here: what is refused in a job's title and employer name, and by which r
 
 Concept: whoever posts a job writes part of our text. An address, a number, a call to do something or a word that the
 network reads as a command would be ours in the reader's eyes, so a job that has one gets no text. It is refused, never
-cleaned: what is left of a trick may still be one. Pay, hours and licences are no phone numbers.
+cleaned: what is left of a trick may still be one. Words are judged as they were written and as GSM-7 writes them, which
+drops some signs. Pay, hours, amounts, licences and numbers of vacancies are no phone numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from functools import lru_cache
 
 import phonenumbers
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.messaging.look_alikes import fold, foreign_letters
+from mlife_assets.core.messaging.segments import to_gsm7
 
 TOO_LONG = "too_long"
 LOOK_ALIKE = "look_alike_letters"
@@ -44,18 +47,25 @@ _ADDRESS = re.compile(
     r"|\b(?:bit\s?ly|tinyurl|goo\s?gl)\b"
 )
 _DOTTED = re.compile(r"(?<![\w.])([a-z0-9-]*[a-z0-9](?:\.[a-z0-9-]+)*)\.([a-z]{2,24})(?![a-z])")
-_DOTTED_WORDS = frozenset({"node.js", "vue.js", "react.js", "next.js", "asp.net", "vb.net", "ado.net", "m.ed", "b.ed"})
+_DOTTED_WORDS = re.compile(r"(?<![\w.-])(?:[a-z0-9]+\.js(?![\w.])|(?:(?:asp|vb|ado)\.net|[mb]\.ed)(?![\w./]))")
 _ABBREVIATIONS = re.compile(
     r"(?:sr|jr|st|ft|mt|dr|mr|mrs|ms|asst|assoc|mgr|dept|tech|eng|ops?|inc|co|corp|ltd|no|lic|cert|exp|gen|admin|supv|"
     r"maint|mfg|dist|ctr|bldg|ave|blvd|rd|hwy|univ|intl|natl|govt|acct|exec|rep)"
 )
 
 _MONEY_HOURS_YEARS = re.compile(
-    r"\$\s?\d[\d,]*(?:\.\d+)?k?|"
+    r"(?<!\d)\$\s?\d[\d,]*(?:\.\d+)?k?|"
     r"(?<![\d.-])\d{1,3}\.\d{2}(?:\s?-\s?\d{1,3}\.\d{2})?(?![\d.-]|\s\d)|"
     r"\b\d{1,2}:\d{2}\b|(?<![\d+(.-])(?:19|20)\d{2}(?![\d.(-])"
 )
-_DIGIT_RUN = re.compile(r"(?:\d[\s().\-_*+~|/,:]*){7,}")
+_NO_MORE_DIGITS = r"(?![^a-z\d]*\d)"
+_AMOUNTS_AND_VACANCIES = re.compile(
+    rf"(?<![\d,.(+-])\d{{1,3}},\d{{3}}\s?-\s?\d{{1,3}},\d{{3}}{_NO_MORE_DIGITS}"
+    r"|(?<![\d,.(+-])\d{5}\s?-\s?\d{5,6}(?=\s?(?:/|per|a)\s?(?:year|yr|annum)\b)"
+    r"|(?<!\d)(?<!\d[^a-z])(?<!\d[^a-z]{2})\b(?:(?:req|requisition|ref)\.?|job(?=\s?(?:id|no|number|#)))"
+    rf"\s?(?:id|no|number)?[.:]?\s?#?\s?\d{{4,8}}{_NO_MORE_DIGITS}"
+)
+_DIGIT_RUN = re.compile(r"(?:\d[^a-z\d]*){7,}")
 _DIGIT_WORDS = (
     "zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
 )
@@ -65,11 +75,12 @@ _LETTER_DIGITS = re.compile(r"(?<![a-z])[oil\d]*\d[oil\d]*(?![a-z])")
 _AS_DIGITS = str.maketrans("oil", "011")
 _AS_LETTERS = str.maketrans("013457$@", "oieastsa")
 
-_US = r"(?:us|me|now|here|today|back|asap|immediately|our|your|this|the number|the link|free|toll)"
+_US = r"(?:us|me|now|here|today|back|asap|immediately|our|your|this|the number|the link|free|toll)\b"
 _ACTION = re.compile(
     rf"\breply(?:ing)?\b|\brespond(?: to| with| by)? (?:yes|no|{_US})|\brsvp\b"
     rf"|\b(?:text|txt|sms|msg|dm|message|whatsapp|e-?mail|contact)\s*:?\s*(?:{_US}|yes|no\b|y\b|to \w|at \w|[\d+\"'])"
-    rf"|\b(?:call|phone|dial|ring)\s*:?\s*(?:{_US}|for\b|to\b|at\b|[\d+(\"'])|(?<!\bon[ -])\bcall\s*[!.]*$"
+    rf"|\b(?:call|phone|dial|ring)\s*:?\s*(?:{_US}|for\b|to\b|at\b|[\d+*#(\"'])"
+    r"|(?<!\bon[ -])(?<!bound[ -])\bcall\s*[!.]*$"
     r"|\b(?:whatsapp|telegram|wechat|signal app)\b"
     r"|\b(?:click|tap|press|scan)\s+(?:here|the|this|below|link|to|on|1|your)\b"
     r"|\b(?:visit|go to|log ?in|sign in|sign up|signup|check out)\s+(?:us|our|the|at|to|here|now|your|online)\b"
@@ -80,21 +91,22 @@ _ACTION = re.compile(
 
 _COMMANDS = re.compile(r"\b(?:stop|stopall|unsubscribe|unsub|unstop|optout|opt[\s-]out|arret)\b")
 _COMMANDS_IN_CAPITALS = frozenset({"START", "HELP", "END", "QUIT", "CANCEL", "REVOKE", "YES", "INFO", "ALTO", "BAJA"})
-_NO_COMMAND = re.compile(r"\b(?:truck|bus|rest|pit|one|tour|full|non)[\s-]stop\b|\bstop (?:&|and|n) (?:shop|go)\b")
+_CLAUSE_END = re.compile(r"[:;,.!?|()]+|\s-+\s")
+_NO_COMMAND = re.compile(
+    r"\b(?:truck|bus|rest|pit|one|tour|full|non)[\s-]stop\b|\bstop[\s-](?:&|and|n)[\s-](?:shop|go)\b"
+)
 
 
 def _has_address(text: str) -> bool:
-    if _ADDRESS.search(text):
+    rest = _DOTTED_WORDS.sub(" ", text)
+    if _ADDRESS.search(rest):
         return True
-    for match in _DOTTED.finditer(text):
-        if match.group(0) not in _DOTTED_WORDS and not _ABBREVIATIONS.fullmatch(match.group(1)):
-            return True
-    return False
+    return any(not _ABBREVIATIONS.fullmatch(match.group(1)) for match in _DOTTED.finditer(rest))
 
 
 def _has_phone_number(text: str) -> bool:
     digits = _LETTER_DIGITS.sub(lambda match: match.group(0).translate(_AS_DIGITS), text)
-    rest = _MONEY_HOURS_YEARS.sub(" $ ", digits)
+    rest = _MONEY_HOURS_YEARS.sub(" a ", _AMOUNTS_AND_VACANCIES.sub(" a ", digits))
     if _DIGIT_RUN.search(rest) or _SPELLED_DIGITS.search(rest) or _VANITY.search(text):
         return True
     if sum(c.isdigit() for c in digits) < 7:
@@ -106,13 +118,26 @@ def _has_phone_number(text: str) -> bool:
 def _has_command(original: str, text: str) -> bool:
     if _COMMANDS.search(_NO_COMMAND.sub(" ", text)):
         return True
-    words = re.findall(r"[A-Za-z]+", original)
+    return any(_is_shouted(re.findall(r"[A-Za-z]+", clause)) for clause in _CLAUSE_END.split(original))
+
+
+def _is_shouted(words: list[str]) -> bool:
+    """Return whether one word stands out as a command; a clause all in capitals is a heading."""
     shouted = [word for word in words if word in _COMMANDS_IN_CAPITALS]
     return bool(shouted) and (len(words) == 1 or any(not word.isupper() for word in words))
 
 
 def _squeezed(text: str) -> str:
     return re.sub(r"[^a-z]", "", fold(text).translate(_AS_LETTERS))
+
+
+def _as_read(text: str) -> tuple[str, ...]:
+    """Return the words as they were written, and as a text would hold them where that differs."""
+    try:
+        sent = to_gsm7(text)
+    except InvalidInputError:
+        return (text,)  # never sent: no text can be made of it
+    return (text,) if sent == text else (text, sent)
 
 
 def _broken(text: str, brand: str, phrases: tuple[str, ...]) -> Iterator[str]:
@@ -142,4 +167,7 @@ def broken_rules(text: str, brand: str, phrases: tuple[str, ...]) -> tuple[str, 
         brand: ours, which nobody else may speak for.
         phrases: refused wherever they stand, in lower case (`MessagingPolicy.refused_phrases`).
     """
-    return (TOO_LONG,) if len(text) > LONGEST else tuple(_broken(text, brand, phrases))
+    if len(text) > LONGEST:
+        return (TOO_LONG,)
+    found = {rule for words in _as_read(text) for rule in _broken(words, brand, phrases)}
+    return tuple(rule for rule in RULES if rule in found)
