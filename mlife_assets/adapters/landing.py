@@ -117,8 +117,9 @@ class Ingest:
 
     def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> TypeReport:
         outcomes = []
-        for delivery in deliveries:
-            data = delivery.fault or self._landing.read(delivery.source, self._policy.maximum_file_bytes)
+        for place, delivery in enumerate(deliveries):
+            fault = delivery.fault or (self._crowded() if place >= self._policy.maximum_files else None)
+            data = fault or self._landing.read(delivery.source, self._policy.maximum_file_bytes)
             if isinstance(data, FileFault):
                 outcome = Outcome(0, rejected_file(data.reason, data.detail))
                 self._store_rejected(day, event_type, delivery.source, outcome.rejected)
@@ -127,6 +128,10 @@ class Ingest:
                 self._store_rejected(day, event_type, delivery.source, outcome.rejected, data)
             outcomes.append((delivery.source, outcome))
         return type_report(event_type, outcomes)
+
+    def _crowded(self) -> FileFault:
+        detail = f"{self._policy.maximum_files} files of a type and day are taken; export fewer, larger ones"
+        return FileFault(Reason.TOO_MANY_FILES, detail)
 
     def _judge(self, day: date, event_type: str, data: bytes) -> Outcome:
         """Take what is good in one landing file; a file that cannot be read is one rejection."""

@@ -46,6 +46,7 @@ class Reason(StrEnum):
 
     UNSAFE_NAME = "unsafe_name"
     NOT_A_FILE = "not_a_file"
+    TOO_MANY_FILES = "too_many_files"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
     UNREADABLE_FILE = "unreadable_file"
