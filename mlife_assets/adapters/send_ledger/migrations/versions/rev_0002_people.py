@@ -3,6 +3,8 @@
 Belongs here: the way from release 0.1.0 to the next one. Does not belong here: today's schema, which moves on.
 
 Concept: each account that 0.1.0 knew becomes a person of its own, under its user id; the contact book joins them later.
+0.1.0 took most opt-outs in plain words for OTHER and went on texting, so who said something unclear is paused from then
+on as they would be today.
 SQLite cannot alter a column, so Alembic copies the table there; sequences go on where they were.
 """
 
@@ -14,6 +16,9 @@ import sqlalchemy as sa
 from alembic import op
 
 from mlife_assets.adapters.send_ledger.migrations.versions import rev_0001_release_0_1_0 as before
+
+PAUSE_MICROSECONDS = 14 * 24 * 3_600 * 1_000_000
+"""How long a reply without a clear meaning pauses: the policy's days when this revision was written."""
 
 revision = "0002"
 down_revision = "0001"
@@ -81,7 +86,7 @@ def _inbound_texts() -> None:
 def _suppressions() -> None:
     """Make the table anew: its primary key changes, so that a pause and a STOP of one person stand side by side."""
     listed: list[dict[str, Any]] = [
-        {"person_id": row.user_id, "reason": row.reason, "at": row.at}
+        {"person_id": row.user_id, "reason": row.reason, "at": row.at, "until": None}
         for row in op.get_bind().execute(sa.select(before.suppressions))
     ]
     op.drop_table("suppressions")
@@ -92,7 +97,11 @@ def _suppressions() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("until", sa.BigInteger),
     )
-    op.bulk_insert(suppressions, listed)
+    unclear = sa.text(
+        "SELECT user_id AS person_id, 'unclear_reply' AS reason, MAX(at) AS at, "
+        f"MAX(received_at) + {PAUSE_MICROSECONDS} AS until FROM inbound_texts WHERE keyword = 'OTHER' GROUP BY user_id"
+    )
+    op.bulk_insert(suppressions, listed + [dict(row._mapping) for row in op.get_bind().execute(unclear)])
 
 
 def _accounts_and_numbers() -> None:
