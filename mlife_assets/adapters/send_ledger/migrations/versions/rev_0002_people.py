@@ -59,28 +59,22 @@ def upgrade() -> None:
     )
 
 
-def _with_person(table: sa.Table) -> sa.Table:
-    """Add `person_id`, filled with the user id; return the table as it is then."""
-    op.add_column(table.name, sa.Column("person_id", sa.String))
-    op.execute(sa.text(f"UPDATE {table.name} SET person_id = user_id"))
-    copy = table.to_metadata(sa.MetaData())
-    copy.append_column(sa.Column("person_id", sa.String))
-    return copy
-
-
 def _sends() -> None:
-    with op.batch_alter_table("sends", copy_from=_with_person(before.sends)) as batch:
+    op.add_column("sends", sa.Column("person_id", sa.String))
+    op.execute(sa.text("UPDATE sends SET person_id = user_id"))
+    filled = before.sends.to_metadata(sa.MetaData())
+    filled.append_column(sa.Column("person_id", sa.String))
+    with op.batch_alter_table("sends", copy_from=filled) as batch:
         batch.alter_column("person_id", nullable=False, existing_type=sa.String())
         batch.drop_constraint("one_send_per_user_campaign_day", type_="unique")
         batch.create_unique_constraint("one_send_per_person_campaign_day", ["person_id", "campaign", "as_of_date"])
 
 
 def _inbound_texts() -> None:
-    with op.batch_alter_table("inbound_texts", copy_from=_with_person(before.inbound_texts)) as batch:
-        batch.alter_column("person_id", nullable=False, existing_type=sa.String())
-        batch.add_column(sa.Column("reviewed_at", sa.BigInteger))
-        batch.add_column(sa.Column("reviewed_by", sa.String))
-        batch.add_column(sa.Column("review", sa.String))
+    op.add_column("inbound_texts", sa.Column("reviewed_at", sa.BigInteger))
+    op.add_column("inbound_texts", sa.Column("reviewed_by", sa.String))
+    op.add_column("inbound_texts", sa.Column("review", sa.String))
+    op.create_index("inbound_texts_by_user", "inbound_texts", ["user_id"])
 
 
 def _suppressions() -> None:
@@ -117,7 +111,6 @@ def _accounts_and_numbers() -> None:
         sa.Column("number_hash", sa.String, primary_key=True),
         sa.Column("person_id", sa.String, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
-        sa.Index("numbers_by_person", "person_id"),
     )
     op.execute(
         sa.text(
