@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
-from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger
+from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.messaging.approve import Approval
@@ -34,6 +34,8 @@ SWITCHES_MAXIMUM = 100_000
 _S = SendState
 _ORDER = {_S.SUBMITTING: 0, _S.THROTTLED: 1, _S.REJECTED: 1, _S.AMBIGUOUS: 1, _S.ACCEPTED: 2, _S.UNKNOWN: 3}
 _LAST = 4
+_MAY_HAVE_GONE_ON = BEFORE_SUBMITTING | {_S.THROTTLED}
+"""States after which the provider may have taken a text unheard: a throttled one may have been tried again."""
 
 Row = Mapping[str, Any]
 
@@ -88,7 +90,16 @@ def catch_up(
     sends = ledger.restore_sends(logged)
     inbound = _inbound(ledger, outbox)
     asked = _asked(ledger, outbox, planned)
-    found = ledger.restore_sends([send for row in asked if (send := _of_provider(row, find, now)) is not None])
+    known = ledger.attempts([row["message_id"] for row in asked])
+    found = ledger.restore_sends(
+        [
+            _restored(
+                row, accepted_moves(accepted.provider_message_id, attempt=known.get(key, ("", 0))[1] + 1, now=now)
+            )
+            for row in asked
+            if (accepted := find(key := row["message_id"])) is not None
+        ]
+    )
     ledger.mark_caught_up(signed.get("transitions", 0), now=now)
     outbox.publish(is_position_trusted=False)
     return CaughtUp(sends, found, inbound, switches, approvals)
@@ -226,15 +237,4 @@ def _asked(ledger: SqlLedger, outbox: LedgerOutbox, planned: Mapping[str, Row]) 
     }
     rows = [row for row in planned.values() if (row["campaign"], row["as_of_date"]) in days]
     states = ledger.attempts([row["message_id"] for row in rows])
-    return [row for row in rows if states.get(row["message_id"], (_S.PLANNED, 0))[0] in BEFORE_SUBMITTING]
-
-
-def _of_provider(row: Row, find: Callable[[str], Accepted | None], now: datetime) -> RestoredSend | None:
-    accepted = find(row["message_id"])
-    if accepted is None:
-        return None
-    moves = [
-        Move(_S.SUBMITTING, 1, None, None, now, now),
-        Move(_S.ACCEPTED, 1, accepted.provider_message_id, "restored", now, now),
-    ]
-    return _restored(row, moves)
+    return [row for row in rows if states.get(row["message_id"], (_S.PLANNED, 0))[0] in _MAY_HAVE_GONE_ON]

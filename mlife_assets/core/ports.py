@@ -236,7 +236,7 @@ class LedgerRow:
 
 
 class Ledger(Protocol):
-    """Transactional record of every send: unique per (user, campaign, date). Times are arguments; it has no clock."""
+    """Transactional record of every send: unique per (person, campaign, date). Times are arguments; it has no clock."""
 
     def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
         """Insert rows in state planned; rows already there are left as they are. Returns how many were new."""

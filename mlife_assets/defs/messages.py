@@ -215,11 +215,12 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)})
     require_bound(platform, plan)
     approval = approve(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
-    platform.ledger.record_approval(approval, now=now)
+    is_first = platform.ledger.record_approval(approval, now=now)
     platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
+    found = 0 if is_first else dispatcher.find_forgotten(plan.campaign, day, now)
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
     published = platform.outbox.publish()
@@ -229,6 +230,7 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
             "dagster/row_count": report.accepted,
             "approved": True,
             **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
+            "found_at_provider": found,
             "stopped_by": report.stopped_by or "nothing",
             "suppressed_at_send": table([{"reason": r, "texts": n} for r, n in report.suppressed]),
             "events": table([{"event_type": name, "rows": count} for name, count in published.items()]),

@@ -102,7 +102,10 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
     """Raise GateClosedError unless the stored plan is the one that was made, decided and worded from its jobs."""
     day, digest = plan.as_of_date, plan_digest(plan.planned)
     found = []
-    if platform.ledger.noted_plan(plan.campaign, day) != (plan.plan_id, digest):
+    noted = platform.ledger.noted_plan(plan.campaign, day)
+    if noted is None:
+        found.append("the ledger noted no plan of the day: an earlier release made it, or another ledger was in use")
+    elif noted != (plan.plan_id, digest):
         found.append("the ledger noted another plan when it was made")
     approval = platform.ledger.approval(plan.campaign, day)
     if approval is not None and (approval.plan_id, approval.plan_digest) != (plan.plan_id, digest):

@@ -105,6 +105,15 @@ def test_jobs_swapped_between_people_with_fitting_words_are_not_sent(home, plann
     assert not home.requests()
 
 
+def test_a_plan_that_the_ledger_never_noted_is_not_sent_until_it_is_made_again(home, planned):
+    """As release 0.1.0 leaves one that waits."""
+    home.sql("DELETE FROM plans")
+    assert "noted no plan of the day" in refused(home)
+    assert not home.requests()
+    assert home.refusal() == ""
+    assert len(home.requests()) == planned.planned.num_rows
+
+
 def test_people_swapped_under_the_same_messages_are_not_sent(home, planned):
     """The plan's id covers messages, jobs and words; the digest covers the people, too."""
     users = list(reversed(planned.planned["user_id"].to_pylist()))

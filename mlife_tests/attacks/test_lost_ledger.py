@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.ledger_backup import create_backup, read_backup, restore_backup
+from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING
 from mlife_assets.defs.ledger_recovery import bring_forward, require_intact_log
 from mlife_assets.defs.sealing import audit_log
@@ -38,6 +39,16 @@ def rows_in_log(home: Any) -> Counter[str]:
 def caught_up(home: Any) -> Any:
     require_intact_log(home.platform)
     return bring_forward(home.platform, now=home.platform.outcomes_time(NEXT))
+
+
+def raising(*errors: BaseException) -> Any:
+    """Return a provider's `send` that fails each time, otherwise."""
+    left = iter(errors)
+
+    def send(message: Any, *, now: Any) -> Any:
+        raise next(left)
+
+    return send
 
 
 def check_nobody_twice(home: Any) -> None:
@@ -115,6 +126,68 @@ def test_a_death_in_the_middle_of_sending_and_a_lost_ledger(home, sending_home):
     assert home.refusal() == ""
     assert len(home.requests()) > 20
     check_nobody_twice(home)
+
+
+def test_a_copy_made_while_others_were_being_texted_texts_nobody_twice(home, sending_home, tmp_path):
+    """It holds the approval and the first texts, and nothing of the others was published: only the provider knows."""
+    home.prepare(DAY)
+    home.plan()
+    home.die_after(sends=9)
+    ledger, gateway, send = home.platform.ledger, home.platform.gateway, home.platform.gateway.send
+    taken = iter(range(100))
+
+    def copied(message: Any, *, now: Any) -> Any:
+        if next(taken) == 3:
+            ledger.checkpoint()
+            shutil.copy(home.private / "ledger.sqlite", tmp_path / "copy.sqlite")
+        return send(message, now=now)
+
+    gateway.send = copied
+    with pytest.raises(sending_home.Killed):
+        home.send()
+    home.put_ledger(tmp_path / "copy.sqlite")
+    assert home.refusal() == ""
+    assert len(home.requests()) > 20
+    check_nobody_twice(home)
+
+
+def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home, sending_home):
+    """The log knows the throttled attempt only; unless it counts, the caps would let the person be texted again."""
+    home.prepare(DAY)
+    home.plan()
+    home.platform.gateway.send = raising(ProviderThrottledError("slow"), sending_home.Killed())
+    with pytest.raises(sending_home.Killed):
+        home.send()
+    home.reopen()
+    home.plan()
+    throttled = home.platform.event_log.read("message_status").to_pylist()[0]["message_id"]
+    home.die_after(sends=25)
+    with pytest.raises(sending_home.Killed):
+        home.send()
+    assert home.requests()[throttled] == 1
+    home.lose_ledger()
+    caught_up(home)
+    assert {row.message_id: row.state for row in home.platform.ledger.rows()}[throttled] == "accepted"
+    assert home.platform.ledger.count_submitted(home.policy.campaign, DAY) >= len(home.requests())
+    assert home.refusal() == ""
+    check_nobody_twice(home)
+
+
+def test_a_provider_that_cannot_be_asked_after_a_death_closes_the_gate(home, sending_home, monkeypatch):
+    home.prepare(DAY)
+    home.plan()
+    home.die_after(sends=9)
+    with pytest.raises(sending_home.Killed):
+        home.send()
+    home.reopen()
+
+    def unreachable(message_id: str) -> None:
+        raise TimeoutError(message_id)
+
+    monkeypatch.setattr(home.platform.gateway, "find", unreachable)
+    with pytest.raises(GateClosedError, match="TimeoutError"):
+        home.send()
+    assert len(home.requests()) == 9
 
 
 @pytest.mark.parametrize(

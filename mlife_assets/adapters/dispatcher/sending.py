@@ -27,7 +27,7 @@ from mlife_assets.adapters.dispatcher.reports import (
     Run,
     Verify,
 )
-from mlife_assets.adapters.dispatcher.settling import collect_receipts, reconcile
+from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
@@ -232,6 +232,10 @@ class Dispatcher:
     def reconcile(self, now: datetime | None = None) -> ReconcileReport:
         """Ask the provider about ambiguous sends; `now` is the clock's when None. See `settling.reconcile`."""
         return reconcile(self._ledger, self._gateway, self._policy, now or self._clock.now())
+
+    def find_forgotten(self, campaign: str, as_of: date, now: datetime) -> int:
+        """Ask the provider about what waits of a day that was dispatched before. See `settling.find_forgotten`."""
+        return find_forgotten(self._ledger, self._gateway, campaign, as_of, now)
 
     def collect_receipts(self, now: datetime) -> int:
         """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again."""

@@ -1,6 +1,7 @@
 """What became of sends: asking the provider, taking its receipts.
 
-Belongs here: reconciling ambiguous sends, receipts. Does not belong here: sending (`sending`).
+Belongs here: reconciling ambiguous sends, receipts, sends that the ledger forgot. Does not belong here: sending
+(`sending`).
 
 Concept: only an answer settles a send. A question that fails is no answer, so the send stays as it is and the next one
 is asked about. Closing a send as unknown ends the asking, not the listening: a receipt that comes later still counts.
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from mlife_assets.adapters.dispatcher.reports import ReconcileReport
-from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.adapters.send_ledger import RestoredSend, SqlLedger, Transition, accepted_moves
+from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import SmsGateway
@@ -43,6 +45,40 @@ def reconcile(ledger: SqlLedger, gateway: SmsGateway, policy: MessagingPolicy, n
     ledger.transition_many(moves, now=now)
     states = Counter(move.to_state for move in moves)
     return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable)
+
+
+def find_forgotten(ledger: SqlLedger, gateway: SmsGateway, campaign: str, as_of: date, now: datetime) -> int:
+    """Ask the provider about what waits of a day that was dispatched before; returns how many texts it had taken.
+
+    A ledger that was copied in the middle of a dispatch holds the approval and takes the rest for unsent, and what was
+    sent then is not in the log: only the provider can tell.
+
+    Raises:
+        GateClosedError: the provider cannot be asked.
+    """
+    waiting = [
+        row
+        for state in (SendState.APPROVED, SendState.LEASED)
+        for row in ledger.rows(campaign=campaign, as_of_date=as_of, state=state)
+    ]
+    forgotten = []
+    for row in waiting:
+        try:
+            accepted = gateway.find(row.message_id)
+        except Exception as error:  # noqa: BLE001  whatever went wrong, it is not the answer "never accepted"
+            kind = type(error).__name__
+        else:
+            if accepted is not None:
+                moves = accepted_moves(accepted.provider_message_id, attempt=row.attempts + 1, now=now)
+                forgotten.append(
+                    RestoredSend(row.message_id, row.user_id, row.job_id, campaign, as_of, row.body, moves)
+                )
+            continue
+        raise GateClosedError(
+            f"{campaign} {as_of} was dispatched before and the provider could not be asked what it took ({kind}), so "
+            "nothing more was sent; repair the connection to the provider and dispatch again"
+        )
+    return ledger.restore_sends(forgotten, only_waiting=True)
 
 
 def collect_receipts(ledger: SqlLedger, gateway: SmsGateway, now: datetime) -> int:

@@ -139,7 +139,7 @@ class Approvals:
             suppressions.c.person_id.in_(of_person), suppressions.c.until.is_(None)
         )
         query = sa.select(stop.c.user_id).where(
-            stop.c.keyword == STOP, stop.c.reviewed_at.is_(None), ~is_lifted.exists(), ~is_listed.exists()
+            stop.c.keyword == STOP, stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()
         )
         with self.engine.connect() as connection:
             return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())

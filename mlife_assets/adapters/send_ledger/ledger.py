@@ -3,7 +3,7 @@
 Belongs here: the operations of `ports.Ledger` and what dispatching adds to them. Does not belong here: deciding to send
 (`adapters.dispatcher`), deriving events (`core.messaging.events`), tables (`schema`), lists and switches (`guards`).
 
-Concept: one row per (user, campaign, date), moved only along the edges of `core.messaging.states`. Each move appends
+Concept: one row per (person, campaign, date), moved only along the edges of `core.messaging.states`. Each move appends
 to `send_transitions` in the same transaction: the outbox of which events are made. `begin_submit` decides and commits
 in one statement: not paused, not suppressed, caps kept, lease held.
 """

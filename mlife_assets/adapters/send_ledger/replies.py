@@ -100,17 +100,9 @@ class Replies(People):
         received_at: datetime,
         now: datetime,
     ) -> None:
-        person_id = self._people(connection, [user_id], now)[user_id]
-        connection.execute(
-            sa.insert(inbound_texts).values(
-                inbound_id=inbound_id,
-                user_id=user_id,
-                keyword=keyword,
-                received_at=received_at,
-                at=now,
-                person_id=person_id,
-            )
-        )
+        self._people(connection, [user_id], now)  # known from now on, so that what joins people finds this text
+        values = {"inbound_id": inbound_id, "user_id": user_id, "keyword": keyword, "received_at": received_at}
+        connection.execute(sa.insert(inbound_texts).values(**values, at=now))
 
     def known_inbound(self, *, since: datetime | None = None) -> frozenset[str]:
         """Return the ids of the recorded inbound texts, or of those that were received at `since` or later."""

@@ -48,6 +48,14 @@ class RestoredSend:
     moves: tuple[Move, ...]
 
 
+def accepted_moves(provider_message_id: str, *, attempt: int, now: datetime) -> tuple[Move, ...]:
+    """Return the moves of a send that only the provider remembers."""
+    return (
+        Move(SendState.SUBMITTING, attempt, None, None, now, now),
+        Move(SendState.ACCEPTED, attempt, provider_message_id, "restored", now, now),
+    )
+
+
 def _set_sequence(connection: sa.Connection, table: str, last: int) -> None:
     """Let the next row of a table get the number after `last`."""
     if connection.dialect.name == "postgresql":
@@ -62,12 +70,17 @@ def _set_sequence(connection: sa.Connection, table: str, last: int) -> None:
 class Restoring(People):
     """Bringing sends back; see `SqlLedger`."""
 
-    def restore_sends(self, restored: Sequence[RestoredSend]) -> int:
-        """Add sends and moves that are not there. Returns how many sends were added or moved on."""
+    def restore_sends(self, restored: Sequence[RestoredSend], *, only_waiting: bool = False) -> int:
+        """Add sends and moves that are not there. Returns how many sends were added or moved on.
+
+        Args:
+            restored: what the other record says.
+            only_waiting: leave sends that are not there, or that another process is submitting, as they are.
+        """
         count = 0
         for start in range(0, len(restored), BATCH):
             with write(self.engine) as connection:
-                count += self._restore(connection, restored[start : start + BATCH])
+                count += self._restore(connection, restored[start : start + BATCH], only_waiting=only_waiting)
         return count
 
     def restore_switch(self, sequence: int, *, is_paused: bool, actor: str, reason: str, at: datetime) -> None:
@@ -105,10 +118,14 @@ class Restoring(People):
                     )
                 )
 
-    def _restore(self, connection: sa.Connection, restored: Sequence[RestoredSend]) -> int:
+    def _restore(self, connection: sa.Connection, restored: Sequence[RestoredSend], *, only_waiting: bool) -> int:
         ids = [send.message_id for send in restored]
         rows = connection.execute(sa.select(sends.c.message_id, sends.c.state).where(sends.c.message_id.in_(ids)))
         states = {row.message_id: SendState(row.state) for row in rows}
+        if only_waiting:
+            restored = [send for send in restored if states.get(send.message_id) in BEFORE_SUBMITTING]
+            if not restored:
+                return 0
         moves = send_transitions.c
         known = {
             (row.message_id, row.to_state, row.attempt)
@@ -141,7 +158,7 @@ class Restoring(People):
         return count
 
     def _insert(self, connection: sa.Connection, send: RestoredSend, person_id: str) -> None:
-        """Insert a send; of two accounts of one person whom an earlier release texted both, each stands for itself."""
+        """Insert a send; of two accounts of one person whom an earlier release texted both, the later stands alone."""
         is_taken = sa.select(sends.c.message_id).where(
             sends.c.person_id == person_id, sends.c.campaign == send.campaign, sends.c.as_of_date == send.as_of_date
         )
@@ -157,7 +174,7 @@ class Restoring(People):
                 state=send.moves[-1].state,
                 attempts=0,
                 updated_at=send.moves[-1].at,
-                person_id=send.user_id if taken else person_id,
+                person_id=send.message_id if taken else person_id,
             )
         )
 

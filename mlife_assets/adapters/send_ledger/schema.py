@@ -126,7 +126,6 @@ numbers = sa.Table(
     sa.Column("number_hash", sa.String, primary_key=True),
     sa.Column("person_id", sa.String, nullable=False),
     sa.Column("at", Instant, nullable=False),
-    sa.Index("numbers_by_person", "person_id"),
 )
 
 inbound_texts = sa.Table(
@@ -138,10 +137,10 @@ inbound_texts = sa.Table(
     sa.Column("keyword", sa.String, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("at", Instant, nullable=False),
-    sa.Column("person_id", sa.String, nullable=False),
     sa.Column("reviewed_at", Instant),
     sa.Column("reviewed_by", sa.String),
     sa.Column("review", sa.String),
+    sa.Index("inbound_texts_by_user", "user_id"),
     sqlite_autoincrement=True,
 )
 

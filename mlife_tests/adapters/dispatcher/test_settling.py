@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.dispatcher.settling import collect_receipts, reconcile
+from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
+from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import message_id
 from mlife_assets.core.messaging.events import transition_events
 from mlife_assets.core.policies import MessagingPolicy
@@ -104,3 +105,32 @@ def test_what_was_settled_late_still_counts_against_the_caps(ledger):
     reconcile(ledger, Provider(), POLICY, CLOSED)
     collect_receipts(ledger, Provider(received=[Receipt(key, "con_1", True, CLOSED)]), CLOSED)
     assert ledger.count_submitted(POLICY.campaign, DAY) == 1
+
+
+def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_submits_is_left_to_it(ledger):
+    keys = sorted(message_id(user, POLICY.campaign, DAY) for user in "abc")
+    rows = [LedgerRow(key, key, "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW) for key in keys]
+    ledger.plan(rows, now=NOW)
+    ledger.approve(POLICY.campaign, DAY, now=NOW)
+    ledger.lease(POLICY.campaign, DAY, worker="other", limit=1, now=NOW, until=NOW + timedelta(minutes=5))
+    provider = Provider(accepted=frozenset(keys[:2]))
+    find = provider.find
+
+    def meanwhile(key: str) -> Accepted | None:
+        if key == keys[0]:
+            assert ledger.begin_submit(key, worker="other", now=NOW, policy=POLICY, day=DAY) is None
+        return find(key)
+
+    provider.find = meanwhile  # type: ignore[method-assign]
+    assert find_forgotten(ledger, provider, POLICY.campaign, DAY, NOW) == 1
+    assert [states(ledger)[key] for key in keys] == ["submitting", "accepted", "approved"]
+    assert ledger.submitted(DAY, DAY) == {keys[0]: 1, keys[1]: 1}
+
+
+def test_nothing_is_taken_for_unsent_while_the_provider_cannot_be_asked(ledger):
+    key = message_id("a", POLICY.campaign, DAY)
+    ledger.plan([LedgerRow(key, "a", "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
+    ledger.approve(POLICY.campaign, DAY, now=NOW)
+    with pytest.raises(GateClosedError, match="could not be asked what it took") as caught:
+        find_forgotten(ledger, Provider(unreadable=frozenset({key})), POLICY.campaign, DAY, NOW)
+    assert "+1212" not in str(caught.value)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, suppressions, write
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.messaging.approve import Approval
 from mlife_assets.core.ports import LedgerRow
@@ -54,3 +58,31 @@ def test_a_stop_that_was_reviewed_is_settled(ledger):
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE inbound_texts SET reviewed_at = 1, reviewed_by = 'ann', review = 'no'")
     assert ledger.unlisted_stops() == []
+
+
+def test_looking_for_unlisted_stops_costs_as_much_as_there_are_stops_not_their_square(tmp_path):
+    """It is looked for before every sending, and every STOP of history counts; half were lifted by a START."""
+
+    def steps(count: int) -> int:
+        ledger = SqlLedger(f"sqlite:///{tmp_path}/{count}.sqlite", survives_power_cut=False)
+        texts = [
+            {"inbound_id": f"{word}{n}", "user_id": f"u{n}", "keyword": word, "received_at": NOW + later, "at": NOW}
+            for n in range(count)
+            for word, later in (("STOP", timedelta()), ("START", timedelta(hours=1)))[: 1 + n % 2]
+        ]
+        with write(ledger.engine) as connection:
+            people = [{"user_id": f"u{n}", "person_id": f"u{n}", "at": NOW} for n in range(count)]
+            listed = [{"person_id": f"u{n}", "reason": "inbound_stop", "at": NOW} for n in range(0, count, 2)]
+            for table, rows in ((accounts, people), (inbound_texts, texts), (suppressions, listed)):
+                connection.execute(sa.insert(table), rows)
+        ticks = Counter()
+
+        def tick() -> None:
+            ticks["all"] += 1
+
+        sa.event.listen(ledger.engine, "checkout", lambda raw, *_: raw.set_progress_handler(tick, 10))
+        assert ledger.unlisted_stops() == []
+        ledger.close()
+        return ticks["all"]
+
+    assert steps(1_600) < 6 * steps(400)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from mlife_assets.adapters.send_ledger import Move, RestoredSend
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.ports import LedgerRow
@@ -37,10 +39,12 @@ def test_a_send_that_waits_moves_on_and_one_that_is_further_stays(ledger):
     assert ledger.submitted(DAY, DAY) == {"m1": 1}
 
 
-def test_two_accounts_of_one_person_whom_an_earlier_release_texted_both_come_back(ledger):
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_two_accounts_of_one_person_whom_an_earlier_release_texted_both_come_back(ledger, first):
+    """Whichever comes first: `a` gave the person its id."""
     ledger.register({"a": "hash", "b": "hash"}, now=NOW)
-    other = replace(SEND, message_id="m2", user_id="b")
-    assert ledger.restore_sends([SEND, other]) == 2
+    both = [replace(SEND, user_id=first), replace(SEND, message_id="m2", user_id="ab".replace(first, ""))]
+    assert ledger.restore_sends(both) == 2
     assert {row.user_id for row in ledger.rows()} == {"a", "b"}
 
 

@@ -22,6 +22,8 @@ from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
 from mlife_assets.core.errors import UpstreamMismatchError
+from mlife_assets.core.messaging.effects import effect_of_reply
+from mlife_assets.core.policies import MessagingPolicy
 
 RELEASES = Path(__file__).parent / "releases"
 DAY = date(2026, 6, 2)
@@ -68,6 +70,10 @@ def old_ledger(url: str, *, is_empty: bool = False) -> None:
                 f"VALUES ('i1', 'a', 'STOP', {INSTANT}, {INSTANT})"
             )
             connection.exec_driver_sql(f"INSERT INTO suppressions VALUES ('a', 'inbound_stop', {INSTANT})")
+            connection.exec_driver_sql(
+                "INSERT INTO inbound_texts (inbound_id, user_id, keyword, received_at, at) "
+                f"VALUES ('i0', 'b', 'OTHER', {INSTANT}, {INSTANT})"
+            )
             connection.exec_driver_sql(f"INSERT INTO suppressions VALUES ('z', 'complaint', {INSTANT})")
     engine.dispose()
 
@@ -121,12 +127,26 @@ def test_what_0_1_0_knew_still_holds(url: str) -> None:
     old_ledger(url)
     ledger = SqlLedger(url)
     assert [(row.message_id, row.state) for row in ledger.rows()] == [("ma", "accepted"), ("mb", "accepted")]
-    assert ledger.suppressed_people(at=NOW) == ("a", "z")
+    assert ledger.suppressed_people(at=NOW) == ("a", "b", "z")
     assert ledger.is_suppressed("a", at=NOW + timedelta(days=9_999))
     assert ledger.record_inbound("i2", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW)
     assert not ledger.is_suppressed("a", at=NOW)
-    assert ledger.inbound()["sequence"].to_pylist() == [1, 2], "sequences go on, they never start again"
+    assert ledger.inbound()["sequence"].to_pylist() == [1, 2, 3], "sequences go on, they never start again"
     assert ledger.transitions()["sequence"].to_pylist() == [1, 2]
+    ledger.close()
+
+
+def test_who_told_0_1_0_something_unclear_is_paused_until_somebody_has_looked(url: str) -> None:
+    """0.1.0 took "never text me again" for OTHER and went on texting."""
+    old_ledger(url)
+    ledger = SqlLedger(url)
+    effect = effect_of_reply("OTHER", NOW, MessagingPolicy())
+    assert effect.until is not None
+    assert ledger.is_suppressed("b", at=effect.until - timedelta(seconds=1))
+    assert not ledger.is_suppressed("b", at=effect.until)
+    assert [reply.inbound_id for reply in ledger.unclear_replies()] == ["i0"]
+    ledger.review_reply("i0", "harmless", actor="me", now=NOW)
+    assert not ledger.is_suppressed("b", at=NOW)
     ledger.close()
 
 
@@ -216,7 +236,7 @@ def test_processes_that_open_at_once_migrate_once(url: str, make: Callable[[str]
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
-    assert [results.get() for _ in processes] == [("a", "z") if make else ()] * 4
+    assert [results.get() for _ in processes] == [("a", "b", "z") if make else ()] * 4
     engine = open_engine(url)
     with engine.connect() as connection:
         assert connection.execute(sa.select(versions)).all() == [(HEAD,)]

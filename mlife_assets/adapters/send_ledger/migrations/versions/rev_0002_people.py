@@ -3,6 +3,8 @@
 Belongs here: the way from release 0.1.0 to the next one. Does not belong here: today's schema, which moves on.
 
 Concept: each account that 0.1.0 knew becomes a person of its own, under its user id; the contact book joins them later.
+0.1.0 took most opt-outs in plain words for OTHER and went on texting, so who said something unclear is paused from then
+on as they would be today.
 SQLite cannot alter a column, so Alembic copies the table there; sequences go on where they were.
 """
 
@@ -14,6 +16,9 @@ import sqlalchemy as sa
 from alembic import op
 
 from mlife_assets.adapters.send_ledger.migrations.versions import rev_0001_release_0_1_0 as before
+
+PAUSE_MICROSECONDS = 14 * 24 * 3_600 * 1_000_000
+"""How long a reply without a clear meaning pauses: the policy's days when this revision was written."""
 
 revision = "0002"
 down_revision = "0001"
@@ -54,34 +59,28 @@ def upgrade() -> None:
     )
 
 
-def _with_person(table: sa.Table) -> sa.Table:
-    """Add `person_id`, filled with the user id; return the table as it is then."""
-    op.add_column(table.name, sa.Column("person_id", sa.String))
-    op.execute(sa.text(f"UPDATE {table.name} SET person_id = user_id"))
-    copy = table.to_metadata(sa.MetaData())
-    copy.append_column(sa.Column("person_id", sa.String))
-    return copy
-
-
 def _sends() -> None:
-    with op.batch_alter_table("sends", copy_from=_with_person(before.sends)) as batch:
+    op.add_column("sends", sa.Column("person_id", sa.String))
+    op.execute(sa.text("UPDATE sends SET person_id = user_id"))
+    filled = before.sends.to_metadata(sa.MetaData())
+    filled.append_column(sa.Column("person_id", sa.String))
+    with op.batch_alter_table("sends", copy_from=filled) as batch:
         batch.alter_column("person_id", nullable=False, existing_type=sa.String())
         batch.drop_constraint("one_send_per_user_campaign_day", type_="unique")
         batch.create_unique_constraint("one_send_per_person_campaign_day", ["person_id", "campaign", "as_of_date"])
 
 
 def _inbound_texts() -> None:
-    with op.batch_alter_table("inbound_texts", copy_from=_with_person(before.inbound_texts)) as batch:
-        batch.alter_column("person_id", nullable=False, existing_type=sa.String())
-        batch.add_column(sa.Column("reviewed_at", sa.BigInteger))
-        batch.add_column(sa.Column("reviewed_by", sa.String))
-        batch.add_column(sa.Column("review", sa.String))
+    op.add_column("inbound_texts", sa.Column("reviewed_at", sa.BigInteger))
+    op.add_column("inbound_texts", sa.Column("reviewed_by", sa.String))
+    op.add_column("inbound_texts", sa.Column("review", sa.String))
+    op.create_index("inbound_texts_by_user", "inbound_texts", ["user_id"])
 
 
 def _suppressions() -> None:
     """Make the table anew: its primary key changes, so that a pause and a STOP of one person stand side by side."""
     listed: list[dict[str, Any]] = [
-        {"person_id": row.user_id, "reason": row.reason, "at": row.at}
+        {"person_id": row.user_id, "reason": row.reason, "at": row.at, "until": None}
         for row in op.get_bind().execute(sa.select(before.suppressions))
     ]
     op.drop_table("suppressions")
@@ -92,7 +91,11 @@ def _suppressions() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("until", sa.BigInteger),
     )
-    op.bulk_insert(suppressions, listed)
+    unclear = sa.text(
+        "SELECT user_id AS person_id, 'unclear_reply' AS reason, MAX(at) AS at, "
+        f"MAX(received_at) + {PAUSE_MICROSECONDS} AS until FROM inbound_texts WHERE keyword = 'OTHER' GROUP BY user_id"
+    )
+    op.bulk_insert(suppressions, listed + [dict(row._mapping) for row in op.get_bind().execute(unclear)])
 
 
 def _accounts_and_numbers() -> None:
@@ -108,7 +111,6 @@ def _accounts_and_numbers() -> None:
         sa.Column("number_hash", sa.String, primary_key=True),
         sa.Column("person_id", sa.String, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
-        sa.Index("numbers_by_person", "person_id"),
     )
     op.execute(
         sa.text(
