@@ -1,3 +1,3 @@
 """The production life of one conversion model, as one Dagster graph."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
