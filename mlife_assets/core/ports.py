@@ -7,7 +7,7 @@ Concept: each port has exactly one embedded adapter today; production adapters f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -233,42 +233,6 @@ class LedgerRow:
     attempts: int
     provider_message_id: str | None
     updated_at: datetime
-
-
-class Ledger(Protocol):
-    """Transactional record of every send: unique per (person, campaign, date). Times are arguments; it has no clock."""
-
-    def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
-        """Insert rows in state planned; rows already there are left as they are. Returns how many were new."""
-        ...
-
-    def approve(self, campaign: str, as_of_date: date, *, now: datetime) -> int:
-        """Move planned rows of a campaign day to approved."""
-        ...
-
-    def lease(
-        self, campaign: str, as_of_date: date, *, worker: str, limit: int, now: datetime, until: datetime
-    ) -> list[LedgerRow]:
-        """Lease up to `limit` approved rows (or rows whose lease ran out before submitting), ordered by message id."""
-        ...
-
-    def transition(
-        self,
-        message_id: str,
-        to_state: str,
-        *,
-        now: datetime,
-        provider_message_id: str | None = None,
-        detail: str | None = None,
-    ) -> None:
-        """Move one row along an allowed edge and commit. Raises PermanentError on a forbidden edge."""
-        ...
-
-    def rows(
-        self, *, campaign: str | None = None, as_of_date: date | None = None, state: str | None = None
-    ) -> list[LedgerRow]:
-        """Return rows by filter, ordered by message id."""
-        ...
 
 
 class Detectors(Protocol):

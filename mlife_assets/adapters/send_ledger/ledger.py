@@ -1,6 +1,6 @@
 """The send ledger: what was planned, leased, submitted, answered.
 
-Belongs here: the operations of `ports.Ledger` and what dispatching adds to them. Does not belong here: deciding to send
+Belongs here: moving single sends, from planned to answered. Does not belong here: deciding to send
 (`adapters.dispatcher`), deriving events (`core.messaging.events`), tables (`schema`), lists and switches (`guards`).
 
 Concept: one row per (person, campaign, date), moved only along the edges of `core.messaging.states`. Each move appends
@@ -53,7 +53,7 @@ class Transition:
 
 
 class SqlLedger(Guards, Approvals, Restoring):
-    """Implements `ports.Ledger` on SQLAlchemy Core, for SQLite and PostgreSQL.
+    """Every send, on SQLAlchemy Core, for SQLite and PostgreSQL.
 
     Args:
         url: SQLAlchemy URL or engine; tables are created when missing.

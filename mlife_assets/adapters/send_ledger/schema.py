@@ -219,11 +219,13 @@ def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.
         sa.event.listen(engine, "connect", prepare)
         sa.event.listen(engine, "handle_error", tell)
         sa.event.listen(engine, "begin", _begin_sqlite)
-    elif engine.dialect.name != "postgresql":
+        return engine
+    if engine.dialect.name != "postgresql":
         raise InvalidInputError(
             f"the ledger runs on sqlite or postgresql, not on {engine.dialect.name}; change its url"
         )
-    return engine
+    # Whatever the server's default: who waited for the lock must see what was committed meanwhile, such as a STOP.
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -1,6 +1,6 @@
 """Approval: whether a plan may be sent without a person looking at it.
 
-Belongs here: the automatic approval and its limits. Does not belong here: moving rows (`ports.Ledger.approve`).
+Belongs here: the automatic approval and its limits. Does not belong here: moving rows (`adapters.send_ledger`).
 
 Concept: closed by default. Only the embedded console gateway can be approved automatically, only when the policy says
 so, and only when everything about the plan is known to be within limits; anything unknown refuses.
