@@ -39,9 +39,11 @@ def adopt(platform: Platform, *, actor: str, reason: str, despite_findings: bool
     if found.is_signed:
         raise InvalidInputError("the event log is signed already; there is nothing to adopt")
     findings = found.verification.findings
+    if [one.kind for one in findings] == ["missing_head"] and _is_adoption_cut_short(platform):
+        findings = ()
     if findings and not despite_findings:
         raise GateClosedError(
-            f"the event log has {len(findings)} findings, the first at {findings[0].key}; see `mlife log verify`, "
+            f"the event log has {len(findings)} finding(s), the first at {findings[0].key}; see `mlife log verify`, "
             "restore it, or say --despite-findings to sign it as it is"
         )
     platform.event_log.chain.start()
@@ -85,6 +87,12 @@ def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed:
         key=platform.keyring.key(MANIFEST_KEY),
         witnessed=witnessed,
     )
+
+
+def _is_adoption_cut_short(platform: Platform) -> bool:
+    """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
+    begun = platform.event_log.chain.since(-1)
+    return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
 
 
 def _seal(platform: Platform, *, note: Note | None, next_key: bytes | None) -> Head | None:

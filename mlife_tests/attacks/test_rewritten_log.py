@@ -459,6 +459,14 @@ class TestRelease010:
             old.remove(key)
         assert ("missing_manifest", keys[-1]) in found(old.home)
 
+    def test_an_adoption_that_died_before_it_signed_is_done_by_calling_again(self, old: Lake) -> None:
+        platform_of(old.home).event_log.chain.start()
+        assert found(old.home) == [("missing_head", "heads")]
+        again = mlife(old.home, "log", "adopt", "--reason", "checked", "--json")
+        assert again.exit_code == 0, again.output
+        assert orjson.loads(again.stdout)["history"] == "adopted"
+        assert mlife(old.home, "log", "verify").exit_code == 0
+
     def test_a_damaged_one_is_adopted_only_when_told(self, old: Lake) -> None:
         key = old.store.list("events/event_type=click")[0]
         old.store.replace(key, b"")
