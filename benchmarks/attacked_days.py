@@ -22,10 +22,8 @@ import os
 import platform
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -71,7 +69,7 @@ def run(
     work: Path, kills: Mapping[str, int], disks_each: int, pairs: int, processes: int
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Carry out what is not recorded yet; return all trials and the effects of each stage of the quiet day."""
-    kept, lock = work / "trials.jsonl", threading.Lock()
+    kept = work / "trials.jsonl"
     campaigns = [campaign_module().Campaign(work, worker=number) for number in range(processes)]
     try:
         effects = campaigns[0].effects
@@ -80,22 +78,12 @@ def run(
         kept.write_text("".join(json.dumps(trial) + "\n" for trial in done.values()))
         waiting = [attack for attack in attacks if attack.name not in done]
         print(f"{len(attacks)} attacks, {len(done)} recorded before", file=sys.stderr, flush=True)
-
-        def work_off(campaign: Any) -> None:
-            while True:
-                with lock:
-                    if not waiting:
-                        return
-                    attack = waiting.pop(0)
-                trial = campaign.carry_out(attack)
-                with lock, kept.open("a") as file:
-                    file.write(json.dumps(trial) + "\n")
-                    done[attack.name] = trial
-                    told = "; ".join(trial["wrong"]) or "nothing wrong"
-                    print(f"  {len(done)}/{len(attacks)} {attack.name}: {told}", file=sys.stderr, flush=True)
-
-        with ThreadPoolExecutor(processes) as pool:
-            list(pool.map(work_off, campaigns))
+        for trial in campaign_module().side_by_side(campaigns, waiting):
+            with kept.open("a") as file:
+                file.write(json.dumps(trial) + "\n")
+            done[trial["name"]] = trial
+            told = "; ".join(trial["wrong"]) or "nothing wrong"
+            print(f"  {len(done)}/{len(attacks)} {trial['name']}: {told}", file=sys.stderr, flush=True)
     finally:
         for campaign in campaigns:
             campaign.close()

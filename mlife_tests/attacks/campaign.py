@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
 
@@ -114,14 +116,15 @@ class Lives:
         """Start it; `work` holds its logs."""
         work.mkdir(parents=True, exist_ok=True)
         self._work = work
-        self._process = subprocess.Popen(
-            [sys.executable, str(FOLDER / "attacked_day.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(work / "lives.log").open("w"),
-            text=True,
-            cwd=FOLDER.parents[1],
-        )
+        with (work / "lives.log").open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(FOLDER / "attacked_day.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=FOLDER.parents[1],
+            )
 
     def order(self, do: str, home: Path, **more: Any) -> dict[str, Any]:
         """Give an order and return the answer."""
@@ -138,6 +141,24 @@ class Lives:
         self._process.stdin.close()
         self._process.wait(timeout=30)
         self._process.stdout.close()
+
+
+def side_by_side(campaigns: Sequence[Campaign], attacks: Iterable[Attack]) -> Iterator[dict[str, Any]]:
+    """Carry out attacks, one at a time in each campaign; yield what became of them as they end."""
+    free: SimpleQueue[Campaign] = SimpleQueue()
+    for campaign in campaigns:
+        free.put(campaign)
+
+    def carry_out(attack: Attack) -> dict[str, Any]:
+        campaign = free.get()
+        try:
+            return campaign.carry_out(attack)
+        finally:
+            free.put(campaign)
+
+    with ThreadPoolExecutor(len(campaigns)) as pool:
+        for trial in as_completed([pool.submit(carry_out, attack) for attack in attacks]):
+            yield trial.result()
 
 
 class Campaign:

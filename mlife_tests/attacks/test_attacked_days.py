@@ -44,10 +44,24 @@ campaigns = load("campaign")
 
 
 @pytest.fixture(scope="module")
-def campaign(attacked_folder: Path) -> Iterator[Any]:
-    prepared = campaigns.Campaign(attacked_folder)
+def both(attacked_folder: Path) -> Iterator[list[Any]]:
+    """Return two campaigns, so that two trials run at a time."""
+    prepared = [campaigns.Campaign(attacked_folder, worker=number) for number in range(2)]
     yield prepared
-    prepared.close()
+    for one in prepared:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def campaign(both: list[Any]) -> Any:
+    return both[0]
+
+
+def wrongs(both: list[Any], attacks: list[Any]) -> dict[str, list[str]]:
+    """Carry out attacks and return what was wrong, by attack."""
+    trials = list(campaigns.side_by_side(both, attacks))
+    assert len(trials) == len(attacks)
+    return {trial["name"]: trial["wrong"] for trial in trials if trial["wrong"]}
 
 
 @pytest.mark.proof
@@ -61,11 +75,10 @@ def test_the_quiet_day_has_every_stage(campaign) -> None:
 
 
 @pytest.mark.proof
-def test_a_day_killed_at_twelve_places_is_done_by_running_it_again(campaign) -> None:
-    attacks = campaigns.kills(campaign.effects, KILLS, seed=SEED)
+def test_a_day_killed_at_twelve_places_is_done_by_running_it_again(both) -> None:
+    attacks = campaigns.kills(both[0].effects, KILLS, seed=SEED)
     assert len(attacks) == 12
-    wrong = {attack.name: campaign.carry_out(attack)["wrong"] for attack in attacks}
-    assert {name: found for name, found in wrong.items() if found} == {}
+    assert wrongs(both, attacks) == {}
 
 
 @pytest.mark.proof
@@ -75,11 +88,10 @@ def test_two_processes_live_one_day_at_once(campaign) -> None:
 
 
 @pytest.mark.proof
-def test_a_disk_that_is_full_at_five_places(campaign) -> None:
-    attacks = campaigns.full_disks(campaign.effects, 1, seed=SEED)
+def test_a_disk_that_is_full_at_five_places(both) -> None:
+    attacks = campaigns.full_disks(both[0].effects, 1, seed=SEED)
     assert len(attacks) == 5
-    wrong = {attack.name: campaign.carry_out(attack)["wrong"] for attack in attacks}
-    assert {name: found for name, found in wrong.items() if found} == {}
+    assert wrongs(both, attacks) == {}
 
 
 def test_kills_are_drawn_by_stage_the_worst_kinds_first() -> None:
