@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -295,8 +296,10 @@ def _ended_wrongly(attack: Attack, first: Mapping[str, Any], struck: str | None)
 
 
 def _last_line(log: str) -> str:
-    lines = [line for line in log.splitlines() if line.strip() and not line.startswith(" ")]
-    return lines[-1][:300] if lines else ""
+    """Return what was said last, but for warnings and links to read more; a record names no folder of a machine."""
+    lines = [line for line in log.splitlines() if line.strip() and not line.startswith((" ", "("))]
+    told = [line for line in lines if "Warning: " not in line]
+    return re.sub(r"/(?:[\w.+-]+/)+", "", told[-1])[:300] if told else ""
 
 
 def _plain(aftermath: Any) -> dict[str, Any]:

@@ -192,3 +192,12 @@ def test_a_text_that_was_ambiguous_and_never_sent_is_accounted_for() -> None:
         settled={"m1": "delivered"},
     )
     assert load("aftermath").wrongs(after, quiet()) == []
+
+
+def test_what_was_said_last_names_no_folder_and_is_no_warning() -> None:
+    log = (
+        "OSError: disk is full at /home/a/b.c/lake/events\n  raised here\n(Background on this error)\n"
+        "/usr/lib/x.py:2: UserWarning: leaked\n"
+    )
+    assert campaigns._last_line(log) == "OSError: disk is full at events"
+    assert campaigns._last_line("\n") == ""
