@@ -24,6 +24,7 @@ FOLDER = Path(__file__).resolve().parent
 SLACK_BYTES = 128 << 20
 """Free space of a disk before it fills up: some times what a day needs."""
 RERUNS_MAXIMUM = 3
+CLOCK_TRIES_MAXIMUM = 3
 EACH_DAY_SHARE = 0.9
 """Of the effects of a kind, these exist on every run of the day; Dagster commits now more, now less often."""
 FIRST_KINDS = (
@@ -198,7 +199,18 @@ class Campaign:
         self.lives.close()
 
     def carry_out(self, attack: Attack) -> dict[str, Any]:
-        """Attack a copy of the home, run the day again, look at what is left; return it with what is wrong."""
+        """Attack a copy of the home, run the day again, look at what is left; return it with what is wrong.
+
+        A kill by the clock that came after the day's end is tried again by how long that day took: machines speed up.
+        """
+        for _ in range(CLOCK_TRIES_MAXIMUM):
+            trial, seconds = self._carry_out(attack)
+            if attack.how != "clock" or trial["ends"] == [-9]:
+                break
+            self.quiet_seconds = min(self.quiet_seconds, seconds)
+        return trial
+
+    def _carry_out(self, attack: Attack) -> tuple[dict[str, Any], float]:
         self.cpu = 0.0
         disk = attack.how == "fill"
         with self._copy("attacked", has_disk=disk) as home:
@@ -221,7 +233,7 @@ class Campaign:
                 wrong.append(f"`mlife log verify`: {verified['log'][-1_000:]}")
             after = self._aftermath.look(home, self.day)
             wrong += self._aftermath.wrongs(after, self.quiet)
-        return {
+        trial = {
             "attack": asdict(attack),
             "name": attack.name,
             "struck": struck,
@@ -233,6 +245,7 @@ class Campaign:
             "wrong": wrong,
             "cpu_seconds": round(self.cpu, 1),
         }
+        return trial, first["seconds"]
 
     def _live(self, attack: Attack, home: Path, record: Path, ballast: Path | None) -> dict[str, Any]:
         if attack.how == "together":
@@ -288,7 +301,7 @@ def _ended_wrongly(attack: Attack, first: Mapping[str, Any], struck: str | None)
     wrong = [f"{first['orphans']} processes outlived the one that was killed"] if first["orphans"] else []
     if attack.how in {"kill", "fill"} and struck is None:
         wrong.append("the effect was never reached")
-    if attack.how == "kill" and first["ends"] != [-9]:
+    if attack.how in {"kill", "clock"} and first["ends"] != [-9]:
         wrong.append(f"the process ended with {first['ends']}, not by the kill")
     if attack.how == "together" and any(end not in (0, 1) for end in first["ends"]):
         wrong.append(f"the processes ended with {first['ends']}")

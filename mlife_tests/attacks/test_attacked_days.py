@@ -201,3 +201,22 @@ def test_what_was_said_last_names_no_folder_and_is_no_warning() -> None:
     )
     assert campaigns._last_line(log) == "OSError: disk is full at events"
     assert campaigns._last_line("\n") == ""
+
+
+@pytest.mark.parametrize(("ends", "tries"), [([0, -9], 2), ([-9], 1), ([0, 0, 0], 3)])
+def test_a_kill_that_came_after_the_days_end_is_none(
+    monkeypatch: pytest.MonkeyPatch, ends: list[int], tries: int
+) -> None:
+    attack, tried = campaigns.Attack("clock", "by the clock", share=0.9), []
+    late = object.__new__(campaigns.Campaign)
+    late.quiet_seconds = 100.0
+
+    def carry_out(attack: Any) -> tuple[dict[str, Any], float]:
+        tried.append(late.quiet_seconds)
+        first = {"ends": [ends[len(tried) - 1]], "orphans": 0}
+        return {"ends": first["ends"], "wrong": campaigns._ended_wrongly(attack, first, None)}, 40.0
+
+    monkeypatch.setattr(late, "_carry_out", carry_out, raising=False)
+    trial = late.carry_out(attack)
+    assert tried == [100.0, 40.0, 40.0][:tries]
+    assert trial["wrong"] == ([] if ends[-1] == -9 else ["the process ended with [0], not by the kill"])
