@@ -9,8 +9,9 @@ without an attack, and looks from outside: the provider's own request log, the l
 tables and artifacts against those of the quiet day, and `mlife log verify`. The claim is that nothing is wrong in any
 trial.
 
-Every trial is kept as it ends (below `--work`, by commit), so a run that was stopped goes on where it was. See
-`mlife_tests/attacks/` for how a day is attacked.
+Every trial is kept as it ends (below `--work`, by commit), so a run that was stopped goes on where it was. Each says at
+which commit it was made: trials of an earlier commit may be carried over while `mlife_assets` and `dbt_project` are the
+same to the byte. See `mlife_tests/attacks/` for how a day is attacked.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def run(
         waiting = [attack for attack in attacks if attack.name not in done]
         print(f"{len(attacks)} attacks, {len(done)} recorded before", file=sys.stderr, flush=True)
         for trial in campaign_module().side_by_side(campaigns, waiting):
+            trial["commit"] = work.name
             with kept.open("a") as file:
                 file.write(json.dumps(trial) + "\n")
             done[trial["name"]] = trial
