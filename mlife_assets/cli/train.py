@@ -198,7 +198,7 @@ def _plots(model: TrainedModel) -> dict[str, bytes]:
     from mlife_assets.core.training.explain import (
         global_importance,
         plot_beeswarm,
-        plot_dependence,
+        plot_dependences,
         plot_importance,
     )
     from mlife_assets.core.training.search import plot_search
@@ -212,8 +212,8 @@ def _plots(model: TrainedModel) -> dict[str, bytes]:
         "importance": plot_importance(importance),
         "shap": plot_beeswarm(contributions, seen, scorer.feature_spec),
     }
-    for name in list(importance)[:DEPENDENCE_PLOTS]:
-        plots[_file_stem(f"dependence_{name}", plots)] = plot_dependence(name, contributions, seen, scorer.feature_spec)
+    for name, png in plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS).items():
+        plots[_file_stem(f"dependence_{name}", plots)] = png
     if model.search is not None:
         plots["search"] = plot_search(model.search)
     return plots

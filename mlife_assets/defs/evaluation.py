@@ -41,6 +41,7 @@ from mlife_assets.defs.contenders import (
     model_contender,
 )
 from mlife_assets.defs.fairness import day_fairness_condition
+from mlife_assets.defs.figures import verdict_figures, verdict_glance
 from mlife_assets.defs.metadata import sentences, table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
@@ -106,6 +107,7 @@ def _rankings(
     deps=[
         keys.CANDIDATE_MODEL,
         keys.FAIRNESS_AUDIT,
+        keys.EXPLANATION,
         keys.USER_FEATURES,
         keys.JOB_FEATURES,
         keys.APPLIES,
@@ -184,6 +186,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
         metadata={
             "dagster/row_count": len(examples.user_ids),
             "outcome": decision.outcome,
+            **verdict_glance(decision.comparisons, decision.objective),
             "card": dg.MetadataValue.path(platform.settings.lake_folder / card),
             "model_version": version,
             "champion_version": champion or "none",
@@ -195,6 +198,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "comparisons": table(comparisons),
             "sentences": sentences(decision.sentences),
             "conditions": table([asdict(condition) for condition in decision.conditions]),
+            **verdict_figures(decision.comparisons, decision.depth, measured, gain),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -1,18 +1,27 @@
 """The explanation: why the challenger scores as it does.
 
-Belongs here: SHAP values over a sample of today's candidate pairs, shown. Does not belong here: the pictures
+Belongs here: SHAP values over a sample of today's candidate pairs, shown and kept. Does not belong here: the pictures
 (`core.training.explain`).
+
+Concept: SHAP values cost more than anything else here, so they are computed once; the pictures are kept for the card.
 """
+
+from collections.abc import Mapping
+from datetime import date
 
 import dagster as dg
 import numpy as np
 
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.glances import Bar, bars
 from mlife_assets.core.inference.features import feature_matrix
+from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import (
     global_importance,
     plot_beeswarm,
-    plot_dependence,
+    plot_dependences,
     plot_importance,
+    words_of,
 )
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
@@ -24,8 +33,19 @@ from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import Platform
 
 GROUP = "model"
+REPORT = "explanation"
 EXPLAINED_ROWS = 2_000
 DEPENDENCE_PLOTS = 4
+
+
+def stored_pictures(platform: Platform, day: date, model_version: str) -> Mapping[str, str]:
+    """Return the pictures of a challenger of a day as data URIs by title; none when it was not explained."""
+    try:
+        report = platform.tables.read_report(REPORT, day)
+    except NotFoundError:
+        return {}
+    pictures: Mapping[str, str] = report["pictures"] if report["model_version"] == model_version else {}
+    return pictures
 
 
 @dg.asset(
@@ -49,19 +69,20 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
     gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
     importance = global_importance(contributions, scorer.model_names)
     seen = scorer.feature_spec.expanded(matrix)
+    pictures = {"beeswarm": plot_beeswarm(contributions, seen, scorer.feature_spec)}
+    for name, png in plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS).items():
+        pictures[f"dependence on {name}"] = png
+    kept = {title: data_uri(png) for title, png in pictures.items()}
+    platform.tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
+    strongest = [Bar(words_of(name), value, False) for name, value in importance.items()]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": pairs.num_rows,
             "model_version": scorer.model_version,
             "largest_gap_to_raw_score": gap,
+            "strongest_features": dg.MetadataValue.md(bars(strongest, "mean |SHAP| in the unit of the score")),
             "importance": plot(plot_importance(importance), "mean |SHAP|"),
-            "beeswarm": plot(plot_beeswarm(contributions, seen, scorer.feature_spec), "SHAP values"),
-            **{
-                f"dependence_on_{name}": plot(
-                    plot_dependence(name, contributions, seen, scorer.feature_spec), f"SHAP value by {name}"
-                )
-                for name in list(importance)[:DEPENDENCE_PLOTS]
-            },
+            **{title.replace(" ", "_"): plot(png, title) for title, png in pictures.items()},
         }
     )
 

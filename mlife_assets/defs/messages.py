@@ -27,6 +27,7 @@ from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import days_between
 from mlife_assets.defs import keys
 from mlife_assets.defs.employers import withheld_on
+from mlife_assets.defs.figures import plan_figures, sending_figures
 from mlife_assets.defs.message_preview import preview
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
@@ -112,7 +113,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             "dagster/row_count": plan.planned.num_rows,
             "plan_id": plan.plan_id,
             "is_kept": kept is not None,
-            "expected_value_usd": round(plan.expected_value_usd, 2),
+            **plan_figures(plan, platform.policies.price),
             "predictions_logged": logged,
             "not_texted": table(reasons),
             **preview(plan),
@@ -229,6 +230,7 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
         metadata={
             "dagster/row_count": report.accepted,
             "approved": True,
+            **sending_figures(platform.ledger.rows(as_of_date=day), platform.policies.price),
             **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
             "found_at_provider": found,
             "stopped_by": report.stopped_by or "nothing",

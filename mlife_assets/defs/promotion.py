@@ -21,6 +21,7 @@ from mlife_assets.core.ports import EventLog
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
 from mlife_assets.defs.evaluation import PROMOTION_REPORT
+from mlife_assets.defs.figures import champion_figures
 from mlife_assets.defs.metadata import sentences, table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
@@ -110,6 +111,7 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "is_promoted": is_promoted,
             "verdict": sentences(report["sentences"]),
             "history": table(history),
+            **champion_figures(report, len(history)),
         }
     )
 

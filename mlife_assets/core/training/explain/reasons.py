@@ -63,13 +63,19 @@ def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int =
         name, effect = spec.model_names[place], float(contributions[place])
         if effect == 0.0:
             continue
-        value = _value(float(values[place]), vocabularies.get(name))
+        value = value_words(float(values[place]), vocabularies.get(name))
         verb = "raises" if effect > 0 else "lowers"
-        lines.append(f"{WORDS.get(name, name.replace('_', ' '))} = {value} {verb} the score by {abs(effect):.2f}")
+        lines.append(f"{words_of(name)} = {value} {verb} the score by {abs(effect):.2f}")
     return lines
 
 
-def _value(value: float, vocabulary: Sequence[str] | None) -> str:
+def words_of(name: str) -> str:
+    """Return what a feature means in words."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def value_words(value: float, vocabulary: Sequence[str] | None) -> str:
+    """Return a value that the model sees as people write it; `vocabulary` is that of a category, else None."""
     if np.isnan(value):
         return "unknown"
     if np.isinf(value):
