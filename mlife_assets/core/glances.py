@@ -19,7 +19,7 @@ from mlife_assets.core.errors import InvalidInputError
 
 CHARACTERS_MAXIMUM = 999
 TEXT, GOOD, BAD, QUIET = "#777", "#3b78c4", "#d0443a", "#8a97a5"
-WIDTH, ROW, LABEL_CHARACTERS = 440, 20, 30
+WIDTH, ROW, LINE, LABEL_CHARACTERS = 330, 34, 23, 32
 _ENCODED = {"%": "%25", "#": "%23", "<": "%3C", ">": "%3E", "\\": "%5C", "\n": " "}
 
 
@@ -47,48 +47,45 @@ def forest(rows: Sequence[Estimate], title: str, *, limit: float, limit_words: s
 
     Blue lies above the line with the whole interval, red below, grey on both sides.
     """
-    place = _scale([limit, *(bound for row in rows for bound in (row.lower, row.upper))], 120, 262)
+    place = _scale([limit, *(bound for row in rows for bound in (row.lower, row.upper))])
 
     def draw(count: int) -> str:
-        shown, foot = rows[:count], ROW * count
-        parts = []
+        shown, foot, parts = rows[:count], ROW * count, []
         for colour in (GOOD, BAD, QUIET):
-            chosen = [(ROW * n + 10, row) for n, row in enumerate(shown) if _colour(row, limit) == colour]
+            chosen = [(ROW * n + LINE, row) for n, row in enumerate(shown) if _colour(row, limit) == colour]
             lines = "".join(f"M{place(row.lower)} {y}H{place(row.upper)}" for y, row in chosen)
             dots = "".join(f"M{place(row.value)} {y}h0" for y, row in chosen)
             if chosen:
                 parts.append(f"<g stroke='{colour}' stroke-linecap='round'><path d='{lines}' stroke-width='2'/>")
                 parts.append(f"<path d='{dots}' stroke-width='8'/></g>")
-        parts.append(f"<path d='M{place(limit)} 0V{foot}' stroke='{TEXT}' stroke-dasharray='3'/>")
-        parts += [_text(0, ROW * number + 14, row.label) for number, row in enumerate(shown)]
-        numbers = (f"{row.value:+.3f} ({row.lower:+.3f} to {row.upper:+.3f})" for row in shown)
-        ends = "".join(_text(WIDTH, ROW * number + 14, words) for number, words in enumerate(numbers))
-        parts.append(f"<g text-anchor='end'>{ends}</g>")
-        parts.append(_text(place(limit) - 12, foot + 14, limit_words + _left_out(len(rows) - count)))
-        return _svg(WIDTH, foot + 18, parts)
+        ticks = "".join(f"M{place(limit)} {ROW * n + LINE - 6}v12" for n in range(count))
+        parts.append(f"<path d='{ticks}' stroke='{TEXT}'/>")
+        for n, row in enumerate(shown):
+            bounds = f"{row.value:+.3f} ({row.lower:+.3f} to {row.upper:+.3f})"
+            parts.append(_text(ROW * n + 12, f"{_short(row.label)}: {bounds}"))
+        parts.append(_text(foot + 12, f"upright: {limit_words}{_left_out(len(rows) - count)}"))
+        return _svg(foot + 18, parts)
 
     return _fitting(draw, len(rows), title)
 
 
 def bars(rows: Sequence[Bar], title: str, *, limit: float | None = None, unit: str = "") -> str:
     """Return Markdown of bars, the first row on top, with a line at `limit` and each value followed by its `unit`."""
-    place = _scale([0.0, *(row.value for row in rows), *([] if limit is None else [limit])], 218, 352)
+    place = _scale([0.0, *(row.value for row in rows), *([] if limit is None else [limit])])
 
     def draw(count: int) -> str:
-        shown, parts = rows[:count], []
+        shown, foot, parts = rows[:count], ROW * count, []
         for colour, is_alarm in ((BAD, True), (QUIET, False)):
-            chosen = [(ROW * number + 10, row) for number, row in enumerate(shown) if row.is_alarm is is_alarm]
-            lines = "".join(f"M218 {y}H{place(row.value)}" for y, row in chosen)
-            parts += [f"<path d='{lines}' stroke='{colour}' stroke-width='11'/>"] if chosen else []
+            chosen = [(ROW * n + LINE, row) for n, row in enumerate(shown) if row.is_alarm is is_alarm]
+            lines = "".join(f"M4 {y}H{place(row.value)}" for y, row in chosen)
+            parts += [f"<path d='{lines}' stroke='{colour}' stroke-width='9'/>"] if chosen else []
         if limit is not None:
-            parts.append(f"<path d='M{place(limit)} 0V{ROW * count}' stroke='{TEXT}' stroke-dasharray='3'/>")
-        labels = "".join(_text(212, ROW * number + 14, row.label) for number, row in enumerate(shown))
-        parts.append(f"<g text-anchor='end'>{labels}</g>")
-        for number, row in enumerate(shown):
-            parts.append(_text(place(row.value) + 6, ROW * number + 14, f"{row.value:.3g}{unit}"))
+            ticks = "".join(f"M{place(limit)} {ROW * n + LINE - 7}v14" for n in range(count))
+            parts.append(f"<path d='{ticks}' stroke='{TEXT}'/>")
+        parts += [_text(ROW * n + 12, f"{_short(row.label)}: {row.value:.3g}{unit}") for n, row in enumerate(shown)]
         if more := _left_out(len(rows) - count):
-            parts.append(_text(218, ROW * count + 14, more[2:]))
-        return _svg(WIDTH, ROW * count + (18 if more else 2), parts)
+            parts.append(_text(foot + 12, more[2:]))
+        return _svg(foot + (18 if more else 2), parts)
 
     return _fitting(draw, len(rows), title)
 
@@ -98,14 +95,14 @@ def columns(values: Sequence[tuple[date, float]], title: str, *, unit: str) -> s
 
     def draw(count: int) -> str:
         shown = values[-count:]
-        high, step = max(value for _, value in shown), max(3, WIDTH // max(count, 20))
+        high, step = max(value for _, value in shown), max(3, WIDTH // max(count, 14))
         lines = "".join(
             f"M{step * number + step // 2} 60V{round(60 - 54 * value / (high or 1.0))}"
             for number, (_, value) in enumerate(shown)
         )
         words = f"{shown[0][0]:%d %b} to {shown[-1][0]:%d %b}, at most {unit}{high:,.0f} a day"
         path = f"<path d='{lines}' stroke='{GOOD}' stroke-width='{max(2, step - 2)}'/>"
-        return _svg(WIDTH, 80, [path, _text(0, 76, words)])
+        return _svg(80, [path, _text(76, words)])
 
     return _fitting(draw, len(values), title)
 
@@ -120,21 +117,24 @@ def _left_out(count: int) -> str:
     return f"; {count} more" if count else ""
 
 
-def _text(x: int, y: int, words: str) -> str:
-    short = words if len(words) <= LABEL_CHARACTERS or x == 0 else words[: LABEL_CHARACTERS - 1] + "…"
-    return f"<text x='{x}' y='{y}'>{escape(short, quote=False)}</text>"
+def _short(label: str) -> str:
+    return label if len(label) <= LABEL_CHARACTERS else label[: LABEL_CHARACTERS - 1] + "…"
 
 
-def _svg(width: int, height: int, parts: Sequence[str]) -> str:
+def _text(y: int, words: str) -> str:
+    return f"<text y='{y}'>{escape(words, quote=False)}</text>"
+
+
+def _svg(height: int, parts: Sequence[str]) -> str:
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' font-family='sans-serif' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' font-family='sans-serif' "
         f"font-size='12' fill='{TEXT}'>{''.join(parts)}</svg>"
     )
 
 
-def _scale(values: Sequence[float], start: int, end: int) -> Callable[[float], int]:
+def _scale(values: Sequence[float]) -> Callable[[float], int]:
     low, high = min(values), max(values)
-    return lambda value: round(start + (value - low) / ((high - low) or 1.0) * (end - start))
+    return lambda value: round(4 + (value - low) / ((high - low) or 1.0) * (WIDTH - 8))
 
 
 def _fitting(draw: Callable[[int], str], rows: int, title: str) -> str:

@@ -23,6 +23,7 @@ from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.policies import PricePolicy
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
+from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 
@@ -113,6 +114,36 @@ def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
     name = f"map_at_{report['depth']}"
     human = by_rival.get("human", {}).get("other_map")
     return figures({f"{name}_champion": maps[0] if maps else None, f"{name}_human": human, "reigns": reigns})
+
+
+def value_figures(values: Iterable[Mapping[str, Any]]) -> Figures:
+    """Return applications per text of each policy with bounds (doubly robust), and on how much evidence they rest."""
+    known: dict[str, float | None] = {}
+    for value in values:
+        estimate, name = value["doubly_robust"], f"applies_per_text_{value['policy']}"
+        known |= {name: estimate["estimate"], f"{name}_lower": estimate["lower"], f"{name}_upper": estimate["upper"]}
+        known[f"effective_decisions_{value['policy']}"] = value["effective_sample_size"]
+    return figures(known)
+
+
+def impact_figures(audit: FairnessAudit) -> Figures:
+    """Return the lowest judged impact ratio of each measure with its bounds, and its forest against the minimum."""
+    known: dict[str, float | None] = {}
+    shown = []
+    for measure in dict.fromkeys(table.measure for table in audit.tables):
+        judged = [(row.ratio, row) for table, row in audit.compared if table.measure == measure]
+        rows = sorted(((ratio, row) for ratio, row in judged if ratio is not None), key=lambda pair: pair[0])
+        if not rows:
+            continue
+        ratio, lowest = rows[0]
+        name = f"lowest_impact_ratio_of_{measure}"
+        known |= {name: ratio, f"{name}_lower": lowest.lower, f"{name}_upper": lowest.upper}
+        if lowest.lower is not None and lowest.upper is not None:
+            shown.append(Estimate(f"{measure}, {lowest.category}", ratio, lowest.lower, lowest.upper))
+    if not shown:
+        return figures(known)
+    drawn = forest(shown, "lowest impact ratios", limit=audit.minimum, limit_words=f"minimum {audit.minimum:g}")
+    return {"lowest_impact_ratios": dg.MetadataValue.md(drawn), **figures(known)}
 
 
 def plan_figures(plan: MessagePlan, price: PricePolicy) -> Figures:

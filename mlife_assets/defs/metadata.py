@@ -29,9 +29,27 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
 
 
+def wide_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Return rows with long words as a Markdown table, which the UI opens over the page.
+
+    As a table in place they would stretch the page and clip whatever stands beside them.
+    """
+    if not rows:
+        return dg.MetadataValue.text("no rows")
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_words(value) for value in row.values()] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
 def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     """Return sentences as a list."""
     return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
+
+
+def _words(value: Any) -> str:
+    """Return a value as the cell of a Markdown table."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return " ".join("" if value is None else str(value).replace("|", "\\|").split())
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

@@ -30,7 +30,7 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.feedback_arrivals import late_feedback_days
 from mlife_assets.defs.figures import report_figures, report_glance
-from mlife_assets.defs.metadata import plot, sentences, table
+from mlife_assets.defs.metadata import plot, sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import (
     SAMPLE_TABLE,
     explained_pairs,
@@ -94,8 +94,8 @@ def _publish(
             "model_version": report.model_version or "none",
             **({} if moved is None else {"before_and_after": plot(moved, "columns that moved, before and after")}),
             "findings": plot(plot_findings(report), report.name),
-            "all_findings": table(rows),
             **report_figures(report),
+            "all_findings": wide_table(rows),
         }
     )
 
