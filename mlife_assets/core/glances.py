@@ -19,7 +19,7 @@ from mlife_assets.core.errors import InvalidInputError
 
 CHARACTERS_MAXIMUM = 999
 TEXT, GOOD, BAD, QUIET = "#777", "#3b78c4", "#d0443a", "#8a97a5"
-WIDTH, ROW, LINE, LABEL_CHARACTERS = 330, 34, 23, 32
+WIDTH, ROW, LINE, LABEL_CHARACTERS = 290, 34, 23, 28
 _ENCODED = {"%": "%25", "#": "%23", "<": "%3C", ">": "%3E", "\\": "%5C", "\n": " "}
 
 
@@ -42,10 +42,10 @@ class Bar:
     is_alarm: bool
 
 
-def forest(rows: Sequence[Estimate], title: str, *, limit: float, limit_words: str) -> str:
+def forest(rows: Sequence[Estimate], title: str, *, limit: float, limit_words: str, form: str = "+.3f") -> str:
     """Return Markdown of estimates with their intervals and the line that they are held against.
 
-    Blue lies above the line with the whole interval, red below, grey on both sides.
+    Blue lies above the line with the whole interval, red below, grey on both sides. `form` formats a number.
     """
     place = _scale([limit, *(bound for row in rows for bound in (row.lower, row.upper))])
 
@@ -61,7 +61,7 @@ def forest(rows: Sequence[Estimate], title: str, *, limit: float, limit_words: s
         ticks = "".join(f"M{place(limit)} {ROW * n + LINE - 6}v12" for n in range(count))
         parts.append(f"<path d='{ticks}' stroke='{TEXT}'/>")
         for n, row in enumerate(shown):
-            bounds = f"{row.value:+.3f} ({row.lower:+.3f} to {row.upper:+.3f})"
+            bounds = f"{row.value:{form}} ({row.lower:{form}} to {row.upper:{form}})"
             parts.append(_text(ROW * n + 12, f"{_short(row.label)}: {bounds}"))
         parts.append(_text(foot + 12, f"upright: {limit_words}{_left_out(len(rows) - count)}"))
         return _svg(foot + 18, parts)

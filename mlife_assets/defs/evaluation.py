@@ -42,7 +42,7 @@ from mlife_assets.defs.contenders import (
 )
 from mlife_assets.defs.fairness import day_fairness_condition
 from mlife_assets.defs.figures import verdict_figures, verdict_glance
-from mlife_assets.defs.metadata import sentences, table, wide_table
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
@@ -183,9 +183,9 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "users_with_positives": decision.users_with_positives,
             "human_baseline": human.sentence,
             "agreement_of_recruiters": _agreement(human, policies.promotion),
-            "rankings": table(_rankings(examples, sides, policies.promotion)),
+            "rankings": wide_table(_rankings(examples, sides, policies.promotion)),
             **verdict_figures(decision.comparisons, decision.depth, measured, gain),
-            "conditions": wide_table([asdict(condition) for condition in decision.conditions]),
+            "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda one: one.is_met)]),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -78,9 +78,9 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": pairs.num_rows,
+            "mean_absolute_shap": dg.MetadataValue.md(bars(strongest, "mean |SHAP| in the unit of the score")),
             "model_version": scorer.model_version,
             "largest_gap_to_raw_score": gap,
-            "strongest_features": dg.MetadataValue.md(bars(strongest, "mean |SHAP| in the unit of the score")),
             "importance": plot(plot_importance(importance), "mean |SHAP|"),
             **{title.replace(" ", "_"): plot(png, title) for title, png in pictures.items()},
         }

@@ -34,10 +34,10 @@ RIVALS = ("human", "champion")
 
 
 def figures(values: Mapping[str, float | None]) -> Figures:
-    """Return the known values as numbers; one that is None or not finite is left out."""
+    """Return the known values as numbers of six digits; one that is None or not finite is left out."""
     known = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
     return {
-        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(value))
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(f"{value:.6g}"))
         for name, value in known.items()
     }
 
@@ -136,27 +136,28 @@ def impact_figures(audit: FairnessAudit) -> Figures:
         if not rows:
             continue
         ratio, lowest = rows[0]
-        name = f"lowest_impact_ratio_of_{measure}"
+        name = f"impact_ratio_{measure}"
         known |= {name: ratio, f"{name}_lower": lowest.lower, f"{name}_upper": lowest.upper}
         if lowest.lower is not None and lowest.upper is not None:
-            shown.append(Estimate(f"{measure}, {lowest.category}", ratio, lowest.lower, lowest.upper))
+            shown.append(Estimate(measure, ratio, lowest.lower, lowest.upper))
     if not shown:
         return figures(known)
-    drawn = forest(shown, "lowest impact ratios", limit=audit.minimum, limit_words=f"minimum {audit.minimum:g}")
+    words = f"minimum {audit.minimum:g}"
+    drawn = forest(shown, "lowest impact ratios", limit=audit.minimum, limit_words=words, form=".2f")
     return {"lowest_impact_ratios": dg.MetadataValue.md(drawn), **figures(known)}
 
 
 def plan_figures(plan: MessagePlan, price: PricePolicy) -> Figures:
     """Return what the planned texts are expected to bring and to cost."""
     spend = price.text_segment_usd * sum(plan.planned["segments"].to_pylist())
-    return figures({"expected_value_usd": round(plan.expected_value_usd, 2), "planned_spend_usd": round(spend, 6)})
+    return figures({"expected_value_usd": round(plan.expected_value_usd, 2), "planned_spend_usd": spend})
 
 
 def sending_figures(rows: Iterable[LedgerRow], price: PricePolicy) -> Figures:
     """Return how many texts of a day the provider took until now, and what it bills for them."""
     bodies = [row.body for row in rows if row.state in TAKEN]
     spend = price.text_segment_usd * sum(segments(body) for body in bodies)
-    return figures({"sends": len(bodies), "spend_usd": round(spend, 6)})
+    return figures({"sends": len(bodies), "spend_usd": spend})
 
 
 def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, price: PricePolicy) -> Figures:
@@ -180,12 +181,12 @@ def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, pric
         **figures(
             {
                 "sends": int(newest["messages_submitted"]),
-                "spend_usd": round(price.text_segment_usd * newest["messages_submitted"], 6),
+                "spend_usd": price.text_segment_usd * newest["messages_submitted"],
                 "revenue_usd": float(newest["revenue_usd"]),
                 "click_through_rate": newest["ctr"],
                 "apply_rate": newest["apply_rate"],
                 "sends_to_date": int(sends),
-                "spend_usd_to_date": round(price.text_segment_usd * sends, 6),
+                "spend_usd_to_date": price.text_segment_usd * sends,
                 "revenue_usd_to_date": sum(revenue for _, revenue in revenues),
             }
         ),

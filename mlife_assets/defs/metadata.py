@@ -47,6 +47,8 @@ def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
 
 def _words(value: Any) -> str:
     """Return a value as the cell of a Markdown table."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     return " ".join("" if value is None else str(value).replace("|", "\\|").split())
