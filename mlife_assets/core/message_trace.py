@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+CONVERSIONS = {"click": "clicked", "apply": "applied", "hire": "hired"}
+"""Event types in the order of the funnel, and what each is called as the outcome of a message."""
+
 
 @dataclass(frozen=True)
 class Hop:

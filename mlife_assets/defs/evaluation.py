@@ -41,6 +41,7 @@ from mlife_assets.defs.contenders import (
     model_contender,
 )
 from mlife_assets.defs.fairness import day_fairness_condition
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.metadata import sentences, table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
@@ -184,7 +185,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
         metadata={
             "dagster/row_count": len(examples.user_ids),
             "outcome": decision.outcome,
-            "card": dg.MetadataValue.path(platform.settings.lake_folder / card),
+            "card": page_link(platform, card),
             "model_version": version,
             "champion_version": champion or "none",
             "cohort_users": sum(cohort.cohort_users for cohort in cohorts),

@@ -115,7 +115,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             "expected_value_usd": round(plan.expected_value_usd, 2),
             "predictions_logged": logged,
             "not_texted": table(reasons),
-            **preview(plan),
+            **preview(platform, plan),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -34,6 +34,11 @@ def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
 
 
+def verbatim(text: str) -> str:
+    """Return a text of strangers on one line of Markdown, of which nothing is markup or a link."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
 def _cell(value: Any) -> str | int | float | bool | None:
     if value is None or isinstance(value, str | int | bool):
         return value

@@ -37,6 +37,7 @@ from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.statistics import proportion_difference_interval, wilson_interval
 from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.defs import keys
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.map_history import MapDay, map_by_day
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
@@ -281,10 +282,9 @@ def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     data = collect(platform)
     page = render_dashboard(data).encode()
     platform.lake.replace(PAGE, page)
-    path = platform.settings.lake_folder / PAGE
     return dg.MaterializeResult(
         metadata={
-            "page": dg.MetadataValue.url(path.as_uri()),
+            "page": page_link(platform, PAGE),
             "bytes": len(page),
             "as_of_date": str(data.as_of_date),
             "kpis": table([{"kpi": kpi.label, "value": kpi.value, "detail": kpi.detail} for kpi in data.kpis]),
