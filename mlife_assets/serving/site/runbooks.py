@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FIRST = "drift_alert"
 """The runbook that leads to the others."""
 _TITLE = re.compile(r"^# (?:Runbook: )?(.+)$", re.MULTILINE)
-_WHEN = re.compile(r"^\*\*You are here because\*\*\s+(.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
+_WHEN = re.compile(r"^(?:\*\*You are here because\*\*\s+|## When\n+)(.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<name>\w+)\.md(?P<anchor>#[\w-]+)?")
 
 

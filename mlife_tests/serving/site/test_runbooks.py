@@ -22,6 +22,7 @@ def test_every_runbook_has_title_and_occasion_and_no_dead_link(sources, links) -
         assert book.title[0].isupper()
         assert not book.title.startswith("Runbook")
         assert "<h1>" in book.body
+        assert book.when, book.name
         targets = [link for link in links(book.body + book.when) if not link.startswith(("#", "https://"))]
         assert set(targets) <= set(sources), book.name
     linked = {link for book in books.values() for link in links(book.body)}
