@@ -1,7 +1,7 @@
 """One message, followed from raw event to conversion.
 
-Belongs here: walking the event log by ids. Does not belong here: how a trace is printed (`cli`), how ids are made
-(`core.ids`).
+Belongs here: walking the event log by ids. Does not belong here: what a trace holds (`core.message_trace`), how it is
+shown (`cli`, `serving.site`), how ids are made (`core.ids`).
 
 Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
 reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
@@ -11,8 +11,7 @@ proves that the log is complete.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
+from mlife_assets.core.message_trace import Hop, MessageTrace
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.windows import add_days
@@ -30,33 +30,6 @@ CONVERSION_DAYS = 45
 """How long after a text conversions are looked for: the hire window and some days for late exports."""
 
 APPROVED = ("plan_id", "planned_count", "approved_by", "policy_version", "plan_digest")
-
-
-@dataclass(frozen=True)
-class Hop:
-    """One step of a trace: the event that shows it, its two times, and what it says."""
-
-    stage: str
-    event_type: str
-    event_id: str
-    occurred_at: datetime
-    observed_at: datetime
-    details: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class MessageTrace:
-    """A message with every hop that led to it and followed from it, in causal order.
-
-    `features` is the logged feature row by name, `reasons` (as logged) and `alternatives` say why this job and not the
-    others; all three are empty for a text that no model chose.
-    """
-
-    message_id: str
-    hops: tuple[Hop, ...]
-    features: Mapping[str, float]
-    reasons: tuple[str, ...]
-    alternatives: tuple[Mapping[str, Any], ...]
 
 
 class ScorerSource(Protocol):

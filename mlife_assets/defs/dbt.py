@@ -52,6 +52,11 @@ class LifecycleTranslator(DagsterDbtTranslator):
         """Return the group of the graph."""
         return self._group(dbt_resource_props)
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return what the model's author wrote; its SQL, which the default appends, is in the repository."""
+        written: str = dbt_resource_props["description"]
+        return written
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """Return who answers for the group."""
         return OWNERS[self._group(dbt_resource_props)]

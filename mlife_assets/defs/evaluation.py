@@ -42,6 +42,7 @@ from mlife_assets.defs.contenders import (
 )
 from mlife_assets.defs.fairness import day_fairness_condition
 from mlife_assets.defs.figures import verdict_figures, verdict_glance
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
@@ -176,7 +177,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "outcome": decision.outcome,
             **verdict_glance(decision.comparisons, decision.objective),
             "sentences": sentences(decision.sentences),
-            "card": dg.MetadataValue.path(platform.settings.lake_folder / card),
+            "card": page_link(platform, card),
             "model_version": version,
             "champion_version": champion or "none",
             "cohort_users": sum(cohort.cohort_users for cohort in cohorts),

@@ -116,7 +116,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             **plan_figures(plan, platform.policies.price),
             "predictions_logged": logged,
             "not_texted": table(reasons),
-            **preview(plan),
+            **preview(platform, plan),
         },
         check_results=[
             dg.AssetCheckResult(

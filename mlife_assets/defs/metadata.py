@@ -7,6 +7,7 @@ Concept: people look at metadata. A plot is inline, a table is a table; both are
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,12 @@ def wide_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
 
 def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     """Return sentences as a list."""
-    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
+    return dg.MetadataValue.md("\n".join(f"- {_plain(line)}" for line in lines))
+
+
+def verbatim(text: str) -> str:
+    """Return a text of strangers on one line of Markdown, of which nothing is markup or a link."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 
 def _words(value: Any) -> str:
@@ -51,7 +57,12 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return " ".join("" if value is None else str(value).replace("|", "\\|").split())
+    return "" if value is None else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Return a text on one line of Markdown, in which nothing is markup: a value of strangers may stand in it."""
+    return " ".join(re.sub(r"([\\`*\[\]<>|!])", r"\\\1", text).split())
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

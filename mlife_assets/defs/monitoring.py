@@ -30,6 +30,7 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.feedback_arrivals import late_feedback_days
 from mlife_assets.defs.figures import report_figures, report_glance
+from mlife_assets.defs.links import runbook_link
 from mlife_assets.defs.metadata import plot, sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import (
     SAMPLE_TABLE,
@@ -260,7 +261,7 @@ def _report_check(key: dg.AssetKey, name: str, report_name: str, description: st
                 ),
                 "importance_of_what_moved": _percent(importance_of(reports[-1])) if alarms else "",
                 "why": sentences([finding.sentence for finding in alarms]) if alarms else "",
-                "runbook": runbook_of(report_name, reports),
+                "runbook": runbook_link(platform, runbook_of(report_name, reports)),
             },
         )
 

@@ -19,6 +19,8 @@ LEAVES = (
     "day",
     "status",
     "trace",
+    "open",
+    "dev",
     "serve",
     "train",
     "backtest",
