@@ -43,6 +43,7 @@ from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 
 GROUP = "metrics"
+_METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
 REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
 
 
@@ -89,7 +90,7 @@ def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
             for method, value in _worst(platform.read_monitoring_report(name, day)).items():
                 series.setdefault((kind, method), []).append(value)
     return tuple(
-        DriftSeries(f"{method.replace('_', ' ')} (worst, in units of its limit)", kind, tuple(values))
+        DriftSeries(_METHODS.get(method) or method.replace("_", " ").capitalize(), kind, tuple(values))
         for (kind, method), values in series.items()
     )
 
@@ -132,6 +133,7 @@ def _models(platform: Platform) -> tuple[ModelVersion, ...]:
                 else None,
                 sentences=tuple(verdict["sentences"]) if verdict else (),
                 is_champion=version == champion,
+                against="the champion" if verdict and verdict["champion_version"] else "recruiters",
                 card=between(DASHBOARD, card_key(version)) if platform.registry.card(version) else None,
             )
         )

@@ -13,7 +13,7 @@ import pytest
 from mlife_assets.core.backtest.contestants import NAMES
 from mlife_assets.core.backtest.page.document import render_backtest
 from mlife_assets.core.backtest.page.drawings import differences, is_alarmed, lanes
-from mlife_assets.core.backtest.page.tables import decisions, policies_table
+from mlife_assets.core.backtest.page.tables import decision_rows, policy_rows
 
 
 @pytest.fixture(scope="module")
