@@ -24,11 +24,9 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.pages.places import card_key, nav
 from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy, policy_version
-from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.calibrate import Calibrator
 from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
 from mlife_assets.core.training.gate import (
-    Comparison,
     Contender,
     GateExamples,
     PromotionDecision,
