@@ -87,7 +87,7 @@ def test_the_headline_is_that_of_the_readout(words, mart, lived) -> None:
     assert f"a difference of {100 * lift:+.1f} points (" in words
     earned = treated_bids - treated * holdout_bids / holdout
     sign = "-" if earned < 0 else ""
-    assert f"worth {sign}${abs(earned):,.0f} in bids" in words
+    assert f"texts earned {sign}${abs(earned):,.0f} in bids" in words
 
 
 def test_no_day_that_is_not_mature_is_a_number(page, mart, lived, as_of) -> None:

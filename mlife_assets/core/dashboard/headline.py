@@ -129,7 +129,7 @@ def _texting(found: Texting | None) -> _Clause:
         words = f"texting is not shown to get more people to apply than not texting ({bounds} points)"
     if found.earned_usd is not None:
         earned, per_text = found.earned_usd, _divided(found.earned_usd, found.texts)
-        words += f" for {found.texts:,} texts, {_worth(earned)}"
+        words += f", and its {found.texts:,} texts earned {_worth(earned)}"
         evidence += f" Employers' bids for all their applies exceed the holdout's by {_range(earned)}."
         if per_text is not None:
             cost += f" It pays while a text costs less than {_range(per_text, cents=True)}."
@@ -139,8 +139,8 @@ def _texting(found: Texting | None) -> _Clause:
 def _worth(earned: Interval) -> str:
     bounds = f"({_usd(earned.lower, cents=False)} to {_usd(earned.upper, cents=False)})"
     if earned.lower > 0 or earned.upper < 0:
-        return f"worth {_usd(earned.estimate, cents=False)} in bids {bounds}"
-    return f"worth {_usd(earned.estimate, cents=False)} in bids but not yet a proven gain {bounds}"
+        return f"{_usd(earned.estimate, cents=False)} in bids {bounds}"
+    return f"{_usd(earned.estimate, cents=False)} in bids, not yet a proven gain {bounds}"
 
 
 def _divided(interval: Interval, by: int) -> Interval | None:

@@ -38,7 +38,7 @@ def test_one_sentence_says_all_three_things(example_data: DashboardData) -> None
     found = headline(example_data)
     assert found.sentence == (
         "The model ranks jobs 57 % better than recruiters; nothing that matters drifts; texting gets 3.1 points more "
-        "people to apply than not texting (1.9 to 4.4) for 33,912 texts, worth $8,100 in bids ($1,200 to $15,000)."
+        "people to apply than not texting (1.9 to 4.4), and its 33,912 texts earned $8,100 in bids ($1,200 to $15,000)."
     )
     assert [title for title, _ in found.evidence] == ["Ranking", "Drift", "Texting"]
     assert "MAP@10 0.412 against 0.262" in told(example_data)
@@ -64,7 +64,7 @@ def test_a_difference_that_may_be_zero_or_less_is_no_gain(
 
 def test_money_that_may_be_a_loss_is_called_unproven(example_data: DashboardData) -> None:
     texting = replace(example_data.texting, earned_usd=Interval(8_100.0, -700.0, 15_000.0, 0.95, 10))
-    assert "worth $8,100 in bids but not yet a proven gain (-$700 to $15,000)" in told(
+    assert "texts earned $8,100 in bids, not yet a proven gain (-$700 to $15,000)" in told(
         replace(example_data, texting=texting)
     )
     without = replace(example_data, texting=replace(texting, earned_usd=None))
