@@ -15,7 +15,7 @@ import typer
 
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import operator_time
+from mlife_assets.defs.present import operator_time
 
 messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending; look at what waits for somebody.")
 

@@ -28,8 +28,8 @@ from mlife_assets.cli.options import (
     settings_of,
 )
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import operator_time
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, NotFoundError
+from mlife_assets.defs.present import operator_time
 
 if TYPE_CHECKING:
     import pyarrow as pa

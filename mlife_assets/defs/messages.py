@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.messaging.approve import approve, refusals
 from mlife_assets.core.messaging.binding import ApprovedTexts
+from mlife_assets.core.messaging.cohorts import HOLDOUT
 from mlife_assets.core.messaging.eligibility import recent_since
 from mlife_assets.core.messaging.events import approval_events, plan_events
 from mlife_assets.core.messaging.job_wordings import refusal_counts
@@ -30,10 +31,11 @@ from mlife_assets.defs.employers import withheld_on
 from mlife_assets.defs.message_preview import preview
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
 from mlife_assets.defs.quality_gate import quality_report, require_sound_day
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.says_why import blocks_and_says_why, says_why
 from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.sending import (
     EXPOSED_TABLE,
@@ -63,15 +65,8 @@ WORKER = "daily"
     kinds={"parquet"},
     tags={"layer": "decision"},
     description="Who is to be texted which job today, who is not and why. Decides; sends nothing.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "holdout_is_not_planned",
-            asset=keys.MESSAGE_PLAN,
-            blocking=True,
-            description="Green when no holdout user is planned.",
-        )
-    ],
 )
+@says_why
 def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plan the day, log the decision and everything it was chosen from."""
     day = only_day(context)
@@ -104,8 +99,6 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     logged = _log_and_store(platform, plan, scores, now) if kept is None else 0
     plan = kept or plan
     note_plan(platform, plan)
-    holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], "holdout"))["user_id"].combine_chunks()
-    planned_holdout = int(pc.sum(pc.is_in(plan.planned["user_id"], value_set=holdout)).as_py() or 0)
     reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
     return dg.MaterializeResult(
         metadata={
@@ -117,13 +110,23 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             "not_texted": table(reasons),
             **preview(plan),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="holdout_is_not_planned",
-                passed=planned_holdout == 0,
-                metadata={"planned_holdout_users": planned_holdout},
-            )
-        ],
+    )
+
+
+@dg.asset_check(asset=keys.MESSAGE_PLAN, blocking=True, description="Green when no holdout user is planned.")
+@blocks_and_says_why
+def holdout_is_not_planned(
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.AssetCheckResult:
+    """Look for users of the holdout in the plans as they are stored."""
+    planned_holdout = 0
+    for plan in (read_plan(platform, day) for day in checked_days(context)):
+        holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], HOLDOUT))["user_id"].combine_chunks()
+        planned_holdout += int(pc.sum(pc.is_in(plan.planned["user_id"], value_set=holdout)).as_py() or 0)
+    return dg.AssetCheckResult(
+        passed=planned_holdout == 0,
+        metadata={"planned_holdout_users": planned_holdout},
+        description=f"{planned_holdout} users of the holdout are planned." if planned_holdout else None,
     )
 
 
@@ -201,6 +204,7 @@ def _quality_verdict(platform: Platform, day: date) -> bool | None:
     tags={"layer": "effect"},
     description="Texts handed to the gateway through the ledger, each at most once, after approval and re-checks.",
 )
+@says_why
 def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Approve the plan if policy allows, then dispatch. Without approval nothing is sent and the plan waits."""
     day = only_day(context)
@@ -267,6 +271,7 @@ def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
     tags={"layer": "raw"},
     description="Receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
 )
+@says_why
 def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Read what the provider has for us up to the evening of the partition."""
     day = only_day(context)
@@ -294,3 +299,4 @@ def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourcePar
 
 
 ASSETS = [message_plan, message_deliveries, inbound_messages]
+CHECKS = [holdout_is_not_planned]

@@ -18,8 +18,8 @@ from mlife_assets.cli.models.inspection import Version
 from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import next_day, operator_time
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.defs.present import next_day, operator_time
 
 if TYPE_CHECKING:
     from datetime import datetime
