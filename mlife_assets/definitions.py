@@ -31,6 +31,7 @@ from mlife_assets.defs import (
     promotion,
     retrain_decision,
 )
+from mlife_assets.defs.act_jobs import ACT_JOBS
 from mlife_assets.defs.dbt import build_dbt_assets
 from mlife_assets.defs.jobs import JOBS
 from mlife_assets.defs.next_partition import build_next_day_sensor, last_partition
@@ -80,7 +81,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets),
         asset_checks=[check for module in MODULES for check in getattr(module, "CHECKS", ())],
-        jobs=JOBS,
+        jobs=[*JOBS, *ACT_JOBS],
         schedules=build_schedules(status),
         sensors=[*SENSORS, build_next_day_sensor(last)],
         resources={"platform": platform},

@@ -150,6 +150,6 @@ def _tell(lived: LivedDay) -> None:
     )
     if lived.planned and not lived.submitted:
         console.print(
-            f"  The plan was not sent. If it waits for approval: `mlife day --date {lived.day} --approve`.",
+            "  The plan was not sent. If it waits for approval: `mlife plan show`.",
             soft_wrap=True,
         )

@@ -83,9 +83,10 @@ class LifecycleDriver:
         """Run one job for one partition."""
         return self._execute(job_name, partition_key=day.isoformat(), tags=tags or {})
 
-    def run_unpartitioned(self, job_name: str) -> JobRun:
-        """Run one unpartitioned job."""
-        return self._execute(job_name, partition_key=None, tags={})
+    def run_unpartitioned(self, job_name: str, config: Mapping[str, object] | None = None) -> JobRun:
+        """Run one unpartitioned job, with the config of its ops by name."""
+        ops = {name: {"config": values} for name, values in (config or {}).items()}
+        return self._execute(job_name, partition_key=None, tags={}, run_config={"ops": ops} if ops else {})
 
     def tick_sensors(self, sensor_names: Sequence[str]) -> list[SensorRun]:
         """Evaluate sensors until none asks for anything new; execute what they request, in order.
@@ -131,7 +132,14 @@ class LifecycleDriver:
         run = self._execute(job_name, partition_key=request.partition_key, tags=tags)
         return SensorRun(sensor_name=sensor.name, run_key=request.run_key or "", run=run)
 
-    def _execute(self, job_name: str, *, partition_key: str | None, tags: Mapping[str, str]) -> JobRun:
+    def _execute(
+        self,
+        job_name: str,
+        *,
+        partition_key: str | None,
+        tags: Mapping[str, str],
+        run_config: Mapping[str, object] | None = None,
+    ) -> JobRun:
         result = self._definitions.resolve_job_def(job_name).execute_in_process(
             instance=self._instance,
             partition_key=partition_key,
@@ -141,7 +149,7 @@ class LifecycleDriver:
                 STARTED_TAG: str(psutil.Process().create_time()),
                 REPOSITORY_LABEL_TAG: _REPOSITORY.get_label(),
             },
-            run_config=QUIET,
+            run_config={**QUIET, **(run_config or {})},
             raise_on_error=False,
         )
         _show_run(self._instance, result.dagster_run)

@@ -29,6 +29,7 @@ ACTS = (
     "model_rolled_back",
     "reply_reviewed",
     "employer_reviewed",
+    "plan_rejected",
 )
 
 
