@@ -31,6 +31,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 REPORT = "explanation"
@@ -59,6 +60,7 @@ def stored_pictures(platform: Platform, day: date, model_version: str) -> Mappin
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plot the contributions of the challenger on today's candidate pairs."""
     day = only_day(context)

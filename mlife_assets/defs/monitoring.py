@@ -39,11 +39,12 @@ from mlife_assets.defs.monitoring_inputs import (
     sampled_examples,
 )
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day, run_days
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.performance_history import performance_picture, performance_values, write_performance
 from mlife_assets.defs.quality_inputs import judge_quality
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "monitoring"
 _COMMON: dict[str, Any] = {
@@ -108,6 +109,7 @@ def _publish(
     description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
     **_COMMON,
 )
+@says_why
 def data_quality_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
@@ -126,6 +128,7 @@ def data_quality_report(
     description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
     **_COMMON,
 )
+@says_why
 def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Measure each column's distance and rank it by importance to the model."""
     from mlife_assets.adapters.nannyml_calculators import drift_statistics
@@ -152,6 +155,7 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
     **_COMMON,
 )
+@says_why
 def latent_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
@@ -183,6 +187,7 @@ def latent_drift_report(
     description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
     **_COMMON,
 )
+@says_why
 def concept_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
@@ -248,8 +253,9 @@ def _report_check(key: dg.AssetKey, name: str, report_name: str, description: st
     """Return a non-blocking check that is green when the report does not alarm."""
 
     @dg.asset_check(asset=key, name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}.")
+    @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-        reports = [platform.read_monitoring_report(report_name, day) for day in run_days(context.run)]
+        reports = [platform.read_monitoring_report(report_name, day) for day in checked_days(context)]
         alarms = [finding for report in reports for finding in report.alarms]
         return dg.AssetCheckResult(
             passed=not alarms,

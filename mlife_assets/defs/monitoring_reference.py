@@ -32,6 +32,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 LOOKED_AT_TIMES = 3
@@ -63,6 +64,7 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def monitoring_reference(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:

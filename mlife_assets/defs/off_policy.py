@@ -33,6 +33,7 @@ from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 REPORT = "off_policy_estimate"
@@ -124,6 +125,7 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     tags={"layer": "model"},
     description="Applications per text of champion and challenger, estimated from explored texts (IPS, SNIPS, DR).",
 )
+@says_why
 def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:

@@ -27,6 +27,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
 
 GROUP = "model"
@@ -80,6 +81,7 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Record the verdict and, where the gate opened, promote."""
     day = only_day(context)

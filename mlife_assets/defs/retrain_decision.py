@@ -29,6 +29,7 @@ from mlife_assets.defs.metadata import plot, sentences
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
 
 GROUP = "monitoring"
@@ -128,6 +129,7 @@ def decisions_since(platform: Platform, day: date) -> set[str]:
     owners=OWNERS[GROUP],
     tags={"layer": "decision"},
 )
+@says_why
 def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Decide, record the decision as an event, and show the history."""
     day = only_day(context)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -21,3 +24,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """An instance of its own, in memory."""
     with dg.DagsterInstance.ephemeral() as ephemeral:
         yield ephemeral
+
+
+_SPEC = importlib.util.spec_from_file_location("mlife_cli_fixtures", Path(__file__).parent.parent / "cli/conftest.py")
+_CLI = importlib.util.module_from_spec(_SPEC)
+sys.modules[_SPEC.name] = _CLI
+_SPEC.loader.exec_module(_CLI)
+lived_home, home = _CLI.lived_home, _CLI.home  # what a person does by command or in the UI, on the same small home
