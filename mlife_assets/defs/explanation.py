@@ -15,8 +15,8 @@ import numpy as np
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.glances import Bar, bars
 from mlife_assets.core.inference.features import feature_matrix
-from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import (
+    for_pages,
     global_importance,
     plot_beeswarm,
     plot_dependences,
@@ -71,11 +71,10 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
     gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
     importance = global_importance(contributions, scorer.model_names)
     seen = scorer.feature_spec.expanded(matrix)
-    pictures = {"beeswarm": plot_beeswarm(contributions, seen, scorer.feature_spec)}
-    for name, png in plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS).items():
-        pictures[f"dependence on {name}"] = png
-    kept = {title: data_uri(png) for title, png in pictures.items()}
-    platform.tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
+    beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec)
+    dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
+    pictures = for_pages(beeswarm, dependences)
+    platform.tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": pictures})
     strongest = [Bar(words_of(name), value, False) for name, value in importance.items()]
     return dg.MaterializeResult(
         metadata={
@@ -84,7 +83,8 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
             "model_version": scorer.model_version,
             "largest_gap_to_raw_score": gap,
             "importance": plot(plot_importance(importance), "mean |SHAP|"),
-            **{title.replace(" ", "_"): plot(png, title) for title, png in pictures.items()},
+            "beeswarm": plot(beeswarm, "SHAP values"),
+            **{f"dependence_on_{name}": plot(png, f"SHAP value by {name}") for name, png in dependences.items()},
         }
     )
 

@@ -7,15 +7,24 @@ raw score, so an explanation is the score, taken apart.
 from __future__ import annotations
 
 from mlife_assets.core.training.explain.plots import (
+    for_pages,
     plot_beeswarm,
     plot_dependence,
     plot_dependences,
     plot_importance,
     plot_waterfall,
 )
-from mlife_assets.core.training.explain.reasons import global_importance, reasons, words_of
+from mlife_assets.core.training.explain.reasons import (
+    ScoreParts,
+    global_importance,
+    reasons,
+    score_parts,
+    words_of,
+)
 
 __all__ = [
+    "ScoreParts",
+    "for_pages",
     "global_importance",
     "plot_beeswarm",
     "plot_dependence",
@@ -23,5 +32,6 @@ __all__ = [
     "plot_importance",
     "plot_waterfall",
     "reasons",
+    "score_parts",
     "words_of",
 ]

@@ -19,8 +19,8 @@ import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.inference.feature_spec import Array, FeatureSpec
-from mlife_assets.core.pictures import palette_png
-from mlife_assets.core.training.explain.reasons import global_importance, value_words, words_of
+from mlife_assets.core.pictures import data_uri, palette_png
+from mlife_assets.core.training.explain.reasons import ScoreParts, global_importance, words_of
 
 BARS_MAXIMUM = 20
 SWARMS_MAXIMUM = 12
@@ -105,35 +105,23 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
         return palette_png(figure, SCALE_COLOURS)
 
 
-def plot_waterfall(contributions: Array, values: Array, spec: FeatureSpec) -> bytes:
-    """Return a PNG that leads from the expected score to the score of one row, feature by feature.
+def for_pages(beeswarm: bytes, dependences: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the pictures of a model as a page takes them: data URIs by title, the swarm first."""
+    titled = {f"SHAP value by {words_of(name)}": png for name, png in dependences.items()}
+    return {title: data_uri(png) for title, png in {"SHAP values": beeswarm, **titled}.items()}
 
-    Args:
-        contributions: one row of `Scorer.contributions`, shape (model_names + 1,).
-        values: what the model sees of the row, shape (model_names,): `FeatureSpec.expanded`.
-        spec: names and vocabularies.
 
-    Raises:
-        InvalidInputError: shapes do not fit the spec.
-    """
-    if contributions.shape != (len(spec.model_names) + 1,) or values.shape != (len(spec.model_names),):
-        raise InvalidInputError(
-            f"contributions {contributions.shape} and values {values.shape} do not fit {len(spec.model_names)} features"
-        )
-    vocabularies = dict(spec.vocabularies)
-    shown = [
-        value_words(float(value), vocabularies.get(name)) for name, value in zip(spec.model_names, values, strict=True)
-    ]
-    shap = _shap()
-    row = shap.Explanation(
-        contributions[:-1],
-        base_values=float(contributions[-1]),
-        data=np.array([_plain(text) for text in shown], dtype=object),
-        feature_names=_labels(spec),
+def plot_waterfall(parts: ScoreParts) -> bytes:
+    """Return a PNG that leads from the expected score to the score of one row, feature by feature."""
+    row = _shap().Explanation(
+        np.array(list(parts.contributions.values())),
+        base_values=parts.expected,
+        data=np.array([_plain(parts.values[name]) for name in parts.contributions], dtype=object),
+        feature_names=[_label(name) for name in parts.contributions],
     )
-    with _figure(8.0, 1.2 + 0.42 * min(STEPS_MAXIMUM, len(spec.model_names))) as figure:
+    with _figure(8.0, 1.2 + 0.42 * min(STEPS_MAXIMUM, len(parts.contributions))) as figure:
         figure.add_subplot()
-        shap.plots.waterfall(row, max_display=STEPS_MAXIMUM, show=False)
+        _shap().plots.waterfall(row, max_display=STEPS_MAXIMUM, show=False)
         _small_text(figure)
         return palette_png(figure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.explain import (
+    for_pages,
     global_importance,
     plot_beeswarm,
     plot_dependence,
     plot_dependences,
     plot_importance,
     plot_waterfall,
+    score_parts,
 )
 from mlife_assets.core.training.explain import plots as module
 from mlife_assets.core.training.training_set import TrainingSet
@@ -44,7 +47,7 @@ def test_pictures_are_small_and_the_same_bytes_again(
         lambda: plot_importance(importance),
         lambda: plot_beeswarm(contributions, matrix, spec),
         lambda: plot_dependence("distance_km", contributions, matrix, spec),
-        lambda: plot_waterfall(contributions[0], matrix[0], spec),
+        lambda: plot_waterfall(score_parts(contributions[0], matrix[0], spec)),
     ):
         picture = draw()
         assert picture.startswith(PNG)
@@ -79,7 +82,7 @@ def test_drawing_touches_no_open_figure_and_no_global_generator(
         numbers, settings, before = plt.get_fignums(), dict(mpl.rcParams), repr(np.random.get_state())  # noqa: NPY002
         plot_beeswarm(rows[1], rows[0], artifact.feature_spec)
         plot_dependence("distance_km", rows[1], rows[0], artifact.feature_spec)
-        plot_waterfall(rows[1][0], rows[0][0], artifact.feature_spec)
+        plot_waterfall(score_parts(rows[1][0], rows[0][0], artifact.feature_spec))
         assert plt.get_fignums() == numbers
         assert plt.gcf() is figure
         assert len(axes.lines) == 1
@@ -133,7 +136,7 @@ def test_a_waterfall_leads_from_the_expected_value_to_the_score(
     artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
 ) -> None:
     spec, (matrix, contributions) = artifact.feature_spec, rows
-    plot_waterfall(contributions[0], matrix[0], spec)
+    plot_waterfall(score_parts(contributions[0], matrix[0], spec))
     said = [text.get_text() for axes in drawn for text in axes.get_xticklabels()]
     for value in (contributions[0].sum(), contributions[0, -1]):
         assert any(f"{abs(value):.3f}".rstrip("0") in text for text in said)
@@ -150,14 +153,15 @@ def test_a_category_is_named_in_the_waterfall(
     spec, name = artifact.feature_spec, "user_occupation_group"
     place, contributions, values = spec.model_names.index(name), rows[1][0].copy(), rows[0][0].copy()
     contributions[place], values[place] = 9.0, 1
-    plot_waterfall(contributions, values, spec)
+    plot_waterfall(score_parts(contributions, values, spec))
     group = dict(spec.vocabularies)[name][1]
     assert f"{group} = user occupation group" in [text.get_text() for text in drawn[0].get_yticklabels()]
 
 
-def test_a_waterfall_of_another_model_is_refused(artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]) -> None:
-    with pytest.raises(InvalidInputError, match="do not fit"):
-        plot_waterfall(rows[1][0][:-1], rows[0][0], artifact.feature_spec)
+def test_pages_get_the_swarm_first_and_titles_in_words() -> None:
+    found = for_pages(b"swarm", {"distance_km": b"far", "some_column": b"near"})
+    assert list(found) == ["SHAP values", "SHAP value by distance in km", "SHAP value by some column"]
+    assert [base64.b64decode(uri.partition(",")[2]) for uri in found.values()] == [b"swarm", b"far", b"near"]
 
 
 def test_a_name_of_money_or_of_great_length_is_drawn_as_text() -> None:
@@ -166,7 +170,7 @@ def test_a_name_of_money_or_of_great_length_is_drawn_as_text() -> None:
     rng = np.random.default_rng(0)
     matrix, contributions = rng.normal(size=(40, 3)), rng.normal(size=(40, 4))
     assert plot_beeswarm(contributions, matrix, spec).startswith(PNG)
-    assert plot_waterfall(contributions[0], matrix[0], spec).startswith(PNG)
+    assert plot_waterfall(score_parts(contributions[0], matrix[0], spec)).startswith(PNG)
     assert plot_importance(global_importance(contributions, spec.model_names)).startswith(PNG)
     for name in spec.model_names:
         assert plot_dependence(name, contributions, matrix, spec).startswith(PNG)
