@@ -163,10 +163,16 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 
 @pytest.fixture(scope="session")
-def lived(lived_world: ModuleType, made_once: Callable[..., tuple[Path, Any]]) -> Any:
-    """Return the small world after history and four lived days. Read only: copy its home to change something."""
+def lived(
+    lived_world: ModuleType, made_once: Callable[..., tuple[Path, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """Return the small world after history and four lived days. Read only: copy its home to change something.
+
+    Each process of a run opens a copy of its own: SQLite makes and removes files beside a database that is only read.
+    """
     folder, story = made_once("lived", lambda folder: lived_world.live(folder / "home"))
-    return lived_world.lived_in(folder / "home", story)
+    home = Path(shutil.copytree(folder / "home", tmp_path_factory.mktemp("lived") / "home"))
+    return lived_world.lived_in(home, story)
 
 
 @pytest.fixture(scope="session")
