@@ -33,8 +33,8 @@ demo: $(SETUP) ## live three weeks of a production model, minutes (var/demo/summ
 dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000, the pages on :3001 (PORT=... PAGES_PORT=... for others)
 	$(BIN)/mlife dev --port $(PORT) $(if $(PAGES_PORT),--pages-port $(PAGES_PORT))
 
-test: $(SETUP) ## all tests but the proofs; ARGS='...' goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(SETUP) ## all tests but the proofs, on all cores; ARGS='...' goes to pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 check: $(SETUP) ## linters, formatting, types, layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

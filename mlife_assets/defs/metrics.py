@@ -33,7 +33,6 @@ from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.pages.charts.values import DailyValue, Marker
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, between, card_key, nav
-from mlife_assets.core.statistics import proportion_difference_interval
 from mlife_assets.core.windows import days_between, is_mature
 from mlife_assets.defs import keys
 from mlife_assets.defs.links import page_link
@@ -44,6 +43,7 @@ from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 
 GROUP = "metrics"
+_METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
 REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
 
 
@@ -90,7 +90,7 @@ def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
             for method, value in _worst(platform.read_monitoring_report(name, day)).items():
                 series.setdefault((kind, method), []).append(value)
     return tuple(
-        DriftSeries(f"{method.replace('_', ' ')} (worst, in units of its limit)", kind, tuple(values))
+        DriftSeries(_METHODS.get(method) or method.replace("_", " ").capitalize(), kind, tuple(values))
         for (kind, method), values in series.items()
     )
 
@@ -133,6 +133,7 @@ def _models(platform: Platform) -> tuple[ModelVersion, ...]:
                 else None,
                 sentences=tuple(verdict["sentences"]) if verdict else (),
                 is_champion=version == champion,
+                against="the champion" if verdict and verdict["champion_version"] else "recruiters",
                 card=between(DASHBOARD, card_key(version)) if platform.registry.card(version) else None,
             )
         )
@@ -141,23 +142,16 @@ def _models(platform: Platform) -> tuple[ModelVersion, ...]:
 
 def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return treated and holdout apply rates over the whole experiment with the interval of their difference."""
-    total = {row["arm"]: row for row in readout if row["period_kind"] == "total"}
-    if set(total) != {"treated", "holdout"}:
+    found = texting([], readout)
+    if found is None:
         return None
-    treated, holdout = total["treated"], total["holdout"]
-    interval = proportion_difference_interval(
-        treated["users_with_apply"],
-        treated["eligible_users"],
-        holdout["users_with_apply"],
-        holdout["eligible_users"],
-    )
     return {
-        "treated_apply_rate": treated["apply_rate"],
-        "holdout_apply_rate": holdout["apply_rate"],
-        "lift": interval.estimate,
-        "interval": [interval.lower, interval.upper],
-        "treated_users": treated["eligible_users"],
-        "holdout_users": holdout["eligible_users"],
+        "treated_apply_rate": found.treated_rate,
+        "holdout_apply_rate": found.holdout_rate,
+        "lift": found.lift.estimate,
+        "interval": [found.lift.lower, found.lift.upper],
+        "treated_users": found.treated_users,
+        "holdout_users": found.holdout_users,
     }
 
 

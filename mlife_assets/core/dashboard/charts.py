@@ -49,16 +49,16 @@ def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
         subtitle=model.map_cohort,
         markers=marks,
     )
-    estimated = "estimated without labels (CBPE)"
+    estimated = "estimated (CBPE)"
     auc = Chart(
         "AUC of applies",
         (
             Series(estimated, model.auc_estimated, "accent", "dashed"),
-            Series("realised on mature labels", model.auc_realised),
+            Series("realised", model.auc_realised),
         ),
         "score",
         data.span,
-        subtitle="a realised line that falls below the estimate is the sign of concept drift",
+        subtitle="realised below the estimate: a sign of concept drift",
         markers=marks,
         from_zero=False,
     )
@@ -66,11 +66,11 @@ def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
         "AUC of clicks",
         (
             Series(estimated, model.click_auc_estimated, "accent", "dashed"),
-            Series("realised on mature clicks", model.click_auc_realised),
+            Series("realised", model.click_auc_realised),
         ),
         "score",
         data.span,
-        subtitle="the funnel's first step: known days before applies are",
+        subtitle="known days before applies are",
         markers=marks,
         from_zero=False,
     )
@@ -78,12 +78,14 @@ def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
 
 
 def drift_panels(data: DashboardData, markers: Sequence[Marker]) -> Markup:
-    """Return the detectors that alarmed within a week, the farthest over its limit first, at most three."""
+    """Return three detectors that alarmed within a week: of each kind the farthest over its limit, then the next."""
     since = add_days(data.as_of_date, 1 - RECENT_DAYS)
     recent = [drift for drift in data.model.drift if any(v.is_alarm and v.day >= since for v in drift.values)]
-    worst = sorted(recent, key=lambda drift: (-_highest(drift, since), drift.name))[:PANELS_MAXIMUM]
+    worst = sorted(recent, key=lambda drift: (-_highest(drift, since), drift.name))
+    first_of_kind = {drift.kind: drift for drift in reversed(worst)}.values()
+    shown = [*(d for d in worst if d in first_of_kind), *(d for d in worst if d not in first_of_kind)][:PANELS_MAXIMUM]
     marks = tuple(marker for marker in markers if marker.kind in ("retrain", "block"))
-    return join(*(render_chart(_drift_chart(data, drift, marks)) for drift in worst))
+    return join(*(render_chart(_drift_chart(data, drift, marks)) for drift in shown))
 
 
 def detectors(data: DashboardData) -> list[Detector]:
@@ -134,7 +136,7 @@ def _drift_chart(data: DashboardData, drift: DriftSeries, markers: tuple[Marker,
         ),
         "score",
         data.span,
-        subtitle=f"{KINDS[drift.kind]}, alarm on {len(alarms)} of {len(inside)} days",
+        subtitle=f"{KINDS[drift.kind]}: the worst column in units of its limit",
         markers=markers,
         from_zero=False,
     )
@@ -165,7 +167,7 @@ def production_charts(data: DashboardData) -> Markup:
             ),
             "share",
             data.span,
-            subtitle="by week, whatever caused the apply, with 95 % intervals",
+            subtitle="by week, any cause, 95 % intervals",
         ),
         Chart(
             "Bids of applies after texts",

@@ -109,7 +109,7 @@ class ReportDigest:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered model and what the gate said; `delta_map` is against the champion or, for the first, the human.
+    """One registered model and what the gate said; `delta_map` is the gain over `against`.
 
     `card`: link to its card, where one was written.
     """
@@ -124,6 +124,7 @@ class ModelVersion:
     delta_map: DailyValue | None = None
     sentences: tuple[str, ...] = ()
     is_champion: bool = False
+    against: str = "the champion"
     card: str | None = None
 
 

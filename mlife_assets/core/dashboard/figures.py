@@ -78,9 +78,14 @@ def production(kpis: Sequence[Row], readout: Sequence[Row], label: LabelPolicy, 
         apply_rate_treated=arm(readout, "treated", as_of),
         apply_rate_holdout=arm(readout, "holdout", as_of),
         fill_rate=maturing(kpis, "fill_rate", SAME_DAY, as_of),
-        revenue_usd=maturing(kpis, "revenue_usd", label.apply_window_days, as_of),
+        revenue_usd=maturing(_texted(kpis), "revenue_usd", label.apply_window_days, as_of),
         opt_outs=daily(kpis, "opt_outs"),
     )
+
+
+def _texted(kpis: Iterable[Row]) -> list[Row]:
+    """Return the days with their bids missing where nothing was sent: no text can have earned nothing."""
+    return [{**row, "revenue_usd": row["revenue_usd"] if row["messages_submitted"] else None} for row in kpis]
 
 
 def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
@@ -111,7 +116,7 @@ def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
 
 def _earned(treated: Row, holdout: Row) -> Interval | None:
     """Return the bids of the treated beyond the holdout's mean; None for marts of an earlier release."""
-    if any(arm.get("bids_usd") is None or arm["eligible_users"] < 2 for arm in (treated, holdout)):
+    if any(row.get("bids_usd") is None or row["eligible_users"] < 2 for row in (treated, holdout)):
         return None
     first, second = (
         Sums(arm["eligible_users"], arm["bids_usd"], arm["bids_usd_squared"]) for arm in (treated, holdout)

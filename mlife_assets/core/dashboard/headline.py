@@ -21,10 +21,10 @@ from mlife_assets.core.statistics import Interval
 
 @dataclass(frozen=True)
 class Headline:
-    """The sentence, and per clause a line with its evidence."""
+    """The sentence, and per clause a title with its evidence."""
 
     sentence: str
-    evidence: tuple[str, ...]
+    evidence: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,10 @@ class _Clause:
 
 def headline(data: DashboardData) -> Headline:
     """Return what a reader of ten seconds should know."""
-    clauses = [_ranking(data.ranking), _drift(data), _texting(data.texting)]
-    sentence = "; ".join(clause.words for clause in clauses) + "."
-    return Headline(sentence[0].upper() + sentence[1:], tuple(c.evidence for c in clauses if c.evidence))
+    clauses = {"Ranking": _ranking(data.ranking), "Drift": _drift(data), "Texting": _texting(data.texting)}
+    sentence = "; ".join(clause.words for clause in clauses.values()) + "."
+    evidence = tuple((title, clause.evidence) for title, clause in clauses.items() if clause.evidence)
+    return Headline(sentence[0].upper() + sentence[1:], evidence)
 
 
 def alarmed_since(decisions: Sequence[Decision]) -> date | None:
@@ -58,7 +59,7 @@ def _ranking(ranking: Ranking | None) -> _Clause:
     if ranking is None:
         return _Clause("no day is mature enough yet to say how well the model ranks", "")
     evidence = (
-        f"Ranking: MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule, mean of "
+        f"MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule, mean of "
         f"{ranking.days} mature days from {format_day(ranking.first_day)} to {format_day(ranking.last_day)}."
     )
     gain = ranking.model / ranking.human - 1 if ranking.human else 0.0
@@ -91,16 +92,17 @@ def _drift(data: DashboardData) -> _Clause:
 
 def _refusal(refused: Sequence[ModelVersion]) -> str:
     days = " and ".join(format_day(day) for day in sorted({one.registered_on for one in refused}))
+    models = "the model" if len(refused) == 1 else "the models"
     if any(one.outcome == "refused" for one in refused):
-        return f"the gate refused what was trained on {days}"
-    return f"the evidence for what was trained on {days} was not enough"
+        return f"the gate refused {models} trained on {days}"
+    return f"there was not enough evidence for {models} trained on {days}"
 
 
 def _why(version: ModelVersion) -> str:
     reason = version.sentences[0] if version.sentences else "No reason was recorded."
     return (
-        f"The gate on {format_day(version.registered_on)}: {reason} So the champion stays, and with it what it was "
-        "trained on: the alarms compare today's data with that and last until a better model is found."
+        f"The gate on {format_day(version.registered_on)}: {reason} The champion stays, and the alarms last, because "
+        "they compare today with what it was trained on."
     )
 
 
@@ -109,9 +111,9 @@ def _texting(found: Texting | None) -> _Clause:
         return _Clause("nobody was held out yet, so nothing shows what texting is worth", "")
     low, high = found.lift.lower, found.lift.upper
     bounds = f"{_signed(low)} to {_signed(high)}"
-    span = f"{format_span(found.first_day, found.last_day)}, so far"
+    span = format_span(found.first_day, found.last_day)
     evidence = (
-        f"Texting ({span}): {format_value(found.treated_rate, 'share')} of {found.treated_users:,} people who may be "
+        f"{span}: {format_value(found.treated_rate, 'share')} of {found.treated_users:,} people who may be "
         f"texted applied to a job, {format_value(found.holdout_rate, 'share')} of {found.holdout_users:,} who never "
         f"are: a difference of {_signed(found.lift.estimate)} points ({bounds})."
     )
@@ -119,16 +121,26 @@ def _texting(found: Texting | None) -> _Clause:
     if low > 0 or high < 0:
         verb = "more" if low > 0 else "fewer"
         size, ends = abs(found.lift.estimate), sorted((abs(low), abs(high)))
-        words = f"texting made {100 * size:.1f} points {verb} people apply ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+        words = (
+            f"texting gets {100 * size:.1f} points {verb} people to apply than not texting "
+            f"({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+        )
     else:
-        words = f"texting is not shown to make more people apply ({bounds} points)"
+        words = f"texting is not shown to get more people to apply than not texting ({bounds} points)"
     if found.earned_usd is not None:
         earned, per_text = found.earned_usd, _divided(found.earned_usd, found.texts)
-        words += f", worth {_range(earned)} for {found.texts:,} texts"
-        evidence += f" Bids of all their applies exceed what the holdout's mean would give by {_range(earned)}."
+        words += f", and its {found.texts:,} texts earned {_worth(earned)}"
+        evidence += f" Employers' bids for all their applies exceed the holdout's by {_range(earned)}."
         if per_text is not None:
-            cost += f" A text pays while it costs less than {_range(per_text, cents=True)}."
+            cost += f" It pays while a text costs less than {_range(per_text, cents=True)}."
     return _Clause(words, evidence + cost)
+
+
+def _worth(earned: Interval) -> str:
+    bounds = f"({_usd(earned.lower, cents=False)} to {_usd(earned.upper, cents=False)})"
+    if earned.lower > 0 or earned.upper < 0:
+        return f"{_usd(earned.estimate, cents=False)} in bids {bounds}"
+    return f"{_usd(earned.estimate, cents=False)} in bids, not yet a proven gain {bounds}"
 
 
 def _divided(interval: Interval, by: int) -> Interval | None:

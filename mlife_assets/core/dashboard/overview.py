@@ -3,7 +3,7 @@
 Belongs here: lanes, runs of like verdicts. Does not belong here: charts of values (`charts`).
 
 Concept: a day is one place on every lane, so that cause and answer stand below each other. Days in a row with the same
-verdict for the same first reason are one line; what differs between them is folded into it.
+verdict for the same first reason are one line, in the words of the newest; what differs is folded into it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from mlife_assets.core.pages.charts.signs import GLYPHS, MARKER_NAMES
 from mlife_assets.core.pages.charts.values import Marker
 from mlife_assets.core.windows import add_days
 
+SENTENCES_SHOWN = 2
 KINDS: dict[DriftKind, str] = {"data": "Data drift", "latent": "Latent drift", "concept": "Concept drift"}
 OUTCOMES = {
     "promoted": "promoted",
@@ -33,12 +34,12 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class VerdictRun:
-    """Days in a row with one verdict for one reason, the newest last; `others` are the sentences after the first."""
+    """Days in a row with one verdict for one reason: the newest in short, then each of them in full."""
 
     span: str
     verdict: Verdict
     days: int
-    sentence: str
+    sentences: tuple[str, ...]
     each: tuple[tuple[str, tuple[str, ...]], ...]
     codes: tuple[str, ...]
 
@@ -83,16 +84,20 @@ def _is_like(before: Decision, after: Decision) -> bool:
 
 def _verdict_run(run: Sequence[Decision]) -> VerdictRun:
     newest = run[-1]
-    each = tuple((format_day(one.day), one.sentences[1:]) for one in reversed(run) if one.sentences[1:])
+    each = tuple((format_day(one.day), one.sentences) for one in reversed(run)) if _has_more(run) else ()
     codes = tuple(dict.fromkeys(code for one in reversed(run) for code in one.codes))
     return VerdictRun(
         span=format_span(run[0].day, newest.day),
         verdict=newest.verdict,
         days=len(run),
-        sentence=newest.sentences[0] if newest.sentences else "",
+        sentences=newest.sentences[:SENTENCES_SHOWN],
         each=each,
         codes=codes,
     )
+
+
+def _has_more(run: Sequence[Decision]) -> bool:
+    return len(run) > 1 or len(run[0].sentences) > SENTENCES_SHOWN
 
 
 def _drift_lane(kind: DriftKind, name: str, decisions: Sequence[Decision]) -> Lane:

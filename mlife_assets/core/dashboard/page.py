@@ -23,6 +23,7 @@ from mlife_assets.core.pages.charts.values import DailyValue
 
 SHORT = 12
 COLUMNS_SHOWN = 8
+REASONS_NAMED = 3
 STATUSES = {"ok": "ok", "alarm": "alarm", "not_enough_evidence": "not enough evidence"}
 
 
@@ -59,7 +60,7 @@ def render_dashboard(data: DashboardData) -> str:
         detectors=detectors(data),
         production_charts=production_charts(data),
         reasons=_reasons(data.suppressions),
-        suppressed=sum(one.count for one in data.suppressions),
+        held_back=_held_back(data.suppressions),
         runs=verdict_runs(data.decisions),
         models=sorted(data.models, key=lambda m: (m.registered_on, m.model_version), reverse=True),
         outcomes=OUTCOMES,
@@ -70,6 +71,15 @@ def render_dashboard(data: DashboardData) -> str:
     )
     title = f"mlife, {format_day(data.as_of_date, year=True)}"
     return page(title, body, nav=data.nav, script=reading_script(), is_wide=True)
+
+
+def _held_back(suppressions: tuple[Suppression, ...]) -> str:
+    """Return how many texts were held back, and the reasons that did so most often."""
+    if not suppressions:
+        return "No text was held back."
+    total = sum(one.count for one in suppressions)
+    named = ", ".join(f"{row.name} {row.cells[1]}" for row in _reasons(suppressions)[:REASONS_NAMED])
+    return f"{total:,} texts were held back by the rules that protect people ({named})."
 
 
 def _reasons(suppressions: tuple[Suppression, ...]) -> list[ReasonRow]:

@@ -65,16 +65,16 @@ def page(title: str, body: Markup, *, nav: Sequence[Link] = (), script: str = ""
 def with_links(document: str, links: Sequence[Link]) -> str:
     """Return a page with further links in its bar; a page of an earlier release, which has none, gets one."""
     if SLOT in document:
-        return document.replace(SLOT, join(*map(_item, links)) + SLOT, 1)
+        return document.replace(SLOT, str(join(*map(_item, links), Markup(SLOT))), 1)
     bar = element("nav", *(join(_anchor(link), " ") for link in links), style="padding:12px 24px")
-    return document.replace("<body>", "<body>\n" + bar, 1)
+    return document.replace("<body>", f"<body>\n{bar}", 1)
 
 
 def _bar(links: Sequence[Link]) -> Markup:
     if not links:
         return Markup("")
     items = join(*map(_item, links), Markup(SLOT))
-    return element("nav", element("ul", items), class_="bar", aria_label="Pages")
+    return element("nav", element("ul", items), class_="pages", aria_label="Pages")
 
 
 def _item(link: Link) -> Markup:

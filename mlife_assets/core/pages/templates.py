@@ -35,7 +35,7 @@ def packaged(name: str) -> str:
 
 def breakable(name: str) -> Markup:
     """Return a name that may be broken after `_`, `.` and `/` where a column is narrow."""
-    return Markup(re.sub(r"([_./])(?=[^\W\d_])", r"\1<wbr>", text(name)))
+    return Markup(re.sub(r"([_./])(?=[^\W\d_])", r"\1<wbr>", str(text(name))))
 
 
 def _clean(value: Any) -> Any:

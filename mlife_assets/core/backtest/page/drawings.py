@@ -132,7 +132,7 @@ def _lane(one: PolicyResult) -> Lane:
         one.name,
         _done(one),
         runs=tuple(
-            Run(d.day, d.day, "alarm", f"{format_day(d.day, year=True)}: drift alarmed")
+            Run(d.day, d.day, "tick", f"{format_day(d.day, year=True)}: drift alarmed")
             for d in one.decisions
             if is_alarmed(d.codes)
         ),

@@ -84,12 +84,14 @@ def _spoken(chart: Chart) -> str:
 def _caption(chart: Chart, *, legend: bool = True) -> Markup:
     heading = element("h3", chart.title)
     subtitle = element("p", chart.subtitle, class_="subtitle") if chart.subtitle else Markup("")
-    keys = []
+    keys, late = [], set[date]()
     for s in chart.series if legend else ():
         latest = _latest(s)
         value = element("b", format_value(latest.value if latest else None, chart.unit))
-        when = f" on {format_day(latest.day)}" if latest and latest.day != chart.last else ""
-        keys.append(element("li", element("i", class_=f"key {s.form} c-{s.role}"), s.name, " ", value, when))
+        keys.append(element("li", element("i", class_=f"key {s.form} c-{s.role}"), s.name, " ", value))
+        if latest and latest.day != chart.last:
+            late.add(latest.day)
+    keys += [element("li", f"on {format_day(day)}") for day in sorted(late)[-1:]]
     return element("figcaption", heading, subtitle, element("ul", *keys, class_="legend") if keys else "")
 
 
@@ -117,7 +119,7 @@ def _pending(frame: _Frame) -> Markup:
     shade = element("rect", x=left, y=top, width=right - left, height=foot - top, class_="pending")
     words = f"pending until {format_day(waits[1])}"
     is_narrow = right - left < 6.2 * len(words)
-    place = {"x": right - 5 if is_narrow else (left + right) / 2, "y": (top + foot) / 2}
+    place = {"x": right - 3 if is_narrow else (left + right) / 2, "y": foot - 6}
     return join(shade, element("text", words, class_=f"tick halo {'end' if is_narrow else 'mid'}", **place))
 
 

@@ -58,6 +58,7 @@ def format_tick(value: float, unit: Unit, step: float) -> str:
     if large:
         shown, shown_step = shown / 1000, shown_step / 1000
     decimals = next((d for d in range(9) if abs(round(shown_step, d) - shown_step) < 1e-6 * shown_step), 9)
+    large = large and round(abs(shown), decimals) > 0
     mark, end = ("$" if unit == "usd" else ""), ("k" if large else "") + (" %" if unit == "share" else "")
     sign = "-" if shown < 0 and round(abs(shown), decimals) else ""
     return f"{sign}{mark}{abs(shown):,.{decimals}f}{end}"

@@ -79,7 +79,7 @@ class Chart:
     markers: tuple[Marker, ...] = ()
     from_zero: bool = True
     width: float = 400.0
-    height: float = 180.0
+    height: float = 160.0
 
     @property
     def first(self) -> date:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from mlife_assets.core.dashboard.charts import Chart, Form, Series, glyph, render_chart
-from mlife_assets.core.dashboard.data import DailyValue, Marker
+from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.values import Chart, DailyValue, Form, Marker, Series
 
 FIRST = date(2026, 6, 1)
 
@@ -66,6 +66,34 @@ def test_chart_speaks_its_latest_value() -> None:
     assert 'aria-label="T. s: 0.200 on 2 Jun 2026"' in chart([0.1, 0.2, None])
 
 
-def test_glyphs_differ_in_shape() -> None:
-    kinds = ("retrain", "promoted", "refused", "block", "rollback")
-    assert len({re.sub("m-[a-z]+", "", glyph(kind)) for kind in kinds}) == 5  # type: ignore[arg-type]
+def test_days_that_are_not_known_yet_are_shaded_and_say_until_when() -> None:
+    known = [DailyValue(FIRST, 0.1), DailyValue(FIRST + timedelta(days=1), 0.2)]
+    late = [DailyValue(FIRST + timedelta(days=n), None, pending_until=FIRST + timedelta(days=n + 3)) for n in (2, 3)]
+    drawn = render_chart(
+        Chart("T", (Series("s", (*known, *late)),), "share", (FIRST, FIRST + timedelta(days=3)), width=406, height=200)
+    )
+    (shade,) = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*class="pending"', drawn)
+    step = (406 - 52 - 10) / 4
+    assert [round(float(v), 1) for v in shade] == [round(52 + 2 * step, 1), round(2 * step, 1)]
+    assert ">pending until 7 Jun<" in drawn
+    assert "s: pending until 6 Jun" in drawn
+    assert "<td>pending until 7 Jun</td>" in drawn
+    assert "0.00 %" not in drawn.replace(">0.00 %<", "", 1)
+    assert "<b>20.0 %</b></li><li>on 2 Jun</li>" in drawn
+
+
+def test_a_gap_of_days_that_are_known_is_not_pending() -> None:
+    """A day without a text has no click-through, and never will."""
+    values = (
+        DailyValue(FIRST, 0.1),
+        DailyValue(FIRST + timedelta(days=1), None),
+        DailyValue(FIRST + timedelta(days=2), None, pending_until=FIRST + timedelta(days=4)),
+    )
+    chart = Chart("T", (Series("s", values),), "share", (FIRST, FIRST + timedelta(days=2)))
+    assert chart.pending == (FIRST + timedelta(days=2), FIRST + timedelta(days=4))
+    assert Chart("T", (Series("s", values[:2]),), "share", chart.span).pending is None
+
+
+def test_a_chart_with_nothing_but_pending_days_says_until_when() -> None:
+    values = (DailyValue(FIRST, None, pending_until=FIRST + timedelta(days=8)),)
+    assert "Pending until 9 Jun." in render_chart(Chart("T", (Series("s", values),), "usd", (FIRST, FIRST)))
