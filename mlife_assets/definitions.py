@@ -31,7 +31,6 @@ from mlife_assets.defs import (
     retrain_decision,
 )
 from mlife_assets.defs.dbt import build_dbt_assets
-from mlife_assets.defs.failures import outspoken
 from mlife_assets.defs.jobs import JOBS
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.schedules import build_schedules
@@ -71,10 +70,12 @@ def build_definitions(settings: Settings, *, policies: Policies | None = None) -
     _require_enough_history(settings, platform.policies)
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
-    assets = [*(asset for module in MODULES for asset in module.ASSETS), *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
-        assets=[outspoken(asset) for asset in assets],
-        asset_checks=[outspoken(check) for module in MODULES for check in getattr(module, "CHECKS", ())],
+        assets=[
+            *(asset for module in MODULES for asset in module.ASSETS),
+            *build_dbt_assets(DBT_PROJECT_FOLDER),
+        ],
+        asset_checks=[check for module in MODULES for check in getattr(module, "CHECKS", ())],
         jobs=JOBS,
         schedules=build_schedules(status),
         sensors=SENSORS,

@@ -168,7 +168,7 @@ def _root_cause(event: dg.DagsterEvent) -> str:
     message = ""
     while error is not None:
         message = error.message.strip()
-        if error.cls_name and "Dagster" not in error.cls_name and error.cls_name != "Failure":
+        if error.cls_name and "Dagster" not in error.cls_name:
             return message
         error = error.cause
     return message
