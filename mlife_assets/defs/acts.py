@@ -130,7 +130,8 @@ def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> R
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
-    digest, now = require_digest(plan, named), operator_time(platform)
+    digest = require_digest(plan, named)
+    now = max(operator_time(platform), platform.sending_time(plan.as_of_date))
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
     platform.ledger.record_rejection(rejection, now=now)
     first = platform.ledger.rejection(digest) or rejection
