@@ -20,6 +20,7 @@ from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
 from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.panel import panel_app
+from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import serve
 from mlife_assets.cli.status import status
 from mlife_assets.cli.trace import trace
@@ -41,6 +42,7 @@ app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):
     messages_app.command()(look)
 app.add_typer(messages_app, name="messages")
+app.add_typer(plan_app, name="plan")
 app.add_typer(panel_app, name="panel")
 app.add_typer(keys_app, name="keys")
 app.add_typer(backup_app, name="backup")

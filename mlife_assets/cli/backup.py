@@ -17,7 +17,7 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
-from mlife_assets.cli.present import operator_time
+from mlife_assets.defs.present import operator_time
 
 if TYPE_CHECKING:
     from mlife_assets.defs.resources import Platform

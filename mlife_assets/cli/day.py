@@ -17,8 +17,8 @@ import typer
 from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_lived, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress, side_console
-from mlife_assets.cli.present import newest_day, next_day
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.defs.present import newest_day, next_day
 
 if TYPE_CHECKING:
     from mlife_assets.defs.demo import LivedDay
@@ -150,6 +150,6 @@ def _tell(lived: LivedDay) -> None:
     )
     if lived.planned and not lived.submitted:
         console.print(
-            f"  The plan was not sent. If it waits for approval: `mlife day --date {lived.day} --approve`.",
+            "  The plan was not sent. If it waits for approval: `mlife plan show`.",
             soft_wrap=True,
         )

@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, one_line, print_json
-from mlife_assets.cli.present import newest_day, operator_time
+from mlife_assets.core.kept_words import kept_words
 from mlife_assets.core.messaging import effects, employer_review
 from mlife_assets.core.windows import add_days
+from mlife_assets.defs.present import newest_day, operator_time
 
 WRITER = "reviewer"
 GONE = "(the provider no longer has it)"

@@ -12,7 +12,7 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, print_json
-from mlife_assets.cli.present import operator_time
+from mlife_assets.defs.present import operator_time
 
 NUMBERS = "numbers"
 

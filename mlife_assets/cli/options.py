@@ -1,7 +1,7 @@
 """Options that commands share, and what they stand for.
 
-Belongs here: options of more than one command, opening the deployment they name, checking words that will be kept.
-Does not belong here: what a command does.
+Belongs here: options of more than one command, opening the deployment they name. Does not belong here: what a command
+does.
 
 Concept: the environment is read through `Settings` alone; `--home` overrides one field of it. Opening a home that holds
 nothing creates nothing, so that asking for the status leaves no trace.
@@ -100,19 +100,3 @@ def seal(platform: Platform) -> None:
     from mlife_assets.defs.sealing import seal as sign
 
     sign(platform)
-
-
-def kept_words(name: str, text: str) -> str:
-    """Return words fit for the event log, which keeps them for ever.
-
-    Raises:
-        InvalidInputError: they are empty or hold a phone number.
-    """
-    import phonenumbers
-
-    words = " ".join(text.split())
-    if not words:
-        raise InvalidInputError(f"{name} is empty; say it in a few words")
-    if phonenumbers.PhoneNumberMatcher(words, "US").has_next():
-        raise InvalidInputError(f"{name} holds a phone number, which the event log would keep for ever; leave it out")
-    return words

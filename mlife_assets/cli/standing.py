@@ -15,8 +15,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.cli.present import newest_day, next_day, operator_time
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.defs.present import newest_day, next_day, operator_time
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.model_registry import Reign

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 FIRST_EVENT_DAY = date(2026, 4, 3)
-"""First day of raw events; partitions begin on the day after."""
+"""First day of raw events."""
+
+FIRST_PARTITION = FIRST_EVENT_DAY + timedelta(days=1)
+"""The first day with anything to ingest."""
 
 RUN_HOUR_UTC = 18
 """Hour at which partition D runs: 10-17 local overlaps across the contiguous US."""

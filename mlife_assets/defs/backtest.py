@@ -31,6 +31,7 @@ from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"
@@ -97,6 +98,7 @@ def newest_day(platform: Platform) -> date:
     tags={"layer": "model"},
     description="Would governed retraining have paid? The team's history under four policies, with a recommendation.",
 )
+@says_why
 def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Replay everything that was lived so far; fails with the days that are needed while the history is too short."""
     study, today = team_study(platform), newest_day(platform)

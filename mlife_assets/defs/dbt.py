@@ -17,9 +17,11 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from mlife_assets.defs import keys
 from mlife_assets.defs.dbt_runner import build, ensure_manifest
+from mlife_assets.defs.landed_days import require_landed
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 WRITTEN_HERE = {
@@ -71,12 +73,13 @@ class LifecycleTranslator(DagsterDbtTranslator):
 def _build(
     context: dg.AssetExecutionContext, platform: Platform, project: Path, variables: Mapping[str, str]
 ) -> Iterator[Any]:
-    """Build the selected models and yield what Dagster records of each model and test."""
+    """Build the selected models, or run the selected tests alone; yield what Dagster records of each."""
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
     settings.export_to_dbt()
     windows = {name: getattr(platform.policies.label, name) for name in LABEL_WINDOWS}
-    selection = sorted(key.path[-1] for key in context.selected_asset_keys)
+    models = sorted(key.path[-1] for key in context.selected_asset_keys)
+    selection = models or sorted(key.name for key in context.selected_asset_check_keys)
     manifest = ensure_manifest(project)
     for event in build(project, selection, {**variables, **windows}, settings.home / "dbt"):
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
@@ -96,8 +99,13 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=LifecycleTranslator(),
         pool="warehouse",
     )
+    @says_why
     def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
-        covered = days(context)
+        if context.selected_asset_keys:
+            covered = days(context, platform)
+        else:  # tests alone
+            checked = min(key.asset_key for key in context.selected_asset_check_keys)
+            covered = days_of_checks(context.run, context.instance, checked)
         variables = {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()}
         yield from _build(context, platform, project, variables)
 
@@ -108,7 +116,9 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=LifecycleTranslator(),
         pool="warehouse",
     )
+    @says_why
     def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
+        require_landed(platform)
         yield from _build(context, platform, project, {})
 
     return [feature_tables, metric_tables]

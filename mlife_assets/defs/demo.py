@@ -20,10 +20,9 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, PermanentError
-from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
 from mlife_assets.defs.driver import LifecycleDriver, SensorRun
 from mlife_assets.defs.embedded_world import CONCEPT_SHIFT_DAY, NEW_CITY_DAY, QUALITY_FAULT_DAY
-from mlife_assets.defs.partitions import FIRST_PARTITION
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 

@@ -45,9 +45,10 @@ from mlife_assets.defs.links import page_link
 from mlife_assets.defs.metadata import sentences, table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.training_inputs import day_training_set
 
 GROUP = "model"
@@ -114,22 +115,16 @@ def _rankings(
     ],
     kinds={"numpy"},
     description="Challenger against champion and human on the same mature applies, unprompted or after explored texts.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "challenger_may_be_promoted",
-            asset=keys.EVALUATION,
-            description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
-        )
-    ],
     group_name=GROUP,
     partitions_def=DAILY,
     backfill_policy=RANGE_IN_ONE_RUN,
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
-    day = only_day(context)
+    day = only_day(context, platform)
     policies = platform.policies
     ranked = gate_days(day, policies.label, policies.promotion)
     faulty = quarantined_days(platform, ranked)
@@ -197,15 +192,25 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "sentences": sentences(decision.sentences),
             "conditions": table([asdict(condition) for condition in decision.conditions]),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="challenger_may_be_promoted",
-                passed=decision.is_promoted,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=" ".join(decision.sentences),
-            )
-        ],
+    )
+
+
+@dg.asset_check(
+    asset=keys.EVALUATION,
+    description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
+)
+@says_why
+def challenger_may_be_promoted(
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.AssetCheckResult:
+    """Repeat the verdicts that the gate left."""
+    reports = [platform.tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
+    return dg.AssetCheckResult(
+        passed=all(report["outcome"] == "promoted" for report in reports),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(sentence for report in reports for sentence in report["sentences"]),
     )
 
 
 ASSETS = [evaluation]
+CHECKS = [challenger_may_be_promoted]

@@ -22,6 +22,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 EXPLAINED_ROWS = 2_000
@@ -39,9 +40,10 @@ DEPENDENCE_PLOTS = 4
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plot the contributions of the challenger on today's candidate pairs."""
-    day = only_day(context)
+    day = only_day(context, platform)
     scorer = platform.scorer(challenger_version(platform, day))
     pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
     matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)

@@ -41,6 +41,7 @@ from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "metrics"
 _METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
@@ -235,6 +236,7 @@ def collect(platform: Platform) -> DashboardData:
     tags={"layer": "page"},
     description="Rolling model metrics and production metrics on one self-contained page.",
 )
+@says_why
 def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Render and publish the page."""
     data = collect(platform)

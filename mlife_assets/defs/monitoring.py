@@ -37,11 +37,12 @@ from mlife_assets.defs.monitoring_inputs import (
     sampled_examples,
 )
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day, run_days
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.performance_history import performance_picture, performance_values, write_performance
 from mlife_assets.defs.quality_inputs import judge_quality
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "monitoring"
 _COMMON: dict[str, Any] = {
@@ -96,11 +97,12 @@ def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.Mate
     description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
     **_COMMON,
 )
+@says_why
 def data_quality_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Judge a sample of the day's pairs, what landed on the eve, who changed overnight, and rows derived again."""
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     judged = judge_quality(platform, day, reference)
     platform.tables.write(SAMPLE_TABLE, day, judged.pairs)
@@ -114,11 +116,12 @@ def data_quality_report(
     description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
     **_COMMON,
 )
+@says_why
 def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Measure each column's distance and rank it by importance to the model."""
     from mlife_assets.adapters.nannyml_calculators import drift_statistics
 
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     pairs = platform.tables.read(SAMPLE_TABLE, day)
     if (why := reference.why_incomparable(pairs, platform.policies.monitoring, COLUMN_SIZES)) is not None:
@@ -140,13 +143,14 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
     **_COMMON,
 )
+@says_why
 def latent_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Ask a classifier and PCA whether they can tell the day from the reference."""
     from mlife_assets.adapters.nannyml_calculators import latent_statistics
 
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     policy = platform.policies.monitoring
     sample = platform.tables.read(SAMPLE_TABLE, day)
@@ -171,11 +175,12 @@ def latent_drift_report(
     description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
     **_COMMON,
 )
+@says_why
 def concept_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Score what has matured since the reference, clicks sooner than applies, and compare it with what was expected."""
-    day = only_day(context)
+    day = only_day(context, platform)
     policy = platform.policies.monitoring
     reference = read_reference(platform, day)
     read = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}
@@ -236,8 +241,9 @@ def _report_check(key: dg.AssetKey, name: str, report_name: str, description: st
     """Return a non-blocking check that is green when the report does not alarm."""
 
     @dg.asset_check(asset=key, name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}.")
+    @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-        reports = [platform.read_monitoring_report(report_name, day) for day in run_days(context.run)]
+        reports = [platform.read_monitoring_report(report_name, day) for day in checked_days(context)]
         alarms = [finding for report in reports for finding in report.alarms]
         return dg.AssetCheckResult(
             passed=not alarms,

@@ -28,6 +28,7 @@ from mlife_assets.defs.metadata import plot, sentences
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
 
 GROUP = "monitoring"
@@ -126,9 +127,10 @@ def decisions_since(platform: Platform, day: date) -> set[str]:
     owners=OWNERS[GROUP],
     tags={"layer": "decision"},
 )
+@says_why
 def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Decide, record the decision as an event, and show the history."""
-    day = only_day(context)
+    day = only_day(context, platform)
     history = _decisions_before(platform, day)
     read = platform.read_monitoring_report
     in_flight = is_retraining(context.instance, but_for=decisions_since(platform, day))

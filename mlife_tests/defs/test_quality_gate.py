@@ -81,7 +81,7 @@ def test_a_blocked_run_says_why_before_it_says_where(platform) -> None:
     assert evaluation.metadata["runbook"].value == "http://127.0.0.1:3001/runbooks/data_quality_fault"
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert failure.step_key == "pairs_pairs_come_from_a_sound_day"
-    assert failure.step_failure_data.error.message.strip().endswith("Failure: pairs stops here: s")
+    assert failure.step_failure_data.error.message.strip().endswith("Failure: s")
     assert failure.step_failure_data.user_failure_data.metadata == evaluation.metadata
     assert result.asset_materializations_for_node("scores") == [], "what follows did not run"
     assert not result.success

@@ -16,10 +16,11 @@ import typer
 
 from mlife_assets.cli.models.inspection import Version
 from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import next_day, operator_time
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.kept_words import kept_words
+from mlife_assets.defs.present import next_day, operator_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,13 +97,12 @@ def rollback(
 
     Exit codes: 0 done, 1 failed or there is none to return to.
     """
+    from mlife_assets.defs.acts import roll_back
+
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
-    target = None if to is None else platform.registry.resolve(to)
-    now = operator_time(platform)
-    previous = platform.registry.champion()
-    name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
-    seal(platform)
+    done = roll_back(platform, actor=actor, reason=reason, to=to)
+    name, previous, now = done.model_version, done.previous_version, done.at
     fault = reference_fault(platform, name)
     if as_json:
         _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=fault is None)

@@ -1,7 +1,7 @@
-"""The present of the embedded world, as seen by a person at the command line.
+"""The present of the embedded world, as a person who acts sees it.
 
-Belongs here: when a pause, a resumption or a rollback by hand happens. Does not belong here: when a day runs
-(`core.windows`, `defs.resources`).
+Belongs here: which day comes next, when a pause, a resumption or a rollback by hand happens. Does not belong here: when
+a day runs (`core.windows`, `defs.resources`).
 
 Concept: the embedded world stands still in the evening of its newest lived day, and the machine's clock means nothing
 to it. What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies,
@@ -29,6 +29,7 @@ ACTS = (
     "model_rolled_back",
     "reply_reviewed",
     "employer_reviewed",
+    "plan_rejected",
 )
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pyarrow.compute as pc
 
-from mlife_assets.cli.present import OPERATOR_DELAY, STEP, newest_day, next_day, operator_time
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.defs.present import OPERATOR_DELAY, STEP, newest_day, next_day, operator_time
 from mlife_assets.defs.resources import Platform
 from mlife_assets.settings import Settings
 
