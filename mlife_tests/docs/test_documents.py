@@ -25,6 +25,9 @@ TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECUR
 DOCUMENTS = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
 INVARIANTS = 14
+RECORDS = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if not path.stem.endswith("_evidence"))
+RECORD_LINES, RECORD_LINE_CHARACTERS = 60, 140
+RECORD_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 
 
 def name_of(path: Path) -> str:
@@ -98,6 +101,28 @@ def test_links_and_named_files_exist(path: Path) -> None:
         assert (path.parent / target.split("#")[0]).exists(), f"{name_of(path)} links to {target}"
     for named in re.findall(r"`((?:mlife_assets|mlife_tests|dbt_project|docs)/[\w./]+\.\w+)(?:::[\w:\[\]-]+)?`", text):
         assert (ROOT / named).exists(), f"{name_of(path)} names {named}"
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=name_of)
+def test_a_decision_record_is_a_page(path: Path) -> None:
+    """What it rests on, where that is long, lies beside it as `<number>_evidence.md`, and it says so."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= RECORD_LINES, f"{name_of(path)} has {len(lines)} lines; move its evidence to a file beside it"
+    assert max(map(len, lines)) <= RECORD_LINE_CHARACTERS
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    assert [heading for heading in headings if heading in RECORD_HEADINGS] == RECORD_HEADINGS
+    evidence = path.with_name(f"{path.name[:4]}_evidence.md")
+    assert evidence.exists() == (f"]({evidence.name})" in text)
+
+
+def test_decision_records_are_numbered_and_all_evidence_belongs_to_one() -> None:
+    numbers = [path.name[:4] for path in RECORDS]
+    assert len(set(numbers)) == len(numbers) >= 16
+    for path, number in zip(RECORDS, numbers, strict=True):
+        assert path.read_text(encoding="utf-8").startswith(f"# {int(number)}. ")
+    of_evidence = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("*_evidence.md")}
+    assert of_evidence <= set(numbers)
 
 
 def test_architecture_points_every_invariant_to_its_tests() -> None:
