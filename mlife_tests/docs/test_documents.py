@@ -26,7 +26,7 @@ DOCUMENTS = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
 INVARIANTS = 14
 RECORDS = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if not path.stem.endswith("_evidence"))
-RECORD_LINES, RECORD_LINE_CHARACTERS = 60, 140
+RECORD_LINES, RECORD_LINE_CHARACTERS = 60, 150
 RECORD_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 
 
