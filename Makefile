@@ -19,10 +19,10 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo dev test check proofs bench lock
+.PHONY: help setup demo demo-quick dev test check proofs bench lock
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 setup: $(SETUP) ## install the tested set into .venv (Python 3.11; no compiler, Node, Docker or account)
 
@@ -35,8 +35,11 @@ $(SETUP): constraints.txt pyproject.toml setup.py
 	$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SETUP)
 
-demo: $(SETUP) ## live three weeks of a production model, minutes (var/demo/summary.json)
+demo: $(SETUP) ## three weeks of a production model, about 12 CPU-minutes (var/demo/summary.json)
 	$(BIN)/mlife demo
+
+demo-quick: $(SETUP) ## the same with fewer people and days, under five CPU-minutes; `make demo` replaces it
+	MLIFE_MARKET_USERS=3000 MLIFE_MARKET_JOBS=400 MLIFE_GATE_USERS=250 MLIFE_DEMO_DAYS=14 $(BIN)/mlife demo
 
 dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another)
 	mkdir -p $(DEV_HOME) && cp mlife_assets/defs/dagster.yaml $(DEV_HOME)/dagster.yaml

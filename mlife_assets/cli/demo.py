@@ -36,12 +36,13 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
 
     started = time.perf_counter()
     prepare_home(settings.home)
+    settings.remember_world()
     definitions = build_definitions(settings)
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
     with open_instance(settings.home) as instance:
         demo = Demo(definitions, instance, platform)
         _tell_start(console, settings)
-        with progress("simulating the market's history", settings.history_days - 1, console) as advance:
+        with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:
             demo.live_history(lambda _: advance())
         with progress("training the first champion and asking the gate", console=console):
             verdict = demo.train_first_champion()
