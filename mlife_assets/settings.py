@@ -3,8 +3,8 @@
 Belongs here: where things are stored, which environment this is, secrets, the size of the embedded world.
 Does not belong here: business and scientific choices (`core.policies`), per-run knobs (`dg.Config`).
 
-Concept: everything is validated once, at load. Defaults are safe: embedded, off, closed. A home remembers which world it
-holds, so that a small demo is gone on with without the variables that made it; the environment comes first.
+Concept: everything is validated once, at load. Defaults are safe: embedded, off, closed. A home remembers which world
+it holds, so that a small demo needs its variables only when it is made; the environment comes first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    remembers: ClassVar[bool] = True
 
     environment: Literal["dev", "staging", "prod"] = "dev"
     home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
@@ -117,11 +119,12 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  no such files are read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where fields come from, first come first served."""
-        return init_settings, env_settings, HomeSource(settings_cls)
+        remembered = (HomeSource(settings_cls),) if cls.remembers else ()
+        return init_settings, env_settings, *remembered
 
     def remember_world(self) -> None:
         """Write down in the home which market it holds."""
@@ -186,14 +189,4 @@ class Settings(BaseSettings):
 class NewWorldSettings(Settings):
     """One deployment that is made anew: what its home remembers is of the world that goes."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where fields come from, first come first served."""
-        return init_settings, env_settings
+    remembers: ClassVar[bool] = False
