@@ -39,7 +39,8 @@ demo: $(SETUP) ## three weeks of a production model, about 12 CPU-minutes (var/d
 	$(BIN)/mlife demo
 
 demo-quick: $(SETUP) ## the same with fewer people and days, under five CPU-minutes; `make demo` replaces it
-	MLIFE_MARKET_USERS=3000 MLIFE_MARKET_JOBS=400 MLIFE_GATE_USERS=250 MLIFE_DEMO_DAYS=14 $(BIN)/mlife demo
+	MLIFE_MARKET_USERS=3000 MLIFE_MARKET_JOBS=400 MLIFE_GATE_USERS=250 MLIFE_DEMO_DAYS=10 MLIFE_DEMO_EVENT_DAYS='[1,4,7]' \
+	  $(BIN)/mlife demo
 
 dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another)
 	mkdir -p $(DEV_HOME) && cp mlife_assets/defs/dagster.yaml $(DEV_HOME)/dagster.yaml

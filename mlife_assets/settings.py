@@ -14,7 +14,7 @@ import os
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
@@ -30,7 +30,9 @@ TOKEN_CHARACTERS = 32
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
-WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "gate_users")
+WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
+
+LivedDay = Annotated[int, Field(ge=1, le=120)]
 
 
 class HomeSource(PydanticBaseSettingsSource):
@@ -72,6 +74,9 @@ class Settings(BaseSettings):
     )
     demo_days: int = Field(default=21, ge=1, le=120, description="Lived days after history; the demo's length.")
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
+    demo_event_days: tuple[LivedDay, LivedDay, LivedDay] = Field(
+        default=(3, 10, 14), description="On which lived days people change, a city opens and an export is faulty."
+    )
     gate_users: int = Field(
         default=PromotionPolicy().minimum_users_with_positives,
         ge=30,
@@ -83,6 +88,13 @@ class Settings(BaseSettings):
     hash_key: SecretStr | None = Field(
         default=None, description="Key of phone-number hashes; without it the home's keyring has one."
     )
+
+    @field_validator("demo_event_days")
+    @classmethod
+    def _one_at_a_time(cls, days: tuple[int, int, int]) -> tuple[int, int, int]:
+        if len(set(days)) < len(days):
+            raise ValueError("each event of the demo needs a day of its own")
+        return days
 
     @field_validator("hash_key")
     @classmethod
