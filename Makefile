@@ -47,8 +47,8 @@ dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another)
 	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
 	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
-test: $(SETUP) ## all tests but the proofs; ARGS='...' goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(SETUP) ## all tests but the proofs, on all cores; ARGS='...' goes to pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 check: $(SETUP) ## linters, formatting, types, layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
@@ -90,9 +92,31 @@ def home_0_1_0(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lived(lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]:
+    """Return a function that makes something expensive in a folder once, for all processes of this run of pytest.
+
+    It returns the folder and what `make(folder)` returned, to whoever asks; only the first to ask waits for the making.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+        folder, result = root / f"once-{name}", root / f"once-{name}.pickle"
+        with FileLock(root / f"once-{name}.lock"):
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                result.write_bytes(pickle.dumps(make(folder)))
+        return folder, pickle.loads(result.read_bytes())
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def lived(lived_world: ModuleType, made_once: Callable[..., tuple[Path, Any]]) -> Any:
     """Return the small world after history and four lived days. Read only: copy its home to change something."""
-    return lived_world.live(tmp_path_factory.mktemp("lived") / "home")
+    folder, story = made_once("lived", lambda folder: lived_world.live(folder / "home"))
+    return lived_world.lived_in(folder / "home", story)
 
 
 @pytest.fixture(scope="session")
