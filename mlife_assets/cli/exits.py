@@ -37,7 +37,8 @@ MEANINGS = {
     ExitCode.BLOCKED: "the governor blocked the day, so nothing was scored or sent",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
 }
-EXIT_CODES = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
+EXIT_CODES = "\n\n".join(["Exit codes:", *(f"{code}  {meaning}" for code, meaning in MEANINGS.items())])
+"""For the end of a help text, where an empty line makes a new line."""
 
 
 class MlifeGroup(TyperGroup):
