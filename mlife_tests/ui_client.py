@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +51,7 @@ OFFERS = """
   assetNodes {
     assetKey { path }
     isExecutable
+    dependencyKeys { path }
     jobNames
     partitionKeys
     assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually jobNames } } }
@@ -115,10 +117,11 @@ class Ui:
     def offers(self) -> list[Offer]:
         """Return every asset that can be materialized, parents first."""
         nodes = {tuple(node["assetKey"]["path"]): node for node in self.ask(OFFERS)["assetNodes"]}
+        parents = {key: [tuple(parent["path"]) for parent in node["dependencyKeys"]] for key, node in nodes.items()}
+        ordered = [key for key in TopologicalSorter(parents).static_order() if nodes[key]["isExecutable"]]
         return [
-            Offer(key, tuple(node["partitionKeys"]), tuple(node["assetChecksOrError"].get("checks", ())))
-            for key, node in nodes.items()
-            if node["isExecutable"]
+            Offer(key, tuple(nodes[key]["partitionKeys"]), tuple(nodes[key]["assetChecksOrError"].get("checks", ())))
+            for key in ordered
         ]
 
     def launch(

@@ -126,13 +126,10 @@ def test_every_asset_is_made_alone_by_a_click(ui, home, lived_world) -> None:
 
 def test_a_click_that_comes_too_early_says_which_day_can_run(ui, home, lived_world) -> None:
     following = str(add_days(home.day(lived_world.DAYS), 1))
-    for offer in ui.offers():
-        if offer.partitions and offer.key not in {("events", "market_events"), ("features", "user_features")}:
-            continue
-        if offer.key == ("features", "user_features"):
-            clicked = ui.launch(assets=[offer.key], tags={PARTITION: following})
-            assert not clicked.is_success
-            assert f"the next day that can run is {following}" in clicked.failure.splitlines()[0]
+    for key in (("features", "user_features"), ("monitoring", "data_quality_report"), ("model", "training_set")):
+        clicked = ui.launch(assets=[key], tags={PARTITION: following})
+        assert not clicked.is_success
+        assert f"the next day that can run is {following}" in clicked.failure.splitlines()[0]
 
 
 def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived_world) -> None:
@@ -161,16 +158,21 @@ def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived
 
 def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui, home) -> None:
     platform = home.platform
-    before, champions = operator_time(platform), [reign.model_version for reign in platform.registry.history()]
+    before, champion = operator_time(platform), platform.registry.champion()
     assert ui.launch("pause_sending_job", config=ops("pause_sending")).is_success
     assert platform.ledger.is_paused()
     assert ui.launch("resume_sending_job", config=ops("resume_sending")).is_success
     assert not platform.ledger.is_paused()
     (paused,) = platform.event_log.read("sending_paused").to_pylist()
     assert (paused["actor"], paused["reason"], paused["observed_at"] >= before) == (*IDENTITY.values(), True)
-    assert len(champions) > 1
+    early = ui.launch("rollback_job", config=ops("roll_back_model"))
+    assert not early.is_success
+    other = next(row["model_version"] for row in platform.registry.versions() if row["model_version"] != champion)
+    platform.registry.promote(other, actor="ann", reason="against the gate", now=operator_time(platform))
     assert ui.launch("rollback_job", config=ops("roll_back_model")).is_success
-    assert platform.registry.champion() == champions[-2]
+    assert platform.registry.champion() == champion
+    (event,) = platform.event_log.read("model_rolled_back").to_pylist()
+    assert (event["actor"], event["reason"], event["previous_version"]) == (*IDENTITY.values(), other)
 
 
 def ops(name: str, **values: str) -> dict[str, Any]:
