@@ -24,6 +24,7 @@ from mlife_assets.core.inference.prediction_details import ExplainableScorer, cl
 from mlife_assets.core.message_trace import Hop, MessageTrace
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.training.explain import ScoreParts, score_parts
 from mlife_assets.core.windows import add_days
 
 CONVERSION_DAYS = 45
@@ -114,6 +115,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     hops = _raw_hops(log, planned)
     features: dict[str, float] = {}
     reasons: tuple[str, ...] = ()
+    parts: ScoreParts | None = None
     alternatives: list[dict[str, Any]] = []
     if planned["prediction_id"] is not None:
         scored = _rows(log, "prediction", day, day, user_id=planned["user_id"])
@@ -122,7 +124,8 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
             raise IntegrityError(
                 f"message {message_id} names prediction {planned['prediction_id']}, which is not logged"
             )
-        features, reasons = _recomputed(chosen, load_scorer), tuple(chosen["reasons"])
+        features, parts = _recomputed(chosen, load_scorer)
+        reasons = tuple(chosen["reasons"])
         alternatives = [
             {name: row[name] for name in ("job_id", "probability", "click_probability", "rank", "prediction_id")}
             for row in sorted(scored, key=lambda row: row["rank"])
@@ -154,11 +157,14 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     for event_type in ("click", "apply", "hire"):
         for row in _rows(log, event_type, day, end, exposure_id=message_id):
             hops.append(_hop("conversion", event_type, row, "user_id", "job_id", "source", "exposure_id"))
-    return MessageTrace(message_id, tuple(hops), features, reasons, tuple(alternatives))
+    return MessageTrace(message_id, tuple(hops), features, reasons, tuple(alternatives), parts)
 
 
-def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> dict[str, float]:
-    """Score and explain the logged feature row again, compare with what was logged; return the row by name."""
+def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> tuple[dict[str, float], ScoreParts]:
+    """Score and explain the logged feature row again, compare with what was logged.
+
+    Returns the row by name, and its score taken apart.
+    """
     scorer = load_scorer(chosen["model_version"])
     row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
     if feature_hashes(row)[0] != chosen["feature_hash"]:
@@ -180,4 +186,6 @@ def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> dict[st
                 f"prediction {chosen['prediction_id']} was logged with {name.replace('_', ' ')} {chosen[name]!r}, but "
                 f"model {chosen['model_version']} gives {now!r} for the logged feature row; run `mlife log verify`"
             )
-    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True))
+    spec = scorer.feature_spec
+    parts = score_parts(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
+    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True)), parts

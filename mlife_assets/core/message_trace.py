@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from mlife_assets.core.training.explain import ScoreParts
+
 CONVERSIONS = {"click": "clicked", "apply": "applied", "hire": "hired"}
 """Event types in the order of the funnel, and what each is called as the outcome of a message."""
 
@@ -34,7 +36,7 @@ class MessageTrace:
     """A message with every hop that led to it and followed from it, in causal order.
 
     `features` is the logged feature row by name, `reasons` (as logged) and `alternatives` say why this job and not the
-    others; all three are empty for a text that no model chose.
+    others, `parts` is the score taken apart; they are empty, or None, for a text that no model chose.
     """
 
     message_id: str
@@ -42,6 +44,7 @@ class MessageTrace:
     features: Mapping[str, float]
     reasons: tuple[str, ...]
     alternatives: tuple[Mapping[str, Any], ...]
+    parts: ScoreParts | None = None
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.dbt_runner import build, ensure_manifest
+from mlife_assets.defs.figures import Figures, kpi_figures, readout_figures
 from mlife_assets.defs.landed_days import require_landed
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.says_why import says_why
 
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
@@ -86,6 +88,17 @@ def _build(
         yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
 
 
+def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
+    """Return what the UI plots of a metrics table that was just built."""
+    if key == keys.KPI_DAILY:
+        today, window = max(platform.tables.report_days(INGEST_REPORT)), platform.policies.label.apply_window_days
+        rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
+        return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
+    if key == keys.EXPERIMENT_READOUT:
+        return readout_figures(platform.warehouse.read("experiment_readout").to_pylist())
+    return {}
+
+
 def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     """Return the feature models (daily partitions) and the metrics models (unpartitioned) as assets."""
     manifest = ensure_manifest(project)
@@ -119,6 +132,10 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     @says_why
     def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
         require_landed(platform)
-        yield from _build(context, platform, project, {})
+        for event in _build(context, platform, project, {}):
+            if isinstance(event, dg.Output):
+                key = context.asset_key_for_output(event.output_name)
+                context.add_asset_metadata(_figures(platform, key), asset_key=key)
+            yield event
 
     return [feature_tables, metric_tables]

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import next_partition
 from mlife_assets.defs.next_partition import build_next_day_sensor, last_partition
@@ -49,8 +50,8 @@ def copied_home(lived, tmp_path: Path) -> Any:
     return lived.home.copy_to(tmp_path / "home")
 
 
-def ticked(platform: Platform, loaded: date | None, origin: Any = None) -> str:
-    sensor = build_next_day_sensor(loaded)
+def ticked(platform: Platform, loaded: date | None, origin: Any = None, *, loaded_on: date | None = None) -> str:
+    sensor = build_next_day_sensor(loaded, loaded_on=loaded_on or SystemClock().now().date())
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.SensorEvaluationContext(
             instance_ref=None,
@@ -88,5 +89,8 @@ def test_the_location_is_loaded_again_when_a_day_has_run_and_only_then(lived, mo
     assert asked == []
     assert ticked(platform, newest, origin) == f"{following} can run next; the code location is loaded again"
     assert len(asked) == 1
+    yesterday = add_days(SystemClock().now().date(), -1)
+    assert "is loaded again" in ticked(platform, following, origin, loaded_on=yesterday), "the end moved at midnight"
+    assert len(asked) == 2
     monkeypatch.setattr(Client, "reload_code", lambda self, timeout: 1 / 0)
     ticked(platform, newest, origin)  # the next tick tries again

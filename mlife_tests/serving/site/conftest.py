@@ -15,6 +15,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.message_trace import Hop, MessageLine, MessageTrace
 from mlife_assets.core.pages import element, page
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key, nav
+from mlife_assets.core.training.explain import ScoreParts
 from mlife_assets.serving.site import create_site
 
 DAY = date(2026, 6, 10)
@@ -42,6 +43,7 @@ TRACE = MessageTrace(
         {"job_id": f"j{n}", "probability": 0.1, "click_probability": None, "rank": n, "prediction_id": f"prd_{n}"}
         for n in range(1, 8)
     ),
+    ScoreParts(-2.0, {"distance_km": 0.75, "job_age_days": -0.25}, {"distance_km": "1.23", "job_age_days": "4"}),
 )
 LINES = [
     MessageLine("msg_1", DAY, BODY, "applied"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from mlife_assets.core.pictures import data_uri
+from mlife_assets.core.training.explain import plot_waterfall
 from mlife_assets.serving.site.messages import CONVERTED, NEWEST, messages_body, planned_day, trace_body
 
 
@@ -33,12 +35,20 @@ def test_a_trace_says_what_the_command_prints(get, contents) -> None:
     assert "near: the score by +0.5" in text
     assert "1.235" in text
     assert "Best-ranked jobs for this person, 5 of 7" in text
-    assert "j6" not in text
+    assert 'row">j6' not in text
     assert text.count("this text</small>") == 1
     assert "Cook &lt;b&gt;wanted&lt;/b&gt; &amp; more" in text
     assert "gone" not in text
     assert re.search(r"is granted</th><td>\s*yes\s*</td>", text)
     assert "mlife trace msg_1" in text
+
+
+def test_a_trace_draws_the_score_feature_by_feature(get, contents) -> None:
+    png = plot_waterfall(contents.trace("msg_1").parts)
+    assert png.startswith(b"\x89PNG")
+    text = get("/messages/msg_1").text
+    assert f'src="{data_uri(png)}"' in text
+    assert 'alt="From the expected score' in text
 
 
 def test_versions_with_a_card_link_to_it(get) -> None:
@@ -50,9 +60,10 @@ def test_versions_with_a_card_link_to_it(get) -> None:
 def test_a_text_that_no_model_chose_says_so(contents) -> None:
     found = contents.trace("msg_1")
     hops = tuple(hop for hop in found.hops if hop.stage not in ("model", "prediction"))
-    body = trace_body(replace(found, hops=hops, features={}, reasons=(), alternatives=()), {}, None)
+    body = trace_body(replace(found, hops=hops, features={}, reasons=(), alternatives=(), parts=None), {}, None)
     assert "No model chose this text" in body
     assert "the same to the bit" not in body
+    assert "<img" not in body
 
 
 def test_the_plan_is_of_the_day_that_was_planned(contents) -> None:
