@@ -122,6 +122,12 @@ def lived_world() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def ui_client() -> ModuleType:
+    """Return the module `ui_client`: the Dagster UI as the client of GraphQL that it is."""
+    return _loaded("mlife_ui_client", "ui_client.py")
+
+
+@pytest.fixture(scope="session")
 def small_home() -> ModuleType:
     """Return the module `golden/small_home`: opens and unpacks homes of released versions."""
     return _loaded("mlife_small_home", "golden/small_home.py")

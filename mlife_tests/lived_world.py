@@ -70,11 +70,11 @@ def moved_story() -> Iterator[None]:
     """Put this world's injections in the place of the demo's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embedded_world, "demo_injections", _injections)
-        patch.setattr(demo, "STORY", {DRIFT_DAY: "tastes turn", FAULT_DAY: "pay in cents"})
+        patch.setattr(demo, "story", lambda platform: {DRIFT_DAY: "tastes turn", FAULT_DAY: "pay in cents"})
         yield
 
 
-def _injections(first_lived_date: date) -> tuple[Injection, ...]:
+def _injections(first_lived_date: date, days: tuple[int, int, int]) -> tuple[Injection, ...]:
     return (
         Injection("new_city", first_lived_date),
         Injection("new_taste_cluster", first_lived_date, size=1.0),

@@ -3,8 +3,8 @@
 Belongs here: launching what a click launches, reading how it went. Does not belong here: what is launched and expected.
 
 Concept: the UI is a client of one GraphQL schema, so whatever its buttons do can be asked for without a browser or a
-server. A run is executed at once in this process by Dagster's own launcher for tests; all else is the instance of the
-home as `dagster dev` opens it.
+server. A run that was launched is executed in this process when the answer is there, by Dagster's own launcher for
+tests; all else is the instance of the home as `dagster dev` opens it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import yaml
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher import LaunchRunContext
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -27,12 +30,9 @@ from dagster_graphql.test.utils import execute_dagster_graphql
 from mlife_assets.defs.instance import open_instance
 
 LOCATION = Path(__file__).with_name("ui_location.py")
-AT_ONCE = {
+IN_THIS_PROCESS = {
     "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
-    "run_launcher": {
-        "module": "dagster._core.launcher.sync_in_memory_run_launcher",
-        "class": "SyncInMemoryRunLauncher",
-    },
+    "run_launcher": {"module": __name__, "class": "AfterTheAnswer"},
 }
 LAUNCH = """
 mutation($params: ExecutionParams!) {
@@ -51,12 +51,27 @@ OFFERS = """
   assetNodes {
     assetKey { path }
     isExecutable
+    dependencyKeys { path }
     jobNames
     partitionKeys
     assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually jobNames } } }
   }
 }
 """
+
+
+class AfterTheAnswer(SyncInMemoryRunLauncher):
+    """Keeps a launched run until the query is answered: a run has event loops of its own."""
+
+    launched: ClassVar[list[LaunchRunContext]] = []
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Keep it."""
+        self.launched.append(context)
+
+    def execute(self) -> None:
+        """Execute what was launched."""
+        super().launch_run(self.launched.pop())
 
 
 @dataclass(frozen=True)
@@ -102,10 +117,11 @@ class Ui:
     def offers(self) -> list[Offer]:
         """Return every asset that can be materialized, parents first."""
         nodes = {tuple(node["assetKey"]["path"]): node for node in self.ask(OFFERS)["assetNodes"]}
+        parents = {key: [tuple(parent["path"]) for parent in node["dependencyKeys"]] for key, node in nodes.items()}
+        ordered = [key for key in TopologicalSorter(parents).static_order() if nodes[key]["isExecutable"]]
         return [
-            Offer(key, tuple(node["partitionKeys"]), tuple(node["assetChecksOrError"].get("checks", ())))
-            for key, node in nodes.items()
-            if node["isExecutable"]
+            Offer(key, tuple(nodes[key]["partitionKeys"]), tuple(nodes[key]["assetChecksOrError"].get("checks", ())))
+            for key in ordered
         ]
 
     def launch(
@@ -141,6 +157,7 @@ class Ui:
         }
         answer = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
+        self.instance.run_launcher.execute()
         return self.clicked(answer["run"]["runId"])
 
     def clicked(self, run_id: str) -> Clicked:
@@ -165,7 +182,7 @@ def opened(home: Path) -> Iterator[Ui]:
     """Open the UI of a home, which the environment names, too."""
     open_instance(home).dispose()
     with ExitStack() as stack:
-        ref = InstanceRef.from_dir(str(home / "dagster"), overrides=AT_ONCE)
+        ref = InstanceRef.from_dir(str(home / "dagster"), overrides=IN_THIS_PROCESS)
         instance = stack.enter_context(dg.DagsterInstance.from_ref(ref))
         target = LoadableTargetOrigin(python_file=str(LOCATION), attribute="location")
         origin = InProcessCodeLocationOrigin(target, location_name="mlife")

@@ -1,31 +1,41 @@
-"""The code location that the tests of the UI load, by the path of this file: a home of small policies.
+"""The code location that the tests of the UI load, by the path of this file.
 
 Belongs here: what Dagster loads. Does not belong here: asking it for something (`ui_client`).
 
-Concept: the environment names the home, as it does for `dagster dev`; policies have no variables, so they are those of
-`golden/small_home.py`, under which a market of some hundred people trains in seconds.
+Concept: the environment names the home, as it does for `dagster dev`. Policies have no variables, so `UI_WORLD` names
+the file of tests whose small policies they are, which fit some hundred people.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 
 from mlife_assets.definitions import build_location
 from mlife_assets.settings import Settings
 
+WORLD = "UI_WORLD"
+MODULES = {"lived_world.py": "mlife_lived_world", "golden/small_home.py": "mlife_small_home"}
+"""Under the names that the fixtures give them, so that each is loaded once."""
+
+
+def _world() -> ModuleType:
+    file = os.environ[WORLD]
+    name = MODULES[file]
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / file)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
 
 @dg.definitions
 def location() -> dg.Definitions:
     """Return what the UI loads."""
-    path = Path(__file__).parent / "golden" / "small_home.py"
-    spec = importlib.util.spec_from_file_location("mlife_small_home", path)
-    small_home = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    if not hasattr(small_home, "POLICIES"):
-        spec.loader.exec_module(small_home)
-    settings = Settings()
-    automatic = settings.approve_console_sends
-    return build_location(settings, policies=small_home.POLICIES if automatic else small_home.UNAPPROVED)
+    settings, world = Settings(), _world()
+    return build_location(settings, policies=world.POLICIES if settings.approve_console_sends else world.UNAPPROVED)

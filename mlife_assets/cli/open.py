@@ -99,7 +99,8 @@ def dev(
         else:
             shown = "Dagster UI: {ui}\nPages: {pages}\nStop both with Ctrl-C.".format(**addresses)
             side_console().print(shown, markup=False, soft_wrap=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Dagster ends its services on an interrupt alone
+        # Dagster stops on an interrupt and when it is terminated, unless interrupts are ignored, as behind `&`.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with _in_a_thread(site_config(settings), listener):
             run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port)
 

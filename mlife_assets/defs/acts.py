@@ -16,7 +16,13 @@ from typing import Literal
 
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.kept_words import kept_words
-from mlife_assets.core.messaging.approve import Approval, Rejection, approve_by_person, require_digest
+from mlife_assets.core.messaging.approve import (
+    Approval,
+    Rejection,
+    approve_by_person,
+    require_digest,
+    require_not_rejected,
+)
 from mlife_assets.core.messaging.binding import plan_digest
 from mlife_assets.core.messaging.events import approval_events, rejection_events
 from mlife_assets.core.messaging.plan import MessagePlan
@@ -99,7 +105,7 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
-    require_digest(plan, named)
+    require_not_rejected(platform.ledger.rejection(require_digest(plan, named)))
     require_present_day(platform, plan.as_of_date)
     require_known_ledger(platform, plan.as_of_date)
     require_bound(platform, plan)
@@ -130,7 +136,8 @@ def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> R
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
-    digest, now = require_digest(plan, named), operator_time(platform)
+    digest = require_digest(plan, named)
+    now = max(operator_time(platform), platform.sending_time(plan.as_of_date))
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
     platform.ledger.record_rejection(rejection, now=now)
     first = platform.ledger.rejection(digest) or rejection

@@ -3,8 +3,8 @@
 Belongs here: what changed since the dashboard was built, by the records of runs. Does not belong here: asking for a
 build (`sensors`), the dashboard (`metrics`).
 
-Concept: a build shows what was there when its run started, so whatever was recorded after that is new. Runs of the
-driver do not count: the demo and `mlife day` build the dashboard themselves, or were asked not to.
+Concept: a build shows what was there when its run started, so whatever was recorded after that is new. What a command
+does counts when the command has ended: the demo and `mlife day` build the dashboard themselves.
 """
 
 from datetime import datetime
@@ -12,7 +12,7 @@ from datetime import datetime
 import dagster as dg
 
 from mlife_assets.defs import keys
-from mlife_assets.defs.driver import DRIVER_TAG
+from mlife_assets.defs.driver import is_driven
 from mlife_assets.defs.run_requests import ABANDONED_AFTER
 
 CHANGES = (keys.RETRAIN_DECISION, keys.CHAMPION_MODEL, keys.MESSAGE_DELIVERIES, keys.INBOUND_MESSAGES)
@@ -34,7 +34,7 @@ def newest_change(instance: dg.DagsterInstance) -> str | None:
     for key in CHANGES:
         wanted = key if since is None else dg.AssetRecordsFilter(key, after_timestamp=since)
         records = instance.fetch_materializations(wanted, limit=RECORDS_SEEN).records
-        found += [record for record in records if not _is_of_driver(instance, record)]
+        found += [record for record in records if not _is_under_way(instance, record)]
     newest = max(found, key=lambda record: record.storage_id, default=None)
     return None if newest is None else f"{newest.partition_key or 'now'}-{newest.storage_id}"
 
@@ -54,6 +54,6 @@ def _shown_until(instance: dg.DagsterInstance) -> float | None:
     return built[0].timestamp if run is None or run.start_time is None else run.start_time
 
 
-def _is_of_driver(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
+def _is_under_way(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
     run = instance.get_run_by_id(record.run_id)
-    return run is not None and DRIVER_TAG in run.tags
+    return run is not None and is_driven(run)

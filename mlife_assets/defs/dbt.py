@@ -115,7 +115,7 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     @says_why
     def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
         if context.selected_asset_keys:
-            covered = days(context)
+            covered = days(context, platform)
         else:  # tests alone
             checked = min(key.asset_key for key in context.selected_asset_check_keys)
             covered = days_of_checks(context.run, context.instance, checked)

@@ -124,7 +124,7 @@ def _rankings(
 @says_why
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
-    day = only_day(context)
+    day = only_day(context, platform)
     policies = platform.policies
     ranked = gate_days(day, policies.label, policies.promotion)
     faulty = quarantined_days(platform, ranked)

@@ -148,12 +148,12 @@ def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[s
 @says_why
 def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Summarise what the ingest of each day refused."""
-    rows = _rejections(platform, days(context))
+    rows = _rejections(platform, days(context, platform))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(row["rows"] for row in rows),
             "rejections": table(rows),
-            "files_not_taken": table(_refused_files(platform, days(context))),
+            "files_not_taken": table(_refused_files(platform, days(context, platform))),
         }
     )
 

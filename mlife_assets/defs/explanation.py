@@ -63,7 +63,7 @@ def stored_pictures(platform: Platform, day: date, model_version: str) -> Mappin
 @says_why
 def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plot the contributions of the challenger on today's candidate pairs."""
-    day = only_day(context)
+    day = only_day(context, platform)
     scorer = platform.scorer(challenger_version(platform, day))
     pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
     matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)

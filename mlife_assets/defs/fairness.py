@@ -95,7 +95,7 @@ def day_fairness_condition(platform: Platform, day: date, model_version: str) ->
 @says_why
 def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Audit the challenger of this day and leave aggregates only."""
-    day = only_day(context)
+    day = only_day(context, platform)
     version = challenger_version(platform, day)
     audit = audit_model(platform, version, day)
     platform.tables.write_report(FAIRNESS_REPORT, day, audit.to_report())

@@ -63,7 +63,7 @@ def hyperparameters(
     context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Search on the training set of this day; the gate window is not looked at."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
     policy = replace(platform.policies.training, search_trials=config.trials)
     found = search(

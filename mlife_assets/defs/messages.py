@@ -63,7 +63,7 @@ RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32(
 @says_why
 def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plan the day, log the decision and everything it was chosen from."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_present_day(platform, day)
     require_sound_day(platform, day)
     require_known_ledger(platform, day)
@@ -186,7 +186,7 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
 @says_why
 def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Send the plan if policy or a person approved it. Without approval nothing is sent and the plan waits."""
-    delivery = deliver(platform, only_day(context))
+    delivery = deliver(platform, only_day(context, platform))
     if delivery.why_not:
         context.log.warning("plan %s is not sent: %s", delivery.plan.plan_id, "; ".join(delivery.why_not))
     return dg.MaterializeResult(metadata=delivery_metadata(platform, delivery))
@@ -206,7 +206,7 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
 @says_why
 def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Read what the provider has for us up to the evening of the partition."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_known_ledger(platform, day)
     now = platform.outcomes_time(day)
     dispatcher = platform.dispatcher(day)

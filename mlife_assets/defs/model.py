@@ -48,7 +48,7 @@ _COMMON: dict[str, Any] = {
 @says_why
 def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-    training = day_training_set(platform, only_day(context))
+    training = day_training_set(platform, only_day(context, platform))
     days = training.examples.group_by("exposure_date").aggregate([("is_applied", "sum"), ([], "count_all")])
     rows = [
         {"exposure_date": str(row["exposure_date"]), "examples": row["count_all"], "applies": row["is_applied_sum"]}
@@ -79,7 +79,7 @@ def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
 @says_why
 def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Fit and register the challenger of this day."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
 
     def log_progress(trees: int, at_most: int) -> None:

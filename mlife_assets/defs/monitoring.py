@@ -114,7 +114,7 @@ def data_quality_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Judge a sample of the day's pairs, what landed on the eve, who changed overnight, and rows derived again."""
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     judged = judge_quality(platform, day, reference)
     platform.tables.write(SAMPLE_TABLE, day, judged.pairs)
@@ -133,7 +133,7 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     """Measure each column's distance and rank it by importance to the model."""
     from mlife_assets.adapters.nannyml_calculators import drift_statistics
 
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     pairs = platform.tables.read(SAMPLE_TABLE, day)
     if (why := reference.why_incomparable(pairs, platform.policies.monitoring, COLUMN_SIZES)) is not None:
@@ -162,7 +162,7 @@ def latent_drift_report(
     """Ask a classifier and PCA whether they can tell the day from the reference."""
     from mlife_assets.adapters.nannyml_calculators import latent_statistics
 
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     policy = platform.policies.monitoring
     sample = platform.tables.read(SAMPLE_TABLE, day)
@@ -192,7 +192,7 @@ def concept_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Score what has matured since the reference, clicks sooner than applies, and compare it with what was expected."""
-    day = only_day(context)
+    day = only_day(context, platform)
     policy = platform.policies.monitoring
     reference = read_reference(platform, day)
     read = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}

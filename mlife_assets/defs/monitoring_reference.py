@@ -71,7 +71,7 @@ def monitoring_reference(
     """Build the reference of the model that was promoted today; without a promotion the present one stays."""
     from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
-    day = only_day(context)
+    day = only_day(context, platform)
     version = challenger_version(platform, day)
     if version not in {reign.model_version for reign in platform.registry.history()}:
         return dg.MaterializeResult(

@@ -130,7 +130,7 @@ def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Estimate what the challenger of this day would earn per text."""
-    day = only_day(context)
+    day = only_day(context, platform)
     report = off_policy_report(platform, day)
     platform.tables.write_report(REPORT, day, report)
     rows = [

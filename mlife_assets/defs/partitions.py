@@ -16,6 +16,7 @@ import dagster as dg
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, days_between
 from mlife_assets.defs.landed_days import require_landed
+from mlife_assets.defs.resources import Platform
 
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=1)
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
@@ -50,24 +51,25 @@ def days_to_land(context: dg.AssetExecutionContext) -> list[date]:
     return [date.fromisoformat(key) for key in context.partition_keys]
 
 
-def days(context: dg.AssetExecutionContext) -> list[date]:
+def days(context: dg.AssetExecutionContext, platform: Platform) -> list[date]:
     """Return the days that this run covers, in order.
 
     Raises:
         NotFoundError: the last of them has not landed yet, so there is nothing that the asset could be made of.
     """
     covered = days_to_land(context)
-    require_landed(context.resources.platform, covered[-1])
+    require_landed(platform, covered[-1])
     return covered
 
 
-def only_day(context: dg.AssetExecutionContext) -> date:
+def only_day(context: dg.AssetExecutionContext, platform: Platform) -> date:
     """Return the one day of this run; decisions are taken for one day at a time.
 
     Raises:
         InvalidInputError: the run covers a range of days.
+        NotFoundError: the day has not landed yet.
     """
-    covered = days(context)
+    covered = days(context, platform)
     if len(covered) != 1:
         raise InvalidInputError(
             f"{context.asset_key.to_user_string()} decides for one day, but this run covers {covered[0]} to "

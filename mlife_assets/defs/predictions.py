@@ -62,7 +62,7 @@ def reachable_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
 @says_why
 def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Find the day's candidates with their features."""
-    day = only_day(context)
+    day = only_day(context, platform)
     reachable = reachable_users(platform, day)
     pairs = reachable_pairs(platform, day, reachable)
     platform.tables.write(CANDIDATES_TABLE, day, pairs)
@@ -91,7 +91,7 @@ def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourcePara
 @says_why
 def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Score the day's candidates with the champion of that moment."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
     scorer = platform.champion_scorer(day)
     pairs = platform.tables.read(CANDIDATES_TABLE, day)

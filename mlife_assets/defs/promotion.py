@@ -84,7 +84,7 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
 @says_why
 def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Record the verdict and, where the gate opened, promote."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
     report = platform.tables.read_report(PROMOTION_REPORT, day)
     version, now = challenger_version(platform, day), platform.retraining_time(day)

@@ -132,7 +132,7 @@ def decisions_since(platform: Platform, day: date) -> set[str]:
 @says_why
 def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Decide, record the decision as an event, and show the history."""
-    day = only_day(context)
+    day = only_day(context, platform)
     history = _decisions_before(platform, day)
     read = platform.read_monitoring_report
     in_flight = is_retraining(context.instance, but_for=decisions_since(platform, day))

@@ -205,7 +205,7 @@ def dashboard_refresh_sensor(
         return dg.SkipReason("No day was decided yet, so there is nothing to show.")
     newest = newest_change(context.instance)
     if newest is None:
-        return dg.SkipReason("The dashboard shows everything, or the command that ran the day builds it.")
+        return dg.SkipReason("The dashboard shows everything, or a command is at work that builds it.")
     now = platform.clock.now()
     if is_something_running(context.instance, now):
         return dg.SkipReason("A run is on its way; the dashboard is built after it.")

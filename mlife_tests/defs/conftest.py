@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 import pytest
@@ -26,8 +27,15 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield ephemeral
 
 
-_SPEC = importlib.util.spec_from_file_location("mlife_cli_fixtures", Path(__file__).parent.parent / "cli/conftest.py")
-_CLI = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _CLI
-_SPEC.loader.exec_module(_CLI)
-lived_home, home = _CLI.lived_home, _CLI.home  # what a person does by command or in the UI, on the same small home
+def _fixtures(folder: str) -> ModuleType:
+    """Return the fixtures of another folder, whose home serves here, too."""
+    name = f"mlife_{folder}_fixtures"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / folder / "conftest.py")
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+_CLI, _ATTACKS = _fixtures("cli"), _fixtures("attacks")
+lived_home, home = _CLI.lived_home, _CLI.home
+sending_home, open_home = _ATTACKS.sending_home, _ATTACKS.open_home

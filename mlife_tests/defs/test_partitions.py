@@ -34,8 +34,8 @@ def run(instance):
 
     @dg.asset(partitions_def=DAILY, backfill_policy=RANGE_IN_ONE_RUN)
     def ranged(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Any]) -> None:
-        seen["asset"] = days(context)
-        seen["only"] = only_day(context) if len(seen["asset"]) == 1 else None
+        seen["asset"] = days(context, platform)
+        seen["only"] = only_day(context, platform) if len(seen["asset"]) == 1 else None
 
     @dg.asset_check(asset=ranged)
     def checked(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -44,7 +44,7 @@ def run(instance):
 
     @dg.asset(partitions_def=DAILY, backfill_policy=RANGE_IN_ONE_RUN)
     def deciding(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Any]) -> None:
-        only_day(context)
+        only_day(context, platform)
 
     def execute(*names: str, **arguments) -> dict[str, list]:
         selection = dg.AssetSelection.checks(checked) if names == ("checked",) else dg.AssetSelection.assets(*names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,8 @@ from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
 RUN_KEY = "dagster/run_key"
+GONE = 2**22 + 1
+"""The id of no process: greater than the greatest."""
 Status = dg.DagsterRunStatus
 
 
@@ -465,12 +468,17 @@ def materialize(
     dg.materialize([made], instance=instance, tags=tags)
 
 
+def tags_of(pid: int) -> dict[str, str]:
+    """Return what the driver of a process puts on its runs."""
+    return {DRIVER_TAG: str(pid)}
+
+
 @pytest.fixture
 def refreshing(definitions, instance, platform) -> Daemon:
-    """The sensor on a deployment whose newest day was decided by the command line, dashboard included."""
+    """The sensor on a deployment whose newest day was decided by a command, dashboard included."""
     platform.tables.write_report(drift.REPORT, DAY, {})
-    materialize(instance, keys.RETRAIN_DECISION, {DRIVER_TAG: "1"})
-    materialize(instance, keys.DASHBOARD, {DRIVER_TAG: "1"})
+    materialize(instance, keys.RETRAIN_DECISION, tags_of(GONE))
+    materialize(instance, keys.DASHBOARD, tags_of(GONE))
     return Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
 
 
@@ -508,12 +516,19 @@ def test_the_first_dashboard_is_asked_for_too(definitions, instance, platform) -
     assert len(daemon.tick()) == 1
 
 
-def test_a_day_of_the_command_line_is_left_to_it(refreshing) -> None:
-    materialize(refreshing.instance, keys.RETRAIN_DECISION, {DRIVER_TAG: "7"})
+def test_a_command_at_work_builds_the_dashboard_itself(refreshing) -> None:
+    materialize(refreshing.instance, keys.RETRAIN_DECISION, tags_of(os.getpid()))
     assert refreshing.tick() == []
+    assert refreshing.skip_message.endswith("or a command is at work that builds it.")
     materialize(refreshing.instance, keys.INBOUND_MESSAGES)
-    materialize(refreshing.instance, keys.INBOUND_MESSAGES, {DRIVER_TAG: "7"})
-    assert len(refreshing.tick()) == 1, "a later run of the command line does not hide what the UI did"
+    materialize(refreshing.instance, keys.INBOUND_MESSAGES, tags_of(os.getpid()))
+    assert len(refreshing.tick()) == 1, "a later run of the command does not hide what the UI did"
+
+
+def test_what_a_command_left_behind_is_built(refreshing) -> None:
+    """`mlife plan approve` builds nothing, and `mlife day` may have been killed before it did."""
+    materialize(refreshing.instance, keys.MESSAGE_DELIVERIES, tags_of(GONE))
+    assert len(refreshing.tick()) == 1
 
 
 def test_the_dashboard_waits_for_what_runs_but_not_for_what_was_abandoned(refreshing, platform) -> None:
@@ -579,5 +594,5 @@ def test_a_failed_run_leaves_an_alert(platform) -> None:
 
 def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
-    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 5}
+    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 6}
     assert all(sensor.description for sensor in named.values())

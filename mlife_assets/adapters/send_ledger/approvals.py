@@ -29,7 +29,7 @@ from mlife_assets.adapters.send_ledger.schema import (
 )
 from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.messaging.approve import Approval, Rejection
+from mlife_assets.core.messaging.approve import Approval, Rejection, require_not_rejected
 from mlife_assets.core.messaging.keywords import START, STOP
 
 REJECTED = tuple(field.name for field in fields(Rejection))
@@ -81,11 +81,7 @@ class Approvals:
             GateClosedError: another plan was approved for the campaign day, or this one was rejected.
         """
         with write(self.engine) as connection:
-            rejected = connection.execute(_rejected(approval.plan_digest)).first()
-            if rejected is not None:
-                raise GateClosedError(
-                    f"plan {approval.plan_id} was rejected by {rejected.actor}: {rejected.reason}. It is never sent"
-                )
+            require_not_rejected(_rejection(connection, approval.plan_digest))
             known = connection.execute(_of_day(approval.campaign, approval.as_of_date)).first()
             if known is None:
                 connection.execute(
@@ -127,7 +123,7 @@ class Approvals:
                     f"plan {rejection.plan_id} was approved by {approved.approved_by}, so it cannot be rejected any "
                     "more; `mlife messages pause` stops what was not sent yet"
                 )
-            is_new = connection.execute(_rejected(rejection.plan_digest)).first() is None
+            is_new = _rejection(connection, rejection.plan_digest) is None
             if is_new:
                 connection.execute(sa.insert(rejections).values(**asdict(rejection), at=now))
         return is_new
@@ -135,8 +131,7 @@ class Approvals:
     def rejection(self, plan_digest: str) -> Rejection | None:
         """Return who rejected a plan and why, None when nobody did."""
         with self.engine.connect() as connection:
-            row = connection.execute(_rejected(plan_digest)).first()
-        return None if row is None else Rejection(**{name: getattr(row, name) for name in REJECTED})
+            return _rejection(connection, plan_digest)
 
     def attempts(self, message_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return (state, attempts) of the sends that there are, by message id."""
@@ -178,8 +173,9 @@ class Approvals:
             return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())
 
 
-def _rejected(plan_digest: str) -> sa.Select[tuple[object, ...]]:
-    return sa.select(rejections).where(rejections.c.plan_digest == plan_digest)
+def _rejection(connection: sa.Connection, plan_digest: str) -> Rejection | None:
+    row = connection.execute(sa.select(rejections).where(rejections.c.plan_digest == plan_digest)).first()
+    return None if row is None else Rejection(**{name: getattr(row, name) for name in REJECTED})
 
 
 def _of_day(campaign: str, as_of_date: date) -> sa.Select[tuple[object, ...]]:

@@ -56,6 +56,14 @@ class Rejection:
     reason: str
 
 
+def require_not_rejected(rejection: Rejection | None) -> None:
+    """Raise GateClosedError when there is a rejection."""
+    if rejection is not None:
+        raise GateClosedError(
+            f"plan {rejection.plan_id} was rejected by {rejection.actor}: {rejection.reason}. It is never sent"
+        )
+
+
 def refusals(
     plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is_quality_ok: bool | None
 ) -> tuple[str, ...]:

@@ -163,7 +163,10 @@ class _Site:
         """Answer with a page of the lake."""
         if document is None:
             return self.notice(request.url.path, 404, "this page was not built yet", _HOW_BUILT[key])
-        return HTMLResponse(with_served_links(document, key, self._ui_links(key)))
+        links = self._ui_links(key)
+        if key != BACKTEST and BACKTEST not in document and self._contents.backtest() is not None:
+            links = (Link("Backtest", between(key, BACKTEST)), *links)  # the page is older than the backtest
+        return HTMLResponse(with_served_links(document, key, links))
 
     def _page(self, here: str, title: str, body: Markup, *, is_wide: bool = False) -> Response:
         links = (*served_nav(here, has_backtest=self._contents.backtest() is not None), *self._ui_links(here))

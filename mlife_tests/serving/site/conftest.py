@@ -14,7 +14,7 @@ import requests
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.message_trace import Hop, MessageLine, MessageTrace
 from mlife_assets.core.pages import element, page
-from mlife_assets.core.pages.places import DASHBOARD, card_key, nav
+from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key, nav
 from mlife_assets.core.training.explain import ScoreParts
 from mlife_assets.serving.site import create_site
 
@@ -67,7 +67,7 @@ class Contents:
         return self.pages.get(DASHBOARD)
 
     def backtest(self) -> str | None:
-        return None
+        return self.pages.get(BACKTEST)
 
     def card(self, model_version: str) -> str | None:
         return self.pages.get(card_key(model_version))

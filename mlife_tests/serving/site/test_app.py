@@ -9,7 +9,8 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import pytest
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
-from mlife_assets.core.pages.places import BACKTEST, DASHBOARD
+from mlife_assets.core.pages import element, page
+from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, nav
 from mlife_assets.serving.site import MARK
 
 ADDRESSES = [
@@ -136,6 +137,16 @@ def test_an_id_leads_to_its_message(get) -> None:
     assert odd.headers["location"].startswith("%2F%2Fevil.example%2F%0D%0ASet-Cookie")
     assert "set-cookie" not in odd.headers
     assert get("/messages/?id=" + "x" * 3000).status_code == 404
+
+
+def test_a_backtest_that_is_newer_than_a_page_is_linked_from_it(get, site, contents, links) -> None:
+    for path in ("/", "/models/mdl_1/card.html", "/runbooks/"):
+        assert f"{site}/{BACKTEST}" not in [urljoin(site + path, link) for link in links(get(path).text)]
+    contents.pages[BACKTEST] = page("Backtest", element("h1", "Backtest"), nav=nav(BACKTEST))
+    for path in ("/", "/models/mdl_1/card.html", "/runbooks/", "/" + BACKTEST):
+        found = [urljoin(site + path, link) for link in links(get(path).text)]
+        assert found.count(f"{site}/{BACKTEST}") == 1
+    assert get("/" + BACKTEST).status_code == 200
 
 
 def test_a_stored_page_of_an_earlier_release_gets_links_too(get, site, contents, links) -> None:
