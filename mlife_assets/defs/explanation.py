@@ -45,8 +45,9 @@ def stored_pictures(platform: Platform, day: date, model_version: str) -> Mappin
         report = platform.tables.read_report(REPORT, day)
     except NotFoundError:
         return {}
-    pictures: Mapping[str, str] = report["pictures"] if report["model_version"] == model_version else {}
-    return pictures
+    if report["model_version"] != model_version:
+        return {}
+    return {picture["title"]: picture["source"] for picture in report["pictures"]}
 
 
 @dg.asset(
@@ -73,8 +74,8 @@ def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pl
     seen = scorer.feature_spec.expanded(matrix)
     beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec)
     dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
-    pictures = for_pages(beeswarm, dependences)
-    platform.tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": pictures})
+    kept = [{"title": title, "source": source} for title, source in for_pages(beeswarm, dependences).items()]
+    platform.tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
     strongest = [Bar(words_of(name), value, False) for name, value in importance.items()]
     return dg.MaterializeResult(
         metadata={

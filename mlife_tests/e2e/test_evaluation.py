@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -244,6 +245,8 @@ def test_the_card_lies_where_the_evaluation_says(lived, shown) -> None:
     evaluation = shown[keys.EVALUATION]
     path = lived.home.settings.lake_folder / urlsplit(evaluation["card"].value).path.lstrip("/")
     page = path.read_text(encoding="utf-8")
-    assert page.count("<img ") == 5, "the swarm, and what the strongest features do"
+    titles = re.findall(r'<img src="[^"]+" alt="([^"]+)"', page)
+    assert len(titles) == 5
+    assert titles[0] == "SHAP values", "the swarm is open, what the strongest features do is folded below it"
     assert evaluation["model_version"].value in page
     assert evaluation["human_baseline"].value.endswith(f"{RULE_NAME} stands in as a proxy.")
