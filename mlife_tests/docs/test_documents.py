@@ -74,7 +74,7 @@ def test_mlife_commands_exist() -> None:
             program, arguments = Path(words[0]).name, words[1:]
             if program == "mlife":
                 plain = [word for word in arguments if re.fullmatch(r"[a-z]+", word)]
-                nested = plain[0] in {"log", "models", "messages", "panel", "backup"} if plain else False
+                nested = plain[0] in {"log", "models", "messages", "plan", "panel", "backup"} if plain else False
                 text = usage(tuple(plain[: 2 if nested else 1]))
                 options = [word.split("=")[0] for word in arguments if word.startswith("--")]
                 if text is None or any(option not in text for option in options):
