@@ -7,8 +7,11 @@ Concept: commands import what they need when they run, so that help is there at 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from mlife_assets import __version__
 from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
@@ -28,7 +31,7 @@ from mlife_assets.cli.train import train
 app = typer.Typer(
     cls=MlifeGroup,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
@@ -44,6 +47,21 @@ app.add_typer(plan_app, name="plan")
 app.add_typer(panel_app, name="panel")
 app.add_typer(keys_app, name="keys")
 app.add_typer(backup_app, name="backup")
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"mlife {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take options that need no command; their callbacks act."""
 
 
 def main() -> None:

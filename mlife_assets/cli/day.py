@@ -77,7 +77,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.cli.demo import run_demo
 
     console = side_console() if as_json else answer_console()
-    summary = run_demo(settings_of(home, approves_sends=True), console)
+    summary = run_demo(settings_of(home, approves_sends=True, is_new_world=True), console)
     if as_json:
         print_json(summary)
 

@@ -41,19 +41,20 @@ def parse_day(text: str) -> date:
         raise typer.BadParameter(f"{quoted(text)} is not a day; write YYYY-MM-DD") from error
 
 
-def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
+def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world: bool = False) -> Settings:
     """Return the settings of the deployment in `home`.
 
     Args:
         home: overrides the folder that the environment or the default names.
         approves_sends: turns on automatic approval within limits, which only the console gateway is allowed.
+        is_new_world: what the home holds is replaced, so what it remembers of its market does not count.
 
     Raises:
         InvalidInputError: an environment variable has a wrong value; the message does not repeat the value.
     """
     from pydantic import ValidationError
 
-    from mlife_assets.settings import Settings
+    from mlife_assets.settings import NewWorldSettings, Settings
 
     changed: dict[str, object] = {}
     if home is not None:
@@ -61,7 +62,7 @@ def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
     if approves_sends:
         changed["approve_console_sends"] = True
     try:
-        return Settings(**changed)  # type: ignore[arg-type]
+        return (NewWorldSettings if is_new_world else Settings)(**changed)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()

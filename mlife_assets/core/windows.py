@@ -52,6 +52,11 @@ def last_mature_exposure_day(as_of: date, window_days: int) -> date:
     return add_days(as_of, -window_days - 1)
 
 
+def mature_day(exposure_day: date, window_days: int) -> date:
+    """Return the first day as of which labels of `exposure_day` are mature."""
+    return add_days(exposure_day, window_days + 1)
+
+
 def is_mature(exposure_day: date, as_of: date, window_days: int) -> bool:
     """Return whether labels of `exposure_day` are mature as of `as_of`."""
     return exposure_day <= last_mature_exposure_day(as_of, window_days)

@@ -24,6 +24,7 @@ from mlife_assets.core.backtest.page import render_backtest
 from mlife_assets.core.backtest.plots import plot_replay
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
+from mlife_assets.core.pages.places import BACKTEST, nav
 from mlife_assets.core.study import Study
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import plot, sentences, table
@@ -33,7 +34,6 @@ from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
-PAGE_KEY = "backtest/lifecycle_backtest.html"
 CHECKPOINTS_FOLDER = "backtest"
 IDS = ("exposure_id", "exposure_date", "label_mature_date")
 
@@ -112,8 +112,8 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
     with made_private():
         store = ObstoreObjectStore.local(checkpoints)
         replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
-    platform.lake.replace(PAGE_KEY, render_backtest(replayed.result, replayed.cost).encode())
-    return _shown(replayed, platform.settings.lake_folder / PAGE_KEY)
+    platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
+    return _shown(replayed, platform.settings.lake_folder / BACKTEST)
 
 
 def _shown(replayed: Replayed, page: Path) -> dg.MaterializeResult:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.pages.places import card_key, nav
 from mlife_assets.core.training.explain.reasons import WORDS
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
@@ -38,7 +39,7 @@ def write_card(
         windows=(gate,),
         policies={"promotion": policies.promotion, "label": policies.label, "candidates": policies.candidates},
     )
-    return platform.registry.put_card(version, render_model_card(card))
+    return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 
 
 def _subject(platform: Platform) -> CardSubject:

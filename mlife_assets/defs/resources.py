@@ -128,7 +128,7 @@ class Platform(PrivateParts):
             jobs=settings.market_jobs,
             start_date=settings.start_date,
             history_days=settings.history_days,
-            has_injections=settings.demo_faults,
+            event_days=settings.demo_event_days if settings.demo_faults else None,
             home=settings.home,
             private_folder=self.private_folder,
         )

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.dashboard.markup import Markup, element, join, number, text
+from mlife_assets.core.pages.markup import Markup, element, join, number, text
 
 
 class Reader(HTMLParser):

@@ -1,6 +1,6 @@
 """From values to positions and to words.
 
-Belongs here: axes, ticks, number and date formats. Does not belong here: SVG (`charts`).
+Belongs here: axes, ticks, number and date formats. Does not belong here: SVG (`days`, `intervals`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from mlife_assets.core.dashboard.data import Unit, finite
+from mlife_assets.core.pages.charts.values import Unit, finite
 from mlife_assets.core.windows import add_days
 
 MISSING = "–"  # noqa: RUF001 - an en dash is how tables show that there is nothing
@@ -24,13 +24,23 @@ def format_day(day: date, *, year: bool = False) -> str:
     return f"{short} {day.year}" if year else short
 
 
+def format_span(first: date, last: date) -> str:
+    """Return `2 Jun`, `2 to 5 Jun` or `29 May to 2 Jun`."""
+    if first == last:
+        return format_day(first)
+    is_one_month = (first.year, first.month) == (last.year, last.month)
+    return f"{first.day if is_one_month else format_day(first)} to {format_day(last)}"
+
+
 def format_value(value: float | None, unit: Unit) -> str:
-    """Return a value for people: `12.3 %`, `4,109`, `$1,234`, `0.412`; a dash when it is missing."""
+    """Return a value for people: `12.3 %`, `+1.2 points`, `4,109`, `$1,234`, `0.412`; a dash when it is missing."""
     value = finite(value)
     if value is None:
         return MISSING
     if unit == "share":
         return f"{100 * value:.{1 if abs(value) >= 0.02 else 2}f} %"
+    if unit == "points":
+        return f"{100 * value:+.1f} points"
     if unit == "score":
         return f"{value:.3f}"
     sign, size = ("-" if value < 0 else ""), abs(value)
@@ -43,11 +53,12 @@ def format_value(value: float | None, unit: Unit) -> str:
 
 def format_tick(value: float, unit: Unit, step: float) -> str:
     """Return an axis label with just the decimals that ticks of this step need."""
-    shown, shown_step = (100 * value, 100 * step) if unit == "share" else (value, step)
+    shown, shown_step = (100 * value, 100 * step) if unit in ("share", "points") else (value, step)
     large = unit in ("count", "usd") and shown_step >= 1000
     if large:
         shown, shown_step = shown / 1000, shown_step / 1000
     decimals = next((d for d in range(9) if abs(round(shown_step, d) - shown_step) < 1e-6 * shown_step), 9)
+    large = large and round(abs(shown), decimals) > 0
     mark, end = ("$" if unit == "usd" else ""), ("k" if large else "") + (" %" if unit == "share" else "")
     sign = "-" if shown < 0 and round(abs(shown), decimals) else ""
     return f"{sign}{mark}{abs(shown):,.{decimals}f}{end}"
@@ -89,3 +100,24 @@ def day_ticks(first: date, last: date, wanted: int = 6) -> list[date]:
     span = (last - first).days
     step = next((s for s in _STEPS_OF_DAYS if span / s <= wanted), max(1, math.ceil(span / wanted)))
     return [add_days(first, i) for i in range(0, span + 1, step)]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From a value to a place between `start` and `end`, in pixels; values beyond the bounds are held at them."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...] = ()
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        """Return where a value lies."""
+        held = min(max(value, self.low), self.high)
+        if self.is_log:
+            share = math.log(held / self.low) / math.log(self.high / self.low)
+        else:
+            share = (held - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
