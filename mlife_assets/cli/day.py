@@ -18,7 +18,6 @@ from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_lived, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress, side_console
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.defs.present import newest_day, next_day
 
 if TYPE_CHECKING:
     from mlife_assets.defs.demo import LivedDay
@@ -90,6 +89,8 @@ def day_to_live(platform: Platform, chosen: date | None) -> date:
         NotFoundError: no champion serves yet.
         InvalidInputError: the chosen day would skip days or decide again about a day that others followed.
     """
+    from mlife_assets.defs.present import newest_day, next_day
+
     if platform.registry.champion() is None:
         raise NotFoundError(
             f"no model serves in {platform.settings.home} yet, so no day can be lived; `mlife demo` trains one"

@@ -17,13 +17,14 @@ import typer
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, one_line, print_json, progress
 from mlife_assets.core.kept_words import kept_words
-from mlife_assets.core.messaging.approve import DIGEST_CHARACTERS_MINIMUM, require_digest
 
 if TYPE_CHECKING:
     from mlife_assets.defs.acts import PlanStanding
     from mlife_assets.settings import Settings
 
 SAMPLE = 3
+NAMED_CHARACTERS = 12
+"""Of a digest, as people copy it; the least that an act takes."""
 
 plan_app = typer.Typer(no_args_is_help=True, help="Look at the plan that waits; approve or reject it.")
 
@@ -32,7 +33,7 @@ Digest = Annotated[
     typer.Option(
         "--digest",
         metavar="DIGEST",
-        help=f"The plan that you looked at, as `mlife plan show` names it; {DIGEST_CHARACTERS_MINIMUM} characters do.",
+        help=f"The plan that you looked at, as `mlife plan show` names it; {NAMED_CHARACTERS} characters do.",
     ),
 ]
 
@@ -60,6 +61,7 @@ def approve(
 
     Exit codes: 0 approved and sent, 1 failed or refused.
     """
+    from mlife_assets.core.messaging.approve import require_digest
     from mlife_assets.defs.act_jobs import APPROVE_JOB, APPROVE_OP
     from mlife_assets.defs.acts import newest_plan, plan_standing
 
@@ -145,7 +147,7 @@ def _print(standing: PlanStanding) -> None:
     if standing.state == "waits":
         for why in standing.why_not:
             line(f"It waits: {why}.")
-        named = standing.digest[:DIGEST_CHARACTERS_MINIMUM]
+        named = standing.digest[:NAMED_CHARACTERS]
         line(f'`mlife plan approve --digest {named} --reason "..."` sends it, `mlife plan reject` never does.')
     if standing.state == "over":
         line("Other days followed before anybody approved it, so it is never sent.")

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.defs.present import newest_day, next_day, operator_time
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.model_registry import Reign
@@ -84,6 +83,7 @@ class Standing:
 def standing_of(platform: Platform) -> Standing:
     """Gather where the deployment stands."""
     from mlife_assets.defs.demo_summary import sample_message
+    from mlife_assets.defs.present import newest_day, next_day, operator_time
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
     decision = _newest(platform, "retrain_decided")

@@ -52,6 +52,9 @@ LEAVES = (
     "panel record",
     "panel list",
     "panel show",
+    "plan show",
+    "plan approve",
+    "plan reject",
 )
 WITHOUT_HOME = {"train", "backtest"}
 """Commands that need no lived home: they read the files that they are given."""

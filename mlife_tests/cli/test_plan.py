@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.cli.plan import NAMED_CHARACTERS
+from mlife_assets.core.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 from mlife_assets.defs import messages
 from mlife_assets.defs.acts import approve_plan
 
@@ -85,6 +87,10 @@ def test_another_digest_is_refused_before_anything_runs(run, waiting, monkeypatc
         refused = run("plan", act, "--digest", "0" * 64, *WHO, "--home", waiting.folder)
         assert refused.exit_code == 1
         assert "look at it again" in refused.stderr
+
+
+def test_what_is_copied_from_show_is_enough_to_decide():
+    assert NAMED_CHARACTERS == DIGEST_CHARACTERS_MINIMUM
 
 
 def test_a_home_without_a_plan_says_what_to_do(run, home) -> None:

@@ -153,10 +153,10 @@ def test_a_challenger_that_was_tampered_with_is_refused(panelled, lived_world) -
         path.write_bytes(original)
     assert not result.success
     (failure,) = (event for event in result.all_events if event.is_step_failure)
-    error = failure.event_specific_data.error.cause
-    assert error.cls_name == IntegrityError.__name__
-    assert f"the artifact stored as {version} hashes to" in error.message
-    assert "a file was changed" in error.message
+    said = failure.event_specific_data.user_failure_data
+    assert said.metadata["kind"].value == IntegrityError.__name__
+    assert f"the artifact stored as {version} hashes to" in said.description
+    assert "a file was changed" in said.description
 
 
 def test_a_champion_is_never_compared_with_itself(panelled, lived_world) -> None:
@@ -184,9 +184,8 @@ def test_a_verdict_on_another_model_promotes_nobody(panelled, lived_world) -> No
     history = home.platform.registry.history()
     result = home.run_assets(day, keys.CHAMPION_MODEL, raise_on_error=False)
     (failure,) = (event for event in result.all_events if event.is_step_failure)
-    assert (
-        "materialize fairness_audit and evaluation of that day again" in failure.event_specific_data.error.cause.message
-    )
+    said = failure.event_specific_data.user_failure_data.description
+    assert "materialize fairness_audit and evaluation of that day again" in said
     assert home.platform.registry.history() == history
     assert home.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
 

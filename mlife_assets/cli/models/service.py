@@ -20,7 +20,6 @@ from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.kept_words import kept_words
-from mlife_assets.defs.present import next_day, operator_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,6 +49,8 @@ def promote(
 
     Exit codes: 0 done, 1 failed, it serves already, or the gate did not open for it.
     """
+    from mlife_assets.defs.present import operator_time
+
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     name = platform.registry.resolve(version)
@@ -113,6 +114,8 @@ def rollback(
 def _print_change(
     platform: Platform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
+    from mlife_assets.defs.present import next_day
+
     print_json(
         {
             "model_version": name,
@@ -137,6 +140,8 @@ def _tell_change(
     *,
     fault: str | None,
 ) -> None:
+    from mlife_assets.defs.present import next_day
+
     console = answer_console()
     whom = f"in place of {previous}" if previous else "the first one"
     console.print(f"{name} {verb}, {whom}.", soft_wrap=True)
