@@ -16,7 +16,7 @@ def test_a_plan_within_limits_is_sent_by_policy(open_home, sending_home) -> None
     home.prepare(sending_home.DAY)
     home.plan()
     delivery = deliver(home.platform, sending_home.DAY)
-    shown = delivery_metadata(delivery)
+    shown = delivery_metadata(home.platform, delivery)
     assert delivery.why_not == ()
     assert shown["approved"] is True
     assert shown["dagster/row_count"] == len(home.requests()) == delivery.plan.planned.num_rows
@@ -28,7 +28,7 @@ def test_a_plan_that_waits_touches_neither_ledger_nor_log(open_home, sending_hom
     home.prepare(sending_home.DAY)
     home.plan()
     delivery = deliver(home.platform, sending_home.DAY)
-    shown = delivery_metadata(delivery)
+    shown = delivery_metadata(home.platform, delivery)
     assert (shown["approved"], shown["dagster/row_count"]) == (False, 0)
     assert shown["plan_digest"] == home.platform.ledger.noted_plan("job_of_the_day", sending_home.DAY)[1]
     assert home.platform.ledger.rows() == []
