@@ -29,9 +29,9 @@ $(SETUP): constraints.txt pyproject.toml setup.py
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo 'mlife is tested on Python 3.11 only and found: $(shell "$(PYTHON)" --version 2>&1). Install Python 3.11, or name it: make setup PYTHON=/path/to/python3.11' >&2; exit 1; }
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r <(sed -n '/^uv==/,/[^\\]$$/p' constraints.txt)
-	$(UV) sync --python $(BIN)/python --require-hashes constraints.txt
-	$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --require-hashes -r <(sed -n '/^uv==/,/[^\\]$$/p' constraints.txt)
+	@$(UV) sync --python $(BIN)/python --require-hashes constraints.txt
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SETUP)
 
 demo: $(SETUP) ## three weeks of a production model, about 12 CPU-minutes (var/demo/summary.json)
