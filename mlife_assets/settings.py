@@ -73,12 +73,16 @@ class Settings(BaseSettings):
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="Jobs open at any time, about.")
     history_days: int = Field(
-        default=60, ge=2, le=720, description="Days before the first lived day; the policies in use ask for more."
+        default=60,
+        ge=2,
+        le=720,
+        description="Days of history before the first day; the policies in use ask for more.",
     )
-    demo_days: int = Field(default=21, ge=1, le=120, description="Lived days after history; the demo's length.")
+    demo_days: int = Field(default=21, ge=1, le=120, description="Days that run after history; the demo's length.")
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     demo_event_days: tuple[LivedDay, LivedDay, LivedDay] = Field(
-        default=(3, 10, 14), description="On which lived days people change, a city opens and an export is faulty."
+        default=(3, 10, 14),
+        description="Demo days on which people change, a city opens and an export is faulty.",
     )
     gate_users: int = Field(
         default=PromotionPolicy().minimum_users_with_positives,

@@ -1,7 +1,7 @@
 {#- Exposures with what came of them, and the examples that training and monitoring read: the SQL of every label. -#}
 
 {#- Query of the exposures whose labels become mature in the range. `labels` are (column, staging model of the outcome,
-    days after the exposure in which it counts); all are told when the longest window has closed. An exposure that became
+    days after the exposure in which it counts); all are known when the longest window has closed. An exposure that became
     known only later never gets a label: adding it afterwards would change what was trained on. `numbers` and
     `timestamps` are further columns of the exposure to keep. -#}
 {% macro labelled_exposures(labels, numbers=[], timestamps=[]) -%}

@@ -2,7 +2,7 @@
 
 Belongs here: adapters of `ports.Clock`. Does not belong here: date arithmetic (`core.windows`).
 
-Concept: the embedded world lives in simulated time, which is set by whoever drives it and never runs backwards.
+Concept: the embedded world runs in simulated time, which is set by whoever drives it and never runs backwards.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import pyarrow as pa
 
-from mlife_assets.core.disk_faults import told_of
+from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import (
     AmbiguousSendError,
     InvalidInputError,
@@ -122,7 +122,7 @@ class ConsoleGateway:
         self._seed = seed
         self._hash_key = hash_key
         self._faults = faults or GatewayFaults()
-        with told_of(path):
+        with disk_errors_explained(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             # The log stands for another machine: it must outlive our process, not a power cut.

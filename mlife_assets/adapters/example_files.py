@@ -178,8 +178,8 @@ def _columns(study: Study) -> list[str]:
 
 def _flag(name: str) -> str:
     """Return the expression of a column as true or false; SQL would quietly read any number but 0 as true."""
-    column, told = _quoted(name), name.replace("'", "''")
-    refusal = f"error('{told} is ' || cast({column} as varchar) || '; write true or false, 1 or 0')"
+    column, shown = _quoted(name), name.replace("'", "''")
+    refusal = f"error('{shown} is ' || cast({column} as varchar) || '; write true or false, 1 or 0')"
     return f"case when try_cast({column} as double) not in (0, 1) then {refusal} else cast({column} as boolean) end"
 
 

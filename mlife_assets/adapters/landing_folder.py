@@ -32,7 +32,7 @@ from mlife_assets.core.validation import FileFault, Reason
 
 NESTED_DEPTH_MAXIMUM = 4
 IGNORED_MAXIMUM = 200
-"""Entries of one kind of a day that are told one by one."""
+"""Entries of one kind of a day that are listed one by one."""
 
 _LINK = FileFault(Reason.NOT_A_FILE, "it is a link, which is never followed; deliver the file itself")
 _SPECIAL = FileFault(Reason.NOT_A_FILE, "it is neither a file nor a folder; remove it")
@@ -209,7 +209,7 @@ def _bounded(entries: list[IgnoredFile]) -> tuple[IgnoredFile, ...]:
     if more <= 0:
         return tuple(entries)
     is_expected = all(entry.is_expected for entry in entries)
-    return (*entries[:IGNORED_MAXIMUM], IgnoredFile(f"{more} more", "not told one by one", is_expected))
+    return (*entries[:IGNORED_MAXIMUM], IgnoredFile(f"{more} more", "not listed one by one", is_expected))
 
 
 def _too_large(maximum_bytes: int) -> FileFault:

@@ -97,8 +97,8 @@ class LedgerOutbox:
 
     def _gives(self, event_type: str, rows: pa.Table, file: LogFile) -> bool:
         """Return whether a file holds what the ledger recorded of its events, and nothing else."""
-        told = rows.filter(pc.is_in(rows["event_id"], value_set=self._ids(file)))
-        return not self.event_log.restore(event_type, told, [file])
+        recorded = rows.filter(pc.is_in(rows["event_id"], value_set=self._ids(file)))
+        return not self.event_log.restore(event_type, recorded, [file])
 
     def _restore(self, event_type: str, recent: Sequence[LogFile], damaged: Sequence[LogFile]) -> None:
         """Write damaged files again. The ledger may have gone on in their hour: the first rows of it were theirs."""

@@ -28,7 +28,7 @@ from obstore.exceptions import (
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 from obstore.store import LocalStore
 
-from mlife_assets.core.disk_faults import disk_error, told_of
+from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
     ContentConflictError,
     InvalidInputError,
@@ -69,7 +69,7 @@ class ObstoreObjectStore:
         `survives_power_cut` is whether a write of `DURABLE` waits for the disk; a bucket does so by itself.
         """
         folder = Path(root).absolute()
-        with told_of(folder):
+        with disk_errors_explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
 
@@ -190,5 +190,5 @@ def _translated(key: str, error: Exception, root: Path | None = None) -> MlifeEr
         return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
     if isinstance(error, _REFUSED):
         return PermanentError(f"access to {key} was refused: {reason}; grant read and write on the store")
-    told = disk_error(key if root is None else str(root / key), error)
-    return told or TransientError(f"the object store failed on {key}: {reason}; try again")
+    fault = disk_error(key if root is None else str(root / key), error)
+    return fault or TransientError(f"the object store failed on {key}: {reason}; try again")

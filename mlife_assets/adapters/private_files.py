@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE, S_ISLNK
 
-from mlife_assets.core.disk_faults import told_of
+from mlife_assets.core.disk_faults import disk_errors_explained
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -23,7 +23,7 @@ FILE_MODE = 0o600
 
 def private_folder(path: Path) -> Path:
     """Return `path` as a folder of mode 0700, created when missing."""
-    with told_of(path):
+    with disk_errors_explained(path):
         path.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         _narrow(path, FOLDER_MODE)
     return path
@@ -32,7 +32,7 @@ def private_folder(path: Path) -> Path:
 def private_file(path: Path) -> Path:
     """Return `path` as a file of mode 0600, created empty when missing; its folder is made private, too."""
     private_folder(path.parent)
-    with told_of(path):
+    with disk_errors_explained(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE))
         _narrow(path, FILE_MODE)
     return path
@@ -44,7 +44,7 @@ def private_tree(path: Path) -> Path:
     for folder, folders, files in os.walk(path):
         for name, wanted in [*((name, FOLDER_MODE) for name in folders), *((name, FILE_MODE) for name in files)]:
             # SQLite takes its log away when another process closes the file.
-            with suppress(FileNotFoundError), told_of(Path(folder, name)):
+            with suppress(FileNotFoundError), disk_errors_explained(Path(folder, name)):
                 _narrow(Path(folder, name), wanted)
     return path
 
@@ -66,7 +66,7 @@ def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
         Whether it was written; without `replaces` a file that exists stays, whoever made it a moment ago.
     """
     private_folder(path.parent)
-    with told_of(path):
+    with disk_errors_explained(path):
         return _write_whole(path, data, replaces=replaces)
 
 

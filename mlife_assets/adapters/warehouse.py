@@ -126,10 +126,10 @@ class DuckDBWarehouse:
                 connection = duckdb.connect(str(self._path), read_only=True)
             except (duckdb.IOException, duckdb.ConnectionException) as error:
                 if not _is_held(error):
-                    told = disk_error(str(self._path), error)
-                    if told is None:
+                    fault = disk_error(str(self._path), error)
+                    if fault is None:
                         raise
-                    raise told from error
+                    raise fault from error
                 if attempt == self._attempts:
                     raise TransientError(
                         f"{self._path} was in use during {attempt} attempts; try again when the dbt run has ended"

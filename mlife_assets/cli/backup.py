@@ -1,6 +1,6 @@
 """`mlife backup`: copies of the ledger, putting one back, and bringing it forward from the log.
 
-Belongs here: the commands and what they tell. Does not belong here: how a copy is made (`adapters.ledger_backup`), what
+Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.ledger_backup`), what
 the log knows (`adapters.ledger_catch_up`).
 
 Concept: a restored ledger is older than the log, and sending refuses it until it has caught up; so restoring catches up

@@ -1,8 +1,8 @@
-"""`mlife day` and `mlife demo`: living days.
+"""`mlife day` and `mlife demo`: running days.
 
-Belongs here: which day is lived, what is told of it, the exit code. Does not belong here: what a day does (`defs`).
+Belongs here: which day is run, what is printed about it, the exit code. Does not belong here: what a day does (`defs`).
 
-Concept: a day is the real daily job, then the real sensors. Days are lived in order: the one after the newest decided,
+Concept: a day is the real daily job, then the real sensors. Days run in order: the one after the newest decided,
 or that one once more, say after a failed run or when its plan still waits for approval.
 """
 
@@ -34,7 +34,7 @@ def day(
             "--date",
             parser=parse_day,
             metavar="YYYY-MM-DD",
-            help="The day to live: the next one, or the newest once more.",
+            help="The day to run: the next one, or the newest once more.",
             show_default="the day after the newest decided day",
         ),
     ] = None,
@@ -51,24 +51,24 @@ def day(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Live the next day: land, monitor, decide, score, plan, text; then let the sensors react.
+    """Run the next day: land, monitor, decide, score, plan, text; then let the sensors react.
 
     Exit codes: 0 done, 1 a run failed, 3 the governor blocked the day, so nothing was scored or sent.
     """
     settings = settings_of(home, approves_sends=approves_sends)
     lived_on = day_to_live(open_platform(settings), chosen)
-    with progress(f"living {lived_on}"):
+    with progress(f"running {lived_on}"):
         lived = live(settings, lived_on, rebuilds_metrics)
     if as_json:
         print_json(asdict(lived))
     else:
-        _tell(lived)
+        _print_day(lived)
     if lived.verdict == BLOCK:
         raise typer.Exit(ExitCode.BLOCKED)
 
 
 def demo(home: Home = None, as_json: AsJson = False) -> None:
-    """Live three weeks of a production model in an empty home; an earlier demo there is replaced.
+    """Run three weeks of a production model in an empty home; an earlier demo there is replaced.
 
     Sends go to the console gateway, which texts nobody, and are approved within their limits.
 
@@ -83,7 +83,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def day_to_live(platform: Platform, chosen: date | None) -> date:
-    """Return the day to live.
+    """Return the day to run.
 
     Raises:
         NotFoundError: no champion serves yet.
@@ -93,14 +93,13 @@ def day_to_live(platform: Platform, chosen: date | None) -> date:
 
     if platform.registry.champion() is None:
         raise NotFoundError(
-            f"no model serves in {platform.settings.home} yet, so no day can be lived; `mlife demo` trains one"
+            f"no model serves in {platform.settings.home} yet, so no day can run; `mlife demo` trains one"
         )
     following, newest = next_day(platform), newest_day(platform)
     if chosen is not None and chosen not in (following, newest):
         allowed = f"{following}" if newest is None else f"{following}, or {newest} once more"
         raise InvalidInputError(
-            f"{chosen} cannot be lived: decisions and sends belong to their day, and days are lived in order; "
-            f"choose {allowed}"
+            f"{chosen} cannot run: decisions and sends belong to their day, and days run in order; choose {allowed}"
         )
     return chosen or following
 
@@ -134,7 +133,7 @@ def live(settings: Settings, lived_on: date, rebuilds_metrics: bool) -> LivedDay
     return lived
 
 
-def _tell(lived: LivedDay) -> None:
+def _print_day(lived: LivedDay) -> None:
     console = answer_console()
     console.print(f"{lived.day} (day {lived.number}): {lived.verdict}", style="bold")
     for reason in lived.reasons:

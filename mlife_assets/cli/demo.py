@@ -1,4 +1,4 @@
-"""`mlife demo`: tells three weeks of a production model as they are lived.
+"""`mlife demo`: runs three weeks of a production model and prints them as they go.
 
 Belongs here: what is printed and when. Does not belong here: the story (`defs.demo`), its sums (`defs.demo_summary`).
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 VERDICT_STYLES = {"retrain": "bold yellow", "wait": "green", "block": "bold red"}
 REASONS_OF_A_QUIET_DAY = 2
-"""A day that waits again tells its first reasons; all are in the summary and on the dashboard."""
+"""A day that waits again shows its first reasons; all are in the summary and on the dashboard."""
 COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>8}  "
 
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
-    """Live the demo in `settings.home`, tell it on `console` and return the summary."""
+    """Run the demo in `settings.home`, print it on `console` and return the summary."""
     from mlife_assets.definitions import build_definitions
     from mlife_assets.defs.demo import Demo, prepare_home
     from mlife_assets.defs.demo_summary import SUMMARY_FILE, summarise, write_summary
@@ -41,17 +41,17 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
     with open_instance(settings.home) as instance:
         demo = Demo(definitions, instance, platform)
-        _tell_start(console, settings)
+        _print_start(console, settings)
         with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:
             demo.live_history(lambda _: advance())
         with progress("training the first champion and asking the gate", console=console):
             verdict = demo.train_first_champion()
-        _tell_promotion(console, verdict)
-        _tell_header(console)
+        _print_promotion(console, verdict)
+        _print_header(console)
         last = settings.first_lived_date
         with progress("running the days", settings.demo_days, console) as advance:
             for lived in demo.live_days():
-                _tell_day(console, lived)
+                _print_day(console, lived)
                 last = lived.day
                 advance()
         with demo.stopwatch.measure("summary"), progress("adding it up", console=console):
@@ -59,33 +59,33 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     summary["seconds"] = {stage: round(seconds, 2) for stage, seconds in demo.stopwatch.seconds.items()}
     summary["seconds"]["total"] = round(time.perf_counter() - started, 2)
     write_summary(platform, summary)
-    _tell_end(console, summary, settings.home / SUMMARY_FILE)
+    _print_end(console, summary, settings.home / SUMMARY_FILE)
     return summary
 
 
-def _tell_start(console: Console, settings: Settings) -> None:
+def _print_start(console: Console, settings: Settings) -> None:
     console.print(
         f"mlife demo: {settings.market_users:,} people, about {settings.market_jobs:,} open jobs, "
-        f"{settings.history_days} days of history texted by recruiters, then {settings.demo_days} days lived by the "
+        f"{settings.history_days} days of history texted by recruiters, then {settings.demo_days} days run by the "
         f"model (simulated, seed {settings.seed}).",
         style="bold",
     )
     console.print(f"Everything is written to {settings.home}.\n", style="dim")
 
 
-def _tell_promotion(console: Console, verdict: dict[str, Any]) -> None:
+def _print_promotion(console: Console, verdict: dict[str, Any]) -> None:
     console.print(f"The first champion is {verdict['model_version']}.", style="bold")
     for sentence in verdict["sentences"]:
         console.print(f"  {sentence}", style="dim", highlight=False)
     console.print()
 
 
-def _tell_header(console: Console) -> None:
+def _print_header(console: Console) -> None:
     line = COLUMNS.format(day="day", date="", verdict="verdict", texts="texts", delivered="delivered", earned="earned*")
     console.print(line + "why", style="bold", highlight=False)
 
 
-def _tell_day(console: Console, lived: LivedDay) -> None:
+def _print_day(console: Console, lived: LivedDay) -> None:
     if lived.event:
         console.print(Text(f"     in the world: {lived.event}", style="italic cyan"))
     line = COLUMNS.format(
@@ -115,16 +115,16 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
         console.print((first if place == 0 else Text(indent)) + line, soft_wrap=True)
 
 
-def _tell_end(console: Console, summary: dict[str, Any], path: object) -> None:
+def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
-    console.print("\n* bids of the applications after texts that the export of the eve reported\n", style="dim")
+    console.print("\n* bids of the applications after texts that the export of the day before reported\n", style="dim")
     console.print("What it came to", style="bold")
     lines = [
-        _told_ranking(ranked),
+        _ranking_line(ranked),
         f"texts: {messages['planned']:,} planned, {messages['submitted']:,} submitted, "
         f"{messages['delivered']:,} delivered, {messages['ambiguous']:,} ambiguous; "
         f"{summary['duplicate_sends']} sent twice, {summary['holdout_sends']} to the holdout",
-        _told_withheld(summary["withheld"]),
+        _withheld_line(summary["withheld"]),
         f"revenue ${kpi['revenue']:,.0f}",
         f"{summary['events']:,} events in the log, {summary['rejected_rows']:,} rows rejected",
         f"{summary['seconds']['total']:.0f} seconds",
@@ -150,7 +150,7 @@ def _tell_end(console: Console, summary: dict[str, Any], path: object) -> None:
         console.print(f"  {why}", style="dim", highlight=False, soft_wrap=True)
 
 
-def _told_withheld(withheld: dict[str, Any]) -> str:
+def _withheld_line(withheld: dict[str, Any]) -> str:
     reasons = [f"{count:,} {reason}" for reason, count in withheld["job_days"].items()]
     return (
         f"kept back: {sum(withheld['job_days'].values()):,} job-days by the rules on wording and employers "
@@ -158,9 +158,9 @@ def _told_withheld(withheld: dict[str, Any]) -> str:
     )
 
 
-def _told_ranking(ranked: dict[str, Any] | None) -> str:
+def _ranking_line(ranked: dict[str, Any] | None) -> str:
     if ranked is None:
-        return "MAP@10: no lived week is mature yet"
+        return "MAP@10: no week of the demo is mature yet"
     gain = ranked["champion_minus_human"]
     return (
         f"MAP@10 on {ranked['cohort_users']:,} users: random {ranked['random']:.3f}, human {ranked['human']:.3f}, "

@@ -1,6 +1,6 @@
 """Exit codes, and errors as people see them.
 
-Belongs here: which number a shell gets, and how an error on purpose is told. Does not belong here: which errors there
+Belongs here: exit codes, and how an error on purpose is printed. Does not belong here: which errors there
 are (`core.errors`).
 
 Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback. So
@@ -42,15 +42,15 @@ EXIT_CODES = "\n\n".join(["Exit codes:", *(f"{code}  {meaning}" for code, meanin
 
 
 class MlifeGroup(TyperGroup):
-    """A group of commands that tells errors on purpose in one sentence, on stderr."""
+    """A group of commands that prints errors on purpose in one sentence, on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises typer.Exit with FAILED after an MlifeError, and after what the disk refuses."""
         try:
             return super().invoke(ctx)
         except Exception as error:
-            told = error if isinstance(error, MlifeError) else disk_error("a file", error)
-            if told is None:
+            shown = error if isinstance(error, MlifeError) else disk_error("a file", error)
+            if shown is None:
                 raise
-            typer.echo(f"mlife: {told}", err=True)
+            typer.echo(f"mlife: {shown}", err=True)
             raise typer.Exit(ExitCode.FAILED) from error

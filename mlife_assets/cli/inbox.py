@@ -96,8 +96,8 @@ def review(
     if as_json:
         print_json({"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict.value, "actor": actor, "at": now})
         return
-    told = "is never texted again" if verdict is ReplyVerdict.OPT_OUT else "may be texted again"
-    answer_console().print(f"{inbound_id} is {verdict.value} by {actor}: {user_id} {told}", markup=False)
+    effect = "is never texted again" if verdict is ReplyVerdict.OPT_OUT else "may be texted again"
+    answer_console().print(f"{inbound_id} is {verdict.value} by {actor}: {user_id} {effect}", markup=False)
 
 
 def employers(home: Home = None, as_json: AsJson = False) -> None:
@@ -124,8 +124,8 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     console = answer_console()
     for row in rows:
         words = "  ".join(one_line(str(row.get(name))) for name in ("employer_name", "newest_title"))
-        told = f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}  {words}"
-        console.print(told, soft_wrap=True)
+        line = f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}  {words}"
+        console.print(line, soft_wrap=True)
     console.print(f"{len(rows)} employers are withheld; `mlife messages vet ID --as approved|refused`")
 
 
@@ -153,5 +153,5 @@ def vet(
     if as_json:
         print_json({"employer_id": employer_id, "verdict": verdict.value, "is_changed": changed, "at": now})
         return
-    told = f"by {actor}: {reason}" if changed else "already; nothing was changed"
-    answer_console().print(f"{employer_id} is {verdict.value} {told}", markup=False)
+    change = f"by {actor}: {reason}" if changed else "already; nothing was changed"
+    answer_console().print(f"{employer_id} is {verdict.value} {change}", markup=False)

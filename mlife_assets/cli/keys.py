@@ -36,7 +36,7 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
     platform = open_platform(settings_of(home))
     now = operator_time(platform)
     if platform.settings.hash_key is None:
-        # Whoever took over another's number is that person, which only the old hashes can tell.
+        # Whoever took over another's number is that person, which only the old hashes can show.
         platform.people.register(platform.ledger.user_ids(), now=now)
         platform.keyring.rotate(NUMBERS)
     known = platform.people.rehash(now=now)

@@ -1,6 +1,6 @@
 """`mlife log`: whether the event log is what was written, and signing it.
 
-Belongs here: running the audit and telling its findings, signing by hand. Does not belong here: the audit
+Belongs here: running the audit and printing its findings, signing by hand. Does not belong here: the audit
 (`adapters.log_heads`), repair.
 
 Concept: the newest signed head, which lies outside the lake, is what the log is held against. Beyond this host, keep
@@ -37,14 +37,14 @@ def log() -> None:
 
 
 class _CountingStore:
-    """An object store that tells after each object that it was read."""
+    """An object store that calls back after each object that was read."""
 
-    def __init__(self, store: ObjectStore, told: Callable[[], None]) -> None:
-        self._store, self._told = store, told
+    def __init__(self, store: ObjectStore, after_read: Callable[[], None]) -> None:
+        self._store, self._after_read = store, after_read
 
     def get(self, key: str) -> bytes:
         data = self._store.get(key)
-        self._told()
+        self._after_read()
         return data
 
     def list(self, prefix: str) -> list[str]:
@@ -101,7 +101,7 @@ def verify_log(
             }
         )
     else:
-        _tell(audit)
+        _print_audit(audit)
     if not verification.is_intact:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -124,7 +124,7 @@ def adopt(
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     head = sign(_open(home), actor=actor, reason=reason, despite_findings=despite_findings)
-    _tell_head(head, as_json)
+    _print_head(head, as_json)
 
 
 @log_app.command("rotate-key")
@@ -136,11 +136,11 @@ def rotate(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: 
     from mlife_assets.defs.sealing import rotate_key
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    _tell_head(rotate_key(_open(home), actor=actor, reason=reason), as_json)
+    _print_head(rotate_key(_open(home), actor=actor, reason=reason), as_json)
 
 
 def _open(home: Path | None) -> Platform:
-    """Return the platform of a home that was lived in, also when nothing of its lake is left.
+    """Return the platform of a home in which days ran, also when nothing of its lake is left.
 
     Raises NotFoundError when nothing says that there ever was a log.
     """
@@ -165,7 +165,7 @@ def _head_row(head: Head) -> dict[str, object]:
     }
 
 
-def _tell_head(head: Head, as_json: bool) -> None:
+def _print_head(head: Head, as_json: bool) -> None:
     if as_json:
         print_json(_head_row(head))
         return
@@ -174,15 +174,15 @@ def _tell_head(head: Head, as_json: bool) -> None:
     )
 
 
-def _tell(audit: Audit) -> None:
+def _print_audit(audit: Audit) -> None:
     console, verification = answer_console(), audit.verification
     for finding in verification.findings:
         console.print(f"{finding.kind}  {finding.key}", style="bold red", soft_wrap=True)
         console.print(f"  {finding.detail}", soft_wrap=True)
     count = len(verification.findings)
     size = f"{verification.files:,} files, {verification.rows:,} rows, {verification.manifests:,} manifests"
-    told = "intact" if verification.is_intact else f"{count} finding{'s' if count > 1 else ''}"
-    console.print(f"{told}: {size}", style="green" if verification.is_intact else "bold red")
+    state = "intact" if verification.is_intact else f"{count} finding{'s' if count > 1 else ''}"
+    console.print(f"{state}: {size}", style="green" if verification.is_intact else "bold red")
     for note in audit.notes:
         console.print(f"  {note}", soft_wrap=True)
 

@@ -66,12 +66,12 @@ def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
-        told = first["msg"].removeprefix("Value error, ")
-        raise InvalidInputError(f"{name}: {told}; correct the environment variable") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error
 
 
 def require_lived(settings: Settings) -> None:
-    """Raise NotFoundError when the home holds no event log. One that was signed and is gone is told apart."""
+    """Raise NotFoundError when the home holds no event log. One that was signed and is gone has its own message."""
     if not is_lived(settings):
         if (settings.private_folder / "heads").exists():
             raise NotFoundError(
@@ -79,7 +79,7 @@ def require_lived(settings: Settings) -> None:
                 "`mlife log verify` says what is missing"
             )
         raise NotFoundError(
-            f"nothing was lived in {settings.home} yet; run `mlife demo` first, or name another folder with --home"
+            f"nothing has run in {settings.home} yet; run `mlife demo` first, or name another folder with --home"
         )
 
 
@@ -89,7 +89,7 @@ def is_lived(settings: Settings) -> bool:
 
 
 def open_platform(settings: Settings) -> Platform:
-    """Return the platform of a home that was lived in. Raises NotFoundError when it was not."""
+    """Return the platform of a home in which days ran. Raises NotFoundError when none did."""
     require_lived(settings)
     from mlife_assets.defs.resources import Platform
 

@@ -153,7 +153,7 @@ def show(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a panel's hash and tell how far its recruiters agree.
+    """Verify a panel's hash and show how far its recruiters agree.
 
     Exit codes: 0 done, 1 failed or the file was changed.
     """
@@ -176,11 +176,11 @@ def show(
 
 
 def _features(platform: Platform, day: date) -> tuple[pa.Table, pa.Table]:
-    """Return users and jobs as the gate will see them. Raises NotFoundError when the day was not lived."""
+    """Return users and jobs as the gate will see them. Raises NotFoundError when the day did not run."""
     users = platform.warehouse.read("user_features", as_of=day)
     jobs = platform.warehouse.read("job_features", as_of=day)
     if not users.num_rows or not jobs.num_rows:
-        raise NotFoundError(f"there are no candidates of {day}; live the day with `mlife day`, or name another day")
+        raise NotFoundError(f"there are no candidates of {day}; run the day with `mlife day`, or name another day")
     return users, jobs
 
 

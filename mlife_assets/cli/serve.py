@@ -4,7 +4,7 @@ Belongs here: which champion the endpoint serves and where it listens. Does not 
 
 Concept: the champion is asked for on every request, so a promotion or a rollback is followed without a restart. Whether
 a token is needed is decided by the address that was bound, not by the words that named it. A token is never printed:
-it is in the environment, or in a private file whose path is told, random in every environment.
+it is in the environment, or in a private file whose path is printed, random in every environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a deployment stands: gathered from the event log, the ledger and the day's reports.
 
-Belongs here: the facts that `mlife status` tells. Does not belong here: how they are printed (`status`).
+Belongs here: the facts that `mlife status` shows. Does not belong here: how they are printed (`status`).
 
 Concept: nothing is computed that an asset already decided; an unreadable fact is an error, a fact that does not exist
 yet says so.
@@ -43,7 +43,7 @@ class Standing:
         home: its folder.
         present: when an act of a person would happen now.
         newest_day: last day that the governor decided, None before the first.
-        next_day: what `mlife day` would live.
+        next_day: what `mlife day` would run.
         verdict: of the governor on the newest day, None before the first.
         reasons: of that verdict.
         champion: who serves, None before the first promotion.

@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from mlife_assets.cli.standing import Standing
 
-HINT = "run `mlife demo` to live three weeks of a production model, or name another folder with --home"
+HINT = "`mlife demo` runs three weeks of a production model; for another folder use --home"
 VERDICT_STYLES = {"retrain": "yellow", "wait": "green", "block": "bold red"}
 BODY_WIDTH = 90
 
 
 def status(home: Home = None, as_json: AsJson = False) -> None:
-    """Tell where things stand: newest day, champion, verdict, sending, last texts, alarms, one text to trace.
+    """Show where things stand: newest day, champion, verdict, sending, last texts, alarms, one text to trace.
 
-    Exit codes: 0 done, also when nothing was lived yet; 1 failed.
+    Exit codes: 0 done, also when nothing has run yet; 1 failed.
     """
     settings = settings_of(home)
     if not is_lived(settings):
         if as_json:
             print_json({"home": str(settings.home), "is_lived": False, "hint": HINT})
         else:
-            answer_console().print(f"Nothing was lived in {settings.home} yet: {HINT}.", soft_wrap=True)
+            answer_console().print(f"Nothing has run in {settings.home} yet: {HINT}.", soft_wrap=True)
         return
     platform = open_platform(settings)
     from mlife_assets.cli.standing import standing_of
@@ -44,15 +44,15 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(asdict(standing) | {"home": str(standing.home), "is_lived": True})
         return
-    _tell(answer_console(), standing)
+    _print_standing(answer_console(), standing)
 
 
-def _tell(console: Console, standing: Standing) -> None:
+def _print_standing(console: Console, standing: Standing) -> None:
     def line(name: str, value: object, style: str = "") -> None:
         console.print(f"{name:<11}{value}", style=style, soft_wrap=True)
 
     line("home", standing.home)
-    line("newest day", standing.newest_day or "none was lived yet")
+    line("newest day", standing.newest_day or "none has run yet")
     line("next day", f"{standing.next_day}  (`mlife day`)")
     line("verdict", standing.verdict or "none yet", VERDICT_STYLES.get(standing.verdict or "", ""))
     for reason in standing.reasons:
@@ -67,7 +67,7 @@ def _tell(console: Console, standing: Standing) -> None:
     if standing.promotion is not None:
         promotion = standing.promotion
         line("gate", f"{promotion['outcome'].replace('_', ' ')} on {promotion['as_of_date']}")
-    _tell_sending(console, standing)
+    _print_sending(console, standing)
     for alarm in standing.alarms:
         line("alarm", f"{alarm.source} of {alarm.day}: {alarm.sentence}", "red")
     if not standing.alarms:
@@ -76,14 +76,14 @@ def _tell(console: Console, standing: Standing) -> None:
         line("try", f"mlife trace {standing.sample_message_id}")
 
 
-def _tell_sending(console: Console, standing: Standing) -> None:
+def _print_sending(console: Console, standing: Standing) -> None:
     switch = standing.switch
     why = f" by {switch['actor']} at {moment(switch['at'])}: {switch['reason']}" if switch else ""
     style = "bold yellow" if standing.is_paused else ""
     console.print(f"{'sending':<11}{'PAUSED' if standing.is_paused else 'allowed'}{why}", style=style, soft_wrap=True)
     console.print(f"{'texts':<11}{standing.planned:,} planned; {_counts(standing.sends)}", soft_wrap=True)
     console.print(f"{'suppressed':<11}{_counts(standing.suppressed)}", soft_wrap=True)
-    unsettled = f"{_counts(standing.unsettled)} unsettled, {standing.duplicate_sends} sent twice"
+    unsettled = f"{_counts(standing.unsettled)} still open, {standing.duplicate_sends} sent twice"
     console.print(f"{'all days':<11}{unsettled}", soft_wrap=True)
     for text in standing.last_texts:
         body = text["body"] if len(text["body"]) <= BODY_WIDTH else text["body"][: BODY_WIDTH - 3] + "..."

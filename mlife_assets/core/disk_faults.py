@@ -1,6 +1,6 @@
 """What a disk refuses, as errors that say what to do.
 
-Belongs here: telling a read-only disk, a full one and a refused access apart, whichever library reports them. Does not
+Belongs here: distinguishing a read-only disk, a full one and a refused access, whichever library reports them. Does not
 belong here: touching a disk.
 
 Concept: the operating system has a number for each; databases and object stores hide it in their words. Whether trying
@@ -59,17 +59,17 @@ def disk_error(place: str, error: BaseException) -> MlifeError | None:
 
 
 @contextmanager
-def told_of(place: object) -> Iterator[None]:
+def disk_errors_explained(place: object) -> Iterator[None]:
     """Turn what the disk refuses within into errors of ours that name `place`; any other error passes."""
     try:
         yield
     except MlifeError:
         raise
     except Exception as error:
-        told = disk_error(str(place), error)
-        if told is None:
+        fault = disk_error(str(place), error)
+        if fault is None:
             raise
-        raise told from error
+        raise fault from error
 
 
 def _sentence(error: BaseException) -> str | None:

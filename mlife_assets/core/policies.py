@@ -142,7 +142,7 @@ class MonitoringPolicy:
     for a fiftieth of a second.
 
     `recompute_rows_per_day` feature rows are derived again from raw events: today's before they are scored, and as many
-    of the eve's as they were logged. `changed_share_maximum` is the share of users whose home, occupation or pay may
+    of yesterday's as they were logged. `changed_share_maximum` is the share of users whose home, occupation or pay may
     become another in a night, where usual nights do not show more. `accepted_findings` names quality findings as
     `column/method` that a person has looked at and declares true (a unit that changed for good): still shown, they no
     longer block. Empty unless somebody answers for it.
@@ -184,7 +184,7 @@ class RetrainPolicy:
     """When the governor retrains.
 
     A retraining that failed is tried again `retry_wait_minutes` after its end, one wait per further attempt; then a
-    person is told.
+    person is alerted.
 
     `minimum_importance_share`: data or latent drift counts only on a day when what moved carries at least this share of
     the champion's importance (mean |SHAP|); what the model hardly looks at is no reason to replace it. 0 counts all.

@@ -247,7 +247,7 @@ class Detectors(Protocol):
         ...
 
     def latent(self, reference: MonitoringReference, rows: pa.Table, policy: MonitoringPolicy) -> tuple[Statistic, ...]:
-        """Return how well the rows of a window's sample can be told from the reference jointly."""
+        """Return how well the rows of a window's sample can be separated from the reference jointly."""
         ...
 
     def performance(self, reference: MonitoringReference, examples: pa.Table) -> tuple[Statistic, ...]:

@@ -3,7 +3,7 @@
 Belongs here: reading the mart, running the replay, showing what it found. Does not belong here: the replay
 (`core.backtest`), when it runs (`schedules`).
 
-Concept: it is no part of a day. It answers whether retraining as it is set up pays, on what this deployment has lived,
+Concept: it is no part of a day. It answers whether retraining as it is set up pays, on what this deployment has seen,
 and is asked now and then. Costly steps are kept in the private folder, so that a run that was stopped goes on.
 """
 
@@ -39,7 +39,7 @@ IDS = ("exposure_id", "exposure_date", "label_mature_date")
 
 
 def team_study(platform: Platform) -> Study:
-    """Return what the team's examples are and the policies that this deployment lives by."""
+    """Return what the team's examples are and the policies that this deployment follows."""
     policies = platform.policies
     return Study(
         title="Who applies to which job",
@@ -85,7 +85,7 @@ def newest_day(platform: Platform) -> date:
     """Return the newest day that landed. Raises NotFoundError before the first."""
     days = platform.tables.report_days(INGEST_REPORT)
     if not days:
-        raise NotFoundError("no day was lived yet; run daily_lifecycle_job (or `mlife day`) before the backtest")
+        raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the backtest")
     return max(days)
 
 
@@ -100,18 +100,18 @@ def newest_day(platform: Platform) -> date:
 )
 @says_why
 def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Replay everything that was lived so far; fails with the days that are needed while the history is too short."""
+    """Replay all history so far; fails with the days that are needed while the history is too short."""
     study, today = team_study(platform), newest_day(platform)
     history = prepare_history(team_history(platform, today), study, today=today)
     checkpoints = platform.private_folder / CHECKPOINTS_FOLDER
 
-    def told(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         if done == total or done % 20 == 0:
             context.log.info("replayed %s of %s mornings", done, total)
 
     with made_private():
         store = ObstoreObjectStore.local(checkpoints)
-        replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
+        replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=show_progress)
     platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
     return _shown(replayed, page_link(platform, BACKTEST))
 

@@ -1,6 +1,6 @@
-"""The demo: three weeks of a production model, lived through the real jobs and sensors.
+"""The demo: three weeks of a production model, run by the real jobs and sensors.
 
-Belongs here: the order of the story and what is told of each day. Does not belong here: numbers of the summary
+Belongs here: the order of the story and what is reported of each day. Does not belong here: numbers of the summary
 (`demo_summary`), printing (`cli`).
 
 Concept: history is one run over a range, the first champion is trained and gated, then each day is a run of the daily
@@ -37,15 +37,15 @@ class LivedDay:
     """What one day brought.
 
     Attributes:
-        number: 1 for the first lived day.
+        number: 1 for the first day of the demo.
         day: the partition.
-        event: what happened in the world, if anything; the platform is not told.
+        event: what happened in the world, if anything; the platform does not know it.
         verdict: of the governor.
         reasons: of the verdict, for people.
         promotion: sentence of the gate if a challenger was trained today.
         is_promoted: whether that challenger serves from tomorrow.
         planned, submitted, delivered: texts.
-        earned_usd: bids of the applications after texts that were learned of today, which are those of the eve.
+        earned_usd: bids of the applications after texts that were learned of today, which are those of the day before.
         retrained_by: the sensor that launched the retraining, if any.
     """
 
@@ -80,7 +80,7 @@ class Stopwatch:
 
 
 def story(platform: Platform) -> dict[int, str]:
-    """Return what happens in the world, by lived day."""
+    """Return what happens in the world, by day."""
     settings = platform.settings
     return dict(zip(settings.demo_event_days, EVENTS, strict=True)) if settings.demo_faults else {}
 
@@ -100,7 +100,7 @@ def prepare_home(home: Path) -> None:
 
 
 class Demo:
-    """Lives the story on one platform."""
+    """Runs the story on one platform."""
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> None:
         """Keep what is needed; nothing runs."""
@@ -108,14 +108,14 @@ class Demo:
         self.platform = platform
         self.stopwatch = Stopwatch()
 
-    def live_history(self, told: Callable[[date], None]) -> None:
-        """Simulate the history of the market, calling `told` after each day, then land and transform it in one run."""
+    def live_history(self, after_day: Callable[[date], None]) -> None:
+        """Simulate the history of the market, `after_day` after each day, then land and transform it in one run."""
         settings = self.platform.settings
         last = add_days(settings.first_lived_date, -1)
         with self.stopwatch.measure("market"):
             for day in days_between(settings.start_date, add_days(last, -1)):
                 self.platform.event_source.deliver(day)
-                told(day)
+                after_day(day)
         with self.stopwatch.measure("history"):
             self.driver.run_range("history_job", FIRST_PARTITION, last).require_success()
 
@@ -123,19 +123,19 @@ class Demo:
         """Train the first challenger on history and let the gate decide; returns the verdict's event.
 
         Raises:
-            PermanentError: the gate refused, so there is no model to live with.
+            PermanentError: the gate refused, so there is no model to serve.
         """
         day = add_days(self.platform.settings.first_lived_date, -1)
         with self.stopwatch.measure("first_champion"):
             self.driver.run_day("retraining_job", day).require_success()
         verdict = self._promotion(day)
         if verdict is None or verdict["outcome"] != "promoted":
-            told = " ".join(verdict["sentences"]) if verdict else "no verdict was recorded"
-            raise PermanentError(f"the first challenger may not serve: {told}")
+            reasons = " ".join(verdict["sentences"]) if verdict else "no verdict was recorded"
+            raise PermanentError(f"the first challenger may not serve: {reasons}")
         return verdict
 
     def live_days(self) -> Iterator[LivedDay]:
-        """Live each day in order; metrics are rebuilt weekly and after the last day."""
+        """Run each day in order; metrics are rebuilt weekly and after the last day."""
         settings = self.platform.settings
         for number in range(1, settings.demo_days + 1):
             day = add_days(settings.first_lived_date, number - 1)
@@ -162,9 +162,9 @@ class Demo:
                 last.run.require_success()
         if decision is None:
             raise PermanentError(f"no decision was recorded for {day}, although the daily run succeeded")
-        return self._told(number, day, decision, sensed)
+        return self._lived_day(number, day, decision, sensed)
 
-    def _told(self, number: int, day: date, decision: dict[str, Any], sensed: list[SensorRun]) -> LivedDay:
+    def _lived_day(self, number: int, day: date, decision: dict[str, Any], sensed: list[SensorRun]) -> LivedDay:
         log = self.platform.event_log
         promotion = self._promotion(day)
         statuses = log.read("message_status", start=day, end=day, columns=["status", "message_id"])

@@ -1,7 +1,7 @@
 """The demo's summary: what three weeks came to, in numbers that a program can read.
 
 Belongs here: counting from the event log, the gateway's own request log and, for the oracle alone, the truth tables.
-Does not belong here: living the days (`demo`), printing (`cli`).
+Does not belong here: running the days (`demo`), printing (`cli`).
 
 Concept: everything but `seconds` follows from the seed. The oracle is computed here and nowhere else; no asset reads
 truth.
@@ -36,10 +36,10 @@ SUMMARY_FILE = "summary.json"
 
 
 def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
-    """Return MAP@k of random, human, champion and oracle on the same users of the lived, mature weeks.
+    """Return MAP@k of random, human, champion and oracle on the same users of the mature weeks of the demo.
 
     Each ranking is made by who was champion on its day. The cohort is every user with an unprompted apply to a
-    candidate. None while no lived week is mature.
+    candidate. None while no week is mature.
     """
     first = platform.settings.first_lived_date
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
@@ -143,7 +143,7 @@ def sample_message(platform: Platform, first: date) -> str | None:
 
 
 def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
-    """Return the summary of a demo that was lived until `last_day`."""
+    """Return the summary of a demo that ran until `last_day`."""
     first = platform.settings.first_lived_date
     verification = audit_log(platform).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]

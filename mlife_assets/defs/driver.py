@@ -3,7 +3,7 @@
 Belongs here: executing jobs in this process and evaluating the *real* sensors on an instance, as the daemon would.
 Does not belong here: what a day is (`jobs`), when a sensor fires (`sensors`), what is printed (`cli`).
 
-Concept: the demo lives through the same jobs, checks and sensors that `dagster dev` shows; only the loop is ours. A
+Concept: the demo goes through the same jobs, checks and sensors that `dagster dev` shows; only the loop is ours. A
 request's `run_key` is honoured exactly as by the daemon: a key that has a run, whatever became of it, never runs again.
 """
 
@@ -24,7 +24,7 @@ from mlife_assets.defs.partitions import range_tags
 SENSOR_ROUNDS_MAXIMUM = 10
 DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
 SAME_START_SECONDS = 5.0
-"""A process's start is told by the machine's clock, which may be set meanwhile."""
+"""A process's start is read from the machine's clock, which may be set meanwhile."""
 LOCATION = "mlife"
 """The name of the code location in `workspace.yaml`."""
 _REPOSITORY = RemoteRepositoryOrigin(
@@ -92,7 +92,7 @@ class LifecycleDriver:
         """Evaluate sensors until none asks for anything new; execute what they request, in order.
 
         Raises:
-            PermanentError: the sensors still ask after many rounds, which means a request does not settle its cause.
+            PermanentError: the sensors still ask after many rounds, which means a request does not remove its cause.
         """
         runs: list[SensorRun] = []
         for _ in range(SENSOR_ROUNDS_MAXIMUM):
@@ -193,13 +193,13 @@ def _fail_orphans(instance: dg.DagsterInstance) -> None:
 
 
 def is_driven(run: dg.DagsterRun) -> bool:
-    """Return whether a driver executed the run and its process still lives: what follows from the run is its work."""
+    """Return whether a driver executed the run and its process is alive: what follows from the run is its work."""
     pid = run.tags.get(DRIVER_TAG)
     return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
 
 
 def _is_alive(pid: int, started: str | None) -> bool:
-    """Return whether the process lives: one of the same number that started at another time is another.
+    """Return whether the process is alive: one of the same number that started at another time is another.
 
     After a restart of a container the numbers are the same again, and the new process may even be this one.
     """

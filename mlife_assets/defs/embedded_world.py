@@ -34,9 +34,9 @@ EVENTS = (
 
 
 def demo_injections(first_lived_date: date, days: tuple[int, int, int]) -> tuple[Injection, ...]:
-    """Return the three events of the demo's story, by lived day.
+    """Return the three events of the demo's story, by day.
 
-    The fault is in the export that the partition of its day lands, which is that of the eve.
+    The fault is in the export that the partition of its day lands, which is that of the day before.
     """
     shift, city, fault = days
     return (
@@ -56,7 +56,7 @@ class EmbeddedWorld:
         jobs: open at any time, about.
         start_date: first simulated day.
         history_days: days before the platform texts.
-        event_days: lived days of the demo's three events; None where they do not happen.
+        event_days: days of the demo's three events; None where they do not happen.
         home: folder of the market's state and truth tables.
         private_folder: folder of the contact book and of the audit table.
     """

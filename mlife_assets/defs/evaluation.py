@@ -57,7 +57,7 @@ PROMOTION_REPORT = "promotion"
 
 
 def required_elsewhere(platform: Platform, day: date, version: str, matrix: np.ndarray) -> tuple[Condition, ...]:
-    """Return the conditions that need more than rankings: fairness, no telling feature, scoring parity."""
+    """Return the conditions that need more than rankings: fairness, no leaking feature, scoring parity."""
     artifact = platform.registry.load(version)
     reloaded = LightGBMScorer(
         ModelArtifact.from_files(version, artifact.files()), threads=platform.policies.training.threads

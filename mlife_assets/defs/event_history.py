@@ -5,7 +5,7 @@ history folded block by block. Does not belong here: which events features need 
 (`core.monitoring.recompute`).
 
 Concept: an event counts from its first delivery, and ingest looks for that only a few days back, so a range alone does
-not tell whether its rows are first. Nothing is known before it happens, so only a row that occurred before the range
+not show whether its rows are first. Nothing is known before it happens, so only a row that occurred before the range
 can have been delivered before it: its id is looked for in the days since. Files are read one after another and only
 what is about the wanted ids is kept, so a range costs memory by its length, and a history by the ids that are wanted.
 """

@@ -3,7 +3,7 @@
 Belongs here: the assets and checks of the group `events`. Does not belong here: the rules of validation (`core`) and
 the layout of the log (`adapters`).
 
-Concept: partition D lands what exporters delivered on the eve. Bad rows are kept with their reasons and warned about;
+Concept: partition D lands what exporters delivered on day D - 1. Bad rows are kept with their reasons and warned about;
 they never stop the day.
 """
 
@@ -36,7 +36,7 @@ GROUP = "events"
     owners=OWNERS[GROUP],
     kinds={"parquet"},
     tags={"layer": "raw"},
-    description="Events that exporters delivered on the eve of the partition, validated and appended to the event log.",
+    description="Events that exporters delivered the day before, validated and appended to the event log.",
 )
 @says_why
 def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -166,8 +166,8 @@ def every_landed_row_is_accepted(
     """Warn about refused rows and files, and about files that lie where none should, with the reasons."""
     covered = checked_days(context)
     rows, left_alone = _rejections(platform, covered), _unexpected(platform, covered)
-    told = [f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]]
-    told += [f"{source}: left alone" for source in left_alone[:5]]
+    reasons = [f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]]
+    reasons += [f"{source}: left alone" for source in left_alone[:5]]
     return dg.AssetCheckResult(
         passed=not rows and not left_alone,
         severity=dg.AssetCheckSeverity.WARN,
@@ -176,7 +176,7 @@ def every_landed_row_is_accepted(
             "rejections": table(rows),
             "files_not_taken": table(_refused_files(platform, covered)),
         },
-        description="; ".join(told) or None,
+        description="; ".join(reasons) or None,
     )
 
 

@@ -1,9 +1,9 @@
 """The Dagster instance of a deployment.
 
-Belongs here: where the instance lives, its settings file, starting `dagster dev` on it. Does not belong here: what runs
+Belongs here: the instance's folder, its settings file, starting `dagster dev` on it. Does not belong here: what runs
 on it.
 
-Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo lived is what the UI shows.
+Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo ran is what the UI shows.
 """
 
 import runpy

@@ -33,7 +33,7 @@ daily_lifecycle_job = dg.define_asset_job(
         - _REPLIES
     ),
     executor_def=dg.in_process_executor,
-    description="One lived day: land, build features, monitor and decide, score, plan, text.",
+    description="One day: land, build features, monitor and decide, score, plan, text.",
 )
 
 retraining_job = dg.define_asset_job(

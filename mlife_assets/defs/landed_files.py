@@ -1,9 +1,9 @@
 """Which landed days still have to be looked up: what the sensor of landed files keeps between two ticks.
 
-Belongs here: telling days whose files are known to be ingested, the cursor. Does not belong here: reading ingest
+Belongs here: knowing the days whose files are known to be ingested, the cursor. Does not belong here: reading ingest
 reports, requests (`sensors`).
 
-Concept: a sensor looks for ever, so it must not read every day that was ever lived. The cursor says until which day
+Concept: a sensor looks for ever, so it must not read every day that ever ran. The cursor says until which day
 every file was ingested, but for some open days, and what those files were. As long as they are the same there is
 nothing to look up but open and new days; a file more, and every day is looked up again. A cursor that is lost or cannot
 be read costs one such look, never a file.

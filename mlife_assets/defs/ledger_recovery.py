@@ -1,6 +1,6 @@
 """A ledger that was lost or restored is brought forward before anything is sent again.
 
-Belongs here: wiring log, provider, heads and ledger for it. Does not belong here: what is told from the log
+Belongs here: wiring log, provider, heads and ledger for it. Does not belong here: what is read from the log
 (`adapters.ledger_catch_up`), copies (`adapters.ledger_backup`).
 
 Concept: what the log says is about to become what we believe, so it is verified against its signed heads first; only
@@ -22,8 +22,8 @@ def require_intact_log(platform: Platform) -> None:
     findings = [one for one in audit_log(platform).verification.findings if one.key.split("/")[0] != LEDGER_KEY]
     if findings:
         raise IntegrityError(
-            f"the event log has {len(findings)} findings, the first at {findings[0].key}, so a ledger cannot be told "
-            "from it; see `mlife log verify`"
+            f"the event log has {len(findings)} findings, the first at {findings[0].key}, so a ledger cannot be "
+            "rebuilt from it; see `mlife log verify`"
         )
 
 

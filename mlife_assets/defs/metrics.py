@@ -198,7 +198,7 @@ def collect(platform: Platform) -> DashboardData:
     """Return everything that the page shows, as of the newest decided day."""
     days = platform.tables.report_days(drift.REPORT)
     if not days:
-        raise NotFoundError("no day was lived yet; run daily_lifecycle_job (or `mlife day`) before the dashboard")
+        raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the dashboard")
     as_of, label = days[-1], platform.policies.label
     first = platform.settings.first_lived_date
     kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]

@@ -113,7 +113,7 @@ def _publish(
 def data_quality_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
-    """Judge a sample of the day's pairs, what landed on the eve, who changed overnight, and rows derived again."""
+    """Judge a sample of the day's pairs, what landed the day before, who changed overnight, and rows derived again."""
     day = only_day(context, platform)
     reference = read_reference(platform, day)
     judged = judge_quality(platform, day, reference)
@@ -288,7 +288,10 @@ CHECKS = [
         keys.DATA_DRIFT_REPORT, "no_column_drifted", drift.REPORT, "Green when every column is within its limit."
     ),
     _report_check(
-        keys.LATENT_DRIFT_REPORT, "no_joint_drift", latent.REPORT, "Green when no joint detector tells the day apart."
+        keys.LATENT_DRIFT_REPORT,
+        "no_joint_drift",
+        latent.REPORT,
+        "Green when no joint detector sets the day apart.",
     ),
     _report_check(
         keys.CONCEPT_DRIFT_REPORT,

@@ -96,22 +96,24 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
         "champion": greedy_decisions(candidates, reward_model, reward_model),
         "challenger": greedy_decisions(candidates, scores_by(platform, challenger, candidates), reward_model),
     }
-    told: list[str] = []
+    sentences: list[str] = []
     values = []
     for name, logged in sides.items():
         try:
             value = estimate_value(logged, platform.policies.promotion)
         except NotEnoughEvidenceError as error:
-            told.append(f"The {name} cannot be estimated: {error}.")
+            sentences.append(f"The {name} cannot be estimated: {error}.")
             continue
         values.append({"policy": name, **asdict(value)})
-        told += [f"The {name}: {sentence}" for sentence in value.sentences]
+        sentences += [f"The {name}: {sentence}" for sentence in value.sentences]
     if challenger != champion:
         try:
-            told += estimate_difference(sides["challenger"], sides["champion"], platform.policies.promotion).sentences
+            sentences += estimate_difference(
+                sides["challenger"], sides["champion"], platform.policies.promotion
+            ).sentences
         except NotEnoughEvidenceError as error:
-            told.append(f"The difference cannot be estimated: {error}.")
-    return report | {"values": values, "sentences": told}
+            sentences.append(f"The difference cannot be estimated: {error}.")
+    return report | {"values": values, "sentences": sentences}
 
 
 @dg.asset(

@@ -3,7 +3,7 @@
 Belongs here: choosing the day to compare with, reading users, the usual shares. Does not belong here: the rules
 (`core.monitoring.quality.overnight`).
 
-Concept: a day is compared with the last day that was sound, not with the eve, so that a fault stays a fault on its
+Concept: a day is compared with the last day that was sound, not with the day before, so a fault stays a fault on its
 second day. What a usual night changes is taken from the reports of sound nights, and computed where there is none yet.
 """
 

@@ -171,11 +171,11 @@ def log_predictions(
             f"candidate_pairs of {day} changed after they were scored; materialize user_job_scores of that day again"
         )
     count = scored.num_rows
-    told: list[list[str]] = [[] for _ in range(count)]
+    words: list[list[str]] = [[] for _ in range(count)]
     is_planned = pc.is_in(scored["prediction_id"], value_set=planned_ids.combine_chunks())
     places = np.flatnonzero(is_planned.to_numpy(zero_copy_only=False))
     for place, reasons in zip(places, strongest_reasons(scorer, matrix[places]), strict=True):
-        told[place] = reasons
+        words[place] = reasons
     event_type = EVENT_TYPES["prediction"]
     columns = {
         "event_id": pa.array([event_id("prediction", p) for p in scored["prediction_id"].to_pylist()]),
@@ -186,7 +186,7 @@ def log_predictions(
             pa.array(np.arange(count + 1) * matrix.shape[1], pa.int32()), pa.array(matrix.ravel())
         ),
         "policy_version": pa.array([plan_policy_version(platform.policies.messaging)] * count),
-        "reasons": pa.array(told, pa.list_(pa.string())),
+        "reasons": pa.array(words, pa.list_(pa.string())),
     }
     arrays = [
         columns[field.name] if field.name in columns else scored[field.name].cast(field.type)

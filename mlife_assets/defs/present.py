@@ -3,7 +3,7 @@
 Belongs here: which day comes next, when a pause, a resumption or a rollback by hand happens. Does not belong here: when
 a day runs (`core.windows`, `defs.resources`).
 
-Concept: the embedded world stands still in the evening of its newest lived day, and the machine's clock means nothing
+Concept: the embedded world stands still in the evening of its newest day, and the machine's clock means nothing
 to it. What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies,
 before the run of the next day. Each further act is a second later than the last, so the order of acts is the order of
 times and no write goes back behind an event that was observed before.
@@ -42,7 +42,7 @@ def newest_day(platform: Platform) -> date | None:
 
 
 def next_day(platform: Platform) -> date:
-    """Return the day after the newest decided one, at first the first lived day.
+    """Return the day after the newest decided one, at first the platform's first day.
 
     A day that was decided and not blocked, but never planned, was cut off: it comes again.
     """

@@ -38,7 +38,7 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
     """Return the event of a day's verdict: the newest of that day when it says the same already.
 
     Appending that one again adds nothing, and lists its file where a killed process did not come to it. A challenger
-    may be judged again, say when a missing audit was made. What the gate then says is another event, told after the
+    may be judged again, say when a missing audit was made. What the gate then says is another event, placed after the
     earlier ones, since of equal ids the log knows the first alone.
     """
     chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}

@@ -30,7 +30,7 @@ def quality_report(platform: Platform, day: date) -> MonitoringReport:
 def quarantined_days(platform: Platform, days: Iterable[date]) -> list[date]:
     """Return which of `days` have a report that failed: their features must not train or stand for normality.
 
-    Only the reports of these days are read, so that a day costs the same however many were lived.
+    Only the reports of these days are read, so that a day costs the same however many there are.
     """
     asked = set(days)
     reported = [day for day in platform.tables.report_days(REPORT) if day in asked]

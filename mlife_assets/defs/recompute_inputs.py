@@ -4,7 +4,7 @@ Belongs here: choosing rows, reading as little of the event log as suffices, han
 belong here: the derivation and the comparison (`core.monitoring.recompute`).
 
 Concept: two sets of rows are checked before a day is scored. Today's, a hash sample of the rows that are about to be
-scored, so that a fault stops scoring and sending. And the eve's, as its predictions logged them, so that what was
+scored, so that a fault stops scoring and sending. And yesterday's, as its predictions logged them, so that what was
 really used is held against the log too. What is counted is read for the days that can matter; of what is remembered for
 ever, only what decides is kept (`event_history`): a snapshot, posting or click back to where every id has one, the last
 change of consent.
@@ -47,7 +47,7 @@ IDS = {"user_id", "job_id"}
 
 
 def settled_days(policy: MessagingPolicy) -> int:
-    """Return within how many days a text is planned, delivered or closed, and settled."""
+    """Return within how many days a text is planned, delivered or closed, and final."""
     return math.ceil(policy.ambiguous_close_hours / 24) + DELIVERY_DAYS
 
 
@@ -57,7 +57,7 @@ def read_source(
     """Return the events of these users and jobs that the features of `days` rest on.
 
     `thorough` looks for an earlier delivery of every event in the whole log (`EventHistory.is_thorough`), and for texts
-    that were settled later than they may be.
+    that became final later than they may.
     """
     users = pa.array(sorted(set(user_ids)), pa.string())
     jobs = pa.array(sorted(set(job_ids)), pa.string())

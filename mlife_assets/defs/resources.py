@@ -5,7 +5,7 @@ here: what assets do with them.
 
 Concept: assets ask for `platform` and use ports. The embedded world (market, console gateway, simulated clock) is wired
 here and nowhere else, so a production deployment replaces this wiring only. In the embedded world the present is
-the evening of the partition that runs, so a day can be lived again with the same bytes.
+the evening of the partition that runs, so a day can run again with the same bytes.
 """
 
 from __future__ import annotations

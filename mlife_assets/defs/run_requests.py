@@ -23,7 +23,7 @@ _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 def next_request(
     instance: dg.DagsterInstance, cause: str, day: date | None, *, now: datetime, retry_wait_minutes: Sequence[int]
 ) -> dg.RunRequest | None:
-    """Return the request of the next attempt for `cause`; None when a run settled it, or it waits, or was given up.
+    """Return the request of the next attempt for `cause`; None when a run dealt with it, or it waits, or was given up.
 
     `day` is the partition; None is for a job without partitions.
     """

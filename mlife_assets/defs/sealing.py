@@ -35,7 +35,7 @@ def adopt(platform: Platform, *, actor: str, reason: str, despite_findings: bool
     """
     found = audit_log(platform)
     if not found.verification.hashes:
-        raise InvalidInputError("there is no event log to adopt; live a day first")
+        raise InvalidInputError("there is no event log to adopt; run a day first")
     if found.is_signed:
         raise InvalidInputError("the event log is signed already; there is nothing to adopt")
     findings = found.verification.findings
@@ -57,7 +57,7 @@ def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
     """Introduce the next signing key by a head that the present one signs."""
     present = platform.head_pins.keys()
     if not present:
-        raise InvalidInputError("nothing was signed yet, so there is no key to rotate; live a day first")
+        raise InvalidInputError("nothing was signed yet, so there is no key to rotate; run a day first")
     following = platform.head_signer(len(present)).public_key
     head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following)
     if head is None:
@@ -66,7 +66,7 @@ def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
 
 
 def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
-    """Check the event log against signed heads, ledger, registry and reports; `lake` may tell of each read."""
+    """Check the event log against signed heads, ledger, registry and reports; `lake` may report each read."""
     has_ledger = (platform.settings.private_folder / "ledger.sqlite").exists()
     stores: list[HeadStore] = [platform.head_store]
     if has_ledger:

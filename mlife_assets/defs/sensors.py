@@ -5,7 +5,7 @@ and effects: a sensor is evaluated at least once, so it never sends.
 
 Concept: keyed, and nothing is lost with a cursor. A tick looks at what is recorded and at the runs that exist;
 `run_key` makes asking twice harmless, and an attempt is part of the key because a key is used up even by a run that
-failed. A failed attempt waits before the next, and after the last one a person is told by a file below `alerts/`.
+failed. A failed attempt waits before the next, and after the last one a person is alerted by a file below `alerts/`.
 """
 
 from collections.abc import Sequence
@@ -71,10 +71,10 @@ def _alert(platform: Platform, name: str, facts: dict[str, str | None]) -> None:
     platform.lake.replace(_alert_key(name), orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
 
 
-def _tell_of_exhausted(
+def _alert_exhausted(
     context: dg.SensorEvaluationContext, platform: Platform, exhausted: Sequence[DecisionFacts]
 ) -> None:
-    """Tell once of each day that nothing tries again: its alert stays as a record, and says that it was told."""
+    """Alert once about each day that nothing tries again: the alert stays as a record that it was sent."""
     for decision in exhausted:
         day = decision.as_of_date.isoformat()
         name = f"retraining-{day}"
@@ -112,7 +112,7 @@ def retrain_on_drift_sensor(
         now=now,
         retry_wait_minutes=platform.policies.retrain.retry_wait_minutes,
     )
-    _tell_of_exhausted(context, platform, outlook.exhausted)
+    _alert_exhausted(context, platform, outlook.exhausted)
     if not outlook.requests:
         return dg.SkipReason(outlook.sentence)
     if is_retraining(context.instance):
@@ -170,7 +170,7 @@ def inbound_texts_sensor(
     """Ask for a reading when replies are unread, or receipts of unsettled sends are there, as of the newest day."""
     lived = platform.tables.report_days(INGEST_REPORT)
     if not lived:
-        return dg.SkipReason("no day was lived yet")
+        return dg.SkipReason("no day has run yet")
     day, until = lived[-1], platform.outcomes_time(lived[-1])
     sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
     awaited = {row.message_id for row in sent}

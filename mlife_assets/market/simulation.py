@@ -73,14 +73,14 @@ class Market:
 
         Args:
             day: the day.
-            delivered_messages: message_id, user_id, job_id, sent_at of texts delivered on a lived day. The recruiters'
+            delivered_messages: message_id, user_id, job_id, sent_at of texts delivered on that day. The recruiters'
                 tool sends those of history itself.
 
         Raises:
             InvalidInputError: not the next day, texts during history, unknown user or job.
         """
         if day != add_days(self.state.day, 1):
-            raise InvalidInputError(f"day is {day}, the market has lived through {self.state.day}; advance day by day")
+            raise InvalidInputError(f"day is {day}, the market is at {self.state.day}; advance day by day")
         jobs, posted = self._with_postings(day)
         texts, recruiter = self._texts(day, jobs, delivered_messages)
         views = browse(self.config, self.catalogue, self.people, jobs, day)

@@ -1,10 +1,10 @@
 """The embedded event source: landing files of the simulated market, as a production exporter would leave them.
 
-Belongs here: `core.ports.EventSource` on top of the market: living through days, writing files, saving state. Does not
+Belongs here: `core.ports.EventSource` on top of the market: simulating days, writing files, saving state. Does not
 belong here: what happens in the market or in a file.
 
 Concept: files first, state second. A crash between the two repeats the day from the saved state and finds its own bytes
-in place; a day that was lived already is only listed.
+in place; a day that was simulated already is only listed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class EmbeddedEventSource:
         landing: where exporters put their files.
         truth: where the hidden truth goes; the platform has no access.
         state_folder: where the market remembers the last day.
-        sent_messages: returns the texts delivered on a lived day (`texts.DELIVERED_SCHEMA`); asked once per day.
+        sent_messages: returns the texts delivered on a simulated day (`texts.DELIVERED_SCHEMA`); asked once per day.
         never_texted: says of a user id whether it is in the holdout; the recruiters' tool spares it too.
     """
 
@@ -68,7 +68,7 @@ class EmbeddedEventSource:
     def deliver(self, day: date) -> list[str]:
         """Make sure that the landing files of `day` exist and return their object keys, sorted.
 
-        Lives through every day up to `day` that was not lived yet, in order.
+        Simulates every day up to `day` that is missing, in order.
 
         Raises:
             InvalidInputError: `day` lies before the first day.

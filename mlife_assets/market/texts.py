@@ -24,7 +24,7 @@ from mlife_assets.market.vacancies import Vacancies, job_ids
 DELIVERED_SCHEMA = pa.schema(
     [("message_id", pa.string()), ("user_id", pa.string()), ("job_id", pa.string()), ("sent_at", TIMESTAMP)]
 )
-"""What the platform tells of the texts that were delivered on a day."""
+"""What the platform reports of the texts that were delivered on a day."""
 
 
 @dataclass(frozen=True)

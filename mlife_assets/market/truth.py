@@ -129,7 +129,7 @@ def _matrix(table: pa.Table, name: str) -> np.ndarray:
 
 
 def read_truth(store: ObjectStore, day: date) -> MarketTruth:
-    """Return the truth of `day`. Raises NotFoundError when the market has not lived through it."""
+    """Return the truth of `day`. Raises NotFoundError when the market has not simulated it."""
     label = f"dt={day.isoformat()}"
     key = f"parameters/{label}/parameters.json"
     if not store.exists(key):

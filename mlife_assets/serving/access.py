@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlife_assets.core.quoting import quoted
 
 OPEN_PATHS = frozenset({"/health"})
-"""What load balancers ask, which have no token; it tells nothing but whether there is an answer."""
+"""What load balancers ask, which have no token; it says nothing but whether there is an answer."""
 
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -68,7 +68,7 @@ class Access:
 
     def _is_known(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
-        # Compared even if the scheme is wrong, in a time that does not tell how much of the token is right.
+        # Compared even if the scheme is wrong, in a time that does not reveal how much of the token is right.
         is_equal = hmac.compare_digest(given.strip().encode("latin-1"), self._token or b"")
         return is_equal and scheme.lower() == "bearer" and self._token is not None
 

@@ -6,7 +6,7 @@ here: what a body says (`serving.requests`).
 Concept: a sender may be slow, large or many, and none of it may cost the others. A body has a limit; all bodies that
 are held share a budget, from which the first bytes of each are free, so that a small request is answered while large
 ones are refused; and a body has to keep a pace, or it is answered with 408. Nobody waits for memory: what does not fit
-is refused at once, and its sender told to try again.
+is refused at once, and its sender asked to try again.
 """
 
 from __future__ import annotations

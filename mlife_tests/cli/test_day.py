@@ -54,7 +54,7 @@ def test_days_are_lived_in_order(lived_home):
     assert day_to_live(platform, None) == day_to_live(platform, add_days(newest, 1)) == add_days(newest, 1)
     assert day_to_live(platform, newest) == newest
     for wrong in (add_days(newest, 2), add_days(newest, -1)):
-        with pytest.raises(InvalidInputError, match=f"{wrong} cannot be lived"):
+        with pytest.raises(InvalidInputError, match=f"{wrong} cannot run"):
             day_to_live(platform, wrong)
 
 

@@ -39,7 +39,7 @@ def test_a_wrong_environment_is_named_without_its_value(run, empty):
 def test_a_home_that_holds_nothing_is_told_and_left_alone(run, empty, arguments):
     result = run(*arguments, "--home", empty)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "nothing was lived in" in result.stderr
+    assert "nothing has run in" in result.stderr
     assert "mlife demo" in result.stderr
     assert not empty.exists()
 

@@ -144,7 +144,7 @@ def test_a_day_without_candidates_is_refused(run, panel_home, tmp_path):
     arguments = ("--date", later, "--users", 2, "--out", tmp_path / "t.csv", "--home", panel_home.path)
     result = run("panel", "template", *arguments)
     assert result.exit_code == 1
-    assert f"there are no candidates of {later}; live the day with `mlife day`" in result.stderr
+    assert f"there are no candidates of {later}; run the day with `mlife day`" in result.stderr
     assert not (tmp_path / "t.csv").exists()
 
 

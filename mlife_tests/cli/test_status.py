@@ -13,7 +13,7 @@ from mlife_assets.core.windows import add_days, run_time
 def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
     result = run("status", "--home", empty)
     assert result.exit_code == 0
-    assert "Nothing was lived" in result.stdout
+    assert "Nothing has run" in result.stdout
     assert "mlife demo" in result.stdout
     document = run_json("status", "--home", empty)
     assert (document["is_lived"], document["home"]) == (False, str(empty))
@@ -94,6 +94,6 @@ def test_a_home_with_history_only_has_no_verdict_yet(run, run_json, tmp_path, li
     names = ("newest_day", "verdict", "champion", "promotion", "sample_message_id")
     assert [document[name] for name in names] == [None] * len(names)
     text = run("status", "--home", tmp_path / "h").stdout
-    assert "none was lived yet" in text
+    assert "none has run yet" in text
     assert "no model was promoted yet" in text
     assert "alarms     none" in text

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from obstore.exceptions import GenericError
 
-from mlife_assets.core.disk_faults import disk_error, told_of
+from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
 
@@ -78,7 +78,7 @@ def test_a_database_that_cannot_be_opened_names_both_causes() -> None:
 @pytest.mark.parametrize("error", OTHER)
 def test_nothing_else_is_taken_for_it(error: Exception) -> None:
     assert disk_error("a", error) is None
-    with pytest.raises(type(error)) as caught, told_of("a"):
+    with pytest.raises(type(error)) as caught, disk_errors_explained("a"):
         raise error
     assert caught.value is error
 
@@ -88,8 +88,8 @@ def test_the_file_that_the_system_names_is_told() -> None:
 
 
 def test_errors_of_ours_pass_and_others_are_told_with_their_cause() -> None:
-    with pytest.raises(InvalidInputError, match="mine"), told_of("a"):
+    with pytest.raises(InvalidInputError, match="mine"), disk_errors_explained("a"):
         raise InvalidInputError("mine")
-    with pytest.raises(TransientError, match=r"^a could not be written") as caught, told_of("a"):
+    with pytest.raises(TransientError, match=r"^a could not be written") as caught, disk_errors_explained("a"):
         raise raised(errno.ENOSPC)
     assert isinstance(caught.value.__cause__, OSError)

@@ -421,7 +421,7 @@ class Texts:
 def test_replies_and_receipts_are_read_once_and_as_long_as_any_is_unread(definitions, instance, platform) -> None:
     daemon = Daemon(definitions, instance, sensors.inbound_texts_sensor, platform=platform)
     assert daemon.tick() == []
-    assert daemon.skip_message == "no day was lived yet"
+    assert daemon.skip_message == "no day has run yet"
     ingested(platform, DAY)
     assert daemon.tick() == []
     texts = Texts(platform, 40)

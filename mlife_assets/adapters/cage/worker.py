@@ -165,7 +165,7 @@ def _batches(
 
 
 def _dictionary_leaves(metadata: pq.FileMetaData, wanted: list[str]) -> list[str]:
-    """Return columns of text that can be read as dictionaries; pyarrow cannot for lists and text told by differences.
+    """Return columns of text that can be read as dictionaries; pyarrow cannot for lists and delta-encoded text.
 
     Whether a footer that denies its dictionaries lies is no matter: what they expand to meets the limit on memory.
     """

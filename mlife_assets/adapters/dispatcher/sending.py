@@ -238,7 +238,7 @@ class Dispatcher:
         return find_forgotten(self._ledger, self._gateway, campaign, as_of, now)
 
     def collect_receipts(self, now: datetime) -> int:
-        """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again."""
+        """Record the delivery receipts up to `now`; returns how many sends they closed. Safe to call again."""
         return collect_receipts(self._ledger, self._gateway, now)
 
     def process_inbound(self, now: datetime) -> InboundReport:

@@ -3,7 +3,7 @@
 Belongs here: reconciling ambiguous sends, receipts, sends that the ledger forgot. Does not belong here: sending
 (`sending`).
 
-Concept: only an answer settles a send. A question that fails is no answer, so the send stays as it is and the next one
+Concept: only an answer closes a send. A question that fails is no answer, so the send stays as it is and the next one
 is asked about. Closing a send as unknown ends the asking, not the listening: a receipt that comes later still counts.
 """
 
@@ -82,9 +82,9 @@ def find_forgotten(ledger: SqlLedger, gateway: SmsGateway, campaign: str, as_of:
 
 
 def collect_receipts(ledger: SqlLedger, gateway: SmsGateway, now: datetime) -> int:
-    """Record the delivery receipts up to `now`; returns how many sends they settled. Safe to call again.
+    """Record the delivery receipts up to `now`; returns how many sends they closed. Safe to call again.
 
-    A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown settles it all the
+    A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown closes it all the
     same.
     """
     open_rows = {

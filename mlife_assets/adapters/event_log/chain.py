@@ -3,9 +3,9 @@
 Belongs here: adding a manifest without a lock, finding whether a file is listed. Does not belong here: the bytes of
 manifests (`manifests`), data files (`log`), looking for damage (`verification`).
 
-Concept: one chain for the whole log, in the order of writing. Two writers that race for a number are told apart by
-put-if-absent: the loser reads on and takes the next. A process lists the chain once and then remembers its end; whether
-a file is listed already is looked up backwards from the end, and only when the file was there. A chain is not
+Concept: one chain for the whole log, in the order of writing. When two writers race for a number,
+put-if-absent lets one win; the other reads on and takes the next. A process lists the chain once and then remembers its
+end; whether a file is listed already is looked up backwards from the end, if the file was there. A chain is not
 continued over damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left
 it unreadable, and where a signed head pins it, only by the same bytes.
 """

@@ -33,7 +33,7 @@ _HOUR_MANIFEST = re.compile(r"manifests/(?P<hour>dt=\d{4}-\d\d-\d\d/hour=(?:[01]
 
 @dataclass(frozen=True)
 class LogFile:
-    """One data file of the log, as told by its key. `digest` is the start of the SHA-256 of its bytes."""
+    """One data file of the log, as its key says. `digest` is the start of the SHA-256 of its bytes."""
 
     key: str
     event_type: str

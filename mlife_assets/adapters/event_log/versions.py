@@ -74,10 +74,10 @@ def _next(upcaster: Upcaster, rows: pa.Table) -> pa.Table:
 
 
 def _version(file: pq.ParquetFile, key: str) -> int:
-    told = (file.metadata.metadata or {}).get(VERSION_KEY.encode(), b"1")
-    if not told.isdigit():
+    text = (file.metadata.metadata or {}).get(VERSION_KEY.encode(), b"1")
+    if not text.isdigit():
         raise IntegrityError(f"{key} names no version in its footer; run `mlife log verify`")
-    return int(told)
+    return int(text)
 
 
 def _present(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:

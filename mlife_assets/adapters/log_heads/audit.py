@@ -105,7 +105,7 @@ def audit(
             notes.append(f"Not everything could be compared: {error}.")
     unsigned = sum(1 for number in numbers if number > trusted)
     if head is not None:
-        notes += _told(head, unsigned)
+        notes += _head_notes(head, unsigned)
     elif bytes_checked.hashes and not numbers and not head_findings:
         notes.append(f"The log is of release 0.1.0 and not signed; {ADOPT} to vouch for it.")
     elif not found:
@@ -113,13 +113,13 @@ def audit(
     return Audit(replace(bytes_checked, findings=tuple(sorted(set(found)))), head, unsigned, tuple(notes))
 
 
-def _told(head: Head, unsigned: int) -> list[str]:
-    told = [f"Signed by head {head.sequence} of {head.day}."]
+def _head_notes(head: Head, unsigned: int) -> list[str]:
+    notes = [f"Signed by head {head.sequence} of {head.day}."]
     if unsigned:
-        told.append(f"{unsigned} {'manifest was' if unsigned == 1 else 'manifests were'} written since.")
+        notes.append(f"{unsigned} {'manifest was' if unsigned == 1 else 'manifests were'} written since.")
     if head.history == "unsigned":
-        told.append(f"What release 0.1.0 wrote was never vouched for; {ADOPT}.")
-    return told
+        notes.append(f"What release 0.1.0 wrote was never vouched for; {ADOPT}.")
+    return notes
 
 
 def _heads(stores: Sequence[HeadStore], pins: KeyPins) -> tuple[list[Head], list[Finding]]:

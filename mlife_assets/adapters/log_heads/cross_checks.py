@@ -95,12 +95,14 @@ def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -
     accepted: dict[str, int] = {}
     for day in tables.report_days(report):
         try:
-            told = [(str(one["event_type"]), int(one["accepted"])) for one in tables.read_report(report, day)["types"]]
+            counts = [
+                (str(one["event_type"]), int(one["accepted"])) for one in tables.read_report(report, day)["types"]
+            ]
         except (IntegrityError, KeyError, TypeError, ValueError):
             detail = "is not what an ingest wrote; materialize market_events of that day again"
             yield Finding("ingest_mismatch", f"reports/{report}/as_of_date={day}", detail)
             continue
-        for event_type, rows in told:
+        for event_type, rows in counts:
             accepted[event_type] = accepted.get(event_type, 0) + rows
     landed: dict[str, int] = {}
     for entry in entries:

@@ -34,7 +34,7 @@ History = Literal["none", "unsigned", "adopted"]
 
 @dataclass(frozen=True)
 class Note:
-    """Why a head was made, beside that days were lived: `kind` is `adopted` or `key_rotated`."""
+    """Why a head was made, apart from days that ran: `kind` is `adopted` or `key_rotated`."""
 
     kind: str
     actor: str
@@ -54,7 +54,7 @@ class Head:
         ledger: how far the ledger's sequences had come at least, by stream.
         previous: hash of the head before; None in number 0.
         history: whether the log of release 0.1.0 below it was adopted.
-        note: why, beside that days were lived.
+        note: why, apart from days that ran.
         next_key: public key, in hex digits, of whoever signs the next head; None when the key stays.
     """
 

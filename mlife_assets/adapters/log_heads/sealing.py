@@ -76,7 +76,7 @@ class Sealer:
             if not new and note is None:
                 return None
             if not new and before is None:
-                raise InvalidInputError("the event log holds nothing to sign; live a day first")
+                raise InvalidInputError("the event log holds nothing to sign; run a day first")
             signed = self._signed(before, new, ledger, note, next_key)
             try:
                 self.stores[0].put(signed.head.sequence, signed.body, at=now)

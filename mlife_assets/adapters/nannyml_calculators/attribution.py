@@ -24,7 +24,7 @@ SHUFFLES = 3
 
 
 def most_moved(usual: pd.DataFrame, today: pd.DataFrame, settings: dict[str, Any], seed: int) -> tuple[str, ...]:
-    """Return the columns by which rows of today are told from usual ones, most telling first; none when by chance.
+    """Return the columns that separate today's rows from usual ones, the strongest first; none when by chance.
 
     Both frames have the same columns, numbers or strings; `settings` are those of the domain classifier.
     """

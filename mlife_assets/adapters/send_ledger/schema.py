@@ -223,13 +223,13 @@ def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
-        def tell(context: sa.engine.ExceptionContext) -> None:
-            told = disk_error(str(engine.url.database), context.original_exception)
-            if told is not None:
-                raise told from context.original_exception
+        def explain(context: sa.engine.ExceptionContext) -> None:
+            fault = disk_error(str(engine.url.database), context.original_exception)
+            if fault is not None:
+                raise fault from context.original_exception
 
         sa.event.listen(engine, "connect", prepare)
-        sa.event.listen(engine, "handle_error", tell)
+        sa.event.listen(engine, "handle_error", explain)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     if engine.dialect.name != "postgresql":

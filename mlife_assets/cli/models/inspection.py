@@ -37,7 +37,7 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version
 
 
 def show(version: Version, home: Home = None, as_json: AsJson = False) -> None:
-    """Tell all that is on record about a version: facts, features, verdicts, when it served, where its card lies.
+    """Show all that is on record about a version: facts, features, verdicts, when it served, where its card lies.
 
     Exit codes: 0 done, 1 there is no such version, or its artifact was changed.
     """
@@ -124,7 +124,7 @@ def diff(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what differs between two versions: data, policy, code, features, known values, importance, verdicts.
+    """Show what differs between two versions: data, policy, code, features, known values, importance, verdicts.
 
     Exit codes: 0 done, 1 there is no such version, or an artifact was changed.
     """

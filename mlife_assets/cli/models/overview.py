@@ -3,7 +3,7 @@
 Belongs here: all versions at a glance, and all changes and verdicts in time. Does not belong here: one version
 (`inspection`), changing who serves (`service`).
 
-Concept: refusals are told like promotions, so that the list explains why a newer version does not serve.
+Concept: refusals are listed like promotions, so that the list explains why a newer version does not serve.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def history(home: Home = None, as_json: AsJson = False) -> None:
-    """Tell who served since when, by whom and why, and every verdict of the gate, refusals too.
+    """Show who served since when, by whom and why, and every verdict of the gate, refusals too.
 
     Exit codes: 0 done, 1 failed.
     """

@@ -61,7 +61,7 @@ def promote(
     if outcome != "promoted":
         if not against_the_gate:
             raise GateClosedError(
-                f"the gate's last verdict on {name} is: {outcome_words(outcome)}; `mlife models show {name}` tells "
+                f"the gate's last verdict on {name} is: {outcome_words(outcome)}; `mlife models show {name}` says "
                 "why, and --against-the-gate promotes it all the same"
             )
         reason = f"{AGAINST} ({outcome_words(outcome)}): {reason}"
@@ -74,7 +74,7 @@ def promote(
             platform, name, previous, actor, reason, now, gate=outcome, has_monitoring_reference=fault is None
         )
         return
-    _tell_change(platform, "serves", name, previous, actor, reason, now, fault=fault)
+    _show_change(platform, "serves", name, previous, actor, reason, now, fault=fault)
 
 
 def rollback(
@@ -108,7 +108,7 @@ def rollback(
     if as_json:
         _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=fault is None)
     else:
-        _tell_change(platform, "serves again", name, previous, actor, reason, now, fault=fault)
+        _show_change(platform, "serves again", name, previous, actor, reason, now, fault=fault)
 
 
 def _print_change(
@@ -129,7 +129,7 @@ def _print_change(
     )
 
 
-def _tell_change(
+def _show_change(
     platform: Platform,
     verb: str,
     name: str,

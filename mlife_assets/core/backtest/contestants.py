@@ -157,8 +157,8 @@ class Naive(Contestant):
         self.training_days.append(day)
         self._pay(fit)
         self._install(fit, day)
-        told = f"{every} days have passed; retrained and installed."
-        self._record(day, "installed", ("calendar",), (told,), fit.artifact.model_version)
+        sentence = f"{every} days have passed; retrained and installed."
+        self._record(day, "installed", ("calendar",), (sentence,), fit.artifact.model_version)
 
 
 class Watching(Contestant):
@@ -204,9 +204,11 @@ class EveryAlarm(Watching):
         policy = self.history.study.backtest
         self.alarms.append(reports.has_drift)
         alarmed = sum(self.alarms[-policy.alarms_window :])
-        told = f"Drift alarmed in {alarmed} of the last {policy.alarms_window} windows ({policy.alarms_needed} needed)."
+        sentence = (
+            f"Drift alarmed in {alarmed} of the last {policy.alarms_window} windows ({policy.alarms_needed} needed)."
+        )
         if alarmed < policy.alarms_needed:
-            self._record(day, "wait", ("too_few_alarms",), (told,))
+            self._record(day, "wait", ("too_few_alarms",), (sentence,))
             return
         window = holdout_window(self.history, day, None)
         if window.first_day is None:
@@ -223,7 +225,7 @@ class EveryAlarm(Watching):
         self._install(serving, day)
         self.reference = self.watcher.reference(serving, twin, day)
         self.alarms = []
-        sentences = (told, "Retrained and installed without a gate.")
+        sentences = (sentence, "Retrained and installed without a gate.")
         self._record(day, "installed", ("alarms",), sentences, serving.artifact.model_version)
 
     def on_no_reports(self, day: date) -> None:

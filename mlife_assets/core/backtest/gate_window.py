@@ -53,8 +53,8 @@ def served_window(history: History, as_of: date, since: date) -> GateWindow:
     first = min(first, max(weeks, since))
     inside = history.known(as_of, since=first)
     positives = int(np.count_nonzero(history.outcome[inside]))
-    told = f"The gate's window begins on {first}: {len(inside):,} mature rows with {positives:,} positives"
-    return GateWindow(first, f"{told}, held against what was served for them.")
+    sentence = f"The gate's window begins on {first}: {len(inside):,} mature rows with {positives:,} positives"
+    return GateWindow(first, f"{sentence}, held against what was served for them.")
 
 
 def holdout_window(history: History, as_of: date, last_training_day: date | None) -> GateWindow:

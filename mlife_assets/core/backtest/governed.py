@@ -1,6 +1,6 @@
 """The governed policy: the real governor decides, the real gate judges.
 
-Belongs here: what the governor is told, and what follows from its verdict and the gate's. Does not belong here: the
+Belongs here: what the governor gets to see, and what follows from its verdict and the gate's. Does not belong here: the
 verdicts themselves (`monitoring.governor`, `training.gate`), the other policies (`contestants`).
 
 Concept: the governor gives the reason for a refit, the gate refuses it where refitting is shown to have done harm.
@@ -152,16 +152,16 @@ class Governed(Watching):
                     self.champion, Judged.by_one(self.champion, judged.first_day), day
                 )
                 margin = self.history.study.backtest.margin_average_precision
-                told = f"The champion is confirmed: the challenger is better by {margin:g} at most."
-                codes, sentences = (*codes, CONFIRMED), (*sentences, told)
+                sentence = f"The champion is confirmed: the challenger is better by {margin:g} at most."
+                codes, sentences = (*codes, CONFIRMED), (*sentences, sentence)
             self._record(day, "refused", codes, sentences, said.challenger_version)
             return
         self._pay(serving)
         unfit, version = self.judge.unfit(serving, day, judged.first_day), serving.artifact.model_version
         if unfit:
             codes = (*codes, UNFIT, *(one.name for one in unfit))
-            told = f"{version} was not installed: {' '.join(one.sentence for one in unfit)}"
-            self._record(day, "failed", codes, (*sentences, told), version)
+            sentence = f"{version} was not installed: {' '.join(one.sentence for one in unfit)}"
+            self._record(day, "failed", codes, (*sentences, sentence), version)
             return
         self._install(serving, day)
         self.confirmed_on = day
@@ -169,8 +169,8 @@ class Governed(Watching):
             self.changed_on = since
         self.reference = self.watcher.reference(serving, judged, day)
         if self._is_prequential:
-            told = f"Judged by {len(judged.folds)} folds as {said.challenger_version}"
-            sentences = (*sentences, f"{told}, then fitted on everything mature and installed.")
+            sentence = f"Judged by {len(judged.folds)} folds as {said.challenger_version}"
+            sentences = (*sentences, f"{sentence}, then fitted on everything mature and installed.")
         self._record(day, "promoted", codes, sentences, version)
 
     @property
@@ -246,7 +246,7 @@ class Governed(Watching):
         sentences: tuple[str, ...],
         version: str | None = None,
     ) -> None:
-        """Record a decision; where nothing was trained, what lasts until the next window is told once."""
+        """Record a decision; where nothing was trained, what lasts until the next window is recorded once."""
         newest = [(past.action, past.codes) for past in self.decisions[-1:]]
         is_repeated = version is None and newest == [(action, codes)]
         if not is_repeated or self.history.window_closing(day) is not None:

@@ -208,6 +208,6 @@ def _require_unique(rows: pa.Table, study: Study) -> None:
     if not repeated.num_rows:
         return
     first = repeated.sort_by([(name, "ascending") for name in names]).slice(0, 1).to_pylist()[0]
-    told = ", ".join(f"{name} {first[name]}" for name in names)
+    values = ", ".join(f"{name} {first[name]}" for name in names)
     remedy = "keep one" if study.roles.item is not None else "keep one, or name what differs as the item"
-    raise InvalidInputError(f"{first['count_all']} rows have the same {told}; the gate judges each once: {remedy}")
+    raise InvalidInputError(f"{first['count_all']} rows have the same {values}; the gate judges each once: {remedy}")

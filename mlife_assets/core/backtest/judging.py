@@ -1,6 +1,6 @@
 """Judging within a replay: who scores the gate's window, and the gate's verdict.
 
-Belongs here: folds and holdout, what the gate is told. Does not belong here: how far the gate reaches back
+Belongs here: folds and holdout, what the gate gets to see. Does not belong here: how far the gate reaches back
 (`gate_window`), fits (`learning`), what follows from a verdict (`governed`), judging itself (`training`).
 
 Concept: two ways. The prequential gate judges the recipe: each fold of the window by the recipe fitted on what was

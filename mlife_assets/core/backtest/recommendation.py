@@ -4,7 +4,7 @@ Belongs here: the rule and its words. Does not belong here: estimates (`measure`
 
 Concept: a policy is *as good* as the best when the lower bound of its difference from it lies above minus the margin.
 Of those that are as good, `governed` is recommended, because it is the only one that asks before it changes anything;
-where it is not among them, the one that trains least. What the replay cannot tell is said too.
+where it is not among them, the one that trains least. What the replay cannot show is said too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def recommend(
         measured: average precision and differences over the replay.
         trainings: how often each policy trained.
         policy: the margin, fixed before the replay.
-        within_periods: average precision of each period alone, averaged; told where it contradicts.
+        within_periods: average precision of each period alone, averaged; mentioned where it contradicts.
     """
     margin = policy.margin_average_precision
     good = [n for n in measured.scores if n == measured.best or measured.against_best[n].lower > -margin]

@@ -263,7 +263,7 @@ def _limits(history: History) -> tuple[str, ...]:
         "chosen.",
         "The first champion was installed ungated, the same for all policies, "
         f"after at least {policy.warmup_days} days.",
-        "Policies are compared by average precision of all rows in one ranking; cost is told beside it, not weighed "
+        "Policies are compared by average precision of all rows in one ranking; cost is shown beside it, not weighed "
         "against it.",
         "Quality checks see what a file shows: missing values and closed vocabularies. What landed late or twice is "
         "not in it.",

@@ -90,7 +90,7 @@ class BacktestResult:
         periods: in order.
         recommendation: the verdict.
         settings: the policies as they were, by name.
-        limits: what the replay cannot tell.
+        limits: what the replay cannot show.
     """
 
     title: str

@@ -210,7 +210,7 @@ class Watcher:
         return pa.table(arrays), matrix
 
     def _ids(self, places: npt.NDArray[np.int64]) -> tuple[pa.ChunkedArray, list[str]]:
-        """Return what a row is drawn by: its entity, and what tells it from the entity's other rows."""
+        """Return what a row is drawn by: its entity, and what sets it apart from the entity's other rows."""
         roles, rows = self._history.study.roles, self._history.take(places)
         items = [""] * len(places) if roles.item is None else rows[roles.item].cast(pa.string()).to_pylist()
         days = self._history.days[places].astype(str).tolist()

@@ -181,7 +181,7 @@ class Texting:
 class DashboardData:
     """The whole page. Everything but `as_of_date` may be empty: an empty part says so instead of drawing nothing.
 
-    `world` tells which deployment the page is about (`dev, simulated market, seed 1`). `extra_markers` are those that
+    `world` says which deployment the page is about (`dev, simulated market, seed 1`). `extra_markers` are those that
     follow from neither decisions nor models, such as rollbacks. `first_date` and `as_of_date` bound the time axis.
     """
 

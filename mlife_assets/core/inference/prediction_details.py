@@ -1,6 +1,6 @@
 """What is said of a prediction beside its score: how likely a click is, and why it scores as it does.
 
-Belongs here: the two facts that batch, endpoint and trace must tell alike. Does not belong here: scores (`scoring`),
+Belongs here: the two facts that batch, endpoint and trace must state alike. Does not belong here: scores (`scoring`),
 the words of a reason (`core.training.explain`), logging.
 
 Concept: one definition, so what was logged can be computed again from the artifact and compared as it stands.

@@ -139,7 +139,7 @@ def require_digest(plan: MessagePlan, named: str) -> str:
     """Return the digest of `plan`, which somebody named by it or by its first characters.
 
     Raises:
-        InvalidInputError: too few characters to tell plans apart.
+        InvalidInputError: too few characters to identify one plan.
         GateClosedError: another plan was named.
     """
     digest = plan_digest(plan.planned)

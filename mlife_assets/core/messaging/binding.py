@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlife_assets.core.messaging.plan import MessagePlan
 
 DIGESTED = ("message_id", "user_id", "job_id", "campaign", "as_of_date", "body")
-TOLD_MAXIMUM = 3
+NAMED_MAXIMUM = 3
 
 
 def plan_id_of(
@@ -72,15 +72,15 @@ def plan_differences(
     for row in logged.filter(pc.equal(logged["plan_id"], plan.plan_id)).select(DIGESTED).to_pylist():
         in_log[row["message_id"]].add(_text(row))
     differs = [row["message_id"] for row in rows if in_log.pop(row["message_id"], None) != {_text(row)}]
-    found += _told(differs, "not what the event log says was planned")
-    found += _told(sorted(in_log), "in this plan by the event log and not in the stored one")
+    found += _faults(differs, "not what the event log says was planned")
+    found += _faults(sorted(in_log), "in this plan by the event log and not in the stored one")
     reworded = [
         row["message_id"]
         for row in rows
         if row["message_id"] not in settled
         and (row["job_id"] not in worded or worded[row["job_id"]].body(row["message_id"]) != row["body"])
     ]
-    return (*found, *_told(reworded, "worded otherwise than the facts of their jobs give"))
+    return (*found, *_faults(reworded, "worded otherwise than the facts of their jobs give"))
 
 
 def _text(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -106,18 +106,18 @@ def _inner_differences(plan: MessagePlan, rows: Sequence[Mapping[str, Any]]) -> 
         "policy_version": plan.policy_version,
     }
     foreign = [row["message_id"] for row in rows if any(row[name] != value for name, value in shared.items())]
-    found += _told(foreign, "of another plan, campaign, day or policy")
+    found += _faults(foreign, "of another plan, campaign, day or policy")
     misnamed = [
         row["message_id"]
         for row in rows
         if row["message_id"] != message_id(row["user_id"], plan.campaign, plan.as_of_date)
     ]
-    return [*found, *_told(misnamed, "not those of their user")]
+    return [*found, *_faults(misnamed, "not those of their user")]
 
 
-def _told(messages: Sequence[str], what: str) -> list[str]:
-    named = ", ".join(messages[:TOLD_MAXIMUM])
-    more = ", ..." if len(messages) > TOLD_MAXIMUM else ""
+def _faults(messages: Sequence[str], what: str) -> list[str]:
+    named = ", ".join(messages[:NAMED_MAXIMUM])
+    more = ", ..." if len(messages) > NAMED_MAXIMUM else ""
     return [f"{len(messages)} texts are {what}: {named}{more}"] if messages else []
 
 
@@ -146,7 +146,7 @@ class ApprovedTexts:
         ]
         if other:
             raise GateClosedError(
-                f"{'; '.join(_told(other, f'in the ledger and not in the approved plan {self.plan_id}'))}; nothing "
+                f"{'; '.join(_faults(other, f'in the ledger and not in the approved plan {self.plan_id}'))}; nothing "
                 "is sent. Find out who changed them (docs/runbooks/failed_send.md)"
             )
 

@@ -139,7 +139,7 @@ class MonitoringColumns:
     def user_blocks(self) -> tuple[str, ...]:
         """Blocks of a sample whose rows are nearly independent, because they speak of users alone.
 
-        Of them more rows tell more. Any other block is worth as many rows as there are jobs, however many it has.
+        Of them more rows say more. Any other block is worth as many rows as there are jobs, however many it has.
         """
         return tuple(block for block in self.embedding_blocks if block in _USER_BLOCKS)
 

@@ -88,8 +88,8 @@ def concept_drift_report(
 
     `examples` is the window (`concept_window`) scored by the reference's model, `statistics` its estimated and realised
     performance (`performance_statistics`; empty when `has_enough_positives` is false); `clicks` and `click_statistics`
-    are the same of the funnel's first step, where the reference has it. An outcome without enough positives is told and
-    not judged. `late` holds the outcomes whose window is empty because feedback was late, to be told of.
+    are the same of the funnel's first step, where the reference has it. An outcome without enough positives is noted,
+    not judged. `late` holds the outcomes whose window is empty because feedback was late, to be named in the report.
     Raises InvalidInputError on an immature label and UpstreamMismatchError when performance is missing although there
     is enough evidence.
     """

@@ -27,8 +27,8 @@ from mlife_assets.core.monitoring.thresholds import Statistic, Threshold, by_key
 
 REPORT = "data_drift_report"
 KIND = "data"
-SHARE_CHANGES_TOLD = 2
-COLUMNS_TOLD = 3
+SHARE_CHANGES_NAMED = 2
+COLUMNS_NAMED = 3
 
 
 def data_drift_report(
@@ -83,7 +83,7 @@ def data_drift_report(
         sample_rows=pairs.num_rows,
         findings=findings,
         ok=f"None of {len(findings)} columns moved beyond what drift-free days show{error_words(reference, findings)}.",
-        alarm=" ".join([_summary(moved, len(findings)), *(f.sentence for f in moved[:COLUMNS_TOLD])]),
+        alarm=" ".join([_summary(moved, len(findings)), *(f.sentence for f in moved[:COLUMNS_NAMED])]),
     )
     return report if shares is None else replace(report, findings=tuple(findings))
 
@@ -147,11 +147,11 @@ def describe(reference: MonitoringReference, day: pa.Table, name: str) -> str:
     if pa.types.is_string(day[name].type):
         before, after = _shares(reference.sample, name), _shares(day, name)
         change = {value: after.get(value, 0.0) - before.get(value, 0.0) for value in {*before, *after}}
-        told = sorted(change, key=lambda value: (-abs(change[value]), value))[:SHARE_CHANGES_TOLD]
+        largest = sorted(change, key=lambda value: (-abs(change[value]), value))[:SHARE_CHANGES_NAMED]
         parts = [
             f"{value} {'is new with' if value not in before else 'now'} {after.get(value, 0.0):.1%}"
             + ("" if value not in before else f" (was {before[value]:.1%})")
-            for value in told
+            for value in largest
         ]
         return ", ".join(parts)
     values = numbers(day, name)

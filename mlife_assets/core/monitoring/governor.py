@@ -43,7 +43,7 @@ LABELS_IMMATURE = "labels_immature"
 ALARM_SUFFIX = "_alarm"
 CONFIRMED_SUFFIX = "_drift_confirmed"
 UNIMPORTANT_SUFFIX = "_alarm_unimportant"
-COLUMNS_TOLD = 4
+COLUMNS_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,14 @@ def decide(
             (f"Blocked: {reason}", "Faulty data must be repaired, not learned; nothing is trained or sent on it."),
             champion.model_version,
         )
-    told = [*dismissed.values(), *(report.sentence for report in alarming.values())]
+    sentences = [*dismissed.values(), *(report.sentence for report in alarming.values())]
     reasons = list(_reasons(as_of, alarmed, history, champion, policy))
     if not reasons:
         code, sentence = _quiet(alarmed, dismissed, policy)
         undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
-        return RetrainDecision(as_of, "wait", (code, *codes), (sentence, *told, *undecided), champion.model_version)
+        return RetrainDecision(
+            as_of, "wait", (code, *codes), (sentence, *sentences, *undecided), champion.model_version
+        )
     objections = list(_objections(as_of, champion, policy))
     verdict: Verdict = "wait" if objections else "retrain"
     parts = [*objections, *reasons]
@@ -145,7 +147,7 @@ def decide(
         as_of,
         verdict,
         (*(code for code, _ in parts), *codes),
-        (opening, *(sentence for _, sentence in parts), *told),
+        (opening, *(sentence for _, sentence in parts), *sentences),
         champion.model_version,
     )
 
@@ -185,10 +187,10 @@ def _dismissed(alarming: Mapping[str, MonitoringReport], policy: RetrainPolicy) 
         if report is None or share is None or share >= policy.minimum_importance_share:
             continue
         names = report.moved_columns
-        more = f" and {len(names) - COLUMNS_TOLD} more" if len(names) > COLUMNS_TOLD else ""
+        more = f" and {len(names) - COLUMNS_NAMED} more" if len(names) > COLUMNS_NAMED else ""
         yield (
             kind,
-            f"{kind.capitalize()} drift of {', '.join(names[:COLUMNS_TOLD])}{more} does not count: what moved carries "
+            f"{kind.capitalize()} drift of {', '.join(names[:COLUMNS_NAMED])}{more} does not count: what moved carries "
             f"{share:.1%} of the model's importance ({policy.minimum_importance_share:.1%} needed).",
         )
 

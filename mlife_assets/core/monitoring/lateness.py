@@ -1,7 +1,7 @@
 """Late feedback: on which days clicks did not arrive as they usually do, and which examples that touches.
 
-Belongs here: telling a late day, what it touched, leaving that out. Does not belong here: counting arrivals (whoever
-holds the events), data quality (`quality`), which tells of types that did not land and leaves labels to this.
+Belongs here: finding a late day, what it touched, leaving that out. Does not belong here: counting arrivals (whoever
+holds the events), data quality (`quality`), which reports types that did not land and leaves labels to this.
 
 Concept: a label is mature when its window has closed *and* been observed. When clicks come days late, labels look like
 refusals, and what people did last week is missing from the features, so a model looks wrong although nothing changed.
@@ -71,7 +71,7 @@ def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozen
 def late_within(late: Iterable[date], first: date, as_of: date) -> frozenset[date]:
     """Return the late days that touch exposures since `first` or their labels as known on the morning of `as_of`.
 
-    These are days from the eve of `first`, which features saw, to the eve of `as_of`.
+    These are days from the day before `first`, which features saw, to the day before `as_of`.
     """
     return frozenset(day for day in late if add_days(first, -1) <= day < as_of)
 
@@ -85,7 +85,7 @@ def judged_again_on(late: Iterable[date], *, maturity_days: int, window_days: in
 
 
 def without_late_feedback(examples: pa.Table, late: Iterable[date]) -> pa.Table:
-    """Return the examples without a late day from the eve of the exposure, which its features saw, to its maturity.
+    """Return the examples without a late day from the day before the exposure, which its features saw, to its maturity.
 
     `examples` has `exposure_date` and `label_mature_date`, the first morning on which the label is known.
     """

@@ -30,7 +30,7 @@ RECONSTRUCTION = "reconstruction_error"
 FEATURES = "features"
 SHAP = "shap"
 _WORDS = {SHAP: "SHAP values"}
-COLUMNS_TOLD = 4
+COLUMNS_NAMED = 4
 
 
 def latent_drift_report(
@@ -60,7 +60,7 @@ def latent_drift_report(
         moved = tuple(feature_of(name) for name in statistic.moved_columns) if is_alarm else ()
         reached = reference.columns.embedded if statistic.column in reference.columns.embedding_blocks else ()
         share = weight_of([*moved, *reached], reference, day, shares) if moved else None
-        sentence = _sentence(statistic, limit.upper, limit.mean, is_alarm, _told(moved, share))
+        sentence = _sentence(statistic, limit.upper, limit.mean, is_alarm, _mostly_by(moved, share))
         findings.append(
             Finding(
                 KIND,
@@ -86,24 +86,24 @@ def latent_drift_report(
     )
 
 
-def _told(moved: tuple[str, ...], share: float | None) -> str:
+def _mostly_by(moved: tuple[str, ...], share: float | None) -> str:
     if not moved:
         return ""
-    more = f" and {len(moved) - COLUMNS_TOLD} more" if len(moved) > COLUMNS_TOLD else ""
+    more = f" and {len(moved) - COLUMNS_NAMED} more" if len(moved) > COLUMNS_NAMED else ""
     matters = "" if share is None else f" ({share:.1%} of importance)"
-    return f", mostly by {', '.join(moved[:COLUMNS_TOLD])}{more}{matters}"
+    return f", mostly by {', '.join(moved[:COLUMNS_NAMED])}{more}{matters}"
 
 
-def _sentence(statistic: Statistic, limit: float, usual: float, is_alarm: bool, told: str) -> str:
+def _sentence(statistic: Statistic, limit: float, usual: float, is_alarm: bool, mostly: str) -> str:
     block = _WORDS.get(statistic.column, statistic.column.replace("_", " "))
     if statistic.method == DOMAIN_CLASSIFIER:
-        verb = "tells" if is_alarm else "cannot tell"
+        verb = "can tell" if is_alarm else "cannot tell"
         return (
             f"A classifier on the {block} {verb} today's pairs from the reference "
-            f"(AUC {statistic.value:.3f}, limit {limit:.3f}; 0.5 is guessing){told}."
+            f"(AUC {statistic.value:.3f}, limit {limit:.3f}; 0.5 is guessing){mostly}."
         )
     verb = "leave" if is_alarm else "keep"
     return (
         f"The {block} {verb} the linear structure of the reference "
-        f"(reconstruction error {statistic.value:.3f}, usually {usual:.3f}, limit {limit:.3f}){told}."
+        f"(reconstruction error {statistic.value:.3f}, usually {usual:.3f}, limit {limit:.3f}){mostly}."
     )

@@ -35,7 +35,7 @@ class Finding:
         is_alarm: whether it goes beyond.
         sentence: the same in words.
         importance_share: share in [0, 1] of the champion's importance that what moved carries; None when unknown.
-        moved_columns: the columns by which a block of columns moved, most telling first.
+        moved_columns: the columns by which a block of columns moved, the strongest first.
     """
 
     kind: str

@@ -5,7 +5,7 @@ day (`reference`), the limits (`thresholds`).
 
 Concept: a limit holds for the number of rows that it was learned with. Fewer rows scatter more and alarm more often,
 more rows hide what the limit was meant to find, and neither shows. So the sizes are kept beside the limits, and a
-policy that was changed since is told instead of applied.
+policy that was changed since is reported instead of applied.
 """
 
 from __future__ import annotations

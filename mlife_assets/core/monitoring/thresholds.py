@@ -27,7 +27,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 class Statistic:
     """One computed number. `column` names what it was computed on: a column or a block of columns.
 
-    `moved_columns` are those of a block that tell most, in order; empty when that was not asked.
+    `moved_columns` are those of a block that say most, in order; empty when that was not asked.
     """
 
     method: str

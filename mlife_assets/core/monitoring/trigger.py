@@ -3,7 +3,7 @@
 Belongs here: from decisions and runs to requests, and when to try again. Does not belong here: the decision
 (`governor`), launching (a sensor).
 
-Concept: stateless. Whatever was lost in between, the decisions and the runs that exist tell what is missing: a day
+Concept: stateless. Whatever was lost in between, the decisions and the runs that exist show what is missing: a day
 decided to retrain without a run needs one, one whose run failed needs another attempt after a wait, up to a limit,
 and then a person. A run trains the partition of its day, whatever the reasons were, so runs and attempts belong to
 the day: it is not trained again because it was decided again. The request's key names day and attempt, so asking twice

@@ -1,9 +1,9 @@
 """Leakage: what makes an evaluation look better than the model is.
 
-Belongs here: features and label times that tell the outcome, rows that training and gate share. Does not belong here:
+Belongs here: features and label times that betray the outcome, rows that training and gate share. Does not belong here:
 maturity and time order (`gate_examples`), which columns there are (`core.examples`).
 
-Concept: a feature that nearly settles the outcome by itself was recorded after it. A label time that does so was taken
+Concept: a feature that nearly decides the outcome by itself was recorded after it. A label time that does so was taken
 from the outcome: the newest days then hold those rows alone whose outcome came early. And where rows of the gate repeat
 rows of the training set more often than training rows repeat each other, somebody copied them. All are
 conditions of the gate: they refuse, and say which column or how many rows.
@@ -32,7 +32,7 @@ REPEATS_TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class Separation:
-    """How well one feature alone tells the outcome.
+    """How well one feature alone predicts the outcome.
 
     Attributes:
         feature: its name.
@@ -44,7 +44,7 @@ class Separation:
 
 
 def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> list[Separation]:
-    """Return how well each feature alone tells the outcome, the best first.
+    """Return how well each feature alone predicts the outcome, the best first.
 
     A category is scored by the share of positives among its other rows; a missing number is tried below and above all
     others. The order of rows does not matter.
@@ -72,7 +72,7 @@ def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec
 
 
 def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> Condition:
-    """Return the condition that no feature tells the outcome by itself; arguments as of `separations`.
+    """Return the condition that no feature predicts the outcome by itself; arguments as of `separations`.
 
     Of very many rows evenly spaced ones are examined, of each class its own, since the area does not depend on the mix.
 
@@ -87,17 +87,17 @@ def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: Featu
     name = "no_feature_tells_the_outcome"
     if best.area > SEPARATION_MAXIMUM:
         text = (
-            f"The feature {best.feature} tells the outcome by itself (area under the ROC curve {best.area:.3f}, at "
+            f"The feature {best.feature} predicts the outcome by itself (area under the ROC curve {best.area:.3f}, at "
             f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."
         )
         return Condition(name, False, text)
     return Condition(
-        name, True, f"No feature tells the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
+        name, True, f"No feature predicts the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
     )
 
 
 def label_time_condition(examples: pa.Table, roles: ExampleSpec) -> Condition:
-    """Return the condition that how long a label takes does not tell it.
+    """Return the condition that how long a label takes does not give it away.
 
     A conversion is known when it happens, but a label is complete when its window has closed, whatever happened. With
     the day of the conversion as label time, the days before a cut hold conversions only.
@@ -112,12 +112,12 @@ def label_time_condition(examples: pa.Table, roles: ExampleSpec) -> Condition:
     area, name = max(area, 1 - area), "label_time_does_not_tell_the_outcome"
     if area > SEPARATION_MAXIMUM:
         text = (
-            f"How long {roles.label_time} comes after {roles.time} tells {roles.label} by itself (area under the ROC "
+            f"How long {roles.label_time} comes after {roles.time} predicts {roles.label} alone (area under the ROC "
             f"curve {area:.3f}, at most {SEPARATION_MAXIMUM:g}); set it to the end of the window, whatever happened."
         )
         return Condition(name, False, text)
     return Condition(
-        name, True, f"How long {roles.label_time} comes after {roles.time} does not tell {roles.label} ({area:.3f})."
+        name, True, f"How long {roles.label_time} comes after {roles.time} does not predict {roles.label} ({area:.3f})."
     )
 
 
@@ -173,7 +173,7 @@ def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> npt.
 def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
     """Return the area when each category is scored by its share of positives among its other rows.
 
-    No row sees itself, so a category of one row tells nothing. Of two rows of one category neither may tell the other:
+    No row sees itself, so a category of one row says nothing. Of two rows of one category neither may reveal the other:
     leaving out oneself alone would rank the negative first, so such pairs count half. Below .5 the shares say nothing.
     """
     _, category = np.unique(np.where(np.isnan(codes), -1.0, codes), return_inverse=True)

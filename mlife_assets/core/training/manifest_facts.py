@@ -4,7 +4,7 @@ Belongs here: reading what any manifest holds, whatever its keys. Does not belon
 (`fit`), the seal on it (`artifact`).
 
 Concept: manifests grow, and old ones stay. A reader that knows the keys would be silent about the new ones, so
-everything is flattened to dotted names; importance alone is told apart, because it is a table.
+everything is flattened to dotted names; importance alone is kept apart, because it is a table.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, floa
 
 
 def section_of(name: str, value: Scalar) -> Section:
-    """Return under which heading a fact is told."""
+    """Return under which heading a fact is shown."""
     parts = name.split(".")
     if parts[0] in _POLICY:
         return "policy"

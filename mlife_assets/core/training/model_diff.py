@@ -23,13 +23,13 @@ from mlife_assets.core.training.manifest_facts import (
 )
 
 SHIFT_MINIMUM = 0.01
-"""A share of importance that moved by less than this is not told in sentences."""
-SHIFTS_TOLD = 5
+"""A share of importance that moved by less than this is not put into sentences."""
+SHIFTS_NAMED = 5
 
 
 @dataclass(frozen=True)
 class FactChange:
-    """One fact that differs. A side that lacks it counts as None; `is_new` and `is_gone` tell it from a None.
+    """One fact that differs. A side that lacks it counts as None; `is_new` and `is_gone` distinguish it from a None.
 
     Attributes:
         section: "windows", "data", "policy", "metrics" or "method".
@@ -127,7 +127,7 @@ class ModelDiff:
         if "code_version" in changed:
             lines.append("They were fitted by different code.")
         lines += self._feature_sentences()
-        for shift in [one for one in self.importance if abs(one.change) >= SHIFT_MINIMUM][:SHIFTS_TOLD]:
+        for shift in [one for one in self.importance if abs(one.change) >= SHIFT_MINIMUM][:SHIFTS_NAMED]:
             where = f" in {shift.stage}" if shift.stage else ""
             verb = "gained" if shift.change > 0 else "lost"
             lines.append(

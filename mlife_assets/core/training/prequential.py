@@ -112,7 +112,7 @@ def fold_conditions(
 def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) -> tuple[Condition, ...]:
     """Return the conditions that the model that would serve has to meet.
 
-    Folds judge its recipe and not the model itself. It has learned from the rows, so they tell nothing of how good it
+    Folds judge its recipe and not the model itself. It has learned from the rows, so they say nothing of how good it
     is, only whether it works: finite probabilities that differ, to the same bits whoever asks.
 
     Args:
@@ -199,7 +199,7 @@ def judge_refit(
 
 
 def over_folds(folds: Sequence[JudgedFold]) -> tuple[Condition, ...]:
-    """Return each condition of the folds once: met where every fold meets it, else told by the first that does not."""
+    """Return each condition once: met where every fold meets it, else in the words of the first that fails."""
     found = []
     for name in dict.fromkeys(one.name for fold in folds for one in fold.conditions):
         ones = [(fold, one) for fold in folds for one in fold.conditions if one.name == name]

@@ -87,9 +87,9 @@ def last_training_day(gate_start: date, label: LabelPolicy) -> date:
 
 
 def least_history_days(label: LabelPolicy, training: TrainingPolicy, promotion: PromotionPolicy) -> int:
-    """Return how many days there must be before the first lived day for its model to have a day to fit on.
+    """Return how many days there must be before the platform's first day for its model to have a day to fit on.
 
-    That model is made on the eve of the first lived day. The gate, the labels and the validation window each lie
+    That model is made the day before that first day. The gate, the labels and the validation window each lie
     further back, and the very first day has no features: nothing was known before it.
     """
     eve = date(2000, 1, 1)

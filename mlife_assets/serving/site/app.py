@@ -175,8 +175,8 @@ class _Site:
     def notice(self, path: str, status: int, message: str, remedy: str) -> Response:
         """Answer with what is wrong and where to go."""
         sentence = f"{message[:1].upper()}{message[1:]}."
-        told = [element("p", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")] if remedy else []
-        body = element("article", element("h1", sentence), *told, class_="prose card")
+        advice = [element("p", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")] if remedy else []
+        body = element("article", element("h1", sentence), *advice, class_="prose card")
         here = path.lstrip("/")
         return HTMLResponse(page(sentence, body, nav=(*served_nav(here), *self._ui_links(here))), status)
 

@@ -3,7 +3,7 @@
 Belongs here: rules on counts of events and pairs. Does not belong here: values of columns (`sampled_rows`).
 
 Concept: a count is held against the usual days of the same count. Clicks, applications and hires are labels, and labels
-may be late: when none land this is told and does not alarm, because waiting for them is the business of maturity.
+may be late: when none land this is reported and does not alarm, because waiting for them is the business of maturity.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def volume(reference: MonitoringReference, pair_rows: int) -> Iterator[Finding]:
 
 
 def freshness(landed: Mapping[str, int], history: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
-    """Hold each type that lands daily against its usual count; labels are told and do not alarm."""
+    """Hold each type that lands daily against its usual count; labels are reported and do not alarm."""
     for name in sorted(history):
         usual = list(history[name])
         is_ours = name in EVENT_TYPES and EVENT_TYPES[name].source == "platform"
@@ -100,7 +100,7 @@ def freshness(landed: Mapping[str, int], history: Mapping[str, Sequence[int]]) -
             ending = "; labels may be late, so this is left to their maturity" if is_label else ""
         yield Finding(
             KIND, name, "freshness", count, needed, is_missing and not is_label,
-            f"{name}: {text} for the eve, {np.median(usual):,.0f} on a usual day{ending}.",
+            f"{name}: {text} for the day before, {np.median(usual):,.0f} on a usual day{ending}.",
         )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def refusals(
 ) -> Iterator[Finding]:
     """Hold what each type had refused against what it landed.
 
-    A few bad rows, or a stray file beside good ones, are told and do not alarm: the log took what was good. Whole files
+    A few bad rows, or a stray file beside good ones, are noted without alarm: the log took what was good. Whole files
     are a fault of the schema when the type did not land without them, labels included: a refused file is not late.
     """
     by_type: dict[str, list[Refusal]] = defaultdict(list)
@@ -154,8 +154,8 @@ def _broken_file(refusal: Refusal, landed: int, usual: Sequence[int], policy: Mo
     is_expected = not usual or float(np.median(list(usual))) >= RARE_EVENTS
     if (is_expected and landed < needed) or (not is_file and _is_much(refusal.rows, refusal.rows + landed, policy)):
         return schema_fault(refusal.event_type, f"{sentence}.")
-    told = f"{sentence}; {landed:,} good rows landed."
-    return Finding(KIND, refusal.event_type, SCHEMA, 0.0, 0.0, False, told)
+    text = f"{sentence}; {landed:,} good rows landed."
+    return Finding(KIND, refusal.event_type, SCHEMA, 0.0, 0.0, False, text)
 
 
 def _is_much(refused: int, total: int, policy: MonitoringPolicy) -> bool:

@@ -33,7 +33,7 @@ from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conc
 from mlife_assets.core.policies import MonitoringPolicy
 
 REPORT = "data_quality_report"
-FAULTS_TOLD = 5
+FAULTS_NAMED = 5
 
 
 def data_quality_report(
@@ -57,9 +57,9 @@ def data_quality_report(
         pairs: the day's sample, with the columns of the reference; one it lacks, or has in another type, is a fault.
         pair_rows: candidate pairs that the sample was drawn from. An empty sample is a fault, not an empty answer.
         policy: limits, and the findings that a person has accepted.
-        landed: events that landed for the eve, by type.
+        landed: events that landed for the day before, by type.
         landed_history: the same for earlier days.
-        refused: what the ingest of the eve refused.
+        refused: what that day's ingest refused.
         duplicate_pairs: repeated (user, job) among the candidate pairs.
         further: findings of rules that need more than the sample (`overnight_findings`, `recompute_findings`).
 
@@ -87,7 +87,7 @@ def data_quality_report(
         sample_rows=pairs.num_rows,
         findings=findings,
         ok=f"{len(findings)} quality checks on {pairs.num_rows} sampled pairs passed.",
-        alarm=f"{len(faults)} of {len(findings)} quality checks failed. " + " ".join(faults[:FAULTS_TOLD]),
+        alarm=f"{len(faults)} of {len(findings)} quality checks failed. " + " ".join(faults[:FAULTS_NAMED]),
     )
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: the findings that several rules share. Does not belong here: any rule.
 
-Concept: every rule is also told when it holds, so that a report shows what was looked at and not only what broke.
+Concept: every rule is also reported when it holds, so that a report shows what was looked at and not only what broke.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ FAMILIES = len(MEASURES) * len(ATTRIBUTES)
 SMALLEST_JUDGED_GROUP = 30
 """Users below which no group is judged, however small the sample: a bootstrap of fewer says little."""
 SMALLEST_SHOWN_GROUP = 10
-"""Users below which not even the count of a group is told, because it might point at a person (see `results`)."""
+"""Users below which not even the count of a group is shown, because it might point at a person (see `results`)."""
 CONDITION = "impact_ratios_not_proven_low"
 NAMED_MAXIMUM = 3
 
@@ -188,7 +188,7 @@ def fairness_condition(audit: FairnessAudit | None, model_version: str) -> Condi
     if low:
         return Condition(CONDITION, False, f"{len(low)} {of_all} proven below {audit.minimum:g}: {_named(low)}.")
     if open_:
-        text = f"No impact ratio is proven below {audit.minimum:g}; {len(open_)} {of_all} not settled: {_named(open_)}."
+        text = f"No impact ratio is proven below {audit.minimum:g}; {len(open_)} {of_all} undecided: {_named(open_)}."
         return Condition(CONDITION, True, text)
     return Condition(CONDITION, True, f"All {len(compared)} impact ratios are proven to be at least {audit.minimum:g}.")
 

@@ -2,7 +2,7 @@
 
 Belongs here: drawing. Does not belong here: judging.
 
-Concept: red is what refuses a model (the whole interval below the line), grey what is not settled, blue what is proven.
+Concept: red is what refuses a model (the whole interval below the line), grey what is undecided, blue what is proven.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mlife_assets.core.training.fairness.results import HIGH_ENOUGH, NOT_SETTLED
 COLOURS = {HIGH_ENOUGH: "#3566a8", NOT_SETTLED: "#9aa4af", PROVEN_LOW: "#c0392b", REFERENCE: "#dfe4ea"}
 WORDS = {
     HIGH_ENOUGH: "proven at least the minimum",
-    NOT_SETTLED: "not settled",
+    NOT_SETTLED: "undecided",
     PROVEN_LOW: "proven below",
     REFERENCE: "best treated group",
 }

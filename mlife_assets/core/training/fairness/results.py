@@ -3,7 +3,7 @@
 Belongs here: results and their form as rows and as a report. Does not belong here: computing them (`audit`).
 
 Concept: a result holds aggregates only. A category of so few people that its numbers might point at a person is named
-without numbers from the start, so nothing has to be hidden later. Totals are told, so where one category alone is
+without numbers from the start, so nothing has to be hidden later. Totals are shown, so where one category alone is
 suppressed and nobody is unknown, its count is what the others leave: the audit is for a restricted circle of readers.
 """
 
@@ -114,8 +114,8 @@ class FairnessAudit:
         lines = [f"{self.users:,} users were audited; a group's rate is compared with that of the best treated group."]
         if first is not None:
             unknown = {table.attribute: table.unknown_users for table in self.tables if table.measure == first.measure}
-            told = ", ".join(f"{count:,} by {ATTRIBUTE_WORDS.get(name, name)}" for name, count in unknown.items())
-            lines.append(f"Users whose group is unknown are in no group: {told}.")
+            counts = ", ".join(f"{count:,} by {ATTRIBUTE_WORDS.get(name, name)}" for name, count in unknown.items())
+            lines.append(f"Users whose group is unknown are in no group: {counts}.")
         small = {row.category for table in self.tables for row in table.rows if row.standing in {TOO_SMALL, SUPPRESSED}}
         if small:
             lines.append(f"Too few people to judge in at least one measure: {'; '.join(sorted(small))}.")

@@ -1,13 +1,13 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
 Belongs here: which conditions are checked in which order, and the comparison of contenders. Does not belong here: which
-rows are examples (`defs`), validity of the inputs (`core.training.gate_examples`), how the verdict is told
+rows are examples (`defs`), validity of the inputs (`core.training.gate_examples`), how the verdict is worded
 (`core.training.gate.verdict`), recording it (events).
 
 Concept: a challenger is promoted only when every condition is met. It must rank better than the human baseline *and*
 the champion: the lower bound of the paired bootstrap of the difference lies strictly above the margin, so a tie
 refuses. Both must hold, which needs no correction for two tests. The champion's own recipe, fitted again for a reason,
-is refused where it is shown to do harm: the burden of proof is the champion's then, and human and calibration are told,
+is refused where it is shown to do harm: the burden of proof is the champion's then, human and calibration are reported,
 since a refusal keeps an older fit of the same recipe. An invalid comparison is refused without being made; too little
 evidence is an outcome of its own, and no pass. With an item the objective is MAP@k, resampled by user; without one it
 is the average precision of all rows, resampled by day. Each verdict has the error of one look; what that sums to over
@@ -43,8 +43,8 @@ from mlife_assets.core.training.gate.verdict import (
     outcome_of,
     refit_keeps_probabilities,
     refit_keeps_ranking,
+    remarks_on_refit,
     sentences_of,
-    told_of_refit,
 )
 from mlife_assets.core.training.gate_examples import (
     Condition,
@@ -123,7 +123,7 @@ def decide_promotion(
         conditions += contender_conditions(examples, role, side, aligned[role])
     objective = f"MAP@{policy.ranking_depth}" if examples.job_ids is not None else "average precision"
     evaluation = _Evaluation(0, 0, (), ())
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     scores = {role: values for role, values in aligned.items() if not isinstance(values, str)}
     if all(condition.is_met for condition in conditions):
         if examples.job_ids is not None:
@@ -135,7 +135,7 @@ def decide_promotion(
         if is_refit:
             conditions += [refit_keeps_ranking(one, objective) for one in compared if one.against == "champion"]
             conditions.append(refit_keeps_probabilities(gain))
-            told = told_of_refit(compared, objective, calibration)
+            remarks = remarks_on_refit(compared, objective, calibration)
         else:
             conditions += [is_better(one, objective) for one in compared]
             conditions.append(is_calibrated(calibration, gain, policy))
@@ -152,7 +152,7 @@ def decide_promotion(
         users=evaluation.users,
         users_with_positives=evaluation.users_with_positives,
         conditions=tuple(conditions),
-        sentences=(*sentences_of(outcome, conditions, has_human=human is not None), *told),
+        sentences=(*sentences_of(outcome, conditions, has_human=human is not None), *remarks),
         policy_version=policy_version(policy),
         log_loss_gain=log_loss_gain,
     )

@@ -1,6 +1,6 @@
 """The verdict of the gate: its result types, the conditions that any objective shares, and the sentences.
 
-Belongs here: what a decision consists of and how it is told. Does not belong here: which conditions are checked in
+Belongs here: what a decision consists of and how it is worded. Does not belong here: which conditions are checked in
 which order, and how contenders are compared (`core.training.gate.decide`).
 
 Concept: one result type for every objective. A verdict is a list of conditions with sentences; the outcome follows from
@@ -28,7 +28,7 @@ NO_HARM_PREFIX = "refit_does_no_harm_to_"
 """What a refit of the champion's own recipe has to meet instead of being better than all."""
 COMPARED_PREFIXES = (NO_HARM_PREFIX, "beats_", "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
-_TOLD_WHEN_MET = ("beats_", NO_HARM_PREFIX, EVIDENCE_PREFIX, "is_calibrated")
+_SHOWN_WHEN_MET = ("beats_", NO_HARM_PREFIX, EVIDENCE_PREFIX, "is_calibrated")
 
 
 @dataclass(frozen=True)
@@ -169,17 +169,17 @@ def refit_keeps_probabilities(gain: Interval | None) -> Condition:
     return Condition(NO_HARM_PREFIX + "probabilities", gain.upper >= 0, text)
 
 
-def told_of_refit(
+def remarks_on_refit(
     comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
 ) -> tuple[str, ...]:
-    """Return what is told of a refit and not required: who else ranks the rows, and its calibration slope."""
+    """Return what is reported of a refit and not required: who else ranks the rows, and its calibration slope."""
     others = [one for one in comparisons if one.against != "champion"]
     names = {"random": "a random ranking"}
-    told = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
+    remarks = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
     if calibration is not None:
         text = _slope(calibration)
-        told.append(text[0].lower() + text[1:])
-    return tuple(f"Not required of a refit: {one}." for one in told)
+        remarks.append(text[0].lower() + text[1:])
+    return tuple(f"Not required of a refit: {one}." for one in remarks)
 
 
 def _slope(calibration: Calibration) -> str:
@@ -210,10 +210,10 @@ def outcome_of(conditions: Sequence[Condition]) -> Outcome:
 def sentences_of(outcome: Outcome, conditions: Sequence[Condition], *, has_human: bool) -> tuple[str, ...]:
     """Return the verdict for people: the reason, further reasons, then what was measured.
 
-    A missing human baseline that was allowed is told as well, so that nobody takes silence for a comparison.
+    A missing human baseline that was allowed is mentioned as well, so that nobody takes silence for a comparison.
     """
-    told = _TOLD_WHEN_MET if has_human else (HUMAN_GIVEN, *_TOLD_WHEN_MET)
-    measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(told)]
+    shown = _SHOWN_WHEN_MET if has_human else (HUMAN_GIVEN, *_SHOWN_WHEN_MET)
+    measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(shown)]
     if outcome == "promoted":
         return (f"Promoted: all {len(conditions)} conditions are met.", *measured)
     unmet = sorted((c for c in conditions if not c.is_met), key=lambda c: not c.name.startswith(EVIDENCE_PREFIX))

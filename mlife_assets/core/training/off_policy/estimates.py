@@ -130,12 +130,12 @@ def estimate_difference(
         f"({difference.lower:+.4f} to {difference.upper:+.4f} at {LEVEL:.0%}, {kind}), on the same "
         f"{values[0].decisions:,} decisions of {values[0].users:,} users."
     )
-    told = (
+    sentences = (
         f"{name} policy: {sentence}"
         for name, one in zip(("First", "Second"), values, strict=True)
         for sentence in one.sentences
     )
-    return OffPolicyDifference(difference, values[0], values[1], (text, *told))
+    return OffPolicyDifference(difference, values[0], values[1], (text, *sentences))
 
 
 def _value(weighted: WeightedDecisions, policy: PromotionPolicy) -> OffPolicyValue:

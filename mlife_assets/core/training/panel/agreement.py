@@ -3,7 +3,7 @@
 Belongs here: Kendall's W and tau of a panel with intervals over users. Does not belong here: the consensus itself
 (`baseline`), and whether agreement is enough: no threshold is set, the number is reported.
 
-Concept: a baseline that its own authors do not agree on is a weak one, so its agreement is told with it. W is one for
+Concept: a baseline that its own authors do not agree on is a weak one, so its agreement is shown with it. W is one for
 equal rankings and 1 / m on average for m recruiters who rank at random, so that value stands beside it. Tau is nought
 at random.
 """
@@ -72,7 +72,7 @@ def panel_agreement(panels: Sequence[Panel], policy: PromotionPolicy) -> Agreeme
                 recruiters |= {ballot.recruiter for ballot in ballots}
     if len(of_user) < 2:
         raise NotEnoughEvidenceError(
-            f"{len(of_user)} users were ranked for by two recruiters, at least 2 needed to tell their agreement"
+            f"{len(of_user)} users were ranked for by two recruiters, at least 2 needed to measure their agreement"
         )
     means = np.array([np.mean(np.array(values), axis=0) for _, values in sorted(of_user.items())])
     w, tau = (

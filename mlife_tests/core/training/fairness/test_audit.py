@@ -146,7 +146,7 @@ def test_a_ratio_below_the_minimum_whose_interval_straddles_it_is_not_settled() 
     assert row.standing == "not_settled"
     condition = fairness_condition(audit, "m")
     assert condition.is_met
-    assert "not settled" in condition.sentence
+    assert "undecided" in condition.sentence
     assert f"{row.ratio:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in condition.sentence
 
 
