@@ -1,9 +1,9 @@
-"""A day that is killed 100 times, lived twice at once and left without disk space 20 times: what was wrong afterwards.
+"""A day that is killed 100 times, run twice at once and left without disk space 20 times: what was wrong afterwards.
 
 Run: python benchmarks/attacked_days.py [--processes 2] [--json benchmarks/results/attacked_days.json]
 
 A home of 1,000 people lives history and one day; its second day lands, monitors, texts, retrains and promotes. That day
-is lived once in quiet, which counts what it does to the outside (puts, commits, statements, files, calls of the
+runs once undisturbed, which counts what it does to the outside (puts, commits, statements, files, calls of the
 provider). Each trial then takes a copy of the home, attacks the day at one effect drawn by seed, lives it once more
 without an attack, and looks from outside: the provider's own request log, the ledger, the files of the event log,
 tables and artifacts against those of the quiet day, and `mlife log verify`. The claim is that nothing is wrong in any
@@ -84,8 +84,8 @@ def run(
             with kept.open("a") as file:
                 file.write(json.dumps(trial) + "\n")
             done[trial["name"]] = trial
-            told = "; ".join(trial["wrong"]) or "nothing wrong"
-            print(f"  {len(done)}/{len(attacks)} {trial['name']}: {told}", file=sys.stderr, flush=True)
+            shown = "; ".join(trial["wrong"]) or "nothing wrong"
+            print(f"  {len(done)}/{len(attacks)} {trial['name']}: {shown}", file=sys.stderr, flush=True)
     finally:
         for campaign in campaigns:
             campaign.close()

@@ -1,6 +1,6 @@
-"""What a lived day costs: seconds of compute against seconds of orchestration, stage by stage.
+"""What a day costs: seconds of compute against seconds of orchestration, stage by stage.
 
-Run: `python benchmarks/day.py [HOME]`. Without HOME a small world is lived first (2,000 people, 5 days) in a
+Run: `python benchmarks/day.py [HOME]`. Without HOME a small world runs first (2,000 people, 5 days) in a
 temporary folder; with the home of a finished demo (`var/demo`) its own runs are read. Compute is the time inside
 steps, orchestration all other time of a run: planning, event writes, launching. Both are from the same runs, so their
 ratio does not depend on the machine being quiet.
@@ -54,10 +54,10 @@ def live_small_world(home: Path) -> None:
     definitions = build_definitions(settings, policies=policies)
     with open_instance(home) as instance:
         demo = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
-        demo.live_history(lambda _: None)
+        demo.run_history(lambda _: None)
         demo.train_first_champion()
-        for lived in demo.live_days():
-            print(f"lived {lived.day}", file=sys.stderr)
+        for result in demo.run_days():
+            print(f"ran {result.day}", file=sys.stderr)
 
 
 def measured_days(instance: dg.DagsterInstance) -> list[dict[str, float]]:
@@ -92,7 +92,7 @@ def main() -> None:
     stages = [*dict.fromkeys(STAGES.values()), "other", "orchestration"]
     medians = {stage: statistics.median(day.get(stage, 0.0) for day in days) for stage in stages}
     compute = sum(value for stage, value in medians.items() if stage != "orchestration")
-    print(f"median of {len(days)} lived days")
+    print(f"median of {len(days)} days")
     for stage, value in medians.items():
         print(f"  {stage:<14} {value:7.2f} s  {value / (compute + medians['orchestration']):6.1%}")
     print(f"  compute / orchestration = {compute / max(medians['orchestration'], 1e-9):.1f}")

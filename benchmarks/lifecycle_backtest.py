@@ -169,13 +169,13 @@ def _print_line(name: str, ones: Sequence[Compared]) -> None:
     half = float("nan")
     if len(ones) > 1:
         half = float(stats.t.ppf(0.975, len(ones) - 1) * np.std(differences, ddof=1) / np.sqrt(len(ones)))
-    told = f"{mean:+.4f} ({mean - half:+.4f} to {mean + half:+.4f})"
+    shown = f"{mean:+.4f} ({mean - half:+.4f} to {mean + half:+.4f})"
     met = f"{sum(one.is_met for one in ones)}/{len(ones)}"
     trainings = (
         f"{np.mean([one.trainings for one in ones]):.1f} of {np.mean([one.naive_trainings for one in ones]):.0f}"
     )
     fits = f"{np.mean([one.fits for one in ones]):.1f} of {np.mean([one.naive_fits for one in ones]):.0f}"
-    print(f"{name:<16}{told:>30}{met:>12}{trainings:>16}{fits:>16}")
+    print(f"{name:<16}{shown:>30}{met:>12}{trainings:>16}{fits:>16}")
 
 
 def main() -> int:

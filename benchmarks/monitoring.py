@@ -81,7 +81,7 @@ def main() -> int:
             kind: {pool.submit(measure[kind], FIRST_SEED + place): FIRST_SEED + place for place in range(count)}
             for kind, count in markets.items()
         }
-        for kind, futures in work.items():  # what is measured first is told at once, whatever becomes of the rest
+        for kind, futures in work.items():  # what is measured first is printed at once, whatever happens to the rest
             broken += collect(pool, kind, futures, results[kind])
             broken += report[kind](results[kind])
             sys.stdout.flush()
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def collect(pool: ProcessPoolExecutor, kind: str, futures: dict[Future[Any], int], results: list[Any]) -> list[str]:
-    """Add what the markets of a kind showed to `results`, by seed; return which of them failed, their errors told."""
+    """Add what the markets of a kind showed to `results`, by seed; return which failed, their errors printed."""
     failed = []
     try:
         for future in as_completed(futures):

@@ -99,8 +99,8 @@ def day_cost(repeats: int) -> Cost:
         day.append(usual)
         forgetful.append(anew)
         fits.append(fit_seconds(reference))
-        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in fits[-1].items())
-        print(f"  turn {turn + 1}: day {usual:.2f} s, forgetful {anew:.2f} s, {told}", file=sys.stderr, flush=True)
+        shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in fits[-1].items())
+        print(f"  turn {turn + 1}: day {usual:.2f} s, forgetful {anew:.2f} s, {shown}", file=sys.stderr, flush=True)
     statuses = {name: report.status for name, report in look.reports.items()}
     print(f"  positives judged: {look.positives}; reports {statuses}", file=sys.stderr)
     return Cost(
@@ -208,17 +208,17 @@ def main() -> int:
 def report_cost(cost: Cost) -> list[str]:
     """Print the ratio with its spread; return what is broken."""
 
-    def told(values: Sequence[float] | np.ndarray) -> str:
+    def shown(values: Sequence[float] | np.ndarray) -> str:
         return f"{np.median(values):.3g} ({np.min(values):.3g}-{np.max(values):.3g})"
 
     ratio = float(np.median(cost.ratios))
     print(f"a day: {cost.features} features, {cost.sampled_rows:,} rows; reference {cost.reference_rows:,} rows")
-    print(f"  a day, s: {told(cost.day)}; once: " + ", ".join(f"{name} {one:.2f}" for name, one in cost.parts.items()))
-    print(f"  a day that has forgotten its own fits, s: {told(cost.forgetful_day)}")
+    print(f"  a day, s: {shown(cost.day)}; once: " + ", ".join(f"{name} {one:.2f}" for name, one in cost.parts.items()))
+    print(f"  a day that has forgotten its own fits, s: {shown(cost.forgetful_day)}")
     for name in cost.fits[0]:
-        print(f"  NannyML fits {name}, s: {told([fits[name] for fits in cost.fits])}")
-    print(f"  a day / refit: {told(cost.ratios)}, at most {COST_CLAIM:.3g} claimed")
-    print(f"  a day / refit without the domain classifier: {told(cost.ratios_without_classifier)}")
+        print(f"  NannyML fits {name}, s: {shown([fits[name] for fits in cost.fits])}")
+    print(f"  a day / refit: {shown(cost.ratios)}, at most {COST_CLAIM:.3g} claimed")
+    print(f"  a day / refit without the domain classifier: {shown(cost.ratios_without_classifier)}")
     print(f"  drawing the day's sample of pairs: {cost.drawing:.2f} s")
     return [f"a day costs {ratio:.3f} of a refit"] if ratio > COST_CLAIM else []
 

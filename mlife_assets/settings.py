@@ -35,7 +35,7 @@ DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
 
-LivedDay = Annotated[int, Field(ge=1, le=120)]
+DemoDay = Annotated[int, Field(ge=1, le=120)]
 
 
 class HomeSource(PydanticBaseSettingsSource):
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     )
     demo_days: int = Field(default=21, ge=1, le=120, description="Days that run after history; the demo's length.")
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
-    demo_event_days: tuple[LivedDay, LivedDay, LivedDay] = Field(
+    demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(
         default=(3, 10, 14),
         description="Demo days on which people change, a city opens and an export is faulty.",
     )

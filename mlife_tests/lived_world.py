@@ -29,7 +29,7 @@ from mlife_assets.core.policies import (
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.defs import demo, embedded_world
-from mlife_assets.defs.demo import Demo, LivedDay, prepare_home
+from mlife_assets.defs.demo import DayResult, Demo, prepare_home
 from mlife_assets.defs.driver import QUIET, LifecycleDriver
 from mlife_assets.defs.instance import open_instance
 from mlife_assets.defs.resources import Platform
@@ -138,7 +138,7 @@ class Lived:
 
     home: Home
     first_verdict: dict[str, Any]
-    days: tuple[LivedDay, ...]
+    days: tuple[DayResult, ...]
     seconds: dict[str, float]
 
 
@@ -150,19 +150,19 @@ def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000
     return Home(settings, definitions, definitions.resources["platform"])
 
 
-def live(folder: Path) -> tuple[dict[str, Any], tuple[LivedDay, ...], dict[str, float]]:
+def live(folder: Path) -> tuple[dict[str, Any], tuple[DayResult, ...], dict[str, float]]:
     """Live the whole story in `folder`; return what happened, as `Lived` takes it."""
     prepare_home(folder)
     home = open_home(folder)
     with moved_story(), home.instance() as instance:
         story = Demo(home.definitions, instance, home.platform)
-        story.live_history(lambda _: None)
+        story.run_history(lambda _: None)
         verdict = story.train_first_champion()
-        days = tuple(story.live_days())
+        days = tuple(story.run_days())
     home.platform.ledger.close()
     return verdict, days, story.stopwatch.seconds
 
 
-def lived_in(folder: Path, story: tuple[dict[str, Any], tuple[LivedDay, ...], dict[str, float]]) -> Lived:
+def lived_in(folder: Path, story: tuple[dict[str, Any], tuple[DayResult, ...], dict[str, float]]) -> Lived:
     """Return the world that was lived in `folder`, opened anew."""
     return Lived(open_home(folder), *story)

@@ -32,6 +32,10 @@ ENVIRONMENT_READERS = {
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.datetime.now"}
 LOCKS = {"constraints.txt", "constraints-aws.txt"}
+AVOIDED = re.compile(r"(?<![a-z])told(?![a-z])|(?<![a-z_])_tell(?![a-z])|\blived\b|\beve\b", re.IGNORECASE)
+"""docs/naming.md says what we write instead."""
+PEOPLES_WORDS = {f"core/messaging/opt_outs/{name}.py" for name in ("refusals", "removals", "spanish")}
+"""Modules that read what people reply, in the people's words."""
 SKIPPED_FOLDERS = {".git", ".venv", "var", "target", "logs", "__pycache__", ".hypothesis", "build", "dist"}
 
 
@@ -73,6 +77,26 @@ def test_module_says_what_belongs_here(path: Path) -> None:
         words = " ".join(docstring.split())
         assert re.search(r"\bbelongs? here\b", words, re.I), f"{name_of(path)} does not say what belongs here"
         assert re.search(r"\bnot belong here\b", words, re.I), f"{name_of(path)} does not say what does not"
+
+
+def test_words_that_we_avoid_are_not_used() -> None:
+    modules = [path for path in MODULES if name_of(path) not in PEOPLES_WORDS]
+    folders = (
+        PACKAGE / "core" / "pages",
+        ROOT / "dbt_project" / "models",
+        ROOT / "docs" / "runbooks",
+        ROOT / "docs" / "adr",
+    )
+    prose = [
+        path for folder in folders for path in folder.rglob("*.*") if path.suffix in {".html", ".sql", ".yml", ".md"}
+    ]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in [*modules, *prose, *ROOT.glob("*.md")]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if AVOIDED.search(line)
+    ]
+    assert not found, "docs/naming.md says what to write instead:\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("layer", ["core", "adapters", "serving", "market"])

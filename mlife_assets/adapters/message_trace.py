@@ -64,14 +64,14 @@ def _hop(stage: str, event_type: str, row: Mapping[str, Any], *names: str) -> Ho
 
 def _raw_hops(log: EventLog, planned: Mapping[str, Any]) -> list[Hop]:
     """Return what was known of the user and the job when the day's features were built."""
-    eve = add_days(planned["as_of_date"], -1)
+    known_until = add_days(planned["as_of_date"], -1)
     user, job = planned["user_id"], planned["job_id"]
     hops = []
-    for row in _rows(log, "job_posted", None, eve, job_id=job)[-1:]:
+    for row in _rows(log, "job_posted", None, known_until, job_id=job)[-1:]:
         hops.append(_hop("raw events", "job_posted", row, "job_id", "title", "employer_name", "pay_usd_per_hour"))
-    for row in _rows(log, "user_snapshot", eve, eve, user_id=user)[-1:]:
+    for row in _rows(log, "user_snapshot", known_until, known_until, user_id=user)[-1:]:
         hops.append(_hop("raw events", "user_snapshot", row, "user_id", "occupation_group", "metro_code"))
-    for row in _rows(log, "consent", None, eve, user_id=user)[-1:]:
+    for row in _rows(log, "consent", None, known_until, user_id=user)[-1:]:
         hops.append(_hop("raw events", "consent", row, "channel", "is_granted", "source"))
     return hops
 

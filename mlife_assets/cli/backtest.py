@@ -36,8 +36,8 @@ def backtest(
 ) -> None:
     """Replay a history under four retraining policies and recommend one.
 
-    Governed, frozen, naive, and retraining on every alarm see the same rows and the same mature labels. The same
-    command again goes on where it was stopped.
+    Governed, frozen, naive, and retraining on every alarm see the same rows and the same mature labels. If it was
+    stopped, the same command continues.
 
     Exit codes: 0 done, whatever is recommended; 1 failed.
     """

@@ -21,7 +21,7 @@ from mlife_assets.cli.output import answer_console, moment, print_json, progress
 if TYPE_CHECKING:
     from mlife_assets.defs.resources import Platform
 
-backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it forward.")
+backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it up to date.")
 
 
 @backup_app.command()
@@ -30,7 +30,7 @@ def create(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the ledger, the keys and the log's heads, and read the copy back. The contact book is not in it.
+    """Copy the ledger, the keys and the log's heads, and read the copy back. The contact book is not included.
 
     Exit codes: 0 done, 1 failed.
     """
@@ -55,12 +55,13 @@ def create(
 def restore(
     source: Annotated[Path, typer.Option("--from", metavar="DIR", help="What `mlife backup create` wrote.")],
     replaces: Annotated[
-        bool, typer.Option("--replace", help="Also over a ledger that knows more; it is moved aside, not deleted.")
+        bool,
+        typer.Option("--replace", help="Also over a ledger that knows more, which is moved aside, not deleted."),
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup back and bring it forward from the event log. Stop everything else that runs in this home first.
+    """Restore a backup and bring it up to date from the event log. Stop everything else that runs in this home first.
 
     Exit codes: 0 the ledger is restored and agrees with the log, 1 failed.
     """
@@ -76,9 +77,9 @@ def restore(
 
 @backup_app.command("catch-up")
 def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
-    """Bring the ledger forward from the event log; what to do when it is lost and there is no backup.
+    """Bring the ledger up to date from the event log: what to do when it is lost and there is no backup.
 
-    The log knows all sends, replies and switches, but no other reason for which somebody was put on the list.
+    The log knows all sends, replies and pauses, but not who was suppressed for another reason.
 
     Exit codes: 0 the ledger agrees with the log, 1 failed.
     """

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.cli.exits import ExitCode
-from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_lived, settings_of
+from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_event_log, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress, side_console
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.demo import LivedDay
+    from mlife_assets.defs.demo import DayResult
     from mlife_assets.defs.resources import Platform
     from mlife_assets.settings import Settings
 
@@ -42,7 +42,7 @@ def day(
         bool,
         typer.Option(
             "--approve",
-            help="Approve the day's plan within its limits; the console gateway only. Without, the plan waits.",
+            help="Approve the day's plan within its limits (console gateway only). Otherwise the plan waits.",
         ),
     ] = False,
     rebuilds_metrics: Annotated[
@@ -56,14 +56,14 @@ def day(
     Exit codes: 0 done, 1 a run failed, 3 the governor blocked the day, so nothing was scored or sent.
     """
     settings = settings_of(home, approves_sends=approves_sends)
-    lived_on = day_to_live(open_platform(settings), chosen)
-    with progress(f"running {lived_on}"):
-        lived = live(settings, lived_on, rebuilds_metrics)
+    chosen_day = day_to_run(open_platform(settings), chosen)
+    with progress(f"running {chosen_day}"):
+        result = run(settings, chosen_day, rebuilds_metrics)
     if as_json:
-        print_json(asdict(lived))
+        print_json(asdict(result))
     else:
-        _print_day(lived)
-    if lived.verdict == BLOCK:
+        _print_day(result)
+    if result.verdict == BLOCK:
         raise typer.Exit(ExitCode.BLOCKED)
 
 
@@ -82,7 +82,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
         print_json(summary)
 
 
-def day_to_live(platform: Platform, chosen: date | None) -> date:
+def day_to_run(platform: Platform, chosen: date | None) -> date:
     """Return the day to run.
 
     Raises:
@@ -104,7 +104,7 @@ def day_to_live(platform: Platform, chosen: date | None) -> date:
     return chosen or following
 
 
-def live(settings: Settings, lived_on: date, rebuilds_metrics: bool) -> LivedDay:
+def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResult:
     """Run the daily job of a day and whatever the sensors then ask for.
 
     Raises:
@@ -113,42 +113,42 @@ def live(settings: Settings, lived_on: date, rebuilds_metrics: bool) -> LivedDay
     """
     from mlife_assets.defs.partitions import DAILY
 
-    require_lived(settings)
+    require_event_log(settings)
     last = DAILY.get_last_partition_key()
-    if last is not None and lived_on.isoformat() > last:
+    if last is not None and chosen_day.isoformat() > last:
         raise InvalidInputError(
-            f"{lived_on} has no partition before the machine's clock reaches it; the last is {last}"
+            f"{chosen_day} has no partition before the machine's clock reaches it; the last is {last}"
         )
     from mlife_assets.definitions import build_definitions
     from mlife_assets.defs.demo import Demo
     from mlife_assets.defs.instance import open_instance
 
     definitions = build_definitions(settings)
-    number = (lived_on - settings.first_lived_date).days + 1
+    number = (chosen_day - settings.first_lived_date).days + 1
     with open_instance(settings.home) as instance:
         story = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
-        lived = story.live_day(number, lived_on)
+        result = story.run_day(number, chosen_day)
         if rebuilds_metrics:
             story.driver.run_unpartitioned("metrics_job").require_success()
-    return lived
+    return result
 
 
-def _print_day(lived: LivedDay) -> None:
+def _print_day(result: DayResult) -> None:
     console = answer_console()
-    console.print(f"{lived.day} (day {lived.number}): {lived.verdict}", style="bold")
-    for reason in lived.reasons:
+    console.print(f"{result.day} (day {result.number}): {result.verdict}", style="bold")
+    for reason in result.reasons:
         console.print(f"  {reason}", soft_wrap=True)
-    if lived.retrained_by:
-        console.print(f"  {lived.retrained_by} launched a retraining", soft_wrap=True)
-    if lived.promotion:
-        outcome = "promoted" if lived.is_promoted else "not promoted"
-        console.print(f"  gate: {outcome}. {lived.promotion}", soft_wrap=True)
+    if result.retrained_by:
+        console.print(f"  {result.retrained_by} launched a retraining", soft_wrap=True)
+    if result.promotion:
+        outcome = "promoted" if result.is_promoted else "not promoted"
+        console.print(f"  gate: {outcome}. {result.promotion}", soft_wrap=True)
     console.print(
-        f"  texts: {lived.planned:,} planned, {lived.submitted:,} submitted, {lived.delivered:,} delivered; "
-        f"${lived.earned_usd:,.2f} earned by the applications that were reported today",
+        f"  texts: {result.planned:,} planned, {result.submitted:,} submitted, {result.delivered:,} delivered; "
+        f"${result.earned_usd:,.2f} earned by the applications that were reported today",
         soft_wrap=True,
     )
-    if lived.planned and not lived.submitted:
+    if result.planned and not result.submitted:
         console.print(
             "  The plan was not sent. If it waits for approval: `mlife plan show`.",
             soft_wrap=True,

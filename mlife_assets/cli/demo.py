@@ -18,7 +18,7 @@ from mlife_assets.cli.output import progress
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.demo import LivedDay
+    from mlife_assets.defs.demo import DayResult
 
 VERDICT_STYLES = {"retrain": "bold yellow", "wait": "green", "block": "bold red"}
 REASONS_OF_A_QUIET_DAY = 2
@@ -43,16 +43,16 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)
         with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:
-            demo.live_history(lambda _: advance())
+            demo.run_history(lambda _: advance())
         with progress("training the first champion and asking the gate", console=console):
             verdict = demo.train_first_champion()
         _print_promotion(console, verdict)
         _print_header(console)
         last = settings.first_lived_date
         with progress("running the days", settings.demo_days, console) as advance:
-            for lived in demo.live_days():
-                _print_day(console, lived)
-                last = lived.day
+            for result in demo.run_days():
+                _print_day(console, result)
+                last = result.day
                 advance()
         with demo.stopwatch.measure("summary"), progress("adding it up", console=console):
             summary = summarise(platform, last, demo.stopwatch.seconds)
@@ -85,26 +85,26 @@ def _print_header(console: Console) -> None:
     console.print(line + "why", style="bold", highlight=False)
 
 
-def _print_day(console: Console, lived: LivedDay) -> None:
-    if lived.event:
-        console.print(Text(f"     in the world: {lived.event}", style="italic cyan"))
+def _print_day(console: Console, result: DayResult) -> None:
+    if result.event:
+        console.print(Text(f"     in the world: {result.event}", style="italic cyan"))
     line = COLUMNS.format(
-        day=lived.number,
-        date=f"{lived.day:%a} {lived.day.day} {lived.day:%b}",
-        verdict=lived.verdict,
-        texts=f"{lived.submitted:,}",
-        delivered=f"{lived.delivered:,}",
-        earned=f"${lived.earned_usd:,.0f}",
+        day=result.number,
+        date=f"{result.day:%a} {result.day.day} {result.day:%b}",
+        verdict=result.verdict,
+        texts=f"{result.submitted:,}",
+        delivered=f"{result.delivered:,}",
+        earned=f"${result.earned_usd:,.0f}",
     )
     text = Text(line)
-    text.highlight_regex(rf"\b{lived.verdict}\b", VERDICT_STYLES[lived.verdict])
+    text.highlight_regex(rf"\b{result.verdict}\b", VERDICT_STYLES[result.verdict])
     indent = " " * len(line)
-    shown = REASONS_OF_A_QUIET_DAY if lived.verdict == "wait" else len(lived.reasons)
-    reasons = list(lived.reasons[:shown])
+    shown = REASONS_OF_A_QUIET_DAY if result.verdict == "wait" else len(result.reasons)
+    reasons = list(result.reasons[:shown])
     _wrapped(console, text, reasons, indent)
-    if lived.promotion:
-        style = "bold green" if lived.is_promoted else "yellow"
-        _wrapped(console, Text(indent), [f"gate: {lived.promotion}"], indent, style)
+    if result.promotion:
+        style = "bold green" if result.is_promoted else "yellow"
+        _wrapped(console, Text(indent), [f"gate: {result.promotion}"], indent, style)
 
 
 def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, style: str = "") -> None:

@@ -132,7 +132,7 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
 def vet(
     employer_id: Annotated[str, typer.Argument(metavar="ID", help="Which employer, as `employers` lists it.")],
     reason: Reason,
-    verdict: Annotated[EmployerVerdict, typer.Option("--as", help="Whether people may be texted its jobs.")],
+    verdict: Annotated[EmployerVerdict, typer.Option("--as", help="Whether people may be texted about its jobs.")],
     actor: Actor = OPERATOR,
     home: Home = None,
     as_json: AsJson = False,

@@ -25,11 +25,11 @@ def keys() -> None:
 
 @keys_app.command("rotate-numbers")
 def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
-    """Make a new key of phone-number hashes and hash every number of the contact book again.
+    """Make a new key for phone-number hashes and hash every number in the contact book again.
 
     With MLIFE_HASH_KEY set, that is the new key: change it, then run this. Safe to run again after any failure.
 
-    Exit codes: 0 every stored hash is of the new key, 1 failed.
+    Exit codes: 0 every stored hash uses the new key, 1 failed.
     """
     from mlife_assets.defs.present import operator_time
 

@@ -116,7 +116,7 @@ def adopt(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify and sign a log of release 0.1.0; the head on record says who vouched for it and why.
+    """Verify and sign a log of release 0.1.0; the signed head records who vouched for it and why.
 
     Exit codes: 0 signed, 1 failed, damaged or nothing to adopt.
     """
@@ -129,7 +129,7 @@ def adopt(
 
 @log_app.command("rotate-key")
 def rotate(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
-    """Introduce a new key for signing heads; the old one signs that it follows.
+    """Introduce a new key for signing heads; the old key signs the new one.
 
     Exit codes: 0 done, 1 failed or nothing was signed yet.
     """

@@ -22,7 +22,7 @@ messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending;
 
 @messages_app.command()
 def pause(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
-    """Stop all sending at once, of texts in flight too; recorded as `sending_paused`.
+    """Stop all sending at once, texts in flight included; recorded as `sending_paused`.
 
     Exit codes: 0 sending is paused, 1 failed.
     """

@@ -70,9 +70,9 @@ def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world
         raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error
 
 
-def require_lived(settings: Settings) -> None:
+def require_event_log(settings: Settings) -> None:
     """Raise NotFoundError when the home holds no event log. One that was signed and is gone has its own message."""
-    if not is_lived(settings):
+    if not has_event_log(settings):
         if (settings.private_folder / "heads").exists():
             raise NotFoundError(
                 f"the event log of {settings.home} was signed and is gone; restore {settings.lake_folder} from a copy, "
@@ -83,14 +83,14 @@ def require_lived(settings: Settings) -> None:
         )
 
 
-def is_lived(settings: Settings) -> bool:
+def has_event_log(settings: Settings) -> bool:
     """Return whether the home holds an event log."""
     return (settings.lake_folder / "events").is_dir()
 
 
 def open_platform(settings: Settings) -> Platform:
     """Return the platform of a home in which days ran. Raises NotFoundError when none did."""
-    require_lived(settings)
+    require_event_log(settings)
     from mlife_assets.defs.resources import Platform
 
     return Platform(settings=settings, policies=settings.policies())

@@ -52,7 +52,7 @@ def template(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the pairs to rank, with the facts that recruiters may see; columns recruiter and rank are to fill in.
+    """Write the pairs to rank, with the facts that recruiters may see; they fill in the columns recruiter and rank.
 
     Exit codes: 0 written, 1 failed.
     """
@@ -122,7 +122,7 @@ def record(
 
 @panel_app.command("list")
 def list_panels(home: Home = None, as_json: AsJson = False) -> None:
-    """List all recorded panels, oldest first; of several of one day the newest counts.
+    """List all recorded panels, oldest first; if a day has several, the newest counts.
 
     Exit codes: 0 done, 1 failed.
     """

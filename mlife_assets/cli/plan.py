@@ -40,7 +40,7 @@ Digest = Annotated[
 
 @plan_app.command()
 def show(home: Home = None, as_json: AsJson = False) -> None:
-    """Show the newest plan: what would be sent to how many, its digest, and whether somebody decided about it.
+    """Show the newest plan: what would be sent to how many people, its digest, and any decision about it.
 
     Exit codes: 0 done, 1 failed or no plan was made yet.
     """
@@ -57,7 +57,7 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
 def approve(
     digest: Digest, reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False
 ) -> None:
-    """Approve the newest plan and send it; recorded as `plan_approved`. Limits hold whoever approves.
+    """Approve the newest plan and send it; recorded as `plan_approved`. The limits apply whoever approves.
 
     Exit codes: 0 approved and sent, 1 failed or refused.
     """

@@ -42,10 +42,10 @@ def serve(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score over HTTP with the present champion until interrupted: POST /v1/score, GET /v1/model, GET /health.
+    """Score over HTTP with the current champion until interrupted: POST /v1/score, GET /v1/model, GET /health.
 
-    Beyond this machine every request but GET /health needs `Authorization: Bearer <token>`. The token is
-    MLIFE_ENDPOINT_TOKEN, or else the file that --make-token makes. Where there is one, this machine needs it, too.
+    Requests from other machines need `Authorization: Bearer <token>`, all but GET /health. The token is
+    MLIFE_ENDPOINT_TOKEN, or else the file that --make-token writes. Once there is one, this machine needs it, too.
 
     Exit codes: 0 stopped, 1 no champion, no token beyond this machine, or the port is taken.
     """

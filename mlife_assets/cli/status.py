@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from mlife_assets.cli.options import AsJson, Home, is_lived, open_platform, settings_of
+from mlife_assets.cli.options import AsJson, Home, has_event_log, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
     Exit codes: 0 done, also when nothing has run yet; 1 failed.
     """
     settings = settings_of(home)
-    if not is_lived(settings):
+    if not has_event_log(settings):
         if as_json:
             print_json({"home": str(settings.home), "is_lived": False, "hint": HINT})
         else:

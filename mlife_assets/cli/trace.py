@@ -26,7 +26,8 @@ ALTERNATIVES = 5
 
 def trace(
     message_id: Annotated[
-        str, typer.Argument(metavar="MESSAGE_ID", help="Of a text; `mlife status` names one.", show_default=False)
+        str,
+        typer.Argument(metavar="MESSAGE_ID", help="The id of a text; `mlife status` shows one.", show_default=False),
     ],
     alternatives: Annotated[
         int, typer.Option("--alternatives", min=0, help="How many of the person's best-ranked jobs to show.")
@@ -36,7 +37,7 @@ def trace(
 ) -> None:
     """Follow one text through every hop, with ids and both times, and compute its score and reasons again.
 
-    Exit codes: 0 every hop was found and score and reasons are as logged, 1 no such text or a hop does not hold.
+    Exit codes: 0 every hop was found, score and reasons are as logged; 1 no such text, or one does not match.
     """
     from mlife_assets.adapters.message_trace import trace_message
 

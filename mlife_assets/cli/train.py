@@ -39,11 +39,18 @@ def train(
     spec: Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles of the columns; see examples/.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model, its card and plots go.")],
     champion: Annotated[
-        Path | None, typer.Option("--champion", metavar="DIR", help="Output of an earlier training to be beaten.")
+        Path | None,
+        typer.Option("--champion", metavar="DIR", help="Output of an earlier training, to be beaten."),
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option("--trials", min=0, max=1000, help="Trials of the search; 0 is off.", show_default="the spec's"),
+        typer.Option(
+            "--trials",
+            min=0,
+            max=1000,
+            help="Settings that the search tries; 0 is off.",
+            show_default="the spec's",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

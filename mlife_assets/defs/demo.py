@@ -33,7 +33,7 @@ BLOCKING_CHECK = "candidate_pairs_come_from_a_sound_day"
 
 
 @dataclass(frozen=True)
-class LivedDay:
+class DayResult:
     """What one day brought.
 
     Attributes:
@@ -108,7 +108,7 @@ class Demo:
         self.platform = platform
         self.stopwatch = Stopwatch()
 
-    def live_history(self, after_day: Callable[[date], None]) -> None:
+    def run_history(self, after_day: Callable[[date], None]) -> None:
         """Simulate the history of the market, `after_day` after each day, then land and transform it in one run."""
         settings = self.platform.settings
         last = add_days(settings.first_lived_date, -1)
@@ -134,17 +134,17 @@ class Demo:
             raise PermanentError(f"the first challenger may not serve: {reasons}")
         return verdict
 
-    def live_days(self) -> Iterator[LivedDay]:
+    def run_days(self) -> Iterator[DayResult]:
         """Run each day in order; metrics are rebuilt weekly and after the last day."""
         settings = self.platform.settings
         for number in range(1, settings.demo_days + 1):
             day = add_days(settings.first_lived_date, number - 1)
-            yield self.live_day(number, day)
+            yield self.run_day(number, day)
             if number % METRICS_EVERY_DAYS == 0 or number == settings.demo_days:
                 with self.stopwatch.measure("metrics"):
                     self.driver.run_unpartitioned("metrics_job").require_success()
 
-    def live_day(self, number: int, day: date) -> LivedDay:
+    def run_day(self, number: int, day: date) -> DayResult:
         """Run the daily job and whatever the sensors then ask for.
 
         Raises:
@@ -162,14 +162,14 @@ class Demo:
                 last.run.require_success()
         if decision is None:
             raise PermanentError(f"no decision was recorded for {day}, although the daily run succeeded")
-        return self._lived_day(number, day, decision, sensed)
+        return self._day_result(number, day, decision, sensed)
 
-    def _lived_day(self, number: int, day: date, decision: dict[str, Any], sensed: list[SensorRun]) -> LivedDay:
+    def _day_result(self, number: int, day: date, decision: dict[str, Any], sensed: list[SensorRun]) -> DayResult:
         log = self.platform.event_log
         promotion = self._promotion(day)
         statuses = log.read("message_status", start=day, end=day, columns=["status", "message_id"])
         delivered = statuses.filter(pc.equal(statuses["status"], "delivered"))
-        return LivedDay(
+        return DayResult(
             number=number,
             day=day,
             event=story(self.platform).get(number, ""),
@@ -184,15 +184,17 @@ class Demo:
             retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
         )
 
-    def _earned(self, eve: date) -> float:
-        """Return the bids of applications after our own texts that the export of `eve` reported."""
+    def _earned(self, exported: date) -> float:
+        """Return the bids of applications after our own texts that the export of `exported` reported."""
         log, first = self.platform.event_log, self.platform.settings.first_lived_date
-        applies = log.read("apply", start=eve, end=eve, columns=["job_id", "exposure_id"])
-        own = log.read("message_planned", start=first, end=eve, columns=["message_id"])["message_id"].combine_chunks()
+        applies = log.read("apply", start=exported, end=exported, columns=["job_id", "exposure_id"])
+        own = log.read("message_planned", start=first, end=exported, columns=["message_id"])[
+            "message_id"
+        ].combine_chunks()
         after_texts = applies.filter(pc.is_in(applies["exposure_id"], value_set=own))["job_id"].to_pylist()
         if not after_texts:
             return 0.0
-        posted = log.read("job_posted", end=eve, columns=["job_id", "bid_usd_per_apply"])
+        posted = log.read("job_posted", end=exported, columns=["job_id", "bid_usd_per_apply"])
         bids = dict(zip(posted["job_id"].to_pylist(), posted["bid_usd_per_apply"].to_pylist(), strict=True))
         return float(sum(bids.get(job, 0.0) for job in after_texts))
 

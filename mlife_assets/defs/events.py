@@ -52,18 +52,18 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     ignored: list[dict[str, Any]] = []
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in covered:
-        eve = add_days(day, -1)
-        platform.event_source.deliver(eve)
-        report = platform.ingest_at(day).ingest(eve)
+        landing_day = add_days(day, -1)
+        platform.event_source.deliver(landing_day)
+        report = platform.ingest_at(day).ingest(landing_day)
         platform.tables.write_report(INGEST_REPORT, day, asdict(report))
         for entry in report.types:
             by_type[entry.event_type][0] += entry.accepted
             by_type[entry.event_type][1] += sum(entry.rejected.values())
         accepted, rejected = accepted + report.accepted, rejected + report.rejected
-        ignored += [{"landing_day": eve.isoformat(), **asdict(entry)} for entry in report.ignored]
+        ignored += [{"landing_day": landing_day.isoformat(), **asdict(entry)} for entry in report.ignored]
         context.log.info(
             "%s: %d rows accepted, %d rejected, %d files ignored",
-            eve,
+            landing_day,
             report.accepted,
             report.rejected,
             len(report.ignored),

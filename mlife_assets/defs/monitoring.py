@@ -288,10 +288,7 @@ CHECKS = [
         keys.DATA_DRIFT_REPORT, "no_column_drifted", drift.REPORT, "Green when every column is within its limit."
     ),
     _report_check(
-        keys.LATENT_DRIFT_REPORT,
-        "no_joint_drift",
-        latent.REPORT,
-        "Green when no joint detector sets the day apart.",
+        keys.LATENT_DRIFT_REPORT, "no_joint_drift", latent.REPORT, "Green when no joint detector sets the day apart."
     ),
     _report_check(
         keys.CONCEPT_DRIFT_REPORT,

@@ -47,15 +47,15 @@ def _usual_nights(platform: Platform, last: date, faulty: Collection[date]) -> d
     """Return attribute -> changed shares of the sound nights up to `last`."""
     usual: dict[str, list[float]] = defaultdict(list)
     for back in range(USUAL_NIGHTS):
-        night, eve = add_days(last, -back), add_days(last, -back - 1)
-        if night in faulty or eve in faulty:
+        night, previous = add_days(last, -back), add_days(last, -back - 1)
+        if night in faulty or previous in faulty:
             continue
-        for name, share in _night(platform, eve, night).items():
+        for name, share in _night(platform, previous, night).items():
             usual[name].append(share)
     return usual
 
 
-def _night(platform: Platform, eve: date, night: date) -> dict[str, float]:
+def _night(platform: Platform, previous: date, night: date) -> dict[str, float]:
     """Return the shares that the report of a night found, else what the users of both days say."""
     try:
         report = platform.read_monitoring_report(REPORT, night)
@@ -64,5 +64,5 @@ def _night(platform: Platform, eve: date, night: date) -> dict[str, float]:
     found = [finding for finding in (report.findings if report else ()) if finding.method == CHANGED_METHOD]
     if found:
         return {finding.column: finding.statistic for finding in found}
-    before, after = _users(platform, eve), _users(platform, night)
+    before, after = _users(platform, previous), _users(platform, night)
     return changed_shares(before, after) if before.num_rows and after.num_rows else {}

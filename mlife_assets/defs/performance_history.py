@@ -74,6 +74,6 @@ def performance_history(platform: Platform, until: date) -> list[PerformanceDay]
 def performance_picture(platform: Platform, day: date) -> bytes:
     """Return the picture of a day: estimates against outcomes of mature labels, and MAP per user of mature days."""
     mature = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
-    lived = [one for one in platform.tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
-    ranked = [RankingDay(one.day, one.champion, one.human, one.random) for one in map_by_day(platform, lived)]
+    reported = [one for one in platform.tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
+    ranked = [RankingDay(one.day, one.champion, one.human, one.random) for one in map_by_day(platform, reported)]
     return plot_performance(performance_history(platform, day), ranked)

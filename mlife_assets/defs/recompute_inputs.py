@@ -62,16 +62,16 @@ def read_source(
     users = pa.array(sorted(set(user_ids)), pa.string())
     jobs = pa.array(sorted(set(job_ids)), pa.string())
     history = EventHistory(platform.event_log, {"user_id": users, "job_id": jobs}, thorough)
-    first, eve = min(days), add_days(max(days), -1)
+    first, yesterday = min(days), add_days(max(days), -1)
     start = add_days(first, -SHOWN_DAYS)
     planned = add_days(start, -settled_days(platform.policies.messaging))
 
     def of_texts(known: EventHistory, event_type: str) -> pa.Table:
-        return known.folded(event_type, eve, _all) if thorough else known.between(event_type, planned, eve)
+        return known.folded(event_type, yesterday, _all) if thorough else known.between(event_type, planned, yesterday)
 
     plans = of_texts(history, "message_planned")
     texts = replace(history, wanted={"message_id": pc.unique(plans["message_id"])})
-    clicks = history.between("click", start, eve)
+    clicks = history.between("click", start, yesterday)
     clicked = clicks.filter(pc.less(clicks["observed_at"], pa.scalar(day_start(first), clicks["observed_at"].type)))
     silent = users.filter(pc.invert(pc.is_in(users, value_set=pc.unique(clicked["user_id"]))))
     closed_until = add_days(first, -1)
@@ -80,13 +80,16 @@ def read_source(
             "user_snapshot": _latest(history, "user_snapshot", "user_id", users, days),
             "job_posted": _latest(history, "job_posted", "job_id", jobs, days),
             "consent": pa.concat_tables(
-                [history.folded("consent", closed_until, deciding_consents), history.between("consent", first, eve)]
+                [
+                    history.folded("consent", closed_until, deciding_consents),
+                    history.between("consent", first, yesterday),
+                ]
             ),
             "click": pa.concat_tables([history.latest("click", "user_id", silent, add_days(start, -1)), clicks]),
-            "hire": history.folded("hire", eve, _all),
-            "job_closed": history.folded("job_closed", eve, _all),
-            "impression": history.between("impression", add_days(first, -BROWSED_DAYS), eve),
-            "apply": history.between("apply", start, eve),
+            "hire": history.folded("hire", yesterday, _all),
+            "job_closed": history.folded("job_closed", yesterday, _all),
+            "impression": history.between("impression", add_days(first, -BROWSED_DAYS), yesterday),
+            "apply": history.between("apply", start, yesterday),
             "message_planned": plans,
             "message_status": of_texts(texts, "message_status"),
         }
@@ -106,21 +109,23 @@ def _latest(history: EventHistory, event_type: str, key: str, ids: pa.Array, day
 
 
 def recomputed_day_findings(platform: Platform, day: date, sample: pa.Table) -> list[Finding]:
-    """Return what differs between feature rows and the raw log: of the day's sample, and of the eve's predictions.
+    """Return what differs between feature rows and the raw log: of the day's sample, and of yesterday's predictions.
 
     `sample` is the day's sample of candidate pairs in order of its hash, whose first rows are taken.
     """
     rows = platform.policies.monitoring.recompute_rows_per_day
-    eve = add_days(day, -1)
-    today, logged = sample.slice(0, rows), _logged(platform, eve, rows)
+    yesterday = add_days(day, -1)
+    today, logged = sample.slice(0, rows), _logged(platform, yesterday, rows)
     users = [*today["user_id"].to_pylist(), *logged["user_id"].to_pylist()]
     jobs = [*today["job_id"].to_pylist(), *logged["job_id"].to_pylist()]
 
     def compared(thorough: bool) -> list[Finding]:
-        events = read_source(platform, [eve, day], users, jobs, thorough=thorough)
+        events = read_source(platform, [yesterday, day], users, jobs, thorough=thorough)
         return [
             *recompute_findings(f"of {day}", today.num_rows, _compare_today(today, events, day)),
-            *recompute_findings(f"logged on {eve}", logged.num_rows, _compare_logged(platform, logged, events, eve)),
+            *recompute_findings(
+                f"logged on {yesterday}", logged.num_rows, _compare_logged(platform, logged, events, yesterday)
+            ),
         ]
 
     findings = compared(thorough=False)

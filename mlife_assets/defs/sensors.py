@@ -168,10 +168,10 @@ def inbound_texts_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a reading when replies are unread, or receipts of unsettled sends are there, as of the newest day."""
-    lived = platform.tables.report_days(INGEST_REPORT)
-    if not lived:
+    ingested = platform.tables.report_days(INGEST_REPORT)
+    if not ingested:
         return dg.SkipReason("no day has run yet")
-    day, until = lived[-1], platform.outcomes_time(lived[-1])
+    day, until = ingested[-1], platform.outcomes_time(ingested[-1])
     sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
     awaited = {row.message_id for row in sent}
     receipts = [

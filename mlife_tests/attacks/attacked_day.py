@@ -103,7 +103,7 @@ def make(folder: Path) -> None:
 
     prepare_home(folder)
     with story_of(folder, is_first=True) as (home, story):
-        story.live_history(lambda _: None)
+        story.run_history(lambda _: None)
         eve = add_days(home.settings.first_lived_date, -1)
         story.driver.run_day("retraining_job", eve).require_success()
         registry = home.platform.registry
@@ -112,13 +112,13 @@ def make(folder: Path) -> None:
     home.run_assets(eve, keys.MONITORING_REFERENCE)
     with story_of(folder) as (home, story):
         for number in range(1, DAY_NUMBER):
-            story.live_day(number, home.day(number))
+            story.run_day(number, home.day(number))
 
 
 def live(folder: Path, effects: Effects) -> None:
     """Live the attacked day, as `mlife day --no-metrics` does: the daily job, then the sensors."""
     with story_of(folder) as (home, story), effects.watched():
-        story.live_day(DAY_NUMBER, home.day(DAY_NUMBER))
+        story.run_day(DAY_NUMBER, home.day(DAY_NUMBER))
 
 
 def verify(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which day is lived and what its exit code says. Living itself is real only in `e2e`; here the run is a stub."""
+"""Which day runs and what its exit code says. The run itself is real only in `e2e`; here the run is a stub."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.cli.day import day_to_live, live
+from mlife_assets.cli.day import day_to_run
+from mlife_assets.cli.day import run as run_day
 from mlife_assets.cli.options import settings_of
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.demo import LivedDay
+from mlife_assets.defs.demo import DayResult
 
-LIVED = LivedDay(
+RESULT = DayResult(
     number=10,
     day=date(2026, 6, 11),
     event="",
@@ -33,39 +34,39 @@ LIVED = LivedDay(
 
 
 @pytest.fixture
-def lives(monkeypatch: pytest.MonkeyPatch) -> Callable[[LivedDay], list[Any]]:
-    """Return what makes the next lived day known; the calls are collected."""
+def next_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[DayResult], list[Any]]:
+    """Return what sets the result of the next day; the calls are collected."""
 
-    def prepare(lived: LivedDay) -> list[Any]:
+    def prepare(result: DayResult) -> list[Any]:
         calls: list[Any] = []
 
-        def stub(settings: Any, day: date, rebuilds_metrics: bool) -> LivedDay:
+        def stub(settings: Any, day: date, rebuilds_metrics: bool) -> DayResult:
             calls.append((day, settings.approve_console_sends, rebuilds_metrics))
-            return lived
+            return result
 
-        monkeypatch.setattr("mlife_assets.cli.day.live", stub)
+        monkeypatch.setattr("mlife_assets.cli.day.run", stub)
         return calls
 
     return prepare
 
 
-def test_days_are_lived_in_order(lived_home):
+def test_days_run_in_order(lived_home):
     platform, newest = lived_home.platform, lived_home.newest_day
-    assert day_to_live(platform, None) == day_to_live(platform, add_days(newest, 1)) == add_days(newest, 1)
-    assert day_to_live(platform, newest) == newest
+    assert day_to_run(platform, None) == day_to_run(platform, add_days(newest, 1)) == add_days(newest, 1)
+    assert day_to_run(platform, newest) == newest
     for wrong in (add_days(newest, 2), add_days(newest, -1)):
         with pytest.raises(InvalidInputError, match=f"{wrong} cannot run"):
-            day_to_live(platform, wrong)
+            day_to_run(platform, wrong)
 
 
-def test_without_a_champion_no_day_is_lived(home):
+def test_without_a_champion_no_day_runs(home):
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
     with pytest.raises(NotFoundError, match="mlife demo"):
-        day_to_live(home.platform, None)
+        day_to_run(home.platform, None)
 
 
-def test_a_day_tells_verdict_texts_and_promotion(run, lives, lived_home):
-    calls = lives(LIVED)
+def test_a_day_shows_verdict_texts_and_promotion(run, next_day, lived_home):
+    calls = next_day(RESULT)
     result = run("day", "--home", lived_home.path)
     assert result.exit_code == 0
     assert "2026-06-11 (day 10): retrain" in result.stdout
@@ -76,15 +77,15 @@ def test_a_day_tells_verdict_texts_and_promotion(run, lives, lived_home):
     assert calls == [(date(2026, 6, 11), False, True)]
 
 
-def test_options_reach_the_run(run_json, lives, lived_home):
-    calls = lives(LIVED)
+def test_options_reach_the_run(run_json, next_day, lived_home):
+    calls = next_day(RESULT)
     document = run_json("day", "--date", "2026-06-10", "--approve", "--no-metrics", "--home", lived_home.path)
     assert calls == [(date(2026, 6, 10), True, False)]
     assert (document["verdict"], document["submitted"], document["day"]) == ("retrain", 11, "2026-06-11")
 
 
-def test_a_blocked_day_has_its_own_exit_code(run, run_json, lives, lived_home):
-    lives(replace(LIVED, verdict="block", planned=0, submitted=0, delivered=0))
+def test_a_blocked_day_has_its_own_exit_code(run, run_json, next_day, lived_home):
+    next_day(replace(RESULT, verdict="block", planned=0, submitted=0, delivered=0))
     assert run("day", "--home", lived_home.path).exit_code == 3
     assert run_json("day", "--home", lived_home.path, code=3)["verdict"] == "block"
 
@@ -93,33 +94,33 @@ def test_a_failed_run_is_exit_code_1(run, monkeypatch, lived_home):
     def fail(*_: object) -> None:
         raise PermanentError("daily_lifecycle_job failed (run 1) at user_job_scores: no such model")
 
-    monkeypatch.setattr("mlife_assets.cli.day.live", fail)
+    monkeypatch.setattr("mlife_assets.cli.day.run", fail)
     result = run("day", "--home", lived_home.path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "mlife: daily_lifecycle_job failed (run 1) at user_job_scores: no such model\n"
 
 
-def test_a_plan_that_was_not_sent_says_how(run, lives, lived_home):
-    lives(replace(LIVED, submitted=0, delivered=0))
+def test_a_plan_that_was_not_sent_says_how(run, next_day, lived_home):
+    next_day(replace(RESULT, submitted=0, delivered=0))
     text = run("day", "--home", lived_home.path).stdout
     assert "If it waits for approval: `mlife plan show`" in text
 
 
 def test_a_day_beyond_the_clock_of_the_machine_is_refused(lived_home):
     with pytest.raises(InvalidInputError, match="has no partition"):
-        live(settings_of(lived_home.path), date(9999, 1, 1), False)
+        run_day(settings_of(lived_home.path), date(9999, 1, 1), False)
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_the_demo_prints_its_summary_as_json_only_when_asked(run, monkeypatch, tmp_path, flags):
-    def tell(settings: Any, console: Any) -> dict[str, Any]:
+    def run_demo(settings: Any, console: Any) -> dict[str, Any]:
         assert settings.approve_console_sends
-        console.print("a day was lived")
+        console.print("a day ran")
         return {"days": 21, "a": 1}
 
-    monkeypatch.setattr("mlife_assets.cli.demo.run_demo", tell)
+    monkeypatch.setattr("mlife_assets.cli.demo.run_demo", run_demo)
     result = run("demo", "--home", tmp_path, *flags)
     assert result.exit_code == 0
-    told, other = (result.stderr, result.stdout) if flags else (result.stdout, result.stderr)
-    assert told == "a day was lived\n"
+    shown, other = (result.stderr, result.stdout) if flags else (result.stdout, result.stderr)
+    assert shown == "a day ran\n"
     assert other == ('{\n  "a": 1,\n  "days": 21\n}\n' if flags else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.cli.options import is_lived, open_platform, settings_of
+from mlife_assets.cli.options import has_event_log, open_platform, settings_of
 from mlife_assets.core.errors import NotFoundError
 
 READERS = (
@@ -63,8 +63,8 @@ def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
 
 
 def test_a_lived_home_opens(lived_home, empty):
-    assert is_lived(settings_of(lived_home.path))
-    assert not is_lived(settings_of(empty))
+    assert has_event_log(settings_of(lived_home.path))
+    assert not has_event_log(settings_of(empty))
     assert open_platform(settings_of(lived_home.path)).registry.champion() == lived_home.champions[-1]
     with pytest.raises(NotFoundError):
         open_platform(settings_of(empty))

@@ -161,7 +161,7 @@ def test_a_failed_check_is_seen_with_its_reason(page, url, tmp_path) -> None:
     page.goto(f"{url}/assets/monitoring/latent_drift_report?view=checks")
     page.get_by_text("Evaluation result").wait_for()
     page.get_by_text("Failed", exact=True).first.wait_for()
-    page.get_by_text(re.compile("A classifier on the .* tells today's pairs from the reference")).first.wait_for()
+    page.get_by_text(re.compile("A classifier on the .* can tell today's pairs from the reference")).first.wait_for()
     page.screenshot(path=tmp_path / "warning.png")
     page.goto(f"{url}/assets/predictions/candidate_pairs?view=checks")
     page.get_by_text("This is a blocking asset check.").wait_for()

@@ -33,10 +33,10 @@ def live(folder: Path) -> SmallHome:
     home = open_home(folder)
     with open_instance(folder) as instance:
         story = Demo(home.definitions, instance, home.platform)
-        story.live_history(lambda _: None)
+        story.run_history(lambda _: None)
         for number in range(LIVED_DAYS):
             _change_champion(home, story, instance, number)
-            print(story.live_day(number + 1, home.day(number + 1)))
+            print(story.run_day(number + 1, home.day(number + 1)))
         story.driver.run_unpartitioned("metrics_job").require_success()
     return home
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from mlife_assets.cli import app
 from mlife_assets.defs.dbt_runner import build
-from mlife_assets.defs.demo import Demo, LivedDay
+from mlife_assets.defs.demo import DayResult, Demo
 from mlife_assets.defs.instance import open_instance
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
@@ -48,7 +48,7 @@ class Story:
     verified: dict[str, Any]
     traced: dict[str, Any]
     rolled_back: dict[str, Any]
-    lived: LivedDay
+    lived: DayResult
 
     @property
     def folder(self) -> Path:
@@ -67,7 +67,7 @@ def story(small_home: Any, unpacked_0_1_0: Path, tmp_path_factory: pytest.TempPa
     home.settings.export_to_dbt()
     list(build(DBT_PROJECT_FOLDER, ["tag:features"], {}, folder / "dbt"))
     with open_instance(folder) as instance:
-        lived = Demo(home.definitions, instance, home.platform).live_day(3, home.day(3))
+        lived = Demo(home.definitions, instance, home.platform).run_day(3, home.day(3))
     return Story(home, stored, verified, traced, rolled_back, lived)
 
 

@@ -37,7 +37,7 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version
 
 
 def show(version: Version, home: Home = None, as_json: AsJson = False) -> None:
-    """Show all that is on record about a version: facts, features, verdicts, when it served, where its card lies.
+    """Show all that is on record about a version: facts, features, verdicts, when it served, where its card is.
 
     Exit codes: 0 done, 1 there is no such version, or its artifact was changed.
     """

@@ -57,7 +57,7 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def history(home: Home = None, as_json: AsJson = False) -> None:
-    """Show who served since when, by whom and why, and every verdict of the gate, refusals too.
+    """Show which model served when, who decided that and why, and every verdict of the gate.
 
     Exit codes: 0 done, 1 failed.
     """

@@ -37,7 +37,7 @@ def promote(
         bool,
         typer.Option(
             "--against-the-gate",
-            help="Promote although the gate's last verdict on it is no promotion; the reason on record says so.",
+            help="Promote even though the gate did not; the recorded reason says so.",
         ),
     ] = False,
     home: Home = None,
@@ -47,7 +47,7 @@ def promote(
 
     The endpoint uses it from its next request on, the daily job from the next day that runs.
 
-    Exit codes: 0 done, 1 failed, it serves already, or the gate did not open for it.
+    Exit codes: 0 done, 1 failed, it serves already, or the gate did not promote it.
     """
     from mlife_assets.defs.present import operator_time
 
@@ -62,7 +62,7 @@ def promote(
         if not against_the_gate:
             raise GateClosedError(
                 f"the gate's last verdict on {name} is: {outcome_words(outcome)}; `mlife models show {name}` says "
-                "why, and --against-the-gate promotes it all the same"
+                "why, and --against-the-gate promotes it anyway"
             )
         reason = f"{AGAINST} ({outcome_words(outcome)}): {reason}"
     now = operator_time(platform)

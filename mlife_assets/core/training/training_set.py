@@ -92,11 +92,11 @@ def least_history_days(label: LabelPolicy, training: TrainingPolicy, promotion: 
     That model is made the day before that first day. The gate, the labels and the validation window each lie
     further back, and the very first day has no features: nothing was known before it.
     """
-    eve = date(2000, 1, 1)
-    last = last_training_day(gate_days(eve, label, promotion)[0], label)
+    made_on = date(2000, 1, 1)
+    last = last_training_day(gate_days(made_on, label, promotion)[0], label)
     validation_start = add_days(last, 1 - training.validation_days)
     last_fitted = last_mature_exposure_day(validation_start, label.apply_window_days)
-    return (eve - last_fitted).days + 2
+    return (made_on - last_fitted).days + 2
 
 
 def build_training_set(

@@ -22,7 +22,7 @@ def test_each_detector_alarms_alone(reference) -> None:
     assert report(reference, 0.55, 2.5).status == "ok"
     classifier = report(reference, 0.61, 2.3)
     assert [finding.method for finding in classifier.alarms] == [DOMAIN_CLASSIFIER]
-    assert "tells today's pairs from the reference (AUC 0.610, limit 0.550" in classifier.sentence
+    assert "can tell today's pairs from the reference (AUC 0.610, limit 0.550" in classifier.sentence
     reconstruction = report(reference, 0.5, 3.0)
     assert [finding.method for finding in reconstruction.alarms] == [RECONSTRUCTION]
     assert "leave the linear structure" in reconstruction.sentence
@@ -58,7 +58,7 @@ def test_a_block_names_the_columns_by_which_it_moved_and_what_they_carry(referen
     (finding,) = result.alarms
     assert finding.moved_columns == names == result.moved_columns
     assert finding.importance_share == pytest.approx(0.4)
-    assert "A classifier on the SHAP values tells" in result.sentence
+    assert "A classifier on the SHAP values can tell" in result.sentence
     told = "distance_km, openings, user_seniority, job_seniority and 1 more (40.0% of importance)."
     assert result.sentence.endswith(f"mostly by {told}")
 

@@ -131,7 +131,7 @@ def test_a_feature_that_equals_the_label_later_is_refused_by_name() -> None:
     table = without_human(examples()).append_column("refund", examples()["won"].cast(pa.float64()))
     found = train_on_examples(table, study(features=(*FEATURES, "refund")))
     assert found.decision.outcome == "refused"
-    assert any("The feature refund tells the outcome by itself" in one for one in found.decision.sentences)
+    assert any("The feature refund predicts the outcome by itself" in one for one in found.decision.sentences)
 
 
 def test_rows_of_the_gate_that_were_copied_into_training_are_refused() -> None:

@@ -67,7 +67,9 @@ def test_a_column_equal_to_the_label_is_named(flip: bool, scale: float) -> None:
     condition = feature_condition(matrix, outcome, SPEC)
     assert not condition.is_met
     assert condition.name == "no_feature_tells_the_outcome"
-    assert "feature b tells the outcome by itself (area under the ROC curve 1.000, at most 0.98)" in condition.sentence
+    assert (
+        "feature b predicts the outcome by itself (area under the ROC curve 1.000, at most 0.98)" in condition.sentence
+    )
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -87,7 +89,7 @@ def test_a_column_that_is_null_by_the_label_is_named(null_when: bool) -> None:
     matrix[outcome == null_when, 0] = np.nan
     found = separations(matrix, outcome, SPEC)
     assert found[0] == Separation("a", 1.0)
-    assert "feature a tells" in feature_condition(matrix, outcome, SPEC).sentence
+    assert "feature a predicts" in feature_condition(matrix, outcome, SPEC).sentence
 
 
 @pytest.mark.parametrize("is_null", [False, True])
@@ -96,7 +98,7 @@ def test_a_category_equal_to_the_label_is_named(is_null: bool) -> None:
     matrix[:, 2] = np.where(outcome, 5.0, np.nan if is_null else 2.0)
     condition = feature_condition(matrix, outcome, SPEC)
     assert not condition.is_met
-    assert "feature city tells" in condition.sentence
+    assert "feature city predicts" in condition.sentence
 
 
 def test_a_category_that_splits_the_label_into_many_values_is_named() -> None:
@@ -186,11 +188,11 @@ def test_of_very_many_rows_some_of_both_classes_are_examined(monkeypatch: pytest
     assert 0 < outcome.sum() < 150
     assert feature_condition(matrix, outcome, SPEC).is_met
     matrix[:, 1] = outcome
-    assert "feature b tells" in feature_condition(matrix, outcome, SPEC).sentence
+    assert "feature b predicts" in feature_condition(matrix, outcome, SPEC).sentence
     rare = np.zeros(20_000, dtype=bool)
     rare[777] = True
     matrix[:, 1] = rare
-    assert "feature b tells" in feature_condition(matrix, rare, SPEC).sentence
+    assert "feature b predicts" in feature_condition(matrix, rare, SPEC).sentence
 
 
 def rows_of(seed: int, rows: int, *, is_coarse: bool = False) -> pa.Table:
@@ -343,7 +345,7 @@ def test_a_label_time_that_was_taken_from_the_outcome_is_refused() -> None:
     condition = label_time_condition(labels_known(np.where(outcome, rng.integers(1, 8, 1_000), 8), outcome), ROLES)
     assert not condition.is_met
     assert condition.name == "label_time_does_not_tell_the_outcome"
-    assert "How long mature comes after day tells done by itself" in condition.sentence
+    assert "How long mature comes after day predicts done alone" in condition.sentence
     assert "set it to the end of the window" in condition.sentence
     late = label_time_condition(labels_known(np.where(outcome, 9, 8), outcome), ROLES)
     assert not late.is_met

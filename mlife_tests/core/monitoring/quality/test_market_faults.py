@@ -84,7 +84,7 @@ def test_labels_that_do_not_come_are_told(warm, market_reference) -> None:
     market.live()
     (click,) = [f for f in market.report(market_reference).findings if (f.column, f.method) == ("click", "freshness")]
     assert not click.is_alarm
-    assert "nothing landed for the eve" in click.sentence
+    assert "nothing landed for the day before" in click.sentence
     assert "left to their maturity" in click.sentence
 
 
