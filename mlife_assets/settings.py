@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
-    market_jobs: int = Field(default=800, ge=20, le=100_000, description="Jobs open at any time, about.")
+    market_jobs: int = Field(default=800, ge=20, le=100_000, description="About how many jobs are open at any time.")
     history_days: int = Field(
         default=60,
         ge=2,
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     gate_users: int = Field(
         default=PromotionPolicy().minimum_users_with_positives,
         ge=30,
-        description="Users with applications without whom the gate gives no verdict; a small market has fewer.",
+        description="Users with applications that the gate needs for a verdict; a small market has fewer.",
     )
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         return key
 
     endpoint_token: SecretStr | None = Field(
-        default=None, description="Bearer token of the endpoint; it listens beyond this machine only so."
+        default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
     )
 
     @field_validator("endpoint_token")
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     pages_url: str | None = Field(
         default=None,
         pattern=_HTTP_URL,
-        description="Address of the pages, where that is not the pages' port on this machine: links name it.",
+        description="Address of the pages in links, if it is not the pages' port on this machine.",
     )
     ui_url: str | None = Field(
         default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."

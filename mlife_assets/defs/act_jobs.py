@@ -35,7 +35,7 @@ class PlanIdentity(Identity):
 class RollbackIdentity(Identity):
     """Who returns to which model, and why."""
 
-    to: str | None = Field(default=None, description="An earlier champion or its first letters; else the one before.")
+    to: str | None = Field(default=None, description="An earlier champion or its first letters; empty: the one before.")
 
 
 @dg.op(description="Approves the newest plan and sends it, as materializing message_deliveries would.")
@@ -64,7 +64,7 @@ def reject_plan_op(context: dg.OpExecutionContext, config: PlanIdentity, platfor
     context.log.info("%s rejected %s: %s", rejection.actor, rejection.plan_id, rejection.reason)
 
 
-@dg.op(description="Stops all sending at once, of texts in flight too.")
+@dg.op(description="Stops all sending at once, texts in flight included.")
 @says_why
 def pause_sending(context: dg.OpExecutionContext, config: Identity, platform: dg.ResourceParam[Platform]) -> None:
     """Pause."""

@@ -158,7 +158,9 @@ def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     )
 
 
-@dg.asset_check(asset=keys.REJECTED_EVENTS, description="Green when all that landed was accepted; a warning else.")
+@dg.asset_check(
+    asset=keys.REJECTED_EVENTS, description="Green when everything that landed was accepted; else a warning."
+)
 @says_why
 def every_landed_row_is_accepted(
     context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]

@@ -35,7 +35,7 @@ JOURNAL = "search.journal"
 class SearchConfig(dg.Config):
     """How far one search goes."""
 
-    trials: int = Field(default=20, ge=1, le=500, description="Fits to try; trial 0 is the policy as it is.")
+    trials: int = Field(default=20, ge=1, le=500, description="Settings to try; trial 0 is the policy as it is.")
 
 
 def searched_policy(platform: Platform, day: date) -> TrainingPolicy:

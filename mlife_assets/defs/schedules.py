@@ -20,7 +20,7 @@ def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinit
         cron_schedule=f"0 {RUN_HOUR_UTC} * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Runs the lifecycle of the day on its evening (UTC), when all of the contiguous US may be texted.",
+        description="Runs the day in its evening (UTC), when people in all of the contiguous US may be texted.",
     )
     def daily_lifecycle_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = context.scheduled_execution_time.date().isoformat()
@@ -34,7 +34,7 @@ def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinit
             cron_schedule=f"45 {RUN_HOUR_UTC} * * *",
             execution_timezone="UTC",
             default_status=status,
-            description="Rebuilds metrics and the dashboard after the lifecycle of the day.",
+            description="Rebuilds metrics and the dashboard after the daily run.",
         ),
         dg.ScheduleDefinition(
             name="hourly_catalog_schedule",

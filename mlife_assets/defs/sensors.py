@@ -195,7 +195,7 @@ def inbound_texts_sensor(
     job=metrics_job,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Rebuilds metrics and dashboard when a day, a send, a reply or a new champion is not on it.",
+    description="Rebuilds metrics and dashboard when they lack a day, a send, a reply or a new champion.",
 )
 def dashboard_refresh_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -205,10 +205,10 @@ def dashboard_refresh_sensor(
         return dg.SkipReason("No day was decided yet, so there is nothing to show.")
     newest = newest_change(context.instance)
     if newest is None:
-        return dg.SkipReason("The dashboard shows everything, or a command is at work that builds it.")
+        return dg.SkipReason("The dashboard is up to date, or a command that builds it is running.")
     now = platform.clock.now()
     if is_something_running(context.instance, now):
-        return dg.SkipReason("A run is on its way; the dashboard is built after it.")
+        return dg.SkipReason("A run is in progress; the dashboard is built after it.")
     request = next_request(
         context.instance, f"metrics-{newest}", None, now=now, retry_wait_minutes=METRICS_RETRY_WAIT_MINUTES
     )
@@ -219,7 +219,7 @@ def dashboard_refresh_sensor(
 
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Writes down every failed run for people: which job, which partition, what failed first.",
+    description="Writes an alert for every failed run: which job, which partition, what failed first.",
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
     """Keep one alert per failed run below `alerts/`."""

@@ -500,7 +500,7 @@ def test_what_happened_in_the_ui_is_put_on_the_dashboard_once(refreshing, key) -
     assert refreshing.launched[-1].job_name == "metrics_job"
     assert asked.startswith("metrics-")
     assert [refreshing.tick() for _ in range(3)] == [[]] * 3
-    assert refreshing.skip_message == "A run is on its way; the dashboard is built after it."
+    assert refreshing.skip_message == "A run is in progress; the dashboard is built after it."
     materialize(refreshing.instance, keys.DASHBOARD)
     end(refreshing, refreshing.launched[-1], dg.DagsterEventType.RUN_SUCCESS)
     assert [refreshing.tick() for _ in range(3)] == [[]] * 3
@@ -535,7 +535,7 @@ def test_the_dashboard_waits_for_what_runs_but_not_for_what_was_abandoned(refres
     materialize(refreshing.instance, keys.MESSAGE_DELIVERIES)
     add_run(refreshing.instance, "daily_lifecycle_job", Status.STARTED)
     assert refreshing.tick() == []
-    assert refreshing.skip_message == "A run is on its way; the dashboard is built after it."
+    assert refreshing.skip_message == "A run is in progress; the dashboard is built after it."
     wait(platform, 26 * 60)
     assert len(refreshing.tick()) == 1
 
