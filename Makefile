@@ -8,7 +8,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 3000
 BIN := .venv/bin
 SETUP := .venv/.mlife-setup
-DEV_HOME := var/demo/dagster
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -42,10 +41,8 @@ demo-quick: $(SETUP) ## the same with fewer people and days, under five CPU-minu
 	MLIFE_MARKET_USERS=3000 MLIFE_MARKET_JOBS=400 MLIFE_GATE_USERS=250 MLIFE_DEMO_DAYS=10 MLIFE_DEMO_EVENT_DAYS='[1,4,7]' \
 	  $(BIN)/mlife demo
 
-dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another)
-	mkdir -p $(DEV_HOME) && cp mlife_assets/defs/dagster.yaml $(DEV_HOME)/dagster.yaml
-	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
-	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000, the pages on :3001 (PORT=... PAGES_PORT=... for others)
+	$(BIN)/mlife dev --port $(PORT) $(if $(PAGES_PORT),--pages-port $(PAGES_PORT))
 
 test: $(SETUP) ## all tests but the proofs, on all cores; ARGS='...' goes to pytest
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)

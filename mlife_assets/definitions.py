@@ -11,6 +11,7 @@ from types import ModuleType
 
 import dagster as dg
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.training.training_set import least_history_days
@@ -77,13 +78,14 @@ def build_definitions(
     _require_enough_history(settings, platform.policies)
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
+    today = SystemClock().now().date()
     assets = [*(asset for module in MODULES for asset in module.ASSETS), *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
-        assets=assets if last is None else ending_with(last, assets),
+        assets=assets if last is None else ending_with(last, assets, today=today),
         asset_checks=[check for module in MODULES for check in getattr(module, "CHECKS", ())],
         jobs=[*JOBS, *ACT_JOBS],
         schedules=build_schedules(status),
-        sensors=[*SENSORS, build_next_day_sensor(last)],
+        sensors=[*SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={"platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
     )

@@ -27,7 +27,10 @@ from mlife_assets.core.windows import FIRST_EVENT_DAY
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 TOKEN_CHARACTERS = 32
+_HTTP_URL = r"^https?://[^\s?#]+$"
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
+RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
+WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
 DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
@@ -119,6 +122,23 @@ class Settings(BaseSettings):
             raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
         return token
 
+    pages_port: int = Field(
+        default=3001, ge=0, le=65_535, description="Where `mlife open` and `mlife dev` serve pages."
+    )
+    pages_url: str | None = Field(
+        default=None,
+        pattern=_HTTP_URL,
+        description="Address of the pages, where that is not the pages' port on this machine: links name it.",
+    )
+    ui_url: str | None = Field(
+        default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
+    )
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages as links name it, without a slash at its end."""
+        return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
@@ -192,6 +212,12 @@ class Settings(BaseSettings):
             "MLIFE_LAKE_ROOT": str(self.lake_folder),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         }
+
+    def export_to_dagster(self) -> None:
+        """Set the variables by which the processes of `dagster dev` work in this home and name these addresses."""
+        addresses = {"PAGES_PORT": self.pages_port, "PAGES_URL": self.pages_url, "UI_URL": self.ui_url}
+        given = {f"MLIFE_{name}": str(value) for name, value in addresses.items() if value is not None}
+        os.environ.update(given, MLIFE_HOME=str(self.home), DAGSTER_HOME=str(self.home / "dagster"))
 
     def export_to_dbt(self) -> None:
         """Set the variables that dbt processes started from here inherit."""

@@ -21,6 +21,7 @@ from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
+from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import serve
@@ -36,8 +37,9 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, day, status, trace, serve, train, backtest):
+for command in (demo, day, status, trace, dev, serve, train, backtest):
     app.command()(command)
+app.command("open")(open_pages)
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):

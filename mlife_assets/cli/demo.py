@@ -59,7 +59,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     summary["seconds"] = {stage: round(seconds, 2) for stage, seconds in demo.stopwatch.seconds.items()}
     summary["seconds"]["total"] = round(time.perf_counter() - started, 2)
     write_summary(platform, summary)
-    _tell_end(console, settings, summary, settings.home / SUMMARY_FILE)
+    _tell_end(console, summary, settings.home / SUMMARY_FILE)
     return summary
 
 
@@ -115,7 +115,7 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
         console.print((first if place == 0 else Text(indent)) + line, soft_wrap=True)
 
 
-def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], path: object) -> None:
+def _tell_end(console: Console, summary: dict[str, Any], path: object) -> None:
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
     console.print("\n* bids of the applications after texts that the export of the eve reported\n", style="dim")
     console.print("What it came to", style="bold")
@@ -142,8 +142,8 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
     for command, why in (
         (f"mlife trace {summary['sample_message_id']}", "one text from raw event to conversion"),
         ("mlife status", "where things stand"),
-        ("make dev", "the same graph, runs and checks in the Dagster UI"),
-        (str(settings.lake_folder / "dashboard" / "index.html"), "the dashboard, in a browser"),
+        ("mlife open", "the dashboard, model cards, runbooks and each message's trace, in the browser"),
+        ("make dev", "the same graph, runs and checks in the Dagster UI, and these pages beside it"),
         (str(path), "all numbers above"),
     ):
         console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True, end="")

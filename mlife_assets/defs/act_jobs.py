@@ -51,7 +51,7 @@ def approve_plan_and_send(
         dg.AssetMaterialization(
             keys.MESSAGE_DELIVERIES,
             partition=approval.as_of_date.isoformat(),
-            metadata={**delivery_metadata(delivery), "approved_by": config.actor, "reason": config.reason},
+            metadata={**delivery_metadata(platform, delivery), "approved_by": config.actor, "reason": config.reason},
         )
     )
 

@@ -9,7 +9,6 @@ and is asked now and then. Costly steps are kept in the private folder, so that 
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
@@ -27,6 +26,7 @@ from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
 from mlife_assets.core.pages.places import BACKTEST, nav
 from mlife_assets.core.study import Study
 from mlife_assets.defs import keys
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.quality_gate import quarantined_days
@@ -113,10 +113,10 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
         store = ObstoreObjectStore.local(checkpoints)
         replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
     platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
-    return _shown(replayed, platform.settings.lake_folder / BACKTEST)
+    return _shown(replayed, page_link(platform, BACKTEST))
 
 
-def _shown(replayed: Replayed, page: Path) -> dg.MaterializeResult:
+def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResult:
     result = replayed.result
     rows = [
         {
@@ -156,7 +156,7 @@ def _shown(replayed: Replayed, page: Path) -> dg.MaterializeResult:
             "differences": table(versus),
             "over_time": plot(plot_replay(result), "lifecycle_backtest"),
             "governed_decided": table(acted),
-            "page": dg.MetadataValue.url(page.as_uri()),
+            "page": page,
             "replayed": f"{result.start_day} to {result.last_day}",
             "steps_of_an_earlier_run": replayed.resumed_steps,
         }

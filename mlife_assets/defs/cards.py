@@ -14,6 +14,7 @@ from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.defs.explanation import stored_pictures
 from mlife_assets.defs.fairness import FAIRNESS_REPORT
 from mlife_assets.defs.resources import Platform
 
@@ -36,6 +37,7 @@ def write_card(
         decision=decision,
         calibration=calibration,
         fairness=_audit(platform, day, version),
+        pictures=stored_pictures(platform, day, version),
         windows=(gate,),
         policies={"promotion": policies.promotion, "label": policies.label, "candidates": policies.candidates},
     )

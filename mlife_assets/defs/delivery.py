@@ -27,6 +27,7 @@ from mlife_assets.core.messaging.events import approval_events
 from mlife_assets.core.messaging.plan import MessagePlan
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.ports import LedgerRow
+from mlife_assets.defs.figures import sending_figures
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.quality_gate import quality_report
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
@@ -133,7 +134,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
     return Delivery(plan, (), report, found, published)
 
 
-def delivery_metadata(delivery: Delivery) -> dict[str, Any]:
+def delivery_metadata(platform: Platform, delivery: Delivery) -> dict[str, Any]:
     """Return what the UI shows of a delivery."""
     report = delivery.report
     if report is None:
@@ -146,6 +147,7 @@ def delivery_metadata(delivery: Delivery) -> dict[str, Any]:
     return {
         "dagster/row_count": report.accepted,
         "approved": True,
+        **sending_figures(platform.ledger.rows(as_of_date=delivery.plan.as_of_date), platform.policies.price),
         **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
         "found_at_provider": delivery.found_at_provider,
         "stopped_by": report.stopped_by or "nothing",

@@ -187,10 +187,15 @@ def _fail_orphans(instance: dg.DagsterInstance) -> None:
     """Fail the runs of drivers that were killed, and free what they held: nobody else would, without a daemon."""
     unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
-        pid = run.tags.get(DRIVER_TAG)
-        if pid is not None and not _is_alive(int(pid), run.tags.get(STARTED_TAG)):
-            instance.report_run_failed(run, f"The process {pid} that ran it is gone.")
+        if DRIVER_TAG in run.tags and not is_driven(run):
+            instance.report_run_failed(run, f"The process {run.tags[DRIVER_TAG]} that ran it is gone.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def is_driven(run: dg.DagsterRun) -> bool:
+    """Return whether a driver executed the run and its process still lives: what follows from the run is its work."""
+    pid = run.tags.get(DRIVER_TAG)
+    return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
 
 
 def _is_alive(pid: int, started: str | None) -> bool:

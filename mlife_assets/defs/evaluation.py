@@ -7,7 +7,7 @@ Concept: one run judges one challenger; a refusal is a result, not a failure: th
 event. The gate reads its window once per challenger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 
@@ -41,7 +41,9 @@ from mlife_assets.defs.contenders import (
     model_contender,
 )
 from mlife_assets.defs.fairness import day_fairness_condition
-from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.figures import verdict_figures, verdict_glance
+from mlife_assets.defs.links import page_link
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
@@ -79,10 +81,10 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
 
 
 def _rankings(
-    examples: GateExamples, contenders: Sequence[Contender | None], policy: PromotionPolicy
+    examples: GateExamples, sides: Mapping[str, Contender | None], policy: PromotionPolicy
 ) -> list[dict[str, object]]:
     """Return MAP, NDCG and recall of each side on the gate's rows; no row where nobody applied."""
-    scores = {one.model_version: one.scores for one in contenders if one is not None}
+    scores = {name: one.scores for name, one in sides.items() if one is not None}
     try:
         found = evaluate_rankings(
             examples.user_ids, examples.items, examples.is_relevant, scores, policy, as_of_dates=examples.as_of_dates
@@ -93,8 +95,6 @@ def _rankings(
         {
             "ranking": ranker.name,
             f"map_at_{found.depth}": ranker.mean_average_precision.estimate,
-            "lower": ranker.mean_average_precision.lower,
-            "upper": ranker.mean_average_precision.upper,
             f"ndcg_at_{found.depth}": ranker.ndcg,
             f"recall_at_{found.depth}": ranker.recall,
         }
@@ -107,6 +107,7 @@ def _rankings(
     deps=[
         keys.CANDIDATE_MODEL,
         keys.FAIRNESS_AUDIT,
+        keys.EXPLANATION,
         keys.USER_FEATURES,
         keys.JOB_FEATURES,
         keys.APPLIES,
@@ -149,6 +150,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     challenger = model_contender(platform, version, examples, pairs)
     incumbent = None if champion is None else model_contender(platform, champion, examples, pairs)
     recruiters = on_examples(examples, human.name, human.scores)
+    sides = {"challenger": challenger, "champion": incumbent, "human": recruiters}
     decision = decide_promotion(
         examples,
         challenger,
@@ -164,32 +166,22 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     )
     platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
     card = write_card(platform, day, version, decision, measured, days)
-    comparisons = [
-        {
-            "against": comparison.against,
-            "challenger_map": comparison.challenger_map,
-            "other_map": comparison.other_map,
-            "delta": comparison.delta.estimate,
-            "lower": comparison.delta.lower,
-            "upper": comparison.delta.upper,
-        }
-        for comparison in decision.comparisons
-    ]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(examples.user_ids),
             "outcome": decision.outcome,
-            "card": dg.MetadataValue.path(platform.settings.lake_folder / card),
+            **verdict_glance(decision.comparisons, decision.objective),
+            "sentences": sentences(decision.sentences),
+            "card": page_link(platform, card),
             "model_version": version,
             "champion_version": champion or "none",
             "cohort_users": sum(cohort.cohort_users for cohort in cohorts),
             "users_with_positives": decision.users_with_positives,
             "human_baseline": human.sentence,
             "agreement_of_recruiters": _agreement(human, policies.promotion),
-            "rankings": table(_rankings(examples, [challenger, recruiters, incumbent], policies.promotion)),
-            "comparisons": table(comparisons),
-            "sentences": sentences(decision.sentences),
-            "conditions": table([asdict(condition) for condition in decision.conditions]),
+            "rankings": wide_table(_rankings(examples, sides, policies.promotion)),
+            **verdict_figures(decision.comparisons, decision.depth, measured, gain),
+            "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda one: one.is_met)]),
         },
     )
 

@@ -28,7 +28,8 @@ from mlife_assets.core.training.fairness import (
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
-from mlife_assets.defs.metadata import plot, sentences, table
+from mlife_assets.defs.figures import impact_figures
+from mlife_assets.defs.metadata import plot, sentences, wide_table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE, reachable_pairs, reachable_users
@@ -100,7 +101,7 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     platform.tables.write_report(FAIRNESS_REPORT, day, audit.to_report())
     condition = fairness_condition(audit, version)
     by_attribute = {
-        f"impact_by_{name}": table([row for row in audit.records() if row["attribute"] == name])
+        f"impact_by_{name}": wide_table([row for row in audit.records() if row["attribute"] == name])
         for name in dict.fromkeys(one.attribute for one in audit.tables)
     }
     return dg.MaterializeResult(
@@ -109,6 +110,7 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "model_version": version,
             "users": audit.users,
             "selected_users": min(audit.users, platform.policies.messaging.maximum_messages_per_day),
+            **impact_figures(audit),
             "sentences": sentences([condition.sentence, *audit.notes]),
             "impact_ratios": plot(plot_impact_ratios(audit), "impact ratios with intervals"),
             **by_attribute,

@@ -1,11 +1,14 @@
 """The Dagster instance of a deployment.
 
-Belongs here: where the instance lives and its settings file. Does not belong here: what runs on it.
+Belongs here: where the instance lives, its settings file, starting `dagster dev` on it. Does not belong here: what runs
+on it.
 
 Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo lived is what the UI shows.
 """
 
+import runpy
 import shutil
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -19,3 +22,11 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(SETTINGS_FILE, folder / "dagster.yaml")
     return dg.DagsterInstance.from_config(str(folder))
+
+
+def run_dagster_dev(home: Path, workspace: Path, host: str, port: int) -> None:
+    """Run `dagster dev` in this process, on the instance of `home`, until it is interrupted; ends in SystemExit."""
+    with open_instance(home):
+        pass  # two processes that start on a fresh instance would both make its tables
+    sys.argv = ["dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
+    runpy.run_module("dagster", run_name="__main__", alter_sys=True)

@@ -23,6 +23,7 @@ from mlife_assets.core.windows import days_between
 from mlife_assets.defs import keys
 from mlife_assets.defs.delivery import deliver, delivery_metadata, require_present_day
 from mlife_assets.defs.employers import withheld_on
+from mlife_assets.defs.figures import plan_figures
 from mlife_assets.defs.message_preview import preview
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
@@ -99,10 +100,10 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             "plan_id": plan.plan_id,
             "plan_digest": plan_digest(plan.planned),
             "is_kept": kept is not None,
-            "expected_value_usd": round(plan.expected_value_usd, 2),
+            **plan_figures(plan, platform.policies.price),
             "predictions_logged": logged,
             "not_texted": table(reasons),
-            **preview(plan),
+            **preview(platform, plan),
         },
     )
 
@@ -188,7 +189,7 @@ def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceP
     delivery = deliver(platform, only_day(context, platform))
     if delivery.why_not:
         context.log.warning("plan %s is not sent: %s", delivery.plan.plan_id, "; ".join(delivery.why_not))
-    return dg.MaterializeResult(metadata=delivery_metadata(delivery))
+    return dg.MaterializeResult(metadata=delivery_metadata(platform, delivery))
 
 
 @dg.asset(

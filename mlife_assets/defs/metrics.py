@@ -35,6 +35,7 @@ from mlife_assets.core.pages.charts.values import DailyValue, Marker
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, between, card_key, nav
 from mlife_assets.core.windows import days_between, is_mature
 from mlife_assets.defs import keys
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.map_history import MapDay, map_by_day
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
@@ -241,10 +242,9 @@ def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     data = collect(platform)
     page = render_dashboard(data).encode()
     platform.lake.replace(DASHBOARD, page)
-    path = platform.settings.lake_folder / DASHBOARD
     return dg.MaterializeResult(
         metadata={
-            "page": dg.MetadataValue.url(path.as_uri()),
+            "page": page_link(platform, DASHBOARD),
             "bytes": len(page),
             "as_of_date": str(data.as_of_date),
             "kpis": table([{"kpi": kpi.label, "value": kpi.value, "detail": kpi.detail} for kpi in data.kpis]),

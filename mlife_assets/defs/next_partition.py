@@ -4,8 +4,9 @@ Belongs here: where the partitions of a code location end, the sensor that moves
 day comes next (`present`), what partitions are (`partitions`).
 
 Concept: the embedded world has a clock of its own, so "Latest" is the next day that can run and not today's date. The
-end is fixed when the code location is loaded. When a day has run, by whatever process, the sensor asks the server that
-holds the location to load it again; the UI and the daemon follow that server by themselves. In production partitions
+end is fixed when the code location is loaded. When a day has run, by whatever process, or the machine's date has
+changed, from which the end is counted, the sensor asks the server that holds the location to load it again; the UI and
+the daemon follow that server by themselves. In production partitions
 follow the machine's clock.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.present import next_day
@@ -47,8 +49,8 @@ def last_partition(platform: Platform) -> date | None:
         return None
 
 
-def build_next_day_sensor(loaded: date | None) -> dg.SensorDefinition:
-    """Return the sensor of a code location whose partitions end with `loaded`."""
+def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorDefinition:
+    """Return the sensor of a code location whose partitions end with `loaded`, counted from the day `loaded_on`."""
     is_asked = threading.Lock()
     """Held while this process waits to be replaced, so that a slow reload is asked for once."""
 
@@ -61,7 +63,7 @@ def build_next_day_sensor(loaded: date | None) -> dg.SensorDefinition:
         if loaded is None:
             return dg.SkipReason("partitions follow the machine's clock")
         last = last_partition(platform)
-        if last == loaded:
+        if last == loaded and SystemClock().now().date() == loaded_on:
             return dg.SkipReason(f"{last} can run next, and it is the last partition")
         origin = context.code_location_origin
         if origin is None:

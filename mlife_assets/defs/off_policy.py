@@ -28,7 +28,8 @@ from mlife_assets.core.training.off_policy.candidates import explored_candidates
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
-from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.figures import value_figures
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
@@ -146,7 +147,8 @@ def off_policy_estimate(
             "model_version": report["model_version"],
             "champion_version": report["champion_version"] or "none",
             "sentences": sentences(report["sentences"]),
-            "values": table(rows),
+            **value_figures(report["values"]),
+            "values": wide_table(rows),
         }
     )
 

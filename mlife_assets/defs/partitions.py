@@ -14,7 +14,7 @@ from datetime import date
 import dagster as dg
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
+from mlife_assets.core.windows import FIRST_PARTITION, days_between
 from mlife_assets.defs.landed_days import require_landed
 from mlife_assets.defs.resources import Platform
 
@@ -26,11 +26,14 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 
-def ending_with(last: date, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """Return `assets` with daily partitions that end with `last`, which is included."""
-    days_until = dg.DailyPartitionsDefinition(
-        start_date=FIRST_PARTITION.isoformat(), end_date=add_days(last, 1).isoformat(), end_offset=1
-    )
+def ending_with(last: date, assets: Iterable[dg.AssetsDefinition], *, today: date) -> list[dg.AssetsDefinition]:
+    """Return `assets` with daily partitions that end with `last`, which is included.
+
+    The end is counted from `today`, so it holds until midnight UTC. An end date would hold for ever, but the UI's plots
+    over partitions do not see it: they ask for the newest partitions until today (Dagster 1.13.27).
+    """
+    offset = (last - today).days + 1
+    days_until = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=offset)
 
     def until(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec if spec.partitions_def is None else spec.replace_attributes(partitions_def=days_until)

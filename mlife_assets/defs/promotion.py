@@ -21,7 +21,8 @@ from mlife_assets.core.ports import EventLog
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
 from mlife_assets.defs.evaluation import PROMOTION_REPORT
-from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.figures import champion_figures
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import require_sound_day
@@ -111,7 +112,8 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "champion": platform.registry.champion() or "none",
             "is_promoted": is_promoted,
             "verdict": sentences(report["sentences"]),
-            "history": table(history),
+            **champion_figures(report, len(history)),
+            "history": wide_table(history),
         }
     )
 

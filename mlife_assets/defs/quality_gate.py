@@ -15,6 +15,7 @@ import dagster as dg
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.defs.links import runbook_link
 from mlife_assets.defs.partitions import checked_days
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
@@ -78,7 +79,7 @@ def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.Ass
             description=" ".join(report.sentence for report in failed) or None,
             metadata={
                 "faults": "\n".join(finding.sentence for report in failed for finding in report.alarms),
-                "runbook": runbook_of(REPORT, failed),
+                "runbook": runbook_link(platform, runbook_of(REPORT, failed)),
             },
         )
 

@@ -24,6 +24,8 @@ LEAVES = (
     "day",
     "status",
     "trace",
+    "open",
+    "dev",
     "serve",
     "train",
     "backtest",

@@ -41,6 +41,15 @@ def test_a_model_is_an_asset_of_its_group() -> None:
     assert translator.get_tags(model("x", layer="staging")) == {"layer": "staging"}
 
 
+def test_a_table_is_described_by_its_author_and_not_by_its_sql(definitions) -> None:
+    graph = definitions.get_repository_def().asset_graph
+    described = {key: graph.get(key).description for key in (keys.USER_FEATURES, keys.KPI_DAILY)}
+    assert described[keys.KPI_DAILY].startswith("One row per day from the first fact to the last")
+    assert not any("sql" in words.lower() or "select" in words for words in described.values())
+    models = [key for key in graph.get_all_asset_keys() if key.path[0] in ("features", "metrics")]
+    assert not any("Raw SQL" in (graph.get(key).description or "") for key in models)
+
+
 def test_a_source_is_the_asset_that_writes_its_events() -> None:
     translator = LifecycleTranslator()
     for name in ("click", "message_planned", "message_status"):

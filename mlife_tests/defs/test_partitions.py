@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime, time
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.windows import FIRST_PARTITION
+from mlife_assets.core.windows import FIRST_PARTITION, add_days
 from mlife_assets.defs.partitions import (
     DAILY,
     RANGE_IN_ONE_RUN,
@@ -100,9 +100,16 @@ def test_partitions_can_end_with_a_day() -> None:
     @dg.asset
     def plain() -> None: ...
 
-    ended, same = ending_with(LAST, [daily, plain])
-    assert ended.partitions_def.get_last_partition_key() == LAST.isoformat()
-    assert ended.partitions_def.get_first_partition_key() == FIRST_PARTITION.isoformat()
+    for today in (add_days(LAST, -9), LAST, add_days(LAST, 200)):
+        ended, same = ending_with(LAST, [daily, plain], today=today)
+        with dg.partition_loading_context(effective_dt=datetime.combine(today, time(12), UTC)) as context:
+            partitions = ended.partitions_def
+            assert partitions.get_last_partition_key() == LAST.isoformat()
+            assert partitions.get_first_partition_key() == FIRST_PARTITION.isoformat()
+            assert partitions.has_partition_key(LAST.isoformat())
+            assert not partitions.has_partition_key(add_days(LAST, 1).isoformat())
+            newest = partitions.get_paginated_partition_keys(context, limit=3, ascending=False).results
+            assert newest == [add_days(LAST, -back).isoformat() for back in range(3)], "what the UI plots"
     assert ended.backfill_policy == RANGE_IN_ONE_RUN
     assert same.partitions_def is None
     assert daily.partitions_def == DAILY

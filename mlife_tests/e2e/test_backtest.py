@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest_policy import BacktestPolicy
-from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.pages.places import BACKTEST
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import backtest
@@ -117,7 +116,7 @@ def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
 
 
 def test_a_young_deployment_is_told_how_many_days_are_needed(lived) -> None:
-    with pytest.raises(NotEnoughEvidenceError, match=r"at least 116 are needed: 60 before the first champion"):
+    with pytest.raises(dg.Failure, match=r"at least 116 are needed: 60 before the first champion"):
         run_backtest(lived.home)
 
 

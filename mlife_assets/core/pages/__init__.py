@@ -6,8 +6,10 @@ What is drawn with what:
   skeleton (`page`).
 - A drawing on a page is inline SVG from `charts`: it takes the colours of the page, light or dark, stays sharp on paper
   and is there without a script. Dashboard, model cards and backtests share these charts.
-- A picture in the metadata of the Dagster UI, which shows no HTML, is a PNG by matplotlib, inline in Markdown (the
-  `plots` modules beside what they draw).
+- In the metadata of the Dagster UI, which shows no HTML, a key figure is a glance (`core.glances`: SVG so short that
+  the UI shows it without a click), and a picture is a PNG by matplotlib behind a click, inline in Markdown (the `plots`
+  modules beside what they draw).
+- SHAP values are drawn by shap as people know them (`core.training.explain.plots`), on a page, too: as PNG.
 - A command's terminal output is drawn by rich (`cli`).
 
 `style.css` is all style there is and `reading.js` all script; a page is complete without the script.

@@ -9,6 +9,8 @@ serves the dashboard too: `..` of the root is the root. Runbooks and messages ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlife_assets.core.pages.document import SLOT, Link, with_links
 
 DASHBOARD = "dashboard/index.html"
@@ -40,12 +42,12 @@ def served_nav(here: str, *, has_backtest: bool = False) -> tuple[Link, ...]:
     return (*nav(here, has_backtest=has_backtest), *_served_links(here))
 
 
-def with_served_links(document: str, here: str) -> str:
-    """Return a page of the lake as it is served: with links to what is only served.
+def with_served_links(document: str, here: str, more: Sequence[Link] = ()) -> str:
+    """Return a page of the lake as it is served: with links to what is only served, and `more`.
 
     A page of an earlier release has no bar; it gets one with all links.
     """
-    return with_links(document, _served_links(here) if SLOT in document else served_nav(here))
+    return with_links(document, (*(_served_links(here) if SLOT in document else served_nav(here)), *more))
 
 
 def _served_links(here: str) -> tuple[Link, ...]:

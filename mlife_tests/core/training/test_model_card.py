@@ -23,8 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.pages.places import card_key, nav
+from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.training.calibrate import Calibrator
+from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
 from mlife_assets.core.training.gate import (
     Contender,
@@ -49,8 +51,12 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parents[2]
 DAY = date(2026, 6, 2)
+PICTURES = {
+    title: data_uri(plot_importance({"a": value}))
+    for title, value in (("SHAP values", 1.0), ("SHAP value by distance in km", 2.0))
+}
 HOSTILE = "</title></style><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=1>&\x00\ud800"
-VOID = {"meta", "link", "wbr"}
+VOID = {"meta", "link", "wbr", "img"}
 BARE = ModelCard("mdl_bare", "Late flights", ("For planning gates.",), "a flight arrives late")
 SUBJECT = CardSubject(
     title="Who applies to which job",
@@ -191,6 +197,7 @@ def card(artifact: Any, decision: PromotionDecision) -> ModelCard:
         metrics=(CardMetric("AUC", 0.812, 0.8, 0.824, "on validation"),),
         windows=(CardWindow("gate", date(2026, 5, 12), date(2026, 5, 26), "read once", 2_400, 300),),
         policies={"label": LabelPolicy(), "promotion": PromotionPolicy(calibration_slope_minimum=0.75)},
+        pictures=PICTURES,
     )
 
 
@@ -307,6 +314,15 @@ def test_a_measure_with_nothing_to_compare_says_so(card) -> None:
     assert re.search("Lowest impact ratio [–-] of 0 compared", words)
 
 
+def test_pictures_stand_with_the_features_the_first_open_the_others_folded(card) -> None:
+    page = render_model_card(card)
+    shown = re.findall(r'<img src="([^"]+)" alt="([^"]+)"', page)
+    assert shown == [(source, title) for title, source in PICTURES.items()]
+    first, second = (page.index(f'alt="{title}"') for title in PICTURES)
+    assert page.index("Features</h2>") < first < page.index("<summary>SHAP value by distance") < second
+    assert "<img" not in render_model_card(replace(card, pictures={}))
+
+
 def test_limits_follow_from_the_facts(card) -> None:
     def told(changed: ModelCard) -> str:
         return " ".join(derived_limits(changed))
@@ -370,10 +386,10 @@ def test_drawings_show_what_was_measured(card) -> None:
 
 def test_the_card_loads_nothing_and_runs_nothing(card) -> None:
     page = render_model_card(card)
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"data:image/png;base64,[^\"]+", "", page))
     for tag, attributes in read(page).tags:
         assert tag != "script"
-        assert "src" not in attributes
+        assert attributes.get("src", "data:image/png;").startswith("data:image/png;")
         assert not any(name.startswith("on") for name in attributes)
         assert attributes.get("href", "data:,") == "data:,", tag
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page
@@ -423,6 +439,7 @@ def hostile(card: ModelCard) -> ModelCard:
         metrics=(CardMetric(HOSTILE, 1.0, note=HOSTILE),),
         fairness=replace(card.fairness, tables=(table,)),
         importance={HOSTILE: {HOSTILE: 1.0}},
+        pictures={HOSTILE: PICTURES["SHAP values"], HOSTILE + "2": PICTURES["SHAP values"]},
         feature_words={HOSTILE: HOSTILE},
         vocabularies={HOSTILE: (HOSTILE,)},
         policies={HOSTILE: ((HOSTILE, HOSTILE),)},
@@ -435,7 +452,8 @@ def hostile(card: ModelCard) -> ModelCard:
 def test_every_text_is_escaped(card) -> None:
     page = render_model_card(hostile(card))
     for tag, attributes in read(page).tags:
-        assert tag not in {"script", "img"}
+        assert tag != "script"
+        assert tag != "img" or attributes["src"].startswith("data:image/png;base64,")
         assert "onerror" not in attributes
     page.encode()
 

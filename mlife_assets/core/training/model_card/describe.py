@@ -68,6 +68,7 @@ def describe_model(
     metrics: Sequence[CardMetric] = (),
     windows: Sequence[CardWindow] = (),
     policies: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, str] | None = None,
 ) -> ModelCard:
     """Return the facts of a model's card.
 
@@ -81,6 +82,7 @@ def describe_model(
         metrics: further measured values, shown before those of the manifest.
         windows: further windows, for example the gate's; one with the name of a window of the manifest replaces it.
         policies: name -> frozen policy, besides those that the manifest holds.
+        pictures: title -> data URI of a PNG, of how features move the score.
     """
     facts = manifest_facts(artifact.manifest)
     by_section: dict[str, dict[str, Scalar]] = {}
@@ -108,6 +110,7 @@ def describe_model(
         slope_bounds=_bounds(promotion) if decision else None,
         fairness=fairness,
         importance=importance_by_stage(artifact.manifest),
+        pictures=dict(pictures or {}),
         feature_words=subject.feature_words,
         vocabularies=dict(artifact.feature_spec.vocabularies),
         policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
