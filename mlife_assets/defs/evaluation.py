@@ -42,7 +42,7 @@ from mlife_assets.defs.contenders import (
 )
 from mlife_assets.defs.fairness import day_fairness_condition
 from mlife_assets.defs.figures import verdict_figures, verdict_glance
-from mlife_assets.defs.links import page_link
+from mlife_assets.defs.links import worded_link
 from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
@@ -83,7 +83,7 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
 def _rankings(
     examples: GateExamples, sides: Mapping[str, Contender | None], policy: PromotionPolicy
 ) -> list[dict[str, object]]:
-    """Return MAP, NDCG and recall of each side on the gate's rows; no row where nobody applied."""
+    """Return NDCG and recall of each side on the gate's rows; no row where nobody applied."""
     scores = {name: one.scores for name, one in sides.items() if one is not None}
     try:
         found = evaluate_rankings(
@@ -94,7 +94,6 @@ def _rankings(
     return [
         {
             "ranking": ranker.name,
-            f"map_at_{found.depth}": ranker.mean_average_precision.estimate,
             f"ndcg_at_{found.depth}": ranker.ndcg,
             f"recall_at_{found.depth}": ranker.recall,
         }
@@ -172,7 +171,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "outcome": decision.outcome,
             **verdict_glance(decision.comparisons, decision.objective),
             "sentences": sentences(decision.sentences),
-            "card": page_link(platform, card),
+            "card": worded_link(platform, card, "the card of this challenger"),
             "model_version": version,
             "champion_version": champion or "none",
             "cohort_users": sum(cohort.cohort_users for cohort in cohorts),

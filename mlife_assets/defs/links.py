@@ -22,6 +22,11 @@ def page_link(platform: Platform, key: str) -> dg.UrlMetadataValue:
     return dg.MetadataValue.url(f"{platform.settings.pages_address}/{key}")
 
 
+def worded_link(platform: Platform, key: str, words: str) -> dg.MarkdownMetadataValue:
+    """Return the link to a page under words: an address that is wider than its column clips what stands beside it."""
+    return dg.MetadataValue.md(f"[{words}]({platform.settings.pages_address}/{key})")
+
+
 def runbook_link(platform: Platform, page: str) -> dg.UrlMetadataValue:
     """Return the link to a runbook by its path in the repository."""
     return page_link(platform, RUNBOOKS + PurePosixPath(page).stem)

@@ -51,6 +51,8 @@ def last_partition(platform: Platform) -> date | None:
 
 def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorDefinition:
     """Return the sensor of a code location whose partitions end with `loaded`, counted from the day `loaded_on`."""
+    is_asked = threading.Lock()
+    """Held while this process waits to be replaced, so that a slow reload is asked for once."""
 
     @dg.sensor(
         minimum_interval_seconds=INTERVAL_SECONDS,
@@ -66,15 +68,15 @@ def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorD
         origin = context.code_location_origin
         if origin is None:
             return dg.SkipReason(f"{last} can run next; no server holds this code location, so nothing is reloaded")
-        # This very process is replaced by the reload, so the answer to the daemon goes first.
-        threading.Timer(1, _reload, (origin, context.instance.code_server_reload_timeout)).start()
+        if is_asked.acquire(blocking=False):  # this very process is replaced, so the answer to the daemon goes first
+            threading.Timer(1, _reload, (origin, context.instance.code_server_reload_timeout, is_asked)).start()
         return dg.SkipReason(f"{last} can run next; the code location is loaded again")
 
     return next_day_sensor
 
 
-def _reload(origin: "CodeLocationOrigin", timeout_seconds: int) -> None:
-    """Ask the server of a code location to load it again; the next tick tries again what failed."""
+def _reload(origin: "CodeLocationOrigin", timeout_seconds: int, is_asked: threading.Lock) -> None:
+    """Ask the server of a code location to load it again; a later tick tries again what failed."""
     from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
     if isinstance(origin, GrpcServerCodeLocationOrigin):
@@ -82,3 +84,4 @@ def _reload(origin: "CodeLocationOrigin", timeout_seconds: int) -> None:
             origin.create_client().reload_code(timeout=timeout_seconds)
         except Exception:
             _LOGGER.exception("The code location could not be loaded again; reload it in the UI (Deployment)")
+            is_asked.release()

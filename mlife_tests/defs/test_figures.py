@@ -123,10 +123,12 @@ def ledger_row(number: int, state: SendState) -> LedgerRow:
 
 
 def test_only_texts_that_the_provider_took_are_sends_and_cost() -> None:
-    states = [*SendState, SendState.DELIVERED]
-    rows = [ledger_row(number, state) for number, state in enumerate(states)]
+    found = {state.value: numbers(sending_figures([ledger_row(1, state)], PRICE)) for state in SendState}
+    taken, left = {"sends": 1, "spend_usd": 0.01}, {"sends": 0, "spend_usd": 0.0}
+    billed = {"accepted", "delivered", "undelivered"}
+    assert found == {state.value: taken if state.value in billed else left for state in SendState}
+    rows = [ledger_row(number, SendState.DELIVERED) for number in range(4)]
     assert numbers(sending_figures(rows, PRICE)) == {"sends": 4, "spend_usd": 0.04}
-    assert numbers(sending_figures([ledger_row(1, SendState.APPROVED)], PRICE)) == {"sends": 0, "spend_usd": 0.0}
 
 
 def kpi(day: int, sends: int, revenue: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlife_assets.core.policies import Policies
-from mlife_assets.defs.links import message_links, page_link, runbook_link
+from mlife_assets.defs.links import message_links, page_link, runbook_link, worded_link
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import DATA_DRIFT
 from mlife_assets.settings import Settings
@@ -29,6 +29,7 @@ def platform(tmp_path: Path, **settings: object) -> Platform:
 def test_a_link_is_the_address_of_the_pages_and_the_place_of_one(tmp_path, settings, address) -> None:
     here = platform(tmp_path, **settings)
     assert page_link(here, "dashboard/index.html").url == f"{address}/dashboard/index.html"
+    assert worded_link(here, "dashboard/index.html", "it").value == f"[it]({address}/dashboard/index.html)"
     assert runbook_link(here, DATA_DRIFT).url == f"{address}/runbooks/data_drift"
     listed = message_links(here, [("msg_1", "Cook [now](http://x) `wanted`\n*"), ("msg_2", "b")]).value
     assert listed == (
