@@ -1,10 +1,10 @@
-"""`mlife backtest`: what retraining would have been worth, on the history that one has.
+"""`mlife backtest`: what retraining would have been worth, on one's own history.
 
 Belongs here: reading the spec and the examples, writing what came out. Does not belong here: the replay
 (`core.backtest`).
 
-Concept: one folder holds the result, the page and the checkpoints, so that the same command again goes on where it was
-stopped. What a clock measured is a file of its own, because the result is the same for the same inputs.
+Concept: one folder holds the result, the page and the checkpoints, so the same command continues where it was
+stopped. Timings are in a file of their own, because the result is the same for the same inputs.
 """
 
 from __future__ import annotations

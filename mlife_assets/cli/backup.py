@@ -1,10 +1,10 @@
-"""`mlife backup`: copies of the ledger, putting one back, and bringing it forward from the log.
+"""`mlife backup`: copies of the ledger, restoring one, and bringing it up to date from the log.
 
 Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.ledger_backup`), what
 the log knows (`adapters.ledger_catch_up`).
 
-Concept: a restored ledger is older than the log, and sending refuses it until it has caught up; so restoring catches up
-at once, after the log was verified: what it says is about to become what we believe.
+Concept: a restored ledger is older than the log, and sending refuses it until it has caught up. Restoring therefore
+catches up at once, after verifying the log that it catches up from.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Belongs here: exit codes, and how an error on purpose is printed. Does not belong here: which errors there
 are (`core.errors`).
 
-Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback. So
-is what the disk refuses, wherever it did. Any other exception is a defect and keeps its traceback. A blocked day has a
-code of its own, because nothing failed: the governor refused to act on unsound data.
+Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback.
+Errors of the disk are printed the same way. Any other exception is a defect and keeps its traceback. A blocked day has
+a code of its own, because nothing failed: the governor refused to act on unsound data.
 """
 
 from __future__ import annotations

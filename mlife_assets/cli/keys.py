@@ -3,7 +3,7 @@
 Belongs here: rotating a key by hand. Does not belong here: where keys are kept (`adapters.keyring`).
 
 Concept: the key of number hashes has no other use, so rotating it changes no arm, no event and no suppression. The new
-key is written first: a crash after it leaves hashes of the old key, which asking again replaces.
+key is written first: a crash after that leaves hashes of the old key, which running the command again replaces.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Belongs here: running the audit and printing its findings, signing by hand. Does not belong here: the audit
 (`adapters.log_heads`), repair.
 
-Concept: the newest signed head, which lies outside the lake, is what the log is held against. Beyond this host, keep
+Concept: the log is compared with the newest signed head, which is kept outside the lake. Beyond this host, keep
 the JSON of a verification elsewhere and pass it as `--witness` to a later one.
 """
 

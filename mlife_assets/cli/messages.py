@@ -3,8 +3,8 @@
 Belongs here: pausing and resuming by hand. Does not belong here: sending.
 
 Concept: the ledger commits first, so a pause holds before the next text, also for rows already leased; then the outbox
-publishes it, so that the event log says who did it and why. Asking again for the present state changes nothing, but
-publishes what an earlier attempt could not.
+publishes it, so that the event log says who did it and why. Repeating the command changes nothing, but publishes what
+an earlier attempt could not.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Belongs here: where the site listens, opening the browser, starting and stopping
 (`serving.site`), what it shows (`home_pages`), Dagster's own services (`defs.instance`).
 
 Concept: beside the UI the site is a thread of the process that starts and stops Dagster's services, so one Ctrl-C ends
-both and nothing is left behind. Both ports are taken, or refused in a sentence, before anything else starts.
+both and nothing is left behind. Both ports are claimed first; if one is taken, a sentence says so and nothing starts.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Belongs here: consoles, JSON, progress. Does not belong here: what a command has
 
 Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr. Progress
 is a bar where a person looks, and a line every few seconds in a file or a pipe, so that a log shows what takes long.
-Text from data is never markup; strangers' words are one printable line.
+Text from data is never markup; text from strangers is printed on one line, printable characters only.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Belongs here: which champion the endpoint serves and where it listens. Does not belong here: the endpoint (`serving`).
 
-Concept: the champion is asked for on every request, so a promotion or a rollback is followed without a restart. Whether
-a token is needed is decided by the address that was bound, not by the words that named it. A token is never printed:
-it is in the environment, or in a private file whose path is printed, random in every environment.
+Concept: each request looks up the champion, so a promotion or a rollback needs no restart. Whether a token is needed
+depends on the address that was bound, not on the name that was given for it. A token is never printed: it is in the
+environment, or in a private file whose path is printed, random in every environment.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Belongs here: reading a spec and examples, writing what came out. Does not belon
 (`core.training.example_training`).
 
 Concept: one folder holds everything about the model: the artifact, the verdict as JSON, the card, plots, and the trials
-of the search, so that the same command again goes on where it was stopped.
+of the search, so the same command continues where it was stopped.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class TrainingPolicy:
     """How a model is fitted.
 
     `formulations` are tried in order of preference: a later one is used only when it is better on the validation window
-    by more than one standard error. That window is the last `validation_days`, and reaches further back until it holds
+    by more than one standard error. The window is the last `validation_days`, and reaches further back until it has
     `validation_minimum_per_class` examples with and without the outcome, as long as half of each stays to fit on: a
     curve of probabilities is not learned from a dozen rows. 100 of each is the convention for validating a probability
     (Vergouwe et al. 2005, doi 10.1016/j.jclinepi.2004.06.017).
@@ -137,13 +137,13 @@ class MonitoringPolicy:
     click is many times as frequent as an apply, so fewer rows hold as many. SHAP values, which cost more than anything
     else of a day, are computed for `explained_rows_per_day` of its rows.
 
-    The domain classifier compares up to `domain_classifier_sample_rows` of a day with as many of the reference, and
-    where rows are nearly independent, of users, with `domain_classifier_user_reference_rows`: a fifth less scatter
-    for a fiftieth of a second.
+    The domain classifier compares up to `domain_classifier_sample_rows` of a day with as many of the reference. Rows of
+    users are nearly independent, so those are compared with `domain_classifier_user_reference_rows`: a fifth less
+    scatter for a fiftieth of a second.
 
     `recompute_rows_per_day` feature rows are derived again from raw events: today's before they are scored, and as many
     of yesterday's as they were logged. `changed_share_maximum` is the share of users whose home, occupation or pay may
-    become another in a night, where usual nights do not show more. `accepted_findings` names quality findings as
+    change in a night, unless usual nights show more. `accepted_findings` names quality findings as
     `column/method` that a person has looked at and declares true (a unit that changed for good): still shown, they no
     longer block. Empty unless somebody answers for it.
     """

@@ -3,9 +3,9 @@
 Belongs here: each act once, with who did it and why, for the UI and the command line alike. Does not belong here: how
 it is asked for (`act_jobs`, `cli`), what it means (`core`, `adapters`).
 
-Concept: an act commits first and is then published to the log, so that asking again for what holds already changes
-nothing and publishes what an earlier attempt could not. It happens in the present of the embedded world (`present`); an
-approval when the day starts to send, since its texts follow from it.
+Concept: an act is committed first and then published to the log. Repeating it changes nothing, but publishes it if an
+earlier attempt could not. It happens in the present of the embedded world (`present`); an approval happens when the
+day starts to send, because its texts follow from it.
 """
 
 from collections import Counter

@@ -4,10 +4,10 @@ Belongs here: rows of a range without those that were delivered before it, the l
 history folded block by block. Does not belong here: which events features need (`recompute_inputs`), what they mean
 (`core.monitoring.recompute`).
 
-Concept: an event counts from its first delivery, and ingest looks for that only a few days back, so a range alone does
-not show whether its rows are first. Nothing is known before it happens, so only a row that occurred before the range
-can have been delivered before it: its id is looked for in the days since. Files are read one after another and only
-what is about the wanted ids is kept, so a range costs memory by its length, and a history by the ids that are wanted.
+Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. A range alone
+therefore does not show which of its rows are repeats. Nothing is delivered before it happens, so only rows that
+occurred before the range can be repeats: their ids are looked up in the days since. Files are read one by one and only
+rows of the wanted ids are kept, so memory grows with the range or with the wanted ids, not with the log.
 """
 
 from collections.abc import Callable, Iterator

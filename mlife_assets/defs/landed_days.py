@@ -3,8 +3,8 @@
 Belongs here: refusing a day that cannot run yet, with the day that can. Does not belong here: landing (`events`), which
 day comes next (`present`).
 
-Concept: days run in order and everything follows from what landed. Who clicks on an asset too early would otherwise
-read what that asset misses first, which may be a table that nobody knows.
+Concept: days run in order and everything follows from what landed. Without this check, a click on an asset too early
+would end in an error about some missing table that the person has never heard of.
 """
 
 from datetime import date

@@ -1,12 +1,12 @@
 """Which landed days still have to be looked up: what the sensor of landed files keeps between two ticks.
 
-Belongs here: knowing the days whose files are known to be ingested, the cursor. Does not belong here: reading ingest
+Belongs here: the days whose files are known to be ingested, the cursor. Does not belong here: reading ingest
 reports, requests (`sensors`).
 
-Concept: a sensor looks for ever, so it must not read every day that ever ran. The cursor says until which day
-every file was ingested, but for some open days, and what those files were. As long as they are the same there is
-nothing to look up but open and new days; a file more, and every day is looked up again. A cursor that is lost or cannot
-be read costs one such look, never a file.
+Concept: a sensor ticks for ever, so it must not read every day that ever ran. The cursor says up to which day every
+file was ingested, which days are still open, and what the ingested files were. While those files are the same, only
+open and new days are looked up. When a file is added, every day is looked up again, once; the same happens when the
+cursor is lost or cannot be read. No file is ever missed.
 """
 
 import json

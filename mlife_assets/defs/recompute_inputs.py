@@ -3,10 +3,10 @@
 Belongs here: choosing rows, reading as little of the event log as suffices, handing both to the comparison. Does not
 belong here: the derivation and the comparison (`core.monitoring.recompute`).
 
-Concept: two sets of rows are checked before a day is scored. Today's, a hash sample of the rows that are about to be
-scored, so that a fault stops scoring and sending. And yesterday's, as its predictions logged them, so that what was
-really used is held against the log too. What is counted is read for the days that can matter; of what is remembered for
-ever, only what decides is kept (`event_history`): a snapshot, posting or click back to where every id has one, the last
+Concept: two sets of rows are checked before a day is scored. First a hash sample of today's rows, which are about to be
+scored, so that a fault stops scoring and sending. Then yesterday's rows as its predictions logged them, to compare what
+was really used with the log. Counted events are read for the days that can matter. Of events that are remembered for
+ever, only those that decide are kept (`event_history`): for each id its last snapshot, posting or click, and the last
 change of consent.
 """
 

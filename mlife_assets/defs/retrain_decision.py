@@ -3,8 +3,8 @@
 Belongs here: gathering what the governor needs, recording its decision. Does not belong here: the decision
 (`core.monitoring.governor`), launching a run (`sensors`).
 
-Concept: the verdict is an event, and history is a fold over those events; a day that is decided again from the same
-reports records the same event, from others a later one, which then counts.
+Concept: the verdict is an event, and history is a fold over those events. A day that is decided again from the same
+reports records the same event; from other reports it records a later one, which then counts.
 """
 
 from collections.abc import Collection

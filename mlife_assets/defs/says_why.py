@@ -2,7 +2,7 @@
 
 Belongs here: turning an error of the project into what the UI shows. Does not belong here: the errors (`core.errors`).
 
-Concept: Dagster shows an error that it did not expect below a line of its own and above a stack trace. An error that
+Concept: Dagster buries an unexpected error between a line of its own and a stack trace. An error that
 the project raises on purpose is expected: it names what was wrong and what to do, so that is what people read first.
 Any other error keeps its trace. The original is the failure's `__context__`.
 """

@@ -3,9 +3,9 @@
 Belongs here: looking, and translating what a pure function decides into run requests. Does not belong here: decisions,
 and effects: a sensor is evaluated at least once, so it never sends.
 
-Concept: keyed, and nothing is lost with a cursor. A tick looks at what is recorded and at the runs that exist;
-`run_key` makes asking twice harmless, and an attempt is part of the key because a key is used up even by a run that
-failed. A failed attempt waits before the next, and after the last one a person is alerted by a file below `alerts/`.
+Concept: a lost cursor loses nothing. A tick looks at what is recorded and at the runs that exist. `run_key` makes
+asking twice harmless; the attempt is part of the key because even a run that failed uses its key up. A failed attempt
+waits before the next, and after the last one a person is alerted by a file below `alerts/`.
 """
 
 from collections.abc import Sequence
