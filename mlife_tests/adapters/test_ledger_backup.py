@@ -124,7 +124,7 @@ def test_restoring_into_an_empty_folder_brings_everything_back(backup, tmp_path)
     assert (target / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_newer_ledger_stays_unless_told_and_is_then_moved_aside(private, backup):
+def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, backup):
     ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
     plan(ledger, "d")
     ledger.close()
@@ -146,7 +146,7 @@ def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
     assert not (private / "ledger.sqlite-wal").exists()
 
 
-def test_an_unreadable_ledger_is_moved_aside_only_when_told(private, backup):
+def test_an_unreadable_ledger_is_moved_aside_only_when_asked(private, backup):
     (private / "ledger.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(ContentConflictError, match="cannot be read"):
         restore_backup(read_backup(backup), private)

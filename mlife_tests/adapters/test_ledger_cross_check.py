@@ -172,7 +172,7 @@ def test_approvals_of_release_0_1_0_carry_no_digest_and_are_not_missed(ledger, t
     found.check()
 
 
-def test_a_lost_ledger_is_told_again_from_the_log_as_it_was(deployment):
+def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
     ledger = deployment.ledger
     deployment.outbox.publish()
     states = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.rows()}

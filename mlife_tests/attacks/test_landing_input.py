@@ -199,7 +199,7 @@ def test_times_that_cannot_be_read_cost_no_more_than_others(deployment: Deployme
 
 
 @pytest.mark.proof
-def test_a_million_times_that_cannot_be_read_are_told_in_seconds(deployment: Deployment) -> None:
+def test_a_million_times_that_cannot_be_read_are_reported_in_seconds(deployment: Deployment) -> None:
     count = 1_000_000
     times = pa.array([f"noon {n}" for n in range(count)])
     deployment.land("hostile.parquet", parquet(clicks(count, occurred_at=times)))

@@ -223,7 +223,7 @@ def lay_around(at: Landing) -> list[str]:
     return sorted([*around, *(f"{day}/part=1/deeper/{name}" for name in ("a.parquet", "link"))])
 
 
-def test_what_is_left_alone_is_told_one_by_one(landing: Landing) -> None:
+def test_what_is_left_alone_is_listed_one_by_one(landing: Landing) -> None:
     unexpected = lay_around(landing)
     report = landing.ingest()
     assert (report.accepted, report.rejected, report.files) == (1, 0, 1)

@@ -467,7 +467,7 @@ class TestRelease010:
         assert orjson.loads(again.stdout)["history"] == "adopted"
         assert mlife(old.home, "log", "verify").exit_code == 0
 
-    def test_a_damaged_one_is_adopted_only_when_told(self, old: Lake) -> None:
+    def test_a_damaged_one_is_adopted_only_when_asked(self, old: Lake) -> None:
         key = old.store.list("events/event_type=click")[0]
         old.store.replace(key, b"")
         refused = mlife(old.home, "log", "adopt", "--reason", "r")

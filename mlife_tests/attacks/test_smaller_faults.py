@@ -228,7 +228,7 @@ def refusals(disk: Path, kind: str) -> dict[str, tuple[Any, str]]:
         ("full", "MlifeError TransientError", "no space is left on the disk"),
     ],
 )
-def test_a_disk_that_refuses_is_told_with_path_and_remedy(
+def test_a_disk_that_refuses_is_reported_with_path_and_remedy(
     tmp_path: Path, kind: str, type_name: str, words: str
 ) -> None:
     found = refusals(tmp_path, kind)

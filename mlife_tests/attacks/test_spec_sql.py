@@ -139,7 +139,7 @@ def test_packed_text_that_expands_is_bounded_as_well(tmp_path: Path) -> None:
         read_examples(path, study("'x'"), ExampleFilePolicy(maximum_bytes=1_000_000))
 
 
-def test_an_archive_with_a_password_is_told(tmp_path: Path) -> None:
+def test_an_archive_with_a_password_is_reported(tmp_path: Path) -> None:
     path = bomb(tmp_path / "rows.csv.zip", megabytes=1)
     data = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

@@ -41,7 +41,7 @@ def test_a_short_history_is_replayed_whole(bench: ModuleType, monkeypatch: pytes
     assert one.naive_fits == one.naive_trainings
 
 
-def test_a_broken_claim_is_told(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_claim_is_reported(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     def found(is_met: bool, trainings: int) -> list[object]:
         return [
             bench.Compared(kind, -0.01, is_met or bench.KINDS[kind].is_drift, trainings, 40, 20, 40)

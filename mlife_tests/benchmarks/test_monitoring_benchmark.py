@@ -230,7 +230,7 @@ class AtOnce:
         return future
 
 
-def test_what_is_expected_is_told_first_and_a_market_that_fails_does_not_hide_the_others(
+def test_what_is_expected_is_reported_first_and_a_market_that_fails_does_not_hide_the_others(
     bench: ModuleType,
     tables: ModuleType,
     monkeypatch: pytest.MonkeyPatch,

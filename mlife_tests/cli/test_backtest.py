@@ -176,7 +176,7 @@ def test_a_policy_file_changes_what_it_names(run, folder, tmp_path):
         ('{"backtest": {"margin_average_precision": 2}}', "margin_average_precision is 2; set it between 0 and 0.5"),
     ],
 )
-def test_a_wrong_policy_file_is_told_by_key(run, folder, tmp_path, content, told):
+def test_a_wrong_policy_file_is_reported_by_key(run, folder, tmp_path, content, told):
     policy = tmp_path / "policy.json"
     policy.write_text(content)
     result = run(*arguments(folder, tmp_path / "out", "--policy", str(policy)))

@@ -41,6 +41,6 @@ def test_a_pause_whose_publication_failed_is_published_by_the_next(run_json, hom
     assert [row["reason"] for row in home.events("sending_paused")] == ["crashed after this"]
 
 
-def test_people_are_told_who_when_and_why(run, home):
+def test_people_see_who_when_and_why(run, home):
     result = run("messages", "pause", "--reason", "[bold] look", "--actor", "ann", "--home", home.path)
     assert result.stdout == "Sending is paused by ann at 2026-06-10 22:00:00Z: [bold] look\n"

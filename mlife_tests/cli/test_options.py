@@ -36,7 +36,7 @@ def test_a_wrong_environment_is_named_without_its_value(run, empty):
 
 
 @pytest.mark.parametrize("arguments", READERS, ids=" ".join)
-def test_a_home_that_holds_nothing_is_told_and_left_alone(run, empty, arguments):
+def test_a_home_that_holds_nothing_is_reported_and_left_alone(run, empty, arguments):
     result = run(*arguments, "--home", empty)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "nothing has run in" in result.stderr

@@ -111,5 +111,5 @@ def test_a_strangers_words_cannot_command_the_terminal():
     assert one_line("a\x1b[2Jb\u202ec\x9bd\r e") == "a\\x1b[2Jb\\u202ec\\x9bd e"
 
 
-def test_a_moment_is_told_to_the_second():
+def test_a_moment_is_reported_to_the_second():
     assert moment(datetime(2026, 6, 1, 18, 5, 2, 7, tzinfo=UTC)) == "2026-06-01 18:05:02Z"

@@ -124,7 +124,7 @@ def test_the_answers_as_json(run_json, panel_home, tmp_path):
     assert shown["sentence"].startswith("No agreement: 0 users were ranked for by two recruiters")
 
 
-def test_fewer_users_than_asked_are_told(run, panel_home, tmp_path):
+def test_fewer_users_than_asked_are_reported(run, panel_home, tmp_path):
     arguments = ("--date", panel_home.newest_day, "--users", 500, "--out", tmp_path / "t.csv")
     result = run("panel", "template", *arguments, "--home", panel_home.path)
     assert "users have two candidates or more" in result.stdout

@@ -84,7 +84,7 @@ def test_where_the_token_comes_from(tmp_path):
     assert endpoint_token(given, makes_token=True) == ("x" * 32, "MLIFE_ENDPOINT_TOKEN")
 
 
-def test_a_taken_port_is_told(run, lived_home):
+def test_a_taken_port_is_reported(run, lived_home):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)

@@ -72,7 +72,7 @@ def test_the_number_of_alternatives_is_a_choice(run, run_json, lived_home):
     )
 
 
-def test_an_unknown_text_is_told_with_a_remedy(run, lived_home):
+def test_an_unknown_text_is_reported_with_a_remedy(run, lived_home):
     result = run("trace", "msg_unknown", "--home", lived_home.path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "msg_unknown" in result.stderr

@@ -83,11 +83,11 @@ def test_nothing_else_is_taken_for_it(error: Exception) -> None:
     assert caught.value is error
 
 
-def test_the_file_that_the_system_names_is_told() -> None:
+def test_the_file_that_the_system_names_is_reported() -> None:
     assert "var/other could not" in str(disk_error("here", raised(errno.ENOSPC, "var/other")))
 
 
-def test_errors_of_ours_pass_and_others_are_told_with_their_cause() -> None:
+def test_errors_of_ours_pass_and_others_are_reported_with_their_cause() -> None:
     with pytest.raises(InvalidInputError, match="mine"), disk_errors_explained("a"):
         raise InvalidInputError("mine")
     with pytest.raises(TransientError, match=r"^a could not be written") as caught, disk_errors_explained("a"):

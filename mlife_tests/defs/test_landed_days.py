@@ -39,7 +39,7 @@ def test_on_an_empty_home_the_jobs_of_a_beginning_are_named_in_order(ask):
     assert places == sorted(places)
 
 
-def test_a_day_that_comes_too_early_is_told_which_is_next():
+def test_a_day_that_comes_too_early_names_the_next():
     with pytest.raises(NotFoundError, match=f"{LATER} has not landed yet: the next day that can run is {NEXT}"):
         require_landed(with_landed(DAY), LATER)
     with pytest.raises(UpstreamMismatchError, match=f"the next one is {NEXT}; choose {NEXT}, or backfill {NEXT} to"):

@@ -141,7 +141,7 @@ def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(ret
 
 
 @pytest.mark.parametrize("event", [dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED])
-def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_told(retraining, platform, event) -> None:
+def test_a_failed_run_is_tried_again_after_a_wait_and_then_a_person_is_alerted(retraining, platform, event) -> None:
     """A used key never runs again, so without the attempt in it a failed retraining would be the last."""
     decide(retraining.instance, DAY, "retrain")
     assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
@@ -263,7 +263,7 @@ def test_deciding_a_day_again_gives_it_no_more_attempts(retraining, platform) ->
     assert set(alerts(platform)) == {"alerts/retraining-2026-06-02.json"}
 
 
-def test_a_day_that_was_given_up_is_told_once(retraining, platform, monkeypatch) -> None:
+def test_a_day_that_was_given_up_is_reported_once(retraining, platform, monkeypatch) -> None:
     """A sensor looks twice a minute: a line and a file each time bury what else is told. So does a decision that is
     made again, for other reasons, after the day was given up: nothing was tried for it.
     """

@@ -115,7 +115,7 @@ def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
     assert not team_study(asked.home.platform).backtest.gate_is_prequential
 
 
-def test_a_young_deployment_is_told_how_many_days_are_needed(lived) -> None:
+def test_a_young_deployment_sees_how_many_days_are_needed(lived) -> None:
     with pytest.raises(dg.Failure, match=r"at least 116 are needed: 60 before the first champion"):
         run_backtest(lived.home)
 

@@ -224,7 +224,7 @@ def test_the_lived_days_have_no_evidence_and_no_number_is_invented(lived, lived_
     ]
 
 
-def test_too_few_decisions_are_told_with_their_number_and_give_no_value(explored) -> None:
+def test_too_few_decisions_are_reported_with_their_number_and_give_no_value(explored) -> None:
     """The same log under the policy's own minimum."""
     told = off_policy_report(explored.demanding.platform, explored.judged)
     assert told["decisions"] == len(SOUND_DAYS) * EXPLORING

@@ -135,7 +135,7 @@ MISTAKES: dict[str, tuple[Callable[[EventType, int], Types], str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_a_change_is_told_with_its_remedy(mistake, event_examples, permitted_changes) -> None:
+def test_a_mistake_in_a_change_is_reported_with_its_remedy(mistake, event_examples, permitted_changes) -> None:
     told = [event_examples.described(kind) for kind in EVENT_TYPES.values()]
     change, message = MISTAKES[mistake]
     kind = EVENT_TYPES["impression"]
@@ -146,7 +146,7 @@ def test_a_mistake_in_a_change_is_told_with_its_remedy(mistake, event_examples, 
     assert any(message in one for one in found), found
 
 
-def test_a_type_that_is_gone_is_told(event_examples, permitted_changes) -> None:
+def test_a_type_that_is_gone_is_reported(event_examples, permitted_changes) -> None:
     told = [event_examples.described(kind) for kind in EVENT_TYPES.values()]
     types = {name: kind for name, kind in EVENT_TYPES.items() if name != "hire"}
     (fault,) = permitted_changes.faults(told, types, event_examples.columns_of)

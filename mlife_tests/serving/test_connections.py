@@ -59,7 +59,7 @@ def test_the_longest_waiting_connection_makes_room(serve: Callable[..., Any]) ->
         second.close()
 
 
-def test_when_every_place_is_taken_by_a_request_the_next_is_told(serve: Callable[..., Any]) -> None:
+def test_when_every_place_is_taken_by_a_request_the_next_gets_an_answer(serve: Callable[..., Any]) -> None:
     post = b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n1"
     with serve(hello, ConnectionLimits(connections=2)) as url:
         busy = [connect(url, post) for _ in range(2)]

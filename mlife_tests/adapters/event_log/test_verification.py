@@ -113,7 +113,7 @@ def test_a_consistent_rewrite_of_a_manifest_is_seen_by_its_successor(
     assert [(f.kind, f.key) for f in findings] == [("altered_manifest", key)]
 
 
-def test_a_manifest_planted_far_ahead_is_told_at_once(toolbox, whole_log: dict[str, bytes]) -> None:
+def test_a_manifest_planted_far_ahead_is_reported_at_once(toolbox, whole_log: dict[str, bytes]) -> None:
     far = manifest_key(999_999_999_999)
     findings = verify(toolbox.stored({**whole_log, far: b"{}"})).findings
     assert ("altered_manifest", far) in {(f.kind, f.key) for f in findings}

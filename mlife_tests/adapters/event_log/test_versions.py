@@ -154,7 +154,7 @@ def test_an_upcaster_reaches_nothing_but_its_rows(tmp_path) -> None:
         upcast(kind, 1, OLD)
 
 
-def test_an_upcaster_that_loses_a_required_column_is_told() -> None:
+def test_an_upcaster_that_loses_a_required_column_is_reported() -> None:
     kind = evolved((KIND.columns, "* exclude (score)"))
     with pytest.raises(IntegrityError, match="version 2 of seen lacks the column score"):
         upcast(kind, 1, OLD)

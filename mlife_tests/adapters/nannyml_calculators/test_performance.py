@@ -80,7 +80,7 @@ def test_the_usual_shortfall_is_measured_on_days_that_the_estimator_does_not_kno
     assert halves == {metric: pytest.approx(np.mean(values)) for metric, values in gaps.items()}
 
 
-def test_no_usual_shortfall_is_told_of_a_half_with_one_class(reference, pairs_world) -> None:
+def test_no_usual_shortfall_is_reported_of_a_half_with_one_class(reference, pairs_world) -> None:
     days = reference.examples["exposure_date"].to_numpy().astype("datetime64[D]").astype(int)
     late_only = reference.examples["is_positive"].to_numpy(zero_copy_only=False) & (days > np.median(days))
     torn = replace(reference, examples=pairs_world.replaced(reference.examples, is_positive=late_only))

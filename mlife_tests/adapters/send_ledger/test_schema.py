@@ -10,7 +10,7 @@ from mlife_assets.core.errors import InvalidInputError
 
 
 @pytest.mark.parametrize(("is_safe", "level"), [(True, 2), (False, 1)])
-def test_sqlite_waits_for_the_disk_unless_told_otherwise(tmp_path, is_safe, level):
+def test_sqlite_waits_for_the_disk_unless_asked_otherwise(tmp_path, is_safe, level):
     engine = open_engine(f"sqlite:///{tmp_path}/l.sqlite", survives_power_cut=is_safe)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level

@@ -20,7 +20,7 @@ def fit(as_of: date = DAY) -> SimpleNamespace:
     return SimpleNamespace(artifact=SimpleNamespace(model_version="m1"), as_of=as_of)
 
 
-def test_a_training_that_was_due_and_impossible_is_told(history, rows, study):
+def test_a_training_that_was_due_and_impossible_is_reported(history, rows, study):
     """Without rows that the model has not learned from there is no reference to watch it by."""
     plain = study()
     poor = history(rows(), replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=5_000)))
@@ -59,7 +59,7 @@ def test_every_alarm_with_a_holdout_installs_the_twin(replayed, rows, study):
     assert all(reign.fit.as_of == holdout_window(policy.history, reign.since, None).first_day for reign in later)
 
 
-def test_a_training_that_fails_is_told_and_installs_nothing(history, rows):
+def test_a_training_that_fails_is_reported_and_installs_nothing(history, rows):
     class Unable:
         def fit(self, as_of: date):
             raise NotEnoughEvidenceError("one class only")

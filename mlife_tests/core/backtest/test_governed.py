@@ -168,7 +168,7 @@ def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history
     assert policy._age_maximum() == most
 
 
-def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_told(challenged):
+def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_judged(challenged):
     """The gate judged folds; the model that would serve is another one."""
     faults = (Condition("serving_probabilities_vary", False, "All 9 probabilities are 0.5."),)
     policy = challenged(Asked(SINCE, PROMOTED, FOLD, SERVING, faults), "concept_drift_confirmed")
@@ -186,7 +186,7 @@ def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_tol
 
 
 @pytest.mark.parametrize("where", ["folds", "said", "serving"])
-def test_a_training_that_fails_on_the_way_is_told_and_what_was_fitted_is_paid(challenged, where):
+def test_a_training_that_fails_on_the_way_is_reported_and_what_was_fitted_is_paid(challenged, where):
     asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
     setattr(asked, where, NotEnoughEvidenceError("one class only"))
     policy = challenged(asked)
@@ -300,7 +300,7 @@ def test_what_had_to_wait_is_asked_again_before_the_next_window_closes(replayed,
     assert f"The newest window of monitoring closed on {closing}." in confirmed[1].sentences
 
 
-def test_a_reason_that_lasts_is_told_once_between_windows(replayed, rows, study):
+def test_a_reason_that_lasts_is_reported_once_between_windows(replayed, rows, study):
     plain = study()
     patient = replace(
         plain,

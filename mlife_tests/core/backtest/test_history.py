@@ -88,7 +88,7 @@ def test_too_short_a_history_says_how_many_days_are_needed(rows, study):
         prepare_history(rows(days=60), study(), today=TODAY)
 
 
-def test_no_rows_are_told_so(rows, study):
+def test_no_rows_are_reported(rows, study):
     with pytest.raises(NotEnoughEvidenceError, match="no rows"):
         prepare_history(rows().slice(0, 0), study(), today=TODAY)
 

@@ -37,7 +37,7 @@ def served(rng, days=70, rows=40):
     return codes, signal, outcome
 
 
-def test_a_better_policy_is_told_from_a_worse_one_and_equal_ones_are_equal():
+def test_a_better_policy_is_separated_from_a_worse_one_and_equal_ones_are_equal():
     rng = np.random.default_rng(5)
     codes, signal, outcome = served(rng)
     good = 1 / (1 + np.exp(1 - signal))

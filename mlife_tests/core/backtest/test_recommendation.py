@@ -70,7 +70,7 @@ def test_the_margin_decides():
     assert recommend(close, TRAININGS, BacktestPolicy(margin_average_precision=0.02), WITHIN).policy == "governed"
 
 
-def test_what_single_periods_say_is_told_where_it_contradicts():
+def test_what_single_periods_say_is_reported_where_it_contradicts():
     good = measured(governed=0.400, frozen=0.350, naive=0.380, every_alarm=0.39)
     found = recommend(good, TRAININGS, POLICY, {**WITHIN, "naive": 0.43})
     assert found.policy == "governed", "what was fixed before decides"

@@ -162,7 +162,7 @@ def test_reports_are_kept_and_come_back_equal(watched):
     assert Reports.from_record(first.to_record()) == first
 
 
-def test_too_few_windows_are_told_so(watched):
+def test_too_few_windows_are_reported(watched):
     _, learner, watcher, _ = watched()
     early = date(2025, 1, 15)
     with pytest.raises(NotEnoughEvidenceError, match="7 windows of 120 rows closed by 2025-01-15, 8 needed"):

@@ -93,7 +93,7 @@ def test_rule_names_are_of_one_rule():
         ("", None),
     ],
 )
-def test_the_rule_is_told(body, rule):
+def test_the_rule_is_reported(body, rule):
     assert opt_out_rule(body) == rule
 
 
@@ -110,7 +110,7 @@ def test_stop_that_is_a_request(body):
     assert not is_stop_about_something_else(normal(body))
 
 
-def test_somebody_else_is_told_by_the_capital_letter():
+def test_somebody_else_is_recognised_by_the_capital_letter():
     assert names_somebody_else("I'm not Kelly")
     assert not names_somebody_else("I'm not Certified")
     assert not names_somebody_else("I'm not Kelly's boss yet")

@@ -119,7 +119,7 @@ def test_a_window_in_which_a_feature_hardly_varies_is_no_drift(pairs_world, limi
     assert alarms <= 1
 
 
-def test_what_hangs_on_few_positives_is_told_and_not_judged(pairs_world, limited) -> None:
+def test_what_hangs_on_few_positives_is_reported_and_not_judged(pairs_world, limited) -> None:
     first = pairs_world.START + timedelta(days=20)
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
     usual = limited.examples

@@ -141,7 +141,7 @@ def test_no_champion_asks_for_the_first() -> None:
     assert (decision.verdict, decision.codes) == ("retrain", (governor.NO_CHAMPION,))
 
 
-def test_undecided_reports_are_told() -> None:
+def test_undecided_reports_are_reported() -> None:
     decision = decide(
         as_of=DAY, quality=report("quality"), data=report("data"), latent=None,
         concept=report("concept", "not_enough_evidence"), history=(), champion=CHAMPION, policy=RetrainPolicy(),

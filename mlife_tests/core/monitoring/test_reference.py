@@ -161,7 +161,7 @@ def test_a_day_that_cannot_be_compared_says_why(reference, world) -> None:
 
 
 @pytest.mark.parametrize("name", JOINT_SIZES)
-def test_a_size_that_changed_since_limits_were_learned_is_told_where_it_matters(reference, name: str) -> None:
+def test_a_size_that_changed_since_limits_were_learned_is_reported_where_it_matters(reference, name: str) -> None:
     day, policy = reference.day(reference.days[0]), MonitoringPolicy()
     known = reference.with_thresholds((), sizes_of(policy))
     other = replace(policy, **{name: 1_500})

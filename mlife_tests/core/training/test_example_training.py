@@ -257,7 +257,7 @@ def test_equal_rows_with_other_human_scores_have_an_order_too() -> None:
     assert one.equals(two)
 
 
-def test_nothing_that_is_fitted_is_told_what_happens_after_the_gate_begins(trained: TrainedModel) -> None:
+def test_nothing_that_is_fitted_sees_what_happens_after_the_gate_begins(trained: TrainedModel) -> None:
     """Neither trees, vocabularies, priors nor calibrators may move with a row of the gate or of the gap before it."""
     table = without_human(examples())
     start = gate_start(table, study().roles, 0.2)

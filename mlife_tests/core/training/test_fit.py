@@ -122,7 +122,7 @@ def test_the_text_holds_nothing_but_the_model(artifact: ModelArtifact) -> None:
         assert "pandas_categorical" not in stage.model_text
 
 
-def test_progress_is_told(training_set: TrainingSet) -> None:
+def test_progress_is_reported(training_set: TrainingSet) -> None:
     seen: list[tuple[int, int]] = []
     fit_model(training_set, TrainingPolicy(trees_maximum=5, threads=1), lambda done, most: seen.append((done, most)))
     assert seen[0] == (1, 5)
@@ -178,7 +178,7 @@ def test_what_cannot_be_learned_is_refused_with_its_reason_and_others_go_on(trai
     assert [stage.step for stage in artifact.stages] == ["is_applied"]
 
 
-def test_where_nothing_can_be_learned_all_reasons_are_told(training_set: TrainingSet) -> None:
+def test_where_nothing_can_be_learned_all_reasons_are_reported(training_set: TrainingSet) -> None:
     nobody = np.where(training_set.is_validation, False, training_set.outcome("is_applied"))
     with pytest.raises(NotEnoughEvidenceError) as caught:
         fit_model(with_column(training_set, "is_applied", nobody), QUICK)

@@ -279,7 +279,7 @@ def test_a_constant_champion_may_be_beaten() -> None:
     assert replace(g, champion=constant).decide().is_promoted
 
 
-def test_a_missing_human_passes_only_by_the_callers_word_and_is_told() -> None:
+def test_a_missing_human_passes_only_by_the_callers_word_and_is_reported() -> None:
     decision = replace(gate(), human=None, has_no_human=True).decide()
     assert decision.is_promoted
     assert "A human baseline was not given; nothing is said about beating people." in decision.sentences

@@ -114,7 +114,7 @@ def test_features_and_known_values_that_one_side_lacks_are_named(left) -> None:
     assert not found.is_feature_order_changed
 
 
-def test_the_same_features_in_another_order_are_told(left) -> None:
+def test_the_same_features_in_another_order_are_reported(left) -> None:
     spec = left.feature_spec
     right = replace(left, feature_spec=replace(spec, names=(*spec.names[1:], spec.names[0])))
     found = diff_models(left, right)
@@ -128,7 +128,7 @@ def test_priors_of_rates_are_compared(left) -> None:
     assert (fact.section, fact.name, fact.left, fact.right) == ("method", "priors.job_click_rate.rate", 0.1, 0.3)
 
 
-def test_a_truth_value_has_no_difference_and_the_order_of_features_is_told(left) -> None:
+def test_a_truth_value_has_no_difference_and_the_order_of_features_is_reported(left) -> None:
     spec = left.feature_spec
     right = replace(
         changed(left, is_funnel=not left.manifest.get("is_funnel", False)),

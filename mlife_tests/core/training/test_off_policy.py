@@ -239,7 +239,7 @@ def test_what_was_never_on_offer_is_left_out_and_said() -> None:
         estimate_value(replace(FLOORED, target=np.array([0.0, 0.0, 0.0, 1.0])).decisions(), POLICY)
 
 
-def test_no_weight_is_cut_and_the_largest_is_told() -> None:
+def test_no_weight_is_cut_and_the_largest_is_reported() -> None:
     found = estimate_value(TOY.decisions(), POLICY)
     assert found.largest_weight == pytest.approx(2.4)
     assert found.sentences[-1] == "No weight was cut; the largest is 2.4."

@@ -162,7 +162,7 @@ def test_every_fold_has_to_meet_its_own_conditions(prepared: Prepared) -> None:
         assert found.sentences[0].startswith("Refused: In the fold of 2026-02-26: ")
 
 
-def test_a_fold_that_learned_from_its_own_days_is_told(prepared: Prepared) -> None:
+def test_a_fold_that_learned_from_its_own_days_is_reported(prepared: Prepared) -> None:
     training = training_set(prepared.table, STARTS[1])
     before, copied, _ = fold_conditions(prepared.artifacts[1], training, prepared.gate, STUDY)
     assert not before.is_met
@@ -237,7 +237,7 @@ def test_folds_that_score_other_rows_are_an_error(prepared: Prepared) -> None:
         prepared.judged(folds=prepared.folds[:1])
 
 
-def test_conditions_are_told_once_over_all_folds() -> None:
+def test_conditions_are_reported_once_over_all_folds() -> None:
     def fold(day: int, *conditions: Condition) -> JudgedFold:
         return JudgedFold("m", FIRST, date(2026, 3, day), np.zeros(0), conditions)
 

@@ -30,7 +30,7 @@ def test_good_probabilities_have_slope_one_and_no_gap() -> None:
     assert (result.n, len(result.bins), result.bins[0].rows) == (60_000, 10, 6_000)
 
 
-def test_overconfidence_and_too_low_promises_are_told_apart() -> None:
+def test_overconfidence_and_too_low_promises_are_distinguished() -> None:
     overconfident = calibration(*outcomes(2, 60_000, slope=0.6, intercept=-1.0))
     assert overconfident.slope == pytest.approx(0.6, abs=0.05)
     assert overconfident.slope_upper < 1

@@ -40,22 +40,22 @@ def _gate(card: ModelCard) -> Iterator[str]:
     if card.outcome is None:
         yield "No gate has judged it: nothing shows that it is better than what is in use."
     elif card.outcome != "promoted":
-        yield "The gate did not open for it. Whoever lets it serve does so against the measurement."
+        yield "The gate did not promote it. Whoever lets it serve does so against the evidence."
 
 
 def _human(card: ModelCard) -> Iterator[str]:
     human = card.against("human")
     if human is not None and human.model_version.startswith(PANEL_PREFIX):
-        yield f"Beating {human.model_version} is beating that panel's recruiters, on the users and days they ranked."
+        yield f"Beating {human.model_version} means beating its recruiters, on the users and days they ranked."
     elif human is not None:
         yield f"No person ranked: {human.model_version} stands in for people as a proxy."
     elif card.comparisons:
-        yield "A human baseline was not given, so nothing is known about whether it beats people."
+        yield "No human baseline was given, so nobody knows whether it beats people."
 
 
 def _cohort(card: ModelCard) -> Iterator[str]:
     if card.cohort:
-        yield f"The comparison speaks of {cohort_words(card.cohort)}; no other outcomes were compared."
+        yield f"The comparison covers {cohort_words(card.cohort)}; no other outcomes were compared."
 
 
 def _season(card: ModelCard) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _season(card: ModelCard) -> Iterator[str]:
         return
     days = (training.last - training.first).days + 1
     if days < SHORT_TRAINING_DAYS:
-        yield f"It has seen {days:,} days and no whole year: seasons and holidays outside them are new to it."
+        yield f"It has seen {days:,} days, not a whole year: seasons and holidays outside them are new to it."
 
 
 def _positives(card: ModelCard) -> Iterator[str]:
@@ -83,13 +83,13 @@ def _calibrator(card: ModelCard) -> Iterator[str]:
         step = f" of the step {fact.removeprefix(CALIBRATOR_OF_STEP)}" if fact.startswith(CALIBRATOR_OF_STEP) else ""
         if name == "isotonic":
             yield (
-                f"The calibrator{step} is isotonic, a curve of steps: beyond the scores seen in validation a "
+                f"The calibrator{step} is isotonic, a step function: beyond the scores seen in validation a "
                 "probability stays at the last step, and different scores may share one probability."
             )
         elif name in ("sigmoid", "beta"):
             yield (
-                f"The calibrator{step} is a {name} curve of few numbers, because there were few positives: "
-                "it cannot follow a relation of another shape."
+                f"The calibrator{step} is a {name} curve with few parameters, because there were few positives: "
+                "it cannot fit a relation of another shape."
             )
 
 
@@ -99,13 +99,13 @@ def _calibration(card: ModelCard) -> Iterator[str]:
         yield "Calibration on outcomes outside its training was not measured: its probabilities are a ranking only."
         return
     if measured.slope_upper < 1:
-        yield "Its probabilities are overconfident: high ones come true too rarely, low ones too often."
+        yield "Its probabilities are overconfident: high ones come true less often than predicted, low ones more."
     elif measured.slope_lower > 1:
-        yield "Its probabilities are too timid: high ones come true more often than said, low ones more rarely."
+        yield "Its probabilities are underconfident: high ones come true more often than predicted, low ones less."
     if measured.intercept_upper < 0:
-        yield "On the whole it promises too much (calibration intercept below 0): do not budget by its sums."
+        yield "Overall it predicts too many (calibration intercept below 0): do not budget with its totals."
     elif measured.intercept_lower > 0:
-        yield "On the whole it promises too little (calibration intercept above 0): do not budget by its sums."
+        yield "Overall it predicts too few (calibration intercept above 0): do not budget with its totals."
 
 
 def _fairness(card: ModelCard) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _fairness(card: ModelCard) -> Iterator[str]:
         yield f"Impact ratios proven below {audit.minimum:g}: {names}."
     if open_:
         yield (
-            f"{len(open_):,} of {len(audit.compared):,} impact ratios are undecided: their intervals hold the "
+            f"{len(open_):,} of {len(audit.compared):,} impact ratios are undecided: their intervals contain the "
             f"minimum {audit.minimum:g}, so a disadvantage is neither shown nor ruled out."
         )
 

@@ -106,7 +106,9 @@ def test_a_file_without_a_column_is_a_fault_that_names_it() -> None:
         (refused(1, Reason.EMPTY_FILE, event_type="hire", field=None, first_row=WHOLE_FILE), 0, False),
     ],
 )
-def test_a_stray_file_beside_good_ones_is_told_and_a_lost_type_is_a_fault(refusal, landed: int, is_alarm: bool) -> None:
+def test_a_stray_file_beside_good_ones_is_reported_and_a_lost_type_is_a_fault(
+    refusal, landed: int, is_alarm: bool
+) -> None:
     """A refused file is not late, so labels are no exception; what lands rarely is."""
     finding = schema_of(refusal, {refusal.event_type: landed})
     assert finding.is_alarm == is_alarm

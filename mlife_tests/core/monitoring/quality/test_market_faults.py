@@ -79,7 +79,7 @@ def test_drift_and_late_labels_are_no_fault(warm, market_reference, exported_mar
         assert report.status == "ok", report.sentence
 
 
-def test_labels_that_do_not_come_are_told(warm, market_reference) -> None:
+def test_labels_that_do_not_come_are_reported(warm, market_reference) -> None:
     market = warm.branch(Injection("labels_late", warm.day, size=5.0))
     market.live()
     (click,) = [f for f in market.report(market_reference).findings if (f.column, f.method) == ("click", "freshness")]

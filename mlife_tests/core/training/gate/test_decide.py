@@ -64,7 +64,7 @@ def gate(seed: int = 1, rows: int = 6_000, days: int = 28, noise: tuple[float, f
     )
 
 
-def test_a_better_challenger_is_promoted_and_the_missing_human_is_told() -> None:
+def test_a_better_challenger_is_promoted_and_the_missing_human_is_reported() -> None:
     g = gate()
     decision = g.decide()
     assert decision.outcome == "promoted"
@@ -274,7 +274,7 @@ def test_a_refit_whose_probabilities_are_shown_to_be_worse_is_refused() -> None:
     assert unmeasured.sentences[0].startswith("Not enough evidence: The log loss of the refitted recipe was not")
 
 
-def test_what_a_refit_need_not_meet_is_told() -> None:
+def test_what_a_refit_need_not_meet_is_reported() -> None:
     g = replace(refit_gate((2.0, 2.0)), calibration=replace(CALIBRATION, slope_lower=0.1))
     strong = on_examples(g.examples, "panel", gate(noise=(0.1, 2.0)).challenger.scores)
     decision = replace(g, human=strong).decide()

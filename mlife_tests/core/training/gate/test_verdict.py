@@ -43,7 +43,7 @@ def test_thin_evidence_comes_first_whatever_else_fails() -> None:
     assert outcome_of([MET]) == "promoted"
 
 
-def test_a_missing_human_is_told_only_when_it_is_missing() -> None:
+def test_a_missing_human_is_reported_only_when_it_is_missing() -> None:
     given = Condition("human_baseline_given", True, "Not given.")
     assert "Not given." in sentences_of("promoted", [given, MET], has_human=False)
     assert "Not given." not in sentences_of("promoted", [given, MET], has_human=True)
@@ -129,7 +129,7 @@ def test_probabilities_of_a_refit_that_nobody_measured_are_a_want_of_evidence_an
     assert "was not measured; evaluate probabilities on more examples" in condition.sentence
 
 
-def test_what_a_refit_need_not_meet_is_told_with_its_numbers() -> None:
+def test_what_a_refit_need_not_meet_is_reported_with_its_numbers() -> None:
     against = comparison(-0.02, -0.01, 0.003)
     others = [replace(against, against=name, model_version=name) for name in ("human", "champion", "random")]
     numbers = "AP 0.390 against 0.400, difference -0.0100 (-0.0200 to +0.0030)."

@@ -99,7 +99,7 @@ def test_a_broken_row_is_named(
         (b"as_of_date,recruiter,user_id,job_id,rank\n\xff\xfe", r"not UTF-8 text .*; save it as CSV UTF-8"),
     ],
 )
-def test_a_broken_file_is_told(data: bytes, sentence: str) -> None:
+def test_a_broken_file_is_reported(data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidInputError, match=sentence):
         parse_panel(data)
 
