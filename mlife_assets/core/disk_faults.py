@@ -19,7 +19,7 @@ _FULL = "{place} could not be written: no space is left on the disk; free some a
 _READ_ONLY = "{place} could not be written: the file system is read-only; mount it for writing, or use another folder"
 _REFUSED = "access to {place} was refused; let the user who runs this read and write it, or use another folder"
 _UNOPENED = (
-    "{place} could not be opened: the file system is read-only, or the user who runs this may not write there; mend "
+    "{place} could not be opened: the file system is read-only, or the user who runs this may not write there; fix "
     "that, or use another folder"
 )
 _NUMBERS = {

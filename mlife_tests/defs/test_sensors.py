@@ -307,7 +307,7 @@ def test_files_that_land_late_are_ingested_once(definitions, instance, platform)
     daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
     eve = add_days(DAY, -1)
     land(platform, eve, "a.parquet")
-    assert daemon.tick() == [], "a day that was not lived yet is the daily job's"
+    assert daemon.tick() == [], "a day that did not run yet is the daily job's"
     ingested(platform, DAY, click=1)
     assert daemon.tick() == []
     assert daemon.skip_message == "every landed file was ingested, or its ingest runs, waits or was given up"
@@ -519,7 +519,7 @@ def test_the_first_dashboard_is_asked_for_too(definitions, instance, platform) -
 def test_a_command_at_work_builds_the_dashboard_itself(refreshing) -> None:
     materialize(refreshing.instance, keys.RETRAIN_DECISION, tags_of(os.getpid()))
     assert refreshing.tick() == []
-    assert refreshing.skip_message.endswith("or a command is at work that builds it.")
+    assert refreshing.skip_message.endswith("or a command that builds it is running.")
     materialize(refreshing.instance, keys.INBOUND_MESSAGES)
     materialize(refreshing.instance, keys.INBOUND_MESSAGES, tags_of(os.getpid()))
     assert len(refreshing.tick()) == 1, "a later run of the command does not hide what the UI did"

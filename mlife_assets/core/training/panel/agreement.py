@@ -4,7 +4,7 @@ Belongs here: Kendall's W and tau of a panel with intervals over users. Does not
 (`baseline`), and whether agreement is enough: no threshold is set, the number is reported.
 
 Concept: a baseline that its own authors do not agree on is a weak one, so its agreement is shown with it. W is one for
-equal rankings and 1 / m on average for m recruiters who rank at random, so that value stands beside it. Tau is nought
+equal rankings and 1 / m on average for m recruiters who rank at random, so that value stands beside it. Tau is zero
 at random.
 """
 

@@ -16,8 +16,8 @@ from mlife_assets.core.training.gate.verdict import (
     outcome_of,
     refit_keeps_probabilities,
     refit_keeps_ranking,
+    remarks_on_refit,
     sentences_of,
-    told_of_refit,
 )
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.reliability import Calibration
@@ -133,9 +133,9 @@ def test_what_a_refit_need_not_meet_is_reported_with_its_numbers() -> None:
     against = comparison(-0.02, -0.01, 0.003)
     others = [replace(against, against=name, model_version=name) for name in ("human", "champion", "random")]
     numbers = "AP 0.390 against 0.400, difference -0.0100 (-0.0200 to +0.0030)."
-    assert told_of_refit(others, "AP", slope(0.93, 0.75, 1.11)) == (
+    assert remarks_on_refit(others, "AP", slope(0.93, 0.75, 1.11)) == (
         f"Not required of a refit: against human {numbers}",
         f"Not required of a refit: against a random ranking {numbers}",
         "Not required of a refit: the calibration slope 0.93 (0.75 to 1.11).",
     )
-    assert told_of_refit([], "AP", None) == ()
+    assert remarks_on_refit([], "AP", None) == ()
