@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ from mlife_assets.settings import Settings
 WORLD, STORY = "UI_WORLD", "UI_STORY"
 MODULES = {"lived_world.py": "mlife_lived_world", "golden/small_home.py": "mlife_small_home"}
 """Under the names that the fixtures give them, so that each is loaded once."""
+_MOVED = ExitStack()
 
 
 def _world() -> ModuleType:
@@ -40,5 +42,5 @@ def location() -> dg.Definitions:
     """Return what the UI loads."""
     settings, world = Settings(), _world()
     if STORY in os.environ:
-        world.moved_story().__enter__()
+        _MOVED.enter_context(world.moved_story())
     return build_location(settings, policies=world.POLICIES if settings.approve_console_sends else world.UNAPPROVED)

@@ -1,4 +1,4 @@
-"""A day of work in the browser: run the next day, approve its plan, see the new dashboard, follow links there and back."""
+"""A day of work in the browser: run the next day, approve its plan, see the new dashboard, follow every link."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def served(home: Any, lived_world: Any, repository: Path, tmp_path: Path) -> Ite
     location = repository / "mlife_tests" / "ui_location.py"
     workspace = tmp_path / "workspace.yaml"
     workspace.write_text(f"load_from:\n  - python_file:\n      relative_path: {location}\n      location_name: mlife\n")
-    world = {name: getattr(home.settings, name) for name in ("market_users", "market_jobs", "history_days", "demo_days")}
+    world = {
+        name: getattr(home.settings, name) for name in ("market_users", "market_jobs", "history_days", "demo_days")
+    }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
     environment |= {f"MLIFE_{name.upper()}": str(value) for name, value in world.items()}
     environment |= {"MLIFE_HOME": str(home.folder), "MLIFE_HASH_KEY": lived_world.HASH_KEY}
@@ -71,6 +73,7 @@ def served(home: Any, lived_world: Any, repository: Path, tmp_path: Path) -> Ite
                 if server.poll() is None:
                     os.killpg(server.pid, signal.SIGKILL)
                     server.wait()
+                server.stdout.close()
 
 
 def _json_lines(server: subprocess.Popen[str]) -> str:
@@ -162,7 +165,7 @@ def test_the_next_day_is_run_approved_and_seen(served: dict[str, str], home: Any
 
 
 def follow(page: Any, address: str, pages: str, ui: str, seen: set[str]) -> set[str]:
-    """Open a page and whatever it links to below `pages`, three messages at most; return the links to the Dagster UI."""
+    """Open a page and all that it links to below `pages`, but three messages; return the links to the Dagster UI."""
     waiting, backs = [address.split("#")[0]], set[str]()
     while waiting:
         path = waiting.pop().removeprefix(pages)
