@@ -26,6 +26,7 @@ from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import CHALLENGER_REPORT
 from mlife_assets.defs.off_policy import REPORT, off_policy_report
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
+from mlife_assets.defs.resources import INGEST_REPORT
 
 EXPLORING, SUFFICIENT = 400, 30
 SOUND_DAYS = (1, 2, 4)
@@ -56,6 +57,7 @@ def explored(lived, lived_world, tmp_path_factory) -> Explored:
     judged = add_days(days[-1], MATURE_AFTER)
     for day in (add_days(judged, -1), judged):
         tables.write_report(CHALLENGER_REPORT, day, {"model_version": challenger})
+        tables.write_report(INGEST_REPORT, day, tables.read_report(INGEST_REPORT, days[-1]))  # it has landed
     return Explored(home, lived_world.open_home(folder), judged, challenger, registry.champion())
 
 
