@@ -104,7 +104,7 @@ def test_a_conversion_day_as_label_time_is_refused() -> None:
     known = pa.array(day + np.where(won, np.random.default_rng(5).integers(1, 8, len(won)), 8))
     found = train_on_examples(table.set_column(table.column_names.index("known"), "known", known), study())
     assert found.decision.outcome == "refused"
-    assert any("How long known comes after day tells won by itself" in one for one in found.decision.sentences)
+    assert any("How long known comes after day predicts won alone" in one for one in found.decision.sentences)
 
 
 def test_the_order_of_the_file_changes_nothing(trained: TrainedModel) -> None:
