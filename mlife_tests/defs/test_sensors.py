@@ -494,7 +494,7 @@ def test_before_a_day_was_decided_no_dashboard_is_built(definitions, instance, p
 )
 def test_what_happened_in_the_ui_is_put_on_the_dashboard_once(refreshing, key) -> None:
     assert refreshing.tick() == []
-    assert refreshing.skip_message.startswith("The dashboard shows everything")
+    assert refreshing.skip_message.startswith("The dashboard is up to date")
     materialize(refreshing.instance, key)
     ((asked,),) = [refreshing.tick()]
     assert refreshing.launched[-1].job_name == "metrics_job"
@@ -504,7 +504,7 @@ def test_what_happened_in_the_ui_is_put_on_the_dashboard_once(refreshing, key) -
     materialize(refreshing.instance, keys.DASHBOARD)
     end(refreshing, refreshing.launched[-1], dg.DagsterEventType.RUN_SUCCESS)
     assert [refreshing.tick() for _ in range(3)] == [[]] * 3
-    assert refreshing.skip_message.startswith("The dashboard shows everything")
+    assert refreshing.skip_message.startswith("The dashboard is up to date")
     materialize(refreshing.instance, key)
     assert refreshing.tick() not in ([], [asked])
 
