@@ -11,12 +11,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import uuid4
 
 import dagster as dg
 import psutil
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from mlife_assets.core.errors import PermanentError
+from mlife_assets.defs.instance import hold_run
 from mlife_assets.defs.partitions import range_tags
 
 SENSOR_ROUNDS_MAXIMUM = 10
@@ -123,17 +125,20 @@ class LifecycleDriver:
         return SensorRun(sensor_name=sensor.name, run_key=request.run_key or "", run=run)
 
     def _execute(self, job_name: str, *, partition_key: str | None, tags: Mapping[str, str]) -> JobRun:
-        result = self._definitions.resolve_job_def(job_name).execute_in_process(
-            instance=self._instance,
-            partition_key=partition_key,
-            tags={**tags, DRIVER_TAG: str(os.getpid()), STARTED_TAG: str(psutil.Process().create_time())},
-            run_config=QUIET,
-            raise_on_error=False,
-        )
+        run_id = str(uuid4())
+        with hold_run(self._instance, run_id):
+            result = self._definitions.resolve_job_def(job_name).execute_in_process(
+                instance=self._instance,
+                run_id=run_id,
+                partition_key=partition_key,
+                tags={**tags, DRIVER_TAG: str(os.getpid()), STARTED_TAG: str(psutil.Process().create_time())},
+                run_config=QUIET,
+                raise_on_error=False,
+            )
         failures = [event for event in result.all_events if event.is_step_failure]
         return JobRun(
             job_name=job_name,
-            run_id=result.run_id,
+            run_id=run_id,
             is_success=result.success,
             failed_steps=tuple(event.step_key or "" for event in failures),
             errors=tuple(_root_cause(event) for event in failures),
