@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         default=60, ge=2, le=720, description="Days before the first lived day; the policies in use ask for more."
     )
     demo_days: int = Field(default=21, ge=1, le=120, description="Lived days after history; the demo's length.")
+    cores: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        le=256,
+        description="Cores that are used; by default all that this process may use. No result depends on it.",
+    )
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
