@@ -38,6 +38,11 @@ WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "
 DemoDay = Annotated[int, Field(ge=1, le=120)]
 
 
+def _usable_cores() -> int:
+    """Return how many cores this process may use; where the system cannot say, how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class HomeSource(PydanticBaseSettingsSource):
     """What the home remembers of its world; nothing in a home that is new or of a release that wrote no file."""
 
@@ -79,6 +84,12 @@ class Settings(BaseSettings):
         description="Days of history before the first day; the policies in use ask for more.",
     )
     demo_days: int = Field(default=21, ge=1, le=120, description="Days that run after history; the demo's length.")
+    cores: int = Field(
+        default_factory=_usable_cores,
+        ge=1,
+        le=256,
+        description="Cores that are used; by default all that this process may use. No result depends on it.",
+    )
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(
         default=(3, 10, 14),

@@ -27,6 +27,7 @@ UNTESTED = {
 }
 ENVIRONMENT_READERS = {
     "settings.py": "the reader",
+    "__init__.py": "keeps linear algebra on one thread, which must be said before it is loaded",
     "adapters/nannyml_calculators": "turns NannyML's telemetry off before importing it",
     "defs/dbt.py": "hands the environment on to the dbt process",
 }

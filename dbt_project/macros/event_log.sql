@@ -130,14 +130,20 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Which stored rows repeat an event: all of an event_id but the first observed (among equals the first in file order).
-    Nearly always none, so removing them by an anti join costs one pass over narrow columns, and filters on the view
-    still reach the files; a window over whole rows would sort every column. -#}
-{% macro repeated_events() -%}
-    select filename, file_row_number
-    from source
-    where event_id in (select event_id from source group by event_id having count(*) > 1)
-    qualify row_number() over (partition by event_id order by observed_at, filename, file_row_number) > 1
+{#- Rows of an event type without those that repeat an event: of an event_id the first observed counts, among equals the
+    first in file order. Repeats are nearly always none, so removing them by an anti join costs one pass over narrow
+    columns; a window over whole rows would sort every column. The rows are written out wherever they are read: DuckDB
+    stores a view without `not materialized`, and would gather all columns of all files for each query. -#}
+{% macro first_observed(event_type) -%}
+    {%- set rows = read_events(event_type) -%}
+    select *
+    from ({{ rows }}) as source
+    anti join (
+        select filename, file_row_number
+        from ({{ rows }}) as source
+        where event_id in (select event_id from ({{ rows }}) as source group by event_id having count(*) > 1)
+        qualify row_number() over (partition by event_id order by observed_at, filename, file_row_number) > 1
+    ) as repeated using (filename, file_row_number)
 {%- endmacro %}
 
 {#- First as_of_date whose features may use a row: an as_of_date sees what was observed before its midnight (UTC). -#}

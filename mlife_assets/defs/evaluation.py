@@ -59,9 +59,7 @@ PROMOTION_REPORT = "promotion"
 def required_elsewhere(platform: Platform, day: date, version: str, matrix: np.ndarray) -> tuple[Condition, ...]:
     """Return the conditions that need more than rankings: fairness, no leaking feature, scoring parity."""
     artifact = platform.registry.load(version)
-    reloaded = LightGBMScorer(
-        ModelArtifact.from_files(version, artifact.files()), threads=platform.policies.training.threads
-    )
+    reloaded = LightGBMScorer(ModelArtifact.from_files(version, artifact.files()), threads=platform.settings.cores)
     training, spec, policy = day_training_set(platform, day), artifact.feature_spec, platform.policies.promotion
     return (
         day_fairness_condition(platform, day, version),

@@ -86,7 +86,8 @@ def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         if trees % TREES_PER_LOG_LINE == 0:
             context.log.info("%d of at most %d trees", trees, at_most)
 
-    fitted = fit_model(day_training_set(platform, day), searched_policy(platform, day), log_progress)
+    training, cores = day_training_set(platform, day), platform.settings.cores
+    fitted = fit_model(training, searched_policy(platform, day), log_progress, cores=cores)
     artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__})
     version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
     seal(platform)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
-from mlife_assets.core.inference.candidates import candidate_pairs
+from mlife_assets.core.inference.candidates import find_candidates
 from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.inference.prediction_details import click_probabilities
 from mlife_assets.core.monitoring.columns import MonitoringColumns
@@ -56,12 +56,12 @@ def sampled_pairs(platform: Platform, day: date) -> DaySample:
     policy = platform.policies.monitoring
     users = platform.warehouse.read("user_features", as_of=day)
     jobs = platform.warehouse.read("job_features", as_of=day)
-    pairs = candidate_pairs(users, jobs, day, platform.policies.candidates)
-    keys = pairs.group_by(["user_id", "job_id"]).aggregate([]).num_rows
-    places = sample_pairs(
-        pairs["user_id"], pairs["job_id"], as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day
-    )
-    return DaySample(pair_features(pairs.take(pa.array(places))), pairs.num_rows, pairs.num_rows - keys)
+    candidates = find_candidates(users, jobs, day, platform.policies.candidates)
+    user_ids, job_ids = candidates.ids
+    places = sample_pairs(user_ids, job_ids, as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day)
+    is_new_user, is_new_job = (np.diff(found) != 0 for found in (candidates.user_places, candidates.job_places))
+    repeated = int(np.count_nonzero(~(is_new_user | is_new_job)))  # pairs are ordered, so equal ones are neighbours
+    return DaySample(pair_features(candidates.rows(places)), len(user_ids), repeated)
 
 
 def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:

@@ -196,7 +196,7 @@ class Platform(PrivateParts):
         """Return the scorer of a version, verified when it is loaded first."""
         if model_version not in self._scorers:
             artifact = self.registry.load(model_version)
-            self._scorers[model_version] = LightGBMScorer(artifact, threads=self.policies.training.threads)
+            self._scorers[model_version] = LightGBMScorer(artifact, threads=self.settings.cores)
         return self._scorers[model_version]
 
     def champion_scorer(self, day: date) -> LightGBMScorer:

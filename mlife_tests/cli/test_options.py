@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from mlife_assets.cli.options import has_event_log, open_platform, settings_of
@@ -26,6 +28,14 @@ def test_home_overrides_one_field(tmp_path, monkeypatch):
     settings = settings_of(tmp_path)
     assert (settings.home, settings.market_users, settings.approve_console_sends) == (tmp_path, 123, False)
     assert settings_of(None, approves_sends=True).approve_console_sends
+
+
+def test_all_cores_that_the_process_may_use_are_used_unless_fewer_are_asked_for(monkeypatch):
+    assert settings_of(None).cores == len(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
+    assert settings_of(None).cores == 1
+    monkeypatch.setenv("MLIFE_CORES", "2")
+    assert settings_of(None).cores == 2
 
 
 def test_a_wrong_environment_is_named_without_its_value(run, empty):

@@ -23,16 +23,14 @@ snapshots as not materialized (
 latest_of_date as (
 
     select
-        snapshots.event_id,
+        arg_max(snapshots.event_id, (snapshots.observed_at, snapshots.event_id)) as event_id,
+        max(snapshots.observed_at) as observed_at,
         greatest(snapshots.available_date, bounds.start_date) as version_date
 
     from snapshots
     cross join bounds
     where snapshots.available_date <= bounds.end_date
-    qualify row_number() over (
-        partition by snapshots.user_id, greatest(snapshots.available_date, bounds.start_date)
-        order by snapshots.observed_at desc, snapshots.event_id desc
-    ) = 1
+    group by snapshots.user_id, greatest(snapshots.available_date, bounds.start_date)
 
 ),
 
@@ -43,7 +41,9 @@ versioned as (
         latest_of_date.version_date
 
     from snapshots
-    inner join latest_of_date on snapshots.event_id = latest_of_date.event_id
+    inner join latest_of_date
+        on snapshots.event_id = latest_of_date.event_id
+        and snapshots.observed_at = latest_of_date.observed_at -- keeps older files from being read
 
 )
 

@@ -1,21 +1,8 @@
 with
 
-source as not materialized (
-
-    {{ read_events('impression') }}
-
-),
-
-repeated as (
-
-    {{ repeated_events() }}
-
-),
-
 first_observed as (
 
-    select * from source
-    anti join repeated using (filename, file_row_number)
+    {{ first_observed('impression') }}
 
 ),
 

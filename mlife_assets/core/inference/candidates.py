@@ -12,6 +12,7 @@ who else is asked for.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
@@ -34,17 +35,66 @@ _NEVER = np.iinfo(np.int64).max
 """Key of a pair that is no candidate."""
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The pairs that are considered on a day, as places of rows: what is asked of some need not be made for all.
+
+    Attributes:
+        users: features, ordered by user.
+        jobs: features without the day, ordered by job.
+        user_places: row of the user of each pair, ascending, int64 (n,).
+        job_places: row of the job of each pair, ascending within a user, int64 (n,).
+    """
+
+    users: pa.Table
+    jobs: pa.Table
+    user_places: Places
+    job_places: Places
+
+    @property
+    def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """User id and job id of each pair."""
+        return self.users["user_id"].take(self.user_places), self.jobs["job_id"].take(self.job_places)
+
+    def rows(self, chosen: Places | slice = slice(None)) -> pa.Table:
+        """Return all columns of both tables (the day once) and `candidate_set_hash` of all pairs, or the chosen ones.
+
+        The hash is the same for all rows of a user.
+        """
+        user_places = self.user_places[chosen]
+        pairs = self.users.take(user_places)
+        jobs = self.jobs.take(self.job_places[chosen])
+        for field in jobs.schema:
+            pairs = pairs.append_column(field, jobs[field.name])
+        users, place_of = np.unique(user_places, return_inverse=True)
+        return pairs.append_column("candidate_set_hash", pa.array(self._set_hashes(users), pa.string()).take(place_of))
+
+    def _set_hashes(self, users: Places) -> list[str]:
+        """Return a hash over the sorted job ids of each user."""
+        firsts = np.searchsorted(self.user_places, users, "left").tolist()
+        lasts = np.searchsorted(self.user_places, users, "right").tolist()
+        job_ids = self.ids[1].to_pylist()
+        return [
+            hashlib.blake2b("\x1f".join(job_ids[first:last]).encode(), digest_size=8).hexdigest()
+            for first, last in zip(firsts, lasts, strict=True)
+        ]
+
+
 def candidate_pairs(user_features: pa.Table, job_features: pa.Table, as_of: date, policy: CandidatePolicy) -> pa.Table:
-    """Return one row per (user, job) that is considered on `as_of`, ordered by user and job.
+    """Return one row per (user, job) that is considered on `as_of`, ordered by user and job (`Candidates.rows`)."""
+    return find_candidates(user_features, job_features, as_of, policy).rows()
+
+
+def find_candidates(
+    user_features: pa.Table, job_features: pa.Table, as_of: date, policy: CandidatePolicy
+) -> Candidates:
+    """Return the (user, job) that are considered on `as_of`.
 
     Args:
         user_features: rows of `as_of`, one per user.
         job_features: rows of `as_of`, one per open job.
         as_of: the day; rows of another day are refused.
         policy: distance, seniority gap, number.
-
-    Returns:
-        All columns of both tables (the day once) and `candidate_set_hash`, the same for all rows of a user.
 
     Raises:
         InvalidInputError: a row is of another day, an id occurs twice or a column is missing.
@@ -60,14 +110,7 @@ def candidate_pairs(user_features: pa.Table, job_features: pa.Table, as_of: date
             raise InvalidInputError(f"{name} holds days {days[:3]}; pass the rows of {as_of} only")
     users = user_features.sort_by("user_id")
     jobs = job_features.drop_columns(["as_of_date"]).sort_by("job_id")
-    user_places, job_places = _choose(users, jobs, policy)
-    pairs = users.take(pa.array(user_places))
-    chosen = jobs.take(pa.array(job_places))
-    for field in chosen.schema:
-        pairs = pairs.append_column(field, chosen[field.name])
-    hashes = _set_hashes(user_places, job_places, jobs["job_id"].to_pylist(), users.num_rows)
-    by_user = pa.array(hashes, pa.string())
-    return pairs.append_column("candidate_set_hash", by_user.take(pa.array(user_places)))
+    return Candidates(users, jobs, *_choose(users, jobs, policy))
 
 
 def _choose(users: pa.Table, jobs: pa.Table, policy: CandidatePolicy) -> tuple[Places, Places]:
@@ -154,13 +197,3 @@ def _unit_vectors(table: pa.Table, prefix: str) -> npt.NDArray[np.float64]:
     return np.column_stack(
         [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
     )
-
-
-def _set_hashes(user_places: Places, job_places: Places, job_ids: list[str], users: int) -> list[str]:
-    """Return a hash over the sorted job ids of each user."""
-    bounds = np.searchsorted(user_places, np.arange(users + 1))
-    jobs = job_places.tolist()
-    return [
-        hashlib.blake2b("\x1f".join(job_ids[job] for job in jobs[first:last]).encode(), digest_size=8).hexdigest()
-        for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-    ]

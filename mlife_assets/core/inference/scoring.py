@@ -19,6 +19,9 @@ from mlife_assets.core.inference.feature_spec import FeatureSpec
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.training.artifact import ModelArtifact
 
+ROWS_WORTH_THREADS = 1_000
+"""Fewer rows are scored sooner than another thread is awake."""
+
 
 class LightGBMScorer:
     """Scores with the LightGBM models of an artifact and their calibrators.
@@ -97,7 +100,8 @@ class LightGBMScorer:
     def _predicted(self, booster: Any, matrix: np.ndarray, **options: bool) -> np.ndarray:
         if len(matrix) == 0:
             return np.zeros((0, len(self.model_names) + 1) if "pred_contrib" in options else 0)
-        return np.asarray(booster.predict(matrix, num_threads=self._threads, **options), dtype=np.float64)
+        threads = self._threads if len(matrix) >= ROWS_WORTH_THREADS else 1
+        return np.asarray(booster.predict(matrix, num_threads=threads, **options), dtype=np.float64)
 
 
 def log_probability(log_odds: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ number of trees. The gate measures the calibration of what serves, out of sample
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import numpy as np
@@ -37,14 +38,18 @@ from mlife_assets.core.training.training_set import TrainingSet
 IMPORTANCE_ROWS = 2_000
 
 
-def fit_model(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None = None) -> ModelArtifact:
+def fit_model(
+    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None = None, *, cores: int = 1
+) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
+
+    Up to `cores` formulations are tuned at once; the artifact does not depend on it.
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack.
         NotEnoughEvidenceError: a step has one class only.
     """
-    tuned, refused = _tuned(training, policy, progress)
+    tuned, refused = _tuned(training, policy, progress, cores)
     chosen = choose(tuned)
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
@@ -67,16 +72,25 @@ def fit_model(training: TrainingSet, policy: TrainingPolicy, progress: Progress 
 
 
 def _tuned(
-    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None
+    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None, cores: int
 ) -> tuple[list[Formulation], dict[str, str]]:
     """Return the formulations that could be tuned, and why others could not; raises when none could."""
     spec, matrix = tuning_features(training)
-    tuned, refused = [], {}
-    for name in available_formulations(training, policy):
+    names = available_formulations(training, policy)
+
+    def attempt(name: str) -> Formulation | NotEnoughEvidenceError:
         try:
-            tuned.append(tune(name, training, matrix, spec, policy, progress))
+            return tune(name, training, matrix, spec, policy, progress)
         except NotEnoughEvidenceError as error:
-            refused[name] = str(error)
+            return error
+
+    if cores == 1:
+        attempts = [attempt(name) for name in names]
+    else:
+        with ThreadPoolExecutor(cores) as pool:  # LightGBM works outside of Python's lock
+            attempts = list(pool.map(attempt, names))
+    tuned = [one for one in attempts if isinstance(one, Formulation)]
+    refused = {name: str(one) for name, one in zip(names, attempts, strict=True) if not isinstance(one, Formulation)}
     if not tuned:
         raise NotEnoughEvidenceError("; ".join(f"{name}: {why}" for name, why in refused.items()))
     return tuned, refused

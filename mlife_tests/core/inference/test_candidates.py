@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.candidates import candidate_pairs
+from mlife_assets.core.inference.candidates import candidate_pairs, find_candidates
 from mlife_assets.core.inference.features import pair_features
 from mlife_assets.core.policies import CandidatePolicy
 
@@ -71,6 +71,15 @@ def test_order_of_rows_and_other_users_change_nothing(
     alone = pair_features(candidate_pairs(users.slice(17, 1), jobs, job_pairs.DAY, POLICY))
     user = users["user_id"][17].as_py()
     assert alone.equals(pairs.filter(pc.equal(pairs["user_id"], user)).combine_chunks())
+
+
+def test_some_rows_are_those_of_all(job_pairs: ModuleType, tables: tuple[pa.Table, pa.Table]) -> None:
+    found = find_candidates(*tables, job_pairs.DAY, POLICY)
+    every = found.rows()
+    assert every.equals(candidate_pairs(*tables, job_pairs.DAY, POLICY))
+    chosen = np.random.default_rng(5).permutation(every.num_rows)[:37]
+    assert found.rows(chosen).equals(every.take(pa.array(chosen)).combine_chunks())
+    assert [column.to_pylist() for column in found.ids] == [every[name].to_pylist() for name in ("user_id", "job_id")]
 
 
 def test_jobs_at_one_place_are_ordered_by_id(job_pairs: ModuleType) -> None:

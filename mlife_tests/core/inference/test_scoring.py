@@ -18,7 +18,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.inference import scoring
 from mlife_assets.core.inference.feature_spec import FeatureSpec
 from mlife_assets.core.inference.features import MODEL_FEATURES, feature_matrix
-from mlife_assets.core.inference.scoring import LightGBMScorer, log_probability
+from mlife_assets.core.inference.scoring import ROWS_WORTH_THREADS, LightGBMScorer, log_probability
 from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.training.calibrate import Calibrator
 from mlife_assets.core.training.training_set import TrainingSet
@@ -126,15 +126,19 @@ def test_thresholds_and_their_neighbours_alone_are_the_batch(scorer: LightGBMSco
 def test_neither_threads_nor_layout_nor_order_matter(
     artifact: ModelArtifact, scorer: LightGBMScorer, matrix: np.ndarray
 ) -> None:
-    expected = scorer.score(matrix)
+    matrix = np.tile(matrix, (5, 1))
+    assert len(matrix) >= 2 * ROWS_WORTH_THREADS
+    alone = LightGBMScorer(artifact, threads=1)
+    expected, reasons = alone.score(matrix), alone.contributions(matrix)
     order = np.random.default_rng(0).permutation(len(matrix))
     for other, part in (
-        (LightGBMScorer(artifact, threads=1), np.asfortranarray(matrix)),
+        (LightGBMScorer(artifact, threads=3), np.asfortranarray(matrix)),
         (scorer, matrix[order][np.argsort(order)]),
     ):
         found = other.score(part)
         assert found.raw.tobytes() == expected.raw.tobytes()
         assert found.probability.tobytes() == expected.probability.tobytes()
+        assert other.contributions(part).tobytes() == reasons.tobytes()
 
 
 @pytest.mark.parametrize(

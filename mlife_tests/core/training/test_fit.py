@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
@@ -90,6 +91,16 @@ def test_order_of_rows_does_not_change_the_version(job_pairs: ModuleType, artifa
         policy=POLICY,
     )
     assert fit_model(training, POLICY).model_version == artifact.model_version
+
+
+@pytest.mark.parametrize("cores", [2, 5])
+def test_any_number_of_cores_gives_the_same_version(
+    training_set: TrainingSet, artifact: ModelArtifact, cores: int
+) -> None:
+    seen: list[int] = []
+    again = fit_model(training_set, POLICY, lambda done, most: seen.append(threading.get_ident()), cores=cores)
+    assert again.files() == artifact.files()
+    assert len(set(seen) - {threading.get_ident()}) > 1, "formulations are tuned beside each other"
 
 
 def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, artifact: ModelArtifact) -> None:
