@@ -35,7 +35,9 @@ def digest(home: Any) -> str:
 def test_a_plan_waits_until_a_person_approves_it_and_is_then_sent_by_materializing(waiting) -> None:
     standing = plan_standing(waiting.platform)
     assert (standing.state, standing.actor, standing.sends) == ("waits", None, {})
-    assert standing.why_not == ("auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI",)
+    assert standing.why_not == (
+        "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI",
+    )
     assert waiting.send().metadata["why_not"].startswith("auto_approve_within_limits is off")
     assert not waiting.requests()
     approval = approve_plan(waiting.platform, standing.digest[:12], **WHO)

@@ -278,7 +278,10 @@ def test_nothing_is_sent_without_approval(next_day) -> None:
     assert next_day.unapproved["ledger"] == []
     metadata = next_day.unapproved["deliveries"].metadata
     assert metadata["approved"].value is False
-    assert "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI" in metadata["why_not"].value
+    assert (
+        "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI"
+        in metadata["why_not"].value
+    )
 
 
 def test_sending_verifies_quality_by_itself(next_day) -> None:

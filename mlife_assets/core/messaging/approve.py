@@ -70,7 +70,9 @@ def refusals(
     """Return every reason, as a sentence, why `plan` must not be approved automatically; empty when there is none."""
     found: list[str] = []
     if not policy.auto_approve_within_limits:
-        found.append("auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI")
+        found.append(
+            "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI"
+        )
     if gateway_name != CONSOLE:
         found.append(f"the gateway is {gateway_name!r}, and only {CONSOLE!r} is approved automatically")
     return (*found, *broken_limits(plan, policy, is_quality_ok=is_quality_ok))
