@@ -180,7 +180,8 @@ class Ui:
 @contextmanager
 def opened(home: Path) -> Iterator[Ui]:
     """Open the UI of a home, which the environment names, too."""
-    open_instance(home).dispose()
+    with open_instance(home):
+        pass  # makes the tables
     with ExitStack() as stack:
         ref = InstanceRef.from_dir(str(home / "dagster"), overrides=IN_THIS_PROCESS)
         instance = stack.enter_context(dg.DagsterInstance.from_ref(ref))

@@ -179,16 +179,16 @@ def ops(name: str, **values: str) -> dict[str, Any]:
     return {"ops": {name: {"config": IDENTITY | values}}}
 
 
-def test_a_first_day_on_an_empty_home(ui_client, environment: pytest.MonkeyPatch, tmp_path: Path, small_home) -> None:
+def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_path: Path, small_home) -> None:
     """The clicks of somebody who has a new home, with one that comes too early before each."""
     settings = {"users": 200, "jobs": 40}
-    environment.setenv("UI_WORLD", "golden/small_home.py")
-    environment.setenv("MLIFE_HOME", str(tmp_path / "home"))
-    environment.delenv("MLIFE_HASH_KEY", raising=False)
+    monkeypatch.setenv("UI_WORLD", "golden/small_home.py")
+    monkeypatch.setenv("MLIFE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLIFE_HASH_KEY", raising=False)
     for name, value in settings.items():
-        environment.setenv(f"MLIFE_MARKET_{name.upper()}", str(value))
-    environment.setenv("MLIFE_HISTORY_DAYS", "39")
-    environment.setenv("MLIFE_DEMO_FAULTS", "false")
+        monkeypatch.setenv(f"MLIFE_MARKET_{name.upper()}", str(value))
+    monkeypatch.setenv("MLIFE_HISTORY_DAYS", "39")
+    monkeypatch.setenv("MLIFE_DEMO_FAULTS", "false")
     platform = Platform(settings=Settings(), policies=small_home.UNAPPROVED)
     with ui_client.opened(tmp_path / "home") as ui:
         offers = {offer.key: offer for offer in ui.offers()}
