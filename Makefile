@@ -8,15 +8,20 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 3000
 BIN := .venv/bin
 SETUP := .venv/.mlife-setup
-DEV_HOME := var/demo/dagster
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help setup demo dev test check proofs bench
+# Pip installs uv alone, by its hash in constraints.txt; uv installs the rest. It reads no settings of pip, so the index that
+# pip is configured for is handed on, unless uv has one of its own.
+UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}"; \
+  env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
+LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
+
+.PHONY: help setup demo demo-quick dev test check proofs bench lock
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 setup: $(SETUP) ## install the tested set into .venv (Python 3.11; no compiler, Node, Docker or account)
 
@@ -24,20 +29,23 @@ $(SETUP): constraints.txt pyproject.toml setup.py
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo 'mlife is tested on Python 3.11 only and found: $(shell "$(PYTHON)" --version 2>&1). Install Python 3.11, or name it: make setup PYTHON=/path/to/python3.11' >&2; exit 1; }
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --require-hashes -r <(sed -n '/^uv==/,/[^\\]$$/p' constraints.txt)
+	@$(UV) sync --python $(BIN)/python --require-hashes constraints.txt
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SETUP)
 
-demo: $(SETUP) ## live three weeks of a production model, minutes (var/demo/summary.json)
+demo: $(SETUP) ## three weeks of a production model, about 12 CPU-minutes (var/demo/summary.json)
 	$(BIN)/mlife demo
 
-dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another)
-	mkdir -p $(DEV_HOME) && cp mlife_assets/defs/dagster.yaml $(DEV_HOME)/dagster.yaml
-	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
-	DAGSTER_HOME="$$PWD/$(DEV_HOME)" $(BIN)/python -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+demo-quick: $(SETUP) ## the same with fewer people and days, under five CPU-minutes; `make demo` replaces it
+	MLIFE_MARKET_USERS=3000 MLIFE_MARKET_JOBS=400 MLIFE_GATE_USERS=250 MLIFE_DEMO_DAYS=10 MLIFE_DEMO_EVENT_DAYS='[1,4,7]' \
+	  $(BIN)/mlife demo
 
-test: $(SETUP) ## all tests but the proofs; ARGS='...' goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000, the pages on :3001 (PORT=... PAGES_PORT=... for others)
+	$(BIN)/mlife dev --port $(PORT) $(if $(PAGES_PORT),--pages-port $(PAGES_PORT))
+
+test: $(SETUP) ## all tests but the proofs, on all cores; ARGS='...' goes to pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 check: $(SETUP) ## linters, formatting, types, layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,6 +53,11 @@ check: $(SETUP) ## linters, formatting, types, layers
 
 proofs: $(SETUP) ## slow evidence: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof $(ARGS)
+
+lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS needs on top, constraints-aws.txt; ARGS=--upgrade: newer
+	$(LOCK) --extra dev --group setup --group lean --output-file constraints.txt $(ARGS)
+	$(LOCK) --extra aws --group lean --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
+	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' constraints.txt)
 
 bench: $(SETUP) ## the measured comparisons of benchmarks/ (gate.py runs off_policy.py; attacked_days.py takes an hour: run it by itself)
 	for file in $(filter-out benchmarks/off_policy.py benchmarks/attacked_days.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done

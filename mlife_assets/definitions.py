@@ -6,10 +6,12 @@ Concept: one function builds the definitions for tests, the CLI and deployments;
 run, and reads the environment only through the settings it is given.
 """
 
+from datetime import date
 from types import ModuleType
 
 import dagster as dg
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.training.training_set import least_history_days
@@ -30,8 +32,11 @@ from mlife_assets.defs import (
     promotion,
     retrain_decision,
 )
+from mlife_assets.defs.act_jobs import ACT_JOBS
 from mlife_assets.defs.dbt import build_dbt_assets
 from mlife_assets.defs.jobs import JOBS
+from mlife_assets.defs.next_partition import build_next_day_sensor, last_partition
+from mlife_assets.defs.partitions import ending_with
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.schedules import build_schedules
 from mlife_assets.defs.sensors import SENSORS
@@ -56,12 +61,15 @@ MODULES: tuple[ModuleType, ...] = (
 )
 
 
-def build_definitions(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:
+def build_definitions(
+    settings: Settings, *, policies: Policies | None = None, last: date | None = None
+) -> dg.Definitions:
     """Return the whole graph for one deployment.
 
     Args:
         settings: where things are and which environment this is.
         policies: business and scientific choices; by default those of `settings.policies()`.
+        last: the last day that has a partition; by default partitions follow the machine's clock.
 
     Raises:
         InvalidInputError: the history is too short for the first model under these policies.
@@ -70,16 +78,16 @@ def build_definitions(settings: Settings, *, policies: Policies | None = None) -
     _require_enough_history(settings, platform.policies)
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
+    today = SystemClock().now().date()
+    assets = [*(asset for module in MODULES for asset in module.ASSETS), *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
-        assets=[
-            *(asset for module in MODULES for asset in module.ASSETS),
-            *build_dbt_assets(DBT_PROJECT_FOLDER),
-        ],
+        assets=assets if last is None else ending_with(last, assets, today=today),
         asset_checks=[check for module in MODULES for check in getattr(module, "CHECKS", ())],
-        jobs=JOBS,
+        jobs=[*JOBS, *ACT_JOBS],
         schedules=build_schedules(status),
-        sensors=SENSORS,
+        sensors=[*SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={"platform": platform},
+        executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
     )
 
 
@@ -95,7 +103,19 @@ def _require_enough_history(settings: Settings, policies: Policies) -> None:
         )
 
 
+def build_location(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:
+    """Return the graph as people see it in the UI: its partitions end with the next day that can run.
+
+    Raises:
+        InvalidInputError: see `build_definitions`.
+    """
+    chosen = policies or settings.policies()
+    return build_definitions(
+        settings, policies=chosen, last=last_partition(Platform(settings=settings, policies=chosen))
+    )
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of the environment that this process runs in."""
-    return build_definitions(Settings())
+    return build_location(Settings())

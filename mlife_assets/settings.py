@@ -3,27 +3,61 @@
 Belongs here: where things are stored, which environment this is, secrets, the size of the embedded world.
 Does not belong here: business and scientific choices (`core.policies`), per-run knobs (`dg.Config`).
 
-Concept: everything is validated once, at load. Defaults are safe: embedded, off, closed.
+Concept: everything is validated once, at load. Defaults are safe: embedded, off, closed. A home remembers which world
+it holds, so that a small demo needs its variables only when it is made; the environment comes first.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mlife_assets.core.policies import MessagingPolicy, Policies
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.policies import MessagingPolicy, Policies, PromotionPolicy
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 TOKEN_CHARACTERS = 32
+_HTTP_URL = r"^https?://[^\s?#]+$"
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
+RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
+WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
+DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
+WORLD_FILE = "world.json"
+WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
+
+LivedDay = Annotated[int, Field(ge=1, le=120)]
+
+
+class HomeSource(PydanticBaseSettingsSource):
+    """What the home remembers of its world; nothing in a home that is new or of a release that wrote no file."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the fields that the file holds. Raises IntegrityError when it cannot be read."""
+        path = Path(self.current_state.get("home", DEFAULT_HOME)) / WORLD_FILE
+        if not path.is_file():
+            return {}
+        try:
+            remembered = json.loads(path.read_text(encoding="utf-8"))
+            return {name: remembered[name] for name in WORLD}
+        except (ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(
+                f"{path} does not say which market this home holds ({error}); restore it from a copy, or delete it and "
+                "set MLIFE_MARKET_USERS and the like as they were"
+            ) from error
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not called: all fields come at once."""
+        raise NotImplementedError
 
 
 class Settings(BaseSettings):
@@ -31,8 +65,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    remembers: ClassVar[bool] = True
+
     environment: Literal["dev", "staging", "prod"] = "dev"
-    home: Path = Field(default=PROJECT_ROOT / "var" / "demo", description="Folder that holds everything mlife writes.")
+    home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="Jobs open at any time, about.")
@@ -47,12 +83,27 @@ class Settings(BaseSettings):
         description="Cores that are used; by default all that this process may use. No result depends on it.",
     )
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
+    demo_event_days: tuple[LivedDay, LivedDay, LivedDay] = Field(
+        default=(3, 10, 14), description="On which lived days people change, a city opens and an export is faulty."
+    )
+    gate_users: int = Field(
+        default=PromotionPolicy().minimum_users_with_positives,
+        ge=30,
+        description="Users with applications without whom the gate gives no verdict; a small market has fewer.",
+    )
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
     )
     hash_key: SecretStr | None = Field(
         default=None, description="Key of phone-number hashes; without it the home's keyring has one."
     )
+
+    @field_validator("demo_event_days")
+    @classmethod
+    def _one_at_a_time(cls, days: tuple[int, int, int]) -> tuple[int, int, int]:
+        if len(set(days)) < len(days):
+            raise ValueError("each event of the demo needs a day of its own")
+        return days
 
     @field_validator("hash_key")
     @classmethod
@@ -77,11 +128,46 @@ class Settings(BaseSettings):
             raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
         return token
 
+    pages_port: int = Field(
+        default=3001, ge=0, le=65_535, description="Where `mlife open` and `mlife dev` serve pages."
+    )
+    pages_url: str | None = Field(
+        default=None,
+        pattern=_HTTP_URL,
+        description="Address of the pages, where that is not the pages' port on this machine: links name it.",
+    )
+    ui_url: str | None = Field(
+        default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
+    )
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages as links name it, without a slash at its end."""
+        return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         """Other processes, and links, do not share the folder that a relative path starts in."""
         return home.absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  no such files are read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where fields come from, first come first served."""
+        remembered = (HomeSource(settings_cls),) if cls.remembers else ()
+        return init_settings, env_settings, *remembered
+
+    def remember_world(self) -> None:
+        """Write down in the home which market it holds."""
+        world = {name: getattr(self, name) for name in WORLD}
+        (self.home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
 
     @property
     def start_date(self) -> date:
@@ -119,9 +205,11 @@ class Settings(BaseSettings):
         return self.home / "warehouse.duckdb"
 
     def policies(self) -> Policies:
-        """Return the default policies, with automatic approval where this environment allows it."""
-        messaging = MessagingPolicy(auto_approve_within_limits=self.approve_console_sends)
-        return Policies(messaging=messaging)
+        """Return the default policies, but for what this deployment decides."""
+        return Policies(
+            messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
+            promotion=PromotionPolicy(minimum_users_with_positives=self.gate_users),
+        )
 
     def dbt_environment(self) -> dict[str, str]:
         """Return the variables that the dbt profile reads."""
@@ -131,6 +219,18 @@ class Settings(BaseSettings):
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         }
 
+    def export_to_dagster(self) -> None:
+        """Set the variables by which the processes of `dagster dev` work in this home and name these addresses."""
+        addresses = {"PAGES_PORT": self.pages_port, "PAGES_URL": self.pages_url, "UI_URL": self.ui_url}
+        given = {f"MLIFE_{name}": str(value) for name, value in addresses.items() if value is not None}
+        os.environ.update(given, MLIFE_HOME=str(self.home), DAGSTER_HOME=str(self.home / "dagster"))
+
     def export_to_dbt(self) -> None:
         """Set the variables that dbt processes started from here inherit."""
         os.environ.update(self.dbt_environment())
+
+
+class NewWorldSettings(Settings):
+    """One deployment that is made anew: what its home remembers is of the world that goes."""
+
+    remembers: ClassVar[bool] = False

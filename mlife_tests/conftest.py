@@ -1,21 +1,25 @@
 """Fixtures that every part of the suite may use. Kept few: most tests build what they need.
 
-Belongs here: the browser, the folder of the repository, the small lived world that `defs` and `e2e` look at. Does not
-belong here: other data, which lives beside its tests.
+Belongs here: the browser and what it sees of a page, the folder of the repository, the small lived world that `defs`
+and `e2e` look at. Does not belong here: other data, which lives beside its tests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
+import pickle
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
@@ -53,6 +57,54 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a browser saw of a page with everything unfolded: problems, requests, faults that axe calls serious."""
+
+    width: int
+    height: int
+    problems: list[str]
+    requests: list[str]
+    faults: list[str]
+
+
+@pytest.fixture
+def look(browser: Browser, tmp_path: Path) -> Callable[..., Seen]:
+    """Return a function that opens the text of a page and says what there is to object to.
+
+    `height` is that of the page as it opens; everything else is after all that folds was opened.
+    """
+    from axe_playwright_python.sync_playwright import Axe
+
+    def seen(html: str, width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Seen:
+        file = tmp_path / f"{hashlib.sha256(html.encode()).hexdigest()[:16]}.html"
+        file.write_text(html, encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        try:
+            page = context.new_page()
+            problems: list[str] = []
+            requests: list[str] = []
+            page.on("console", lambda message: problems.append(message.text))
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("request", lambda request: requests.append(request.url))
+            page.goto(file.as_uri())
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+            found = Axe().run(page).response["violations"]
+            faults = [
+                f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}"
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            across = page.evaluate("document.documentElement.scrollWidth")
+            asked = [url for url in requests if url != file.as_uri() and not url.startswith("data:")]
+            return Seen(across, height, problems, asked, faults)
+        finally:
+            context.close()
+
+    return seen
+
+
 def _loaded(name: str, path: str) -> ModuleType:
     """Return a module of this folder, loaded by path: tests are no package."""
     if name not in sys.modules:
@@ -67,6 +119,12 @@ def _loaded(name: str, path: str) -> ModuleType:
 def lived_world() -> ModuleType:
     """Return the module `lived_world`."""
     return _loaded("mlife_lived_world", "lived_world.py")
+
+
+@pytest.fixture(scope="session")
+def ui_client() -> ModuleType:
+    """Return the module `ui_client`: the Dagster UI as the client of GraphQL that it is."""
+    return _loaded("mlife_ui_client", "ui_client.py")
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +148,37 @@ def home_0_1_0(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lived(lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return the small world after history and four lived days. Read only: copy its home to change something."""
-    return lived_world.live(tmp_path_factory.mktemp("lived") / "home")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]:
+    """Return a function that makes something expensive in a folder once, for all processes of this run of pytest.
+
+    It returns the folder and what `make(folder)` returned, to whoever asks; only the first to ask waits for the making.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+        folder, result = root / f"once-{name}", root / f"once-{name}.pickle"
+        with FileLock(root / f"once-{name}.lock"):
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                result.write_bytes(pickle.dumps(make(folder)))
+        return folder, pickle.loads(result.read_bytes())
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def lived(
+    lived_world: ModuleType, made_once: Callable[..., tuple[Path, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """Return the small world after history and four lived days. Read only: copy its home to change something.
+
+    Each process of a run opens a copy of its own: SQLite makes and removes files beside a database that is only read.
+    """
+    folder, story = made_once("lived", lambda folder: lived_world.live(folder / "home"))
+    home = Path(shutil.copytree(folder / "home", tmp_path_factory.mktemp("lived") / "home"))
+    return lived_world.lived_in(home, story)
 
 
 @pytest.fixture(scope="session")

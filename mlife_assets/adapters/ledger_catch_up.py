@@ -18,9 +18,10 @@ from typing import Any
 
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
+from mlife_assets.adapters.send_ledger.approvals import REJECTED
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.approve import Approval, Rejection
 from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
 from mlife_assets.core.ports import Accepted
 from mlife_assets.core.windows import add_days
@@ -42,7 +43,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """What the ledger did not know: counts of sends, of those that only the provider knew, and of the rest."""
+    """What the ledger did not know: counts of sends, of those that only the provider knew, and of the rest.
+
+    Approvals count rejections, too.
+    """
 
     sends: int
     found_at_provider: int
@@ -85,7 +89,7 @@ def catch_up(
         )
     switches = _switches(ledger, outbox)  # before numbering moves on: a switch is known by its number
     ledger.continue_after(signed)
-    approvals = _approvals(ledger, outbox)
+    approvals = _approvals(ledger, outbox) + _rejections(ledger, outbox)
     logged = _sends(outbox, planned)
     sends = ledger.restore_sends(logged)
     inbound = _inbound(ledger, outbox)
@@ -220,9 +224,17 @@ def _approvals(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
         if row["plan_digest"] is None or ledger.approval(row["campaign"], row["as_of_date"]) is not None:
             continue
         names = ("plan_id", "campaign", "as_of_date", "planned_count", "approved_by", "policy_version", "plan_digest")
-        approval = Approval(**{name: row[name] for name in names}, reason="from the event log")
+        approval = Approval(**{name: row[name] for name in names}, reason=row["reason"] or "from the event log")
         count += ledger.record_approval(approval, now=row["observed_at"])
     return count
+
+
+def _rejections(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
+    rows = outbox.event_log.read("plan_rejected").to_pylist()
+    return sum(
+        ledger.record_rejection(Rejection(**{name: row[name] for name in REJECTED}), now=row["observed_at"])
+        for row in rows
+    )
 
 
 def _asked(ledger: SqlLedger, outbox: LedgerOutbox, planned: Mapping[str, Row]) -> list[Row]:

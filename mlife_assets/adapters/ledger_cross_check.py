@@ -126,6 +126,12 @@ def _approvals(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) 
         approval = ledger.approval(row["campaign"], row["as_of_date"])
         if approval is None or approval.plan_digest != row["plan_digest"]:
             found.append(f"the approval of {row['plan_id']} for {row['campaign']} {row['as_of_date']} is unknown to it")
+    rejected = outbox.event_log.read("plan_rejected", start=since, end=end, columns=["plan_id", "plan_digest"])
+    found += [
+        f"the rejection of {row['plan_id']} is unknown to it"
+        for row in rejected.to_pylist()
+        if ledger.rejection(row["plan_digest"]) is None
+    ]
     return found
 
 

@@ -1,7 +1,7 @@
 """One message, followed from raw event to conversion.
 
-Belongs here: walking the event log by ids. Does not belong here: how a trace is printed (`cli`), how ids are made
-(`core.ids`).
+Belongs here: walking the event log by ids. Does not belong here: what a trace holds (`core.message_trace`), how it is
+shown (`cli`, `serving.site`), how ids are made (`core.ids`).
 
 Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
 reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
@@ -11,8 +11,7 @@ proves that the log is complete.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,41 +21,16 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.inference.feature_spec import feature_hashes
 from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
+from mlife_assets.core.message_trace import Hop, MessageTrace
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.training.explain import ScoreParts, score_parts
 from mlife_assets.core.windows import add_days
 
 CONVERSION_DAYS = 45
 """How long after a text conversions are looked for: the hire window and some days for late exports."""
 
 APPROVED = ("plan_id", "planned_count", "approved_by", "policy_version", "plan_digest")
-
-
-@dataclass(frozen=True)
-class Hop:
-    """One step of a trace: the event that shows it, its two times, and what it says."""
-
-    stage: str
-    event_type: str
-    event_id: str
-    occurred_at: datetime
-    observed_at: datetime
-    details: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class MessageTrace:
-    """A message with every hop that led to it and followed from it, in causal order.
-
-    `features` is the logged feature row by name, `reasons` (as logged) and `alternatives` say why this job and not the
-    others; all three are empty for a text that no model chose.
-    """
-
-    message_id: str
-    hops: tuple[Hop, ...]
-    features: Mapping[str, float]
-    reasons: tuple[str, ...]
-    alternatives: tuple[Mapping[str, Any], ...]
 
 
 class ScorerSource(Protocol):
@@ -141,6 +115,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     hops = _raw_hops(log, planned)
     features: dict[str, float] = {}
     reasons: tuple[str, ...] = ()
+    parts: ScoreParts | None = None
     alternatives: list[dict[str, Any]] = []
     if planned["prediction_id"] is not None:
         scored = _rows(log, "prediction", day, day, user_id=planned["user_id"])
@@ -149,7 +124,8 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
             raise IntegrityError(
                 f"message {message_id} names prediction {planned['prediction_id']}, which is not logged"
             )
-        features, reasons = _recomputed(chosen, load_scorer), tuple(chosen["reasons"])
+        features, parts = _recomputed(chosen, load_scorer)
+        reasons = tuple(chosen["reasons"])
         alternatives = [
             {name: row[name] for name in ("job_id", "probability", "click_probability", "rank", "prediction_id")}
             for row in sorted(scored, key=lambda row: row["rank"])
@@ -181,11 +157,14 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     for event_type in ("click", "apply", "hire"):
         for row in _rows(log, event_type, day, end, exposure_id=message_id):
             hops.append(_hop("conversion", event_type, row, "user_id", "job_id", "source", "exposure_id"))
-    return MessageTrace(message_id, tuple(hops), features, reasons, tuple(alternatives))
+    return MessageTrace(message_id, tuple(hops), features, reasons, tuple(alternatives), parts)
 
 
-def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> dict[str, float]:
-    """Score and explain the logged feature row again, compare with what was logged; return the row by name."""
+def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> tuple[dict[str, float], ScoreParts]:
+    """Score and explain the logged feature row again, compare with what was logged.
+
+    Returns the row by name, and its score taken apart.
+    """
     scorer = load_scorer(chosen["model_version"])
     row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
     if feature_hashes(row)[0] != chosen["feature_hash"]:
@@ -207,4 +186,6 @@ def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> dict[st
                 f"prediction {chosen['prediction_id']} was logged with {name.replace('_', ' ')} {chosen[name]!r}, but "
                 f"model {chosen['model_version']} gives {now!r} for the logged feature row; run `mlife log verify`"
             )
-    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True))
+    spec = scorer.feature_spec
+    parts = score_parts(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
+    return dict(zip(scorer.feature_names, row[0].tolist(), strict=True)), parts

@@ -31,6 +31,7 @@ from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, fi
 
 WRITER = "registry"
 CARD_FILE = "card.html"
+CHAMPION = "champion"
 VERSIONS_NAMED = 5
 STEP = timedelta(seconds=1)
 """Between two changes of the champion at least, so that their order is plain."""
@@ -129,14 +130,19 @@ class ModelRegistry:
         return self._rows("model_registered")
 
     def resolve(self, text: str) -> str:
-        """Return the registered version that `text` is, or is the beginning of.
+        """Return the registered version that `text` is, or is the beginning of; `champion` is the one that serves.
 
         Raises:
-            NotFoundError: no version begins so.
+            NotFoundError: no version begins so, or no champion serves.
             InvalidInputError: `text` is empty, or several versions begin so; names them.
         """
         if not text:
             raise InvalidInputError("a model version is empty; write at least its first letters")
+        if text == CHAMPION:
+            champion = self.champion()
+            if champion is None:
+                raise NotFoundError("no model was promoted yet, so there is no champion; `mlife models list` shows all")
+            return champion
         versions = list(dict.fromkeys(row["model_version"] for row in self.versions()))
         found = [version for version in versions if version.startswith(text)]
         if text in found or len(found) == 1:

@@ -29,6 +29,18 @@ _REPORT_OPTIONS = (
     | orjson.OPT_APPEND_NEWLINE
 )
 
+MADE_BY: Mapping[str, str] = {
+    "challenger": "candidate_model",
+    "fairness": "fairness_audit",
+    "ingest": "market_events",
+    "message_plan_exposed": "message_plan",
+    "message_plan_suppressed": "message_plan",
+    "monitoring_sample": "data_quality_report",
+    "promotion": "evaluation",
+    "realised_performance": "concept_drift_report",
+}
+"""The asset to materialize for a table or a report that is not called like its asset."""
+
 
 class TableStore:
     """Tables at `tables/<name>/as_of_date=D/part.parquet`, reports at `reports/<name>/as_of_date=D/report.json`."""
@@ -111,4 +123,4 @@ def _valid(name: str) -> str:
 
 
 def _remedy(name: str, as_of_date: date) -> str:
-    return f"materialize the asset {name} for partition {as_of_date.isoformat()}"
+    return f"materialize the asset {MADE_BY.get(name, name)} for partition {as_of_date.isoformat()}"

@@ -7,8 +7,11 @@ Concept: commands import what they need when they run, so that help is there at 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from mlife_assets import __version__
 from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
@@ -18,7 +21,9 @@ from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
+from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.panel import panel_app
+from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import serve
 from mlife_assets.cli.status import status
 from mlife_assets.cli.trace import trace
@@ -27,21 +32,38 @@ from mlife_assets.cli.train import train
 app = typer.Typer(
     cls=MlifeGroup,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, day, status, trace, serve, train, backtest):
+for command in (demo, day, status, trace, dev, serve, train, backtest):
     app.command()(command)
+app.command("open")(open_pages)
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):
     messages_app.command()(look)
 app.add_typer(messages_app, name="messages")
+app.add_typer(plan_app, name="plan")
 app.add_typer(panel_app, name="panel")
 app.add_typer(keys_app, name="keys")
 app.add_typer(backup_app, name="backup")
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"mlife {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take options that need no command; their callbacks act."""
 
 
 def main() -> None:

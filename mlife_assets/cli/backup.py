@@ -17,7 +17,6 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
-from mlife_assets.cli.present import operator_time
 
 if TYPE_CHECKING:
     from mlife_assets.defs.resources import Platform
@@ -36,6 +35,7 @@ def create(
     Exit codes: 0 done, 1 failed.
     """
     from mlife_assets.adapters.ledger_backup import create_backup
+    from mlife_assets.defs.present import operator_time
 
     platform = open_platform(settings_of(home))
     backup = create_backup(
@@ -91,6 +91,7 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
 def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
     from mlife_assets.defs.ledger_recovery import bring_forward
+    from mlife_assets.defs.present import operator_time
 
     with progress("reading the event log"):
         result = bring_forward(platform, now=operator_time(platform))

@@ -17,7 +17,6 @@ import typer
 from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_lived, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress, side_console
-from mlife_assets.cli.present import newest_day, next_day
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.cli.demo import run_demo
 
     console = side_console() if as_json else answer_console()
-    summary = run_demo(settings_of(home, approves_sends=True), console)
+    summary = run_demo(settings_of(home, approves_sends=True, is_new_world=True), console)
     if as_json:
         print_json(summary)
 
@@ -90,6 +89,8 @@ def day_to_live(platform: Platform, chosen: date | None) -> date:
         NotFoundError: no champion serves yet.
         InvalidInputError: the chosen day would skip days or decide again about a day that others followed.
     """
+    from mlife_assets.defs.present import newest_day, next_day
+
     if platform.registry.champion() is None:
         raise NotFoundError(
             f"no model serves in {platform.settings.home} yet, so no day can be lived; `mlife demo` trains one"
@@ -150,6 +151,6 @@ def _tell(lived: LivedDay) -> None:
     )
     if lived.planned and not lived.submitted:
         console.print(
-            f"  The plan was not sent. If it waits for approval: `mlife day --date {lived.day} --approve`.",
+            "  The plan was not sent. If it waits for approval: `mlife plan show`.",
             soft_wrap=True,
         )

@@ -12,9 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from mlife_assets.cli.output import progress
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,43 +36,31 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
 
     started = time.perf_counter()
     prepare_home(settings.home)
+    settings.remember_world()
     definitions = build_definitions(settings)
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
     with open_instance(settings.home) as instance:
         demo = Demo(definitions, instance, platform)
         _tell_start(console, settings)
-        with _progress(console) as progress:
-            task = progress.add_task("simulating the market's history", total=settings.history_days - 1)
-            demo.live_history(lambda _: progress.advance(task))
-        with console.status("training the first champion and asking the gate"):
+        with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:
+            demo.live_history(lambda _: advance())
+        with progress("training the first champion and asking the gate", console=console):
             verdict = demo.train_first_champion()
         _tell_promotion(console, verdict)
         _tell_header(console)
         last = settings.first_lived_date
-        with console.status("living the first day") as status:
+        with progress("running the days", settings.demo_days, console) as advance:
             for lived in demo.live_days():
                 _tell_day(console, lived)
                 last = lived.day
-                status.update(f"living day {lived.number + 1}")
-        with demo.stopwatch.measure("summary"), console.status("adding it up"):
+                advance()
+        with demo.stopwatch.measure("summary"), progress("adding it up", console=console):
             summary = summarise(platform, last, demo.stopwatch.seconds)
     summary["seconds"] = {stage: round(seconds, 2) for stage, seconds in demo.stopwatch.seconds.items()}
     summary["seconds"]["total"] = round(time.perf_counter() - started, 2)
     write_summary(platform, summary)
-    _tell_end(console, settings, summary, settings.home / SUMMARY_FILE)
+    _tell_end(console, summary, settings.home / SUMMARY_FILE)
     return summary
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
 
 
 def _tell_start(console: Console, settings: Settings) -> None:
@@ -127,7 +115,7 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
         console.print((first if place == 0 else Text(indent)) + line, soft_wrap=True)
 
 
-def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], path: object) -> None:
+def _tell_end(console: Console, summary: dict[str, Any], path: object) -> None:
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
     console.print("\n* bids of the applications after texts that the export of the eve reported\n", style="dim")
     console.print("What it came to", style="bold")
@@ -154,8 +142,8 @@ def _tell_end(console: Console, settings: Settings, summary: dict[str, Any], pat
     for command, why in (
         (f"mlife trace {summary['sample_message_id']}", "one text from raw event to conversion"),
         ("mlife status", "where things stand"),
-        ("make dev", "the same graph, runs and checks in the Dagster UI"),
-        (str(settings.lake_folder / "dashboard" / "index.html"), "the dashboard, in a browser"),
+        ("mlife open", "the dashboard, model cards, runbooks and each message's trace, in the browser"),
+        ("make dev", "the same graph, runs and checks in the Dagster UI, and these pages beside it"),
         (str(path), "all numbers above"),
     ):
         console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True, end="")

@@ -21,17 +21,24 @@ from mlife_assets.core.errors import MlifeError
 
 
 class ExitCode(IntEnum):
-    """What the shell gets; 2 is for wrong usage, by custom."""
+    """What the shell gets; 2 and 130 are so by custom."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     BLOCKED = 3
+    INTERRUPTED = 130
 
 
-EXIT_CODES = (
-    "Exit codes: 0 done; 1 failed, or damage was found; 2 wrong usage; 3 the governor blocked the day that was lived."
-)
+MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "failed, or damage was found",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.BLOCKED: "the governor blocked the day, so nothing was scored or sent",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
+}
+EXIT_CODES = "\n\n".join(["Exit codes:", *(f"{code}  {meaning}" for code, meaning in MEANINGS.items())])
+"""For the end of a help text, where an empty line makes a new line."""
 
 
 class MlifeGroup(TyperGroup):

@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, one_line, print_json
-from mlife_assets.cli.present import newest_day, operator_time
+from mlife_assets.core.kept_words import kept_words
 from mlife_assets.core.messaging import effects, employer_review
 from mlife_assets.core.windows import add_days
 
@@ -43,6 +43,8 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 listed, 1 failed.
     """
+    from mlife_assets.defs.present import operator_time
+
     platform = open_platform(settings_of(home))
     waiting = platform.ledger.unclear_replies()
     bodies = {}
@@ -81,6 +83,7 @@ def review(
     Exit codes: 0 recorded, 1 failed.
     """
     from mlife_assets.core.messaging.events import reply_review_event
+    from mlife_assets.defs.present import operator_time
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
@@ -105,6 +108,7 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     Exit codes: 0 listed, 1 failed.
     """
     from mlife_assets.defs.employers import first_seen, newest_jobs, withheld_on
+    from mlife_assets.defs.present import newest_day
 
     platform = open_platform(settings_of(home))
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
@@ -138,6 +142,7 @@ def vet(
     Exit codes: 0 recorded, 1 failed.
     """
     from mlife_assets.defs.employers import review_employer
+    from mlife_assets.defs.present import newest_day, operator_time
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))

@@ -12,7 +12,6 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, print_json
-from mlife_assets.cli.present import operator_time
 
 NUMBERS = "numbers"
 
@@ -32,6 +31,8 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 every stored hash is of the new key, 1 failed.
     """
+    from mlife_assets.defs.present import operator_time
+
     platform = open_platform(settings_of(home))
     now = operator_time(platform)
     if platform.settings.hash_key is None:

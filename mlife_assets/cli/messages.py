@@ -13,9 +13,9 @@ from pathlib import Path
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import operator_time
+from mlife_assets.core.kept_words import kept_words
 
 messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending; look at what waits for somebody.")
 
@@ -39,27 +39,22 @@ def resume(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: 
 
 
 def _switch(pauses: bool, reason: str, actor: str, home: Path | None, as_json: bool) -> None:
+    from mlife_assets.defs.acts import switch_sending
+
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
-    is_changed = platform.ledger.is_paused() != pauses
-    now = operator_time(platform)
-    if is_changed:
-        change = platform.ledger.pause if pauses else platform.ledger.resume
-        change(actor=actor, reason=reason, now=now)
-    published = platform.outbox.publish()
-    seal(platform)
+    done = switch_sending(open_platform(settings_of(home)), pauses=pauses, actor=actor, reason=reason)
     if as_json:
         print_json(
             {
                 "is_paused": pauses,
-                "is_changed": is_changed,
-                "actor": actor if is_changed else None,
-                "reason": reason if is_changed else None,
-                "at": now if is_changed else None,
-                "published": {name: rows for name, rows in published.items() if rows},
+                "is_changed": done.at is not None,
+                "actor": actor if done.at else None,
+                "reason": reason if done.at else None,
+                "at": done.at,
+                "published": {name: rows for name, rows in done.published.items() if rows},
             }
         )
         return
     state = "paused" if pauses else "allowed"
-    told = f"by {actor} at {moment(now)}: {reason}" if is_changed else "already; nothing was changed"
-    answer_console().print(f"Sending is {state} {told}")
+    how = f"by {actor} at {moment(done.at)}: {reason}" if done.at else "already; nothing was changed"
+    answer_console().print(f"Sending is {state} {how}")

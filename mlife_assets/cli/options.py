@@ -1,7 +1,7 @@
 """Options that commands share, and what they stand for.
 
-Belongs here: options of more than one command, opening the deployment they name, checking words that will be kept.
-Does not belong here: what a command does.
+Belongs here: options of more than one command, opening the deployment they name. Does not belong here: what a command
+does.
 
 Concept: the environment is read through `Settings` alone; `--home` overrides one field of it. Opening a home that holds
 nothing creates nothing, so that asking for the status leaves no trace.
@@ -41,19 +41,20 @@ def parse_day(text: str) -> date:
         raise typer.BadParameter(f"{quoted(text)} is not a day; write YYYY-MM-DD") from error
 
 
-def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
+def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world: bool = False) -> Settings:
     """Return the settings of the deployment in `home`.
 
     Args:
         home: overrides the folder that the environment or the default names.
         approves_sends: turns on automatic approval within limits, which only the console gateway is allowed.
+        is_new_world: what the home holds is replaced, so what it remembers of its market does not count.
 
     Raises:
         InvalidInputError: an environment variable has a wrong value; the message does not repeat the value.
     """
     from pydantic import ValidationError
 
-    from mlife_assets.settings import Settings
+    from mlife_assets.settings import NewWorldSettings, Settings
 
     changed: dict[str, object] = {}
     if home is not None:
@@ -61,7 +62,7 @@ def settings_of(home: Path | None, *, approves_sends: bool = False) -> Settings:
     if approves_sends:
         changed["approve_console_sends"] = True
     try:
-        return Settings(**changed)  # type: ignore[arg-type]
+        return (NewWorldSettings if is_new_world else Settings)(**changed)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
@@ -100,19 +101,3 @@ def seal(platform: Platform) -> None:
     from mlife_assets.defs.sealing import seal as sign
 
     sign(platform)
-
-
-def kept_words(name: str, text: str) -> str:
-    """Return words fit for the event log, which keeps them for ever.
-
-    Raises:
-        InvalidInputError: they are empty or hold a phone number.
-    """
-    import phonenumbers
-
-    words = " ".join(text.split())
-    if not words:
-        raise InvalidInputError(f"{name} is empty; say it in a few words")
-    if phonenumbers.PhoneNumberMatcher(words, "US").has_next():
-        raise InvalidInputError(f"{name} holds a phone number, which the event log would keep for ever; leave it out")
-    return words

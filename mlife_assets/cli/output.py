@@ -2,21 +2,26 @@
 
 Belongs here: consoles, JSON, progress. Does not belong here: what a command has to say.
 
-Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr, progress
-only when that is a terminal. Text from data is never markup; strangers' words are one printable line.
+Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr. Progress
+is a bar where a person looks, and a line every few seconds in a file or a pipe, so that a log shows what takes long.
+Text from data is never markup; strangers' words are one printable line.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import typer
 from rich.console import Console
 
 PLAIN_WIDTH = 160
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def answer_console() -> Console:
@@ -49,25 +54,67 @@ def moment(value: datetime) -> str:
 
 
 @contextmanager
-def progress(description: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Show progress on stderr while inside; yields what to call after each of `total` steps. None: only time passes."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def progress(
+    description: str, total: int | None = None, console: Console | None = None
+) -> Iterator[Callable[[], None]]:
+    """Show progress while inside; yields what to call after each of `total` steps. None: only time passes.
 
-    console = side_console()
-    counted = () if total is None else (BarColumn(), MofNCompleteColumn())
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), *counted, TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(description, total=total)
-        yield lambda: shown.advance(task)
+    Args:
+        description: what goes on.
+        total: how many steps there are.
+        console: where a bar is drawn: the one that is printed on meanwhile, by default stderr.
+    """
+    with _shown(description, console or side_console(), is_counted=total is not None, total=total) as show:
+        steps = count(1)
+        if total is not None:
+            show(0, total)
+        yield lambda: show(next(steps), total)
 
 
 @contextmanager
 def counted_progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress on stderr while inside; yields what to call with (done, in all). Nothing shows before the first."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    """Show progress while inside; yields what to call with (done, in all). Nothing shows before the first."""
+    with _shown(description, side_console(), is_counted=True, total=None) as show:
+        yield show
 
-    console = side_console()
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(description, total=None, visible=False)
-        yield lambda done, total: shown.update(task, completed=done, total=total, visible=True)
+
+@contextmanager
+def _shown(
+    description: str, console: Console, *, is_counted: bool, total: int | None
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Draw a bar where nothing else writes into it, as `mlife ... | tee log` would; elsewhere write lines."""
+    if not (console.is_terminal and answer_console().is_terminal):
+        with _lines(description, is_counted=is_counted) as show:
+            yield show
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    counted = (BarColumn(), MofNCompleteColumn()) if is_counted else ()
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), *counted, TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(description, total=total, visible=not is_counted)
+        yield lambda done, among: bar.update(task, completed=done, total=among, visible=True)
+
+
+@contextmanager
+def _lines(description: str, *, is_counted: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Write a line on stderr every few seconds while inside, from a thread; nothing when it is over sooner."""
+    line = "" if is_counted else description
+    started, ended = time.monotonic(), threading.Event()
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal line
+        line = f"{description}: {done} of {total}" if is_counted else description
+
+    def write() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LINES):
+            if line:
+                typer.echo(f"{line}, {time.monotonic() - started:.0f} s", err=True)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        writer.join()

@@ -21,15 +21,14 @@ from mlife_assets.cli.options import (
     Actor,
     AsJson,
     Home,
-    kept_words,
     open_platform,
     parse_day,
     seal,
     settings_of,
 )
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import operator_time
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.kept_words import kept_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +92,8 @@ def record(
 
     Exit codes: 0 recorded, 1 refused.
     """
+    from mlife_assets.defs.present import operator_time
+
     actor = kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
 

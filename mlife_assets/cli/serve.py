@@ -57,7 +57,7 @@ def serve(
     settings = settings_of(home)
     provider = champion_provider(open_platform(settings))
     token, source = endpoint_token(settings, makes_token=makes_token)
-    with _listener(host, port, has_token=token is not None) as listener:
+    with listening_socket(host, port, has_token=token is not None) as listener:
         version = provider().model_version
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if as_json:
@@ -95,7 +95,7 @@ def champion_provider(platform: Platform) -> Callable[[], LightGBMScorer]:
     return champion
 
 
-def _listener(host: str, port: int, *, has_token: bool) -> socket.socket:
+def listening_socket(host: str, port: int, *, has_token: bool = False, option: str = "--port") -> socket.socket:
     """Return a socket that listens. Raises InvalidInputError when the address cannot be had, or not without a token."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -112,6 +112,6 @@ def _listener(host: str, port: int, *, has_token: bool) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InvalidInputError(
-            f"cannot listen at {host}:{port} ({error.strerror or error}); choose another --port"
+            f"cannot listen at {host}:{port} ({error.strerror or error}); choose another {option}"
         ) from error
     return listener

@@ -15,7 +15,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.cli.present import newest_day, next_day, operator_time
 from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -84,6 +83,7 @@ class Standing:
 def standing_of(platform: Platform) -> Standing:
     """Gather where the deployment stands."""
     from mlife_assets.defs.demo_summary import sample_message
+    from mlife_assets.defs.present import newest_day, next_day, operator_time
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
     decision = _newest(platform, "retrain_decided")

@@ -183,22 +183,25 @@ def _write(model: TrainedModel, study: Study, out: Path, result: dict[str, Any])
             earlier.unlink()
     for name, data in model.artifact.files().items():
         (out / MODEL_FOLDER / name).write_bytes(data)
-    for name, data in _plots(model).items():
+    plots, pictures = _plots(model)
+    for name, data in plots.items():
         (out / PLOTS_FOLDER / f"{name}.png").write_bytes(data)
-    (out / CARD_FILE).write_text(_card(model, study))
+    (out / CARD_FILE).write_text(_card(model, study, pictures))
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     (out / RESULT_FILE).write_bytes(orjson.dumps(result, option=options))
 
 
-def _plots(model: TrainedModel) -> dict[str, bytes]:
+def _plots(model: TrainedModel) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the plots by name of their file, and those of them that the card shows."""
     import numpy as np
 
     from mlife_assets.core.inference.feature_spec import examples_matrix
     from mlife_assets.core.inference.scoring import LightGBMScorer
     from mlife_assets.core.training.explain import (
+        for_pages,
         global_importance,
         plot_beeswarm,
-        plot_dependence,
+        plot_dependences,
         plot_importance,
     )
     from mlife_assets.core.training.search import plot_search
@@ -212,11 +215,12 @@ def _plots(model: TrainedModel) -> dict[str, bytes]:
         "importance": plot_importance(importance),
         "shap": plot_beeswarm(contributions, seen, scorer.feature_spec),
     }
-    for name in list(importance)[:DEPENDENCE_PLOTS]:
-        plots[_file_stem(f"dependence_{name}", plots)] = plot_dependence(name, contributions, seen, scorer.feature_spec)
+    dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
+    for name, png in dependences.items():
+        plots[_file_stem(f"dependence_{name}", plots)] = png
     if model.search is not None:
         plots["search"] = plot_search(model.search)
-    return plots
+    return plots, for_pages(plots["shap"], dependences)
 
 
 def _file_stem(name: str, taken: Container[str]) -> str:
@@ -227,7 +231,7 @@ def _file_stem(name: str, taken: Container[str]) -> str:
     return stem
 
 
-def _card(model: TrainedModel, study: Study) -> str:
+def _card(model: TrainedModel, study: Study, pictures: dict[str, str]) -> str:
     import pyarrow.compute as pc
 
     from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
@@ -251,5 +255,6 @@ def _card(model: TrainedModel, study: Study) -> str:
             calibration=model.calibration,
             windows=(gate,),
             policies={"promotion": study.promotion},
+            pictures=pictures,
         )
     )

@@ -55,6 +55,7 @@ _PROFILE = (
 )
 _PAIR = (identifier("user_id"), identifier("job_id"))
 _CAUSE = (choice("source", "organic", "message"), identifier("exposure_id"))
+_WHY = (text("actor"), note("reason"))
 
 _TYPES = (
     EventType(
@@ -147,8 +148,14 @@ _TYPES = (
             text("approved_by"),
             identifier("policy_version"),
             added(2, identifier("plan_digest")),
+            added(3, note("reason")),
         ),
-        version=2,
+        version=3,
+    ),
+    EventType(
+        "plan_rejected",
+        "platform",
+        (identifier("plan_id"), text("campaign"), day("as_of_date"), identifier("plan_digest"), *_WHY),
     ),
     EventType(
         "message_planned",
@@ -201,21 +208,15 @@ _TYPES = (
     EventType(
         "reply_reviewed",
         "platform",
-        (
-            identifier("inbound_id"),
-            identifier("user_id"),
-            choice("verdict", "harmless", "opt_out"),
-            text("actor"),
-            note("reason"),
-        ),
+        (identifier("inbound_id"), identifier("user_id"), choice("verdict", "harmless", "opt_out"), *_WHY),
     ),
     EventType(
         "employer_reviewed",
         "platform",
-        (identifier("employer_id"), choice("verdict", "approved", "refused"), text("actor"), note("reason")),
+        (identifier("employer_id"), choice("verdict", "approved", "refused"), *_WHY),
     ),
-    EventType("sending_paused", "platform", (text("actor"), note("reason"))),
-    EventType("sending_resumed", "platform", (text("actor"), note("reason"))),
+    EventType("sending_paused", "platform", _WHY),
+    EventType("sending_resumed", "platform", _WHY),
     EventType(
         "experiment_exposed",
         "platform",
@@ -266,12 +267,12 @@ _TYPES = (
     EventType(
         "model_promoted",
         "platform",
-        (identifier("model_version"), identifier("previous_version", nullable=True), text("actor"), note("reason")),
+        (identifier("model_version"), identifier("previous_version", nullable=True), *_WHY),
     ),
     EventType(
         "model_rolled_back",
         "platform",
-        (identifier("model_version"), identifier("previous_version"), text("actor"), note("reason")),
+        (identifier("model_version"), identifier("previous_version"), *_WHY),
     ),
     EventType(
         "panel_recorded",

@@ -209,6 +209,20 @@ class RetrainPolicy:
             raise InvalidInputError(f"RetrainPolicy.retry_wait_minutes is {self.retry_wait_minutes}; use 0 to 10080")
 
 
+@dataclass(frozen=True)
+class PricePolicy:
+    """What texting costs, for the record of a day's spend; nothing is decided by it.
+
+    `text_segment_usd` is about what a US provider lists for a segment with the carriers' surcharge. A deployment sets
+    the price of its own contract.
+    """
+
+    text_segment_usd: float = 0.012
+
+    def __post_init__(self) -> None:
+        _bounded(self, text_segment_usd=(0, 10))
+
+
 def job_training_policy() -> TrainingPolicy:
     """Return how a model of job applications is fitted: nobody applies more to a job because it is farther away."""
     return TrainingPolicy(
@@ -237,6 +251,7 @@ class Policies:
     messaging: MessagingPolicy = field(default_factory=MessagingPolicy)
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
     landing: LandingPolicy = field(default_factory=LandingPolicy)
+    price: PricePolicy = field(default_factory=PricePolicy)
 
 
 def policy_version(policy: object) -> str:

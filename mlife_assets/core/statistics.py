@@ -190,3 +190,43 @@ def proportion_difference_interval(
     down = np.hypot(first.estimate - first.lower, second.upper - second.estimate)
     up = np.hypot(first.upper - first.estimate, second.estimate - second.lower)
     return Interval(difference, float(difference - down), float(difference + up), level, int(treated + control))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the mean of a group and its uncertainty need: how many units, the sum of their values and of squares."""
+
+    n: int
+    total: float
+    squares: float
+
+    @property
+    def mean(self) -> float:
+        """Return the mean of the group."""
+        return self.total / self.n
+
+    @property
+    def variance_of_mean(self) -> float:
+        """Return the sample variance over n."""
+        return max(0.0, self.squares - self.total * self.mean) / (self.n - 1) / self.n
+
+
+def mean_difference_interval(first: Sums, second: Sums, level: float = 0.95) -> Interval:
+    """Return the interval of the mean of one group minus that of another, by Welch's t (Biometrika 1947).
+
+    Raises:
+        NotEnoughEvidenceError: a group has fewer than two units.
+    """
+    from scipy.stats import t
+
+    if min(first.n, second.n) < 2:
+        raise NotEnoughEvidenceError(f"groups of {first.n} and {second.n} units, at least 2 needed in each")
+    parts = [(side.variance_of_mean, side.n - 1) for side in (first, second)]
+    variance = sum(part for part, _ in parts)
+    estimate = first.mean - second.mean
+    n = first.n + second.n
+    if variance == 0:
+        return Interval(estimate, estimate, estimate, level, n)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    half = float(t.ppf(0.5 + level / 2, freedom)) * variance**0.5
+    return Interval(estimate, estimate - half, estimate + half, level, n)

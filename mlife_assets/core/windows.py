@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 FIRST_EVENT_DAY = date(2026, 4, 3)
-"""First day of raw events; partitions begin on the day after."""
+"""First day of raw events."""
+
+FIRST_PARTITION = FIRST_EVENT_DAY + timedelta(days=1)
+"""The first day with anything to ingest."""
 
 RUN_HOUR_UTC = 18
 """Hour at which partition D runs: 10-17 local overlaps across the contiguous US."""
@@ -47,6 +50,11 @@ def last_mature_exposure_day(as_of: date, window_days: int) -> date:
     the same day, so the label is mature as of E + `window_days` + 1.
     """
     return add_days(as_of, -window_days - 1)
+
+
+def mature_day(exposure_day: date, window_days: int) -> date:
+    """Return the first day as of which labels of `exposure_day` are mature."""
+    return add_days(exposure_day, window_days + 1)
 
 
 def is_mature(exposure_day: date, as_of: date, window_days: int) -> bool:

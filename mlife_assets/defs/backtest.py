@@ -9,7 +9,6 @@ and is asked now and then. Costly steps are kept in the private folder, so that 
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
@@ -24,15 +23,17 @@ from mlife_assets.core.backtest.page import render_backtest
 from mlife_assets.core.backtest.plots import plot_replay
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
+from mlife_assets.core.pages.places import BACKTEST, nav
 from mlife_assets.core.study import Study
 from mlife_assets.defs import keys
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.metadata import plot, sentences, table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
-PAGE_KEY = "backtest/lifecycle_backtest.html"
 CHECKPOINTS_FOLDER = "backtest"
 IDS = ("exposure_id", "exposure_date", "label_mature_date")
 
@@ -97,6 +98,7 @@ def newest_day(platform: Platform) -> date:
     tags={"layer": "model"},
     description="Would governed retraining have paid? The team's history under four policies, with a recommendation.",
 )
+@says_why
 def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Replay everything that was lived so far; fails with the days that are needed while the history is too short."""
     study, today = team_study(platform), newest_day(platform)
@@ -110,11 +112,11 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
     with made_private():
         store = ObstoreObjectStore.local(checkpoints)
         replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=told)
-    platform.lake.replace(PAGE_KEY, render_backtest(replayed.result, replayed.cost).encode())
-    return _shown(replayed, platform.settings.lake_folder / PAGE_KEY)
+    platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
+    return _shown(replayed, page_link(platform, BACKTEST))
 
 
-def _shown(replayed: Replayed, page: Path) -> dg.MaterializeResult:
+def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResult:
     result = replayed.result
     rows = [
         {
@@ -154,7 +156,7 @@ def _shown(replayed: Replayed, page: Path) -> dg.MaterializeResult:
             "differences": table(versus),
             "over_time": plot(plot_replay(result), "lifecycle_backtest"),
             "governed_decided": table(acted),
-            "page": dg.MetadataValue.url(page.as_uri()),
+            "page": page,
             "replayed": f"{result.start_day} to {result.last_day}",
             "steps_of_an_earlier_run": replayed.resumed_steps,
         }

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from datetime import date
 
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.pages.places import card_key, nav
 from mlife_assets.core.training.explain.reasons import WORDS
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.defs.explanation import stored_pictures
 from mlife_assets.defs.fairness import FAIRNESS_REPORT
 from mlife_assets.defs.resources import Platform
 
@@ -35,10 +37,11 @@ def write_card(
         decision=decision,
         calibration=calibration,
         fairness=_audit(platform, day, version),
+        pictures=stored_pictures(platform, day, version),
         windows=(gate,),
         policies={"promotion": policies.promotion, "label": policies.label, "candidates": policies.candidates},
     )
-    return platform.registry.put_card(version, render_model_card(card))
+    return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 
 
 def _subject(platform: Platform) -> CardSubject:

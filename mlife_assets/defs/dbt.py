@@ -15,11 +15,15 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.dbt_runner import build, ensure_manifest
+from mlife_assets.defs.figures import Figures, kpi_figures, readout_figures
+from mlife_assets.defs.landed_days import require_landed
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.says_why import says_why
 
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 WRITTEN_HERE = {
@@ -50,6 +54,11 @@ class LifecycleTranslator(DagsterDbtTranslator):
         """Return the group of the graph."""
         return self._group(dbt_resource_props)
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return what the model's author wrote; its SQL, which the default appends, is in the repository."""
+        written: str = dbt_resource_props["description"]
+        return written
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """Return who answers for the group."""
         return OWNERS[self._group(dbt_resource_props)]
@@ -66,16 +75,28 @@ class LifecycleTranslator(DagsterDbtTranslator):
 def _build(
     context: dg.AssetExecutionContext, platform: Platform, project: Path, variables: Mapping[str, str]
 ) -> Iterator[Any]:
-    """Build the selected models and yield what Dagster records of each model and test."""
+    """Build the selected models, or run the selected tests alone; yield what Dagster records of each."""
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
     settings.export_to_dbt()
     windows = {name: getattr(platform.policies.label, name) for name in LABEL_WINDOWS}
-    selection = sorted(key.path[-1] for key in context.selected_asset_keys)
+    models = sorted(key.path[-1] for key in context.selected_asset_keys)
+    selection = models or sorted(key.name for key in context.selected_asset_check_keys)
     manifest = ensure_manifest(project)
     for event in build(project, selection, {**variables, **windows}, settings.home / "dbt"):
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
+
+
+def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
+    """Return what the UI plots of a metrics table that was just built."""
+    if key == keys.KPI_DAILY:
+        today, window = max(platform.tables.report_days(INGEST_REPORT)), platform.policies.label.apply_window_days
+        rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
+        return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
+    if key == keys.EXPERIMENT_READOUT:
+        return readout_figures(platform.warehouse.read("experiment_readout").to_pylist())
+    return {}
 
 
 def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
@@ -91,8 +112,13 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=LifecycleTranslator(),
         pool="warehouse",
     )
+    @says_why
     def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
-        covered = days(context)
+        if context.selected_asset_keys:
+            covered = days(context, platform)
+        else:  # tests alone
+            checked = min(key.asset_key for key in context.selected_asset_check_keys)
+            covered = days_of_checks(context.run, context.instance, checked)
         variables = {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()}
         yield from _build(context, platform, project, variables)
 
@@ -103,7 +129,13 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=LifecycleTranslator(),
         pool="warehouse",
     )
+    @says_why
     def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
-        yield from _build(context, platform, project, {})
+        require_landed(platform)
+        for event in _build(context, platform, project, {}):
+            if isinstance(event, dg.Output):
+                key = context.asset_key_for_output(event.output_name)
+                context.add_asset_metadata(_figures(platform, key), asset_key=key)
+            yield event
 
     return [feature_tables, metric_tables]

@@ -11,6 +11,7 @@ after it, since dbt keeps them.
 import hashlib
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from mlife_assets.core.errors import PermanentError
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
 GRAPH_FOLDER = "graph"
 """Below `target/`: what `ensure_manifest` writes and no other dbt command touches."""
+_MISSING = re.compile(r"Table with name (\S+) does not exist")
 
 
 def _project_digest(project: Path) -> str:
@@ -109,5 +111,13 @@ def _failures(result: Any) -> str:
     if result.exception is not None:
         return str(result.exception)
     nodes = getattr(result.result, "results", None) or ()
-    failed = [f"{node.node.name}: {node.message}" for node in nodes if str(node.status) in {"error", "fail"}]
+    failed = [_failure(node.node.name, node.message or "") for node in nodes if str(node.status) in {"error", "fail"}]
     return "; ".join(failed[:5]) or "see the dbt log"
+
+
+def _failure(name: str, message: str) -> str:
+    """Return what is wrong with one model or test: the remedy where a table is missing that it reads."""
+    missing = _MISSING.search(message)
+    if missing is None:
+        return f"{name}: {message}"
+    return f"{name} reads {missing[1]}, which was not built yet; materialize what it depends on first"

@@ -20,10 +20,9 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, PermanentError
-from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
 from mlife_assets.defs.driver import LifecycleDriver, SensorRun
-from mlife_assets.defs.embedded_world import CONCEPT_SHIFT_DAY, NEW_CITY_DAY, QUALITY_FAULT_DAY
-from mlife_assets.defs.partitions import FIRST_PARTITION
+from mlife_assets.defs.embedded_world import EVENTS
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 
@@ -31,11 +30,6 @@ MARKER = ".mlife-demo"
 SENSOR_NAMES = ("inbound_texts_sensor", "retrain_on_drift_sensor", "landed_files_sensor")
 METRICS_EVERY_DAYS = 7
 BLOCKING_CHECK = "candidate_pairs_come_from_a_sound_day"
-STORY = {
-    CONCEPT_SHIFT_DAY: "people begin to weigh pay more than before",
-    NEW_CITY_DAY: "a new city opens",
-    QUALITY_FAULT_DAY: "the user export arrives with pay in cents",
-}
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,12 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def story(platform: Platform) -> dict[int, str]:
+    """Return what happens in the world, by lived day."""
+    settings = platform.settings
+    return dict(zip(settings.demo_event_days, EVENTS, strict=True)) if settings.demo_faults else {}
 
 
 def prepare_home(home: Path) -> None:
@@ -172,7 +172,7 @@ class Demo:
         return LivedDay(
             number=number,
             day=day,
-            event=STORY.get(number, "") if self.platform.settings.demo_faults else "",
+            event=story(self.platform).get(number, ""),
             verdict=decision["verdict"],
             reasons=tuple(decision["sentences"]),
             promotion=promotion["sentences"][0] if promotion else "",

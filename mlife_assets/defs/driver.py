@@ -16,11 +16,11 @@ from datetime import date
 
 import dagster as dg
 import psutil
-from dagster._core.storage.tags import RUN_KEY_TAG
-from dagster._core.utils import make_new_run_id
+from dagster._core.definitions.repository_definition.valid_definitions import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
 from mlife_assets.core.errors import PermanentError
-from mlife_assets.defs.instance import hold_run
 from mlife_assets.defs.partitions import range_tags
 
 SENSOR_ROUNDS_MAXIMUM = 10
@@ -28,6 +28,12 @@ DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
 SAME_START_SECONDS = 5.0
 """A process's start is told by the machine's clock, which may be set meanwhile."""
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
+LOCATION = "mlife"
+"""The name of the code location in `workspace.yaml`."""
+_REPOSITORY = RemoteRepositoryOrigin(
+    code_location_origin=RegisteredCodeLocationOrigin(location_name=LOCATION), repository_name=SINGLETON_REPOSITORY_NAME
+)
+_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The console belongs to the caller; every line is in the run's own log."""
 
@@ -70,6 +76,7 @@ class LifecycleDriver:
         self._resources = dict(definitions.resources or {})
         self._instance = instance
         _fail_orphans(instance)
+        show_runs(instance)
 
     def run_range(self, job_name: str, first: date, last: date) -> JobRun:
         """Run one job once over the partitions from `first` to `last`."""
@@ -79,9 +86,10 @@ class LifecycleDriver:
         """Run one job for one partition."""
         return self._execute(job_name, partition_key=day.isoformat(), tags=tags or {})
 
-    def run_unpartitioned(self, job_name: str) -> JobRun:
-        """Run one unpartitioned job."""
-        return self._execute(job_name, partition_key=None, tags={})
+    def run_unpartitioned(self, job_name: str, config: Mapping[str, object] | None = None) -> JobRun:
+        """Run one unpartitioned job, with the config of its ops by name."""
+        ops = {name: {"config": values} for name, values in (config or {}).items()}
+        return self._execute(job_name, partition_key=None, tags={}, run_config={"ops": ops} if ops else {})
 
     def tick_sensors(self, sensor_names: Sequence[str]) -> list[SensorRun]:
         """Evaluate sensors until none asks for anything new; execute what they request, in order.
@@ -127,21 +135,32 @@ class LifecycleDriver:
         run = self._execute(job_name, partition_key=request.partition_key, tags=tags)
         return SensorRun(sensor_name=sensor.name, run_key=request.run_key or "", run=run)
 
-    def _execute(self, job_name: str, *, partition_key: str | None, tags: Mapping[str, str]) -> JobRun:
-        run_id = make_new_run_id()
-        with hold_run(self._instance, run_id), _rare_collections():
+    def _execute(
+        self,
+        job_name: str,
+        *,
+        partition_key: str | None,
+        tags: Mapping[str, str],
+        run_config: Mapping[str, object] | None = None,
+    ) -> JobRun:
+        with _rare_collections():
             result = self._definitions.resolve_job_def(job_name).execute_in_process(
                 instance=self._instance,
-                run_id=run_id,
                 partition_key=partition_key,
-                tags={**tags, DRIVER_TAG: str(os.getpid()), STARTED_TAG: str(psutil.Process().create_time())},
-                run_config=QUIET,
+                tags={
+                    **tags,
+                    DRIVER_TAG: str(os.getpid()),
+                    STARTED_TAG: str(psutil.Process().create_time()),
+                    REPOSITORY_LABEL_TAG: _REPOSITORY.get_label(),
+                },
+                run_config={**QUIET, **(run_config or {})},
                 raise_on_error=False,
             )
+        _show_run(self._instance, result.dagster_run)
         failures = [event for event in result.all_events if event.is_step_failure]
         return JobRun(
             job_name=job_name,
-            run_id=run_id,
+            run_id=result.run_id,
             is_success=result.success,
             failed_steps=tuple(event.step_key or "" for event in failures),
             errors=tuple(_root_cause(event) for event in failures),
@@ -159,14 +178,39 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
+def show_runs(instance: dg.DagsterInstance) -> None:
+    """Make the driver's runs appear in the timeline and in the history of their jobs, those of earlier versions too."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_FINISHED)):
+        if DRIVER_TAG in run.tags and run.remote_job_origin is None:
+            _show_run(instance, run)
+
+
+def _show_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Write down which code location a run belongs to.
+
+    The UI lists a run under its job by the tag of the repository and in the timeline by the origin of its job. Both are
+    given by whoever launches through a code server, and `execute_in_process` does not. `replace_job_origin` is what
+    `dagster run migrate-repository` uses; it writes the tag into the run and changes it only where there is one.
+    """
+    instance.add_run_tags(run.run_id, {REPOSITORY_LABEL_TAG: _REPOSITORY.get_label()})
+    shown = instance.get_run_by_id(run.run_id) or run
+    origin = RemoteJobOrigin(repository_origin=_REPOSITORY, job_name=run.job_name)
+    instance.run_storage.replace_job_origin(shown, origin)
+
+
 def _fail_orphans(instance: dg.DagsterInstance) -> None:
     """Fail the runs of drivers that were killed, and free what they held: nobody else would, without a daemon."""
     unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
-        pid = run.tags.get(DRIVER_TAG)
-        if pid is not None and not _is_alive(int(pid), run.tags.get(STARTED_TAG)):
-            instance.report_run_failed(run, f"The process {pid} that ran it is gone.")
+        if DRIVER_TAG in run.tags and not is_driven(run):
+            instance.report_run_failed(run, f"The process {run.tags[DRIVER_TAG]} that ran it is gone.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def is_driven(run: dg.DagsterRun) -> bool:
+    """Return whether a driver executed the run and its process still lives: what follows from the run is its work."""
+    pid = run.tags.get(DRIVER_TAG)
+    return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
 
 
 def _is_alive(pid: int, started: str | None) -> bool:
@@ -182,7 +226,10 @@ def _is_alive(pid: int, started: str | None) -> bool:
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:
-    """Return the message of the innermost error that the project itself raised, else of the outermost."""
+    """Return why a step failed: what it said itself, else the message of the innermost error that is not Dagster's."""
+    said = event.step_failure_data.user_failure_data
+    if said is not None and said.description:
+        return said.description
     error = event.step_failure_data.error
     message = ""
     while error is not None:

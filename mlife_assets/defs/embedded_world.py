@@ -25,20 +25,24 @@ from mlife_assets.market.injections import Injection
 from mlife_assets.market.source import EmbeddedEventSource
 from mlife_assets.market.world import MarketConfig
 
-CONCEPT_SHIFT_DAY = 3
-NEW_CITY_DAY = 10
-QUALITY_FAULT_DAY = 14
+EVENTS = (
+    "people begin to weigh pay more than before",
+    "a new city opens",
+    "the user export arrives with pay in cents",
+)
+"""The demo's story, in the order of `Settings.demo_event_days`."""
 
 
-def demo_injections(first_lived_date: date) -> tuple[Injection, ...]:
+def demo_injections(first_lived_date: date, days: tuple[int, int, int]) -> tuple[Injection, ...]:
     """Return the three events of the demo's story, by lived day.
 
-    The fault is in the export that partition `QUALITY_FAULT_DAY` lands, which is that of the eve.
+    The fault is in the export that the partition of its day lands, which is that of the eve.
     """
+    shift, city, fault = days
     return (
-        Injection("pay_elasticity", add_days(first_lived_date, CONCEPT_SHIFT_DAY - 1), size=2.5),
-        Injection("new_city", add_days(first_lived_date, NEW_CITY_DAY - 1)),
-        Injection("pay_in_cents", add_days(first_lived_date, QUALITY_FAULT_DAY - 2), duration_days=1),
+        Injection("pay_elasticity", add_days(first_lived_date, shift - 1), size=2.5),
+        Injection("new_city", add_days(first_lived_date, city - 1)),
+        Injection("pay_in_cents", add_days(first_lived_date, fault - 2), duration_days=1),
     )
 
 
@@ -52,7 +56,7 @@ class EmbeddedWorld:
         jobs: open at any time, about.
         start_date: first simulated day.
         history_days: days before the platform texts.
-        has_injections: whether the demo's three events happen.
+        event_days: lived days of the demo's three events; None where they do not happen.
         home: folder of the market's state and truth tables.
         private_folder: folder of the contact book and of the audit table.
     """
@@ -62,7 +66,7 @@ class EmbeddedWorld:
     jobs: int
     start_date: date
     history_days: int
-    has_injections: bool
+    event_days: tuple[int, int, int] | None
     home: Path
     private_folder: Path
 
@@ -76,7 +80,7 @@ class EmbeddedWorld:
             jobs=self.jobs,
             start_date=self.start_date,
             history_days=self.history_days,
-            injections=demo_injections(first_lived) if self.has_injections else (),
+            injections=() if self.event_days is None else demo_injections(first_lived, self.event_days),
         )
 
     def event_source(

@@ -7,7 +7,7 @@ Concept: one run judges one challenger; a refusal is a result, not a failure: th
 event. The gate reads its window once per challenger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 
@@ -41,12 +41,15 @@ from mlife_assets.defs.contenders import (
     model_contender,
 )
 from mlife_assets.defs.fairness import day_fairness_condition
-from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.figures import verdict_figures, verdict_glance
+from mlife_assets.defs.links import worded_link
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import scored_examples
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.training_inputs import day_training_set
 
 GROUP = "model"
@@ -76,10 +79,10 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
 
 
 def _rankings(
-    examples: GateExamples, contenders: Sequence[Contender | None], policy: PromotionPolicy
+    examples: GateExamples, sides: Mapping[str, Contender | None], policy: PromotionPolicy
 ) -> list[dict[str, object]]:
-    """Return MAP, NDCG and recall of each side on the gate's rows; no row where nobody applied."""
-    scores = {one.model_version: one.scores for one in contenders if one is not None}
+    """Return NDCG and recall of each side on the gate's rows; no row where nobody applied."""
+    scores = {name: one.scores for name, one in sides.items() if one is not None}
     try:
         found = evaluate_rankings(
             examples.user_ids, examples.items, examples.is_relevant, scores, policy, as_of_dates=examples.as_of_dates
@@ -89,9 +92,6 @@ def _rankings(
     return [
         {
             "ranking": ranker.name,
-            f"map_at_{found.depth}": ranker.mean_average_precision.estimate,
-            "lower": ranker.mean_average_precision.lower,
-            "upper": ranker.mean_average_precision.upper,
             f"ndcg_at_{found.depth}": ranker.ndcg,
             f"recall_at_{found.depth}": ranker.recall,
         }
@@ -104,6 +104,7 @@ def _rankings(
     deps=[
         keys.CANDIDATE_MODEL,
         keys.FAIRNESS_AUDIT,
+        keys.EXPLANATION,
         keys.USER_FEATURES,
         keys.JOB_FEATURES,
         keys.APPLIES,
@@ -111,22 +112,16 @@ def _rankings(
     ],
     kinds={"numpy"},
     description="Challenger against champion and human on the same mature applies, unprompted or after explored texts.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "challenger_may_be_promoted",
-            asset=keys.EVALUATION,
-            description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
-        )
-    ],
     group_name=GROUP,
     partitions_def=DAILY,
     backfill_policy=RANGE_IN_ONE_RUN,
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
-    day = only_day(context)
+    day = only_day(context, platform)
     policies = platform.policies
     ranked = gate_days(day, policies.label, policies.promotion)
     faulty = quarantined_days(platform, ranked)
@@ -152,6 +147,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     challenger = model_contender(platform, version, examples, pairs)
     incumbent = None if champion is None else model_contender(platform, champion, examples, pairs)
     recruiters = on_examples(examples, human.name, human.scores)
+    sides = {"challenger": challenger, "champion": incumbent, "human": recruiters}
     decision = decide_promotion(
         examples,
         challenger,
@@ -167,42 +163,42 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     )
     platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
     card = write_card(platform, day, version, decision, measured, days)
-    comparisons = [
-        {
-            "against": comparison.against,
-            "challenger_map": comparison.challenger_map,
-            "other_map": comparison.other_map,
-            "delta": comparison.delta.estimate,
-            "lower": comparison.delta.lower,
-            "upper": comparison.delta.upper,
-        }
-        for comparison in decision.comparisons
-    ]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(examples.user_ids),
             "outcome": decision.outcome,
-            "card": dg.MetadataValue.path(platform.settings.lake_folder / card),
+            **verdict_glance(decision.comparisons, decision.objective),
+            "sentences": sentences(decision.sentences),
+            "card": worded_link(platform, card, "the card of this challenger"),
             "model_version": version,
             "champion_version": champion or "none",
             "cohort_users": sum(cohort.cohort_users for cohort in cohorts),
             "users_with_positives": decision.users_with_positives,
             "human_baseline": human.sentence,
             "agreement_of_recruiters": _agreement(human, policies.promotion),
-            "rankings": table(_rankings(examples, [challenger, recruiters, incumbent], policies.promotion)),
-            "comparisons": table(comparisons),
-            "sentences": sentences(decision.sentences),
-            "conditions": table([asdict(condition) for condition in decision.conditions]),
+            "rankings": wide_table(_rankings(examples, sides, policies.promotion)),
+            **verdict_figures(decision.comparisons, decision.depth, measured, gain),
+            "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda one: one.is_met)]),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="challenger_may_be_promoted",
-                passed=decision.is_promoted,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=" ".join(decision.sentences),
-            )
-        ],
+    )
+
+
+@dg.asset_check(
+    asset=keys.EVALUATION,
+    description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
+)
+@says_why
+def challenger_may_be_promoted(
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.AssetCheckResult:
+    """Repeat the verdicts that the gate left."""
+    reports = [platform.tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
+    return dg.AssetCheckResult(
+        passed=all(report["outcome"] == "promoted" for report in reports),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(sentence for report in reports for sentence in report["sentences"]),
     )
 
 
 ASSETS = [evaluation]
+CHECKS = [challenger_may_be_promoted]

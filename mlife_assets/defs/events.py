@@ -14,14 +14,15 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
+from mlife_assets.defs.landed_days import require_previous
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days, run_days
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import audit_log, seal
 
 GROUP = "events"
@@ -37,18 +38,20 @@ GROUP = "events"
     tags={"layer": "raw"},
     description="Events that exporters delivered on the eve of the partition, validated and appended to the event log.",
 )
+@says_why
 def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Land each day's files; a range lands its days in order.
 
     Raises:
-        UpstreamMismatchError: the partition before was never landed; days are lived in order.
+        UpstreamMismatchError: the day before has not landed; days run in order.
     """
-    _require_previous(platform, days(context)[0])
+    covered = days_to_land(context)
+    require_previous(platform, covered[0])
     platform.outbox.heal()
     accepted = rejected = 0
     ignored: list[dict[str, Any]] = []
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for day in days(context):
+    for day in covered:
         eve = add_days(day, -1)
         platform.event_source.deliver(eve)
         report = platform.ingest_at(day).ingest(eve)
@@ -75,15 +78,6 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
             "ignored_files": table(ignored),
         }
     )
-
-
-def _require_previous(platform: Platform, day: date) -> None:
-    before = add_days(day, -1)
-    is_first = before <= platform.settings.start_date
-    if not is_first and before not in platform.tables.report_days(INGEST_REPORT):
-        raise UpstreamMismatchError(
-            f"partition {day} follows {before}, which was never landed; materialize {before} first, or backfill both"
-        )
 
 
 def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
@@ -151,24 +145,26 @@ def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[s
     tags={"layer": "raw"},
     description="Rows and files that were refused, by reason, kept below `rejected/` until they are replayed.",
 )
+@says_why
 def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Summarise what the ingest of each day refused."""
-    rows = _rejections(platform, days(context))
+    rows = _rejections(platform, days(context, platform))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(row["rows"] for row in rows),
             "rejections": table(rows),
-            "files_not_taken": table(_refused_files(platform, days(context))),
+            "files_not_taken": table(_refused_files(platform, days(context, platform))),
         }
     )
 
 
 @dg.asset_check(asset=keys.REJECTED_EVENTS, description="Green when all that landed was accepted; a warning else.")
+@says_why
 def every_landed_row_is_accepted(
     context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.AssetCheckResult:
     """Warn about refused rows and files, and about files that lie where none should, with the reasons."""
-    covered = run_days(context.run)
+    covered = checked_days(context)
     rows, left_alone = _rejections(platform, covered), _unexpected(platform, covered)
     told = [f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]]
     told += [f"{source}: left alone" for source in left_alone[:5]]
@@ -191,18 +187,14 @@ def every_landed_row_is_accepted(
     owners=OWNERS[GROUP],
     kinds={"parquet"},
     tags={"layer": "raw"},
-    description="What the event log holds, per event type, and whether its hash chain is whole.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "event_log_is_intact", asset=keys.EVENT_CATALOG, description="Green when every byte is what was signed."
-        )
-    ],
+    description="What the event log holds, per event type. Its check verifies every byte.",
 )
+@says_why
 def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Count files and days per type and verify every byte against what was signed."""
+    """Count files and days per type."""
     from mlife_assets.core.events import EVENT_TYPES
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in EVENT_TYPES:
         files = platform.event_log.files(name)
         if files:
@@ -210,23 +202,27 @@ def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
             rows.append(
                 {"event_type": name, "files": len(files), "first_day": str(observed[0]), "last_day": str(observed[-1])}
             )
-    verification = audit_log(platform).verification
     return dg.MaterializeResult(
+        metadata={"files": sum(row["files"] for row in rows), "event_types": table(rows)},
+    )
+
+
+@dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is what was signed.")
+@says_why
+def event_log_is_intact(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """Verify the whole log against manifests, signed heads, ledger, registry and reports."""
+    verification = audit_log(platform).verification
+    return dg.AssetCheckResult(
+        passed=verification.is_intact,
         metadata={
-            "dagster/row_count": verification.rows,
+            "rows": verification.rows,
             "files": verification.files,
             "manifests": verification.manifests,
-            "event_types": table(rows),
+            "findings": table([asdict(finding) for finding in verification.findings]),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="event_log_is_intact",
-                passed=verification.is_intact,
-                metadata={"findings": table([asdict(finding) for finding in verification.findings])},
-            )
-        ],
+        description=None if verification.is_intact else f"{len(verification.findings)} findings; `mlife log verify`",
     )
 
 
 ASSETS = [market_events, rejected_events, event_catalog]
-CHECKS = [every_landed_row_is_accepted]
+CHECKS = [every_landed_row_is_accepted, event_log_is_intact]

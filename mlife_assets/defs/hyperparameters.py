@@ -24,6 +24,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.training_inputs import day_training_set
 
 GROUP = "model"
@@ -57,11 +58,12 @@ def searched_policy(platform: Platform, day: date) -> TrainingPolicy:
     tags={"layer": "model"},
     description="Leaves, sizes and penalties that did best on the validation window; used by later challengers.",
 )
+@says_why
 def hyperparameters(
     context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Search on the training set of this day; the gate window is not looked at."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
     policy = replace(platform.policies.training, search_trials=config.trials)
     found = search(

@@ -10,22 +10,26 @@ from typing import Any
 
 from mlife_assets.core.messaging.job_wordings import refusal_counts
 from mlife_assets.core.messaging.plan import MessagePlan
+from mlife_assets.core.pages.places import MESSAGES
+from mlife_assets.defs.links import message_links, page_link
 from mlife_assets.defs.metadata import table
+from mlife_assets.defs.resources import Platform
 
 SAMPLES = 10
 
 
-def preview(plan: MessagePlan) -> dict[str, Any]:
-    """Return the metadata `sample_texts`, `refused_jobs` (counts with an example) and `refused_job_list`."""
-    samples: dict[str, str] = {}
-    for job_id, body in zip(plan.planned["job_id"].to_pylist(), plan.planned["body"].to_pylist(), strict=True):
+def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
+    """Return the metadata `messages`, `sample_texts`, `refused_jobs` (counts, an example) and `refused_job_list`."""
+    samples: dict[str, tuple[str, str]] = {}
+    for row in plan.planned.select(["job_id", "message_id", "body"]).to_pylist():
         if len(samples) == SAMPLES:
             break
-        samples.setdefault(job_id, body)
+        samples.setdefault(row["job_id"], (row["message_id"], row["body"]))
     examples = {job.reason: job for job in reversed(plan.refused_jobs)}
     counts = refusal_counts(plan.refused_jobs)
     return {
-        "sample_texts": table([{"job_id": job_id, "body": body} for job_id, body in samples.items()]),
+        "messages": page_link(platform, MESSAGES),
+        "sample_texts": message_links(platform, samples.values()),
         "refused_jobs": table(
             [{"reason": reason, "jobs": n, "example": examples[reason].why} for reason, n in counts.items()]
         ),

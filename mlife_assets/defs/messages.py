@@ -7,50 +7,46 @@ Concept: planning and sending are separate assets. Sending has an effect outside
 and trusts no check of an earlier run.
 """
 
-from dataclasses import asdict
 from datetime import date, datetime
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import GateClosedError, NotFoundError
-from mlife_assets.core.messaging.approve import approve, refusals
-from mlife_assets.core.messaging.binding import ApprovedTexts
+from mlife_assets.core.messaging.binding import plan_digest
+from mlife_assets.core.messaging.cohorts import HOLDOUT
 from mlife_assets.core.messaging.eligibility import recent_since
-from mlife_assets.core.messaging.events import approval_events, plan_events
+from mlife_assets.core.messaging.events import plan_events
 from mlife_assets.core.messaging.job_wordings import refusal_counts
 from mlife_assets.core.messaging.plan import MessagePlan, build_plan
-from mlife_assets.core.messaging.states import SendState
-from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import days_between
 from mlife_assets.defs import keys
+from mlife_assets.defs.delivery import deliver, delivery_metadata, require_present_day
 from mlife_assets.defs.employers import withheld_on
+from mlife_assets.defs.figures import plan_figures
 from mlife_assets.defs.message_preview import preview
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
-from mlife_assets.defs.quality_gate import quality_report, require_sound_day
-from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.quality_gate import require_sound_day
+from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import blocks_and_says_why, says_why
 from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.sending import (
     EXPOSED_TABLE,
     PLAN_REPORT,
     PLANNED_TABLE,
     SUPPRESSED_TABLE,
+    WRITER,
     approved_plan,
     note_plan,
     read_plan,
-    require_bound,
     require_known_ledger,
 )
 
 GROUP = "messages"
-WRITER = "planner"
 RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
-WORKER = "daily"
 
 
 @dg.asset(
@@ -63,19 +59,12 @@ WORKER = "daily"
     kinds={"parquet"},
     tags={"layer": "decision"},
     description="Who is to be texted which job today, who is not and why. Decides; sends nothing.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "holdout_is_not_planned",
-            asset=keys.MESSAGE_PLAN,
-            blocking=True,
-            description="Green when no holdout user is planned.",
-        )
-    ],
 )
+@says_why
 def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Plan the day, log the decision and everything it was chosen from."""
-    day = only_day(context)
-    _require_present_day(platform, day)
+    day = only_day(context, platform)
+    require_present_day(platform, day)
     require_sound_day(platform, day)
     require_known_ledger(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
@@ -104,26 +93,35 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     logged = _log_and_store(platform, plan, scores, now) if kept is None else 0
     plan = kept or plan
     note_plan(platform, plan)
-    holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], "holdout"))["user_id"].combine_chunks()
-    planned_holdout = int(pc.sum(pc.is_in(plan.planned["user_id"], value_set=holdout)).as_py() or 0)
     reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": plan.planned.num_rows,
             "plan_id": plan.plan_id,
+            "plan_digest": plan_digest(plan.planned),
             "is_kept": kept is not None,
-            "expected_value_usd": round(plan.expected_value_usd, 2),
+            **plan_figures(plan, platform.policies.price),
             "predictions_logged": logged,
             "not_texted": table(reasons),
-            **preview(plan),
+            **preview(platform, plan),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="holdout_is_not_planned",
-                passed=planned_holdout == 0,
-                metadata={"planned_holdout_users": planned_holdout},
-            )
-        ],
+    )
+
+
+@dg.asset_check(asset=keys.MESSAGE_PLAN, blocking=True, description="Green when no holdout user is planned.")
+@blocks_and_says_why
+def holdout_is_not_planned(
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.AssetCheckResult:
+    """Look for users of the holdout in the plans as they are stored."""
+    planned_holdout = 0
+    for plan in (read_plan(platform, day) for day in checked_days(context)):
+        holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], HOLDOUT))["user_id"].combine_chunks()
+        planned_holdout += int(pc.sum(pc.is_in(plan.planned["user_id"], value_set=holdout)).as_py() or 0)
+    return dg.AssetCheckResult(
+        passed=planned_holdout == 0,
+        metadata={"planned_holdout_users": planned_holdout},
+        description=f"{planned_holdout} users of the holdout are planned." if planned_holdout else None,
     )
 
 
@@ -159,13 +157,6 @@ def _log_and_store(platform: Platform, plan: MessagePlan, scores: pa.Table, now:
     return logged
 
 
-def _require_present_day(platform: Platform, day: date) -> None:
-    """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
-    newest = max(platform.tables.report_days(INGEST_REPORT), default=day)
-    if day < newest:
-        raise GateClosedError(f"{day} is over, {newest} was landed; texts are planned and sent for the newest day only")
-
-
 def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa.Table:
     """Return texts that the event log knows of and the ledger does not: those of other applications and tools."""
     columns = ["user_id", "as_of_date", "campaign"]
@@ -181,15 +172,6 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
     return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
 
 
-def _quality_verdict(platform: Platform, day: date) -> bool | None:
-    """Return whether the day's quality report passed; None when it cannot be known."""
-    try:
-        report: MonitoringReport = quality_report(platform, day)
-    except NotFoundError:
-        return None
-    return report.status == "ok"
-
-
 @dg.asset(
     key=keys.MESSAGE_DELIVERIES,
     deps=[keys.MESSAGE_PLAN],
@@ -201,59 +183,13 @@ def _quality_verdict(platform: Platform, day: date) -> bool | None:
     tags={"layer": "effect"},
     description="Texts handed to the gateway through the ledger, each at most once, after approval and re-checks.",
 )
+@says_why
 def message_deliveries(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Approve the plan if policy allows, then dispatch. Without approval nothing is sent and the plan waits."""
-    day = only_day(context)
-    _require_present_day(platform, day)
-    policy, now = platform.policies.messaging, platform.sending_time(day)
-    require_known_ledger(platform, day)
-    plan = read_plan(platform, day)
-    is_quality_ok = _quality_verdict(platform, day)
-    refused = refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
-    if refused:
-        context.log.warning("plan %s is not approved: %s", plan.plan_id, "; ".join(refused))
-        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "approved": False, "why_not": "; ".join(refused)})
-    require_bound(platform, plan)
-    approval = approve(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
-    is_first = platform.ledger.record_approval(approval, now=now)
-    platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
-    platform.ledger.plan(_ledger_rows(plan, now), now=now)
-    platform.ledger.approve(plan.campaign, day, now=now)
-    dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
-    found = 0 if is_first else dispatcher.find_forgotten(plan.campaign, day, now)
-    dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
-    report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
-    published = platform.outbox.publish()
-    seal(platform)
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": report.accepted,
-            "approved": True,
-            **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
-            "found_at_provider": found,
-            "stopped_by": report.stopped_by or "nothing",
-            "suppressed_at_send": table([{"reason": r, "texts": n} for r, n in report.suppressed]),
-            "events": table([{"event_type": name, "rows": count} for name, count in published.items()]),
-        }
-    )
-
-
-def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
-    return [
-        LedgerRow(
-            message_id=row["message_id"],
-            user_id=row["user_id"],
-            job_id=row["job_id"],
-            campaign=row["campaign"],
-            as_of_date=row["as_of_date"],
-            body=row["body"],
-            state=SendState.PLANNED,
-            attempts=0,
-            provider_message_id=None,
-            updated_at=now,
-        )
-        for row in plan.planned.to_pylist()
-    ]
+    """Send the plan if policy or a person approved it. Without approval nothing is sent and the plan waits."""
+    delivery = deliver(platform, only_day(context, platform))
+    if delivery.why_not:
+        context.log.warning("plan %s is not sent: %s", delivery.plan.plan_id, "; ".join(delivery.why_not))
+    return dg.MaterializeResult(metadata=delivery_metadata(platform, delivery))
 
 
 @dg.asset(
@@ -267,9 +203,10 @@ def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
     tags={"layer": "raw"},
     description="Receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
 )
+@says_why
 def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Read what the provider has for us up to the evening of the partition."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_known_ledger(platform, day)
     now = platform.outcomes_time(day)
     dispatcher = platform.dispatcher(day)
@@ -294,3 +231,4 @@ def inbound_messages(context: dg.AssetExecutionContext, platform: dg.ResourcePar
 
 
 ASSETS = [message_plan, message_deliveries, inbound_messages]
+CHECKS = [holdout_is_not_planned]

@@ -7,6 +7,7 @@ Concept: people look at metadata. A plot is inline, a table is a table; both are
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,9 +30,39 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
 
 
+def wide_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Return rows with long words as a Markdown table, which the UI opens over the page.
+
+    As a table in place they would stretch the page and clip whatever stands beside them.
+    """
+    if not rows:
+        return dg.MetadataValue.text("no rows")
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_words(value) for value in row.values()] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
 def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     """Return sentences as a list."""
-    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
+    return dg.MetadataValue.md("\n".join(f"- {_plain(line)}" for line in lines))
+
+
+def verbatim(text: str) -> str:
+    """Return a text of strangers on one line of Markdown, of which nothing is markup or a link."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def _words(value: Any) -> str:
+    """Return a value as the cell of a Markdown table."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Return a text on one line of Markdown, in which nothing is markup: a value of strangers may stand in it."""
+    return " ".join(re.sub(r"([\\`*\[\]<>|!])", r"\\\1", text).split())
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

@@ -7,49 +7,45 @@ Concept: the page is a file without any request to a network. It reads marts, re
 computed only for it, except realised MAP, which ranks each mature day once more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from mlife_assets.core.dashboard.data import (
-    DailyValue,
     DashboardData,
     Decision,
     DriftKind,
     DriftSeries,
     DriftValue,
-    Kpi,
-    Marker,
     ModelMetrics,
     ModelVersion,
-    ProductionMetrics,
+    Ranking,
     ReportDigest,
     Suppression,
-    Tone,
 )
+from mlife_assets.core.dashboard.figures import pending_days, production, texting, tiles
 from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.statistics import proportion_difference_interval, wilson_interval
-from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.core.pages.charts.values import DailyValue, Marker
+from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, between, card_key, nav
+from mlife_assets.core.windows import days_between, is_mature
 from mlife_assets.defs import keys
+from mlife_assets.defs.links import page_link
 from mlife_assets.defs.map_history import MapDay, map_by_day
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "metrics"
-PAGE = "dashboard/index.html"
+_METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
 REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
-
-
-def _daily(rows: Iterable[dict[str, Any]], name: str) -> tuple[DailyValue, ...]:
-    return tuple(DailyValue(row["kpi_date"], row[name]) for row in rows)
 
 
 def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
@@ -95,7 +91,7 @@ def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
             for method, value in _worst(platform.read_monitoring_report(name, day)).items():
                 series.setdefault((kind, method), []).append(value)
     return tuple(
-        DriftSeries(f"{method.replace('_', ' ')} (worst, in units of its limit)", kind, tuple(values))
+        DriftSeries(_METHODS.get(method) or method.replace("_", " ").capitalize(), kind, tuple(values))
         for (kind, method), values in series.items()
     )
 
@@ -138,39 +134,25 @@ def _models(platform: Platform) -> tuple[ModelVersion, ...]:
                 else None,
                 sentences=tuple(verdict["sentences"]) if verdict else (),
                 is_champion=version == champion,
+                against="the champion" if verdict and verdict["champion_version"] else "recruiters",
+                card=between(DASHBOARD, card_key(version)) if platform.registry.card(version) else None,
             )
         )
     return tuple(found)
 
 
-def _arms(rows: list[dict[str, Any]], arm: str) -> tuple[DailyValue, ...]:
-    found = []
-    for row in rows:
-        if row["arm"] == arm and row["period_kind"] == "week":
-            interval = wilson_interval(row["users_with_apply"], row["eligible_users"])
-            found.append(DailyValue(row["period_end_date"], interval.estimate, interval.lower, interval.upper))
-    return tuple(found)
-
-
 def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return treated and holdout apply rates over the whole experiment with the interval of their difference."""
-    total = {row["arm"]: row for row in readout if row["period_kind"] == "total"}
-    if set(total) != {"treated", "holdout"}:
+    found = texting([], readout)
+    if found is None:
         return None
-    treated, holdout = total["treated"], total["holdout"]
-    interval = proportion_difference_interval(
-        treated["users_with_apply"],
-        treated["eligible_users"],
-        holdout["users_with_apply"],
-        holdout["eligible_users"],
-    )
     return {
-        "treated_apply_rate": treated["apply_rate"],
-        "holdout_apply_rate": holdout["apply_rate"],
-        "lift": interval.estimate,
-        "interval": [interval.lower, interval.upper],
-        "treated_users": treated["eligible_users"],
-        "holdout_users": holdout["eligible_users"],
+        "treated_apply_rate": found.treated_rate,
+        "holdout_apply_rate": found.holdout_rate,
+        "lift": found.lift.estimate,
+        "interval": [found.lift.lower, found.lift.upper],
+        "treated_users": found.treated_users,
+        "holdout_users": found.holdout_users,
     }
 
 
@@ -184,40 +166,32 @@ def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
     return tuple(Suppression(row["reason"], row["count_all"]) for row in counts.to_pylist())
 
 
-def _kpis(kpis: list[dict[str, Any]], total: dict[str, Any] | None, map_days: list[MapDay]) -> tuple[Kpi, ...]:
-    sums = {
-        name: sum(row[name] or 0 for row in kpis)
-        for name in ("messages_delivered", "clicks", "revenue_usd", "opt_outs")
-    }
-    delivered = sums["messages_delivered"]
-    shown = [
-        Kpi("texts delivered", delivered, "count", "since mlife sends"),
-        Kpi(
-            "click-through rate",
-            sums["clicks"] / delivered if delivered else None,
-            "share",
-            "clicks per delivered text",
-        ),
-        Kpi("revenue", sums["revenue_usd"], "usd", "bids of applies that texts caused"),
-        Kpi("opt-outs", sums["opt_outs"] / delivered if delivered else None, "share", "per delivered text"),
-    ]
-    if total is not None:
-        low, high = total["interval"]
-        tone: Tone = "good" if low > 0 else "bad" if high < 0 else "neutral"
-        shown.insert(
-            0,
-            Kpi(
-                "apply rate, texted minus holdout",
-                total["lift"],
-                "share",
-                f"95 % interval {low:.1%} to {high:.1%}",
-                tone,
-            ),
-        )
-    if map_days:
-        latest = map_days[-1]
-        shown.append(Kpi("MAP@10 of the champion", latest.champion, "score", f"human {latest.human:.3f}, {latest.day}"))
-    return tuple(shown)
+def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
+    if not map_days:
+        return None
+    return Ranking(
+        map_days[0].day,
+        map_days[-1].day,
+        len(map_days),
+        model=sum(one.champion for one in map_days) / len(map_days),
+        human=sum(one.human for one in map_days) / len(map_days),
+    )
+
+
+def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date]) -> ModelMetrics:
+    label = platform.policies.label
+    waits = pending_days(days_between(days[0], days[-1]), label.apply_window_days, days[-1])
+    return ModelMetrics(
+        map_realised=(*(DailyValue(one.day, one.champion) for one in map_days), *waits),
+        map_human=(*(DailyValue(one.day, one.human) for one in map_days), *waits),
+        map_random=(*(DailyValue(one.day, one.random) for one in map_days), *waits),
+        auc_realised=_performance(platform, "realised_roc_auc"),
+        auc_estimated=_performance(platform, "estimated_roc_auc"),
+        click_auc_realised=_performance(platform, "click_realised_roc_auc"),
+        click_auc_estimated=_performance(platform, "click_estimated_roc_auc"),
+        drift=_drift(platform),
+        map_cohort="by mature day, on what people applied to unprompted",
+    )
 
 
 def collect(platform: Platform) -> DashboardData:
@@ -225,45 +199,31 @@ def collect(platform: Platform) -> DashboardData:
     days = platform.tables.report_days(drift.REPORT)
     if not days:
         raise NotFoundError("no day was lived yet; run daily_lifecycle_job (or `mlife day`) before the dashboard")
+    as_of, label = days[-1], platform.policies.label
     first = platform.settings.first_lived_date
-    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if row["kpi_date"] >= first]
+    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
     readout = platform.warehouse.read("experiment_readout").to_pylist()
-    mature = last_mature_exposure_day(days[-1], platform.policies.label.apply_window_days)
-    map_days = map_by_day(platform, [day for day in days if day <= mature])
+    map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
+    ranking, texted = _ranking(map_days), texting(kpis, readout)
     return DashboardData(
-        as_of_date=days[-1],
+        as_of_date=as_of,
         first_date=days[0],
         world=f"{platform.settings.environment}, simulated market, seed {platform.settings.seed}",
-        kpis=_kpis(kpis, experiment_total(readout), map_days),
-        model=ModelMetrics(
-            map_realised=tuple(DailyValue(one.day, one.champion) for one in map_days),
-            map_human=tuple(DailyValue(one.day, one.human) for one in map_days),
-            map_random=tuple(DailyValue(one.day, one.random) for one in map_days),
-            auc_realised=_performance(platform, "realised_roc_auc"),
-            auc_estimated=_performance(platform, "estimated_roc_auc"),
-            click_auc_realised=_performance(platform, "click_realised_roc_auc"),
-            click_auc_estimated=_performance(platform, "click_estimated_roc_auc"),
-            drift=_drift(platform),
-        ),
-        production=ProductionMetrics(
-            sent=_daily(kpis, "messages_submitted"),
-            delivered=_daily(kpis, "messages_delivered"),
-            click_through_rate=_daily(kpis, "ctr"),
-            apply_rate_treated=_arms(readout, "treated"),
-            apply_rate_holdout=_arms(readout, "holdout"),
-            fill_rate=_daily(kpis, "fill_rate"),
-            revenue_usd=_daily(kpis, "revenue_usd"),
-            opt_outs=_daily(kpis, "opt_outs"),
-        ),
+        kpis=tiles(kpis, texted, ranking, label, as_of),
+        model=_model(platform, map_days, days),
+        production=production(kpis, readout, label, as_of),
         decisions=_decisions(platform),
         models=_models(platform),
         suppressions=_suppressions(platform),
-        reports=_digests(platform, days[-1]),
+        reports=_digests(platform, as_of),
         extra_markers=tuple(
             Marker(reign.since.date(), "rollback", f"to {reign.model_version[:12]}: {reign.reason}")
             for reign in platform.registry.history()
             if reign.kind == "rolled_back"
         ),
+        ranking=ranking,
+        texting=texted,
+        nav=nav(DASHBOARD, has_backtest=platform.lake.exists(BACKTEST)),
     )
 
 
@@ -276,15 +236,15 @@ def collect(platform: Platform) -> DashboardData:
     tags={"layer": "page"},
     description="Rolling model metrics and production metrics on one self-contained page.",
 )
+@says_why
 def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Render and publish the page."""
     data = collect(platform)
     page = render_dashboard(data).encode()
-    platform.lake.replace(PAGE, page)
-    path = platform.settings.lake_folder / PAGE
+    platform.lake.replace(DASHBOARD, page)
     return dg.MaterializeResult(
         metadata={
-            "page": dg.MetadataValue.url(path.as_uri()),
+            "page": page_link(platform, DASHBOARD),
             "bytes": len(page),
             "as_of_date": str(data.as_of_date),
             "kpis": table([{"kpi": kpi.label, "value": kpi.value, "detail": kpi.detail} for kpi in data.kpis]),

@@ -23,6 +23,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quality_check, require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.training_inputs import day_training_set
 
@@ -44,9 +45,10 @@ _COMMON: dict[str, Any] = {
     description="Mature examples that a challenger of this day may learn from, split in time, faulty days left out.",
     **_COMMON,
 )
+@says_why
 def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-    training = day_training_set(platform, only_day(context))
+    training = day_training_set(platform, only_day(context, platform))
     days = training.examples.group_by("exposure_date").aggregate([("is_applied", "sum"), ([], "count_all")])
     rows = [
         {"exposure_date": str(row["exposure_date"]), "examples": row["count_all"], "applies": row["is_applied_sum"]}
@@ -74,9 +76,10 @@ def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     description="A challenger: LightGBM models with their calibrators and feature spec, registered by content.",
     **_COMMON,
 )
+@says_why
 def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Fit and register the challenger of this day."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
 
     def log_progress(trees: int, at_most: int) -> None:

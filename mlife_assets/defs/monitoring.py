@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
+from mlife_assets.core.monitoring.moved_plot import plot_moved
 from mlife_assets.core.monitoring.outcomes import OUTCOMES, Outcome, has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
@@ -28,7 +29,9 @@ from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.feedback_arrivals import late_feedback_days
-from mlife_assets.defs.metadata import plot, sentences, table
+from mlife_assets.defs.figures import report_figures, report_glance
+from mlife_assets.defs.links import runbook_link
+from mlife_assets.defs.metadata import plot, sentences, wide_table
 from mlife_assets.defs.monitoring_inputs import (
     SAMPLE_TABLE,
     explained_pairs,
@@ -36,11 +39,12 @@ from mlife_assets.defs.monitoring_inputs import (
     sampled_examples,
 )
 from mlife_assets.defs.ownership import OWNERS
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day, run_days
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.defs.performance_history import performance_picture, performance_values, write_performance
 from mlife_assets.defs.quality_inputs import judge_quality
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "monitoring"
 _COMMON: dict[str, Any] = {
@@ -60,9 +64,16 @@ def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.T
     return undecided(name, as_of=day, model_version=reference.model_version, sample_rows=pairs.num_rows, sentence=why)
 
 
-def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.MaterializeResult:
-    """Store a report and show it: the sentence, the plot, every finding."""
+def _publish(
+    platform: Platform,
+    day: date,
+    report: MonitoringReport,
+    reference: MonitoringReference,
+    pairs: pa.Table | None = None,
+) -> dg.MaterializeResult:
+    """Store a report and show it: the sentence, the plots, every finding; of `pairs`, the sample, what moved."""
     platform.write_monitoring_report(report.name, day, report)
+    moved = None if pairs is None else plot_moved(report, reference, pairs)
     rows = [
         {
             "column": finding.column or "(row)",
@@ -81,9 +92,12 @@ def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.Mate
             "dagster/row_count": report.sample_rows,
             "status": report.status,
             "verdict": report.sentence,
+            **report_glance(report),
             "model_version": report.model_version or "none",
+            **({} if moved is None else {"before_and_after": plot(moved, "columns that moved, before and after")}),
             "findings": plot(plot_findings(report), report.name),
-            "all_findings": table(rows),
+            **report_figures(report),
+            "all_findings": wide_table(rows),
         }
     )
 
@@ -95,15 +109,16 @@ def _publish(platform: Platform, day: date, report: MonitoringReport) -> dg.Mate
     description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
     **_COMMON,
 )
+@says_why
 def data_quality_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Judge a sample of the day's pairs, what landed on the eve, who changed overnight, and rows derived again."""
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     judged = judge_quality(platform, day, reference)
     platform.tables.write(SAMPLE_TABLE, day, judged.pairs)
-    return _publish(platform, day, judged.report)
+    return _publish(platform, day, judged.report, reference, judged.pairs)
 
 
 @dg.asset(
@@ -113,15 +128,16 @@ def data_quality_report(
     description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
     **_COMMON,
 )
+@says_why
 def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Measure each column's distance and rank it by importance to the model."""
     from mlife_assets.adapters.nannyml_calculators import drift_statistics
 
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     pairs = platform.tables.read(SAMPLE_TABLE, day)
     if (why := reference.why_incomparable(pairs, platform.policies.monitoring, COLUMN_SIZES)) is not None:
-        return _publish(platform, day, _undecided(drift.REPORT, day, reference, pairs, why))
+        return _publish(platform, day, _undecided(drift.REPORT, day, reference, pairs, why), reference)
     report = drift.data_drift_report(
         as_of=day,
         reference=reference,
@@ -129,7 +145,7 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
         statistics=drift_statistics(reference, pairs),
         importance=platform.importance(reference.model_version),
     )
-    return _publish(platform, day, report)
+    return _publish(platform, day, report, reference, pairs)
 
 
 @dg.asset(
@@ -139,18 +155,19 @@ def data_drift_report(context: dg.AssetExecutionContext, platform: dg.ResourcePa
     description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
     **_COMMON,
 )
+@says_why
 def latent_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Ask a classifier and PCA whether they can tell the day from the reference."""
     from mlife_assets.adapters.nannyml_calculators import latent_statistics
 
-    day = only_day(context)
+    day = only_day(context, platform)
     reference = read_reference(platform, day)
     policy = platform.policies.monitoring
     sample = platform.tables.read(SAMPLE_TABLE, day)
     if (why := reference.why_incomparable(sample, policy, JOINT_SIZES)) is not None:
-        return _publish(platform, day, _undecided(latent.REPORT, day, reference, sample, why))
+        return _publish(platform, day, _undecided(latent.REPORT, day, reference, sample, why), reference)
     pairs = explained_pairs(platform, reference.model_version, sample, reference.columns)
     report = latent.latent_drift_report(
         as_of=day,
@@ -160,7 +177,7 @@ def latent_drift_report(
         importance=platform.importance(reference.model_version),
         pairs=pairs,
     )
-    return _publish(platform, day, report)
+    return _publish(platform, day, report, reference, pairs)
 
 
 @dg.asset(
@@ -170,11 +187,12 @@ def latent_drift_report(
     description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
     **_COMMON,
 )
+@says_why
 def concept_drift_report(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Score what has matured since the reference, clicks sooner than applies, and compare it with what was expected."""
-    day = only_day(context)
+    day = only_day(context, platform)
     policy = platform.policies.monitoring
     reference = read_reference(platform, day)
     read = {outcome: _window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)}
@@ -191,7 +209,7 @@ def concept_drift_report(
         late={outcome: late for outcome, (_, late) in read.items() if late is not None},
     )
     write_performance(platform, day, report, windows, statistics)
-    result = _publish(platform, day, report)
+    result = _publish(platform, day, report, reference)
     return dg.MaterializeResult(
         metadata={
             **(result.metadata or {}),
@@ -235,8 +253,9 @@ def _report_check(key: dg.AssetKey, name: str, report_name: str, description: st
     """Return a non-blocking check that is green when the report does not alarm."""
 
     @dg.asset_check(asset=key, name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}.")
+    @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-        reports = [platform.read_monitoring_report(report_name, day) for day in run_days(context.run)]
+        reports = [platform.read_monitoring_report(report_name, day) for day in checked_days(context)]
         alarms = [finding for report in reports for finding in report.alarms]
         return dg.AssetCheckResult(
             passed=not alarms,
@@ -248,7 +267,7 @@ def _report_check(key: dg.AssetKey, name: str, report_name: str, description: st
                 ),
                 "importance_of_what_moved": _percent(importance_of(reports[-1])) if alarms else "",
                 "why": sentences([finding.sentence for finding in alarms]) if alarms else "",
-                "runbook": runbook_of(report_name, reports),
+                "runbook": runbook_link(platform, runbook_of(report_name, reports)),
             },
         )
 

@@ -32,6 +32,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 LOOKED_AT_TIMES = 3
@@ -63,13 +64,14 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def monitoring_reference(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Build the reference of the model that was promoted today; without a promotion the present one stays."""
     from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
-    day = only_day(context)
+    day = only_day(context, platform)
     version = challenger_version(platform, day)
     if version not in {reign.model_version for reign in platform.registry.history()}:
         return dg.MaterializeResult(

@@ -28,10 +28,12 @@ from mlife_assets.core.training.off_policy.candidates import explored_candidates
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
-from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.figures import value_figures
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "model"
 REPORT = "off_policy_estimate"
@@ -123,11 +125,12 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     tags={"layer": "model"},
     description="Applications per text of champion and challenger, estimated from explored texts (IPS, SNIPS, DR).",
 )
+@says_why
 def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Estimate what the challenger of this day would earn per text."""
-    day = only_day(context)
+    day = only_day(context, platform)
     report = off_policy_report(platform, day)
     platform.tables.write_report(REPORT, day, report)
     rows = [
@@ -144,7 +147,8 @@ def off_policy_estimate(
             "model_version": report["model_version"],
             "champion_version": report["champion_version"] or "none",
             "sentences": sentences(report["sentences"]),
-            "values": table(rows),
+            **value_figures(report["values"]),
+            "values": wide_table(rows),
         }
     )
 

@@ -28,6 +28,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quality_check, require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 
 GROUP = "predictions"
 CANDIDATES_TABLE, SCORES_TABLE = "candidate_pairs", "user_job_scores"
@@ -58,9 +59,10 @@ def reachable_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
     tags={"layer": "features"},
     description="One row per (user, job) that may be texted about today: consented, near, open, at most 30 a user.",
 )
+@says_why
 def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Find the day's candidates with their features."""
-    day = only_day(context)
+    day = only_day(context, platform)
     reachable = reachable_users(platform, day)
     pairs = reachable_pairs(platform, day, reachable)
     platform.tables.write(CANDIDATES_TABLE, day, pairs)
@@ -86,9 +88,10 @@ def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     tags={"layer": "scores"},
     description="P(apply | texted) and P(click | texted) of every candidate pair, exploration picks, propensities.",
 )
+@says_why
 def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Score the day's candidates with the champion of that moment."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
     scorer = platform.champion_scorer(day)
     pairs = platform.tables.read(CANDIDATES_TABLE, day)

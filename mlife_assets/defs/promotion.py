@@ -21,11 +21,13 @@ from mlife_assets.core.ports import EventLog
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
 from mlife_assets.defs.evaluation import PROMOTION_REPORT
-from mlife_assets.defs.metadata import sentences, table
+from mlife_assets.defs.figures import champion_figures
+from mlife_assets.defs.metadata import sentences, wide_table
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import require_sound_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
 
 GROUP = "model"
@@ -79,9 +81,10 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
     owners=OWNERS[GROUP],
     tags={"layer": "model"},
 )
+@says_why
 def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Record the verdict and, where the gate opened, promote."""
-    day = only_day(context)
+    day = only_day(context, platform)
     require_sound_day(platform, day)
     report = platform.tables.read_report(PROMOTION_REPORT, day)
     version, now = challenger_version(platform, day), platform.retraining_time(day)
@@ -109,7 +112,8 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "champion": platform.registry.champion() or "none",
             "is_promoted": is_promoted,
             "verdict": sentences(report["sentences"]),
-            "history": table(history),
+            **champion_figures(report, len(history)),
+            "history": wide_table(history),
         }
     )
 

@@ -15,9 +15,11 @@ import dagster as dg
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.defs.partitions import run_days
+from mlife_assets.defs.links import runbook_link
+from mlife_assets.defs.partitions import checked_days
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import BY_REPORT, runbook_of
+from mlife_assets.defs.says_why import blocks_and_says_why
 
 
 def quality_report(platform: Platform, day: date) -> MonitoringReport:
@@ -62,8 +64,9 @@ def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.Ass
     @dg.asset_check(
         asset=asset_key, name=name, description=f"{description} Runbook: {BY_REPORT[REPORT]}.", blocking=True
     )
+    @blocks_and_says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-        covered = run_days(context.run)
+        covered = checked_days(context)
         if platform.registry.champion_at(platform.run_time(covered[-1])) is None:
             return dg.AssetCheckResult(
                 passed=True,
@@ -76,7 +79,7 @@ def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.Ass
             description=" ".join(report.sentence for report in failed) or None,
             metadata={
                 "faults": "\n".join(finding.sentence for report in failed for finding in report.alarms),
-                "runbook": runbook_of(REPORT, failed),
+                "runbook": runbook_link(platform, runbook_of(REPORT, failed)),
             },
         )
 

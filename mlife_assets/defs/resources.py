@@ -128,7 +128,7 @@ class Platform(PrivateParts):
             jobs=settings.market_jobs,
             start_date=settings.start_date,
             history_days=settings.history_days,
-            has_injections=settings.demo_faults,
+            event_days=settings.demo_event_days if settings.demo_faults else None,
             home=settings.home,
             private_folder=self.private_folder,
         )
@@ -182,7 +182,10 @@ class Platform(PrivateParts):
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
         version = self.registry.champion_at(run_time(day))
         if version is None:
-            raise NotFoundError(f"no model was promoted before {day}; run retraining_job for an earlier partition")
+            raise NotFoundError(
+                f"no model serves on {day} yet; run retraining_job for the day before, and see model/evaluation if the "
+                "gate refused its challenger"
+            )
         return version
 
     @cached_property

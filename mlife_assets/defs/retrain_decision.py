@@ -24,14 +24,17 @@ from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
+from mlife_assets.defs.figures import report_figures
 from mlife_assets.defs.metadata import plot, sentences
 from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
 
 GROUP = "monitoring"
 WRITER = "governor"
+REPORTS = {"quality": quality.REPORT, "data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
 DECISION_TAG = "mlife/decision_id"
 """Tag of a retraining run: the decision that it was launched for."""
 
@@ -126,18 +129,17 @@ def decisions_since(platform: Platform, day: date) -> set[str]:
     owners=OWNERS[GROUP],
     tags={"layer": "decision"},
 )
+@says_why
 def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Decide, record the decision as an event, and show the history."""
-    day = only_day(context)
+    day = only_day(context, platform)
     history = _decisions_before(platform, day)
     read = platform.read_monitoring_report
     in_flight = is_retraining(context.instance, but_for=decisions_since(platform, day))
+    reports = {name: read(report, day) for name, report in REPORTS.items()}
     decision = decide(
         as_of=day,
-        quality=read(quality.REPORT, day),
-        data=read(drift.REPORT, day),
-        latent=read(latent.REPORT, day),
-        concept=read(concept.REPORT, day),
+        **reports,
         history=history,
         champion=champion_facts(platform, day, history, in_flight),
         policy=platform.policies.retrain,
@@ -168,6 +170,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
             "reasons": sentences(decision.sentences),
             "model_version": decision.model_version or "none",
             "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
+            **{key: value for name, one in reports.items() for key, value in report_figures(one, f"{name}_").items()},
         }
     )
 

@@ -26,6 +26,7 @@ from mlife_assets.defs.resources import Platform
 PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
 PLAN_REPORT = "message_plan"
 RUNBOOK = "docs/runbooks/failed_send.md"
+WRITER = "planner"
 
 
 def read_plan(platform: Platform, day: date) -> MessagePlan:

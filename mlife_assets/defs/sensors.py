@@ -9,37 +9,32 @@ failed. A failed attempt waits before the next, and after the last one a person 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
 import dagster as dg
 
 from mlife_assets.core.ids import digest
 from mlife_assets.core.messaging.states import SendState
-from mlife_assets.core.monitoring.trigger import (
-    DecisionFacts,
-    RunFacts,
-    next_attempt,
-    outstanding_retrainings,
-)
+from mlife_assets.core.monitoring import drift
+from mlife_assets.core.monitoring.trigger import DecisionFacts, RunFacts, outstanding_retrainings
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
-from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, retraining_job
+from mlife_assets.defs.dashboard_age import is_something_running, newest_change
+from mlife_assets.defs.jobs import inbound_texts_job, ingest_job, metrics_job, retraining_job
 from mlife_assets.defs.landed_files import from_cursor, ingested_files
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import DECISION_TAG, is_retraining
+from mlife_assets.defs.run_requests import next_request, run_facts
 from mlife_assets.defs.runbooks import RETRAINING_FAILED, runbook_of_job
 
-CAUSE_TAG = "mlife/cause"
 PARTITION_TAG = "dagster/partition"
 DECISIONS_SEEN = 60
 INTERVAL_SECONDS = 30
 ALERTS = "alerts"
-ABANDONED_AFTER = timedelta(hours=25)
-"""A run that was made and not submitted is taken up by a restarted daemon for 24 hours, and by nobody later."""
 INGEST_RETRY_WAIT_MINUTES = (10, 60)
+METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
-_FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
@@ -59,38 +54,10 @@ def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
     return sorted(found.values(), key=lambda facts: facts.as_of_date)
 
 
-def _runs(instance: dg.DagsterInstance, cause: str, now: datetime) -> list[RunFacts]:
-    """Return the runs that were launched for a cause, oldest first."""
-    records = instance.get_run_records(filters=dg.RunsFilter(tags={CAUSE_TAG: cause}), ascending=True)
-    return [_run_facts(record, now) for record in records]
-
-
 def _retrainings(instance: dg.DagsterInstance, day: date, now: datetime) -> list[RunFacts]:
     """Return the retraining runs that were launched for a decision of a day, whichever it was, oldest first."""
     records = instance.get_run_records(filters=dg.RunsFilter(tags={PARTITION_TAG: day.isoformat()}), ascending=True)
-    return [_run_facts(record, now) for record in records if DECISION_TAG in record.dagster_run.tags]
-
-
-def _run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
-    status, made = record.dagster_run.status, record.create_timestamp.astimezone(UTC)
-    if status in _FAILED:
-        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time is not None else made
-        return RunFacts("failed", ended)
-    if status == dg.DagsterRunStatus.NOT_STARTED and now - made > ABANDONED_AFTER:
-        return RunFacts("failed", made)
-    return RunFacts("succeeded" if status == dg.DagsterRunStatus.SUCCESS else "active")
-
-
-def _next_request(
-    instance: dg.DagsterInstance, cause: str, day: date, *, now: datetime, retry_wait_minutes: Sequence[int]
-) -> dg.RunRequest | None:
-    """Return the request of the next attempt for `cause`; None when a run settles it, or it waits, or was given up."""
-    runs = _runs(instance, cause, now)
-    attempt = next_attempt(runs, now=now, retry_wait_minutes=retry_wait_minutes)
-    if attempt.number is None:
-        return None
-    key = f"{cause}-attempt-{attempt.number}"
-    return dg.RunRequest(run_key=key, partition_key=day.isoformat(), tags={CAUSE_TAG: cause})
+    return [run_facts(record, now) for record in records if DECISION_TAG in record.dagster_run.tags]
 
 
 def _alert_key(name: str) -> str:
@@ -180,7 +147,7 @@ def landed_files_sensor(
         if len(landed[day]) > known:
             open_days.append(day)
             cause = f"ingest-{day.isoformat()}-{digest(landed[day], 12)}"
-            request = _next_request(context.instance, cause, day, now=now, retry_wait_minutes=INGEST_RETRY_WAIT_MINUTES)
+            request = next_request(context.instance, cause, day, now=now, retry_wait_minutes=INGEST_RETRY_WAIT_MINUTES)
             if request is not None:
                 requests.append(request)
     context.update_cursor(ingested_files(landed, open_days).to_cursor())
@@ -216,11 +183,37 @@ def inbound_texts_sensor(
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
     cause = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
-    request = _next_request(
+    request = next_request(
         context.instance, cause, day, now=platform.clock.now(), retry_wait_minutes=READING_RETRY_WAIT_MINUTES
     )
     if request is None:
         return dg.SkipReason(f"{cause} is being read, or its reading was given up; see the runs")
+    return dg.SensorResult(run_requests=[request])
+
+
+@dg.sensor(
+    job=metrics_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Rebuilds metrics and dashboard when a day, a send, a reply or a new champion is not on it.",
+)
+def dashboard_refresh_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one build after the newest run that changed what the dashboard shows, once no other run is on its way."""
+    if not platform.tables.report_days(drift.REPORT):
+        return dg.SkipReason("No day was decided yet, so there is nothing to show.")
+    newest = newest_change(context.instance)
+    if newest is None:
+        return dg.SkipReason("The dashboard shows everything, or a command is at work that builds it.")
+    now = platform.clock.now()
+    if is_something_running(context.instance, now):
+        return dg.SkipReason("A run is on its way; the dashboard is built after it.")
+    request = next_request(
+        context.instance, f"metrics-{newest}", None, now=now, retry_wait_minutes=METRICS_RETRY_WAIT_MINUTES
+    )
+    if request is None:
+        return dg.SkipReason("The dashboard is being built, or its build waits or was given up; see the runs.")
     return dg.SensorResult(run_requests=[request])
 
 
@@ -243,4 +236,10 @@ def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.R
     context.log.error("%s failed for %s: %s", run.job_name, partition, message)
 
 
-SENSORS = [retrain_on_drift_sensor, landed_files_sensor, inbound_texts_sensor, run_failure_alert_sensor]
+SENSORS = [
+    retrain_on_drift_sensor,
+    landed_files_sensor,
+    inbound_texts_sensor,
+    dashboard_refresh_sensor,
+    run_failure_alert_sensor,
+]

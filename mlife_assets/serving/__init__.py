@@ -1,1 +1,1 @@
-"""The prediction endpoint."""
+"""What is served over HTTP: the prediction endpoint, and pages for people."""

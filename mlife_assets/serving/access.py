@@ -1,4 +1,4 @@
-"""Who may ask the endpoint.
+"""Who may ask the endpoint, or the site.
 
 Belongs here: the bearer token and the names by which the endpoint may be called. Does not belong here: where the token
 comes from (`cli.serve`), what is answered (`serving.app`).

@@ -192,6 +192,8 @@ def test_the_score_is_taken_apart_and_the_alternatives_are_ranked(world):
     hop = next(hop for hop in trace.hops if hop.event_type == "prediction")
     assert tuple(hop.details["reasons"]) == trace.reasons == tuple(strongest_reasons(world.scorer, world.matrix)[0])
     assert hop.details["click_probability"] is None, "the model has one step"
+    assert trace.parts.expected + sum(trace.parts.contributions.values()) == pytest.approx(hop.details["raw_score"])
+    assert tuple(trace.parts.contributions) == world.scorer.model_names
     assert [row["rank"] for row in trace.alternatives] == [1, 2, 3]
     assert [row["job_id"] for row in trace.alternatives] == ["j0", "j1", "j2"]
 

@@ -218,6 +218,17 @@ def test_the_first_letters_of_a_version_name_it_when_no_other_begins_so(registry
             registry.resolve(unknown)
 
 
+def test_champion_names_the_version_that_serves(registry, models):
+    first, second = register(registry, models, 1, 2)
+    with pytest.raises(NotFoundError, match="no model was promoted yet"):
+        registry.resolve("champion")
+    for hours, version in enumerate((first, second)):
+        registry.promote(version, actor="gate", reason="r", now=NOW + timedelta(hours=hours))
+        assert registry.resolve("champion") == version
+    registry.rollback(actor="operator", reason="r", now=NOW + timedelta(hours=2))
+    assert registry.resolve("champion") == first
+
+
 def test_a_version_that_is_the_beginning_of_another_is_itself(registry, models, monkeypatch):
     rows = [{"model_version": version} for version in ("mdl_abc", "mdl_ab", "mdl_abc")]
     monkeypatch.setattr(registry, "versions", lambda: rows)

@@ -54,6 +54,8 @@ def test_what_is_missing_says_how_to_make_it(store: ObstoreObjectStore) -> None:
     tables = TableStore(store)
     with pytest.raises(NotFoundError, match="materialize the asset candidate_pairs for partition 2026-06-02"):
         tables.read("candidate_pairs", DAY)
+    with pytest.raises(NotFoundError, match=r"promotion of 2026-06-02 .* materialize the asset evaluation for"):
+        tables.read_report("promotion", DAY)
     with pytest.raises(NotFoundError, match="materialize the asset data_quality_report"):
         tables.read_report("data_quality_report", DAY)
 

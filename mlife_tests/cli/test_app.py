@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.completion import get_completion_script
 from typer.main import get_command
 
+from mlife_assets import __version__
 from mlife_assets.cli import app
+from mlife_assets.cli.exits import MEANINGS, ExitCode
 from mlife_assets.core.errors import GateClosedError
 
 LEAVES = (
@@ -19,6 +24,8 @@ LEAVES = (
     "day",
     "status",
     "trace",
+    "open",
+    "dev",
     "serve",
     "train",
     "backtest",
@@ -45,6 +52,9 @@ LEAVES = (
     "panel record",
     "panel list",
     "panel show",
+    "plan show",
+    "plan approve",
+    "plan reject",
 )
 WITHOUT_HOME = {"train", "backtest"}
 """Commands that need no lived home: they read the files that they are given."""
@@ -69,7 +79,58 @@ def test_help_names_every_command_and_all_exit_codes(run):
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     assert all(re.search(rf"\b{leaf.split()[0]}\b", text) for leaf in LEAVES)
-    assert "0 done; 1 failed, or damage was found; 2 wrong usage; 3 the governor blocked" in text
+    assert all(f"{code} {meaning}" in text for code, meaning in MEANINGS.items())
+    assert set(MEANINGS) == set(ExitCode)
+
+
+def test_every_exit_code_is_in_one_table_of_the_documents():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "command_line.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\d+)` \| (.+?) \|", text, re.M)
+    assert rows == [(str(int(code)), meaning) for code, meaning in MEANINGS.items()]
+
+
+def test_commands_name_no_exit_code_that_is_not_in_the_table(run):
+    for leaf in LEAVES:
+        sentence = run(*leaf.split(), "--help").stdout.split("Exit codes:")[1].split("╭")[0]
+        named = {int(code) for code in re.findall(r"(?:^|[,;])\s*(\d+) ", sentence.replace("\n", " "))}
+        assert {0, 1} <= named <= {int(code) for code in ExitCode}, leaf
+
+
+def test_the_version_is_printed(run):
+    assert run("--version").stdout == f"mlife {__version__}\n"
+    assert run("--version").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("log",), ("models",), *(tuple(leaf.split()) for leaf in LEAVES)], ids=" ".join)
+def test_h_is_help(run, words):
+    short, long = (run(*words, option) for option in ("-h", "--help"))
+    assert short.exit_code == 0
+    assert short.stdout == long.stdout
+    assert "-h" in short.stdout
+
+
+def completed(words: str) -> list[str]:
+    """Return what bash is offered behind `words`; nothing is installed and no shell is asked for."""
+    place = len(words.split()) - (not words.endswith(" "))
+    environment = {"_MLIFE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+    program = "from mlife_assets.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | environment, check=True
+    )
+    return done.stdout.split()
+
+
+def test_the_shell_completes_commands_and_options():
+    assert {"demo", "status", "models"} <= set(completed("mlife "))
+    assert completed("mlife models ") == ["list", "history", "show", "diff", "promote", "rollback"]
+    assert "--home" in completed("mlife status --")
+
+
+def test_the_completion_script_can_be_shown_and_installed():
+    options = {option for parameter in get_command(app).params for option in parameter.opts}
+    assert {"--show-completion", "--install-completion"} <= options
+    script = get_completion_script(prog_name="mlife", complete_var="_MLIFE_COMPLETE", shell="bash")
+    assert "_MLIFE_COMPLETE=complete_bash" in script
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
@@ -84,7 +145,9 @@ def test_every_command_has_home_json_and_exit_codes(run, leaf):
 def test_help_imports_nothing_heavy():
     code = f"""
 import sys
+from mlife_assets import __version__
 from mlife_assets.cli import app
+from mlife_assets.cli.exits import MEANINGS, ExitCode
 try:
     app(["--help"], prog_name="mlife")
 except SystemExit:
@@ -101,6 +164,14 @@ def test_wrong_usage_is_exit_code_2(run):
     assert run("day", "--date", "yesterday").exit_code == 2
     assert "YYYY-MM-DD" in run("day", "--date", "yesterday").stderr
     assert run("dance").exit_code == 2
+
+
+def test_an_interrupt_has_a_code_of_its_own(run, monkeypatch):
+    def interrupt(home: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlife_assets.cli.status.settings_of", interrupt)
+    assert run("status").exit_code == ExitCode.INTERRUPTED
 
 
 def test_an_error_on_purpose_is_one_sentence_on_stderr(run, monkeypatch):

@@ -102,7 +102,7 @@ def test_a_failed_run_is_exit_code_1(run, monkeypatch, lived_home):
 def test_a_plan_that_was_not_sent_says_how(run, lives, lived_home):
     lives(replace(LIVED, submitted=0, delivered=0))
     text = run("day", "--home", lived_home.path).stdout
-    assert "mlife day --date 2026-06-11 --approve" in text
+    assert "If it waits for approval: `mlife plan show`" in text
 
 
 def test_a_day_beyond_the_clock_of_the_machine_is_refused(lived_home):

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from mlife_assets.cli.options import is_lived, kept_words, open_platform, settings_of
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.cli.options import is_lived, open_platform, settings_of
+from mlife_assets.core.errors import NotFoundError
 
 READERS = (
     ("trace", "msg_1"),
@@ -78,14 +78,6 @@ def test_a_lived_home_opens(lived_home, empty):
     assert open_platform(settings_of(lived_home.path)).registry.champion() == lived_home.champions[-1]
     with pytest.raises(NotFoundError):
         open_platform(settings_of(empty))
-
-
-def test_words_are_kept_on_one_line():
-    assert kept_words("--reason", "  two\n lines ") == "two lines"
-    for fine in ("since 2026-06-12 18:00", "msg_0123456789abcdef01234567 was late", "2,396 texts on day 21"):
-        assert kept_words("--reason", fine) == fine
-    with pytest.raises(InvalidInputError, match="--reason is empty"):
-        kept_words("--reason", " \n")
 
 
 @pytest.mark.parametrize("number", ["+1 202-456-1111", "(202) 456-1111", "2024561111"])

@@ -1,12 +1,26 @@
-"""JSON on stdout, progress on stderr, data never as markup."""
+"""JSON on stdout, progress on stderr: bars for people, lines for logs; data never as markup."""
 
 from __future__ import annotations
 
+import io
+import re
+import time
 from datetime import UTC, date, datetime
 
 import orjson
+import pytest
+from rich.console import Console
 
-from mlife_assets.cli.output import PLAIN_WIDTH, answer_console, moment, one_line, print_json, progress
+from mlife_assets.cli import output
+from mlife_assets.cli.output import (
+    PLAIN_WIDTH,
+    answer_console,
+    counted_progress,
+    moment,
+    one_line,
+    print_json,
+    progress,
+)
 
 
 def test_json_has_sorted_keys_and_iso_dates(capsys):
@@ -17,13 +31,72 @@ def test_json_has_sorted_keys_and_iso_dates(capsys):
     assert text.endswith("}\n")
 
 
-def test_progress_leaves_stdout_alone_and_is_silent_without_a_terminal(capsys):
+def test_progress_leaves_stdout_alone_and_is_silent_when_it_is_soon_over(capsys):
     with progress("working", 2) as advance:
         advance()
         advance()
     with progress("waiting") as advance:
         advance()
+    with counted_progress("counting") as show:
+        show(1, 2)
     assert capsys.readouterr() == ("", "")
+
+
+def wait_for_lines(capsys: pytest.CaptureFixture[str], number: int) -> list[str]:
+    """Return what was written on stderr, once it has that many lines."""
+    written = ""
+    for _ in range(500):
+        written += capsys.readouterr().err
+        if written.count("\n") >= number:
+            break
+        time.sleep(0.01)
+    return written.splitlines()
+
+
+def test_a_log_shows_what_takes_so_long(capsys, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.01)
+    with progress("working", 3) as advance:
+        assert re.fullmatch(r"working: 0 of 3, 0 s", wait_for_lines(capsys, 1)[0])
+        advance()
+        advance()
+        assert re.fullmatch(r"working: 2 of 3, \d+ s", wait_for_lines(capsys, 2)[-1])
+    with progress("waiting"):
+        assert re.fullmatch(r"waiting, \d+ s", wait_for_lines(capsys, 1)[0])
+    assert capsys.readouterr().out == ""
+
+
+def test_counted_progress_says_nothing_before_the_first_count(capsys, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.01)
+    with counted_progress("searching") as show:
+        time.sleep(0.05)
+        assert capsys.readouterr() == ("", "")
+        show(4, 9)
+        assert wait_for_lines(capsys, 1)[0].startswith("searching: 4 of 9, ")
+    written = capsys.readouterr().err
+    time.sleep(0.05)
+    assert capsys.readouterr().err == "", f"still writing after {written!r}"
+
+
+@pytest.mark.parametrize(("is_stdout", "is_stderr", "bars"), [(True, True, 1), (False, True, 0), (True, False, 0)])
+def test_a_bar_is_drawn_where_nothing_else_writes_into_it(monkeypatch, is_stdout, is_stderr, bars):
+    """`mlife ... | tee log` writes into the terminal of stderr, and `2> log` is no terminal."""
+    answer, side = (Console(file=io.StringIO(), force_terminal=is_one) for is_one in (is_stdout, is_stderr))
+    monkeypatch.setattr(output, "answer_console", lambda: answer)
+    monkeypatch.setattr(output, "side_console", lambda: side)
+    with progress("working", 2) as advance:
+        advance()
+    assert ("working" in side.file.getvalue()) == bool(bars)
+    assert answer.file.getvalue() == ""
+
+
+def test_a_bar_can_be_drawn_on_the_console_that_is_printed_on(monkeypatch):
+    answer = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(output, "answer_console", lambda: answer)
+    with progress("working", 2, answer) as advance:
+        advance()
+        answer.print("a row")
+    assert "working" in answer.file.getvalue()
+    assert "a row" in answer.file.getvalue()
 
 
 def test_the_answer_is_wide_and_plain_where_no_person_looks(capsys):

@@ -12,6 +12,7 @@ from mlife_assets.core.policies import (
     MessagingPolicy,
     MonitoringPolicy,
     Policies,
+    PricePolicy,
     PromotionPolicy,
     RetrainPolicy,
     TrainingPolicy,
@@ -34,6 +35,7 @@ from mlife_assets.core.policies import (
         (lambda: MonitoringPolicy(minimum_mature_positives=0), "minimum_mature_positives is 0"),
         (lambda: MonitoringPolicy(seed=-1), "MonitoringPolicy.seed is -1"),
         (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
+        (lambda: PricePolicy(text_segment_usd=-0.01), "PricePolicy.text_segment_usd is -0.01"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
     ],
 )

@@ -13,6 +13,7 @@ from mlife_assets.core.windows import (
     days_between,
     is_mature,
     last_mature_exposure_day,
+    mature_day,
     run_time,
 )
 
@@ -38,6 +39,7 @@ def test_a_seven_day_label_of_day_one_is_mature_on_day_nine() -> None:
     assert not is_mature(exposure, date(2026, 6, 8), 7)
     assert is_mature(exposure, date(2026, 6, 9), 7)
     assert last_mature_exposure_day(date(2026, 6, 9), 7) == exposure
+    assert mature_day(exposure, 7) == date(2026, 6, 9)
 
 
 @given(DAYS, st.integers(1, 60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -308,6 +309,8 @@ def test_experiment_readout_counts_by_intention_to_treat(full, world, day_of: Da
     exposed = first_observed(world.rows["experiment_exposed"])
     applies = first_observed(world.rows["apply"])
     last = max(row["as_of_date"] for row in exposed)
+    posted = sorted(world.rows["job_posted"], key=lambda row: (row["observed_at"], row["event_id"]))
+    bids, total = {row["job_id"]: row["bid_usd_per_apply"] for row in posted}, 0.0
     for row in full.warehouse.read("experiment_readout").to_pylist():
         start = row["period_start_date"]
         end = start + timedelta(days=6) if row["period_kind"] == "week" else last
@@ -323,7 +326,16 @@ def test_experiment_readout_counts_by_intention_to_treat(full, world, day_of: Da
         }
         assert (row["eligible_users"], row["users_with_apply"]) == (len(members), len(converted))
         assert row["apply_rate"] == len(converted) / len(members)
+        earned: Counter[str] = Counter()
+        for a in applies:
+            user = a["user_id"]
+            if user in members and members[user] <= a["occurred_at"] < midnight(end + timedelta(days=1)):
+                earned[user] += bids.get(a["job_id"], 0.0)
+        assert row["bids_usd"] == pytest.approx(sum(earned.values()), abs=1e-5)
+        assert row["bids_usd_squared"] == pytest.approx(sum(v * v for v in earned.values()), abs=1e-4)
+        total += row["bids_usd"]
         assert row["period_end_date"] == end
+    assert total > 0
     kinds = full.warehouse.read("experiment_readout", columns=["period_kind", "arm"]).to_pylist()
     assert {(row["period_kind"], row["arm"]) for row in kinds} == {
         (kind, arm) for kind in ("week", "total") for arm in ("treated", "holdout")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 import pytest
@@ -21,3 +25,17 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """An instance of its own, in memory."""
     with dg.DagsterInstance.ephemeral() as ephemeral:
         yield ephemeral
+
+
+def _fixtures(folder: str) -> ModuleType:
+    """Return the fixtures of another folder, whose home serves here, too."""
+    name = f"mlife_{folder}_fixtures"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / folder / "conftest.py")
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+_CLI, _ATTACKS = _fixtures("cli"), _fixtures("attacks")
+lived_home, home = _CLI.lived_home, _CLI.home
+sending_home, open_home = _ATTACKS.sending_home, _ATTACKS.open_home

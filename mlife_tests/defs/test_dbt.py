@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from mlife_assets.definitions import build_definitions
 from mlife_assets.defs import dbt, dbt_runner, keys
 from mlife_assets.defs.dbt import WRITTEN_HERE, LifecycleTranslator
 from mlife_assets.defs.dbt_runner import ensure_manifest
+from mlife_assets.defs.resources import INGEST_REPORT
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 PROFILE = """mlife:
@@ -37,6 +39,15 @@ def test_a_model_is_an_asset_of_its_group() -> None:
     assert translator.get_group_name(model("user_features", "features")) == "features"
     assert translator.get_owners(model("kpi_daily", "metrics")) == ["team:analytics"]
     assert translator.get_tags(model("x", layer="staging")) == {"layer": "staging"}
+
+
+def test_a_table_is_described_by_its_author_and_not_by_its_sql(definitions) -> None:
+    graph = definitions.get_repository_def().asset_graph
+    described = {key: graph.get(key).description for key in (keys.USER_FEATURES, keys.KPI_DAILY)}
+    assert described[keys.KPI_DAILY].startswith("One row per day from the first fact to the last")
+    assert not any("sql" in words.lower() or "select" in words for words in described.values())
+    models = [key for key in graph.get_all_asset_keys() if key.path[0] in ("features", "metrics")]
+    assert not any("Raw SQL" in (graph.get(key).description or "") for key in models)
 
 
 def test_a_source_is_the_asset_that_writes_its_events() -> None:
@@ -140,6 +151,7 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
 
     monkeypatch.setattr(dbt, "build", build)
     definitions = build_definitions(Settings(home=tmp_path))
+    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
     job = dg.define_asset_job("one_model", dg.AssetSelection.assets(keys.USER_FEATURES, keys.APPLIES))
     chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -151,3 +163,27 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
     assert (variables["start_date"], variables["end_date"]) == ("2026-05-01", "2026-05-01")
     windows = {name: variables[name] for name in ("click_window_days", "apply_window_days", "hire_window_days")}
     assert windows == asdict(LabelPolicy()), "labels close when the policies say so"
+
+
+def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, monkeypatch) -> None:
+    """A person who executes one check in the UI: the newest partition, and no model is built."""
+    asked = []
+
+    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
+        asked.append((sorted(selection), variables.get("start_date"), variables.get("end_date")))
+        return []
+
+    monkeypatch.setattr(dbt, "build", build)
+    definitions = build_definitions(Settings(home=tmp_path))
+    (check,) = [
+        key
+        for key in definitions.get_repository_def().asset_graph.asset_check_keys
+        if key.asset_key == keys.USER_FEATURES and key.name.startswith("unique_grain")
+    ]
+    job = dg.define_asset_job("one_check", dg.AssetSelection.checks(check))
+    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in ("2026-05-01", "2026-05-03", "2026-05-02"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(keys.USER_FEATURES, partition=day))
+        chosen.resolve_job_def("one_check").execute_in_process(instance=instance, raise_on_error=False)
+    assert asked == [([check.name], "2026-05-03", "2026-05-03")]

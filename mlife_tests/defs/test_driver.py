@@ -9,12 +9,14 @@ from typing import Any
 import dagster as dg
 import psutil
 import pytest
+import yaml
 
 from mlife_assets.core.errors import NotFoundError, PermanentError
-from mlife_assets.defs.driver import DRIVER_TAG, SENSOR_ROUNDS_MAXIMUM, STARTED_TAG, JobRun, LifecycleDriver
-from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days
+from mlife_assets.defs.driver import DRIVER_TAG, LOCATION, SENSOR_ROUNDS_MAXIMUM, STARTED_TAG, JobRun, LifecycleDriver
+from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days_to_land
 
 DAY = date(2026, 4, 10)
+PID = str(os.getpid())
 
 
 class Recorder:
@@ -34,7 +36,7 @@ class Recorder:
 
         @dg.asset(partitions_def=DAILY, backfill_policy=RANGE_IN_ONE_RUN)
         def noted(context: dg.AssetExecutionContext) -> None:
-            recorder.ran.append([day.isoformat() for day in days(context)])
+            recorder.ran.append([day.isoformat() for day in days_to_land(context)])
             if recorder.fails:
                 raise NotFoundError("the file of the eve is missing; export it again")
 
@@ -82,6 +84,29 @@ def test_a_range_is_one_run_and_a_day_is_one_partition(world) -> None:
     world.driver.run_unpartitioned("plain_job").require_success()
     assert world.ran == [["2026-04-10", "2026-04-11", "2026-04-12"], ["2026-04-10"], []]
     assert world.instance.get_runs(filters=dg.RunsFilter(tags={"why": "test"}))
+
+
+def test_runs_say_where_they_belong_so_that_the_ui_lists_them(world) -> None:
+    """The history of a job asks for the tag, the timeline for the origin."""
+    world.instance.add_run(
+        dg.DagsterRun("noting_job", run_id="older", status=dg.DagsterRunStatus.SUCCESS, tags={DRIVER_TAG: "1"})
+    )
+    world.instance.add_run(dg.DagsterRun("noting_job", run_id="daemon", status=dg.DagsterRunStatus.SUCCESS))
+    run_id = world.restarted().run_day("noting_job", DAY).run_id
+    for shown in (run_id, "older"):
+        run = world.instance.get_run_by_id(shown)
+        origin = run.remote_job_origin
+        assert (origin.location_name, origin.job_name) == ("mlife", "noting_job")
+        assert origin.repository_origin.repository_name == "__repository__"
+        assert (run.status, run.tags[DRIVER_TAG]) == (dg.DagsterRunStatus.SUCCESS, "1" if shown == "older" else PID)
+    by_tag = world.instance.get_runs(filters=dg.RunsFilter(tags={".dagster/repository": "__repository__@mlife"}))
+    assert {run.run_id for run in by_tag} == {run_id, "older"}
+    assert world.instance.get_run_by_id("daemon").remote_job_origin is None
+
+
+def test_the_name_of_the_location_is_that_of_the_workspace(repository) -> None:
+    (location,) = yaml.safe_load((repository / "workspace.yaml").read_text(encoding="utf-8"))["load_from"]
+    assert location["python_module"]["location_name"] == LOCATION
 
 
 def test_a_failure_names_the_job_the_step_and_our_own_reason(world) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from mlife_assets.defs.metadata import TABLE_ROWS_MAXIMUM, plot, sentences, table
+from mlife_assets.defs.metadata import TABLE_ROWS_MAXIMUM, plot, sentences, table, wide_table
 
 ROW = {"name": "a", "count": 3, "share": 0.1234567891, "flag": True, "day": date(2026, 6, 2), "nothing": None}
 
@@ -49,3 +49,14 @@ def test_long_tables_are_cut_and_empty_ones_say_so() -> None:
 
 def test_sentences_are_a_list() -> None:
     assert sentences(["One.", "Two."]).value == "- One.\n- Two."
+
+
+def test_a_wide_table_is_markdown_whose_cells_break_no_row() -> None:
+    shown = wide_table([ROW | {"name": "a | b\nc"}, ROW | {"count": None}])
+    assert shown.value.split("\n") == [
+        "| name | count | share | flag | day | nothing |",
+        "| --- | --- | --- | --- | --- | --- |",
+        r"| a \| b c | 3 | 0.1235 | yes | 2026-06-02 |  |",
+        "| a |  | 0.1235 | yes | 2026-06-02 |  |",
+    ]
+    assert wide_table([]) == dg.MetadataValue.text("no rows")

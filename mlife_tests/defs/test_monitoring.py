@@ -12,7 +12,7 @@ from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy, Policies
 from mlife_assets.defs import monitoring
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
@@ -101,6 +101,7 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
     monkeypatch.setattr(MonitoringReference, "why_incomparable", lambda *_: None)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     platform.tables.write(monitoring.SAMPLE_TABLE, DAY, pa.table({"user_id": ["u"]}))
+    platform.tables.write_report(INGEST_REPORT, DAY, {"types": []})
     seen = []
 
     def explained(_: Platform, __: str, pairs: pa.Table, of: MonitoringColumns) -> pa.Table:

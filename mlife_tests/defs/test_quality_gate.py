@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.quality_gate import quarantined_days
+from mlife_assets.defs.partitions import DAILY
+from mlife_assets.defs.quality_gate import quality_check, quarantined_days
 from mlife_assets.defs.resources import Platform
 from mlife_assets.settings import Settings
 
@@ -46,3 +49,54 @@ def test_only_the_reports_of_these_days_are_read(platform, monkeypatch) -> None:
     monkeypatch.setattr(platform.tables, "read_report", lambda name, day: (asked.append(day), read(name, day))[1])
     assert quarantined_days(platform, [add_days(FIRST, 4), add_days(FIRST, 9)]) == [add_days(FIRST, 4)]
     assert asked == [add_days(FIRST, 4), add_days(FIRST, 9)]
+
+
+def run_of(platform: Platform, day: date) -> dg.ExecuteInProcessResult:
+    """Materialize an asset, its check and what follows it, as a run of one day does."""
+
+    @dg.asset(partitions_def=DAILY)
+    def pairs() -> None: ...
+
+    @dg.asset(partitions_def=DAILY, deps=[pairs])
+    def scores() -> None: ...
+
+    check = quality_check(pairs.key, "pairs_come_from_a_sound_day", "Green when the day is sound.")
+    definitions = dg.Definitions(
+        assets=[pairs, scores],
+        asset_checks=[check],
+        jobs=[dg.define_asset_job("day", "*")],
+        resources={"platform": platform},
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        return definitions.resolve_job_def("day").execute_in_process(
+            instance=instance, partition_key=day.isoformat(), raise_on_error=False
+        )
+
+
+def test_a_blocked_run_says_why_before_it_says_where(platform) -> None:
+    vars(platform)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+    result = run_of(platform, add_days(FIRST, 4))
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.passed, evaluation.blocking, evaluation.description) == (False, True, "s")
+    assert evaluation.metadata["runbook"].value == "http://127.0.0.1:3001/runbooks/data_quality_fault"
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_key == "pairs_pairs_come_from_a_sound_day"
+    assert failure.step_failure_data.error.message.strip().endswith("Failure: s")
+    assert failure.step_failure_data.user_failure_data.metadata == evaluation.metadata
+    assert result.asset_materializations_for_node("scores") == [], "what follows did not run"
+    assert not result.success
+
+
+def test_a_sound_day_goes_on(platform) -> None:
+    vars(platform)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+    result = run_of(platform, add_days(FIRST, 5))
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.passed, evaluation.description) == (True, None)
+
+
+def test_without_a_model_there_is_nothing_to_judge_a_day_against(platform) -> None:
+    result = run_of(platform, add_days(FIRST, 4))
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.description.startswith("No model serves yet")

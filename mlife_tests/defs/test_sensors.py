@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,15 +16,19 @@ import pytest
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.monitoring import drift
 from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import LedgerRow, OutboundMessage
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys, sensors
+from mlife_assets.defs.driver import DRIVER_TAG
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
 RUN_KEY = "dagster/run_key"
+GONE = 2**22 + 1
+"""The id of no process: greater than the greatest."""
 Status = dg.DagsterRunStatus
 
 
@@ -63,7 +68,8 @@ class Daemon:
         launched = []
         for request in evaluated.run_requests:
             if not self.instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY: request.run_key}), limit=1):
-                tags = {**request.tags, RUN_KEY: request.run_key, "dagster/partition": request.partition_key}
+                partition = {} if request.partition_key is None else {"dagster/partition": request.partition_key}
+                tags = {**request.tags, RUN_KEY: request.run_key, **partition}
                 self.launched.append(add_run(self.instance, self.sensor.job_name, outcome, tags))
                 launched.append(request.run_key)
         return launched
@@ -449,6 +455,113 @@ def test_a_reading_of_replies_that_failed_is_tried_again_at_once(definitions, in
     assert "its reading was given up" in daemon.skip_message
 
 
+def materialize(
+    instance: dg.DagsterInstance, key: dg.AssetKey, tags: dict[str, str] | None = None, *, meanwhile: Any = None
+) -> None:
+    """Materialize an asset in a run of its own, as a click in the UI does; `meanwhile` is called inside."""
+
+    @dg.asset(key=key)
+    def made() -> None:
+        if meanwhile is not None:
+            meanwhile()
+
+    dg.materialize([made], instance=instance, tags=tags)
+
+
+def tags_of(pid: int) -> dict[str, str]:
+    """Return what the driver of a process puts on its runs."""
+    return {DRIVER_TAG: str(pid)}
+
+
+@pytest.fixture
+def refreshing(definitions, instance, platform) -> Daemon:
+    """The sensor on a deployment whose newest day was decided by a command, dashboard included."""
+    platform.tables.write_report(drift.REPORT, DAY, {})
+    materialize(instance, keys.RETRAIN_DECISION, tags_of(GONE))
+    materialize(instance, keys.DASHBOARD, tags_of(GONE))
+    return Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
+
+
+def test_before_a_day_was_decided_no_dashboard_is_built(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
+    materialize(instance, keys.CHAMPION_MODEL)
+    assert daemon.tick() == []
+    assert daemon.skip_message == "No day was decided yet, so there is nothing to show."
+
+
+@pytest.mark.parametrize(
+    "key", [keys.RETRAIN_DECISION, keys.CHAMPION_MODEL, keys.MESSAGE_DELIVERIES, keys.INBOUND_MESSAGES]
+)
+def test_what_happened_in_the_ui_is_put_on_the_dashboard_once(refreshing, key) -> None:
+    assert refreshing.tick() == []
+    assert refreshing.skip_message.startswith("The dashboard shows everything")
+    materialize(refreshing.instance, key)
+    ((asked,),) = [refreshing.tick()]
+    assert refreshing.launched[-1].job_name == "metrics_job"
+    assert asked.startswith("metrics-")
+    assert [refreshing.tick() for _ in range(3)] == [[]] * 3
+    assert refreshing.skip_message == "A run is on its way; the dashboard is built after it."
+    materialize(refreshing.instance, keys.DASHBOARD)
+    end(refreshing, refreshing.launched[-1], dg.DagsterEventType.RUN_SUCCESS)
+    assert [refreshing.tick() for _ in range(3)] == [[]] * 3
+    assert refreshing.skip_message.startswith("The dashboard shows everything")
+    materialize(refreshing.instance, key)
+    assert refreshing.tick() not in ([], [asked])
+
+
+def test_the_first_dashboard_is_asked_for_too(definitions, instance, platform) -> None:
+    platform.tables.write_report(drift.REPORT, DAY, {})
+    daemon = Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
+    materialize(instance, keys.RETRAIN_DECISION)
+    assert len(daemon.tick()) == 1
+
+
+def test_a_command_at_work_builds_the_dashboard_itself(refreshing) -> None:
+    materialize(refreshing.instance, keys.RETRAIN_DECISION, tags_of(os.getpid()))
+    assert refreshing.tick() == []
+    assert refreshing.skip_message.endswith("or a command is at work that builds it.")
+    materialize(refreshing.instance, keys.INBOUND_MESSAGES)
+    materialize(refreshing.instance, keys.INBOUND_MESSAGES, tags_of(os.getpid()))
+    assert len(refreshing.tick()) == 1, "a later run of the command does not hide what the UI did"
+
+
+def test_what_a_command_left_behind_is_built(refreshing) -> None:
+    """`mlife plan approve` builds nothing, and `mlife day` may have been killed before it did."""
+    materialize(refreshing.instance, keys.MESSAGE_DELIVERIES, tags_of(GONE))
+    assert len(refreshing.tick()) == 1
+
+
+def test_the_dashboard_waits_for_what_runs_but_not_for_what_was_abandoned(refreshing, platform) -> None:
+    materialize(refreshing.instance, keys.MESSAGE_DELIVERIES)
+    add_run(refreshing.instance, "daily_lifecycle_job", Status.STARTED)
+    assert refreshing.tick() == []
+    assert refreshing.skip_message == "A run is on its way; the dashboard is built after it."
+    wait(platform, 26 * 60)
+    assert len(refreshing.tick()) == 1
+
+
+def test_what_came_during_a_build_is_built_again(refreshing) -> None:
+    """The dashboard read the marts before the reply was there, and was recorded after it."""
+    materialize(
+        refreshing.instance,
+        keys.DASHBOARD,
+        meanwhile=lambda: materialize(refreshing.instance, keys.INBOUND_MESSAGES),
+    )
+    assert len(refreshing.tick()) == 1
+
+
+def test_a_failed_build_is_tried_again_and_then_given_up(refreshing, platform) -> None:
+    materialize(refreshing.instance, keys.INBOUND_MESSAGES)
+    for number, minutes in ((1, 1), (2, 10), (3, 60)):
+        (asked,) = refreshing.tick()
+        assert asked.endswith(f"-attempt-{number}")
+        end(refreshing, refreshing.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        assert refreshing.tick() == []
+        wait(platform, minutes + 1)
+    assert refreshing.tick() == []
+    assert "its build waits or was given up" in refreshing.skip_message
+
+
 def test_a_failed_run_leaves_an_alert(platform) -> None:
     @dg.op(retry_policy=None)
     def breaks() -> None:
@@ -481,5 +594,5 @@ def test_a_failed_run_leaves_an_alert(platform) -> None:
 
 def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
-    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 4}
+    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 6}
     assert all(sensor.description for sensor in named.values())

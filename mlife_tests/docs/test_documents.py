@@ -15,14 +15,19 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mlife_assets import __version__
+from mlife_assets.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 DOCUMENTS = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
 INVARIANTS = 14
+RECORDS = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if not path.stem.endswith("_evidence"))
+RECORD_LINES, RECORD_LINE_CHARACTERS = 60, 150
+RECORD_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 
 
 def name_of(path: Path) -> str:
@@ -45,11 +50,8 @@ def commands(path: Path) -> list[list[str]]:
 @cache
 def usage(subcommand: tuple[str, ...]) -> str | None:
     """Return the help of an `mlife` subcommand, None when there is none."""
-    program = "import sys; from mlife_assets.cli import main; sys.exit(main())"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *subcommand, "--help"], capture_output=True, text=True, cwd=ROOT
-    )
-    return done.stdout if done.returncode == 0 else None
+    done = CliRunner().invoke(app, [*subcommand, "--help"], catch_exceptions=False)
+    return done.stdout if done.exit_code == 0 else None
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
@@ -59,7 +61,7 @@ def test_document_exists_and_has_a_title(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_make_targets_exist(path: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     for words in commands(path):
         if words[0] == "make":
             named = {word for word in words[1:] if "=" not in word and not word.startswith("-")}
@@ -73,8 +75,8 @@ def test_mlife_commands_exist() -> None:
         for words in commands(path):
             program, arguments = Path(words[0]).name, words[1:]
             if program == "mlife":
-                plain = [word for word in arguments if re.fullmatch(r"[a-z]+", word)]
-                nested = plain[0] in {"log", "models", "messages", "panel", "backup"} if plain else False
+                plain = [word for word in arguments if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")]
+                nested = plain[0] in {group.name for group in app.registered_groups} if plain else False
                 text = usage(tuple(plain[: 2 if nested else 1]))
                 options = [word.split("=")[0] for word in arguments if word.startswith("--")]
                 if text is None or any(option not in text for option in options):
@@ -99,6 +101,28 @@ def test_links_and_named_files_exist(path: Path) -> None:
         assert (path.parent / target.split("#")[0]).exists(), f"{name_of(path)} links to {target}"
     for named in re.findall(r"`((?:mlife_assets|mlife_tests|dbt_project|docs)/[\w./]+\.\w+)(?:::[\w:\[\]-]+)?`", text):
         assert (ROOT / named).exists(), f"{name_of(path)} names {named}"
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=name_of)
+def test_a_decision_record_is_a_page(path: Path) -> None:
+    """What it rests on, where that is long, lies beside it as `<number>_evidence.md`, and it says so."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= RECORD_LINES, f"{name_of(path)} has {len(lines)} lines; move its evidence to a file beside it"
+    assert max(map(len, lines)) <= RECORD_LINE_CHARACTERS
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    assert [heading for heading in headings if heading in RECORD_HEADINGS] == RECORD_HEADINGS
+    evidence = path.with_name(f"{path.name[:4]}_evidence.md")
+    assert evidence.exists() == (f"]({evidence.name})" in text)
+
+
+def test_decision_records_are_numbered_and_all_evidence_belongs_to_one() -> None:
+    numbers = [path.name[:4] for path in RECORDS]
+    assert len(set(numbers)) == len(numbers) >= 16
+    for path, number in zip(RECORDS, numbers, strict=True):
+        assert path.read_text(encoding="utf-8").startswith(f"# {int(number)}. ")
+    of_evidence = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("*_evidence.md")}
+    assert of_evidence <= set(numbers)
 
 
 def test_architecture_points_every_invariant_to_its_tests() -> None:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest_policy import BacktestPolicy
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.pages.places import BACKTEST
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import backtest
-from mlife_assets.defs.backtest import PAGE_KEY, team_history, team_study
+from mlife_assets.defs.backtest import team_history, team_study
 from mlife_assets.defs.driver import QUIET
 
 NODE = "model__lifecycle_backtest"
@@ -83,8 +83,8 @@ def test_four_policies_are_shown_with_a_recommendation_and_a_page(asked) -> None
     assert "data:image/png;base64,iVBOR" in asked.first["over_time"].value
     decided = [row.data for row in asked.first["governed_decided"].records]
     assert decided[0]["codes"] == "first_champion_ungated"
-    page = (asked.home.settings.lake_folder / PAGE_KEY).read_text(encoding="utf-8")
-    assert asked.first["page"].value.endswith(PAGE_KEY)
+    page = (asked.home.settings.lake_folder / BACKTEST).read_text(encoding="utf-8")
+    assert asked.first["page"].value.endswith(BACKTEST)
     assert "Who applies to which job" in page
 
 
@@ -116,7 +116,7 @@ def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
 
 
 def test_a_young_deployment_is_told_how_many_days_are_needed(lived) -> None:
-    with pytest.raises(NotEnoughEvidenceError, match=r"at least 116 are needed: 60 before the first champion"):
+    with pytest.raises(dg.Failure, match=r"at least 116 are needed: 60 before the first champion"):
         run_backtest(lived.home)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dagster as dg
 import numpy as np
@@ -151,10 +153,10 @@ def test_a_challenger_that_was_tampered_with_is_refused(panelled, lived_world) -
         path.write_bytes(original)
     assert not result.success
     (failure,) = (event for event in result.all_events if event.is_step_failure)
-    error = failure.event_specific_data.error.cause
-    assert error.cls_name == IntegrityError.__name__
-    assert f"the artifact stored as {version} hashes to" in error.message
-    assert "a file was changed" in error.message
+    said = failure.event_specific_data.user_failure_data
+    assert said.metadata["kind"].value == IntegrityError.__name__
+    assert f"the artifact stored as {version} hashes to" in said.description
+    assert "a file was changed" in said.description
 
 
 def test_a_champion_is_never_compared_with_itself(panelled, lived_world) -> None:
@@ -182,9 +184,8 @@ def test_a_verdict_on_another_model_promotes_nobody(panelled, lived_world) -> No
     history = home.platform.registry.history()
     result = home.run_assets(day, keys.CHAMPION_MODEL, raise_on_error=False)
     (failure,) = (event for event in result.all_events if event.is_step_failure)
-    assert (
-        "materialize fairness_audit and evaluation of that day again" in failure.event_specific_data.error.cause.message
-    )
+    said = failure.event_specific_data.user_failure_data.description
+    assert "materialize fairness_audit and evaluation of that day again" in said
     assert home.platform.registry.history() == history
     assert home.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
 
@@ -210,10 +211,42 @@ def test_an_explanation_is_the_score_taken_apart(lived, shown) -> None:
         assert "data:image/png;base64,iVBOR" in explanation[f"dependence_on_{name}"].value
 
 
+def test_the_verdict_is_kept_as_numbers(lived, lived_world, shown) -> None:
+    evaluation = shown[keys.EVALUATION]
+    report = lived.home.platform.tables.read_report(PROMOTION_REPORT, lived.home.day(lived_world.RETRAIN_DAY))
+    for one in report["comparisons"]:
+        assert evaluation[f"map_at_10_{one['against']}"].value == pytest.approx(one["other_map"], rel=1e-5)
+    delta = next(one["delta"] for one in report["comparisons"] if one["against"] == "champion")
+    for name, value in (("", "estimate"), ("_lower", "lower"), ("_upper", "upper")):
+        assert evaluation[f"map_at_10_delta_champion{name}"].value == pytest.approx(delta[value], rel=1e-4)
+    slope = [evaluation[f"calibration_slope{bound}"].value for bound in ("_lower", "", "_upper")]
+    assert slope == sorted(slope)
+    assert evaluation["challenger_minus_rival"].value.count("(<data:image/svg+xml,") == 1
+    assert "| no | The challenger" in evaluation["conditions"].value or report["outcome"] == "promoted"
+
+
+def test_what_is_not_mature_after_four_days_has_no_number(lived) -> None:
+    """Applies are complete after a week, and no week of the experiment is over."""
+    with lived.home.instance() as instance:
+        made = {
+            key: instance.get_latest_materialization_event(key).asset_materialization.metadata
+            for key in (keys.KPI_DAILY, keys.EXPERIMENT_READOUT, keys.MESSAGE_DELIVERIES)
+        }
+    assert not {"revenue_usd", "sends", "mature_day"} & set(made[keys.KPI_DAILY])
+    assert "apply_rate_lift" not in made[keys.EXPERIMENT_READOUT]
+    sends = made[keys.MESSAGE_DELIVERIES]["sends"].value
+    price = lived.home.platform.policies.price.text_segment_usd
+    assert sends > 0
+    assert made[keys.MESSAGE_DELIVERIES]["spend_usd"].value == pytest.approx(price * sends, rel=1e-5)
+
+
 def test_the_card_lies_where_the_evaluation_says(lived, shown) -> None:
     evaluation = shown[keys.EVALUATION]
-    path = Path(evaluation["card"].path)
-    assert path.is_relative_to(lived.home.settings.lake_folder)
+    address = re.fullmatch(r"\[the card of this challenger\]\((.+)\)", evaluation["card"].value)[1]
+    path = lived.home.settings.lake_folder / urlsplit(address).path.lstrip("/")
     page = path.read_text(encoding="utf-8")
+    titles = re.findall(r'<img src="[^"]+" alt="([^"]+)"', page)
+    assert len(titles) == 5
+    assert titles[0] == "SHAP values", "the swarm is open, what the strongest features do is folded below it"
     assert evaluation["model_version"].value in page
     assert evaluation["human_baseline"].value.endswith(f"{RULE_NAME} stands in as a proxy.")

@@ -38,12 +38,12 @@ def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
     copied, lived_world, monkeypatch, asset, node
 ) -> None:
     """A blocking check gates only its own run. Somebody who materializes the next asset by hand meets another gate."""
-    monkeypatch.setattr(messages, "_require_present_day", lambda platform, day: None)
+    monkeypatch.setattr(messages, "require_present_day", lambda platform, day: None)
     day = copied.day(lived_world.FAULT_DAY)
     before = files(copied)
     result = copied.run_assets(day, asset, raise_on_error=False)
     failure = result.failure_data_for_node(node)
-    assert "data quality of 2026-05-20 is not sound" in failure.error.cause.message
+    assert "data quality of 2026-05-20 is not sound" in failure.user_failure_data.description
     assert files(copied) == before
 
 
@@ -74,8 +74,8 @@ def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_wo
         (keys.MESSAGE_DELIVERIES, "messages__message_deliveries"),
     ):
         result = copied.run_assets(copied.day(1), asset, raise_on_error=False)
-        message = result.failure_data_for_node(node).error.cause.message
-        assert "2026-05-18 is over, 2026-05-21 was landed" in message
+        message = result.failure_data_for_node(node).user_failure_data.description
+        assert "2026-05-18 is over, 2026-05-21 has landed" in message
 
 
 def test_a_day_without_pairs_gets_reports_and_a_verdict(copied, lived_world) -> None:

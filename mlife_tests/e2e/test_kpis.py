@@ -88,17 +88,22 @@ def test_the_experiment_reads_out_by_intention_to_treat(lived, events) -> None:
         for period in (("week", monday, monday + timedelta(days=6)), ("total", min(days), max(days))):
             key = (*period, row["user_id"])
             exposures[key] = min(exposures.get(key, (row["occurred_at"], row["arm"])), (row["occurred_at"], row["arm"]))
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in events("job_posted")}
     applies = defaultdict(list)
     for row in events("apply"):
-        applies[row["user_id"]].append(row["occurred_at"])
-    eligible, converted = Counter(), Counter()
+        applies[row["user_id"]].append((row["occurred_at"], bids[row["job_id"]]))
+    eligible, converted, earned = Counter(), Counter(), defaultdict(list)
     for (kind, start, end, user), (since, arm) in exposures.items():
+        counted = [bid for at, bid in applies[user] if since <= at and at.date() <= end]
         eligible[kind, start, arm] += 1
-        converted[kind, start, arm] += any(since <= at and at.date() <= end for at in applies[user])
+        converted[kind, start, arm] += bool(counted)
+        earned[kind, start, arm].append(sum(counted))
     mart = lived.home.platform.warehouse.read("experiment_readout").to_pylist()
     found = {(row["period_kind"], row["period_start_date"], row["arm"]): row for row in mart}
     assert set(found) == set(eligible)
     for key, row in found.items():
         assert (row["eligible_users"], row["users_with_apply"]) == (eligible[key], converted[key]), key
         assert row["apply_rate"] == pytest.approx(converted[key] / eligible[key])
+        assert row["bids_usd"] == pytest.approx(sum(earned[key]), abs=1e-4)
+        assert row["bids_usd_squared"] == pytest.approx(sum(bid * bid for bid in earned[key]), abs=1e-3)
     assert {arm for *_, arm in found} == {"treated", "holdout"}

@@ -287,6 +287,6 @@ def test_what_people_look_at_is_there(home, lived_world) -> None:
             metadata = instance.get_latest_materialization_event(key).asset_materialization.metadata
             assert metadata["dagster/row_count"].value > 100, key
         page = instance.get_latest_materialization_event(keys.DASHBOARD).asset_materialization.metadata["page"].value
-    assert page.startswith("file:")
+    assert page == f"{home.settings.pages_address}/dashboard/index.html"
     text = (home.settings.lake_folder / "dashboard" / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=[\"']?https?:", text), "the page must not ask a network"

@@ -7,6 +7,7 @@ the mart are written beside, as dbt would a week later.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -25,6 +26,7 @@ from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import CHALLENGER_REPORT
 from mlife_assets.defs.off_policy import REPORT, off_policy_report
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
+from mlife_assets.defs.resources import INGEST_REPORT
 
 EXPLORING, SUFFICIENT = 400, 30
 SOUND_DAYS = (1, 2, 4)
@@ -55,6 +57,7 @@ def explored(lived, lived_world, tmp_path_factory) -> Explored:
     judged = add_days(days[-1], MATURE_AFTER)
     for day in (add_days(judged, -1), judged):
         tables.write_report(CHALLENGER_REPORT, day, {"model_version": challenger})
+        tables.write_report(INGEST_REPORT, day, tables.read_report(INGEST_REPORT, days[-1]))  # it has landed
     return Explored(home, lived_world.open_home(folder), judged, challenger, registry.champion())
 
 
@@ -199,7 +202,14 @@ def report(explored) -> dict[str, Any]:
     result = explored.home.run_assets(explored.judged, keys.OFF_POLICY_ESTIMATE)
     (made,) = result.asset_materializations_for_node("model__off_policy_estimate")
     written = explored.home.platform.tables.read_report(REPORT, explored.judged)
-    assert [row.data["policy"] for row in made.metadata["values"].records] == ["champion", "challenger"]
+    assert re.findall(r"^\| (\w+) \|", made.metadata["values"].value, re.MULTILINE) == [
+        "policy",
+        "champion",
+        "challenger",
+    ]
+    for value in written["values"]:
+        shown = made.metadata[f"applies_per_text_{value['policy']}"].value
+        assert shown == pytest.approx(value["doubly_robust"]["estimate"], rel=1e-5)
     assert made.metadata["dagster/row_count"].value == written["decisions"]
     return written
 

@@ -106,7 +106,7 @@ def test_a_reference_of_another_version_of_mlife_names_the_remedy_and_is_built_a
     tables.write_report(REFERENCE_REPORT, promoted, facts)
     broken = copied.run_assets(day, keys.DATA_QUALITY_REPORT, raise_on_error=False)
     (failure,) = [event for event in broken.all_events if event.is_step_failure]
-    words = failure.step_failure_data.error.cause.message
+    words = failure.step_failure_data.user_failure_data.description
     assert f"materialize the asset monitoring_reference for partition {promoted}, then this day again" in words
     assert copied.run_assets(promoted, keys.MONITORING_REFERENCE).success
     assert files_of(copied, promoted) == files, "the same to the byte, as of the day of the promotion"

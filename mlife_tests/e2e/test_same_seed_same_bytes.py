@@ -22,7 +22,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.mark.proof
 def test_a_second_life_with_the_same_seed_is_the_same(lived: Any, lived_world: ModuleType, tmp_path: Path) -> None:
-    again = lived_world.live(tmp_path / "again")
+    again = lived_world.lived_in(tmp_path / "again", lived_world.live(tmp_path / "again"))
     first, second = digests(lived.home.folder), digests(again.home.folder)
     assert len(first) > 500
     assert [name for name in first if second.get(name) != first[name]] == []

@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import requests
+
+from mlife_assets.core.glances import WIDTH
 
 pytestmark = pytest.mark.browser
 
@@ -110,6 +113,36 @@ def test_the_graph_shows_all_groups_and_their_assets(page, url, tmp_path) -> Non
     page.locator("foreignObject", has_text="monitoring").wait_for()
     wait_until_drawn(page, lambda texts: texts >= GROUPS)
     page.screenshot(path=tmp_path / "graph.png")
+
+
+def test_the_key_figure_is_drawn_without_a_click(page, url) -> None:
+    for asset, words in (
+        ("model/evaluation", "upright: margin 0"),
+        ("monitoring/data_drift_report", "x limit"),
+        ("model/explanation", "match of interests"),
+    ):
+        page.goto(f"{url}/assets/{asset}")
+        image = page.locator("td img[src^='data:image/svg+xml,']").first
+        image.wait_for()
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == WIDTH
+        assert words in unquote(image.get_attribute("src"))
+
+
+def test_numbers_are_plotted_over_the_partitions_that_ran(page, url, lived, tmp_path) -> None:
+    page.goto(f"{url}/assets/monitoring/retrain_decision")
+    page.get_by_role("button", name="Plots").click()
+    page.get_by_text("data_worst_ratio_to_limit").wait_for()
+    asked = {"asset": {"path": ["monitoring", "retrain_decision"]}}
+    query = """query Newest($asset: AssetKeyInput!) { assetNodeOrError(assetKey: $asset) { ... on AssetNode {
+        partitionKeyConnection(limit: 120, ascending: false) { results } } } }"""
+    answer = requests.post(f"{url}/graphql", json={"query": query, "variables": asked}, timeout=30).json()
+    newest = answer["data"]["assetNodeOrError"]["partitionKeyConnection"]["results"]
+    ran = [lived.home.day(number).isoformat() for number in range(len(lived.days), 0, -1)]
+    assert newest[1 : 1 + len(ran)] == ran, "after the day that can run next, what the UI plots is what ran"
+    page.screenshot(path=tmp_path / "plots.png")
+    canvas = page.locator("canvas").first
+    drawn = """canvas => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size"""
+    assert canvas.evaluate(drawn) > 10
 
 
 def test_a_materialization_shows_its_plot(page, url, tmp_path) -> None:

@@ -4,13 +4,14 @@ Belongs here: recording and reading digests of plans and approvals, reading atte
 (`ledger`).
 
 Concept: whoever can write the lake can write a plan, so its digest is noted here when it is made, and an approval
-carries it. A campaign day is approved once: the same plan again changes nothing, another plan is refused.
+carries it. A campaign day is approved once: the same plan again changes nothing, another plan is refused. A plan that
+was rejected is not approved, and the other way round, whoever comes first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -21,14 +22,17 @@ from mlife_assets.adapters.send_ledger.schema import (
     approvals,
     inbound_texts,
     plans,
+    rejections,
     sends,
     suppressions,
     write,
 )
 from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.approve import Approval, Rejection, require_not_rejected
 from mlife_assets.core.messaging.keywords import START, STOP
+
+REJECTED = tuple(field.name for field in fields(Rejection))
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,10 @@ class Approvals:
         """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing.
 
         Raises:
-            GateClosedError: another plan was approved for the campaign day.
+            GateClosedError: another plan was approved for the campaign day, or this one was rejected.
         """
         with write(self.engine) as connection:
+            require_not_rejected(_rejection(connection, approval.plan_digest))
             known = connection.execute(_of_day(approval.campaign, approval.as_of_date)).first()
             if known is None:
                 connection.execute(
@@ -104,6 +109,29 @@ class Approvals:
         with self.engine.connect() as connection:
             row = connection.execute(_of_day(campaign, as_of_date)).first()
         return None if row is None else RecordedApproval(**row._asdict())
+
+    def record_rejection(self, rejection: Rejection, *, now: datetime) -> bool:
+        """Record that a plan is never sent. Returns whether it was new; the same again changes nothing.
+
+        Raises:
+            GateClosedError: it was approved.
+        """
+        with write(self.engine) as connection:
+            approved = connection.execute(_of_day(rejection.campaign, rejection.as_of_date)).first()
+            if approved is not None and approved.plan_digest == rejection.plan_digest:
+                raise GateClosedError(
+                    f"plan {rejection.plan_id} was approved by {approved.approved_by}, so it cannot be rejected any "
+                    "more; `mlife messages pause` stops what was not sent yet"
+                )
+            is_new = _rejection(connection, rejection.plan_digest) is None
+            if is_new:
+                connection.execute(sa.insert(rejections).values(**asdict(rejection), at=now))
+        return is_new
+
+    def rejection(self, plan_digest: str) -> Rejection | None:
+        """Return who rejected a plan and why, None when nobody did."""
+        with self.engine.connect() as connection:
+            return _rejection(connection, plan_digest)
 
     def attempts(self, message_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return (state, attempts) of the sends that there are, by message id."""
@@ -143,6 +171,11 @@ class Approvals:
         )
         with self.engine.connect() as connection:
             return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())
+
+
+def _rejection(connection: sa.Connection, plan_digest: str) -> Rejection | None:
+    row = connection.execute(sa.select(rejections).where(rejections.c.plan_digest == plan_digest)).first()
+    return None if row is None else Rejection(**{name: getattr(row, name) for name in REJECTED})
 
 
 def _of_day(campaign: str, as_of_date: date) -> sa.Select[tuple[object, ...]]:

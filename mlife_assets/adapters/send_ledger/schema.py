@@ -169,6 +169,18 @@ approvals = sa.Table(
     sa.UniqueConstraint("campaign", "as_of_date", name="one_approval_per_campaign_day"),
 )
 
+rejections = sa.Table(
+    "rejections",
+    metadata,
+    sa.Column("plan_digest", sa.String, primary_key=True),
+    sa.Column("plan_id", sa.String, nullable=False),
+    sa.Column("campaign", sa.String, nullable=False),
+    sa.Column("as_of_date", sa.Date, nullable=False),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
 plans = sa.Table(
     "plans",
     metadata,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FEATURES_SHOWN = 20
 SHIFTS_SHOWN = 12
 
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version, or its first letters.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version, its first letters, or `champion`.")]
 
 
 def show(version: Version, home: Home = None, as_json: AsJson = False) -> None:
@@ -119,7 +119,7 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
 
 
 def diff(
-    left: Annotated[str, typer.Argument(metavar="A", help="A model version, or its first letters.")],
+    left: Annotated[str, typer.Argument(metavar="A", help="A model version, its first letters, or `champion`.")],
     right: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     home: Home = None,
     as_json: AsJson = False,

@@ -16,10 +16,10 @@ import typer
 
 from mlife_assets.cli.models.inspection import Version
 from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, kept_words, open_platform, seal, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.cli.present import next_day, operator_time
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.kept_words import kept_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +49,8 @@ def promote(
 
     Exit codes: 0 done, 1 failed, it serves already, or the gate did not open for it.
     """
+    from mlife_assets.defs.present import operator_time
+
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     name = platform.registry.resolve(version)
@@ -96,13 +98,12 @@ def rollback(
 
     Exit codes: 0 done, 1 failed or there is none to return to.
     """
+    from mlife_assets.defs.acts import roll_back
+
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
-    target = None if to is None else platform.registry.resolve(to)
-    now = operator_time(platform)
-    previous = platform.registry.champion()
-    name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
-    seal(platform)
+    done = roll_back(platform, actor=actor, reason=reason, to=to)
+    name, previous, now = done.model_version, done.previous_version, done.at
     fault = reference_fault(platform, name)
     if as_json:
         _print_change(platform, name, previous, actor, reason, now, has_monitoring_reference=fault is None)
@@ -113,6 +114,8 @@ def rollback(
 def _print_change(
     platform: Platform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
+    from mlife_assets.defs.present import next_day
+
     print_json(
         {
             "model_version": name,
@@ -137,6 +140,8 @@ def _tell_change(
     *,
     fault: str | None,
 ) -> None:
+    from mlife_assets.defs.present import next_day
+
     console = answer_console()
     whom = f"in place of {previous}" if previous else "the first one"
     console.print(f"{name} {verb}, {whom}.", soft_wrap=True)

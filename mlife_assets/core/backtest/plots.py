@@ -8,7 +8,7 @@ Concept: a picture is the same bytes for the same result.
 from __future__ import annotations
 
 from mlife_assets.core.backtest.result import BacktestResult
-from mlife_assets.core.monitoring.plots import palette_png
+from mlife_assets.core.pictures import palette_png
 
 COLOURS = {"governed": "#2563c9", "frozen": "#8a9099", "naive": "#c2560c", "every_alarm": "#0f8577"}
 STYLES = {"governed": "-", "frozen": "-", "naive": "--", "every_alarm": ":"}

@@ -1,298 +1,186 @@
-"""Charts over days as inline SVG.
+"""The charts of the page: what is drawn together, and why.
 
-Belongs here: geometry of lines, bars, intervals, thresholds, markers. Does not belong here: colours (`style` maps the
-classes `c-<role>` to them) and the choice of what to draw (`sections`).
-
-Concept: all charts share one time axis, so that a day hovered in one chart lights up in all. Without scripts the page
-still shows everything; scripts only add the reading line and its values.
+Belongs here: the choice of series, forms and words of each chart. Does not belong here: geometry (`core.pages.charts`),
+what is words and tables (the template).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
-from mlife_assets.core.dashboard.data import DailyValue, Marker, MarkerKind, Unit, finite
-from mlife_assets.core.dashboard.markup import Markup, element, join, number, text
-from mlife_assets.core.dashboard.scales import Axis, day_ticks, fit_axis, format_day, format_tick, format_value
+from mlife_assets.core.dashboard.data import DashboardData, DriftSeries, DriftValue
+from mlife_assets.core.dashboard.overview import KINDS
+from mlife_assets.core.pages import Markup, join
+from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.scales import MISSING, format_span
+from mlife_assets.core.pages.charts.values import Chart, DailyValue, Marker, Series, finite
+from mlife_assets.core.windows import add_days
 
-Role = Literal["main", "rival", "muted", "accent", "threshold"]
-Form = Literal["line", "dashed", "bar", "whisker"]
-
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 22.0, 24.0
-GLYPHS: dict[MarkerKind, str] = {
-    "retrain": "M0 -5L5 4H-5Z",
-    "promoted": "M-4.5 0A4.5 4.5 0 1 0 4.5 0A4.5 4.5 0 1 0 -4.5 0Z",
-    "refused": "M0 -5L5 0L0 5L-5 0Z",
-    "block": "M-4 -4H4V4H-4Z",
-    "rollback": "M-5 -4H5L0 5Z",
-}
-MARKER_NAMES: dict[MarkerKind, str] = {
-    "retrain": "retrain decided",
-    "promoted": "model promoted",
-    "refused": "promotion refused",
-    "block": "blocked by data quality",
-    "rollback": "rolled back",
-}
+PANELS_MAXIMUM = 3
+RECENT_DAYS = 7
+_KIND_ORDER = tuple(KINDS)
 
 
 @dataclass(frozen=True)
-class Series:
-    """One named series of a chart; `alarms` are days drawn as alarms."""
+class Detector:
+    """A row of the table of detectors: its values in units of its limit, and when it alarmed."""
 
     name: str
-    values: tuple[DailyValue, ...]
-    role: Role = "main"
-    form: Form = "line"
-    alarms: frozenset[date] = frozenset()
+    kind: str
+    newest: str
+    highest: str
+    alarms: str
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart: its words, unit, series and time axis (`span`: first and last day, both shown).
-
-    `height` and `width` are in CSS pixels of the drawing; `tag` is a word in a pill beside the title.
-    """
-
-    title: str
-    series: tuple[Series, ...]
-    unit: Unit
-    span: tuple[date, date]
-    subtitle: str = ""
-    markers: tuple[Marker, ...] = ()
-    from_zero: bool = True
-    width: float = 560.0
-    height: float = 220.0
-    tag: str = ""
-
-    @property
-    def first(self) -> date:
-        """Return the first day of the time axis."""
-        return self.span[0]
-
-    @property
-    def last(self) -> date:
-        """Return the last day of the time axis."""
-        return self.span[1]
-
-    @property
-    def days(self) -> list[date]:
-        """Return every day with a value or a marker on the time axis, ascending."""
-        found = {v.day for s in self.series for v in s.values} | {m.day for m in self.markers}
-        return sorted(day for day in found if self.first <= day <= self.last)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    chart: Chart
-    axis: Axis
-
-    @property
-    def step(self) -> float:
-        """Pixels of one day; bars and whiskers keep half a day free at both ends."""
-        return (self.chart.width - LEFT - RIGHT) / ((self.chart.last - self.chart.first).days + 1)
-
-    def x(self, day: date) -> float:
-        return LEFT + ((day - self.chart.first).days + 0.5) * self.step
-
-    def y(self, value: float) -> float:
-        share = (value - self.axis.low) / (self.axis.high - self.axis.low)
-        return self.chart.height - BOTTOM - share * (self.chart.height - TOP - BOTTOM)
-
-
-def render_chart(chart: Chart) -> Markup:
-    """Return the chart as a `<figure>` with legend, drawing and, folded away, a table of its values."""
-    if not any(finite(v.value) is not None for s in chart.series for v in s.values):
-        body = element("p", "No data yet.", class_="empty")
-        return element("figure", _caption(chart, legend=False), body, class_="card chart")
-    frame = _Frame(chart, fit_axis(_extent(chart), from_zero=chart.from_zero))
-    drawing = element(
-        "svg",
-        _grid(frame),
-        _markers(frame),
-        *(_series(frame, s, i) for i, s in enumerate(chart.series)),
-        _hover(frame),
-        viewBox=f"0 0 {number(chart.width)} {number(chart.height)}",
-        role="img",
-        tabindex="0",
-        aria_label=f"{chart.title}. {_spoken(chart)}",
+def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
+    """Return ranking quality and realised against estimated AUC of applies and clicks."""
+    model, marks = data.model, tuple(markers)
+    ranking = Chart(
+        "Ranking quality, MAP@10",
+        (
+            Series("model", model.map_realised),
+            Series("recruiters' rule", model.map_human, "rival", "dashed"),
+            Series("random order", model.map_random, "muted"),
+        ),
+        "score",
+        data.span,
+        subtitle=model.map_cohort,
+        markers=marks,
     )
-    return element(
-        "figure", _caption(chart), element("div", drawing, class_="plot"), _table(chart), class_="card chart"
+    estimated = "estimated (CBPE)"
+    auc = Chart(
+        "AUC of applies",
+        (
+            Series(estimated, model.auc_estimated, "accent", "dashed"),
+            Series("realised", model.auc_realised),
+        ),
+        "score",
+        data.span,
+        subtitle="realised below the estimate: a sign of concept drift",
+        markers=marks,
+        from_zero=False,
+    )
+    clicks = Chart(
+        "AUC of clicks",
+        (
+            Series(estimated, model.click_auc_estimated, "accent", "dashed"),
+            Series("realised", model.click_auc_realised),
+        ),
+        "score",
+        data.span,
+        subtitle="known days before applies are",
+        markers=marks,
+        from_zero=False,
+    )
+    return join(*(render_chart(chart) for chart in (ranking, auc, clicks)))
+
+
+def drift_panels(data: DashboardData, markers: Sequence[Marker]) -> Markup:
+    """Return three detectors that alarmed within a week: of each kind the farthest over its limit, then the next."""
+    since = add_days(data.as_of_date, 1 - RECENT_DAYS)
+    recent = [drift for drift in data.model.drift if any(v.is_alarm and v.day >= since for v in drift.values)]
+    worst = sorted(recent, key=lambda drift: (-_highest(drift, since), drift.name))
+    first_of_kind = {drift.kind: drift for drift in reversed(worst)}.values()
+    shown = [*(d for d in worst if d in first_of_kind), *(d for d in worst if d not in first_of_kind)][:PANELS_MAXIMUM]
+    marks = tuple(marker for marker in markers if marker.kind in ("retrain", "block"))
+    return join(*(render_chart(_drift_chart(data, drift, marks)) for drift in shown))
+
+
+def detectors(data: DashboardData) -> list[Detector]:
+    """Return every detector with its newest and highest value, those that alarmed on most days first."""
+    ordered = sorted(data.model.drift, key=lambda d: (-len(_alarms(d)), _KIND_ORDER.index(d.kind), d.name))
+    return [_detector(drift) for drift in ordered]
+
+
+def _detector(drift: DriftSeries) -> Detector:
+    values = sorted(drift.values, key=lambda value: value.day)
+    alarms = _alarms(drift)
+    span = format_span(min(alarms), max(alarms)) if alarms else ""
+    return Detector(
+        drift.name,
+        KINDS[drift.kind],
+        _ratio_words(values[-1]) if values else MISSING,
+        f"{_highest(drift, date.min):.2f}",
+        f"{len(alarms)} of {len(values)} days, {span}" if alarms else "none",
     )
 
 
-def glyph(kind: MarkerKind) -> Markup:
-    """Return the sign of a marker kind as a small drawing for legends."""
-    path = element("path", d=GLYPHS[kind], class_=f"m-{kind}")
-    return element("svg", path, viewBox="-7 -7 14 14", class_="glyph", aria_hidden="true")
+def _alarms(drift: DriftSeries) -> list[date]:
+    return sorted(value.day for value in drift.values if value.is_alarm)
 
 
-def _extent(chart: Chart) -> list[float | None]:
-    return [bound for s in chart.series for v in s.values for bound in (v.value, v.lower, v.upper)]
+def _ratio(value: DriftValue) -> float | None:
+    statistic, threshold = finite(value.statistic), finite(value.threshold)
+    return None if statistic is None or not threshold else statistic / threshold
 
 
-def _latest(series: Series) -> DailyValue | None:
-    known = [v for v in series.values if finite(v.value) is not None]
-    return max(known, key=lambda v: v.day) if known else None
+def _ratio_words(value: DriftValue) -> str:
+    ratio = _ratio(value)
+    return MISSING if ratio is None else f"{ratio:.2f}"
 
 
-def _spoken(chart: Chart) -> str:
-    return "; ".join(
-        f"{s.name}: {format_value(latest.value, chart.unit)} on {format_day(latest.day, year=True)}"
-        for s in chart.series
-        if (latest := _latest(s))
+def _highest(drift: DriftSeries, since: date) -> float:
+    return max((ratio for v in drift.values if v.day >= since and (ratio := _ratio(v)) is not None), default=0.0)
+
+
+def _drift_chart(data: DashboardData, drift: DriftSeries, markers: tuple[Marker, ...]) -> Chart:
+    inside = [v for v in drift.values if data.first_date <= v.day <= data.as_of_date]
+    alarms = frozenset(v.day for v in inside if v.is_alarm)
+    return Chart(
+        drift.name,
+        (
+            Series("statistic", tuple(DailyValue(v.day, v.statistic) for v in inside), alarms=alarms),
+            Series("limit", tuple(DailyValue(v.day, v.threshold) for v in inside), "threshold", "dashed"),
+        ),
+        "score",
+        data.span,
+        subtitle=f"{KINDS[drift.kind]}: the worst column in units of its limit",
+        markers=markers,
+        from_zero=False,
     )
 
 
-def _caption(chart: Chart, *, legend: bool = True) -> Markup:
-    tag = element("span", chart.tag, class_="tag") if chart.tag else ""
-    heading = element("h3", chart.title, tag and Markup(" "), tag)
-    subtitle = element("p", chart.subtitle, class_="subtitle") if chart.subtitle else Markup("")
-    keys = []
-    for s in chart.series if legend else ():
-        latest = _latest(s)
-        value = element("b", format_value(latest.value if latest else None, chart.unit))
-        keys.append(element("li", element("i", class_=f"key {s.form} c-{s.role}"), s.name, Markup(" "), value))
-    return element("figcaption", heading, subtitle, element("ul", *keys, class_="legend") if keys else "")
-
-
-def _grid(frame: _Frame) -> Markup:
-    chart, axis = frame.chart, frame.axis
-    parts = []
-    for tick in axis.ticks:
-        y = frame.y(tick)
-        base = " base" if tick == axis.low else ""
-        parts.append(element("line", x1=LEFT, x2=chart.width - RIGHT, y1=y, y2=y, class_=f"grid{base}"))
-        label = format_tick(tick, chart.unit, axis.step)
-        parts.append(element("text", label, x=LEFT - 8, y=y + 3.5, class_="tick end"))
-    for day in day_ticks(chart.first, chart.last):
-        parts.append(element("text", format_day(day), x=frame.x(day), y=chart.height - 7, class_="tick mid"))
-    return join(*parts)
-
-
-def _markers(frame: _Frame) -> Markup:
-    parts, seen = [], dict[date, int]()
-    for marker in frame.chart.markers:
-        if not frame.chart.first <= marker.day <= frame.chart.last:
-            continue
-        level = seen[marker.day] = seen.get(marker.day, -1) + 1
-        x, foot = frame.x(marker.day), frame.chart.height - BOTTOM
-        if level == 0:
-            parts.append(element("line", x1=x, x2=x, y1=TOP - 6, y2=foot, class_=f"rule m-{marker.kind}"))
-        place = f"translate({number(x)} {number(9 + 12.0 * level)})"
-        parts.append(element("path", d=GLYPHS[marker.kind], transform=place, class_=f"mark m-{marker.kind}"))
-    return join(*parts)
-
-
-def _series(frame: _Frame, series: Series, index: int) -> Markup:
-    inside = [v for v in sorted(series.values, key=lambda v: v.day) if frame.chart.first <= v.day <= frame.chart.last]
-    if series.form == "bar":
-        drawn = _bars(frame, inside, index)
-    elif series.form == "whisker":
-        drawn = _whiskers(frame, inside, index)
-    else:
-        drawn = _line(frame, inside, series)
-    return element("g", drawn, class_=f"series c-{series.role}")
-
-
-def _bars(frame: _Frame, values: list[DailyValue], index: int) -> Markup:
-    wide = min(22.0, frame.step * 0.72) * (0.62 if index else 1.0)
-    parts = []
-    for v in values:
-        if value := finite(v.value):
-            top, foot = sorted((frame.y(value), frame.y(max(0.0, frame.axis.low))))
-            x, tall = frame.x(v.day) - wide / 2, max(foot - top, 1.0)
-            parts.append(element("rect", x=x, y=top, width=wide, height=tall, class_="bar"))
-    return join(*parts)
-
-
-def _whiskers(frame: _Frame, values: list[DailyValue], index: int) -> Markup:
-    shift = (-1 if index % 2 == 0 else 1) * min(4.0, frame.step * 0.2)
-    parts = []
-    for v in values:
-        x, low, high, value = frame.x(v.day) + shift, finite(v.lower), finite(v.upper), finite(v.value)
-        if low is not None and high is not None:
-            y1, y2 = frame.y(low), frame.y(high)
-            parts.append(element("line", x1=x, x2=x, y1=y1, y2=y2, class_="whisker"))
-            parts += [element("line", x1=x - 3, x2=x + 3, y1=y, y2=y, class_="whisker") for y in (y1, y2)]
-        if value is not None:
-            parts.append(element("circle", cx=x, cy=frame.y(value), r=3.5, class_="dot"))
-    return join(*parts)
-
-
-def _line(frame: _Frame, values: list[DailyValue], series: Series) -> Markup:
-    runs: list[list[DailyValue]] = [[]]
-    for v in values:
-        if finite(v.value) is None:
-            runs.append([])
-        else:
-            runs[-1].append(v)
-    parts = []
-    for run in filter(None, runs):
-        points = [(frame.x(v.day), frame.y(float(v.value or 0.0))) for v in run]
-        band = [v for v in run if finite(v.lower) is not None and finite(v.upper) is not None]
-        if len(band) > 1:
-            upper = [(frame.x(v.day), frame.y(float(v.upper or 0.0))) for v in band]
-            lower = [(frame.x(v.day), frame.y(float(v.lower or 0.0))) for v in reversed(band)]
-            parts.append(element("path", d=_path(upper + lower) + "Z", class_="band"))
-        if len(points) == 1:
-            parts.append(element("circle", cx=points[0][0], cy=points[0][1], r=2.5, class_="dot"))
-        else:
-            parts.append(element("path", d=_path(points), class_=f"line {series.form}"))
-        parts += [
-            element("circle", cx=x, cy=y, r=3.2, class_="alarm")
-            for (x, y), v in zip(points, run, strict=True)
-            if v.day in series.alarms
-        ]
-    return join(*parts)
-
-
-def _path(points: list[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
-
-
-def _words(chart: Chart, series: Series, day: date) -> str | None:
-    found = [v for v in series.values if v.day == day]
-    if not found:
-        return None
-    v = found[0]
-    words = format_value(v.value, chart.unit)
-    if finite(v.lower) is not None and finite(v.upper) is not None:
-        words += f" ({format_value(v.lower, chart.unit)} to {format_value(v.upper, chart.unit)})"
-    return words + (" alarm" if day in series.alarms else "")
-
-
-def _hover(frame: _Frame) -> Markup:
-    chart = frame.chart
-    parts = [element("line", x1=0, x2=0, y1=TOP - 6, y2=chart.height - BOTTOM, class_="reading")]
-    for day in chart.days:
-        lines = [format_day(day, year=True)]
-        for s in chart.series:
-            if words := _words(chart, s, day):
-                lines.append(f"{s.name}: {words}")
-        lines += [f"{MARKER_NAMES[m.kind]}: {m.label}" for m in chart.markers if m.day == day]
-        parts.append(
-            element(
-                "rect",
-                x=frame.x(day) - frame.step / 2,
-                y=0,
-                width=frame.step,
-                height=chart.height - BOTTOM,
-                class_="day",
-                data_day=day.isoformat(),
-                data_tip="\n".join(lines),
-            )
-        )
-    return join(*parts)
-
-
-def _table(chart: Chart) -> Markup:
-    head = element("tr", element("th", "Day"), *(element("th", s.name) for s in chart.series))
-    rows = []
-    for day in chart.days:
-        cells = (element("td", _words(chart, s, day) or "") for s in chart.series)
-        rows.append(element("tr", element("td", day.isoformat()), *cells))
-    table = element("table", element("thead", head), element("tbody", *rows))
-    return element("details", element("summary", text("Values")), element("div", table, class_="scroll"))
+def production_charts(data: DashboardData) -> Markup:
+    """Return what the texts did: volume, clicks, causal effect, money, vacancies, opt-outs."""
+    p = data.production
+    charts = (
+        Chart(
+            "Texts per day",
+            (Series("sent", p.sent, "muted", "bar"), Series("delivered", p.delivered, "main", "bar")),
+            "count",
+            data.span,
+        ),
+        Chart(
+            "Click-through rate",
+            (Series("clicks per delivered text", p.click_through_rate),),
+            "share",
+            data.span,
+            subtitle="by day of the text",
+        ),
+        Chart(
+            "People with an apply, texted or not",
+            (
+                Series("may be texted", p.apply_rate_treated, "main", "whisker"),
+                Series("holdout, never texted", p.apply_rate_holdout, "rival", "whisker"),
+            ),
+            "share",
+            data.span,
+            subtitle="by week, any cause, 95 % intervals",
+        ),
+        Chart(
+            "Bids of applies after texts",
+            (Series("by day of the text", p.revenue_usd, "main", "bar"),),
+            "usd",
+            data.span,
+        ),
+        Chart("Openings filled", (Series("of all posted so far", p.fill_rate),), "share", data.span),
+        Chart(
+            "Opt-outs per day",
+            (Series("people who want no more texts", p.opt_outs, "rival", "bar"),),
+            "count",
+            data.span,
+        ),
+    )
+    return join(*(render_chart(chart) for chart in charts))

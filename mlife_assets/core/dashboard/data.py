@@ -1,31 +1,25 @@
 """What the dashboard shows: frozen records, one per daily fact.
 
-Belongs here: the input of `page.render_dashboard`. Does not belong here: how it looks (`charts`, `tables`, `style`) and
-where it comes from (the asset that queries the marts).
+Belongs here: the input of `page.render_dashboard`. Does not belong here: how it looks (`charts`, the template) and
+where it comes from (the asset that queries the marts, and `figures`, which works out what is known already).
 
-Concept: every record carries the day that it is about. A missing value is None and is drawn as a gap, never as zero.
-Values that are not finite count as missing. Shares are fractions in [0, 1]; money is in US dollars.
+Concept: every record carries the day that it is about. A missing value is None and is drawn as a gap, never as zero;
+one that is not known yet says until when. Shares are fractions in [0, 1]; money is in US dollars.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-Unit = Literal["share", "count", "usd", "score"]
-"""How a number is written: 0.123 as `12.3 %`, as `0`, as `$0.12`, as `0.123`."""
+from mlife_assets.core.pages.charts.values import DailyValue, Marker, MarkerKind, Unit
+from mlife_assets.core.pages.document import Link
+from mlife_assets.core.statistics import Interval
 
 Tone = Literal["neutral", "good", "bad"]
 Verdict = Literal["retrain", "wait", "block"]
-MarkerKind = Literal["retrain", "promoted", "refused", "block", "rollback"]
 DriftKind = Literal["data", "latent", "concept"]
-
-
-def finite(value: float | None) -> float | None:
-    """Return `value` as a float, or None when it is missing, NaN or infinite."""
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -37,16 +31,6 @@ class Kpi:
     unit: Unit
     detail: str = ""
     tone: Tone = "neutral"
-
-
-@dataclass(frozen=True)
-class DailyValue:
-    """One value of one day, with a 95 % interval when there is one."""
-
-    day: date
-    value: float | None
-    lower: float | None = None
-    upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +54,7 @@ class DriftSeries:
 
 @dataclass(frozen=True)
 class ModelMetrics:
-    """Rolling quality of the model, by exposure day; realised values exist for mature days only."""
+    """Rolling quality of the model, by exposure day; realised values of days that are not mature are pending."""
 
     map_realised: tuple[DailyValue, ...] = ()
     map_human: tuple[DailyValue, ...] = ()
@@ -125,7 +109,10 @@ class ReportDigest:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered model and what the gate said; `delta_map` is against the champion or, for the first, the human."""
+    """One registered model and what the gate said; `delta_map` is the gain over `against`.
+
+    `card`: link to its card, where one was written.
+    """
 
     model_version: str
     registered_on: date
@@ -137,6 +124,8 @@ class ModelVersion:
     delta_map: DailyValue | None = None
     sentences: tuple[str, ...] = ()
     is_champion: bool = False
+    against: str = "the champion"
+    card: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,12 +137,44 @@ class Suppression:
 
 
 @dataclass(frozen=True)
-class Marker:
-    """Something that happened to the model on a day; drawn on every chart of the model."""
+class Ranking:
+    """How well the model ranks what people then applied to, averaged over mature days; `human` is the recruiters'."""
 
-    day: date
-    kind: MarkerKind
-    label: str
+    first_day: date
+    last_day: date
+    days: int
+    model: float
+    human: float
+
+
+@dataclass(frozen=True)
+class Texting:
+    """What texting changed, by intention to treat over the whole experiment, and what it took.
+
+    Attributes:
+        first_day: first day of the experiment.
+        last_day: its newest day.
+        treated_users: people who may be texted.
+        holdout_users: people who are never texted.
+        treated_rate: share of the treated with an apply of any cause.
+        holdout_rate: the same of the holdout.
+        lift: difference of the two.
+        earned_usd: bids of all applies of the treated beyond what they would have been at the holdout's mean; None
+            where the marts do not say.
+        texts: texts sent.
+        opt_outs: people who replied that they want no more.
+    """
+
+    first_day: date
+    last_day: date
+    treated_users: int
+    holdout_users: int
+    treated_rate: float
+    holdout_rate: float
+    lift: Interval
+    earned_usd: Interval | None
+    texts: int
+    opt_outs: int
 
 
 @dataclass(frozen=True)
@@ -175,11 +196,24 @@ class DashboardData:
     suppressions: tuple[Suppression, ...] = ()
     reports: tuple[ReportDigest, ...] = ()
     extra_markers: tuple[Marker, ...] = ()
+    ranking: Ranking | None = None
+    texting: Texting | None = None
+    nav: tuple[Link, ...] = ()
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """Return first and last day of the time axis."""
+        return self.first_date, self.as_of_date
+
+    @property
+    def champion(self) -> ModelVersion | None:
+        """Return the version that serves; None before the first promotion."""
+        return next((version for version in self.models if version.is_champion), None)
 
 
 def lifecycle_markers(data: DashboardData) -> tuple[Marker, ...]:
     """Return the markers of all retrain and block decisions, gate outcomes and extras, by day and then by kind."""
-    found = [Marker(d.day, d.verdict, "; ".join(d.sentences)) for d in data.decisions if d.verdict != "wait"]
+    found = [Marker(d.day, d.verdict, d.sentences[0]) for d in data.decisions if d.verdict != "wait"]
     for version in data.models:
         if version.outcome != "pending":
             kind: MarkerKind = "promoted" if version.outcome == "promoted" else "refused"

@@ -1,26 +1,32 @@
-"""Approval: whether a plan may be sent without a person looking at it.
+"""Approval: whether a plan may be sent, because the policy or a person says so.
 
-Belongs here: the automatic approval and its limits. Does not belong here: moving rows (`adapters.send_ledger`).
+Belongs here: the limits of a plan, approval by policy, approval and rejection by a person. Does not belong here: moving
+rows (`adapters.send_ledger`).
 
-Concept: closed by default. Only the embedded console gateway can be approved automatically, only when the policy says
-so, and only when everything about the plan is known to be within limits; anything unknown refuses.
+Concept: closed by default. Only the embedded console gateway can be approved by policy, and only when the policy says
+so. Limits hold whoever approves: a person decides whether a sound plan is sent, never that an unsound one is. Anything
+unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about what they saw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.messaging.binding import plan_digest
 from mlife_assets.core.messaging.plan import MessagePlan, plan_policy_version
 from mlife_assets.core.messaging.segments import segments
 from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.core.quoting import quoted
 
 CONSOLE = "console"
-APPROVED_BY_POLICY = "policy:auto_approve_within_limits"
+POLICY_PREFIX = "policy:"
+APPROVED_BY_POLICY = f"{POLICY_PREFIX}auto_approve_within_limits"
+DIGEST_CHARACTERS_MINIMUM = 12
 WITHIN_LIMITS = "within all limits"
 
 
@@ -38,16 +44,42 @@ class Approval:
     reason: str
 
 
+@dataclass(frozen=True)
+class Rejection:
+    """A person's refusal of one plan: it is never sent."""
+
+    plan_id: str
+    campaign: str
+    as_of_date: date
+    plan_digest: str
+    actor: str
+    reason: str
+
+
+def require_not_rejected(rejection: Rejection | None) -> None:
+    """Raise GateClosedError when there is a rejection."""
+    if rejection is not None:
+        raise GateClosedError(
+            f"plan {rejection.plan_id} was rejected by {rejection.actor}: {rejection.reason}. It is never sent"
+        )
+
+
 def refusals(
     plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is_quality_ok: bool | None
 ) -> tuple[str, ...]:
     """Return every reason, as a sentence, why `plan` must not be approved automatically; empty when there is none."""
-    planned = plan.planned
     found: list[str] = []
     if not policy.auto_approve_within_limits:
         found.append("auto_approve_within_limits is off; a person approves")
     if gateway_name != CONSOLE:
         found.append(f"the gateway is {gateway_name!r}, and only {CONSOLE!r} is approved automatically")
+    return (*found, *broken_limits(plan, policy, is_quality_ok=is_quality_ok))
+
+
+def broken_limits(plan: MessagePlan, policy: MessagingPolicy, *, is_quality_ok: bool | None) -> tuple[str, ...]:
+    """Return every reason, as a sentence, why nobody may approve `plan`; empty when there is none."""
+    planned = plan.planned
+    found: list[str] = []
     if is_quality_ok is not True:
         found.append("data quality failed" if is_quality_ok is False else "data quality is unknown")
     if plan.policy_version != plan_policy_version(policy):
@@ -79,6 +111,51 @@ def approve(plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is
         GateClosedError: names every rule that forbids it.
     """
     found = refusals(plan, policy, gateway_name, is_quality_ok=is_quality_ok)
+    return _approval(plan, found, APPROVED_BY_POLICY, WITHIN_LIMITS)
+
+
+def approve_by_person(
+    plan: MessagePlan, policy: MessagingPolicy, *, actor: str, reason: str, is_quality_ok: bool | None
+) -> Approval:
+    """Approve `plan` because a person says so.
+
+    Args:
+        plan: what would be sent, found by the digest that the person named.
+        policy: the present policy; must be the one that the plan was made under.
+        actor: who says so.
+        reason: why.
+        is_quality_ok: whether today's data-quality report passed; None when unknown, which refuses.
+
+    Raises:
+        GateClosedError: names every limit that forbids it.
+        InvalidInputError: the actor takes the policy's name.
+    """
+    if actor.startswith(POLICY_PREFIX):
+        raise InvalidInputError(f"actor {quoted(actor)} begins with {POLICY_PREFIX!r}; only the policy is called so")
+    return _approval(plan, broken_limits(plan, policy, is_quality_ok=is_quality_ok), actor, reason)
+
+
+def require_digest(plan: MessagePlan, named: str) -> str:
+    """Return the digest of `plan`, which somebody named by it or by its first characters.
+
+    Raises:
+        InvalidInputError: too few characters to tell plans apart.
+        GateClosedError: another plan was named.
+    """
+    digest = plan_digest(plan.planned)
+    if len(named) < DIGEST_CHARACTERS_MINIMUM:
+        raise InvalidInputError(
+            f"plan digest {quoted(named)} is too short; give {DIGEST_CHARACTERS_MINIMUM} characters or more"
+        )
+    if not digest.startswith(named):
+        raise GateClosedError(
+            f"the plan of {plan.as_of_date} has the digest {digest[:DIGEST_CHARACTERS_MINIMUM]}..., not "
+            f"{quoted(named)}; look at it again (`mlife plan show`) before you decide"
+        )
+    return digest
+
+
+def _approval(plan: MessagePlan, found: Sequence[str], approved_by: str, reason: str) -> Approval:
     if found:
         raise GateClosedError(f"plan {plan.plan_id} is not approved: {'; '.join(found)}")
     return Approval(
@@ -86,8 +163,8 @@ def approve(plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is
         plan.campaign,
         plan.as_of_date,
         plan.planned.num_rows,
-        APPROVED_BY_POLICY,
+        approved_by,
         plan.policy_version,
         plan_digest(plan.planned),
-        WITHIN_LIMITS,
+        reason,
     )

@@ -11,6 +11,7 @@ sequence.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, message_id
-from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.approve import Approval, Rejection
 from mlife_assets.core.messaging.keywords import START, STOP
 from mlife_assets.core.messaging.plan import MessagePlan
 from mlife_assets.core.messaging.states import SendState
@@ -102,8 +103,15 @@ def approval_events(approval: Approval, *, now: datetime) -> pa.Table:
         "approved_by": approval.approved_by,
         "policy_version": approval.policy_version,
         "plan_digest": approval.plan_digest,
+        "reason": approval.reason,
     }
     return _table("plan_approved", [row])
+
+
+def rejection_events(rejection: Rejection, *, now: datetime) -> pa.Table:
+    """Return the `plan_rejected` event."""
+    key = event_id("plan_rejected", rejection.plan_id, rejection.plan_digest)
+    return _table("plan_rejected", [{"event_id": key, "occurred_at": now, "observed_at": now, **asdict(rejection)}])
 
 
 def transition_events(transitions: pa.Table, *, provider: str) -> dict[str, pa.Table]:

@@ -15,7 +15,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from mlife_assets.core.monitoring.outcomes import METRICS, OUTCOMES, Outcome
-from mlife_assets.core.monitoring.plots import ALARM, LINE, QUIET, palette_png
+from mlife_assets.core.monitoring.plots import ALARM, LINE, QUIET
+from mlife_assets.core.pictures import palette_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

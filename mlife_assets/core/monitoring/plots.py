@@ -7,15 +7,11 @@ Concept: a picture is at most 40 KB (palette PNG) and the same bytes for the sam
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from mlife_assets.core.monitoring.governor import KINDS, RetrainDecision
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from mlife_assets.core.pictures import palette_png
 
 ALARM, QUIET, LINE = "#c0392b", "#7f8c9b", "#2c3e50"
 UNIMPORTANT = "#eab5ae"
@@ -23,7 +19,6 @@ UNIMPORTANT = "#eab5ae"
 VERDICT_COLOURS = {"retrain": "#1f77b4", "wait": "#c9d1d9", "block": ALARM}
 BARS_MAXIMUM = 26
 TICKS_MAXIMUM = 12
-COLOURS = 32
 
 
 def plot_findings(report: MonitoringReport) -> bytes:
@@ -83,17 +78,3 @@ def _alarm_colour(decision: RetrainDecision, kind: str) -> str:
     if kind in decision.alarms:
         return ALARM
     return UNIMPORTANT if kind in decision.unimportant_alarms else "#eef1f4"
-
-
-def palette_png(figure: Figure) -> bytes:
-    """Return a figure as a PNG of few colours."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    width, height = canvas.get_width_height()
-    image = Image.frombytes("RGBA", (width, height), bytes(canvas.buffer_rgba())).convert("RGB")
-    target = io.BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(target, format="PNG", optimize=True)
-    return target.getvalue()

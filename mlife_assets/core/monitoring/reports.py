@@ -64,6 +64,17 @@ class Finding:
                 "pass a share of the whole importance, or None when it is not known"
             )
 
+    @property
+    def ratio(self) -> float | None:
+        """The statistic in units of its limit, 1 being at it; 0 for what is better than expected, None without a limit.
+
+        None also beyond the limit without an alarm: what moves with the calendar is no drift.
+        """
+        if self.threshold <= 0:
+            return None
+        ratio = max(0.0, self.statistic) / self.threshold
+        return None if ratio > 1 and not self.is_alarm else ratio
+
 
 @dataclass(frozen=True)
 class MonitoringReport:
@@ -96,6 +107,13 @@ class MonitoringReport:
         """What moved by name, in the order of the alarms: columns, else the method that speaks of the whole row."""
         named = (f.moved_columns or (f.column or f.method,) for f in self.alarms)
         return tuple(dict.fromkeys(name for names in named for name in names))
+
+    @property
+    def by_ratio(self) -> tuple[tuple[Finding, float], ...]:
+        """The findings that have a limit with their `ratio`, the largest first."""
+        known = [(finding, finding.ratio) for finding in self.findings]
+        found = [(finding, ratio) for finding, ratio in known if ratio is not None]
+        return tuple(sorted(found, key=lambda pair: -pair[1]))
 
     def to_json(self) -> str:
         """Return the report as JSON with sorted keys; `from_json` gives back an equal report, floats to the bit."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.policies import TrainingPolicy, policy_version
-from mlife_assets.core.training.explain import palette_png
 from mlife_assets.core.training.formulations import (
     available_formulations,
     require_both_classes,

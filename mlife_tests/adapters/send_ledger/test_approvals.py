@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, suppressions, write
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.messaging.approve import Approval
+from mlife_assets.core.messaging.approve import Approval, Rejection
 from mlife_assets.core.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 APPROVAL = Approval("pln_1", "c", DAY, 3, "ann", "pol", "d" * 64, "looked at it")
+REJECTION = Rejection("pln_1", "c", DAY, "d" * 64, "ann", "the wording is off")
 
 
 def test_a_day_is_approved_once(ledger):
@@ -31,6 +32,24 @@ def test_a_day_is_approved_once(ledger):
         with pytest.raises(GateClosedError, match="a day has one plan"):
             ledger.record_approval(other, now=NOW)
     assert ledger.record_approval(replace(APPROVAL, plan_id="pln_3", as_of_date=DAY + timedelta(days=1)), now=NOW)
+
+
+def test_a_plan_is_rejected_once_and_never_approved(ledger):
+    assert ledger.rejection(REJECTION.plan_digest) is None
+    assert ledger.record_rejection(REJECTION, now=NOW)
+    assert not ledger.record_rejection(replace(REJECTION, actor="bob"), now=NOW + timedelta(hours=1))
+    assert ledger.rejection(REJECTION.plan_digest) == REJECTION, "the first one holds"
+    with pytest.raises(GateClosedError, match="pln_1 was rejected by ann: the wording is off"):
+        ledger.record_approval(APPROVAL, now=NOW)
+    assert ledger.approval("c", DAY) is None
+    assert ledger.record_approval(replace(APPROVAL, plan_id="pln_2", plan_digest="e" * 64), now=NOW)
+
+
+def test_an_approved_plan_is_not_rejected_and_another_of_the_day_may_be(ledger):
+    assert ledger.record_approval(APPROVAL, now=NOW)
+    with pytest.raises(GateClosedError, match="was approved by ann, so it cannot be rejected any more"):
+        ledger.record_rejection(REJECTION, now=NOW)
+    assert ledger.record_rejection(replace(REJECTION, plan_id="pln_2", plan_digest="e" * 64), now=NOW)
 
 
 def test_the_plan_that_was_made_last_is_noted(ledger):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,8 +11,8 @@ import pytest
 
 from mlife_assets.core.backtest.contestants import NAMES
 from mlife_assets.core.backtest.page.document import render_backtest
-from mlife_assets.core.backtest.page.drawings import differences, is_alarmed, lanes
-from mlife_assets.core.backtest.page.tables import decisions, policies_table
+from mlife_assets.core.backtest.page.drawings import differences, is_alarmed, lanes, signs_used
+from mlife_assets.core.backtest.page.tables import decision_rows, policy_rows
 
 
 @pytest.fixture(scope="module")
@@ -58,39 +57,43 @@ def test_every_action_of_every_policy_has_its_sign(changed):
     for name in NAMES:
         assert f">{name}<" in drawing
     acted = [d for one in changed.result.policies for d in one.decisions if d.action != "wait"]
-    assert len(re.findall(r'class="mark ', drawing)) == len(acted)
+    assert len(re.findall(r'class="sign ', drawing)) == len(acted)
     alarmed = [d for one in changed.result.policies for d in one.decisions if is_alarmed(d.codes)]
-    assert len(re.findall(r'class="tick-alarm"', drawing)) == len(alarmed) > 0
+    assert len(re.findall(r'class="run m-tick"', drawing)) == len(alarmed) > 0
+    assert {kind for kind, _, _ in signs_used(changed.result)} == {d.action for d in acted}
 
 
-def test_decisions_of_governed_are_told_newest_first_with_codes(changed):
-    table = decisions(changed.result)
+def test_decisions_of_governed_are_newest_first_with_codes(changed, page):
     acted = [one for one in changed.result.policy("governed").decisions if one.action != "wait"]
+    summary, rows = decision_rows(changed.result)
+    assert [row.decision for row in rows] == acted[::-1]
+    waited = len(changed.result.policy("governed").decisions) - len(acted)
+    assert summary.startswith(f"{waited:,} of ")
     for one in acted:
         for code in one.codes:
-            assert f"<code>{code}</code>" in table
-    assert table.index("promoted") < table.index("first_champion_ungated")
+            assert f"<code>{code}</code>" in page
 
 
-def test_a_promotion_is_told_with_its_comparison(changed):
+def test_a_promotion_is_shown_with_its_comparison(changed):
     promoted = [one for one in changed.result.policy("governed").decisions if one.action == "promoted"]
-    table = decisions(changed.result)
-    shown = re.findall(r'<td class="reasons"><p>(.*?)</p>', table)
+    shown = {row.decision.day: row.reason for row in decision_rows(changed.result)[1]}
+    assert promoted
     for one in promoted:
         (compared,) = [s for s in one.sentences if s.startswith("The refitted recipe is not shown to rank worse")]
-        assert any(f"conditions are met. {compared}" in html.unescape(text) for text in shown)
+        assert f"conditions are met. {compared}" in shown[one.day]
 
 
-def test_the_recommended_policy_is_marked(changed):
+def test_the_recommended_policy_is_marked(changed, page):
     chosen = changed.result.recommendation.policy
-    table = policies_table(changed.result, changed.cost)
-    assert re.search(rf'<tr class="chosen"><th scope="row">{chosen}<', table)
-    assert table.count('class="chosen"') == 1
+    assert [row.name for row in policy_rows(changed.result, changed.cost) if row.is_chosen] == [chosen]
+    assert re.search(rf'<tr class="chosen"><th scope="row">{chosen}\n', page)
+    assert page.count('class="chosen"') == 1
 
 
-def test_the_margin_is_drawn(changed):
-    assert 'class="margin-line"' in differences(changed.result)
-    assert "margin of 0.01" in differences(changed.result)
+def test_the_margin_is_drawn(changed, page):
+    drawing = differences(changed.result)
+    assert drawing.count('class="limit c-threshold"') == len(changed.result.differences)
+    assert "margin of 0.01" in page
 
 
 def test_text_from_data_is_never_markup(changed):
@@ -106,22 +109,23 @@ def test_the_page_loads_nothing_and_is_the_same_each_time(page, changed):
     assert page == render_backtest(changed.result, changed.cost)
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_its_window(page, browser, tmp_path: Path, width):
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "light"), (1280, "dark")])
+def test_the_page_has_no_fault_and_fits_its_window(page, look, width, scheme):
+    seen = look(page, width, scheme)
+    assert (seen.problems, seen.requests, seen.faults) == ([], [], [])
+    assert seen.width <= width
+    assert len(page) < 1_000_000
+
+
+@pytest.mark.browser
+def test_a_sign_says_what_was_done(page, browser, tmp_path: Path):
     file = tmp_path / "page.html"
     file.write_text(page, encoding="utf-8")
-    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
-    try:
-        tab = context.new_page()
-        problems: list[str] = []
-        tab.on("console", lambda message: problems.append(message.text))
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.goto(file.as_uri())
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        mark = tab.locator(".lanes [data-tip]").first
-        mark.scroll_into_view_if_needed()
-        mark.hover(force=True)
-        assert "installed" in tab.locator("#tip").inner_text()
-        assert problems == []
-    finally:
-        context.close()
+    tab = browser.new_page()
+    tab.goto(file.as_uri())
+    sign = tab.locator(".sign[data-tip]").first
+    sign.scroll_into_view_if_needed()
+    sign.hover(force=True)
+    assert "installed" in tab.locator("#tip").inner_text()
+    tab.close()

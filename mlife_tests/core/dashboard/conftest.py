@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.dashboard.data import (
-    DailyValue,
     DashboardData,
     Decision,
     DriftSeries,
@@ -17,8 +16,14 @@ from mlife_assets.core.dashboard.data import (
     ModelMetrics,
     ModelVersion,
     ProductionMetrics,
+    Ranking,
+    ReportDigest,
     Suppression,
+    Texting,
 )
+from mlife_assets.core.pages.charts.values import DailyValue
+from mlife_assets.core.pages.places import DASHBOARD, nav
+from mlife_assets.core.statistics import Interval
 
 FIRST = date(2026, 5, 20)
 LAST = date(2026, 6, 22)
@@ -31,6 +36,11 @@ def _days() -> list[date]:
 
 def _daily(values: np.ndarray, days: int = SPAN) -> tuple[DailyValue, ...]:
     return tuple(DailyValue(day, float(v)) for day, v in zip(_days()[:days], values, strict=False))
+
+
+def _pending(days: int) -> tuple[DailyValue, ...]:
+    """Return the last days, known nine days later."""
+    return tuple(DailyValue(day, None, pending_until=day + timedelta(days=9)) for day in _days()[-days:])
 
 
 def example(seed: int = 7) -> DashboardData:
@@ -95,7 +105,7 @@ def example(seed: int = 7) -> DashboardData:
                     day,
                     "wait",
                     ("no detector above its threshold",) if i < 10 else ("cooldown: 5 of 7 days left",),
-                    ("no_alarm",),
+                    ("no_drift",),
                     "mdl_4f0ce2a9b1d7",
                 )
             )
@@ -105,16 +115,16 @@ def example(seed: int = 7) -> DashboardData:
         world="dev, simulated market, seed 20260403",
         kpis=(
             Kpi("MAP@10, champion", 0.412, "score", "recruiter rule 0.262, random 0.091", "good"),
-            Kpi("Lift in applies", 0.0312, "share", "treated minus holdout, 95 %: 1.9 % to 4.4 %", "good"),
+            Kpi("Lift in applies", 0.0312, "points", "+1.9 to +4.4 points", "good"),
             Kpi("Texts sent", 33_912, "count", "96.5 % delivered"),
             Kpi("Click-through rate", 0.1043, "share", "3,412 clicks"),
             Kpi("Revenue", 18_443.5, "usd", "$0.54 per text"),
             Kpi("Opt-outs", 0.0061, "share", "of delivered texts, limit 1.0 %", "neutral"),
         ),
         model=ModelMetrics(
-            map_realised=_daily(0.415 - 0.03 * ramp + noise(0.008), mature),
-            map_human=_daily(0.262 + noise(0.006), mature),
-            map_random=_daily(0.091 + noise(0.002), mature),
+            map_realised=(*_daily(0.415 - 0.03 * ramp + noise(0.008), mature), *_pending(8)),
+            map_human=(*_daily(0.262 + noise(0.006), mature), *_pending(8)),
+            map_random=(*_daily(0.091 + noise(0.002), mature), *_pending(8)),
             auc_realised=_daily(0.782 - 0.03 * ramp + noise(0.004), mature),
             auc_estimated=_daily(0.783 + noise(0.003)),
             drift=drift,
@@ -131,7 +141,7 @@ def example(seed: int = 7) -> DashboardData:
             ),
             apply_rate_holdout=tuple(DailyValue(_days()[i], 0.081, 0.058, 0.104) for i in arms),
             fill_rate=_daily(np.linspace(0.02, 0.31, SPAN) + noise(0.004)),
-            revenue_usd=_daily(delivered * 0.55 + rng.normal(0, 40, SPAN) * (sent > 0)),
+            revenue_usd=(*_daily(delivered * 0.55 + rng.normal(0, 40, SPAN) * (sent > 0), mature), *_pending(8)),
             opt_outs=_daily(np.round(delivered * 0.006 + rng.random(SPAN) * 2 * (sent > 0))),
         ),
         decisions=tuple(decisions),
@@ -167,6 +177,26 @@ def example(seed: int = 7) -> DashboardData:
             Suppression("quiet_hours", 1_204),
             Suppression("unknown_time_zone", 311),
         ),
+        reports=(
+            ReportDigest(
+                "data_drift_report", LAST, "alarm", "1 of 25 columns moved.", 2_000, 25, 1, ("distance_km",), 0.08
+            ),
+            ReportDigest("concept_drift_report", LAST, "ok", "Outcomes are as expected.", 80_000, 24, 0),
+        ),
+        ranking=Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262),
+        texting=Texting(
+            date(2026, 6, 2),
+            LAST,
+            9_120,
+            480,
+            0.112,
+            0.081,
+            Interval(0.031, 0.019, 0.044, 0.95, 9_600),
+            Interval(8_100.0, 1_200.0, 15_000.0, 0.95, 9_600),
+            33_912,
+            207,
+        ),
+        nav=nav(DASHBOARD),
     )
 
 

@@ -1,71 +1,72 @@
-"""Geometry: higher values lie higher, later days lie to the right, gaps stay gaps, alarms and markers are drawn."""
+"""Each chart shows what it was given; of the detectors, those that alarm are drawn and all are in the table."""
 
 from __future__ import annotations
 
-import re
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
-from mlife_assets.core.dashboard.charts import Chart, Form, Series, glyph, render_chart
-from mlife_assets.core.dashboard.data import DailyValue, Marker
-
-FIRST = date(2026, 6, 1)
-
-
-def chart(values: list[float | None], form: Form = "line", **options: object) -> str:
-    points = tuple(DailyValue(FIRST + timedelta(days=i), v) for i, v in enumerate(values))
-    alarms = frozenset({FIRST}) if options.pop("alarm", False) else frozenset()
-    span = (FIRST, FIRST + timedelta(days=len(values) - 1))
-    return render_chart(Chart("T", (Series("s", points, "main", form, alarms),), "score", span, **options))  # type: ignore[arg-type]
+from mlife_assets.core.dashboard.charts import detectors, drift_panels, model_charts, production_charts
+from mlife_assets.core.dashboard.data import DashboardData, DriftSeries, DriftValue, lifecycle_markers
+from mlife_assets.core.pages.charts.values import DailyValue
 
 
-def points_of(page: str) -> list[tuple[float, float]]:
-    (path,) = re.findall(r'<path d="M([^"]+)" class="line', page)
-    return [(float(x), float(y)) for x, y in (pair.split() for pair in path.split("L"))]
+def series(data: DashboardData, name: str, kind: str, ratio: float, days_ago: int) -> DriftSeries:
+    last = data.as_of_date
+    values = (
+        DriftValue(last - timedelta(days=days_ago), ratio, 1.0, ratio > 1),
+        DriftValue(last, 0.5, 1.0, False),
+    )
+    return DriftSeries(name, kind, values if days_ago else values[:1])  # type: ignore[arg-type]
 
 
-def test_line_rises_with_its_values() -> None:
-    points = points_of(chart([0.1, 0.2, 0.4]))
-    assert [x for x, _ in points] == sorted(x for x, _ in points)
-    assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
+def test_clicks_are_drawn_beside_applies(example_data: DashboardData) -> None:
+    clicks = tuple(DailyValue(value.day, 0.871) for value in example_data.model.auc_realised)
+    with_clicks = replace(example_data, model=replace(example_data.model, click_auc_realised=clicks))
+    assert "0.871" in model_charts(with_clicks, ())
+    assert "0.871" not in model_charts(example_data, ())
 
 
-def test_line_breaks_at_missing_values() -> None:
-    assert chart([0.1, 0.2, None, 0.3, 0.4]).count('class="line line"') == 2
+def test_one_detector_of_each_kind_that_alarms_is_drawn_first(example_data: DashboardData) -> None:
+    found = (
+        series(example_data, "A", "concept", 5.0, 0),
+        series(example_data, "B", "concept", 4.0, 0),
+        series(example_data, "C", "concept", 3.0, 0),
+        series(example_data, "D", "data", 2.0, 3),
+        series(example_data, "E", "latent", 9.0, 20),
+    )
+    page = drift_panels(replace(example_data, model=replace(example_data.model, drift=found)), ())
+    assert [name for name in "ABCDE" if f"<h3>{name}</h3>" in page] == ["A", "B", "D"]
+    assert page.index("<h3>A</h3>") < page.index("<h3>D</h3>") < page.index("<h3>B</h3>")
 
 
-def test_bars_start_at_zero_and_zero_has_none() -> None:
-    page = chart([10.0, 0.0, 20.0], "bar")
-    heights = [float(h) for h in re.findall(r'height="([\d.]+)" class="bar"', page)]
-    assert len(heights) == 2
-    assert abs(heights[1] / heights[0] - 2) < 0.01
+def test_nothing_is_drawn_where_nothing_alarms(example_data: DashboardData) -> None:
+    quiet = (series(example_data, "A", "data", 0.3, 0),)
+    assert drift_panels(replace(example_data, model=replace(example_data.model, drift=quiet)), ()) == ""
 
 
-def test_whiskers_carry_their_interval_in_drawing_and_words() -> None:
-    series = Series("treated", (DailyValue(FIRST, 0.11, 0.10, 0.12),), "main", "whisker")
-    page = render_chart(Chart("T", (series,), "share", (FIRST, FIRST)))
-    assert page.count('class="whisker"') == 3
-    assert "treated: 11.0 % (10.0 % to 12.0 %)" in page
+def test_every_detector_is_in_the_table_in_units_of_its_limit(example_data: DashboardData) -> None:
+    rows = detectors(example_data)
+    assert len(rows) == len(example_data.model.drift)
+    alarms = {d.name: sorted(v.day for v in d.values if v.is_alarm) for d in example_data.model.drift}
+    for row in rows:
+        known = next(d for d in example_data.model.drift if d.name == row.name)
+        newest = max(known.values, key=lambda v: v.day)
+        assert row.newest == f"{newest.statistic / newest.threshold:.2f}"
+        assert row.highest == f"{max(v.statistic / v.threshold for v in known.values):.2f}"
+        assert row.alarms.startswith(f"{len(alarms[row.name])} of 34 days" if alarms[row.name] else "none")
+    counts = [len(alarms[row.name]) for row in rows]
+    assert counts == sorted(counts, reverse=True)
 
 
-def test_alarms_and_markers_are_drawn_inside_the_axis_only() -> None:
-    outside = Marker(FIRST - timedelta(days=1), "block", "before")
-    page = chart([0.1, 0.2], alarm=True, markers=(Marker(FIRST, "retrain", "why"), outside))
-    assert page.count('class="alarm"') == 1
-    assert page.count('class="mark m-retrain"') == 1
-    assert "before" not in page
-    assert "retrain decided: why" in page
+def test_detectors_without_a_value_or_a_limit_say_nothing(example_data: DashboardData) -> None:
+    empty = DriftSeries("A", "data", (DriftValue(example_data.as_of_date, None, 1.0, False),))
+    unlimited = DriftSeries("B", "data", (DriftValue(example_data.as_of_date, 1.0, None, False),))
+    rows = detectors(replace(example_data, model=replace(example_data.model, drift=(empty, unlimited))))
+    assert [(row.newest, row.highest) for row in rows] == [("–", "0.00")] * 2
 
 
-def test_chart_without_values_says_so() -> None:
-    page = chart([None, float("nan")])
-    assert "No data yet." in page
-    assert "<svg" not in page
-
-
-def test_chart_speaks_its_latest_value() -> None:
-    assert 'aria-label="T. s: 0.200 on 2 Jun 2026"' in chart([0.1, 0.2, None])
-
-
-def test_glyphs_differ_in_shape() -> None:
-    kinds = ("retrain", "promoted", "refused", "block", "rollback")
-    assert len({re.sub("m-[a-z]+", "", glyph(kind)) for kind in kinds}) == 5  # type: ignore[arg-type]
+def test_days_that_are_not_mature_are_pending_and_not_zero(example_data: DashboardData) -> None:
+    page = production_charts(example_data)
+    assert "pending until 1 Jul" in page
+    assert "revenue: $0.00" not in page
+    assert "pending until 1 Jul" in model_charts(example_data, lifecycle_markers(example_data))

@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlife_assets.core.dashboard.data import (
-    DailyValue,
     DashboardData,
     Decision,
     DriftSeries,
     DriftValue,
     Kpi,
-    Marker,
     ModelMetrics,
     ModelVersion,
+    ReportDigest,
     Suppression,
 )
 from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.pages import Link
+from mlife_assets.core.pages.charts.values import DailyValue, Marker
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 DAY = date(2026, 6, 2)
 HOSTILE = "</title></script><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=1>&\x00\ud800"
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "wbr"}
 
 
 class Nesting(HTMLParser):
@@ -74,20 +75,26 @@ def hostile_data() -> DashboardData:
         decisions=(Decision(DAY, "block", (HOSTILE,), (HOSTILE,), HOSTILE),),
         models=(ModelVersion(HOSTILE, DAY, DAY, DAY, 1, 1, "refused", None, (HOSTILE,), is_champion=True),),
         suppressions=(Suppression(HOSTILE, 3),),
+        reports=(ReportDigest(HOSTILE, DAY, "alarm", HOSTILE, 1, 1, 1, (HOSTILE,)),),
         extra_markers=(Marker(DAY, "rollback", HOSTILE),),
+        nav=(Link(HOSTILE, HOSTILE),),
     )
 
 
 def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> None:
     page = render_dashboard(example_data)
     nesting = parse(page)
-    headings = re.findall(r"<h[123]>([^<]+)", page)
-    for heading in ("Should the model be retrained?", "Ranking quality, MAP@10", "AUC, realised and estimated"):
+    headings = re.findall(r"<h[123][^>]*>([^<]+)", page)
+    for heading in ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions"):
         assert heading in headings
-    for heading in ("Texts per day", "People with an apply, treated against holdout", "Decisions", "Model versions"):
+    for heading in ("Ranking quality, MAP@10", "Texts per day", "People with an apply, texted or not"):
         assert heading in headings
-    assert sum(tag == "tr" and "data-verdict" in attributes for tag, attributes in nesting.tags) == 21
-    assert sum(tag == "svg" and attributes.get("role") == "img" for tag, attributes in nesting.tags) == 12
+    runs = [attributes["data-verdict"] for tag, attributes in nesting.tags if "data-verdict" in attributes]
+    assert runs == ["wait", "block", "wait", "retrain", "wait"], "21 days are five runs of like verdicts"
+    ids = {attributes["id"] for _, attributes in nesting.tags if "id" in attributes}
+    inside = {a["href"][1:] for tag, a in nesting.tags if tag == "a" and a["href"].startswith("#")}
+    assert len(inside) == 7
+    assert inside <= ids, "a line of the table of contents leads nowhere"
 
 
 def test_page_loads_nothing(example_data: DashboardData) -> None:
@@ -95,8 +102,28 @@ def test_page_loads_nothing(example_data: DashboardData) -> None:
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
     for tag, attributes in parse(page).tags:
         assert "src" not in attributes
-        assert attributes.get("href", "data:,") == "data:,", tag
+        assert tag != "link" or attributes["href"] == "data:,"
     assert "default-src 'none'" in page
+
+
+def test_versions_link_to_their_cards_where_there_are_any(example_data: DashboardData) -> None:
+    with_card = replace(example_data.models[0], card="../models/mdl_4f/card.html")
+    page = render_dashboard(replace(example_data, models=(with_card, example_data.models[1])))
+    assert page.count('href="../models/mdl_4f/card.html"') == 2, "as champion and as version"
+    assert f'<code title="{example_data.models[1].model_version}">' in page
+
+
+def test_nothing_folded_is_lost(example_data: DashboardData) -> None:
+    page = render_dashboard(example_data)
+    for decision in example_data.decisions:
+        for sentence in decision.sentences:
+            assert sentence in page.replace("&#39;", "'")
+    for version in example_data.models:
+        assert all(sentence in page for sentence in version.sentences)
+    for one in example_data.suppressions:
+        assert f"{one.count:,}" in page
+    assert "59,847 texts were held back" in page
+    assert "-0.004 to 0.017" in page
 
 
 def test_same_data_gives_same_bytes(example_data: DashboardData) -> None:
@@ -120,7 +147,7 @@ def test_every_text_is_escaped() -> None:
 def test_empty_history_says_so() -> None:
     page = render_dashboard(DashboardData(as_of_date=DAY, first_date=DAY))
     parse(page)
-    for words in ("No data yet.", "No decision yet.", "No model yet.", "Nothing was suppressed.", "none yet"):
+    for words in ("No data yet.", "No decision yet.", "No model yet.", "No text was held back.", "none yet"):
         assert words in page
     assert "nan" not in page.lower().replace("nannyml", "")
 
@@ -140,37 +167,53 @@ def test_reversed_dates_are_refused() -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_browser_shows_the_page_without_errors_or_requests(
-    browser: Browser, tmp_path: Path, example_data: DashboardData, scheme: str
+def test_browser_finds_no_fault(look, example_data: DashboardData, width: int, scheme: str) -> None:
+    empty = DashboardData(as_of_date=DAY, first_date=DAY)
+    for name, data in (("full", example_data), ("hostile", hostile_data()), ("empty", empty)):
+        seen = look(render_dashboard(data), width, scheme)
+        assert (seen.problems, seen.requests, seen.faults) == ([], [], []), name
+        assert seen.width <= width, name
+
+
+@pytest.mark.browser
+def test_browser_shows_the_values_of_the_day_under_the_pointer(
+    browser: Browser, tmp_path: Path, example_data: DashboardData
 ) -> None:
     file = tmp_path / "dashboard.html"
     file.write_text(render_dashboard(example_data), encoding="utf-8")
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})  # type: ignore[arg-type]
-    page = context.new_page()
-    problems: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(file.as_uri())
-
-    page.locator(".plot svg").first.hover(position={"x": 300, "y": 100})
+    page.locator(".plot svg").first.hover(position={"x": 150, "y": 60})
     assert page.locator("#tip").is_visible()
     assert "model: 0." in page.locator("#tip").inner_text()
     assert page.locator(".reading").evaluate_all("all => all.filter(a => a.style.visibility === 'visible').length") > 4
-    page.locator("[data-filter=block]").click()
-    assert page.locator("[data-verdict]:visible").count() == 1
     page.locator(".plot svg").nth(1).focus()
     page.keyboard.press("ArrowLeft")
     assert "22 Jun 2026" in page.locator("#tip").inner_text()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (background == "rgb(16, 18, 21)") == (scheme == "dark")
+    page.locator(".sign.m-block").hover()
+    assert "blocked by data quality" in page.locator("#tip").inner_text()
+    page.close()
 
-    assert problems == []
-    assert requests == [file.as_uri()]
-    context.close()
+
+@pytest.mark.browser
+def test_browser_without_scripts_shows_the_same_words(
+    browser: Browser, tmp_path: Path, example_data: DashboardData
+) -> None:
+    file = tmp_path / "dashboard.html"
+    file.write_text(render_dashboard(example_data), encoding="utf-8")
+    words = []
+    for has_scripts in (True, False):
+        context = browser.new_context(java_script_enabled=has_scripts)
+        page = context.new_page()
+        page.goto(file.as_uri())
+        words.append(page.locator("main").inner_text())
+        page.locator("details.line summary").first.click()
+        assert page.locator("details.line p").first.is_visible()
+        context.close()
+    assert words[0] == words[1]
+    assert len(words[0]) > 2_000
 
 
 @pytest.mark.browser
@@ -179,7 +222,7 @@ def test_browser_runs_no_hostile_text(browser: Browser, tmp_path: Path) -> None:
     file.write_text(render_dashboard(hostile_data()), encoding="utf-8")
     page = browser.new_page()
     page.goto(file.as_uri())
-    page.locator(".plot svg").first.hover(position={"x": 300, "y": 100})
+    page.locator(".sign.m-block").hover(force=True)
     assert "onerror" in page.locator("#tip").inner_text()
     assert page.evaluate("window.pwned === undefined")
     page.close()

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.messaging.approve import approve
+from mlife_assets.core.messaging.approve import Rejection, approve, approve_by_person, require_digest
+from mlife_assets.core.messaging.binding import plan_digest
 from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.messaging.eligibility import recent_since
-from mlife_assets.core.messaging.events import approval_events, plan_events
+from mlife_assets.core.messaging.events import approval_events, plan_events, rejection_events
 from mlife_assets.core.messaging.plan import MessagePlan, build_plan
 from mlife_assets.core.messaging.segments import segments
 from mlife_assets.core.policies import MessagingPolicy
@@ -273,6 +274,45 @@ def test_approval_within_limits():
     events = approval_events(approval, now=NOW)
     assert events.schema.equals(EVENT_TYPES["plan_approved"].schema)
     assert events.num_rows == 1
+
+
+PERSON = {"actor": "ann", "reason": "read all of it"}
+
+
+def test_a_person_approves_where_the_policy_does_not_and_for_any_gateway():
+    plan = plan_of(world())
+    approval = approve_by_person(plan, POLICY, **PERSON, is_quality_ok=True)
+    assert (approval.approved_by, approval.reason) == ("ann", "read all of it")
+    assert approval.plan_digest == require_digest(plan, approval.plan_digest[:12])
+
+
+@pytest.mark.parametrize(("is_quality_ok", "why"), [(False, "quality failed"), (None, "quality is unknown")])
+def test_limits_hold_whoever_approves(is_quality_ok, why):
+    plan = plan_of(world())
+    with pytest.raises(GateClosedError, match=why):
+        approve_by_person(plan, POLICY, **PERSON, is_quality_ok=is_quality_ok)
+    with pytest.raises(GateClosedError, match="daily budget of 5"):
+        approve_by_person(plan, replace(POLICY, maximum_messages_per_day=5), **PERSON, is_quality_ok=True)
+    with pytest.raises(InvalidInputError, match="only the policy is called so"):
+        approve_by_person(plan, POLICY, actor="policy:me", reason="r", is_quality_ok=True)
+
+
+def test_a_plan_is_named_by_enough_of_its_digest():
+    plan = plan_of(world())
+    digest = plan_digest(plan.planned)
+    assert require_digest(plan, digest) == require_digest(plan, digest[:12]) == digest
+    with pytest.raises(InvalidInputError, match="too short"):
+        require_digest(plan, digest[:11])
+    with pytest.raises(GateClosedError, match="look at it again"):
+        require_digest(plan, "0" * 12)
+
+
+def test_a_rejection_is_an_event_of_its_plan():
+    plan = plan_of(world())
+    rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, plan_digest(plan.planned), "ann", "no")
+    (row,) = rejection_events(rejection, now=NOW).to_pylist()
+    assert (row["plan_id"], row["actor"], row["reason"]) == (plan.plan_id, "ann", "no")
+    assert rejection_events(rejection, now=NOW).schema.equals(EVENT_TYPES["plan_rejected"].schema)
 
 
 def test_ten_thousand_users_use_the_daily_budget_up():

@@ -85,3 +85,29 @@ def test_what_moved_is_named_once_and_a_row_by_its_method() -> None:
     ]
     report = conclude("r", as_of=DAY, model_version="m", sample_rows=7, findings=findings, ok="fine", alarm="bad")
     assert report.moved_columns == ("distance_km", "pay", "ks")
+
+
+@pytest.mark.parametrize(
+    ("statistic", "threshold", "is_alarm", "ratio"),
+    [
+        (0.5, 0.25, True, 2.0),
+        (0.1, 0.2, False, 0.5),
+        (-0.3, 0.2, False, 0.0),  # better than expected
+        (0.5, 0.25, False, None),  # beyond the limit, but it moves with the calendar
+        (3.0, 0.0, True, None),  # nothing is allowed, so there is no unit
+    ],
+)
+def test_a_ratio_is_the_statistic_in_units_of_its_limit(
+    statistic: float, threshold: float, is_alarm: bool, ratio: float | None
+) -> None:
+    assert Finding("data", "pay", "ks", statistic, threshold, is_alarm, "x").ratio == ratio
+
+
+def test_findings_are_ordered_by_their_ratio_and_those_without_one_left_out() -> None:
+    findings = [
+        Finding("data", "near", "ks", 0.18, 0.2, False, "x"),
+        Finding("data", "calendar", "ks", 0.9, 0.2, False, "x"),
+        Finding("data", "far", "ks", 0.6, 0.2, True, "x"),
+    ]
+    report = conclude("r", as_of=date(2026, 6, 2), model_version="m", sample_rows=1, findings=findings, ok="", alarm="")
+    assert [(finding.column, round(ratio, 6)) for finding, ratio in report.by_ratio] == [("far", 3.0), ("near", 0.9)]

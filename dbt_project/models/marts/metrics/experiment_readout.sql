@@ -51,18 +51,41 @@ eligible as (
 
 ),
 
+bids as (
+
+    select job_id, arg_max(bid_usd_per_apply, (observed_at, event_id)) as bid_usd_per_apply
+    from {{ ref('stg_events__job_posted') }}
+    group by job_id
+
+),
+
+-- What each user applied to in the period, whatever caused it, and what employers bid for these applies.
 converted as (
 
     select
-        eligible.*,
-        exists (
-            select 1 from applies
-            where applies.user_id = eligible.user_id
-            and applies.occurred_at >= eligible.eligible_at
-            and applies.apply_date <= eligible.period_end_date
-        ) as is_converted
+        eligible.experiment,
+        eligible.period_kind,
+        eligible.period_start_date,
+        eligible.period_end_date,
+        eligible.arm,
+        eligible.user_id,
+        count(applies.apply_event_id) > 0 as is_converted,
+        coalesce(sum(cast(bids.bid_usd_per_apply as decimal(18, 6))), 0) as bids_usd
 
     from eligible
+    left join applies
+        on
+            eligible.user_id = applies.user_id
+            and eligible.eligible_at <= applies.occurred_at
+            and eligible.period_end_date >= applies.apply_date
+    left join bids on applies.job_id = bids.job_id
+    group by
+        eligible.experiment,
+        eligible.period_kind,
+        eligible.period_start_date,
+        eligible.period_end_date,
+        eligible.arm,
+        eligible.user_id
 
 ),
 
@@ -90,6 +113,10 @@ final as (
 
         ---------- rates
         count(*) filter (where is_converted) / count(*) as apply_rate,
+
+        ---------- money
+        {{ exact_sum('bids_usd') }} as bids_usd,
+        {{ exact_sum('bids_usd * bids_usd') }} as bids_usd_squared,
 
         ---------- booleans
         coalesce(any_value(last_observed_date) >= period_end_date, false) as is_closed

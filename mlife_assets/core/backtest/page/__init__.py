@@ -1,6 +1,6 @@
 """The page of a replay: one self-contained HTML document.
 
-`document` is the whole, `drawings` the charts over time, `tables` words and numbers, `style` how it looks.
+`document` is the whole, `drawings` the charts over time, `tables` words and numbers.
 """
 
 from __future__ import annotations

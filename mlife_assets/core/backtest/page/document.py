@@ -1,61 +1,48 @@
-"""The whole page.
+"""The whole page of a replay.
 
-Belongs here: the document around the sections and their order. Does not belong here: sections, style.
+Belongs here: what the template is given. Does not belong here: the layout (`core/pages/templates/backtest.html`), words
+and numbers of single parts (`tables`), drawings.
 
-Concept: one string in, one file out. The page loads nothing, which its own content security policy enforces; without
-scripts it still shows everything.
+Concept: one string in, one file out. The page loads nothing; without its script it still shows everything.
 """
 
 from __future__ import annotations
 
-from mlife_assets.core.backtest.page.drawings import differences, lanes, quality_charts, work_charts
-from mlife_assets.core.backtest.page.style import BACKTEST_STYLE
+from collections.abc import Sequence
+
+from mlife_assets.core.backtest.page.drawings import differences, lanes, quality_charts, signs_used, work_charts
 from mlife_assets.core.backtest.page.tables import (
-    decisions,
-    header,
-    limits,
-    policies_table,
-    recommendation,
-    settings,
+    POLICY_COLUMNS,
+    decision_rows,
+    policies_note,
+    policy_rows,
+    setting_rows,
+    span_words,
+    tiles,
 )
 from mlife_assets.core.backtest.result import BacktestResult, Cost
-from mlife_assets.core.dashboard.markup import element
-from mlife_assets.core.dashboard.style import SCRIPT
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+from mlife_assets.core.pages import Link, page, reading_script, render
 
 
-def render_backtest(result: BacktestResult, cost: Cost) -> str:
-    """Return the page of a replay as one self-contained HTML document (UTF-8, no network, light and dark)."""
-    title = element("title", f"{result.title}: replay of {result.start_day} to {result.last_day}")
-    body = element(
-        "main",
-        header(result),
-        recommendation(result),
-        element(
-            "section",
-            element("h2", "Side by side"),
-            policies_table(result, cost),
-            element("div", differences(result), class_="grid two"),
-            aria_label="Side by side",
-        ),
-        element(
-            "section",
-            element("h2", "Over time"),
-            lanes(result),
-            quality_charts(result),
-            work_charts(result),
-            aria_label="Over time",
-        ),
-        decisions(result),
-        limits(result),
-        settings(result),
+def render_backtest(result: BacktestResult, cost: Cost, nav: Sequence[Link] = ()) -> str:
+    """Return the page of a replay as one self-contained HTML document; `nav` links to other pages."""
+    summary, decisions = decision_rows(result)
+    body = render(
+        "backtest.html",
+        result=result,
+        span=span_words(result),
+        tiles=tiles(result),
+        columns=POLICY_COLUMNS,
+        policies=policy_rows(result, cost),
+        note=policies_note(result),
+        differences=differences(result),
+        lanes=lanes(result),
+        signs=signs_used(result),
+        quality=quality_charts(result),
+        work=work_charts(result),
+        summary=summary,
+        decisions=decisions,
+        settings=setting_rows(result),
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"{title}\n<style>{BACKTEST_STYLE}</style>\n</head>\n<body>\n{body}\n"
-        f'<div id="tip" role="status" hidden></div>\n<script>{SCRIPT}</script>\n</body>\n</html>\n'
-    )
+    title = f"{result.title}: replay of {result.start_day} to {result.last_day}"
+    return page(title, body, nav=nav, script=reading_script(), is_wide=True)

@@ -1,7 +1,7 @@
 """Charts of a replay: what is drawn together, and why.
 
 Belongs here: series and words of each chart, lanes of decisions, differences with intervals. Does not belong here:
-charts over days themselves (`core.dashboard.charts`), tables.
+the charts themselves (`core.pages.charts`), tables.
 
 Concept: everything shares one time axis that begins with the replay. Quality is drawn by period, what was done by day.
 """
@@ -12,10 +12,13 @@ from collections.abc import Callable, Sequence
 
 from mlife_assets.core.backtest.recommendation import WORDS
 from mlife_assets.core.backtest.result import BacktestResult, Period, PolicyResult
-from mlife_assets.core.dashboard.charts import GLYPHS, Chart, Form, Role, Series, render_chart
-from mlife_assets.core.dashboard.data import DailyValue, Marker, MarkerKind
-from mlife_assets.core.dashboard.markup import Markup, element, number
-from mlife_assets.core.dashboard.scales import day_ticks, fit_axis, format_day, format_tick
+from mlife_assets.core.pages import Markup, join
+from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.intervals import Difference, forest
+from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
+from mlife_assets.core.pages.charts.scales import format_day
+from mlife_assets.core.pages.charts.signs import GLYPHS
+from mlife_assets.core.pages.charts.values import Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
 
 LOOKS: dict[str, tuple[Role, Form]] = {
     "governed": ("main", "line"),
@@ -30,7 +33,7 @@ SIGNS: dict[str, tuple[str, str]] = {
     "block": (GLYPHS["block"], "blocked by data quality"),
     "failed": ("M-4 -4L4 4M4 -4L-4 4", "could not be trained or judged"),
 }
-YEAR_TOLD_FROM_DAYS = 300
+WIDTH, HEIGHT = 560.0, 220.0
 _MARKERS: dict[str, MarkerKind] = {"promoted": "promoted", "refused": "refused", "block": "block"}
 
 
@@ -49,6 +52,8 @@ def quality_charts(result: BacktestResult) -> Markup:
             _lines(result, lambda period, name: period.average_precision[name]),
             "score",
             span,
+            width=WIDTH,
+            height=HEIGHT,
             subtitle=f"of the rows of {days} days each, by the model that served; markers are those of governed",
             markers=markers,
             from_zero=False,
@@ -58,6 +63,8 @@ def quality_charts(result: BacktestResult) -> Markup:
             _regret(result),
             "score",
             span,
+            width=WIDTH,
+            height=HEIGHT,
             subtitle=f"average precision lost against {WORDS[_best(result)]}, the best within periods; each period "
             "counts by its positives",
             markers=markers,
@@ -68,6 +75,8 @@ def quality_charts(result: BacktestResult) -> Markup:
             _lines(result, lambda period, name: period.log_loss[name]),
             "score",
             span,
+            width=WIDTH,
+            height=HEIGHT,
             subtitle="of the probabilities that were served; lower is better",
             markers=markers,
             from_zero=False,
@@ -77,10 +86,12 @@ def quality_charts(result: BacktestResult) -> Markup:
             (Series("share of positive rows", _points(result, lambda p: p.positives / p.rows if p.rows else None)),),
             "share",
             span,
+            width=WIDTH,
+            height=HEIGHT,
             subtitle="a level that moves changes average precision for every policy alike",
         ),
     )
-    return element("div", *(render_chart(chart) for chart in charts), class_="grid two")
+    return join(*(render_chart(chart) for chart in charts))
 
 
 def work_charts(result: BacktestResult) -> Markup:
@@ -91,6 +102,8 @@ def work_charts(result: BacktestResult) -> Markup:
         tuple(Series(name, _points(result, _trained_by(result.policy(name))), *LOOKS[name]) for name in LOOKS),
         "count",
         span,
+        width=WIDTH,
+        height=HEIGHT,
         subtitle="decisions to train, the first champion included",
     )
     labels = Chart(
@@ -102,115 +115,54 @@ def work_charts(result: BacktestResult) -> Markup:
         ),
         "count",
         span,
+        width=WIDTH,
+        height=HEIGHT,
         subtitle="only what has matured may train, judge or alarm",
     )
-    return element("div", render_chart(trainings), render_chart(labels), class_="grid two")
+    return join(render_chart(trainings), render_chart(labels))
 
 
 def lanes(result: BacktestResult) -> Markup:
     """Return one lane per policy with a sign for everything that it did, and ticks where its windows alarmed."""
-    width, left, right, top, tall = 1080.0, 206.0, 14.0, 10.0, 40.0
-    height = top + tall * len(result.policies) + 26.0
-    days = (result.last_day - result.start_day).days + 1
-    step = (width - left - right) / days
-    parts = []
-    is_long = days > YEAR_TOLD_FROM_DAYS
-    for day in day_ticks(result.start_day, result.last_day, 7 if is_long else 10):
-        x = left + ((day - result.start_day).days + 0.5) * step
-        parts.append(element("line", x1=x, x2=x, y1=top, y2=height - 22, class_="lane"))
-        parts.append(element("text", format_day(day, year=is_long), x=x, y=height - 6, class_="tick mid"))
-    for place, one in enumerate(result.policies):
-        y = top + tall * (place + 0.5)
-        parts.append(element("text", one.name, x=0, y=y - 2, class_="lane-name"))
-        parts.append(element("text", _done(one), x=0, y=y + 13, class_="lane-count"))
-        parts.append(element("line", x1=left, x2=width - right, y1=y, y2=y, class_="lane"))
-        for decision in one.decisions:
-            x = left + ((decision.day - result.start_day).days + 0.5) * step
-            if is_alarmed(decision.codes):
-                parts.append(element("line", x1=x, x2=x, y1=y + 9, y2=y + 15, class_="tick-alarm"))
-            if decision.action in SIGNS:
-                told = f"{format_day(decision.day, year=True)}: {decision.action}\n{decision.sentences[0]}"
-                parts.append(
-                    element(
-                        "path",
-                        d=SIGNS[decision.action][0],
-                        transform=f"translate({number(x)} {number(y)})",
-                        class_=f"mark m-{decision.action}",
-                        data_tip=told,
-                    )
-                )
-    used = {decision.action for one in result.policies for decision in one.decisions}
-    keys = [
-        element(
-            "li",
-            element(
-                "svg",
-                element("path", d=sign, class_=f"m-{action}"),
-                viewBox="-7 -7 14 14",
-                class_="glyph",
-                aria_hidden="true",
-            ),
-            words,
-        )
-        for action, (sign, words) in SIGNS.items()
-        if action in used
-    ]
-    keys.append(element("li", element("i", class_="key bar c-threshold"), "tick: governed was told of drift"))
-    drawing = element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
-        aria_label="What each policy did and when: " + "; ".join(f"{o.name} {_done(o)}" for o in result.policies),
+    return render_lanes([_lane(one) for one in result.policies], (result.start_day, result.last_day))
+
+
+def _lane(one: PolicyResult) -> Lane:
+    return Lane(
+        one.name,
+        _done(one),
+        runs=tuple(
+            Run(d.day, d.day, "tick", f"{format_day(d.day, year=True)}: drift alarmed")
+            for d in one.decisions
+            if is_alarmed(d.codes)
+        ),
+        signs=tuple(
+            Sign(
+                d.day,
+                d.action,
+                SIGNS[d.action][0],
+                f"{format_day(d.day, year=True)}: {d.action}\n{d.sentences[0]}",
+            )
+            for d in one.decisions
+            if d.action in SIGNS
+        ),
     )
-    caption = element("figcaption", element("h3", "What each policy did"), element("ul", *keys, class_="legend"))
-    return element("figure", caption, element("div", drawing, class_="drawing lanes"), class_="card chart")
+
+
+def signs_used(result: BacktestResult) -> list[tuple[str, str, str]]:
+    """Return kind, shape and words of the signs on the lanes."""
+    used = {decision.action for one in result.policies for decision in one.decisions}
+    return [(action, sign, words) for action, (sign, words) in SIGNS.items() if action in used]
 
 
 def differences(result: BacktestResult) -> Markup:
     """Return average precision of governed minus that of each other, with intervals and the margin."""
-    width, left, right, row, top, bottom = 560.0, 96.0, 16.0, 38.0, 8.0, 28.0
-    height = top + row * len(result.differences) + bottom
-    bounds = [b for d in result.differences.values() for b in (d.lower, d.upper)]
-    axis = fit_axis([*bounds, -result.margin, 0.0], from_zero=False)
-
-    def across(value: float) -> float:
-        return left + (value - axis.low) / (axis.high - axis.low) * (width - left - right)
-
-    foot = height - bottom + 4
-    parts = []
-    for tick in axis.ticks:
-        parts.append(element("line", x1=across(tick), x2=across(tick), y1=top, y2=foot, class_="lane"))
-        label = format_tick(tick, "score", axis.step)
-        parts.append(element("text", label, x=across(tick), y=height - 8, class_="tick mid"))
-    for value, kind in ((0.0, "zero-line"), (-result.margin, "margin-line")):
-        parts.append(element("line", x1=across(value), x2=across(value), y1=top, y2=foot, class_=kind))
-    for place, (name, found) in enumerate(result.differences.items()):
-        y = top + row * (place + 0.5)
-        parts.append(element("text", name, x=0, y=y + 4, class_="lane-name"))
-        parts.append(element("line", x1=across(found.lower), x2=across(found.upper), y1=y, y2=y, class_="interval"))
-        for end in (found.lower, found.upper):
-            parts.append(element("line", x1=across(end), x2=across(end), y1=y - 4, y2=y + 4, class_="interval"))
-        parts.append(element("circle", cx=across(found.estimate), cy=y, r=4.5, class_="interval-dot"))
-    told = "; ".join(f"{name} {d.estimate:+.4f}" for name, d in result.differences.items())
-    drawing = element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
-        aria_label=f"Governed minus: {told}",
-    )
-    caption = element(
-        "figcaption",
-        element("h3", "Governed minus each other, average precision over the replay"),
-        element(
-            "p",
-            f"right of 0 governed is better; the dashed line is the margin of {result.margin:g} that was fixed before: "
-            "an interval that lies right of it is not worse",
-            class_="subtitle",
-        ),
-    )
-    return element("figure", caption, element("div", drawing, class_="drawing small"), class_="card chart")
+    rows = [
+        Difference(name, found.estimate, found.lower, found.upper, -result.margin)
+        for name, found in result.differences.items()
+    ]
+    spoken = "; ".join(f"{name} {found.estimate:+.4f}" for name, found in result.differences.items())
+    return forest(rows, f"Governed minus: {spoken}")
 
 
 def is_alarmed(codes: Sequence[str]) -> bool:

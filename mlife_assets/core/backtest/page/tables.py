@@ -1,16 +1,17 @@
 """Words and numbers of the page of a replay.
 
-Belongs here: header, policies side by side, decisions, limits, settings. Does not belong here: drawings.
+Belongs here: figures, policies side by side, decisions, settings, in words. Does not belong here: layout (the
+template), drawings.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mlife_assets.core.backtest.contestants import Decision
 from mlife_assets.core.backtest.result import BacktestResult, Cost, PolicyResult
-from mlife_assets.core.dashboard.markup import Markup, element, join
-from mlife_assets.core.dashboard.scales import MISSING, format_day, format_value
+from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
 from mlife_assets.core.statistics import Interval
 
 DECISIONS_SHOWN = 60
@@ -28,12 +29,45 @@ DESCRIPTIONS = {
 }
 
 
-def header(result: BacktestResult) -> Markup:
-    """Return title, verdict and the figures that a reader looks for first."""
-    said = result.recommendation
+@dataclass(frozen=True)
+class PolicyRow:
+    """One policy of the table: each cell a value and, below it, its interval."""
+
+    name: str
+    description: str
+    cells: tuple[tuple[str, str], ...]
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """One decision of governed: the sentences that say most, and the rest."""
+
+    decision: Decision
+    reason: str
+    more: tuple[str, ...]
+
+
+POLICY_COLUMNS = (
+    "Policy",
+    ">Average precision",
+    ">Governed minus it",
+    ">Within periods",
+    ">Log loss",
+    ">Trainings",
+    ">Fits",
+    ">Refused",
+    ">Installed",
+    ">Rows fitted",
+    ">Seconds fitting",
+)
+
+
+def tiles(result: BacktestResult) -> tuple[tuple[str, str, str], ...]:
+    """Return label, value and detail of the figures that a reader looks for first."""
     governed, naive = result.policy("governed"), result.policy("naive")
     versus = result.differences
-    figures = (
+    return (
         ("Governed, average precision", f"{governed.score.average_precision.estimate:.3f}", _bounds(governed)),
         ("Governed minus frozen", f"{versus['frozen'].estimate:+.3f}", _range(versus["frozen"])),
         ("Governed minus naive", f"{versus['naive'].estimate:+.3f}", _range(versus["naive"])),
@@ -44,94 +78,51 @@ def header(result: BacktestResult) -> Markup:
         ),
         ("Rows served", format_value(result.rows, "count"), f"{result.positives / result.rows:.1%} positive"),
     )
-    cards = [
-        element(
-            "div",
-            element("span", label, class_="label"),
-            element("strong", value),
-            element("span", detail, class_="detail"),
-            class_="card kpi",
-        )
-        for label, value, detail in figures
-    ]
-    kind = "promoted" if said.is_settled else "refused"
-    chip = element("span", f"recommended: {said.policy}", class_=f"chip v-{kind}")
+
+
+def span_words(result: BacktestResult) -> str:
+    """Return which days were replayed."""
     span = f"{format_day(result.start_day, year=True)} to {format_day(result.last_day, year=True)}"
     warm = (result.start_day - result.first_day).days
-    facts = (
+    return (
         f"Replay of {span}, after {warm} days ({format_day(result.first_day, year=True)} on) for the first champion, "
         "which was installed ungated."
     )
-    return element(
-        "header",
-        element("div", element("h1", result.title), chip, class_="title"),
-        element("p", facts, class_="quiet"),
-        element("p", said.sentences[0], class_="lead"),
-        element("div", *cards, class_="kpis"),
-    )
 
 
-def recommendation(result: BacktestResult) -> Markup:
-    """Return the evidence of the recommendation."""
-    items = [element("li", sentence) for sentence in result.recommendation.sentences[1:]]
-    return element(
-        "section",
-        element("h2", "Why"),
-        element("div", element("ul", *items, class_="says"), class_="card"),
-        aria_label="Why",
-    )
-
-
-def policies_table(result: BacktestResult, cost: Cost) -> Markup:
+def policy_rows(result: BacktestResult, cost: Cost) -> list[PolicyRow]:
     """Return the policies side by side."""
-    names = (
-        "Policy",
-        "Average precision",
-        "Governed minus it",
-        "Within periods",
-        "Log loss",
-        "Trainings",
-        "Fits",
-        "Refused",
-        "Installed",
+    return [_policy_row(result, cost, one) for one in result.policies]
+
+
+def _policy_row(result: BacktestResult, cost: Cost, one: PolicyResult) -> PolicyRow:
+    found, versus = one.score.average_precision, result.differences.get(one.name)
+    cells = (
+        (f"{found.estimate:.4f}", _bounds(one)),
+        (MISSING, "") if versus is None else (f"{versus.estimate:+.4f}", _range(versus)),
+        (f"{one.within_periods:.4f}", ""),
+        (f"{one.score.log_loss:.4f}", ""),
+        *((f"{count:,}", "") for count in (one.trainings, one.fits, one.refusals, one.installations, one.fitted_rows)),
+        (f"{cost.fit_seconds[one.name]:,.1f}", ""),
     )
-    head = [element("th", name, scope="col", class_="num" if place else None) for place, name in enumerate(names)]
-    head += [element("th", name, scope="col", class_="num") for name in ("Rows fitted", "Seconds fitting")]
-    rows = []
-    for one in result.policies:
-        found, versus = one.score.average_precision, result.differences.get(one.name)
-        cells = (
-            join(f"{found.estimate:.4f}", element("small", _bounds(one))),
-            MISSING if versus is None else join(f"{versus.estimate:+.4f}", element("small", _range(versus))),
-            f"{one.within_periods:.4f}",
-            f"{one.score.log_loss:.4f}",
-            f"{one.trainings:,}",
-            f"{one.fits:,}",
-            f"{one.refusals:,}",
-            f"{one.installations:,}",
-            f"{one.fitted_rows:,}",
-            f"{cost.fit_seconds[one.name]:,.1f}",
-        )
-        label = element("th", one.name, element("small", DESCRIPTIONS[one.name]), scope="row")
-        chosen = "chosen" if one.name == result.recommendation.policy else None
-        rows.append(element("tr", label, *(element("td", cell, class_="num") for cell in cells), class_=chosen))
-    table = element("table", element("thead", element("tr", *head)), element("tbody", *rows), class_="data policies")
+    return PolicyRow(one.name, DESCRIPTIONS[one.name], cells, one.name == result.recommendation.policy)
+
+
+def policies_note(result: BacktestResult) -> str:
+    """Return what the columns of the policies mean."""
     backtest = result.settings["backtest"]
-    note = element(
-        "p",
+    return (
         f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
         f"{backtest['bootstrap_block_days']} days. Within periods: of each period's rows alone, averaged by positives. "
         "Trainings are decisions to train; fits are the models that they took, each paid for once by every policy that "
-        f"asked for it. {_FITS[bool(backtest['gate_is_prequential'])]}",
-        class_="subtitle",
+        f"asked for it. {_FITS[bool(backtest['gate_is_prequential'])]}"
     )
-    return element("div", table, note, class_="card scroll")
 
 
-def decisions(result: BacktestResult) -> Markup:
-    """Return what governed did and why, the newest first; decisions to wait are counted.
+def decision_rows(result: BacktestResult) -> tuple[str, list[DecisionRow]]:
+    """Return a summary of what governed decided, and what it did and why, the newest first.
 
-    A reason to wait that lasts from one window to the next is one decision.
+    Decisions to wait are counted by their first reason.
     """
     one = result.policy("governed")
     acted = [decision for decision in one.decisions if decision.action != "wait"]
@@ -141,81 +132,26 @@ def decisions(result: BacktestResult) -> Markup:
         if decision.action == "wait":
             counts[decision.codes[0]] = counts.get(decision.codes[0], 0) + 1
     why = ", ".join(f"{code.replace('_', ' ')} {count}" for code, count in sorted(counts.items()))
-    told = f"{waited:,} of {len(one.decisions):,} decisions were to wait" + (f" ({why})." if why else ".")
+    summary = f"{waited:,} of {len(one.decisions):,} decisions were to wait" + (f" ({why})." if why else ".")
     shown = acted[-DECISIONS_SHOWN:][::-1]
     if len(shown) < len(acted):
-        told += f" The newest {len(shown)} of {len(acted)} others are shown; result.json has them all."
-    head = [element("th", name, scope="col") for name in ("Day", "Action", "Why", "Codes")]
-    table = element(
-        "table",
-        element("thead", element("tr", *head)),
-        element("tbody", *map(_decision, shown)),
-        class_="data",
-    )
-    return element(
-        "section",
-        element("h2", "What governed decided"),
-        element("p", told, class_="quiet"),
-        element("div", table, class_="card scroll"),
-        aria_label="What governed decided",
-    )
+        summary += f" The newest {len(shown)} of {len(acted)} others are shown; result.json has them all."
+    return summary, [DecisionRow(one, _reason(one, one.sentences[0]), one.sentences[1:]) for one in shown]
 
 
-def limits(result: BacktestResult) -> Markup:
-    """Return what the replay cannot tell."""
-    items = [element("li", sentence) for sentence in result.limits]
-    return element(
-        "section",
-        element("h2", "What this cannot tell"),
-        element("div", element("ul", *items, class_="says limits"), class_="card"),
-        aria_label="What this cannot tell",
-    )
-
-
-def settings(result: BacktestResult) -> Markup:
-    """Return source, hash and every policy, folded."""
-    rows = []
-    for policy, fields in result.settings.items():
-        for name, value in fields.items():
-            rows.append(element("tr", element("td", f"{policy}.{name}"), element("td", _plain(value), class_="num")))
-    table = element("table", element("tbody", *rows), class_="data")
-    return element(
-        "section",
-        element("h2", "Where it comes from"),
-        element(
-            "div",
-            element("p", result.source),
-            element("p", "Rows, roles and policies: ", element("code", result.content_hash[:24]), class_="quiet"),
-            element(
-                "details",
-                element("summary", "Every setting, as it was fixed before the replay"),
-                element("div", table, class_="scroll"),
-                class_="settings",
-            ),
-            class_="card",
-        ),
-        aria_label="Where it comes from",
-    )
-
-
-def _decision(decision: Decision) -> Markup:
-    chip = element("span", decision.action, class_=f"chip v-{decision.action}")
-    first, rest = decision.sentences[0], decision.sentences[1:]
-    more = element("details", element("summary", "More"), *(element("p", s) for s in rest)) if rest else Markup("")
-    codes = element("div", *(element("code", code) for code in decision.codes), class_="codes")
-    return element(
-        "tr",
-        element("td", format_day(decision.day, year=True), class_="day-cell"),
-        element("td", chip, element("small", element("code", decision.model_version[:12]))),
-        element("td", element("p", _reason(decision, first)), more, class_="reasons"),
-        element("td", codes, class_="codes-cell"),
-    )
+def setting_rows(result: BacktestResult) -> list[tuple[str, str]]:
+    """Return every setting as it was fixed before the replay."""
+    return [
+        (f"{policy}.{name}", _plain(value))
+        for policy, fields in result.settings.items()
+        for name, value in fields.items()
+    ]
 
 
 def _reason(decision: Decision, first: str) -> str:
     """Return the sentences that say most: the governor's reason, then the gate's verdict where there was one.
 
-    That a promotion met all conditions says little, so its comparison with the champion is told too.
+    That a promotion met all conditions says little, so its comparison with the champion is given too.
     """
     prefixes = ("Promoted", "Refused", "Not enough evidence")
     verdict = next((s for s in decision.sentences if s.startswith(prefixes)), None)

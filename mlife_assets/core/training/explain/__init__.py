@@ -6,7 +6,32 @@ raw score, so an explanation is the score, taken apart.
 
 from __future__ import annotations
 
-from mlife_assets.core.training.explain.plots import palette_png, plot_beeswarm, plot_dependence, plot_importance
-from mlife_assets.core.training.explain.reasons import global_importance, reasons
+from mlife_assets.core.training.explain.plots import (
+    for_pages,
+    plot_beeswarm,
+    plot_dependence,
+    plot_dependences,
+    plot_importance,
+    plot_waterfall,
+)
+from mlife_assets.core.training.explain.reasons import (
+    ScoreParts,
+    global_importance,
+    reasons,
+    score_parts,
+    words_of,
+)
 
-__all__ = ["global_importance", "palette_png", "plot_beeswarm", "plot_dependence", "plot_importance", "reasons"]
+__all__ = [
+    "ScoreParts",
+    "for_pages",
+    "global_importance",
+    "plot_beeswarm",
+    "plot_dependence",
+    "plot_dependences",
+    "plot_importance",
+    "plot_waterfall",
+    "reasons",
+    "score_parts",
+    "words_of",
+]

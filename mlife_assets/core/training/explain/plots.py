@@ -1,28 +1,36 @@
-"""Plots of SHAP values: importance, the swarm of all features, the dependence on one.
+"""Plots of SHAP values: importance, the swarm of all features, the dependence on one, the waterfall of one row.
 
-Belongs here: pictures, the same bytes from the same values. Does not belong here: words (`reasons`).
+Belongs here: pictures, the same bytes from the same values. Does not belong here: words (`reasons`), the values
+themselves, which are LightGBM's own contributions (`Scorer.contributions`): nothing is explained again here.
 
-Concept: drawn with matplotlib's own canvas, without its global state and without randomness, in few colours, so that a
-picture is small enough to sit inline in metadata.
+Concept: the shap package draws what people know from it. It draws on pyplot's current figure and spreads points by
+numpy's global generator, so `_figure` lends it a figure and a seed and leaves both as they were. Pyplot has one current
+figure for all threads: whoever draws in several threads holds a lock.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.inference.feature_spec import Array, FeatureSpec
-from mlife_assets.core.training.explain.reasons import WORDS, global_importance
+from mlife_assets.core.pictures import data_uri, palette_png
+from mlife_assets.core.training.explain.reasons import ScoreParts, global_importance, words_of
 
 BARS_MAXIMUM = 20
-COLOURS = 32
 SWARMS_MAXIMUM = 12
-SWARM_BINS = 100
+STEPS_MAXIMUM = 10
 CATEGORIES_MAXIMUM = 20
+LABEL_CHARACTERS = 42
+SCALE_COLOURS = 96
+SEED = 0
+PADDING_INCHES = 0.1
+BLUE, GREY = "#3566a8", "#9aa4af"
 
 
 def plot_importance(importance: Mapping[str, float]) -> bytes:
@@ -32,48 +40,46 @@ def plot_importance(importance: Mapping[str, float]) -> bytes:
     shown = list(importance.items())[:BARS_MAXIMUM][::-1]
     figure = Figure(figsize=(6.4, 1.0 + 0.24 * len(shown)), dpi=90, layout="constrained")
     axes = figure.add_subplot()
-    axes.barh(range(len(shown)), [value for _, value in shown], color="#3566a8")
-    axes.set_yticks(range(len(shown)), [WORDS.get(name, name.replace("_", " ")) for name, _ in shown], fontsize=8)
+    axes.barh(range(len(shown)), [value for _, value in shown], color=BLUE)
+    axes.set_yticks(range(len(shown)), [_label(name) for name, _ in shown], fontsize=8)
     axes.set_xlabel("mean |SHAP|, in the unit of the score")
     axes.spines[["top", "right"]].set_visible(False)
     return palette_png(figure)
 
 
+def plot_dependences(contributions: Array, matrix: Array, spec: FeatureSpec, limit: int) -> dict[str, bytes]:
+    """Return the dependence on each of the strongest features that vary, as PNG by feature, the strongest first."""
+    ranked = global_importance(contributions, spec.model_names)
+    varying = [name for name in ranked if len(np.unique(matrix[:, spec.model_names.index(name)])) > 1]
+    return {name: plot_dependence(name, contributions, matrix, spec) for name in varying[:limit]}
+
+
 def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec) -> bytes:
     """Return a PNG of the SHAP value of each of n rows per feature, coloured by the feature's own value.
 
-    A category is grey: its code is neither high nor low.
-
-    The picture that the shap package made known, drawn here because that package spreads points by global randomness.
+    A category is grey: its code is neither high nor low. The features beyond the strongest are one swarm together.
     """
-    from matplotlib.figure import Figure
-
-    ranked = list(global_importance(contributions, spec.model_names))[:SWARMS_MAXIMUM][::-1]
-    figure = Figure(figsize=(7.2, 1.0 + 0.3 * len(ranked)), dpi=90, layout="constrained")
-    axes = figure.add_subplot()
-    axes.axvline(0.0, color="#9aa4af", linewidth=0.8)
-    points = None
-    for level, name in enumerate(ranked):
-        place = spec.model_names.index(name)
-        effect = contributions[:, place]
-        heights = level + _spread(effect)
-        if name in spec.categorical:
-            axes.scatter(effect, heights, color="#9aa4af", s=5, linewidths=0)
-            continue
-        share = _share(matrix[:, place])
-        points = axes.scatter(effect, heights, c=share, s=5, cmap="coolwarm", vmin=0, vmax=1, linewidths=0)
-    axes.set_yticks(range(len(ranked)), [WORDS.get(name, name.replace("_", " ")) for name in ranked], fontsize=8)
-    axes.set_xlabel("SHAP value, in the unit of the score")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    if points is not None:
-        bar = figure.colorbar(points, ax=axes, ticks=[0, 1], aspect=40)
-        bar.set_ticklabels(["low", "high"])
-        bar.set_label("value of the feature (grey: a category)" if spec.categorical else "value of the feature")
-    return palette_png(figure)
+    count = min(SWARMS_MAXIMUM, len(spec.model_names))
+    with _figure(8.0, 1.0 + 0.36 * count) as figure:
+        axes = figure.add_subplot()
+        _shap().plots.beeswarm(
+            _explanation(contributions, matrix, spec),
+            max_display=SWARMS_MAXIMUM,
+            ax=axes,
+            plot_size=None,
+            show=False,
+            s=6,
+            color_bar_label="value of the feature" + (" (grey: a category)" if spec.categorical else ""),
+        )
+        _small_text(figure)
+        axes.set_xlabel("SHAP value, in the unit of the score", fontsize=10)
+        return palette_png(figure, SCALE_COLOURS)
 
 
 def plot_dependence(name: str, contributions: Array, matrix: Array, spec: FeatureSpec) -> bytes:
     """Return a PNG of the SHAP value of one feature against its value, for n rows.
+
+    Colour is the feature whose value goes with what is left; a missing value is a tick at the left edge.
 
     Args:
         name: one of `spec.model_names`.
@@ -84,67 +90,117 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
     Raises:
         InvalidInputError: there is no such feature.
     """
-    from matplotlib.figure import Figure
-
     if name not in spec.model_names:
         raise InvalidInputError(f"there is no feature {name}; use one of {', '.join(spec.model_names)}")
     place = spec.model_names.index(name)
-    values, effect = matrix[:, place], contributions[:, place]
-    figure = Figure(figsize=(6.4, 3.4), dpi=90, layout="constrained")
+    if name in spec.categorical:
+        return _category_means(name, contributions[:, place], matrix[:, place], dict(spec.vocabularies)[name])
+    shap = _shap()
+    drawn = shap.Explanation(contributions[:, :-1], data=matrix.copy(), feature_names=_labels(spec))
+    with _figure(7.2, 3.8) as figure:
+        axes = figure.add_subplot()
+        shap.plots.scatter(drawn[:, place], color=drawn, ax=axes, show=False, dot_size=8)
+        _small_text(figure)
+        axes.set_ylabel("SHAP value, in the unit of the score", fontsize=10)
+        return palette_png(figure, SCALE_COLOURS)
+
+
+def for_pages(beeswarm: bytes, dependences: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the pictures of a model as a page takes them: data URIs by title, the swarm first."""
+    titled = {f"SHAP value by {words_of(name)}": png for name, png in dependences.items()}
+    return {title: data_uri(png) for title, png in {"SHAP values": beeswarm, **titled}.items()}
+
+
+def plot_waterfall(parts: ScoreParts) -> bytes:
+    """Return a PNG that leads from the expected score to the score of one row, feature by feature."""
+    row = _shap().Explanation(
+        np.array(list(parts.contributions.values())),
+        base_values=parts.expected,
+        data=np.array([_plain(parts.values[name]) for name in parts.contributions], dtype=object),
+        feature_names=[_label(name) for name in parts.contributions],
+    )
+    with _figure(8.0, 1.2 + 0.42 * min(STEPS_MAXIMUM, len(parts.contributions))) as figure:
+        figure.add_subplot()
+        _shap().plots.waterfall(row, max_display=STEPS_MAXIMUM, show=False)
+        _small_text(figure)
+        return palette_png(figure)
+
+
+def _category_means(name: str, effect: Array, values: Array, vocabulary: tuple[str, ...]) -> bytes:
+    from matplotlib.figure import Figure
+
+    means = [(effect[values == code].mean(), text) for code, text in enumerate(vocabulary) if (values == code).any()]
+    shown = sorted(sorted(means, key=lambda one: -abs(one[0]))[:CATEGORIES_MAXIMUM])
+    figure = Figure(figsize=(6.4, 1.0 + 0.22 * max(len(shown), 4)), dpi=90, layout="constrained")
     axes = figure.add_subplot()
-    vocabulary = dict(spec.vocabularies).get(name)
-    if vocabulary is None:
-        known = np.isfinite(values)
-        axes.scatter(values[known], effect[known], s=5, color="#3566a8", linewidths=0)
-        axes.axhline(0.0, color="#9aa4af", linewidth=0.8)
-        axes.set_xlabel(WORDS.get(name, name.replace("_", " ")))
-        axes.set_ylabel("SHAP value")
-    else:
-        means = [
-            (effect[values == code].mean(), text) for code, text in enumerate(vocabulary) if (values == code).any()
-        ]
-        shown = sorted(sorted(means, key=lambda one: -abs(one[0]))[:CATEGORIES_MAXIMUM])
-        axes.barh(range(len(shown)), [mean for mean, _ in shown], color="#3566a8")
-        axes.set_yticks(range(len(shown)), [text for _, text in shown], fontsize=7)
-        axes.axvline(0.0, color="#9aa4af", linewidth=0.8)
-        axes.set_xlabel(f"mean SHAP value of {WORDS.get(name, name.replace('_', ' '))}")
+    axes.barh(range(len(shown)), [mean for mean, _ in shown], color=BLUE)
+    axes.set_yticks(range(len(shown)), [_plain(text) for _, text in shown], fontsize=7)
+    axes.axvline(0.0, color=GREY, linewidth=0.8)
+    axes.set_xlabel(f"mean SHAP value of {_label(name)}, in the unit of the score", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return palette_png(figure)
 
 
-def palette_png(figure: Any) -> bytes:
-    """Return a figure as PNG of few colours: small enough to sit inline in metadata."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
+def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec) -> Any:
+    """Return contributions of n rows as shap knows them; categories are objects, so that they get no colour."""
+    import pandas as pd
 
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    size = canvas.get_width_height()
-    image = Image.frombytes("RGBA", size, bytes(canvas.buffer_rgba())).convert("RGB")
-    target = io.BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(target, format="PNG", optimize=True)
-    return target.getvalue()
+    data = pd.DataFrame(matrix)
+    for place, name in enumerate(spec.model_names):
+        if name in spec.categorical:
+            data[place] = data[place].astype(object)
+    return _shap().Explanation(contributions[:, :-1], data=data, feature_names=_labels(spec))
 
 
-def _spread(effect: Array) -> Array:
-    """Return vertical offsets that show how many points lie together: each bin is filled from its middle outwards."""
-    low, high = float(effect.min(initial=0.0)), float(effect.max(initial=0.0))
-    bins = np.minimum(((effect - low) / max(high - low, 1e-12) * SWARM_BINS).astype(np.int64), SWARM_BINS - 1)
-    order = np.argsort(bins, kind="stable")
-    sizes = np.bincount(bins, minlength=SWARM_BINS)
-    within = np.arange(len(bins)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    layer = np.empty(len(bins))
-    layer[order] = (within + 1) // 2 * np.where(within % 2, 1, -1)
-    return layer * min(0.08, 0.8 / max(int(sizes.max(initial=1)), 1))
+def _shap() -> Any:
+    """Return the shap package; its colour maps are made by a call that matplotlib means to drop one day."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
+    return shap
 
 
-def _share(values: Array) -> Array:
-    """Return where values lie between their 5th and 95th percentile, in [0, 1]; 0.5 when missing or all equal."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return np.full(len(values), 0.5)
-    low, high = np.percentile(known, [5, 95])
-    if high <= low:
-        return np.full(len(values), 0.5)
-    share: Array = np.clip((np.where(np.isfinite(values), values, (low + high) / 2) - low) / (high - low), 0.0, 1.0)
-    return share
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[Any]:
+    """Lend pyplot a current figure, its settings and numpy's global generator; all are as before afterwards."""
+    import matplotlib as mpl
+
+    if mpl.get_backend(auto_select=False) is None:
+        mpl.use("agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    state = np.random.get_state()  # noqa: NPY002 - shap draws from it
+    np.random.seed(SEED)  # noqa: NPY002
+    with plt.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column without any value has no percentiles
+        figure = plt.figure(
+            figsize=(width, height), dpi=90, layout=ConstrainedLayoutEngine(w_pad=PADDING_INCHES, h_pad=PADDING_INCHES)
+        )
+        try:
+            yield figure
+        finally:
+            plt.close(figure)
+            np.random.set_state(state)  # noqa: NPY002
+
+
+def _small_text(figure: Any) -> None:
+    """Make the text of shap, which is meant for a notebook, fit a picture of metadata."""
+    for axes in figure.axes:
+        axes.xaxis.label.set_fontsize(10)
+        axes.yaxis.label.set_fontsize(10)
+        axes.tick_params(labelsize=9)
+
+
+def _labels(spec: FeatureSpec) -> list[str]:
+    return [_label(name) for name in spec.model_names]
+
+
+def _label(name: str) -> str:
+    words = words_of(name)
+    return _plain(words if len(words) <= LABEL_CHARACTERS else words[: LABEL_CHARACTERS - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    """Return text in which no dollar begins a formula."""
+    return text.replace("$", r"\$")

@@ -9,7 +9,8 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,30 @@ WORDS: dict[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class ScoreParts:
+    """A raw score taken apart: what is expected of any row, and what each feature adds for this one.
+
+    Attributes:
+        expected: the expected value; with all contributions it sums to the score.
+        contributions: SHAP value by feature, in the order of the model.
+        values: what the model saw of each feature, as people write it.
+    """
+
+    expected: float
+    contributions: Mapping[str, float]
+    values: Mapping[str, str]
+
+
+def score_parts(contributions: Array, values: Array, spec: FeatureSpec) -> ScoreParts:
+    """Return the score of one row taken apart; the arguments are those of `reasons`."""
+    _require_fit(contributions, values, spec)
+    names, vocabularies = spec.model_names, dict(spec.vocabularies)
+    seen = {name: value_words(float(value), vocabularies.get(name)) for name, value in zip(names, values, strict=True)}
+    parts = dict(zip(names, contributions[:-1].tolist(), strict=True))
+    return ScoreParts(float(contributions[-1]), parts, seen)
+
+
 def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int = REASONS_MAXIMUM) -> list[str]:
     """Return why one row scores as it does, strongest first.
 
@@ -52,10 +77,7 @@ def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int =
     Raises:
         InvalidInputError: shapes do not fit the spec.
     """
-    if contributions.shape != (len(spec.model_names) + 1,) or values.shape != (len(spec.model_names),):
-        raise InvalidInputError(
-            f"contributions {contributions.shape} and values {values.shape} do not fit {len(spec.model_names)} features"
-        )
+    _require_fit(contributions, values, spec)
     order = np.argsort(-np.abs(contributions[:-1]), kind="stable")[:limit]
     vocabularies = dict(spec.vocabularies)
     lines = []
@@ -63,13 +85,26 @@ def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int =
         name, effect = spec.model_names[place], float(contributions[place])
         if effect == 0.0:
             continue
-        value = _value(float(values[place]), vocabularies.get(name))
+        value = value_words(float(values[place]), vocabularies.get(name))
         verb = "raises" if effect > 0 else "lowers"
-        lines.append(f"{WORDS.get(name, name.replace('_', ' '))} = {value} {verb} the score by {abs(effect):.2f}")
+        lines.append(f"{words_of(name)} = {value} {verb} the score by {abs(effect):.2f}")
     return lines
 
 
-def _value(value: float, vocabulary: Sequence[str] | None) -> str:
+def _require_fit(contributions: Array, values: Array, spec: FeatureSpec) -> None:
+    if contributions.shape != (len(spec.model_names) + 1,) or values.shape != (len(spec.model_names),):
+        raise InvalidInputError(
+            f"contributions {contributions.shape} and values {values.shape} do not fit {len(spec.model_names)} features"
+        )
+
+
+def words_of(name: str) -> str:
+    """Return what a feature means in words."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def value_words(value: float, vocabulary: Sequence[str] | None) -> str:
+    """Return a value that the model sees as people write it; `vocabulary` is that of a category, else None."""
     if np.isnan(value):
         return "unknown"
     if np.isinf(value):

@@ -7,7 +7,7 @@ Concept: red is what refuses a model (the whole interval below the line), grey w
 
 from __future__ import annotations
 
-from mlife_assets.core.training.explain import palette_png
+from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.training.fairness.categories import ATTRIBUTES
 from mlife_assets.core.training.fairness.results import HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW, REFERENCE, FairnessAudit
 

@@ -26,6 +26,7 @@ from mlife_assets.core.training.manifest_facts import (
     value_words,
 )
 from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, Facts, ModelCard
+from mlife_assets.core.training.model_card.limits import CALIBRATOR, CALIBRATOR_OF_STEP
 from mlife_assets.core.training.reliability import Calibration
 
 _WINDOWS = (
@@ -67,6 +68,7 @@ def describe_model(
     metrics: Sequence[CardMetric] = (),
     windows: Sequence[CardWindow] = (),
     policies: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, str] | None = None,
 ) -> ModelCard:
     """Return the facts of a model's card.
 
@@ -80,6 +82,7 @@ def describe_model(
         metrics: further measured values, shown before those of the manifest.
         windows: further windows, for example the gate's; one with the name of a window of the manifest replaces it.
         policies: name -> frozen policy, besides those that the manifest holds.
+        pictures: title -> data URI of a PNG, of how features move the score.
     """
     facts = manifest_facts(artifact.manifest)
     by_section: dict[str, dict[str, Scalar]] = {}
@@ -87,7 +90,7 @@ def describe_model(
         by_section.setdefault(section_of(name, value), {})[name] = value
     given = dict(policies or {})
     promotion = next((policy for policy in given.values() if isinstance(policy, PromotionPolicy)), None)
-    dates = {name: value for name, value in by_section.get("windows", {}).items() if not _is_told(name)}
+    dates = {name: value for name, value in by_section.get("windows", {}).items() if not _is_in_window(name)}
     return ModelCard(
         model_version=artifact.model_version,
         title=subject.title,
@@ -107,10 +110,11 @@ def describe_model(
         slope_bounds=_bounds(promotion) if decision else None,
         fairness=fairness,
         importance=importance_by_stage(artifact.manifest),
+        pictures=dict(pictures or {}),
         feature_words=subject.feature_words,
         vocabularies=dict(artifact.feature_spec.vocabularies),
         policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
-        method=(*_words(by_section.get("method", {})), *_priors(artifact)),
+        method=(*_calibrators(artifact), *_method(by_section.get("method", {})), *_priors(artifact)),
         provenance=(
             ("model version", artifact.model_version),
             ("training data", artifact.training_data_hash),
@@ -120,6 +124,19 @@ def describe_model(
     )
 
 
+def _calibrators(artifact: ModelArtifact) -> Facts:
+    """Return the calibrator of each step by name: the manifest lists them without saying whose they are."""
+    is_one = len(artifact.stages) == 1
+    return tuple(
+        (CALIBRATOR if is_one else CALIBRATOR_OF_STEP + stage.step, stage.calibrator.method)
+        for stage in artifact.stages
+    )
+
+
+def _method(facts: Mapping[str, Scalar]) -> Facts:
+    return tuple((name, words) for name, words in _words(facts) if name != CALIBRATOR)
+
+
 def _priors(artifact: ModelArtifact) -> Facts:
     return tuple(
         (f"prior of {rate.name}", f"{rate.prior_rate:.4g}, worth {rate.prior_strength:.4g} trials")
@@ -127,7 +144,7 @@ def _priors(artifact: ModelArtifact) -> Facts:
     )
 
 
-def _is_told(name: str) -> bool:
+def _is_in_window(name: str) -> bool:
     return any(name in (f"{window}_start_date", f"{window}_end_date") for window, _ in _WINDOWS)
 
 

@@ -76,6 +76,7 @@ class ModelCard:
         slope_bounds: within which the gate wants the interval of the slope; None when no gate judged.
         fairness: impact ratios by group; None when not audited.
         importance: stage -> feature -> mean |SHAP|, in the unit of the score; the stage of a model of one step is "".
+        pictures: title -> data URI of a PNG of how features move the score, the one of all features first.
         feature_words: feature -> what it means, where there are words for it.
         vocabularies: categorical feature -> known values.
         policies: policy -> field -> value, what people decided.
@@ -102,6 +103,7 @@ class ModelCard:
     slope_bounds: tuple[float, float] | None = None
     fairness: FairnessAudit | None = None
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
     feature_words: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: Mapping[str, Facts] = field(default_factory=dict)

@@ -19,6 +19,9 @@ FEW_POSITIVES = 1_000
 """Fewer positives than an isotonic calibrator needs; rates of small groups are then guesses."""
 
 SHORT_TRAINING_DAYS = 365
+CALIBRATOR = "calibrator"
+CALIBRATOR_OF_STEP = "calibrator of "
+"""How `method` names the calibrator of a model of one step, and of each step of a model of several."""
 
 COHORT_WORDS = {"cohort": "all mature outcomes of the gate's days that no contender caused"}
 
@@ -73,18 +76,21 @@ def _positives(card: ModelCard) -> Iterator[str]:
 
 
 def _calibrator(card: ModelCard) -> Iterator[str]:
-    named = [value for name, value in card.method if name.rpartition(".")[2] == "calibrator"]
-    methods = {method for value in named for method in value.split(", ")}
-    if "isotonic" in methods:
-        yield (
-            "Its calibrator is isotonic, a curve of steps: beyond the scores seen in validation a probability stays at "
-            "the last step, and different scores may share one probability."
-        )
-    for method in sorted(methods & {"sigmoid", "beta"}):
-        yield (
-            f"Its calibrator is a {method} curve of few numbers, because there were few positives: "
-            "it cannot follow a relation of another shape."
-        )
+    """Say of each step of the model what its calibrator cannot do: steps of one model may have different ones."""
+    for fact, name in card.method:
+        if not fact.startswith(CALIBRATOR):
+            continue
+        step = f" of the step {fact.removeprefix(CALIBRATOR_OF_STEP)}" if fact.startswith(CALIBRATOR_OF_STEP) else ""
+        if name == "isotonic":
+            yield (
+                f"The calibrator{step} is isotonic, a curve of steps: beyond the scores seen in validation a "
+                "probability stays at the last step, and different scores may share one probability."
+            )
+        elif name in ("sigmoid", "beta"):
+            yield (
+                f"The calibrator{step} is a {name} curve of few numbers, because there were few positives: "
+                "it cannot follow a relation of another shape."
+            )
 
 
 def _calibration(card: ModelCard) -> Iterator[str]:
@@ -113,7 +119,7 @@ def _fairness(card: ModelCard) -> Iterator[str]:
         yield f"Impact ratios proven below {audit.minimum:g}: {names}."
     if open_:
         yield (
-            f"{len(open_):,} of {len(audit.compared):,} impact ratios are not settled: their intervals hold the "
+            f"{len(open_):,} of {len(audit.compared):,} impact ratios are undecided: their intervals hold the "
             f"minimum {audit.minimum:g}, so a disadvantage is neither shown nor ruled out."
         )
 

@@ -56,7 +56,7 @@ def test_drift_free_days_have_no_fault(warm, market_reference, exported_market) 
         assert {"changed_share", "rearranged_share", "heavy_user_share", "rejected_share", "freshness"} <= methods
 
 
-@pytest.mark.parametrize(("name", "size", "expected"), FAULTS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("name", "size", "expected"), FAULTS, ids=[f"{name}-{size}" for name, size, _ in FAULTS])
 def test_a_fault_of_the_exporter_fires_its_rules_and_stays_a_fault(
     warm, market_reference, exported_market, name, size, expected
 ) -> None:

@@ -9,7 +9,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.training.artifact import ModelArtifact
-from mlife_assets.core.training.explain import global_importance, reasons
+from mlife_assets.core.training.explain import global_importance, reasons, score_parts
 from mlife_assets.core.training.training_set import TrainingSet
 
 
@@ -49,8 +49,22 @@ def test_a_value_that_is_no_number_has_words(artifact: ModelArtifact, value: flo
 
 
 def test_shapes_must_fit_the_spec(artifact: ModelArtifact) -> None:
-    with pytest.raises(InvalidInputError, match="do not fit"):
-        reasons(np.zeros(3), np.zeros(2), artifact.feature_spec)
+    for explain in (reasons, score_parts):
+        with pytest.raises(InvalidInputError, match="do not fit"):
+            explain(np.zeros(3), np.zeros(2), artifact.feature_spec)
+
+
+def test_the_parts_of_a_score_sum_to_it_and_carry_what_the_model_saw(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    spec, values, contributions = artifact.feature_spec, rows[0][0].copy(), rows[1][0]
+    values[spec.model_names.index("user_occupation_group")] = 3.0
+    values[spec.model_names.index("distance_km")] = np.nan
+    parts = score_parts(contributions, values, spec)
+    assert parts.expected + sum(parts.contributions.values()) == pytest.approx(contributions.sum())
+    assert tuple(parts.contributions) == tuple(parts.values) == spec.model_names
+    assert parts.values["user_occupation_group"] == dict(spec.vocabularies)["user_occupation_group"][3]
+    assert parts.values["distance_km"] == "unknown"
 
 
 def test_importance_is_ordered_and_finds_what_drives_applies(

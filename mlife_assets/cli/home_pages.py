@@ -1,0 +1,87 @@
+"""What the site shows of a home.
+
+Belongs here: reading a home for `serving.site`. Does not belong here: what pages say, addresses (`serving.site`).
+
+Concept: the home is opened anew on each request, so a site that runs for weeks shows what is there now, also after
+`mlife demo` replaced the home.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlife_assets.cli.options import open_platform
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key
+from mlife_assets.core.windows import add_days
+
+if TYPE_CHECKING:
+    from mlife_assets.core.message_trace import MessageLine, MessageTrace
+    from mlife_assets.defs.resources import Platform
+    from mlife_assets.settings import Settings
+
+_VERSION = re.compile(r"\w+", re.ASCII)
+LISTED_DAYS = 14
+"""How many days of messages are listed: long enough for a text to have led to an application."""
+
+
+class HomePages:
+    """The pages and facts of a home (`serving.site.SiteContents`)."""
+
+    def __init__(self, settings: Settings, runbooks: Path) -> None:
+        """Keep where the home is and where the runbooks are."""
+        self._settings, self._runbooks = settings, runbooks
+
+    def dashboard(self) -> str | None:
+        """Return the dashboard; None before it was built."""
+        return self._stored(DASHBOARD)
+
+    def backtest(self) -> str | None:
+        """Return the page of the team's backtest; None before it was built."""
+        return self._stored(BACKTEST)
+
+    def card(self, model_version: str) -> str | None:
+        """Return the card of a version; None when there is none."""
+        return self._stored(card_key(model_version)) if _VERSION.fullmatch(model_version) else None
+
+    def runbooks(self) -> Mapping[str, str]:
+        """Return the runbooks in Markdown, by name."""
+        return {path.stem: path.read_text(encoding="utf-8") for path in sorted(self._runbooks.glob("*.md"))}
+
+    def messages(self) -> Sequence[MessageLine]:
+        """Return the messages of the last days that planned some."""
+        from mlife_assets.adapters.recent_messages import recent_messages
+        from mlife_assets.defs.sending import PLAN_REPORT
+
+        with self._opened() as platform:
+            days = platform.tables.report_days(PLAN_REPORT)
+            if not days:
+                return ()
+            return recent_messages(platform.event_log, first=add_days(days[-1], -LISTED_DAYS), last=days[-1])
+
+    def trace(self, message_id: str) -> MessageTrace:
+        """Follow one message."""
+        from mlife_assets.adapters.message_trace import trace_message
+
+        with self._opened() as platform:
+            return trace_message(platform.event_log, message_id, platform.scorer)
+
+    def _stored(self, key: str) -> str | None:
+        try:
+            with self._opened() as platform:
+                return platform.lake.get(key).decode()
+        except NotFoundError:
+            return None
+
+    @contextmanager
+    def _opened(self) -> Iterator[Platform]:
+        platform = open_platform(self._settings)
+        try:
+            yield platform
+        finally:
+            if "ledger" in vars(platform):
+                platform.ledger.close()

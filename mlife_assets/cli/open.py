@@ -1,0 +1,166 @@
+"""`mlife open` and `mlife dev`: the pages, alone or beside the Dagster UI.
+
+Belongs here: where the site listens, opening the browser, starting and stopping. Does not belong here: the site
+(`serving.site`), what it shows (`home_pages`), Dagster's own services (`defs.instance`).
+
+Concept: beside the UI the site is a thread of the process that starts and stops Dagster's services, so one Ctrl-C ends
+both and nothing is left behind. Both ports are taken, or refused in a sentence, before anything else starts.
+"""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlife_assets.cli.options import AsJson, Home, settings_of
+from mlife_assets.cli.output import print_json, side_console
+from mlife_assets.cli.serve import HOST, listening_socket
+from mlife_assets.core.ids import digest
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from mlife_assets.settings import Settings
+
+UI_PORT = 3000
+ANSWER_SECONDS, STOP_SECONDS = 5.0, 10.0
+_PORTS = {"min": 0, "max": 65_535}
+
+
+def open_pages(
+    port: Annotated[
+        int | None,
+        typer.Option("--port", help="Where to listen; 0 takes a free one.", show_default="MLIFE_PAGES_PORT", **_PORTS),
+    ] = None,
+    opens_browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open them in the browser.")] = True,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve dashboard, model cards, runbooks and the trace of each message on this machine, until interrupted.
+
+    Exit codes: 0 stopped, or the pages of this home are served already; 1 the port is taken.
+    """
+    import uvicorn
+
+    settings = settings_of(home)
+    wanted = settings.pages_port if port is None else port
+    if wanted and _is_served(wanted, site_mark(settings)):
+        _say(f"http://{HOST}:{wanted}", "they are served already", opens_browser=opens_browser, as_json=as_json)
+        return
+    config = site_config(settings)
+    with listening_socket(HOST, wanted) as listener:
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        _say(url, "stop with Ctrl-C", opens_browser=opens_browser, as_json=as_json)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def dev(
+    port: Annotated[int, typer.Option("--port", help="Where the Dagster UI listens.", **_PORTS)] = UI_PORT,
+    pages_port: Annotated[
+        int | None,
+        typer.Option(
+            "--pages-port",
+            help="Where the pages listen. Links of earlier runs keep the port they were made with.",
+            show_default="MLIFE_PAGES_PORT",
+            **_PORTS,
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the Dagster UI, its daemon and the pages on this machine, until interrupted.
+
+    Exit codes: 0 stopped, 1 a port is taken.
+    """
+    from mlife_assets.defs.instance import run_dagster_dev
+    from mlife_assets.settings import WORKSPACE_FILE
+
+    settings = settings_of(home)
+    with listening_socket(HOST, port) as probe:
+        ui_port = probe.getsockname()[1]
+    wanted = settings.pages_port if pages_port is None else pages_port
+    with listening_socket(HOST, wanted, option="--pages-port") as listener:
+        settings = settings.model_copy(
+            update={"ui_url": f"http://{HOST}:{ui_port}", "pages_port": listener.getsockname()[1]}
+        )
+        settings.export_to_dagster()
+        addresses = {"ui": settings.ui_url, "pages": f"http://{HOST}:{settings.pages_port}"}
+        if as_json:
+            print_json(addresses)
+        else:
+            shown = "Dagster UI: {ui}\nPages: {pages}\nStop both with Ctrl-C.".format(**addresses)
+            side_console().print(shown, markup=False, soft_wrap=True)
+        # Dagster stops on an interrupt and when it is terminated, unless interrupts are ignored, as behind `&`.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with _in_a_thread(site_config(settings), listener):
+            run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port)
+
+
+def site_config(settings: Settings) -> uvicorn.Config:
+    """Return how the site of a home is served."""
+    from mlife_assets.cli.home_pages import HomePages
+    from mlife_assets.serving.connections import server_config
+    from mlife_assets.serving.site import create_site
+    from mlife_assets.settings import RUNBOOKS_FOLDER
+
+    site = create_site(HomePages(settings, RUNBOOKS_FOLDER), ui_url=settings.ui_url, mark=site_mark(settings))
+    return server_config(site, log_level="warning", access_log=False)
+
+
+def site_mark(settings: Settings) -> str:
+    """Return what the site of a home says with every answer, so that it is known again; not where the home is."""
+    return digest(("site", settings.home), 16)
+
+
+def _is_served(port: int, mark: str) -> bool:
+    """Return whether the site with this mark answers at a port."""
+    from mlife_assets.serving.site import MARK
+
+    asked = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+    try:
+        asked.request("HEAD", "/-")  # every answer has the mark, and this one costs the site nothing
+        return asked.getresponse().getheader(MARK) == mark
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
+
+
+@contextmanager
+def _in_a_thread(config: uvicorn.Config, listener: socket.socket) -> Iterator[None]:
+    import uvicorn
+
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="pages", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(STOP_SECONDS)
+
+
+def _say(url: str, more: str, *, opens_browser: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"url": url})
+    else:
+        side_console().print(f"The pages are at {url} ({more}).", markup=False, soft_wrap=True)
+    if opens_browser and not as_json and _has_window():
+        webbrowser.open(url)
+
+
+def _has_window() -> bool:
+    """Return whether a browser with a window is there: one in this terminal would keep it from us."""
+    try:
+        return type(webbrowser.get()) is not webbrowser.GenericBrowser
+    except webbrowser.Error:
+        return False

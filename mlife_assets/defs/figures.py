@@ -1,0 +1,229 @@
+"""Figures: what Dagster's UI plots over partitions.
+
+Belongs here: which numbers an asset shows, and their names. Does not belong here: computing them (`core`), pictures and
+tables (`metadata`).
+
+Concept: the UI draws a line per numeric metadata entry, so a number that keeps its name is history. A name ends in its
+unit where it has one, bounds end in `_lower` and `_upper` (95 %), and what is not known yet is absent, never zero.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets.core.glances import Bar, Estimate, bars, columns, forest
+from mlife_assets.core.messaging.plan import MessagePlan
+from mlife_assets.core.messaging.segments import segments
+from mlife_assets.core.messaging.states import SendState
+from mlife_assets.core.monitoring import drift
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.policies import PricePolicy
+from mlife_assets.core.ports import LedgerRow
+from mlife_assets.core.statistics import Interval, proportion_difference_interval
+from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.gate import Comparison
+from mlife_assets.core.training.reliability import Calibration
+
+Figures = dict[str, dg.MetadataValue]
+TAKEN = (SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED)
+"""States of texts that the provider took, and bills."""
+RIVALS = ("human", "champion")
+
+
+def figures(values: Mapping[str, float | None]) -> Figures:
+    """Return the known values as numbers of six digits; one that is None or not finite is left out."""
+    known = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+    return {
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(f"{value:.6g}"))
+        for name, value in known.items()
+    }
+
+
+def _bounded(name: str, interval: Interval | None) -> dict[str, float | None]:
+    if interval is None:
+        return {}
+    return {name: interval.estimate, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
+
+
+def verdict_figures(
+    comparisons: Sequence[Comparison], depth: int | None, calibration: Calibration | None, gain: Interval | None
+) -> Figures:
+    """Return MAP of each side, differences with bounds, the calibration slope and the gain in log loss (nats)."""
+    name = f"map_at_{depth}"
+    values: dict[str, float | None] = {f"{name}_challenger": one.challenger_map for one in comparisons[:1]}
+    for one in comparisons:
+        values[f"{name}_{one.against}"] = one.other_map
+        if one.against in RIVALS:
+            values |= _bounded(f"{name}_delta_{one.against}", one.delta)
+    if calibration is not None:
+        values |= {
+            "calibration_slope": calibration.slope,
+            "calibration_slope_lower": calibration.slope_lower,
+            "calibration_slope_upper": calibration.slope_upper,
+        }
+    return figures(values | _bounded("log_loss_gain_nats", gain))
+
+
+def verdict_glance(comparisons: Sequence[Comparison], objective: str) -> Figures:
+    """Return the forest of an evaluation: challenger minus each rival with its interval, and the margin to exceed."""
+    rivals = [one for one in comparisons if one.against in RIVALS]
+    if not rivals:
+        return {}
+    rows = [Estimate(one.against, one.delta.estimate, one.delta.lower, one.delta.upper) for one in rivals]
+    margin = max(one.margin for one in rivals)
+    drawn = forest(rows, f"{objective} with 95 % interval", limit=margin, limit_words=f"margin {margin:g}")
+    return {"challenger_minus_rival": dg.MetadataValue.md(drawn)}
+
+
+def report_figures(report: MonitoringReport, prefix: str = "") -> Figures:
+    """Return how near (below 1) or beyond its limit the worst finding is, and how many alarm; none if not judged."""
+    if report.status == "not_enough_evidence":
+        return {}
+    ratios = report.by_ratio
+    return figures(
+        {
+            f"{prefix}worst_ratio_to_limit": ratios[0][1] if ratios else None,
+            f"{prefix}alarms": len(report.alarms),
+        }
+    )
+
+
+def report_glance(report: MonitoringReport) -> Figures:
+    """Return the findings nearest to or beyond their limits, as bars in units of the limit."""
+    rows = [Bar(_named(finding), ratio, finding.is_alarm) for finding, ratio in report.by_ratio]
+    if not rows:
+        return {}
+    return {"nearest_to_limit": dg.MetadataValue.md(bars(rows, "statistic over limit", limit=1.0, unit=" x limit"))}
+
+
+def _named(finding: Finding) -> str:
+    """Return what a finding is about: a column is measured in one way by the data drift report, else in several."""
+    method = "" if finding.kind == drift.KIND else finding.method.replace("_", " ")
+    return " ".join(filter(None, (finding.column, method)))
+
+
+def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
+    """Return MAP of the champion after a stored verdict, which is the challenger's where it was promoted."""
+    by_rival = {one["against"]: one for one in report["comparisons"]}
+    maps = [one["challenger_map"] for one in report["comparisons"][:1]]
+    if report["outcome"] != "promoted":
+        maps = [one["other_map"] for one in report["comparisons"] if one["against"] == "champion"]
+    name = f"map_at_{report['depth']}"
+    human = by_rival.get("human", {}).get("other_map")
+    return figures({f"{name}_champion": maps[0] if maps else None, f"{name}_human": human, "reigns": reigns})
+
+
+def value_figures(values: Iterable[Mapping[str, Any]]) -> Figures:
+    """Return applications per text of each policy with bounds (doubly robust), and on how much evidence they rest."""
+    known: dict[str, float | None] = {}
+    for value in values:
+        estimate, name = value["doubly_robust"], f"applies_per_text_{value['policy']}"
+        known |= {name: estimate["estimate"], f"{name}_lower": estimate["lower"], f"{name}_upper": estimate["upper"]}
+        known[f"effective_decisions_{value['policy']}"] = value["effective_sample_size"]
+    return figures(known)
+
+
+def impact_figures(audit: FairnessAudit) -> Figures:
+    """Return the lowest judged impact ratio of each measure with its bounds, and its forest against the minimum."""
+    known: dict[str, float | None] = {}
+    shown = []
+    for measure in dict.fromkeys(table.measure for table in audit.tables):
+        judged = [(row.ratio, row) for table, row in audit.compared if table.measure == measure]
+        rows = sorted(((ratio, row) for ratio, row in judged if ratio is not None), key=lambda pair: pair[0])
+        if not rows:
+            continue
+        ratio, lowest = rows[0]
+        name = f"impact_ratio_{measure}"
+        known |= {name: ratio, f"{name}_lower": lowest.lower, f"{name}_upper": lowest.upper}
+        if lowest.lower is not None and lowest.upper is not None:
+            shown.append(Estimate(measure, ratio, lowest.lower, lowest.upper))
+    if not shown:
+        return figures(known)
+    words = f"minimum {audit.minimum:g}"
+    drawn = forest(shown, "lowest impact ratios", limit=audit.minimum, limit_words=words, form=".2f")
+    return {"lowest_impact_ratios": dg.MetadataValue.md(drawn), **figures(known)}
+
+
+def plan_figures(plan: MessagePlan, price: PricePolicy) -> Figures:
+    """Return what the planned texts are expected to bring and to cost."""
+    spend = price.text_segment_usd * sum(plan.planned["segments"].to_pylist())
+    return figures({"expected_value_usd": round(plan.expected_value_usd, 2), "planned_spend_usd": spend})
+
+
+def sending_figures(rows: Iterable[LedgerRow], price: PricePolicy) -> Figures:
+    """Return how many texts of a day the provider took until now, and what it bills for them."""
+    bodies = [row.body for row in rows if row.state in TAKEN]
+    spend = price.text_segment_usd * sum(segments(body) for body in bodies)
+    return figures({"sends": len(bodies), "spend_usd": spend})
+
+
+def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, price: PricePolicy) -> Figures:
+    """Return what the texts of the newest mature day came to, and those of all mature days together.
+
+    Args:
+        rows: of `kpi_daily`.
+        first: the first day on which we texted.
+        last: the last day whose applies are complete.
+        price: what a text costs.
+    """
+    is_texted = (row for row in rows if row["messages_submitted"] and first <= row["kpi_date"] <= last)
+    mature = sorted(is_texted, key=lambda row: row["kpi_date"])
+    if not mature:
+        return {}
+    newest, sends = mature[-1], sum(row["messages_submitted"] for row in mature)
+    revenues = [(row["kpi_date"], float(row["revenue_usd"])) for row in mature]
+    return {
+        "mature_day": dg.MetadataValue.text(newest["kpi_date"].isoformat()),
+        "revenue_by_day": dg.MetadataValue.md(columns(revenues, "revenue of mature days in US dollars", unit="$")),
+        **figures(
+            {
+                "sends": int(newest["messages_submitted"]),
+                "spend_usd": price.text_segment_usd * newest["messages_submitted"],
+                "revenue_usd": float(newest["revenue_usd"]),
+                "click_through_rate": newest["ctr"],
+                "apply_rate": newest["apply_rate"],
+                "sends_to_date": int(sends),
+                "spend_usd_to_date": price.text_segment_usd * sends,
+                "revenue_usd_to_date": sum(revenue for _, revenue in revenues),
+            }
+        ),
+    }
+
+
+def readout_figures(rows: Iterable[Mapping[str, Any]]) -> Figures:
+    """Return apply rates of both arms and their difference with bounds, of the newest week that is over; its forest.
+
+    The forest has every closed period, the newest week first.
+    """
+    periods: dict[tuple[bool, date], dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["is_closed"]:
+            periods.setdefault((row["period_kind"] == "week", row["period_start_date"]), {})[row["arm"]] = row
+    closed = [one for one in sorted(periods, reverse=True) if {*periods[one]} == {"treated", "holdout"}]
+    if not closed or not closed[0][0]:
+        return {}
+    newest, lifts = periods[closed[0]], [_lift(periods[one]) for one in closed]
+    names = [f"week of {start:%d %b}" if is_week else "all days" for is_week, start in closed]
+    shown = [Estimate(name, one.estimate, one.lower, one.upper) for name, one in zip(names, lifts, strict=True)]
+    drawn = forest(shown, "apply rate, treated minus holdout, 95 % interval", limit=0.0, limit_words="no lift")
+    return {
+        "treated_minus_holdout": dg.MetadataValue.md(drawn),
+        "closed_week": dg.MetadataValue.text(closed[0][1].isoformat()),
+        **figures(
+            {
+                "apply_rate_treated": newest["treated"]["apply_rate"],
+                "apply_rate_holdout": newest["holdout"]["apply_rate"],
+                **_bounded("apply_rate_lift", lifts[0]),
+            }
+        ),
+    }
+
+
+def _lift(arms: Mapping[str, Mapping[str, Any]]) -> Interval:
+    treated, holdout = arms["treated"], arms["holdout"]
+    return proportion_difference_interval(
+        treated["users_with_apply"], treated["eligible_users"], holdout["users_with_apply"], holdout["eligible_users"]
+    )

@@ -1,0 +1,64 @@
+"""Failures that say why in their first line.
+
+Belongs here: turning an error of the project into what the UI shows. Does not belong here: the errors (`core.errors`).
+
+Concept: Dagster shows an error that it did not expect below a line of its own and above a stack trace. An error that
+the project raises on purpose is expected: it names what was wrong and what to do, so that is what people read first.
+Any other error keeps its trace. The original is the failure's `__context__`.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import dagster as dg
+
+from mlife_assets.core.errors import MlifeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=Callable[..., dg.AssetCheckResult])
+
+
+def says_why(function: F) -> F:
+    """Decorate the function of an asset, a check or an op."""
+    if inspect.isgeneratorfunction(function):
+
+        @wraps(function)
+        def generating(*arguments: Any, **keywords: Any) -> Iterator[Any]:
+            try:
+                yield from function(*arguments, **keywords)
+            except MlifeError as error:
+                raise failure_of(error) from None
+
+        return cast("F", generating)
+
+    @wraps(function)
+    def returning(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except MlifeError as error:
+            raise failure_of(error) from None
+
+    return cast("F", returning)
+
+
+def failure_of(error: MlifeError) -> dg.Failure:
+    """Return what the UI shows of an error."""
+    return dg.Failure(description=str(error), metadata={"kind": type(error).__name__}, allow_retries=False)
+
+
+def blocks_and_says_why(function: C) -> C:
+    """Decorate the function of a blocking check: when it is red, the step fails with the check's own words.
+
+    Dagster itself would name the check and not its reason.
+    """
+
+    @wraps(function)
+    def checking(*arguments: Any, **keywords: Any) -> Iterator[dg.AssetCheckResult]:
+        result = function(*arguments, **keywords)
+        yield result
+        if not result.passed and result.severity == dg.AssetCheckSeverity.ERROR:
+            raise dg.Failure(description=result.description, metadata=dict(result.metadata), allow_retries=False)
+
+    return cast("C", says_why(checking))

@@ -1,0 +1,243 @@
+"""The site as an ASGI application: every page for people at one address.
+
+Belongs here: addresses, status codes, headers. Does not belong here: what pages say (`core`, `serving.site`), where
+they are read from (`SiteContents`), who starts the site (`cli.open`).
+
+Concept: the site only shows. It answers GET, on this machine, to whoever calls it by a name of this machine, and reads
+what it shows anew on each request. An address that names nothing says where to go instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Callable
+from urllib.parse import quote
+
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
+from mlife_assets.core.pages import Link, Markup, element, page, reading_script, render
+from mlife_assets.core.pages.places import (
+    BACKTEST,
+    DASHBOARD,
+    MESSAGES,
+    RUNBOOKS,
+    between,
+    card_key,
+    served_nav,
+    with_served_links,
+)
+from mlife_assets.core.quoting import cut
+from mlife_assets.serving.access import Access
+from mlife_assets.serving.site.contents import SiteContents
+from mlife_assets.serving.site.messages import messages_body, planned_day, trace_body
+from mlife_assets.serving.site.runbooks import read_runbooks
+
+_LOGGER = logging.getLogger(__name__)
+MARK = "x-mlife-site"
+"""A header of every answer, by which the site of a home is known: `mlife open` finds one that runs already."""
+_HOW_BUILT = {
+    DASHBOARD: "run `mlife demo` or `mlife day`, or launch `metrics_job` in the Dagster UI: they build it",
+    BACKTEST: "launch `lifecycle_backtest_job` in the Dagster UI: it builds it from the days that ran",
+}
+_ASSETS = {
+    DASHBOARD: "metrics/dashboard",
+    BACKTEST: "model/lifecycle_backtest",
+    "models/": "model/evaluation",
+    MESSAGES: "messages/message_plan",
+}
+"""The asset in the Dagster UI that a page belongs to, by the beginning of the page's address."""
+
+
+def create_site(contents: SiteContents, *, ui_url: str | None = None, mark: str = "") -> Starlette:
+    """Return the application.
+
+    Args:
+        contents: what is shown.
+        ui_url: address of the Dagster UI; None when there is none to link to.
+        mark: sent with every answer in the header `x-mlife-site`.
+
+    Routes, all GET: `/` and `/dashboard/index.html`, `/models/<version>/card.html`,
+    `/backtest/lifecycle_backtest.html`, `/runbooks/`, `/runbooks/<name>`, `/messages/` (`?id=` leads to the message),
+    `/messages/<message_id>`.
+    """
+    site = _Site(contents, ui_url)
+    return Starlette(
+        routes=[
+            Route("/", site.dashboard),
+            Route(f"/{DASHBOARD}", site.dashboard),
+            Route(f"/{BACKTEST}", site.backtest),
+            Route(f"/{card_key('{version}')}", site.card),
+            Route(f"/{RUNBOOKS}", site.runbooks),
+            Route(f"/{RUNBOOKS}{{name}}", site.runbook),
+            Route(f"/{MESSAGES}", site.messages),
+            Route(f"/{MESSAGES}{{message_id}}", site.message),
+        ],
+        middleware=[
+            Middleware(_Headers, mark=mark),
+            Middleware(Access, token=None, refusal=lambda status, *words: site.notice("", status, *words)),
+        ],
+        exception_handlers={
+            NotFoundError: site.failed(404),
+            TransientError: site.failed(503),
+            IntegrityError: site.failed(500),
+            HTTPException: site.no_route,
+            Exception: site.defect,
+        },
+    )
+
+
+class _Site:
+    """The routes. Following a message takes seconds of one core, so that is done for one request at a time."""
+
+    def __init__(self, contents: SiteContents, ui_url: str | None) -> None:
+        self._contents, self._ui_url = contents, None if ui_url is None else ui_url.rstrip("/")
+        self._slow = CapacityLimiter(1)
+
+    def dashboard(self, request: Request) -> Response:
+        return self._stored(request, DASHBOARD, self._contents.dashboard())
+
+    def backtest(self, request: Request) -> Response:
+        return self._stored(request, BACKTEST, self._contents.backtest())
+
+    def card(self, request: Request) -> Response:
+        version = request.path_params["version"]
+        card = self._contents.card(version)
+        if card is None:
+            raise NotFoundError(
+                f"there is no card of a model version {cut(version)}; the dashboard names the versions, and a version "
+                "has a card once the gate has judged it"
+            )
+        return self._stored(request, card_key(version), card)
+
+    def runbooks(self, _: Request) -> Response:
+        books = read_runbooks(self._contents.runbooks())
+        return self._page(RUNBOOKS, "Runbooks", render("runbooks.html", runbooks=list(books.values())))
+
+    def runbook(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        book = read_runbooks(self._contents.runbooks()).get(name)
+        if book is None:
+            raise NotFoundError(f"there is no runbook {cut(name)}; the list of runbooks names them all")
+        return self._page(RUNBOOKS + name, book.title, element("article", book.body, class_="prose card"))
+
+    async def messages(self, request: Request) -> Response:
+        wanted = request.query_params.get("id", "").strip()
+        if wanted:
+            return RedirectResponse(quote(wanted, safe=""), 303)
+        return await to_thread.run_sync(self._messages, limiter=self._slow)
+
+    def _messages(self) -> Response:
+        try:
+            lines, note = self._contents.messages(), ""
+        except NotFoundError as error:
+            lines, note = (), str(error)
+        return self._page(MESSAGES, "Messages", messages_body(lines, note))
+
+    async def message(self, request: Request) -> Response:
+        return await to_thread.run_sync(self._message, request.path_params["message_id"], limiter=self._slow)
+
+    def _message(self, message_id: str) -> Response:
+        here = MESSAGES + message_id
+        found = self._contents.trace(message_id)
+        versions = {str(version) for hop in found.hops if (version := hop.details.get("model_version"))}
+        cards = {
+            version: between(MESSAGES, card_key(version))
+            for version in sorted(versions)
+            if self._contents.card(version) is not None
+        }
+        body = trace_body(found, cards, self._asset(here, f"?partition={planned_day(found)}"))
+        return self._page(here, found.message_id, body, is_wide=True)
+
+    def _stored(self, request: Request, key: str, document: str | None) -> Response:
+        """Answer with a page of the lake."""
+        if document is None:
+            return self.notice(request.url.path, 404, "this page was not built yet", _HOW_BUILT[key])
+        links = self._ui_links(key)
+        if key != BACKTEST and BACKTEST not in document and self._contents.backtest() is not None:
+            links = (Link("Backtest", between(key, BACKTEST)), *links)  # the page is older than the backtest
+        return HTMLResponse(with_served_links(document, key, links))
+
+    def _page(self, here: str, title: str, body: Markup, *, is_wide: bool = False) -> Response:
+        links = (*served_nav(here, has_backtest=self._contents.backtest() is not None), *self._ui_links(here))
+        return HTMLResponse(page(title, body, nav=links, is_wide=is_wide))
+
+    def notice(self, path: str, status: int, message: str, remedy: str) -> Response:
+        """Answer with what is wrong and where to go."""
+        sentence = f"{message[:1].upper()}{message[1:]}."
+        told = [element("p", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")] if remedy else []
+        body = element("article", element("h1", sentence), *told, class_="prose card")
+        here = path.lstrip("/")
+        return HTMLResponse(page(sentence, body, nav=(*served_nav(here), *self._ui_links(here))), status)
+
+    def _ui_links(self, here: str) -> tuple[Link, ...]:
+        asset = self._asset(here)
+        return () if asset is None else (Link("Dagster UI", asset),)
+
+    def _asset(self, here: str, selection: str = "") -> str | None:
+        if self._ui_url is None:
+            return None
+        asset = next((asset for start, asset in _ASSETS.items() if here.startswith(start)), None)
+        return f"{self._ui_url}/asset-groups" if asset is None else f"{self._ui_url}/assets/{asset}{selection}"
+
+    def failed(self, status: int) -> Callable[[Request, Exception], Response]:
+        """Return what answers an error of ours: its words, cut where they say what to do."""
+
+        def answer(request: Request, error: Exception) -> Response:
+            message, _, remedy = str(error).partition("; ")
+            return self.notice(request.url.path, status, message, remedy)
+
+        return answer
+
+    def no_route(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        path = request.url.path
+        message = (
+            f"there is no page {cut(path)}" if error.status_code == 404 else f"{cut(request.method)}: {error.detail}"
+        )
+        answer = self.notice(path, error.status_code, message, "the links above lead to what there is")
+        answer.headers.update(error.headers or {})
+        return answer
+
+    def defect(self, request: Request, _: Exception) -> Response:
+        return self.notice(request.url.path, 500, "this page could not be made", "the site's log says why")
+
+
+class _Headers:
+    """ASGI middleware: what every answer says to the browser."""
+
+    def __init__(self, app: ASGIApp, mark: str) -> None:
+        digest = base64.b64encode(hashlib.sha256(reading_script().encode()).digest()).decode()
+        self._app = app
+        self._headers = {
+            # A page has a policy of its own, too. This one also binds a page that somebody else put into the lake.
+            "content-security-policy": (
+                f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+            ),
+            "x-content-type-options": "nosniff",
+            "cross-origin-resource-policy": "same-origin",
+            "cross-origin-opener-policy": "same-origin",
+            "referrer-policy": "no-referrer",
+            "cache-control": "no-store",
+            MARK: mark,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

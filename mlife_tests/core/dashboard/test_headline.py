@@ -1,0 +1,113 @@
+"""The first sentence says how things stand, whatever they are, and never calls a gain what is not shown to be one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking
+from mlife_assets.core.dashboard.headline import alarmed_since, headline
+from mlife_assets.core.statistics import Interval
+
+DAY = date(2026, 6, 10)
+
+
+def decisions(*codes: tuple[str, ...]) -> tuple[Decision, ...]:
+    """Decisions of consecutive days, the last on `DAY`; a code `fault` makes a block."""
+    first = DAY - timedelta(days=len(codes) - 1)
+    return tuple(
+        Decision(
+            first + timedelta(days=n), "block" if "fault" in names else "wait", ("Reason one.", "Reason two."), names
+        )
+        for n, names in enumerate(codes)
+    )
+
+
+def version(day: date, outcome: str) -> ModelVersion:
+    return ModelVersion(f"mdl_{day}", day, DAY, DAY, 1, 1, outcome, sentences=("Refused: it is no better.",))  # type: ignore[arg-type]
+
+
+def told(data: DashboardData) -> str:
+    found = headline(data)
+    return found.sentence + " " + " ".join(words for _, words in found.evidence)
+
+
+def test_one_sentence_says_all_three_things(example_data: DashboardData) -> None:
+    found = headline(example_data)
+    assert found.sentence == (
+        "The model ranks jobs 57 % better than recruiters; nothing that matters drifts; texting gets 3.1 points more "
+        "people to apply than not texting (1.9 to 4.4), and its 33,912 texts earned $8,100 in bids ($1,200 to $15,000)."
+    )
+    assert [title for title, _ in found.evidence] == ["Ranking", "Drift", "Texting"]
+    assert "MAP@10 0.412 against 0.262" in told(example_data)
+    assert "11.2 % of 9,120 people" in told(example_data)
+    assert "207 opt-outs" in told(example_data)
+    assert "It pays while a text costs less than $0.24 ($0.04 to $0.44)." in told(example_data)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "words"),
+    [
+        (-0.01, 0.04, "texting is not shown to get more people to apply than not texting (-1.0 to +4.0 points)"),
+        (-0.04, -0.01, "texting gets 3.1 points fewer people to apply than not texting (1.0 to 4.0)"),
+    ],
+)
+def test_a_difference_that_may_be_zero_or_less_is_no_gain(
+    example_data: DashboardData, lower: float, upper: float, words: str
+) -> None:
+    estimate = 0.031 if upper > 0 else -0.031
+    texting = replace(example_data.texting, lift=Interval(estimate, lower, upper, 0.95, 10))
+    assert words in told(replace(example_data, texting=texting))
+
+
+def test_money_that_may_be_a_loss_is_called_unproven(example_data: DashboardData) -> None:
+    texting = replace(example_data.texting, earned_usd=Interval(8_100.0, -700.0, 15_000.0, 0.95, 10))
+    assert "texts earned $8,100 in bids, not yet a proven gain (-$700 to $15,000)" in told(
+        replace(example_data, texting=texting)
+    )
+    without = replace(example_data, texting=replace(texting, earned_usd=None))
+    assert "$" not in headline(without).sentence
+
+
+def test_a_model_that_ranks_no_better_is_said_to(example_data: DashboardData) -> None:
+    same = replace(example_data, ranking=Ranking(DAY, DAY, 1, 0.3, 0.3))
+    assert "no better than recruiters" in headline(same).sentence
+
+
+def test_drift_lasts_because_of_a_refusal_or_waits_or_outlasts_a_new_model() -> None:
+    drifting = decisions((), ("data_alarm",), ("data_alarm",), ("fault",), ("concept_alarm",))
+    since = DAY - timedelta(days=3)
+    data = DashboardData(DAY, DAY - timedelta(days=9), decisions=drifting)
+    assert alarmed_since(drifting) == since, "a blocked day does not end it"
+    assert "drift since 7 Jun is not answered yet" in told(data)
+    before = version(since - timedelta(days=1), "refused")
+    assert "not answered yet" in told(replace(data, models=(before,)))
+    refused = (version(since, "refused"), version(DAY, "refused"))
+    words = told(replace(data, models=(before, *refused)))
+    assert "drift since 7 Jun lasts because the gate refused the models trained on 7 Jun and 10 Jun" in words
+    assert "The gate on 10 Jun: Refused: it is no better." in words
+    thin = told(replace(data, models=(version(DAY, "not_enough_evidence"),)))
+    assert "lasts because there was not enough evidence for the model trained on 10 Jun" in thin
+    promoted = told(replace(data, models=(version(since, "refused"), version(DAY, "promoted"))))
+    assert "drift since 7 Jun outlasts the new model of 10 Jun" in promoted
+
+
+def test_drift_of_the_past_or_of_no_importance_does_not_last() -> None:
+    over = decisions(("data_alarm",), ("data_alarm_unimportant",))
+    assert alarmed_since(over) is None
+    assert "nothing that matters drifts" in told(DashboardData(DAY, DAY, decisions=over))
+
+
+def test_a_blocked_day_is_said_first() -> None:
+    data = DashboardData(DAY, DAY, decisions=decisions(("data_alarm",), ("fault",)))
+    assert "faulty data blocks the day" in told(data)
+    assert "10 Jun: Reason one." in told(data)
+
+
+def test_the_first_day_says_that_nothing_is_known() -> None:
+    found = headline(DashboardData(DAY, DAY))
+    assert found.sentence.startswith("No day is mature enough yet")
+    assert "nothing was decided yet; nobody was held out yet" in found.sentence
+    assert found.evidence == ()

@@ -1,0 +1,39 @@
+"""Positions are in the order of values, limits are marked, nothing is drawn beyond its frame."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from mlife_assets.core.pages.charts.intervals import Difference, forest, ratio_strip
+
+
+def test_points_lie_in_the_order_of_their_values_between_their_bounds() -> None:
+    rows = [Difference(name, v, v - 0.02, v + 0.03, 0.01) for name, v in (("a", 0.1), ("b", -0.2), ("c", 0.3))]
+    drawing = forest(rows, "L")
+    points = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', drawing)]
+    whiskers = [
+        tuple(map(float, pair)) for pair in re.findall(r'x1="([\d.]+)" x2="([\d.]+)"[^>]*class="whisker"', drawing)
+    ]
+    assert np.argsort(points).tolist() == [1, 0, 2]
+    assert all(low < point < high for point, (low, high) in zip(points, whiskers, strict=True))
+    assert drawing.count('class="limit c-threshold"') == 3
+    assert 'aria-label="L"' in drawing
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(-np.inf, np.inf), (float("nan"), 0.5), (0.0, 0.0)])
+def test_bounds_that_are_not_finite_reach_the_edge(lower: float, upper: float) -> None:
+    drawing = forest([Difference("a", 0.0, lower, upper, 0.0)], "L")
+    assert not re.search(r"nan|inf", drawing)
+    assert all(0 <= float(x) <= 460 for x in re.findall(r'x[12]="(-?[\d.]+)"', drawing))
+
+
+def test_a_ratio_is_drawn_with_one_and_the_minimum_and_none_is_blank() -> None:
+    strip = ratio_strip(0.9, 0.7, 5.0, 0.8)
+    (point,) = re.findall(r'cx="([\d.]+)"', strip)
+    one, least, bounds = re.findall(r'x1="([\d.]+)" x2="([\d.]+)"', strip)
+    assert float(least[0]) < float(point) < float(one[0])
+    assert float(bounds[1]) == 129.0, "what lies beyond 2 is held at the edge"
+    assert ratio_strip(None, None, None, 0.8) == ratio_strip(float("nan"), 0.1, 0.2, 0.8) == ""

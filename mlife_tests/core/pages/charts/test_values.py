@@ -1,0 +1,19 @@
+"""What is missing is None, whatever way it is missing."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from mlife_assets.core.pages.charts.values import Chart, DailyValue, Marker, Series, finite
+
+DAY = date(2026, 6, 1)
+
+
+def test_only_finite_values_count() -> None:
+    assert [finite(v) for v in (None, float("nan"), float("inf"), 0, 1.5)] == [None, None, None, 0.0, 1.5]
+
+
+def test_days_of_a_chart_are_those_of_values_and_markers_on_its_axis() -> None:
+    values = (DailyValue(date(2026, 6, 3), 1.0), DailyValue(DAY, 2.0), DailyValue(date(2026, 7, 1), 3.0))
+    chart = Chart("T", (Series("s", values),), "count", (DAY, date(2026, 6, 5)), markers=(Marker(DAY, "block", "x"),))
+    assert chart.days == [DAY, date(2026, 6, 3)]

@@ -1,0 +1,172 @@
+"""The published dashboard: each figure is its mart's, nothing immature is a number, every link leads to a page.
+
+`mlife_tests/e2e/test_kpis.py` recomputes the marts from the log; here the page is held against the marts.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import date
+from urllib.parse import urljoin, urlparse
+
+import duckdb
+import pytest
+
+from mlife_assets.core.pages.charts.scales import format_day, format_value
+from mlife_assets.core.pages.places import DASHBOARD, card_key
+from mlife_assets.core.windows import is_mature, mature_day
+from mlife_assets.defs.metrics import collect
+
+
+@pytest.fixture(scope="module")
+def page(lived) -> str:
+    return (lived.home.settings.lake_folder / DASHBOARD).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def words(page) -> str:
+    """The page as it reads, without its style."""
+    return " ".join(html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)).split())
+
+
+@pytest.fixture(scope="module")
+def mart(lived):
+    """Ask the warehouse as anybody could, with SQL of our own."""
+    with duckdb.connect(str(lived.home.settings.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        yield lambda sql: warehouse.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def as_of(lived, lived_world) -> date:
+    return lived.home.day(lived_world.DAYS)
+
+
+def tile(page: str, label: str) -> tuple[str, str]:
+    found = re.search(rf"<dt>{label}</dt><dd><strong>([^<]*)</strong>\s*<span class=\"detail\">([^<]*)<", page)
+    assert found, label
+    return found.group(1), html.unescape(found.group(2))
+
+
+def values(page: str, title: str) -> list[tuple[str, ...]]:
+    """Return the table of values below a chart: a row per day."""
+    figure = page[page.index(f"<h3>{title}</h3>") :].split("</figure>")[0]
+    rows = re.findall(r"<tr><td>(.*?)</tr>", figure)
+    return [tuple(re.sub(r"<[^>]+>", "|", row).replace("||", "|").strip("|").split("|")) for row in rows]
+
+
+def test_tiles_are_sums_of_the_marts(page, mart, lived, as_of) -> None:
+    first = lived.home.settings.first_lived_date
+    label = lived.home.platform.policies.label
+    span = f"kpi_date between '{first}' and '{as_of}'"
+    ((sent, delivered, opt_outs),) = mart(
+        f"select sum(messages_submitted), sum(messages_delivered), sum(opt_outs) from marts.kpi_daily where {span}"
+    )
+    assert tile(page, "Texts delivered") == (f"{delivered:,}", f"of {sent:,} sent")
+    assert tile(page, "Opt-outs")[0] == format_value(opt_outs / delivered, "share")
+    last = max(day for (day,) in mart(f"select kpi_date from marts.kpi_daily where {span}"))
+    mature = f"{span} and kpi_date + {label.click_window_days + 1} <= date '{as_of}'"
+    ((clicks, clicked_of),) = mart(f"select sum(clicks), sum(messages_delivered) from marts.kpi_daily where {mature}")
+    value, detail = tile(page, "Click-through rate")
+    assert value == format_value(clicks / clicked_of, "share")
+    assert detail.endswith(f"pending until {format_day(mature_day(last, label.click_window_days))}")
+    value, detail = tile(page, "Bids of applies after texts")
+    assert not is_mature(first, as_of, label.apply_window_days), "this world is too short for mature applies"
+    assert (value, detail) == ("–", f"pending until {format_day(mature_day(last, label.apply_window_days))}")
+
+
+def test_the_headline_is_that_of_the_readout(words, mart, lived) -> None:
+    rows = mart(
+        "select arm, eligible_users, users_with_apply, bids_usd, period_start_date, period_end_date "
+        "from marts.experiment_readout where period_kind = 'total' order by arm desc"
+    )
+    (_, treated, treated_apply, treated_bids, *_), (_, holdout, holdout_apply, holdout_bids, *_) = rows
+    lift = treated_apply / treated - holdout_apply / holdout
+    assert f"{format_value(treated_apply / treated, 'share')} of {treated:,} people who may be texted" in words
+    assert f"{format_value(holdout_apply / holdout, 'share')} of {holdout:,} who never are" in words
+    assert f"a difference of {100 * lift:+.1f} points (" in words
+    earned = treated_bids - treated * holdout_bids / holdout
+    sign = "-" if earned < 0 else ""
+    assert f"texts earned {sign}${abs(earned):,.0f} in bids" in words
+
+
+def test_no_day_that_is_not_mature_is_a_number(page, mart, lived, as_of) -> None:
+    """The marts hold zeros for days whose outcomes are still to come; the page must not."""
+    label = lived.home.platform.policies.label
+    for title, column, unit, window in (
+        ("Click-through rate", "ctr", "share", label.click_window_days),
+        ("Bids of applies after texts", "revenue_usd", "usd", label.apply_window_days),
+        ("Openings filled", "fill_rate", "share", 0),
+    ):
+        found = (
+            dict(values(page, title))
+            if "Values" in page[page.index(f"<h3>{title}</h3>") :].split("</figure>")[0]
+            else {}
+        )
+        rows = mart(f"select kpi_date, {column}, messages_submitted from marts.kpi_daily order by kpi_date")
+        seen = 0
+        for day, value, sent in rows:
+            if not lived.home.settings.first_lived_date <= day <= as_of:
+                continue
+            seen += 1
+            if is_mature(day, as_of, window):
+                is_known = column != "revenue_usd" or sent
+                assert found[day.isoformat()] == format_value(value if is_known else None, unit), (title, day)
+            elif found:
+                assert found[day.isoformat()] == f"pending until {format_day(mature_day(day, window))}", (title, day)
+            else:
+                assert f"Pending until {format_day(mature_day(as_of, window))}." in page
+        assert seen == 4
+    weeks = mart("select arm, is_closed, period_end_date from marts.experiment_readout where period_kind = 'week'")
+    assert any(not closed for _, closed, _ in weeks)
+    arms = page[page.index("<h3>People with an apply, texted or not</h3>") :].split("</figure>")[0]
+    assert "0.00 %" not in arms
+    assert re.search("[Pp]ending until", arms)
+
+
+def test_days_whose_texts_are_known_at_once_are_those_of_the_mart(page, mart, lived, as_of) -> None:
+    first = lived.home.settings.first_lived_date
+    rows = mart(
+        "select kpi_date, messages_submitted, messages_delivered, opt_outs from marts.kpi_daily "
+        f"where kpi_date between '{first}' and '{as_of}' order by kpi_date"
+    )
+    assert values(page, "Texts per day") == [(str(day), f"{sent:,}", f"{got:,}") for day, sent, got, _ in rows]
+    assert values(page, "Opt-outs per day") == [(str(day), f"{opt_outs:,}") for day, *_, opt_outs in rows]
+
+
+def test_every_link_of_the_page_leads_to_a_page_of_the_lake(page, lived) -> None:
+    folder = lived.home.settings.lake_folder
+    base = (folder / DASHBOARD).as_uri()
+    links = [urlparse(urljoin(base, href)) for href in re.findall(r'<a href="([^"]+)"', page)]
+    assert all(link.scheme == "file" for link in links)
+    for link in links:
+        text = (folder / link.path.removeprefix(folder.as_uri().removeprefix("file://") + "/")).read_text("utf-8")
+        assert not link.fragment or f'id="{link.fragment}"' in text, link
+    versions = {row["model_version"] for row in lived.home.platform.registry.versions()}
+    assert {(folder / card_key(version)).as_uri() for version in versions} <= {link.geturl() for link in links}
+
+
+def test_cards_link_back(lived) -> None:
+    folder = lived.home.settings.lake_folder
+    for row in lived.home.platform.registry.versions():
+        here = folder / card_key(row["model_version"])
+        hrefs = re.findall(r'<a href="([^"#]+)', here.read_text(encoding="utf-8"))
+        assert urljoin(here.as_uri(), hrefs[0]) == (folder / DASHBOARD).as_uri()
+
+
+def test_the_page_is_that_of_the_marts_as_they_are(page, lived) -> None:
+    from mlife_assets.core.dashboard.page import render_dashboard
+
+    assert render_dashboard(collect(lived.home.platform)) == page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "light"), (1280, "dark")])
+def test_pages_of_the_lake_have_no_fault(page, look, lived, width, scheme) -> None:
+    cards = [lived.home.platform.registry.card(row["model_version"]) for row in lived.home.platform.registry.versions()]
+    for text in (page, *cards):
+        seen = look(text, width, scheme)
+        assert (seen.problems, seen.requests, seen.faults) == ([], [], [])
+        assert seen.width <= width
+        assert len(text) < 1_000_000
+    assert look(page).height <= 4_000

@@ -1,0 +1,219 @@
+"""What the UI offers works: every check alone, every asset by its click, a first day, and what people decide."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlife_assets.core.windows import add_days
+from mlife_assets.defs.driver import DRIVER_TAG
+from mlife_assets.defs.present import operator_time
+from mlife_assets.defs.resources import Platform
+from mlife_assets.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Dagster, about its own schedules
+
+DBT_GROUPS = {"features", "metrics"}
+PARTITION = "dagster/partition"
+FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+IDENTITY = {"actor": "ann", "reason": "looked at all of it"}
+RUNS = """
+{ runsOrError { ... on Runs { results {
+  runId pipelineName status tags { key value } repositoryOrigin { repositoryName repositoryLocationName }
+} } } }
+"""
+HISTORY = """
+query($job: String!) { pipelineOrError(params: {
+  pipelineName: $job, repositoryName: "__repository__", repositoryLocationName: "mlife"
+}) { ... on Pipeline { runs(limit: 50) { runId } } } }
+"""
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLIFE_")]:
+            patch.delenv(name)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def home(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a copy of the lived home whose plans wait for a person."""
+    return lived.home.copy_to(tmp_path_factory.mktemp("offers") / "home", lived_world.UNAPPROVED)
+
+
+@pytest.fixture(scope="module")
+def ui(home: Any, lived_world: ModuleType, ui_client: ModuleType, environment: pytest.MonkeyPatch) -> Iterator[Any]:
+    settings = home.settings
+    environment.setenv("UI_WORLD", "lived_world.py")
+    environment.setenv("MLIFE_HOME", str(home.folder))
+    environment.setenv("MLIFE_HASH_KEY", lived_world.HASH_KEY)
+    for name in ("market_users", "market_jobs", "history_days", "demo_days"):
+        environment.setenv(f"MLIFE_{name.upper()}", str(getattr(settings, name)))
+    with lived_world.moved_story(), ui_client.opened(home.folder) as opened:
+        yield opened
+
+
+def day_tags(offer: Any, day: object) -> dict[str, str]:
+    return {PARTITION: str(day)} if offer.partitions else {}
+
+
+def test_the_runs_of_the_command_line_are_in_the_timeline_and_under_their_jobs(ui, home) -> None:
+    runs = [run for run in ui.ask(RUNS)["runsOrError"]["results"] if DRIVER_TAG in {t["key"] for t in run["tags"]}]
+    assert len(runs) > 4
+    origin = {"repositoryName": "__repository__", "repositoryLocationName": "mlife"}
+    assert all(run["repositoryOrigin"] == origin for run in runs)
+    shown = {run["runId"] for run in ui.ask(HISTORY, job="daily_lifecycle_job")["pipelineOrError"]["runs"]}
+    assert shown == {run["runId"] for run in runs if run["pipelineName"] == "daily_lifecycle_job"}
+
+
+def checks_of(ui: Any, *, all_tests: bool) -> list[tuple[Any, dict[str, Any]]]:
+    """Return our own checks, and of dbt's tests all or one of each asset."""
+    found = []
+    for offer in ui.offers():
+        is_dbt = offer.key[0] in DBT_GROUPS
+        found += [(offer, check) for check in (offer.checks[:1] if is_dbt and not all_tests else offer.checks)]
+    return found
+
+
+def run_alone(ui: Any, checks: list[tuple[Any, dict[str, Any]]]) -> None:
+    for offer, check in checks:
+        assert check["canExecuteIndividually"] == "CAN_EXECUTE", check
+        clicked = ui.launch(check["jobNames"][0], assets=[], checks=[(offer.key, check["name"])])
+        assert [name for name, _ in clicked.checks] == [check["name"]], clicked
+        assert clicked.is_success, clicked
+
+
+def test_every_check_runs_alone_on_the_newest_partition(ui) -> None:
+    checks = checks_of(ui, all_tests=False)
+    assert {"holdout_is_not_planned", "event_log_is_intact", "challenger_may_be_promoted"} <= {
+        c["name"] for _, c in checks
+    }
+    run_alone(ui, checks)
+
+
+@pytest.mark.proof
+def test_every_dbt_test_runs_alone(ui) -> None:
+    run_alone(ui, checks_of(ui, all_tests=True))
+
+
+def test_a_check_runs_alone_on_a_chosen_partition_and_says_why_it_stops_a_day(ui, home, lived_world) -> None:
+    key, name = ("predictions", "candidate_pairs"), "candidate_pairs_come_from_a_sound_day"
+    clicked = ui.launch(assets=[], checks=[(key, name)], tags={PARTITION: str(home.day(lived_world.FAULT_DAY))})
+    assert clicked.checks == ((name, False),)
+    assert "quality checks failed" in clicked.failure.splitlines()[0]
+    assert "reservation_pay_usd_per_hour" in clicked.failure.splitlines()[0]
+
+
+def test_every_asset_is_made_alone_by_a_click(ui, home, lived_world) -> None:
+    newest, offers = home.day(lived_world.DAYS), ui.offers()
+    assert {offer.latest for offer in offers if offer.partitions} == {str(add_days(newest, 1))}
+    few = {"ops": {"model__hyperparameters": {"config": {"trials": 1}}}}
+    for offer in offers:
+        config = few if offer.key == ("model", "hyperparameters") else None
+        clicked = ui.launch(assets=[offer.key], tags=day_tags(offer, newest), config=config)
+        if offer.key == ("model", "lifecycle_backtest"):
+            assert "days" in clicked.failure.splitlines()[0], clicked
+        else:
+            assert clicked.is_success, (offer.key, clicked)
+
+
+def test_a_click_that_comes_too_early_says_which_day_can_run(ui, home, lived_world) -> None:
+    following = str(add_days(home.day(lived_world.DAYS), 1))
+    for key in (("features", "user_features"), ("monitoring", "data_quality_report"), ("model", "training_set")):
+        clicked = ui.launch(assets=[key], tags={PARTITION: following})
+        assert not clicked.is_success
+        assert f"the next day that can run is {following}" in clicked.failure.splitlines()[0]
+
+
+def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived_world) -> None:
+    latest = {offer.key: offer.latest for offer in ui.offers()}[("messages", "message_plan")]
+    day = add_days(home.day(lived_world.DAYS), 1)
+    assert latest == str(day)
+    assert ui.launch("daily_lifecycle_job", tags={PARTITION: latest}).is_success
+    ui.reload()
+    assert {offer.latest for offer in ui.offers() if offer.partitions} == {str(add_days(day, 1))}
+
+    platform = home.platform
+    assert platform.ledger.rows(as_of_date=day) == [], "without approval nothing is sent"
+    digest = platform.ledger.noted_plan("job_of_the_day", day)[1]
+    wrong = ui.launch("approve_plan_job", config=ops("approve_plan_and_send", plan_digest="0" * 64))
+    assert "look at it again" in wrong.failure.splitlines()[0]
+    assert platform.ledger.rows(as_of_date=day) == []
+    assert ui.launch("approve_plan_job", config=ops("approve_plan_and_send", plan_digest=digest)).is_success
+    planned = platform.tables.read("message_plan", day).num_rows
+    sent = [row for row in platform.ledger.rows(as_of_date=day) if row.attempts]
+    assert planned > len(sent) * 0.5 > 10
+    (event,) = platform.event_log.read("plan_approved", start=day).to_pylist()
+    assert (event["approved_by"], event["reason"], event["plan_digest"]) == (*IDENTITY.values(), digest)
+    late = ui.launch("reject_plan_job", config=ops("reject_plan", plan_digest=digest))
+    assert "was approved by ann, so it cannot be rejected" in late.failure.splitlines()[0]
+
+
+def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui, home) -> None:
+    platform = home.platform
+    before, champion = operator_time(platform), platform.registry.champion()
+    assert ui.launch("pause_sending_job", config=ops("pause_sending")).is_success
+    assert platform.ledger.is_paused()
+    assert ui.launch("resume_sending_job", config=ops("resume_sending")).is_success
+    assert not platform.ledger.is_paused()
+    (paused,) = platform.event_log.read("sending_paused").to_pylist()
+    assert (paused["actor"], paused["reason"], paused["observed_at"] >= before) == (*IDENTITY.values(), True)
+    early = ui.launch("rollback_job", config=ops("roll_back_model"))
+    assert not early.is_success
+    other = next(row["model_version"] for row in platform.registry.versions() if row["model_version"] != champion)
+    platform.registry.promote(other, actor="ann", reason="against the gate", now=operator_time(platform))
+    assert ui.launch("rollback_job", config=ops("roll_back_model")).is_success
+    assert platform.registry.champion() == champion
+    (event,) = platform.event_log.read("model_rolled_back").to_pylist()
+    assert (event["actor"], event["reason"], event["previous_version"]) == (*IDENTITY.values(), other)
+
+
+def ops(name: str, **values: str) -> dict[str, Any]:
+    return {"ops": {name: {"config": IDENTITY | values}}}
+
+
+def test_a_first_day_on_an_empty_home(ui_client, environment: pytest.MonkeyPatch, tmp_path: Path, small_home) -> None:
+    """The clicks of somebody who has a new home, with one that comes too early before each."""
+    settings = {"users": 200, "jobs": 40}
+    environment.setenv("UI_WORLD", "golden/small_home.py")
+    environment.setenv("MLIFE_HOME", str(tmp_path / "home"))
+    environment.delenv("MLIFE_HASH_KEY", raising=False)
+    for name, value in settings.items():
+        environment.setenv(f"MLIFE_MARKET_{name.upper()}", str(value))
+    environment.setenv("MLIFE_HISTORY_DAYS", "39")
+    environment.setenv("MLIFE_DEMO_FAULTS", "false")
+    platform = Platform(settings=Settings(), policies=small_home.UNAPPROVED)
+    with ui_client.opened(tmp_path / "home") as ui:
+        offers = {offer.key: offer for offer in ui.offers()}
+        landing = offers["events", "market_events"]
+        last_of_history = str(add_days(platform.settings.first_lived_date, -1))
+        assert landing.latest == last_of_history
+        for key in (landing.key, ("features", "user_features"), ("metrics", "kpi_daily"), ("messages", "message_plan")):
+            early = ui.launch(assets=[key], tags=day_tags(offers[key], landing.latest))
+            assert "run history_job over all its partitions" in early.failure.splitlines()[0], (key, early)
+        assert ui.launch("history_job", tags={FIRST: landing.partitions[0], LAST: last_of_history}).is_success
+
+        early = ui.launch("daily_lifecycle_job", tags={PARTITION: last_of_history})
+        assert "no model serves" in early.failure.splitlines()[0]
+        assert "retraining_job" in early.failure.splitlines()[0]
+        assert ui.launch("retraining_job", tags={PARTITION: last_of_history}).is_success
+        if platform.registry.champion() is None:  # a market this small rarely convinces the gate
+            version = platform.registry.versions()[-1]["model_version"]
+            platform.registry.promote(version, actor="ann", reason="against the gate", now=operator_time(platform))
+            assert ui.launch(assets=[("model", "monitoring_reference")], tags={PARTITION: last_of_history}).is_success
+
+        ui.reload()
+        first = str(platform.settings.first_lived_date)
+        assert {offer.latest for offer in ui.offers() if offer.partitions} == {first}
+        early = ui.launch(assets=[("predictions", "user_job_scores")], tags={PARTITION: first})
+        assert f"the next day that can run is {first}" in early.failure.splitlines()[0]
+        assert ui.launch("daily_lifecycle_job", tags={PARTITION: first}).is_success
+        assert ui.launch("metrics_job").is_success
+        assert (platform.settings.lake_folder / "dashboard" / "index.html").exists()

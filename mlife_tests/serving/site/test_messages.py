@@ -1,0 +1,70 @@
+"""What the pages of messages say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from mlife_assets.core.pictures import data_uri
+from mlife_assets.core.training.explain import plot_waterfall
+from mlife_assets.serving.site.messages import CONVERTED, NEWEST, messages_body, planned_day, trace_body
+
+
+def test_the_list_names_what_led_to_something_and_the_newest(get) -> None:
+    text = get("/messages/").text
+    assert text.count('href="msg_') == 2 + NEWEST
+    assert text.index("msg_1<") < text.index("msg_clicked<") < text.index("msg_2<")
+    assert "Cook &lt;b&gt;wanted&lt;/b&gt; &amp; more" in text
+    assert CONVERTED < NEWEST
+
+
+def test_without_messages_the_list_says_so() -> None:
+    assert "No text was planned yet." in messages_body([])
+    body = messages_body([], "nothing ran; run `mlife demo`")
+    assert "nothing ran; run `mlife demo`" in body
+    assert "No text was planned yet." not in body
+
+
+def test_a_trace_says_what_the_command_prints(get, contents) -> None:
+    text, found = get("/messages/msg_1").text, contents.trace("msg_1")
+    for hop in found.hops:
+        assert hop.event_type.replace("_", " ") in text
+        assert f"evt_{hop.event_type}" in text
+    assert text.count("occurred 2026-06-10 18:05:00Z, observed 2026-06-10 18:05:00Z") == len(found.hops)
+    assert "the same to the bit" in text
+    assert "near: the score by +0.5" in text
+    assert "1.235" in text
+    assert "Best-ranked jobs for this person, 5 of 7" in text
+    assert 'row">j6' not in text
+    assert text.count("this text</small>") == 1
+    assert "Cook &lt;b&gt;wanted&lt;/b&gt; &amp; more" in text
+    assert "gone" not in text
+    assert re.search(r"is granted</th><td>\s*yes\s*</td>", text)
+    assert "mlife trace msg_1" in text
+
+
+def test_a_trace_draws_the_score_feature_by_feature(get, contents) -> None:
+    png = plot_waterfall(contents.trace("msg_1").parts)
+    assert png.startswith(b"\x89PNG")
+    text = get("/messages/msg_1").text
+    assert f'src="{data_uri(png)}"' in text
+    assert 'alt="From the expected score' in text
+
+
+def test_versions_with_a_card_link_to_it(get) -> None:
+    text = get("/messages/msg_1").text
+    assert text.count('href="../models/mdl_1/card.html"') == 2
+    assert "models/mdl_2" not in text
+
+
+def test_a_text_that_no_model_chose_says_so(contents) -> None:
+    found = contents.trace("msg_1")
+    hops = tuple(hop for hop in found.hops if hop.stage not in ("model", "prediction"))
+    body = trace_body(replace(found, hops=hops, features={}, reasons=(), alternatives=(), parts=None), {}, None)
+    assert "No model chose this text" in body
+    assert "the same to the bit" not in body
+    assert "<img" not in body
+
+
+def test_the_plan_is_of_the_day_that_was_planned(contents) -> None:
+    assert planned_day(contents.trace("msg_1")) == "2026-06-10"

@@ -1,0 +1,66 @@
+"""Where settings come from: the environment, then what the home remembers of its world, then defaults."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.policies import Policies
+from mlife_assets.settings import WORLD, WORLD_FILE, NewWorldSettings, Settings
+
+SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_GATE_USERS": "60", "MLIFE_DEMO_FAULTS": "0"}
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Return a home that a demo of a small market was made in, by variables that are gone now."""
+    for name, value in SMALL.items():
+        monkeypatch.setenv(name, value)
+    NewWorldSettings(home=tmp_path).remember_world()
+    for name in SMALL:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_a_home_remembers_its_world(small):
+    settings = Settings(home=small)
+    assert (settings.market_users, settings.market_jobs, settings.gate_users) == (300, 40, 60)
+    assert settings.demo_faults is False
+    assert settings.policies().promotion.minimum_users_with_positives == 60
+
+
+def test_the_home_of_the_environment_is_the_one_that_is_asked(small, monkeypatch):
+    monkeypatch.setenv("MLIFE_HOME", str(small))
+    assert Settings().market_users == 300
+
+
+def test_the_environment_comes_before_what_the_home_remembers(small, monkeypatch):
+    monkeypatch.setenv("MLIFE_MARKET_USERS", "400")
+    assert Settings(home=small).market_users == 400
+    assert Settings(home=small, market_users=500).market_users == 500
+
+
+def test_a_new_world_does_not_look_back(small, tmp_path):
+    assert NewWorldSettings(home=small) == NewWorldSettings(home=small, market_users=10_000, gate_users=1_000)
+
+
+def test_a_home_that_remembers_nothing_has_the_defaults(tmp_path):
+    """So had the homes of all releases that wrote no such file; their policies keep their version."""
+    settings = Settings(home=tmp_path)
+    assert {name: getattr(settings, name) for name in WORLD} == {
+        name: Settings.model_fields[name].default for name in WORLD
+    }
+    assert settings.policies() == Policies()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", '{"seed": 1}', "\x00"])
+def test_what_is_remembered_and_cannot_be_read_is_no_default(tmp_path, text):
+    (tmp_path / WORLD_FILE).write_text(text)
+    with pytest.raises(IntegrityError, match="which market this home holds"):
+        Settings(home=tmp_path)
+
+
+def test_the_file_is_for_people_too(small):
+    assert json.loads((small / WORLD_FILE).read_text())["market_users"] == 300
