@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance import InstanceRef
+
+from mlife_assets.defs import run_history
 
 SETTINGS_FILE = Path(__file__).parent / "dagster.yaml"
 
@@ -21,7 +24,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(SETTINGS_FILE, folder / "dagster.yaml")
-    return dg.DagsterInstance.from_config(str(folder))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=run_history.settings(folder)))
 
 
 def run_dagster_dev(home: Path, workspace: Path, host: str, port: int) -> None:
