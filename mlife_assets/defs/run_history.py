@@ -94,7 +94,5 @@ class Events(SqliteEventLogStorage):
 def _engine(url: str) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
     with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "pragma journal_mode = wal"
-        )  # Dagster's mode; tables are made in it, too
+        connection.exec_driver_sql("pragma journal_mode = wal")  # Dagster's mode; tables are made in it, too
     return engine
