@@ -180,8 +180,7 @@ class Ui:
 @contextmanager
 def opened(home: Path) -> Iterator[Ui]:
     """Open the UI of a home, which the environment names, too."""
-    with open_instance(home):
-        pass  # makes the tables
+    open_instance(home).dispose()
     with ExitStack() as stack:
         ref = InstanceRef.from_dir(str(home / "dagster"), overrides=IN_THIS_PROCESS)
         instance = stack.enter_context(dg.DagsterInstance.from_ref(ref))

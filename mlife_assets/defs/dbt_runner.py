@@ -91,7 +91,7 @@ def build(
     manifest = Manifest.from_msgpack(parsed.read_bytes(), decoder=extended_mashumuro_decoder)
     manifest.build_flat_graph()  # `graph` in macros; dbt fills it only where it parses itself
     messages: list[Any] = []
-    arguments = ["--quiet", "--no-use-colors", "--log-path", str(work_folder / "logs"), "build"]
+    arguments = ["--quiet", "--no-use-colors", "--log-path", str(work_folder / "logs"), "build", "--no-write-json"]
     arguments += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work_folder)]
     arguments += ["--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables)), "--select", *selection]
     try:

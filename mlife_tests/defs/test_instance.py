@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from uuid import uuid4
-
 import dagster as dg
 import yaml
 
-from mlife_assets.defs.instance import SETTINGS_FILE, hold_run, open_instance
+from mlife_assets.defs.instance import SETTINGS_FILE, open_instance
 
 
 def test_an_instance_keeps_what_ran_and_has_the_settings_of_the_project(tmp_path) -> None:
@@ -19,35 +17,6 @@ def test_an_instance_keeps_what_ran_and_has_the_settings_of_the_project(tmp_path
     with open_instance(tmp_path) as again:
         assert again.get_latest_materialization_event(dg.AssetKey("a")) is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dagster"]
-
-
-def _job() -> dg.JobDefinition:
-    @dg.asset
-    def a() -> None: ...
-
-    return dg.Definitions(assets=[a], jobs=[dg.define_asset_job("job", ["a"])]).resolve_job_def("job")
-
-
-def test_the_files_of_a_run_are_held_while_it_runs_and_whole_afterwards(tmp_path) -> None:
-    def waiting() -> set[str]:
-        """Return the databases whose newest rows lie beside them: closed for the last time, they take the rows in."""
-        return {path.name.removesuffix("-wal") for path in tmp_path.rglob("*.db-wal")}
-
-    run_ids = [str(uuid4()) for _ in range(2)]
-    with open_instance(tmp_path) as instance:
-        for run_id in run_ids:
-            with hold_run(instance, run_id):
-                assert _job().execute_in_process(instance=instance, run_id=run_id).success
-                assert waiting() == {"runs.db", "index.db", f"{run_id}.db"}
-    assert waiting() == set()
-    with open_instance(tmp_path) as again:
-        assert {record.dagster_run.run_id for record in again.get_run_records()} == set(run_ids)
-        assert again.get_latest_materialization_event(dg.AssetKey("a")) is not None
-
-
-def test_an_instance_without_files_holds_none(instance) -> None:
-    with hold_run(instance, "some"):
-        assert instance.get_runs() == []
 
 
 def test_the_settings_are_those_that_were_measured() -> None:

@@ -199,6 +199,7 @@ def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: da
 @pytest.fixture(scope="module")
 def report(explored) -> dict[str, Any]:
     """Return what the asset wrote for the day on which all three days are mature."""
+    explored.home.platform.tables.write_report(INGEST_REPORT, explored.judged, {"types": []})
     result = explored.home.run_assets(explored.judged, keys.OFF_POLICY_ESTIMATE)
     (made,) = result.asset_materializations_for_node("model__off_policy_estimate")
     written = explored.home.platform.tables.read_report(REPORT, explored.judged)

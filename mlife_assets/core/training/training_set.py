@@ -123,17 +123,18 @@ def build_training_set(
         NotEnoughEvidenceError: too few examples or positives.
     """
     _require_known(labelled_examples)
-    immature = labelled_examples.filter(pc.field("label_mature_date") > as_of)
-    if immature.num_rows:
-        row = immature.slice(0, 1).to_pylist()[0]
+    is_immature = pc.greater(labelled_examples["label_mature_date"], pa.scalar(as_of, pa.date32()))
+    if count := _count(is_immature):
+        row = labelled_examples.filter(is_immature).slice(0, 1).to_pylist()[0]
         raise InvalidInputError(
-            f"{immature.num_rows} examples are not mature as of {as_of}, the first is {row['exposure_id']} with "
+            f"{count} examples are not mature as of {as_of}, the first is {row['exposure_id']} with "
             f"label_mature_date {row['label_mature_date']}; pass labels that are mature"
         )
     last = last_training_day(gate_start, label)
-    inside = labelled_examples.filter(pc.field("exposure_date") <= last)
-    sound = inside.filter(~pc.field("exposure_date").isin(pa.array(sorted(quarantined), pa.date32())))
-    examples = sound.sort_by([("exposure_date", "ascending"), ("exposure_id", "ascending")]).combine_chunks()
+    days = labelled_examples["exposure_date"]
+    is_inside = pc.less_equal(days, pa.scalar(last, pa.date32()))
+    is_sound = pc.and_not(is_inside, pc.is_in(days, value_set=pa.array(sorted(quarantined), pa.date32())))
+    examples = _in_order(_where(labelled_examples, is_sound)).combine_chunks()
     _require_unique(examples)
     return split_examples(
         pair_features(examples),
@@ -141,8 +142,23 @@ def build_training_set(
         last_day=last,
         policy=policy,
         data_hash=hash_examples(examples),
-        quarantined_rows=inside.num_rows - sound.num_rows,
+        quarantined_rows=_count(is_inside) - examples.num_rows,
     )
+
+
+def _count(mask: pa.ChunkedArray) -> int:
+    return int(pc.sum(mask).as_py() or 0)
+
+
+def _where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+    """Return the rows of a mask; usually all, which are not copied then."""
+    return rows if _count(mask) == rows.num_rows else rows.filter(mask)
+
+
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Return rows by day and exposure, the order in which a mart is read: then they are not copied."""
+    order = pc.sort_indices(rows, sort_keys=[("exposure_date", "ascending"), ("exposure_id", "ascending")]).to_numpy()
+    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
 
 
 def split_examples(
