@@ -167,17 +167,6 @@ class LifecycleDriver:
         )
 
 
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Let Python look for garbage seventy times less often: each look goes through the 700,000 objects of libraries."""
-    usual = gc.get_threshold()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
 def show_runs(instance: dg.DagsterInstance) -> None:
     """Make the driver's runs appear in the timeline and in the history of their jobs, those of earlier versions too."""
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_FINISHED)):

@@ -148,7 +148,7 @@ def urls(value: Any) -> list[str]:
     if isinstance(value, dg.UrlMetadataValue):
         return [value.url]
     if isinstance(value, dg.MarkdownMetadataValue):
-        return re.findall(r"\]\((?!data:)([^)]*)\)", value.md_str)
+        return re.findall(r"\]\((?!<?data:)([^)]*)\)", value.md_str)
     return []
 
 
