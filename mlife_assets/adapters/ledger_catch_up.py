@@ -230,10 +230,13 @@ def _approvals(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
 
 
 def _rejections(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
+    columns = ["plan_digest"]
+    approved = set(outbox.event_log.read("plan_approved", columns=columns)["plan_digest"].to_pylist())
     rows = outbox.event_log.read("plan_rejected").to_pylist()
     return sum(
         ledger.record_rejection(Rejection(**{name: row[name] for name in REJECTED}), now=row["observed_at"])
         for row in rows
+        if row["plan_digest"] not in approved  # what was approved may have been sent, which no rejection undoes
     )
 
 

@@ -119,8 +119,9 @@ def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
 
 
 def _approvals(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> list[str]:
-    found = []
+    found, approved = [], set()
     for row in outbox.event_log.read("plan_approved", start=since, end=end, columns=APPROVED).to_pylist():
+        approved.add(row["plan_digest"])
         if row["plan_digest"] is None:  # of release 0.1.0, whose ledger kept no approvals
             continue
         approval = ledger.approval(row["campaign"], row["as_of_date"])
@@ -130,7 +131,7 @@ def _approvals(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) 
     found += [
         f"the rejection of {row['plan_id']} is unknown to it"
         for row in rejected.to_pylist()
-        if ledger.rejection(row["plan_digest"]) is None
+        if row["plan_digest"] not in approved and ledger.rejection(row["plan_digest"]) is None
     ]
     return found
 

@@ -3,14 +3,15 @@
 Belongs here: each act once, with who did it and why, for the UI and the command line alike. Does not belong here: how
 it is asked for (`act_jobs`, `cli`), what it means (`core`, `adapters`).
 
-Concept: an act is committed first and then published to the log. Repeating it changes nothing, but publishes it if an
-earlier attempt could not. It happens in the present of the embedded world (`present`); an approval happens when the
-day starts to send, because its texts follow from it.
+Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
+nothing, but publishes it if an earlier attempt could not; a second rollback goes one further back. An act happens in
+the present of the embedded world (`present`); an approval happens when the day starts to send, because its texts follow
+from it.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -122,6 +123,8 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
             f"plan {plan.plan_id} was approved by {known.approved_by} already; materialize message_deliveries of "
             f"{plan.as_of_date} to send what waits"
         )
+    if known is not None and known.plan_digest == approval.plan_digest:
+        approval = replace(approval, reason=known.reason or reason)  # the first words stay, in ledger and log alike
     platform.ledger.record_approval(approval, now=now)
     platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
     seal(platform)
@@ -133,10 +136,12 @@ def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> R
 
     Raises:
         GateClosedError: another plan was named, or it was approved.
+        IntegrityError: the ledger is not the one that the event log knows, so an approval might be missing in it.
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
     digest = require_digest(plan, named)
+    require_known_ledger(platform, plan.as_of_date)
     now = max(operator_time(platform), platform.sending_time(plan.as_of_date))
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
     platform.ledger.record_rejection(rejection, now=now)

@@ -60,9 +60,9 @@ def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorD
         description="Loads the code location again when a day has run, so that the last partition is the next day.",
     )
     def next_day_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
-        if loaded is None:
-            return dg.SkipReason("partitions follow the machine's clock")
         last = last_partition(platform)
+        if last is None:
+            return dg.SkipReason("partitions follow the machine's clock, or which day comes next cannot be read")
         if last == loaded and SystemClock().now().date() == loaded_on:
             return dg.SkipReason(f"{last} can run next, and it is the last partition")
         origin = context.code_location_origin

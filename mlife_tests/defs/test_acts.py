@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.messaging.approve import APPROVED_BY_POLICY
+from mlife_assets.core.messaging.approve import APPROVED_BY_POLICY, Rejection
+from mlife_assets.core.messaging.events import rejection_events
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.acts import approve_plan, newest_plan, plan_standing, reject_plan, roll_back, switch_sending
 from mlife_assets.defs.ledger_recovery import bring_forward
 from mlife_assets.defs.present import operator_time
+from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.sending import require_known_ledger
 
 WHO = {"actor": "ann", "reason": "read all of it"}
@@ -146,6 +148,35 @@ def test_a_ledger_that_lost_a_decision_sends_nothing_and_is_brought_forward(wait
     assert bring_forward(waiting.platform, now=operator_time(waiting.platform)).approvals == 1
     require_known_ledger(waiting.platform, sending_home.DAY)
     assert waiting.platform.ledger.rejection(first.plan_digest) == first
+
+
+def test_a_ledger_that_forgot_an_approval_takes_no_rejection(waiting, sending_home) -> None:
+    approve_plan(waiting.platform, digest(waiting), **WHO)
+    waiting.sql("DELETE FROM approvals")
+    with pytest.raises(IntegrityError, match=r"the approval of pln_[0-9a-f]+ .* is unknown to it"):
+        reject_plan(waiting.platform, digest(waiting), **WHO)
+    assert len(waiting.platform.event_log.read("plan_rejected")) == 0
+
+
+def test_a_log_that_holds_both_keeps_the_approval_and_the_ledger_is_brought_forward(waiting, sending_home) -> None:
+    """A rejection that an earlier version took on a ledger that had lost the approval."""
+    platform, plan = waiting.platform, newest_plan(waiting.platform)
+    approval = approve_plan(platform, digest(waiting), **WHO)
+    rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest(waiting), "bob", "no")
+    platform.event_log.append("plan_rejected", rejection_events(rejection, now=operator_time(platform)), writer="test")
+    seal(platform)
+    waiting.sql("DELETE FROM approvals")
+    assert bring_forward(platform, now=operator_time(platform)).approvals == 1
+    require_known_ledger(platform, sending_home.DAY)
+    assert platform.ledger.approval(plan.campaign, plan.as_of_date).plan_digest == approval.plan_digest
+    assert platform.ledger.rejection(digest(waiting)) is None
+
+
+def test_the_first_words_of_an_approval_stay(waiting) -> None:
+    approve_plan(waiting.platform, digest(waiting), **WHO)
+    again = approve_plan(waiting.platform, digest(waiting), actor="ann", reason="other words")
+    assert again.reason == WHO["reason"]
+    assert [row["reason"] for row in waiting.platform.event_log.read("plan_approved").to_pylist()] == [WHO["reason"]]
 
 
 def test_without_a_plan_there_is_nothing_to_decide(home) -> None:
