@@ -160,7 +160,7 @@ class Texting:
         holdout_rate: the same of the holdout.
         lift: difference of the two.
         earned_usd: bids of all applies of the treated beyond what they would have been at the holdout's mean; None
-            where the marts do not say.
+            where the marts do not say or nothing was bid yet.
         texts: texts sent.
         opt_outs: people who replied that they want no more.
     """

@@ -115,12 +115,18 @@ def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
 
 
 def _earned(treated: Row, holdout: Row) -> Interval | None:
-    """Return the bids of the treated beyond the holdout's mean; None for marts of an earlier release."""
+    """Return the bids of the treated beyond the holdout's mean.
+
+    None for marts of an earlier release, and while all people of each arm are alike (nobody applied yet): an interval
+    of no width is no certainty.
+    """
     if any(row.get("bids_usd") is None or row["eligible_users"] < 2 for row in (treated, holdout)):
         return None
     first, second = (
         Sums(arm["eligible_users"], arm["bids_usd"], arm["bids_usd_squared"]) for arm in (treated, holdout)
     )
+    if first.variance_of_mean == second.variance_of_mean == 0:
+        return None
     mean = mean_difference_interval(first, second)
     people = treated["eligible_users"]
     return Interval(mean.estimate * people, mean.lower * people, mean.upper * people, mean.level, mean.n)

@@ -127,25 +127,29 @@ def _texting(found: Texting | None) -> _Clause:
         )
     else:
         words = f"texting is not shown to get more people to apply than not texting ({bounds} points)"
-    if found.earned_usd is not None:
-        earned, per_text = found.earned_usd, _divided(found.earned_usd, found.texts)
-        words += f", and its {found.texts:,} texts earned {_worth(earned)}"
-        evidence += f" Employers' bids for all their applies exceed the holdout's by {_range(earned)}."
-        if per_text is not None:
-            cost += f" It pays while a text costs less than {_range(per_text, cents=True)}."
+    if found.earned_usd is not None and found.texts:
+        earned = found.earned_usd
+        words += f", and {_money(earned, found.texts)}"
+        evidence += f" Bids for all their applies, less those for as many of the others: {_range(earned)}."
+        if earned.lower > 0:
+            cost += f" It pays while a text costs less than {_range(_divided(earned, found.texts), cents=True)}."
     return _Clause(words, evidence + cost)
 
 
-def _worth(earned: Interval) -> str:
-    bounds = f"({_usd(earned.lower, cents=False)} to {_usd(earned.upper, cents=False)})"
-    if earned.lower > 0 or earned.upper < 0:
-        return f"{_usd(earned.estimate, cents=False)} in bids {bounds}"
-    return f"{_usd(earned.estimate, cents=False)} in bids, not yet a proven gain {bounds}"
+def _money(earned: Interval, texts: int) -> str:
+    if earned.lower > 0:
+        return f"its {texts:,} texts earned {_usd(earned.estimate, cents=False)} in bids {_bounds(earned)}"
+    if earned.upper < 0:
+        loss = Interval(-earned.estimate, -earned.upper, -earned.lower, earned.level, earned.n)
+        return f"cost {_usd(loss.estimate, cents=False)} in bids {_bounds(loss)}"
+    return f"is not shown to earn anything {_bounds(earned, ' in bids')}"
 
 
-def _divided(interval: Interval, by: int) -> Interval | None:
-    if by == 0:
-        return None
+def _bounds(interval: Interval, unit: str = "") -> str:
+    return f"({_usd(interval.lower, cents=False)} to {_usd(interval.upper, cents=False)}{unit})"
+
+
+def _divided(interval: Interval, by: int) -> Interval:
     return Interval(interval.estimate / by, interval.lower / by, interval.upper / by, interval.level, interval.n)
 
 

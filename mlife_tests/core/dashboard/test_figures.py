@@ -125,6 +125,13 @@ def test_marts_of_an_earlier_release_say_nothing_about_money() -> None:
     assert texting(rows(), old).earned_usd is None
 
 
+def test_while_nobody_applied_nothing_is_said_about_money() -> None:
+    nothing = [row | {"bids_usd": 0.0, "bids_usd_squared": 0.0} for row in TOTAL]
+    assert texting(rows(), nothing).earned_usd is None
+    one_arm = [row | ({"bids_usd": 0.0, "bids_usd_squared": 0.0} if row["arm"] == "holdout" else {}) for row in TOTAL]
+    assert texting(rows(), one_arm).earned_usd.lower > 0
+
+
 def test_the_head_shows_differences_as_points_and_their_tone() -> None:
     first, second, *_ = tiles(rows(), texting(rows(), TOTAL), Ranking(FIRST, FIRST, 1, 0.4, 0.3), LABEL, AS_OF)
     assert (first.unit, first.tone) == ("points", "good")

@@ -62,13 +62,28 @@ def test_a_difference_that_may_be_zero_or_less_is_no_gain(
     assert words in told(replace(example_data, texting=texting))
 
 
-def test_money_that_may_be_a_loss_is_called_unproven(example_data: DashboardData) -> None:
-    texting = replace(example_data.texting, earned_usd=Interval(8_100.0, -700.0, 15_000.0, 0.95, 10))
-    assert "texts earned $8,100 in bids, not yet a proven gain (-$700 to $15,000)" in told(
-        replace(example_data, texting=texting)
-    )
-    without = replace(example_data, texting=replace(texting, earned_usd=None))
-    assert "$" not in headline(without).sentence
+@pytest.mark.parametrize(
+    ("earned", "words"),
+    [
+        ((8_100.0, -700.0, 15_000.0), "and is not shown to earn anything (-$700 to $15,000 in bids)."),
+        ((0.0, 0.0, 10.0), "and is not shown to earn anything ($0 to $10 in bids)."),
+        ((-900.0, -1_500.0, -300.0), "and cost $900 in bids ($300 to $1,500)."),
+    ],
+)
+def test_money_that_is_not_shown_to_be_a_gain_is_not_earned(
+    example_data: DashboardData, earned: tuple[float, float, float], words: str
+) -> None:
+    texting = replace(example_data.texting, earned_usd=Interval(*earned, 0.95, 10))
+    data = replace(example_data, texting=texting)
+    assert headline(data).sentence.endswith(words)
+    assert "earned" not in told(data)
+    assert "It pays" not in told(data)
+
+
+def test_without_money_or_texts_nothing_is_said_about_what_they_earned(example_data: DashboardData) -> None:
+    for changes in ({"earned_usd": None}, {"texts": 0}):
+        texting = replace(example_data.texting, **changes)
+        assert "$" not in told(replace(example_data, texting=texting))
 
 
 def test_a_model_that_ranks_no_better_is_said_to(example_data: DashboardData) -> None:
