@@ -161,8 +161,8 @@ class Texting:
         lift: difference of the two.
         earned_usd: bids of all applies of the treated beyond what they would have been at the holdout's mean; None
             where the marts do not say or nothing was bid yet.
-        texts: texts sent.
-        opt_outs: people who replied that they want no more.
+        texts: texts sent on days whose outcomes are known, which are those before the page's day.
+        opt_outs: people who replied on these days that they want no more.
     """
 
     first_day: date

@@ -88,12 +88,18 @@ def _texted(kpis: Iterable[Row]) -> list[Row]:
     return [{**row, "revenue_usd": row["revenue_usd"] if row["messages_submitted"] else None} for row in kpis]
 
 
-def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
-    """Return what texting changed over the whole experiment; None while an arm has nobody."""
+def texting(kpis: Sequence[Row], readout: Sequence[Row], as_of: date) -> Texting | None:
+    """Return what texting changed over the whole experiment, with the texts of days before `as_of`.
+
+    None while an arm has nobody, and on the first day: what people do on `as_of` is not known yet.
+    """
     arms = {row["arm"]: row for row in readout if row["period_kind"] == "total"}
     if set(arms) != {"treated", "holdout"}:
         return None
     treated, holdout = arms["treated"], arms["holdout"]
+    if treated["period_start_date"] >= as_of:
+        return None
+    known = [row for row in kpis if row["kpi_date"] < as_of]
     lift = proportion_difference_interval(
         treated["users_with_apply"],
         treated["eligible_users"],
@@ -109,8 +115,8 @@ def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
         holdout_rate=holdout["apply_rate"],
         lift=lift,
         earned_usd=_earned(treated, holdout),
-        texts=sum(row["messages_submitted"] for row in kpis),
-        opt_outs=sum(row["opt_outs"] for row in kpis),
+        texts=sum(row["messages_submitted"] for row in known),
+        opt_outs=sum(row["opt_outs"] for row in known),
     )
 
 

@@ -108,7 +108,7 @@ def _why(version: ModelVersion) -> str:
 
 def _texting(found: Texting | None) -> _Clause:
     if found is None:
-        return _Clause("nobody was held out yet, so nothing shows what texting is worth", "")
+        return _Clause("it is not known yet what texting is worth", "")
     low, high = found.lift.lower, found.lift.upper
     bounds = f"{_signed(low)} to {_signed(high)}"
     span = format_span(found.first_day, found.last_day)

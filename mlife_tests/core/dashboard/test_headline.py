@@ -124,5 +124,5 @@ def test_a_blocked_day_is_said_first() -> None:
 def test_the_first_day_says_that_nothing_is_known() -> None:
     found = headline(DashboardData(DAY, DAY))
     assert found.sentence.startswith("No day is mature enough yet")
-    assert "nothing was decided yet; nobody was held out yet" in found.sentence
+    assert "nothing was decided yet; it is not known yet what texting is worth" in found.sentence
     assert found.evidence == ()
