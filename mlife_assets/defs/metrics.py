@@ -25,7 +25,7 @@ from mlife_assets.core.dashboard.data import (
     ReportDigest,
     Suppression,
 )
-from mlife_assets.core.dashboard.figures import pending_days, production, texting, tiles
+from mlife_assets.core.dashboard.figures import paired_gain, pending_days, production, texting, tiles
 from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
@@ -175,6 +175,7 @@ def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
         len(map_days),
         model=sum(one.champion for one in map_days) / len(map_days),
         human=sum(one.human for one in map_days) / len(map_days),
+        gain=paired_gain([one.champion - one.human for one in map_days]),
     )
 
 

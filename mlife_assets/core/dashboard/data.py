@@ -138,13 +138,17 @@ class Suppression:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well the model ranks what people then applied to, averaged over mature days; `human` is the recruiters'."""
+    """How well the model ranks what people then applied to, averaged over mature days.
+
+    `human` is the recruiters' rule, `gain` the mean of the daily differences; None for too few days for an interval.
+    """
 
     first_day: date
     last_day: date
     days: int
     model: float
     human: float
+    gain: Interval | None = None
 
 
 @dataclass(frozen=True)

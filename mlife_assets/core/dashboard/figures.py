@@ -10,6 +10,7 @@ and no number: a click-through of an hour is not 0 %. Totals take mature days al
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -29,6 +30,9 @@ from mlife_assets.core.windows import is_mature, mature_day
 Row = Mapping[str, Any]
 SAME_DAY = 0
 """Window of what happens on its day: known as of the day after, when the day's export was read."""
+
+GAIN_DAYS = 5
+"""Mature days from which on the mean of daily differences gets an interval."""
 
 
 def daily(rows: Iterable[Row], name: str) -> tuple[DailyValue, ...]:
@@ -136,6 +140,16 @@ def _earned(treated: Row, holdout: Row) -> Interval | None:
     mean = mean_difference_interval(first, second)
     people = treated["eligible_users"]
     return Interval(mean.estimate * people, mean.lower * people, mean.upper * people, mean.level, mean.n)
+
+
+def paired_gain(differences: Sequence[float]) -> Interval | None:
+    """Return Student's t interval of the mean of daily differences; None for fewer than `GAIN_DAYS` days."""
+    n = len(differences)
+    if n < GAIN_DAYS:
+        return None
+    gains = Sums(n, sum(differences), sum(one * one for one in differences))
+    no_gain = Sums(2, 0.0, 0.0)  # has no variance, with which Welch's t of two groups is Student's t of the first
+    return replace(mean_difference_interval(gains, no_gain), n=n)
 
 
 def tiles(

@@ -2,9 +2,9 @@
 
 Belongs here: wording the state of model, drift and texting. Does not belong here: the figures (`figures`), charts.
 
-Concept: one sentence of three clauses: how much better than recruiters, what drifts and why it lasts, what texting
-earned over not texting. Each has a line below with its numbers, intervals and days. What is not shown is said to be not
-shown; a difference whose interval holds zero is never called a gain.
+Concept: one sentence of three clauses: how the model compares with recruiters, what drifts and why it lasts, what
+texting earned over not texting. Each has a line below with its numbers, intervals and days. What is not shown is said
+to be not shown; a difference whose interval holds zero is never called a gain.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersi
 from mlife_assets.core.monitoring.governor import ALARM_SUFFIX
 from mlife_assets.core.pages.charts.scales import format_day, format_span, format_value
 from mlife_assets.core.statistics import Interval
+
+ALIKE_SHARE = 0.02
+"""Share of the recruiters' MAP within which the model ranks about as well."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,21 @@ def _ranking(ranking: Ranking | None) -> _Clause:
         f"MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule, mean of "
         f"{ranking.days} mature days from {format_day(ranking.first_day)} to {format_day(ranking.last_day)}."
     )
-    gain = ranking.model / ranking.human - 1 if ranking.human else 0.0
-    words = f"the model ranks jobs {100 * gain:.0f} % better than recruiters"
-    if gain < 0.005:
-        words = "the model ranks jobs no better than recruiters"
-    return _Clause(words, evidence)
+    if ranking.gain is not None:
+        evidence += f" The mean difference of a day is {ranking.gain.lower:+.3f} to {ranking.gain.upper:+.3f}."
+    return _Clause(f"the model {_ranks(ranking)} the recruiters' rule", evidence)
+
+
+def _ranks(ranking: Ranking) -> str:
+    difference, alike = ranking.model - ranking.human, ALIKE_SHARE * ranking.human
+    if abs(difference) <= alike:
+        return "ranks jobs about as well as"
+    if difference < 0:
+        return "ranks jobs worse than"
+    if ranking.gain is None or ranking.gain.lower <= 0:
+        return "is not shown to rank jobs better than"
+    size = f"{100 * difference / ranking.human:.0f} % " if ranking.human else ""
+    return f"ranks jobs {size}better than"
 
 
 def _drift(data: DashboardData) -> _Clause:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.dashboard.data import Ranking
-from mlife_assets.core.dashboard.figures import arm, maturing, pending_days, production, texting, tiles
+from mlife_assets.core.dashboard.figures import arm, maturing, paired_gain, pending_days, production, texting, tiles
 from mlife_assets.core.policies import LabelPolicy
 from mlife_assets.core.statistics import wilson_interval
 
@@ -136,6 +136,14 @@ def test_while_nobody_applied_nothing_is_said_about_money() -> None:
     assert texting(rows(), nothing, AS_OF).earned_usd is None
     one_arm = [row | ({"bids_usd": 0.0, "bids_usd_squared": 0.0} if row["arm"] == "holdout" else {}) for row in TOTAL]
     assert texting(rows(), one_arm, AS_OF).earned_usd.lower > 0
+
+
+def test_the_mean_of_daily_differences_has_an_interval_from_five_days_on() -> None:
+    found = paired_gain([0.1, 0.2, 0.3, 0.4, 0.5])
+    half = 2.776 * np.std([0.1, 0.2, 0.3, 0.4, 0.5], ddof=1) / np.sqrt(5)
+    assert (found.estimate, found.n) == (pytest.approx(0.3), 5)
+    assert (found.lower, found.upper) == (pytest.approx(0.3 - half, abs=1e-4), pytest.approx(0.3 + half, abs=1e-4))
+    assert paired_gain([0.1, 0.2, 0.3, 0.4]) is None
 
 
 def test_the_head_shows_differences_as_points_and_their_tone() -> None:

@@ -37,8 +37,9 @@ def told(data: DashboardData) -> str:
 def test_one_sentence_says_all_three_things(example_data: DashboardData) -> None:
     found = headline(example_data)
     assert found.sentence == (
-        "The model ranks jobs 57 % better than recruiters; nothing that matters drifts; texting gets 3.1 points more "
-        "people to apply than not texting (1.9 to 4.4), and its 33,912 texts earned $8,100 in bids ($1,200 to $15,000)."
+        "The model ranks jobs 57 % better than the recruiters' rule; nothing that matters drifts; texting gets 3.1 "
+        "points more people to apply than not texting (1.9 to 4.4), and its 33,912 texts earned $8,100 in bids "
+        "($1,200 to $15,000)."
     )
     assert [title for title, _ in found.evidence] == ["Ranking", "Drift", "Texting"]
     assert "MAP@10 0.412 against 0.262" in told(example_data)
@@ -86,9 +87,26 @@ def test_without_money_or_texts_nothing_is_said_about_what_they_earned(example_d
         assert "$" not in told(replace(example_data, texting=texting))
 
 
-def test_a_model_that_ranks_no_better_is_said_to(example_data: DashboardData) -> None:
-    same = replace(example_data, ranking=Ranking(DAY, DAY, 1, 0.3, 0.3))
-    assert "no better than recruiters" in headline(same).sentence
+@pytest.mark.parametrize(
+    ("model", "human", "bounds", "words"),
+    [
+        (0.36, 0.3, (0.01, 0.11), "ranks jobs 20 % better than"),
+        (0.36, 0.3, (-0.01, 0.13), "is not shown to rank jobs better than"),
+        (0.36, 0.3, None, "is not shown to rank jobs better than"),
+        (0.305, 0.3, (0.001, 0.009), "ranks jobs about as well as"),
+        (0.295, 0.3, None, "ranks jobs about as well as"),
+        (0.29, 0.3, None, "ranks jobs worse than"),
+        (0.1, 0.0, (0.05, 0.15), "ranks jobs better than"),
+        (0.0, 0.0, None, "ranks jobs about as well as"),
+    ],
+)
+def test_a_model_is_better_only_where_that_is_shown(
+    example_data: DashboardData, model: float, human: float, bounds: tuple[float, float] | None, words: str
+) -> None:
+    gain = None if bounds is None else Interval(model - human, *bounds, 0.95, 5)
+    data = replace(example_data, ranking=Ranking(DAY, DAY, 5, model, human, gain))
+    assert headline(data).sentence.startswith(f"The model {words} the recruiters' rule; ")
+    assert ("The mean difference of a day is" in told(data)) == (gain is not None)
 
 
 def test_drift_lasts_because_of_a_refusal_or_waits_or_outlasts_a_new_model() -> None:
