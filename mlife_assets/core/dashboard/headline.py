@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking, Texting
-from mlife_assets.core.monitoring.governor import ALARM_SUFFIX
+from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking, ReportDigest, Texting
+from mlife_assets.core.monitoring.governor import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages.charts.scales import format_day, format_span, format_value
 from mlife_assets.core.statistics import Interval
 
+UNDECIDED = "not_enough_evidence"
+"""Status of a monitoring report that neither alarms nor says that all is well."""
 ALIKE_SHARE = 0.02
 """Share of the recruiters' MAP within which the model ranks about as well."""
 
@@ -87,10 +89,14 @@ def _drift(data: DashboardData) -> _Clause:
         return _Clause("nothing was decided yet", "")
     newest = max(data.decisions, key=lambda decision: decision.day)
     if newest.verdict == "block":
-        return _Clause("faulty data blocks the day", f"{format_day(newest.day)}: {newest.sentences[0]}")
+        is_unknown = QUALITY_UNKNOWN in newest.codes
+        words = (
+            "the day is blocked because its data could not be judged" if is_unknown else "faulty data blocks the day"
+        )
+        return _Clause(words, f"{format_day(newest.day)}: {newest.sentences[0]}")
     since = alarmed_since(data.decisions)
     if since is None:
-        return _Clause("nothing that matters drifts", f"{format_day(newest.day)}: {newest.sentences[0]}")
+        return _Clause(_quiet(data.reports, newest), f"{format_day(newest.day)}: {newest.sentences[0]}")
     drift = f"drift since {format_day(since)}"
     today = f"{format_day(newest.day)}: {' '.join(newest.sentences[:2])}"
     tried = [one for one in data.models if one.registered_on >= since and one.outcome != "pending"]
@@ -101,6 +107,15 @@ def _drift(data: DashboardData) -> _Clause:
         return _Clause(f"{drift} outlasts the new model of {format_day(last.registered_on)}", today)
     refused = [one for one in tried if one.outcome != "promoted"]
     return _Clause(f"{drift} lasts because {_refusal(refused)}", f"{_why(last)} {today}")
+
+
+def _quiet(reports: Sequence[ReportDigest], newest: Decision) -> str:
+    kinds = [one.name.removesuffix("_report").replace("_", " ") for one in reports if one.status == UNDECIDED]
+    if not kinds:
+        return "nothing that matters drifts"
+    drift = "drift that matters" if any(code.endswith(UNIMPORTANT_SUFFIX) for code in newest.codes) else "drift"
+    listed = ", ".join(kinds[:-1]) + " and " * (len(kinds) > 1) + kinds[-1]
+    return f"no {drift} is shown; {listed} could not be judged"
 
 
 def _refusal(refused: Sequence[ModelVersion]) -> str:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking
+from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking, ReportDigest
 from mlife_assets.core.dashboard.headline import alarmed_since, headline
 from mlife_assets.core.statistics import Interval
 
@@ -131,6 +131,40 @@ def test_drift_of_the_past_or_of_no_importance_does_not_last() -> None:
     over = decisions(("data_alarm",), ("data_alarm_unimportant",))
     assert alarmed_since(over) is None
     assert "nothing that matters drifts" in told(DashboardData(DAY, DAY, decisions=over))
+
+
+@pytest.mark.parametrize(
+    ("undecided", "code", "words"),
+    [
+        (("concept_drift_report",), "no_drift", "no drift is shown; concept drift could not be judged;"),
+        (
+            ("data_drift_report", "latent_drift_report", "concept_drift_report"),
+            "no_drift",
+            "no drift is shown; data drift, latent drift and concept drift could not be judged;",
+        ),
+        (
+            ("latent_drift_report", "concept_drift_report"),
+            "data_alarm_unimportant",
+            "no drift that matters is shown; latent drift and concept drift could not be judged;",
+        ),
+    ],
+)
+def test_drift_that_could_not_be_judged_is_not_said_to_be_none(
+    undecided: tuple[str, ...], code: str, words: str
+) -> None:
+    known = ReportDigest("data_quality_report", DAY, "ok", "All is well.", 10, 1, 0)
+    reports = (known, *(replace(known, name=name, status="not_enough_evidence") for name in undecided))
+    data = DashboardData(DAY, DAY, decisions=decisions((code,)), reports=reports)
+    assert words in headline(data).sentence
+    assert "nothing that matters drifts" not in told(data)
+    assert "nothing that matters drifts" in told(replace(data, reports=(known,)))
+
+
+def test_a_day_whose_data_could_not_be_judged_is_not_called_faulty() -> None:
+    blocked = Decision(DAY, "block", ("Blocked: no report.",), ("quality_unknown",))
+    words = told(DashboardData(DAY, DAY, decisions=(blocked,)))
+    assert "the day is blocked because its data could not be judged" in words
+    assert "faulty" not in words
 
 
 def test_a_blocked_day_is_said_first() -> None:
