@@ -34,6 +34,8 @@ WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
 DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
+POLICY_DEFAULT = "gate_users"
+"""The field of the world that a policy has the default of: remembered only where it differs, so the policy may move."""
 
 DemoDay = Annotated[int, Field(ge=1, le=120)]
 
@@ -53,7 +55,7 @@ class HomeSource(PydanticBaseSettingsSource):
             return {}
         try:
             remembered = json.loads(path.read_text(encoding="utf-8"))
-            return {name: remembered[name] for name in WORLD}
+            return {name: remembered[name] for name in WORLD if name in remembered or name != POLICY_DEFAULT}
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(
                 f"{path} does not say which market this home holds ({error}); restore it from a copy, or delete it and "
@@ -176,6 +178,8 @@ class Settings(BaseSettings):
     def remember_world(self) -> None:
         """Write down in the home which market it holds."""
         world = {name: getattr(self, name) for name in WORLD}
+        if world[POLICY_DEFAULT] == type(self).model_fields[POLICY_DEFAULT].default:
+            del world[POLICY_DEFAULT]
         (self.home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
 
     @property

@@ -55,6 +55,23 @@ def test_a_home_that_remembers_nothing_has_the_defaults(tmp_path):
     assert settings.policies() == Policies()
 
 
+def test_a_default_of_a_policy_is_not_remembered_and_follows_the_policy(tmp_path):
+    class Later(Settings):
+        gate_users: int = 2_000
+
+    NewWorldSettings(home=tmp_path).remember_world()
+    remembered = json.loads((tmp_path / WORLD_FILE).read_text())
+    assert set(remembered) == set(WORLD) - {"gate_users"}
+    assert Settings(home=tmp_path).gate_users == 1_000
+    assert Later(home=tmp_path).gate_users == 2_000
+    (tmp_path / WORLD_FILE).write_text(json.dumps(remembered | {"gate_users": 1_000}))
+    assert Later(home=tmp_path).gate_users == 1_000, "files of earlier releases say it all"
+    del remembered["seed"]
+    (tmp_path / WORLD_FILE).write_text(json.dumps(remembered))
+    with pytest.raises(IntegrityError, match="seed"):
+        Settings(home=tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "null", '{"seed": 1}', "\x00"])
 def test_what_is_remembered_and_cannot_be_read_is_no_default(tmp_path, text):
     (tmp_path / WORLD_FILE).write_text(text)

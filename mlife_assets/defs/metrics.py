@@ -25,7 +25,7 @@ from mlife_assets.core.dashboard.data import (
     ReportDigest,
     Suppression,
 )
-from mlife_assets.core.dashboard.figures import pending_days, production, texting, tiles
+from mlife_assets.core.dashboard.figures import paired_gain, pending_days, production, texting, tiles
 from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
@@ -143,7 +143,7 @@ def _models(platform: Platform) -> tuple[ModelVersion, ...]:
 
 def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return treated and holdout apply rates over the whole experiment with the interval of their difference."""
-    found = texting([], readout)
+    found = texting([], readout, date.max)
     if found is None:
         return None
     return {
@@ -175,6 +175,7 @@ def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
         len(map_days),
         model=sum(one.champion for one in map_days) / len(map_days),
         human=sum(one.human for one in map_days) / len(map_days),
+        gain=paired_gain([one.champion - one.human for one in map_days]),
     )
 
 
@@ -204,7 +205,7 @@ def collect(platform: Platform) -> DashboardData:
     kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
     readout = platform.warehouse.read("experiment_readout").to_pylist()
     map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
-    ranking, texted = _ranking(map_days), texting(kpis, readout)
+    ranking, texted = _ranking(map_days), texting(kpis, readout, as_of)
     return DashboardData(
         as_of_date=as_of,
         first_date=days[0],

@@ -15,6 +15,7 @@ import pytest
 
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.places import DASHBOARD, card_key
+from mlife_assets.core.statistics import Sums, mean_difference_interval
 from mlife_assets.core.windows import is_mature, mature_day
 from mlife_assets.defs.metrics import collect
 
@@ -77,17 +78,24 @@ def test_tiles_are_sums_of_the_marts(page, mart, lived, as_of) -> None:
 
 def test_the_headline_is_that_of_the_readout(words, mart, lived) -> None:
     rows = mart(
-        "select arm, eligible_users, users_with_apply, bids_usd, period_start_date, period_end_date "
-        "from marts.experiment_readout where period_kind = 'total' order by arm desc"
+        "select arm, eligible_users, users_with_apply, bids_usd, bids_usd_squared from marts.experiment_readout "
+        "where period_kind = 'total' order by arm desc"
     )
-    (_, treated, treated_apply, treated_bids, *_), (_, holdout, holdout_apply, holdout_bids, *_) = rows
+    (_, treated, treated_apply, *treated_bids), (_, holdout, holdout_apply, *holdout_bids) = rows
     lift = treated_apply / treated - holdout_apply / holdout
     assert f"{format_value(treated_apply / treated, 'share')} of {treated:,} people who may be texted" in words
     assert f"{format_value(holdout_apply / holdout, 'share')} of {holdout:,} who never are" in words
     assert f"a difference of {100 * lift:+.1f} points (" in words
-    earned = treated_bids - treated * holdout_bids / holdout
-    sign = "-" if earned < 0 else ""
-    assert f"texts earned {sign}${abs(earned):,.0f} in bids" in words
+    earned = mean_difference_interval(Sums(treated, *treated_bids), Sums(holdout, *holdout_bids))
+    low, middle, high = (treated * one for one in (earned.lower, earned.estimate, earned.upper))
+    if low > 0:
+        assert f"texts earned ${middle:,.0f} in bids (${low:,.0f} to ${high:,.0f})" in words
+    elif high < 0:
+        assert f"and cost ${-middle:,.0f} in bids (${-high:,.0f} to ${-low:,.0f})" in words
+    else:
+        sign = "-" if low < 0 else ""
+        assert f"and is not shown to earn anything ({sign}${abs(low):,.0f} to ${high:,.0f} in bids)" in words
+        assert "It pays" not in words
 
 
 def test_no_day_that_is_not_mature_is_a_number(page, mart, lived, as_of) -> None:

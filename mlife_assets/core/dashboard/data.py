@@ -138,13 +138,17 @@ class Suppression:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well the model ranks what people then applied to, averaged over mature days; `human` is the recruiters'."""
+    """How well the model ranks what people then applied to, averaged over mature days.
+
+    `human` is the recruiters' rule, `gain` the mean of the daily differences; None for too few days for an interval.
+    """
 
     first_day: date
     last_day: date
     days: int
     model: float
     human: float
+    gain: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,9 @@ class Texting:
         holdout_rate: the same of the holdout.
         lift: difference of the two.
         earned_usd: bids of all applies of the treated beyond what they would have been at the holdout's mean; None
-            where the marts do not say.
-        texts: texts sent.
-        opt_outs: people who replied that they want no more.
+            where the marts do not say or nothing was bid yet.
+        texts: texts sent on days whose outcomes are known, which are those before the page's day.
+        opt_outs: people who replied on these days that they want no more.
     """
 
     first_day: date

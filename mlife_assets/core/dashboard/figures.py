@@ -10,6 +10,7 @@ and no number: a click-through of an hour is not 0 %. Totals take mature days al
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -29,6 +30,9 @@ from mlife_assets.core.windows import is_mature, mature_day
 Row = Mapping[str, Any]
 SAME_DAY = 0
 """Window of what happens on its day: known as of the day after, when the day's export was read."""
+
+GAIN_DAYS = 5
+"""Mature days from which on the mean of daily differences gets an interval."""
 
 
 def daily(rows: Iterable[Row], name: str) -> tuple[DailyValue, ...]:
@@ -88,12 +92,18 @@ def _texted(kpis: Iterable[Row]) -> list[Row]:
     return [{**row, "revenue_usd": row["revenue_usd"] if row["messages_submitted"] else None} for row in kpis]
 
 
-def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
-    """Return what texting changed over the whole experiment; None while an arm has nobody."""
+def texting(kpis: Sequence[Row], readout: Sequence[Row], as_of: date) -> Texting | None:
+    """Return what texting changed over the whole experiment, with the texts of days before `as_of`.
+
+    None while an arm has nobody, and on the first day: what people do on `as_of` is not known yet.
+    """
     arms = {row["arm"]: row for row in readout if row["period_kind"] == "total"}
     if set(arms) != {"treated", "holdout"}:
         return None
     treated, holdout = arms["treated"], arms["holdout"]
+    if treated["period_start_date"] >= as_of:
+        return None
+    known = [row for row in kpis if row["kpi_date"] < as_of]
     lift = proportion_difference_interval(
         treated["users_with_apply"],
         treated["eligible_users"],
@@ -109,21 +119,37 @@ def texting(kpis: Sequence[Row], readout: Sequence[Row]) -> Texting | None:
         holdout_rate=holdout["apply_rate"],
         lift=lift,
         earned_usd=_earned(treated, holdout),
-        texts=sum(row["messages_submitted"] for row in kpis),
-        opt_outs=sum(row["opt_outs"] for row in kpis),
+        texts=sum(row["messages_submitted"] for row in known),
+        opt_outs=sum(row["opt_outs"] for row in known),
     )
 
 
 def _earned(treated: Row, holdout: Row) -> Interval | None:
-    """Return the bids of the treated beyond the holdout's mean; None for marts of an earlier release."""
+    """Return the bids of the treated beyond the holdout's mean.
+
+    None for marts of an earlier release, and while all people of each arm are alike (nobody applied yet): an interval
+    of no width is no certainty.
+    """
     if any(row.get("bids_usd") is None or row["eligible_users"] < 2 for row in (treated, holdout)):
         return None
     first, second = (
         Sums(arm["eligible_users"], arm["bids_usd"], arm["bids_usd_squared"]) for arm in (treated, holdout)
     )
+    if first.variance_of_mean == second.variance_of_mean == 0:
+        return None
     mean = mean_difference_interval(first, second)
     people = treated["eligible_users"]
     return Interval(mean.estimate * people, mean.lower * people, mean.upper * people, mean.level, mean.n)
+
+
+def paired_gain(differences: Sequence[float]) -> Interval | None:
+    """Return Student's t interval of the mean of daily differences; None for fewer than `GAIN_DAYS` days."""
+    n = len(differences)
+    if n < GAIN_DAYS:
+        return None
+    gains = Sums(n, sum(differences), sum(one * one for one in differences))
+    no_gain = Sums(2, 0.0, 0.0)  # has no variance, with which Welch's t of two groups is Student's t of the first
+    return replace(mean_difference_interval(gains, no_gain), n=n)
 
 
 def tiles(

@@ -2,9 +2,9 @@
 
 Belongs here: wording the state of model, drift and texting. Does not belong here: the figures (`figures`), charts.
 
-Concept: one sentence of three clauses: how much better than recruiters, what drifts and why it lasts, what texting
-earned over not texting. Each has a line below with its numbers, intervals and days. What is not shown is said to be not
-shown; a difference whose interval holds zero is never called a gain.
+Concept: one sentence of three clauses: how the model compares with recruiters, what drifts and why it lasts, what
+texting earned over not texting. Each has a line below with its numbers, intervals and days. What is not shown is said
+to be not shown; a difference whose interval holds zero is never called a gain.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking, Texting
-from mlife_assets.core.monitoring.governor import ALARM_SUFFIX
+from mlife_assets.core.dashboard.data import DashboardData, Decision, ModelVersion, Ranking, ReportDigest, Texting
+from mlife_assets.core.monitoring.governor import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages.charts.scales import format_day, format_span, format_value
 from mlife_assets.core.statistics import Interval
+
+UNDECIDED = "not_enough_evidence"
+"""Status of a monitoring report that neither alarms nor says that all is well."""
+ALIKE_SHARE = 0.02
+"""Share of the recruiters' MAP within which the model ranks about as well."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,21 @@ def _ranking(ranking: Ranking | None) -> _Clause:
         f"MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule, mean of "
         f"{ranking.days} mature days from {format_day(ranking.first_day)} to {format_day(ranking.last_day)}."
     )
-    gain = ranking.model / ranking.human - 1 if ranking.human else 0.0
-    words = f"the model ranks jobs {100 * gain:.0f} % better than recruiters"
-    if gain < 0.005:
-        words = "the model ranks jobs no better than recruiters"
-    return _Clause(words, evidence)
+    if ranking.gain is not None:
+        evidence += f" The mean difference of a day is {ranking.gain.lower:+.3f} to {ranking.gain.upper:+.3f}."
+    return _Clause(f"the model {_ranks(ranking)} the recruiters' rule", evidence)
+
+
+def _ranks(ranking: Ranking) -> str:
+    difference, alike = ranking.model - ranking.human, ALIKE_SHARE * ranking.human
+    if abs(difference) <= alike:
+        return "ranks jobs about as well as"
+    if difference < 0:
+        return "ranks jobs worse than"
+    if ranking.gain is None or ranking.gain.lower <= 0:
+        return "is not shown to rank jobs better than"
+    size = f"{100 * difference / ranking.human:.0f} % " if ranking.human else ""
+    return f"ranks jobs {size}better than"
 
 
 def _drift(data: DashboardData) -> _Clause:
@@ -74,10 +89,14 @@ def _drift(data: DashboardData) -> _Clause:
         return _Clause("nothing was decided yet", "")
     newest = max(data.decisions, key=lambda decision: decision.day)
     if newest.verdict == "block":
-        return _Clause("faulty data blocks the day", f"{format_day(newest.day)}: {newest.sentences[0]}")
+        is_unknown = QUALITY_UNKNOWN in newest.codes
+        words = (
+            "the day is blocked because its data could not be judged" if is_unknown else "faulty data blocks the day"
+        )
+        return _Clause(words, f"{format_day(newest.day)}: {newest.sentences[0]}")
     since = alarmed_since(data.decisions)
     if since is None:
-        return _Clause("nothing that matters drifts", f"{format_day(newest.day)}: {newest.sentences[0]}")
+        return _Clause(_quiet(data.reports, newest), f"{format_day(newest.day)}: {newest.sentences[0]}")
     drift = f"drift since {format_day(since)}"
     today = f"{format_day(newest.day)}: {' '.join(newest.sentences[:2])}"
     tried = [one for one in data.models if one.registered_on >= since and one.outcome != "pending"]
@@ -88,6 +107,15 @@ def _drift(data: DashboardData) -> _Clause:
         return _Clause(f"{drift} outlasts the new model of {format_day(last.registered_on)}", today)
     refused = [one for one in tried if one.outcome != "promoted"]
     return _Clause(f"{drift} lasts because {_refusal(refused)}", f"{_why(last)} {today}")
+
+
+def _quiet(reports: Sequence[ReportDigest], newest: Decision) -> str:
+    kinds = [one.name.removesuffix("_report").replace("_", " ") for one in reports if one.status == UNDECIDED]
+    if not kinds:
+        return "nothing that matters drifts"
+    drift = "drift that matters" if any(code.endswith(UNIMPORTANT_SUFFIX) for code in newest.codes) else "drift"
+    listed = ", ".join(kinds[:-1]) + " and " * (len(kinds) > 1) + kinds[-1]
+    return f"no {drift} is shown; {listed} could not be judged"
 
 
 def _refusal(refused: Sequence[ModelVersion]) -> str:
@@ -108,7 +136,7 @@ def _why(version: ModelVersion) -> str:
 
 def _texting(found: Texting | None) -> _Clause:
     if found is None:
-        return _Clause("nobody was held out yet, so nothing shows what texting is worth", "")
+        return _Clause("it is not known yet what texting is worth", "")
     low, high = found.lift.lower, found.lift.upper
     bounds = f"{_signed(low)} to {_signed(high)}"
     span = format_span(found.first_day, found.last_day)
@@ -127,25 +155,29 @@ def _texting(found: Texting | None) -> _Clause:
         )
     else:
         words = f"texting is not shown to get more people to apply than not texting ({bounds} points)"
-    if found.earned_usd is not None:
-        earned, per_text = found.earned_usd, _divided(found.earned_usd, found.texts)
-        words += f", and its {found.texts:,} texts earned {_worth(earned)}"
-        evidence += f" Employers' bids for all their applies exceed the holdout's by {_range(earned)}."
-        if per_text is not None:
-            cost += f" It pays while a text costs less than {_range(per_text, cents=True)}."
+    if found.earned_usd is not None and found.texts:
+        earned = found.earned_usd
+        words += f", and {_money(earned, found.texts)}"
+        evidence += f" Bids for all their applies, less those for as many of the others: {_range(earned)}."
+        if earned.lower > 0:
+            cost += f" It pays while a text costs less than {_range(_divided(earned, found.texts), cents=True)}."
     return _Clause(words, evidence + cost)
 
 
-def _worth(earned: Interval) -> str:
-    bounds = f"({_usd(earned.lower, cents=False)} to {_usd(earned.upper, cents=False)})"
-    if earned.lower > 0 or earned.upper < 0:
-        return f"{_usd(earned.estimate, cents=False)} in bids {bounds}"
-    return f"{_usd(earned.estimate, cents=False)} in bids, not yet a proven gain {bounds}"
+def _money(earned: Interval, texts: int) -> str:
+    if earned.lower > 0:
+        return f"its {texts:,} texts earned {_usd(earned.estimate, cents=False)} in bids {_bounds(earned)}"
+    if earned.upper < 0:
+        loss = Interval(-earned.estimate, -earned.upper, -earned.lower, earned.level, earned.n)
+        return f"cost {_usd(loss.estimate, cents=False)} in bids {_bounds(loss)}"
+    return f"is not shown to earn anything {_bounds(earned, ' in bids')}"
 
 
-def _divided(interval: Interval, by: int) -> Interval | None:
-    if by == 0:
-        return None
+def _bounds(interval: Interval, unit: str = "") -> str:
+    return f"({_usd(interval.lower, cents=False)} to {_usd(interval.upper, cents=False)}{unit})"
+
+
+def _divided(interval: Interval, by: int) -> Interval:
     return Interval(interval.estimate / by, interval.lower / by, interval.upper / by, interval.level, interval.n)
 
 

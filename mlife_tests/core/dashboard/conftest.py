@@ -183,7 +183,7 @@ def example(seed: int = 7) -> DashboardData:
             ),
             ReportDigest("concept_drift_report", LAST, "ok", "Outcomes are as expected.", 80_000, 24, 0),
         ),
-        ranking=Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262),
+        ranking=Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262, Interval(0.15, 0.141, 0.159, 0.95, 26)),
         texting=Texting(
             date(2026, 6, 2),
             LAST,

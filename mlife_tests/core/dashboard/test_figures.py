@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.dashboard.data import Ranking
-from mlife_assets.core.dashboard.figures import arm, maturing, pending_days, production, texting, tiles
+from mlife_assets.core.dashboard.figures import arm, maturing, paired_gain, pending_days, production, texting, tiles
 from mlife_assets.core.policies import LabelPolicy
 from mlife_assets.core.statistics import wilson_interval
 
@@ -110,23 +110,44 @@ def test_a_week_that_runs_or_is_not_read_to_its_end_is_pending() -> None:
 
 
 def test_texting_is_compared_by_arm_over_the_whole_experiment() -> None:
-    found = texting(rows(), TOTAL)
+    found = texting(rows(), TOTAL, AS_OF)
     assert found.lift.estimate == pytest.approx(0.1)
     assert found.lift.lower > 0
-    assert (found.texts, found.opt_outs) == (1_400, 14)
+    assert (found.texts, found.opt_outs) == (1_300, 13), "what came of today's texts is not known"
     assert found.earned_usd.estimate == pytest.approx(1000 * (3.0 - 1.5))
     spread = np.sqrt((40_000 - 9_000) / 999 / 1000 + (1_500 - 225) / 99 / 100)
     assert found.earned_usd.upper - found.earned_usd.estimate == pytest.approx(1000 * 1.98 * spread, rel=0.01)
-    assert texting(rows(), TOTAL[:1]) is None
+    assert texting(rows(), TOTAL[:1], AS_OF) is None
+
+
+def test_on_the_first_day_nothing_is_known_of_texting() -> None:
+    assert texting(rows(), TOTAL, FIRST) is None
+    assert texting(rows(), TOTAL, FIRST - timedelta(days=1)) is None
+    assert texting(rows(), TOTAL, FIRST + timedelta(days=1)).texts == 100
 
 
 def test_marts_of_an_earlier_release_say_nothing_about_money() -> None:
     old = [{name: value for name, value in row.items() if not name.startswith("bids")} for row in TOTAL]
-    assert texting(rows(), old).earned_usd is None
+    assert texting(rows(), old, AS_OF).earned_usd is None
+
+
+def test_while_nobody_applied_nothing_is_said_about_money() -> None:
+    nothing = [row | {"bids_usd": 0.0, "bids_usd_squared": 0.0} for row in TOTAL]
+    assert texting(rows(), nothing, AS_OF).earned_usd is None
+    one_arm = [row | ({"bids_usd": 0.0, "bids_usd_squared": 0.0} if row["arm"] == "holdout" else {}) for row in TOTAL]
+    assert texting(rows(), one_arm, AS_OF).earned_usd.lower > 0
+
+
+def test_the_mean_of_daily_differences_has_an_interval_from_five_days_on() -> None:
+    found = paired_gain([0.1, 0.2, 0.3, 0.4, 0.5])
+    half = 2.776 * np.std([0.1, 0.2, 0.3, 0.4, 0.5], ddof=1) / np.sqrt(5)
+    assert (found.estimate, found.n) == (pytest.approx(0.3), 5)
+    assert (found.lower, found.upper) == (pytest.approx(0.3 - half, abs=1e-4), pytest.approx(0.3 + half, abs=1e-4))
+    assert paired_gain([0.1, 0.2, 0.3, 0.4]) is None
 
 
 def test_the_head_shows_differences_as_points_and_their_tone() -> None:
-    first, second, *_ = tiles(rows(), texting(rows(), TOTAL), Ranking(FIRST, FIRST, 1, 0.4, 0.3), LABEL, AS_OF)
+    first, second, *_ = tiles(rows(), texting(rows(), TOTAL, AS_OF), Ranking(FIRST, FIRST, 1, 0.4, 0.3), LABEL, AS_OF)
     assert (first.unit, first.tone) == ("points", "good")
     assert "points" in first.detail
     assert "%" not in first.detail
