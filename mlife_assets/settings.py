@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         default_factory=_usable_cores,
         ge=1,
         le=256,
-        description="Cores that are used; by default all that this process may use. No result depends on it.",
+        description="Cores for scoring and fitting, by default all that the process may use; no result depends on it.",
     )
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(
