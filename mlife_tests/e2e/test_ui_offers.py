@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.driver import DRIVER_TAG
 from mlife_assets.defs.present import operator_time
-from mlife_assets.defs.resources import Platform
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Dagster, about its own schedules
@@ -113,8 +114,13 @@ def test_a_check_runs_alone_on_a_chosen_partition_and_says_why_it_stops_a_day(ui
     assert "reservation_pay_usd_per_hour" in clicked.failure.splitlines()[0]
 
 
-def test_every_asset_is_made_alone_by_a_click(ui, home, lived_world) -> None:
-    newest, offers = home.day(lived_world.DAYS), ui.offers()
+def newest_day(home: Any) -> date:
+    """Return the day that ran last: one more once the test of the next day has run."""
+    return home.platform.tables.report_days(INGEST_REPORT)[-1]
+
+
+def test_every_asset_is_made_alone_by_a_click(ui, home) -> None:
+    newest, offers = newest_day(home), ui.offers()
     assert {offer.latest for offer in offers if offer.partitions} == {str(add_days(newest, 1))}
     few = {"ops": {"model__hyperparameters": {"config": {"trials": 1}}}}
     for offer in offers:
@@ -126,8 +132,8 @@ def test_every_asset_is_made_alone_by_a_click(ui, home, lived_world) -> None:
             assert clicked.is_success, (offer.key, clicked)
 
 
-def test_a_click_that_comes_too_early_says_which_day_can_run(ui, home, lived_world) -> None:
-    following = str(add_days(home.day(lived_world.DAYS), 1))
+def test_a_click_that_comes_too_early_says_which_day_can_run(ui, home) -> None:
+    following = str(add_days(newest_day(home), 1))
     for key in (("features", "user_features"), ("monitoring", "data_quality_report"), ("model", "training_set")):
         clicked = ui.launch(assets=[key], tags={PARTITION: following})
         assert not clicked.is_success
