@@ -1,5 +1,6 @@
 """The driver on a small graph of its own: what the daemon would do, in this process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,7 +13,15 @@ import pytest
 import yaml
 
 from mlife_assets.core.errors import NotFoundError, PermanentError
-from mlife_assets.defs.driver import DRIVER_TAG, LOCATION, SENSOR_ROUNDS_MAXIMUM, STARTED_TAG, JobRun, LifecycleDriver
+from mlife_assets.defs.driver import (
+    DRIVER_TAG,
+    LOCATION,
+    OBJECTS_BETWEEN_COLLECTIONS,
+    SENSOR_ROUNDS_MAXIMUM,
+    STARTED_TAG,
+    JobRun,
+    LifecycleDriver,
+)
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, days_to_land
 
 DAY = date(2026, 4, 10)
@@ -24,6 +33,7 @@ class Recorder:
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.ran: list[list[str]] = []
+        self.objects_between_collections: list[int] = []
         self.fails = False
         self.wanted: list[str] = []
         self.cursors: list[str | None] = []
@@ -37,6 +47,7 @@ class Recorder:
         @dg.asset(partitions_def=DAILY, backfill_policy=RANGE_IN_ONE_RUN)
         def noted(context: dg.AssetExecutionContext) -> None:
             recorder.ran.append([day.isoformat() for day in days_to_land(context)])
+            recorder.objects_between_collections.append(gc.get_threshold()[0])
             if recorder.fails:
                 raise NotFoundError("the file of the eve is missing; export it again")
 
@@ -76,6 +87,14 @@ class Recorder:
 @pytest.fixture
 def world(instance: dg.DagsterInstance) -> Recorder:
     return Recorder(instance)
+
+
+def test_python_looks_for_garbage_rarely_while_a_job_runs_and_as_before_afterwards(world: Recorder) -> None:
+    before = gc.get_threshold()
+    world.fails = True
+    assert not world.driver.run_day("noting_job", DAY).is_success
+    assert world.objects_between_collections == [OBJECTS_BETWEEN_COLLECTIONS]
+    assert gc.get_threshold() == before
 
 
 def test_a_range_is_one_run_and_a_day_is_one_partition(world) -> None:
