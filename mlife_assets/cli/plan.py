@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, one_line, print_json, progress
 from mlife_assets.core.kept_words import kept_words
@@ -63,7 +62,6 @@ def approve(
     Exit codes: 0 approved and sent, 1 failed, refused, or approved while something stops all sending.
     """
     from mlife_assets.core.messaging.approve import require_digest
-    from mlife_assets.core.messaging.states import BEFORE_SUBMITTING
     from mlife_assets.defs.act_jobs import APPROVE_JOB, APPROVE_OP
     from mlife_assets.defs.acts import newest_plan, plan_standing
 
@@ -78,9 +76,6 @@ def approve(
         print_json(_row(standing))
     else:
         _print(standing)
-    if standing.sends and set(standing.sends) <= set(BEFORE_SUBMITTING):
-        typer.echo("mlife: the plan is approved, but nothing was sent: see `mlife status` for what stops it", err=True)
-        raise typer.Exit(ExitCode.FAILED)
 
 
 @plan_app.command()

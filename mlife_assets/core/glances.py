@@ -20,7 +20,7 @@ from mlife_assets.core.errors import InvalidInputError
 CHARACTERS_MAXIMUM = 999
 TEXT, GOOD, BAD, QUIET = "#777", "#3b78c4", "#d0443a", "#8a97a5"
 WIDTH, ROW, LINE, LABEL_CHARACTERS = 290, 34, 23, 28
-_ENCODED = {"%": "%25", "#": "%23", "<": "%3C", ">": "%3E", "\\": "%5C", "\n": " "}
+_ENCODED = {"%": "%25", "&": "%26", "#": "%23", "<": "%3C", ">": "%3E", "\\": "%5C", "\n": " "}
 
 
 @dataclass(frozen=True)

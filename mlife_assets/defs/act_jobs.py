@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mlife_assets.defs import keys
 from mlife_assets.defs.acts import approve_plan, reject_plan, roll_back, switch_sending
-from mlife_assets.defs.delivery import deliver, delivery_metadata
+from mlife_assets.defs.delivery import deliver, delivery_metadata, require_sent
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
 
@@ -20,8 +20,8 @@ APPROVE_JOB, APPROVE_OP = "approve_plan_job", "approve_plan_and_send"
 class Identity(dg.Config):
     """Who acts, and why; both are kept in the event log for ever."""
 
-    actor: str = Field(min_length=1, description="Who you are.")
-    reason: str = Field(min_length=1, description="Why, in a few words.")
+    actor: str = Field(min_length=1, description="Who you are: a name, no phone number.")
+    reason: str = Field(min_length=1, description="Why, in a few words; no phone number.")
 
 
 class PlanIdentity(Identity):
@@ -33,8 +33,11 @@ class PlanIdentity(Identity):
 
 
 class RollbackIdentity(Identity):
-    """Who returns to which model, and why."""
+    """Who returns from which model to which, and why."""
 
+    serving: str = Field(
+        min_length=8, description="The model that serves now, as the dashboard names it; 8 characters or more."
+    )
     to: str | None = Field(default=None, description="An earlier champion or its first letters; empty: the one before.")
 
 
@@ -54,6 +57,7 @@ def approve_plan_and_send(
             metadata={**delivery_metadata(platform, delivery), "approved_by": config.actor, "reason": config.reason},
         )
     )
+    require_sent(delivery)
 
 
 @dg.op(name="reject_plan", description="Rejects the newest plan: it is never sent.")
@@ -90,7 +94,7 @@ def roll_back_model(
     context: dg.OpExecutionContext, config: RollbackIdentity, platform: dg.ResourceParam[Platform]
 ) -> None:
     """Roll back."""
-    done = roll_back(platform, actor=config.actor, reason=config.reason, to=config.to)
+    done = roll_back(platform, actor=config.actor, reason=config.reason, to=config.to, serving=config.serving)
     context.log.info("%s serves again, in place of %s", done.model_version, done.previous_version)
 
 

@@ -4,9 +4,9 @@ Belongs here: each act once, with who did it and why, for the UI and the command
 it is asked for (`act_jobs`, `cli`), what it means (`core`, `adapters`).
 
 Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
-nothing, but publishes it if an earlier attempt could not; a second rollback goes one further back. An act happens in
-the present of the embedded world (`present`); an approval happens when the day starts to send, because its texts follow
-from it.
+nothing, but publishes it if an earlier attempt could not. A second rollback goes one further back, so a job, which
+anybody can launch again, names the model that was seen serving. An act happens in the present of the embedded world
+(`present`); an approval happens when the day starts to send, because its texts follow from it.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
 from mlife_assets.core.kept_words import kept_words
 from mlife_assets.core.messaging.approve import (
     Approval,
@@ -25,9 +25,9 @@ from mlife_assets.core.messaging.approve import (
     require_not_rejected,
 )
 from mlife_assets.core.messaging.binding import plan_digest
-from mlife_assets.core.messaging.events import approval_events, rejection_events
+from mlife_assets.core.messaging.events import approval_events
 from mlife_assets.core.messaging.plan import MessagePlan
-from mlife_assets.defs.delivery import quality_verdict, require_present_day, why_it_waits
+from mlife_assets.defs.delivery import publish_rejection, quality_verdict, require_present_day, why_it_waits
 from mlife_assets.defs.present import operator_time
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.sealing import seal
@@ -141,12 +141,14 @@ def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> R
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
     digest = require_digest(plan, named)
+    if not plan.planned.num_rows:  # its digest is that of every empty plan, also of later days
+        raise InvalidInputError(f"plan {plan.plan_id} of {plan.as_of_date} has no texts, so there is nothing to reject")
     require_known_ledger(platform, plan.as_of_date)
     now = max(operator_time(platform), platform.sending_time(plan.as_of_date))
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
     platform.ledger.record_rejection(rejection, now=now)
     first = platform.ledger.rejection(digest) or rejection
-    platform.event_log.append("plan_rejected", rejection_events(first, now=now), writer=WRITER)
+    publish_rejection(platform, first)
     seal(platform)
     return first
 
@@ -163,15 +165,19 @@ def switch_sending(platform: Platform, *, pauses: bool, actor: str, reason: str)
     return Switched(pauses, now if is_changed else None, published)
 
 
-def roll_back(platform: Platform, *, actor: str, reason: str, to: str | None = None) -> RolledBack:
+def roll_back(
+    platform: Platform, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
+) -> RolledBack:
     """Return to an earlier champion, the one before the present when `to` names none.
 
     Raises:
-        GateClosedError, NotFoundError: there is none to return to.
+        GateClosedError, NotFoundError: there is none to return to, or another model serves than `serving` names.
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     target = None if to is None else platform.registry.resolve(to)
     now, previous = operator_time(platform), platform.registry.champion()
+    if serving is not None and not (previous or "").startswith(serving):
+        raise GateClosedError(f"{previous} serves, not {serving}; look at it again before you roll back")
     name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
     seal(platform)
     return RolledBack(name, previous, now)

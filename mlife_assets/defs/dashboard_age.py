@@ -12,7 +12,7 @@ from datetime import datetime
 import dagster as dg
 
 from mlife_assets.defs import keys
-from mlife_assets.defs.driver import is_driven
+from mlife_assets.defs.driver import DRIVER_TAG, is_driven
 from mlife_assets.defs.run_requests import ABANDONED_AFTER
 
 CHANGES = (keys.RETRAIN_DECISION, keys.CHAMPION_MODEL, keys.MESSAGE_DELIVERIES, keys.INBOUND_MESSAGES)
@@ -40,9 +40,9 @@ def newest_change(instance: dg.DagsterInstance) -> str | None:
 
 
 def is_something_running(instance: dg.DagsterInstance, now: datetime) -> bool:
-    """Return whether a run is on its way; one that nobody will take up any more is not."""
-    unfinished = dg.RunsFilter(statuses=_UNFINISHED, created_after=now - ABANDONED_AFTER)
-    return bool(instance.get_run_ids(filters=unfinished, limit=1))
+    """Return whether a run is on its way; one that was abandoned, or whose command was killed, is not."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, created_after=now - ABANDONED_AFTER))
+    return any(DRIVER_TAG not in run.tags or is_driven(run) for run in unfinished)
 
 
 def _shown_until(instance: dg.DagsterInstance) -> float | None:

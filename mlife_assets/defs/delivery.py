@@ -18,17 +18,19 @@ from mlife_assets.core.messaging.approve import (
     APPROVED_BY_POLICY,
     WITHIN_LIMITS,
     Approval,
+    Rejection,
     approve,
     broken_limits,
     refusals,
 )
 from mlife_assets.core.messaging.binding import ApprovedTexts, plan_digest
-from mlife_assets.core.messaging.events import approval_events
+from mlife_assets.core.messaging.events import approval_events, rejection_events
 from mlife_assets.core.messaging.plan import MessagePlan
 from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.defs.figures import sending_figures
 from mlife_assets.defs.metadata import table
+from mlife_assets.defs.present import operator_time
 from mlife_assets.defs.quality_gate import quality_report
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.sealing import seal
@@ -99,6 +101,15 @@ def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
     return refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
 
 
+def publish_rejection(platform: Platform, rejection: Rejection) -> None:
+    """Put a recorded rejection into the event log if it is missing: a restored ledger learns of it from there."""
+    log, day = platform.event_log, rejection.as_of_date
+    logged = log.read("plan_rejected", start=day, columns=["plan_digest"])["plan_digest"].to_pylist()
+    if rejection.plan_digest not in logged:
+        now = max(operator_time(platform), platform.sending_time(day))
+        log.append("plan_rejected", rejection_events(rejection, now=now), writer=WRITER)
+
+
 def deliver(platform: Platform, day: date) -> Delivery:
     """Send the plan of a day, or return why it waits.
 
@@ -111,6 +122,10 @@ def deliver(platform: Platform, day: date) -> Delivery:
     plan = read_plan(platform, day)
     why_not = why_it_waits(platform, plan)
     if why_not:
+        rejection = platform.ledger.rejection(plan_digest(plan.planned))
+        if rejection is not None:
+            publish_rejection(platform, rejection)
+            seal(platform)
         return Delivery(plan, why_not, None, 0, {})
     require_bound(platform, plan)
     approval = approved_by_person(platform, plan)
@@ -132,6 +147,18 @@ def deliver(platform: Platform, day: date) -> Delivery:
     published = platform.outbox.publish()
     seal(platform)
     return Delivery(plan, (), report, found, published)
+
+
+def require_sent(delivery: Delivery) -> None:
+    """Raise GateClosedError when every text of a delivery was held back: who approved it expects it to be sent."""
+    report = delivery.report
+    why = "; ".join(delivery.why_not) if report is None else report.stopped_by
+    if why and (report is None or not report.accepted):
+        plan = delivery.plan
+        raise GateClosedError(
+            f"plan {plan.plan_id} is approved, but none of its texts was sent: {why.replace('_', ' ')}; once that is "
+            f"over, materialize message_deliveries of {plan.as_of_date}"
+        )
 
 
 def delivery_metadata(platform: Platform, delivery: Delivery) -> dict[str, Any]:

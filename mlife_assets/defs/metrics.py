@@ -49,20 +49,11 @@ REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, 
 
 
 def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
-    """Return per method (and block of columns) the finding that comes nearest to (or farthest over) its limit.
-
-    Columns that are beyond their limit and may be, because they move with the calendar, are no drift and left out; what
-    is better than expected is as far from its limit as nothing, 0.
-    """
+    """Return per method (and block of columns) the finding that comes nearest to (or farthest over) its limit."""
     worst: dict[str, DriftValue] = {}
-    for finding in report.findings:
-        ratio = max(0.0, finding.statistic) / max(abs(finding.threshold), 1e-12)
-        if ratio > 1 and not finding.is_alarm:
-            continue
+    for finding, ratio in report.by_ratio:
         name = f"{finding.method} of {finding.column}" if finding.kind == latent.KIND else finding.method
-        before = worst.get(name)
-        if before is None or ratio > (before.statistic or 0.0):
-            worst[name] = DriftValue(report.as_of_date, ratio, 1.0, finding.is_alarm)
+        worst.setdefault(name, DriftValue(report.as_of_date, ratio, 1.0, finding.is_alarm))
     return worst
 
 

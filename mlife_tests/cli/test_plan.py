@@ -18,7 +18,7 @@ import pytest
 from mlife_assets.cli.plan import NAMED_CHARACTERS
 from mlife_assets.core.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 from mlife_assets.defs import messages
-from mlife_assets.defs.acts import approve_plan, plan_standing, switch_sending
+from mlife_assets.defs.acts import approve_plan
 
 WHO = ("--actor", "ann", "--reason", "read all of it")
 
@@ -79,20 +79,6 @@ def test_approving_runs_the_job_of_the_ui(run_json, waiting, monkeypatch) -> Non
     assert asked == [(waiting.folder, "approve_plan_job", "approve_plan_and_send")]
     assert (approved["state"], approved["actor"]) == ("approved", "ann")
     assert sum(approved["sends"].values()) == approved["texts"] == len(waiting.requests())
-
-
-def test_an_approval_whose_texts_all_wait_ends_with_1(run, waiting, monkeypatch) -> None:
-    def job(settings: Any, name: str, op: str, config: Any) -> None:
-        switch_sending(waiting.platform, pauses=True, actor="bob", reason="storm")
-        approve_plan(waiting.platform, config["plan_digest"], actor=config["actor"], reason=config["reason"])
-        waiting.send()
-
-    monkeypatch.setattr("mlife_assets.cli.plan._run", job)
-    digest = plan_standing(waiting.platform).digest
-    approved = run("plan", "approve", "--digest", digest[:12], *WHO, "--home", waiting.folder)
-    assert approved.exit_code == 1
-    assert "nothing was sent" in approved.stderr
-    assert not waiting.requests()
 
 
 def test_another_digest_is_refused_before_anything_runs(run, waiting, monkeypatch) -> None:

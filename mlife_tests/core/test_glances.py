@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.glances import (
@@ -29,11 +30,14 @@ DAYS = [(date(2026, 6, 2) + timedelta(days=number), 100.0 + number) for number i
 def drawn(markdown: str) -> ElementTree.Element:
     """Return the drawing of a glance, as a browser reads it."""
     assert len(markdown) <= CHARACTERS_MAXIMUM
-    head, _, rest = markdown.partition("](<data:image/svg+xml,")
-    assert head.startswith("![")
-    assert rest.endswith(">)")
-    assert not set("<>\n\\") & set(rest[:-2])
-    return ElementTree.fromstring(unquote(rest[:-2]))
+    parser = MarkdownIt("commonmark")
+    parser.validateLink = lambda _: True
+    (paragraph,) = parser.parseInline(markdown)
+    assert paragraph.children
+    (image,) = paragraph.children
+    address = str(image.attrs["src"])
+    assert address.startswith("data:image/svg+xml,")
+    return ElementTree.fromstring(unquote(address.removeprefix("data:image/svg+xml,")))
 
 
 def words(svg: ElementTree.Element) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.defs import keys
 from mlife_assets.defs.act_jobs import ACT_JOBS, APPROVE_JOB, APPROVE_OP
-from mlife_assets.defs.acts import plan_standing
+from mlife_assets.defs.acts import plan_standing, switch_sending
 
 WHO = {"actor": "ann", "reason": "read all of it"}
 
@@ -26,6 +26,7 @@ def run(instance: dg.DagsterInstance, platform: Any, job: str, op: str, **config
 def test_no_job_runs_without_somebody_s_name_and_reason(job) -> None:
     for missing in ("actor", "reason"):
         config = {"plan_digest": "d" * 64} if "plan" in job.name else {}
+        config |= {"serving": "mdl_1234"} if job.name == "rollback_job" else {}
         config |= {name: value for name, value in WHO.items() if name != missing}
         (op,) = job.graph.node_names()
         with pytest.raises(dg.DagsterInvalidConfigError, match=missing):
@@ -60,5 +61,24 @@ def test_each_of_the_other_jobs_acts(instance, open_home, sending_home, home) ->
     assert platform.ledger.is_paused()
     assert run(instance, platform, "resume_sending_job", "resume_sending").success
     assert not platform.ledger.is_paused()
-    assert run(instance, platform, "rollback_job", "roll_back_model", to=home.champions[0]).success
+    serving = {"serving": home.champions[1][:8]}
+    assert run(instance, platform, "rollback_job", "roll_back_model", **serving).success
     assert platform.registry.champion() == home.champions[0]
+    again = run(instance, platform, "rollback_job", "roll_back_model", **serving)
+    assert not again.success, "launched again, it would go one further back"
+    assert platform.registry.champion() == home.champions[0]
+
+
+def test_an_approval_whose_texts_are_all_held_back_is_a_failed_run(instance, open_home, sending_home) -> None:
+    home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
+    home.prepare(sending_home.DAY)
+    home.plan()
+    switch_sending(home.platform, pauses=True, actor="bob", reason="storm")
+    digest = plan_standing(home.platform).digest
+    failed = run(instance, home.platform, APPROVE_JOB, APPROVE_OP, plan_digest=digest)
+    (failure,) = [event for event in failed.all_events if event.is_step_failure]
+    assert "none of its texts was sent: paused" in failure.step_failure_data.error.message
+    assert plan_standing(home.platform).state == "approved"
+    assert not home.requests()
+    made = instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES).asset_materialization
+    assert made.metadata["stopped_by"].value == "paused"

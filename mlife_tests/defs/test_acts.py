@@ -179,6 +179,28 @@ def test_the_first_words_of_an_approval_stay(waiting) -> None:
     assert [row["reason"] for row in waiting.platform.event_log.read("plan_approved").to_pylist()] == [WHO["reason"]]
 
 
+def test_a_rejection_that_could_not_be_published_is_published_by_the_next_look(waiting, monkeypatch) -> None:
+    platform = waiting.platform
+    with monkeypatch.context() as broken:
+        broken.setattr("mlife_assets.defs.acts.publish_rejection", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            reject_plan(platform, digest(waiting), **WHO)
+    assert len(platform.event_log.read("plan_rejected")) == 0
+    for _ in range(2):
+        assert "ann rejected it" in waiting.send().metadata["why_not"]
+    (event,) = platform.event_log.read("plan_rejected").to_pylist()
+    assert (event["actor"], event["plan_digest"]) == ("ann", digest(waiting))
+
+
+def test_a_plan_without_texts_is_not_rejected(waiting) -> None:
+    """All empty plans have one digest, so its rejection would be that of every later one."""
+    waiting.policy = replace(waiting.policy, maximum_messages_per_day=0)
+    waiting.reopen()
+    waiting.plan()
+    with pytest.raises(InvalidInputError, match="has no texts, so there is nothing to reject"):
+        reject_plan(waiting.platform, digest(waiting), **WHO)
+
+
 def test_without_a_plan_there_is_nothing_to_decide(home) -> None:
     for file in (home.path / "lake/reports/message_plan").rglob("report.json"):
         file.unlink()

@@ -40,8 +40,12 @@ def blocks(path: Path, *languages: str) -> list[str]:
 
 
 def commands(path: Path) -> list[list[str]]:
-    """Return the commands of `console` and `sh` blocks; in `console` those after `$ `. `a && b` counts as two."""
-    lines = [line[2:] for body in blocks(path, "console") for line in body.splitlines() if line.startswith("$ ")]
+    """Return the commands of `console` and `sh` blocks and of inline code; in `console` those after `$ `.
+
+    `a && b` counts as two.
+    """
+    lines = re.findall(r"`((?:mlife|make) [^`\n]+)`", FENCE.sub("", path.read_text(encoding="utf-8")))
+    lines += [line[2:] for body in blocks(path, "console") for line in body.splitlines() if line.startswith("$ ")]
     lines += [line for body in blocks(path, "sh", "bash") for line in body.splitlines()]
     parts = [part for line in lines for part in re.split(r"&&|\||;", line)]
     return [words for part in parts if (words := shlex.split(part, comments=True))]

@@ -173,11 +173,12 @@ def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui,
     assert not platform.ledger.is_paused()
     (paused,) = platform.event_log.read("sending_paused").to_pylist()
     assert (paused["actor"], paused["reason"], paused["observed_at"] >= before) == (*IDENTITY.values(), True)
-    early = ui.launch("rollback_job", config=ops("roll_back_model"))
+    early = ui.launch("rollback_job", config=ops("roll_back_model", serving=champion))
     assert not early.is_success
     other = next(row["model_version"] for row in platform.registry.versions() if row["model_version"] != champion)
     platform.registry.promote(other, actor="ann", reason="against the gate", now=operator_time(platform))
-    assert ui.launch("rollback_job", config=ops("roll_back_model")).is_success
+    assert not ui.launch("rollback_job", config=ops("roll_back_model", serving=champion)).is_success, "another serves"
+    assert ui.launch("rollback_job", config=ops("roll_back_model", serving=other)).is_success
     assert platform.registry.champion() == champion
     (event,) = platform.event_log.read("model_rolled_back").to_pylist()
     assert (event["actor"], event["reason"], event["previous_version"]) == (*IDENTITY.values(), other)

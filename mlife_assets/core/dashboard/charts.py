@@ -49,32 +49,23 @@ def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
         subtitle=model.map_cohort,
         markers=marks,
     )
-    estimated = "estimated (CBPE)"
-    auc = Chart(
-        "AUC of applies",
-        (
-            Series(estimated, model.auc_estimated, "accent", "dashed"),
-            Series("realised", model.auc_realised),
-        ),
-        "score",
-        data.span,
-        subtitle="realised below the estimate: a sign of concept drift",
-        markers=marks,
-        from_zero=False,
+    aucs = (
+        ("applies", model.auc_estimated, model.auc_realised, "realised below the estimate: a sign of concept drift"),
+        ("clicks", model.click_auc_estimated, model.click_auc_realised, "known days before applies are"),
     )
-    clicks = Chart(
-        "AUC of clicks",
-        (
-            Series(estimated, model.click_auc_estimated, "accent", "dashed"),
-            Series("realised", model.click_auc_realised),
-        ),
-        "score",
-        data.span,
-        subtitle="known days before applies are",
-        markers=marks,
-        from_zero=False,
-    )
-    return join(*(render_chart(chart) for chart in (ranking, auc, clicks)))
+    charts = [
+        Chart(
+            f"AUC of {name}",
+            (Series("estimated (CBPE)", estimated, "accent", "dashed"), Series("realised", realised)),
+            "score",
+            data.span,
+            subtitle=words,
+            markers=marks,
+            from_zero=False,
+        )
+        for name, estimated, realised, words in aucs
+    ]
+    return join(*map(render_chart, (ranking, *charts)))
 
 
 def drift_panels(data: DashboardData, markers: Sequence[Marker]) -> Markup:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -43,7 +42,6 @@ from mlife_assets.serving.site.contents import SiteContents
 from mlife_assets.serving.site.messages import messages_body, planned_day, trace_body
 from mlife_assets.serving.site.runbooks import read_runbooks
 
-_LOGGER = logging.getLogger(__name__)
 MARK = "x-mlife-site"
 """A header of every answer, by which the site of a home is known: `mlife open` finds one that runs already."""
 _HOW_BUILT = {
