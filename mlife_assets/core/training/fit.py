@@ -11,8 +11,11 @@ number of trees. The gate measures the calibration of what serves, out of sample
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +25,26 @@ from mlife_assets.core.inference.feature_spec import examples_matrix, fit_featur
 from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
-from mlife_assets.core.training.boosting import Progress, boost, model_text
+from mlife_assets.core.training.boosting import Objective, Progress, boost, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.formulations import (
     Formulation,
+    TunedStep,
     available_formulations,
     choose,
+    compared,
     learning_rows,
     reached_before,
-    tune,
+    require_both_classes,
+    steps_of,
+    tune_step,
     tuning_features,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
 IMPORTANCE_ROWS = 2_000
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def fit_model(
@@ -43,7 +52,7 @@ def fit_model(
 ) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
 
-    Up to `cores` formulations are tuned at once; the artifact does not depend on it.
+    Up to `cores` models are fitted at once; the artifact does not depend on it.
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack.
@@ -54,8 +63,8 @@ def fit_model(
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
     matrix = spec.expanded(unexpanded)
-    stages = []
-    for step in chosen.steps:
+
+    def stage(step: TunedStep) -> ModelStage:
         calibrator = fit_calibrator(
             step.raw[step.is_reached],
             step.outcome[step.is_reached],
@@ -63,7 +72,9 @@ def fit_model(
         )
         rows = learning_rows(training, matrix, step.step).where(reached_before(chosen.name, training, step.step))
         final = boost(rows, spec, policy, objective=step.objective, trees=step.trees, progress=progress)
-        stages.append(ModelStage(step.step, model_text(final), calibrator))
+        return ModelStage(step.step, model_text(final), calibrator)
+
+    stages = _each(stage, chosen.steps, cores)
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
     importance = _importance(artifact, unexpanded, policy)
     facts = {"formulations_refused": refused, "importance": importance}
@@ -76,24 +87,38 @@ def _tuned(
 ) -> tuple[list[Formulation], dict[str, str]]:
     """Return the formulations that could be tuned, and why others could not; raises when none could."""
     spec, matrix = tuning_features(training)
+    steps: dict[str, tuple[tuple[str, Objective], ...]] = {}
+    refused: dict[str, str] = {}
     names = available_formulations(training, policy)
-
-    def attempt(name: str) -> Formulation | NotEnoughEvidenceError:
+    for name in names:
         try:
-            return tune(name, training, matrix, spec, policy, progress)
+            require_both_classes(name, training)
+            steps[name] = steps_of(name, training)
         except NotEnoughEvidenceError as error:
-            return error
+            refused[name] = str(error)
 
-    if cores == 1:
-        attempts = [attempt(name) for name in names]
-    else:
-        with ThreadPoolExecutor(cores) as pool:  # LightGBM works outside of Python's lock
-            attempts = list(pool.map(attempt, names))
-    tuned = [one for one in attempts if isinstance(one, Formulation)]
-    refused = {name: str(one) for name, one in zip(names, attempts, strict=True) if not isinstance(one, Formulation)}
+    def fitted(task: tuple[str, str, Objective]) -> TunedStep:
+        return tune_step(*task, training, matrix, spec, policy, progress)
+
+    found = iter(_each(fitted, [(name, *step) for name in steps for step in steps[name]], cores))
+    tuned = []
+    for name in steps:
+        own = list(islice(found, len(steps[name])))
+        try:
+            tuned.append(compared(name, own, training, policy))
+        except NotEnoughEvidenceError as error:
+            refused[name] = str(error)
     if not tuned:
-        raise NotEnoughEvidenceError("; ".join(f"{name}: {why}" for name, why in refused.items()))
-    return tuned, refused
+        raise NotEnoughEvidenceError("; ".join(f"{name}: {refused[name]}" for name in names))
+    return tuned, {name: refused[name] for name in names if name in refused}
+
+
+def _each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> list[R]:
+    """Return what a function gives for each argument, up to `cores` at once."""
+    if cores == 1:
+        return [function(one) for one in arguments]
+    with ThreadPoolExecutor(cores) as pool:  # LightGBM works outside of Python's lock
+        return list(pool.map(function, arguments))
 
 
 def _importance(artifact: ModelArtifact, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:

@@ -100,8 +100,13 @@ def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
 
 def learning_rows(training: TrainingSet, matrix: Array, step: str) -> Rows:
     """Return all rows of a training set with the outcome of a step."""
+    return Rows(matrix, training.outcome(step), entity_codes(training))
+
+
+def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
+    """Return a number per row that equal entities share, int64 (n,)."""
     entities = training.examples[training.roles.entity].combine_chunks().dictionary_encode()
-    return Rows(matrix, training.outcome(step), np.asarray(entities.indices, dtype=np.int64))
+    return np.asarray(entities.indices, dtype=np.int64)
 
 
 def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], ...]:
@@ -157,36 +162,54 @@ def tune(
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     require_both_classes(name, training)
-    tuned = []
-    for step, objective in steps_of(name, training):
-        rows = learning_rows(training, matrix, step)
-        reached = reached_before(name, training, step)
-        fit, held_out = reached & training.is_fit, reached & training.is_validation
-        booster = boost(
-            rows.where(fit),
-            spec,
-            policy,
-            objective=objective,
-            trees=policy.trees_maximum,
-            validation=rows.where(held_out),
-            progress=progress,
-        )
-        raw = predict_raw(booster, matrix[training.is_validation], policy)
-        trees = int(booster.best_iteration)
-        tuned.append(
-            TunedStep(
-                step,
-                objective,
-                trees,
-                raw,
-                reached[training.is_validation],
-                rows.outcome[training.is_validation],
-            )
-        )
-    entity = learning_rows(training, matrix, training.roles.label).entity[training.is_validation]
-    codes = np.unique(entity, return_inverse=True)[1]
-    likelihood, loss = _log_likelihood(tuned, codes, policy.isotonic_minimum_positives)
-    return Formulation(name, tuple(tuned), loss, likelihood, len(codes))
+    steps = [
+        tune_step(name, step, objective, training, matrix, spec, policy, progress)
+        for step, objective in steps_of(name, training)
+    ]
+    return compared(name, steps, training, policy)
+
+
+def tune_step(
+    name: str,
+    step: str,
+    objective: Objective,
+    training: TrainingSet,
+    matrix: Array,
+    spec: FeatureSpec,
+    policy: TrainingPolicy,
+    progress: Progress | None = None,
+) -> TunedStep:
+    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
+    rows = learning_rows(training, matrix, step)
+    reached = reached_before(name, training, step)
+    booster = boost(
+        rows.where(reached & training.is_fit),
+        spec,
+        policy,
+        objective=objective,
+        trees=policy.trees_maximum,
+        validation=rows.where(reached & training.is_validation),
+        progress=progress,
+    )
+    return TunedStep(
+        step,
+        objective,
+        int(booster.best_iteration),
+        predict_raw(booster, matrix[training.is_validation], policy),
+        reached[training.is_validation],
+        rows.outcome[training.is_validation],
+    )
+
+
+def compared(name: str, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy) -> Formulation:
+    """Return the formulation of tuned steps with how well it did on the validation window.
+
+    Raises:
+        NotEnoughEvidenceError: half of the entities have one class only.
+    """
+    codes = np.unique(entity_codes(training)[training.is_validation], return_inverse=True)[1]
+    likelihood, loss = _log_likelihood(steps, codes, policy.isotonic_minimum_positives)
+    return Formulation(name, tuple(steps), loss, likelihood, len(codes))
 
 
 def choose(formulations: list[Formulation]) -> Formulation:
