@@ -41,10 +41,12 @@ def live_small_world(home: Path) -> None:
     """Live five days of a small world in `home`."""
     from dataclasses import replace
 
-    from mlife_assets.core.policies import MessagingPolicy, Policies, PromotionPolicy
+    from mlife_assets.core.policies import PromotionPolicy
     from mlife_assets.definitions import build_definitions
     from mlife_assets.defs.demo import Demo, prepare_home
     from mlife_assets.defs.instance import open_instance
+    from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+    from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
 
     prepare_home(home)

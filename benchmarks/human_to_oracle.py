@@ -29,10 +29,6 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.inference.candidates import candidate_pairs
-from mlife_assets.core.inference.features import feature_matrix, pair_features
-from mlife_assets.core.inference.recruiter_rule import recruiter_scores
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
@@ -42,6 +38,10 @@ from mlife_assets.defs.evaluation import PROMOTION_REPORT
 from mlife_assets.defs.instance import open_instance
 from mlife_assets.defs.resources import Platform
 from mlife_assets.market.truth import MarketTruth, oracle_apply_probability, read_truth
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from mlife_assets.settings import Settings
 
 FIRST_SEED = 101

@@ -45,9 +45,10 @@ from monitored_market.rows import prepared
 from mlife_assets.adapters.nannyml_calculators import drift_statistics, forget_fitted, latent_statistics
 from mlife_assets.adapters.nannyml_calculators.session import frame, quiet_nannyml
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.policies import MonitoringPolicy, Policies
+from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.policies import Policies
 
 SEED = 401
 SAMPLED_ROWS = 20_000

@@ -25,18 +25,8 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.events import OCCUPATION_GROUPS
-from mlife_assets.core.inference.candidates import candidate_pairs
-from mlife_assets.core.inference.exploration import explore
-from mlife_assets.core.policies import CandidatePolicy, MessagingPolicy, PromotionPolicy
+from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval, wilson_interval
-from mlife_assets.core.training.off_policy import (
-    LoggedDecisions,
-    OffPolicyValue,
-    estimate_value,
-    greedy_probabilities,
-    logged_decisions,
-)
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import mood_of_day, pair_distance_km, respond
 from mlife_assets.market.catalogue import load_catalogue
@@ -44,6 +34,18 @@ from mlife_assets.market.history import recruiter_rule
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, draw_population, epoch_us
 from mlife_assets.market.vacancies import Vacancies, first_postings, job_ids, new_postings
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.events import OCCUPATION_GROUPS
+from mlife_assets.recruiting.exploration import explore
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.off_policy import (
+    LoggedDecisions,
+    OffPolicyValue,
+    estimate_value,
+    greedy_probabilities,
+    logged_decisions,
+)
+from mlife_assets.recruiting.policies import CandidatePolicy
 
 USERS, JOBS, METROS, DAYS, CANDIDATES = 4_000, 240, 6, 8, 15
 EXPLORATION_SHARE = 0.5

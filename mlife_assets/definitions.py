@@ -13,7 +13,6 @@ import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.defs import (
     backtest,
@@ -40,6 +39,7 @@ from mlife_assets.defs.partitions import ending_with
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.schedules import build_schedules
 from mlife_assets.defs.sensors import SENSORS
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 MODULES: tuple[ModuleType, ...] = (
@@ -93,7 +93,7 @@ def build_definitions(
 
 def _require_enough_history(settings: Settings, policies: Policies) -> None:
     """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on."""
-    least = least_history_days(policies.label, policies.training, policies.promotion)
+    least = least_history_days(policies.label.apply_window_days, policies.training, policies.promotion)
     if settings.history_days < least:
         validation, gate = policies.training.validation_days, policies.promotion.gate_weeks
         raise InvalidInputError(

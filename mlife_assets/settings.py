@@ -21,8 +21,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.policies import MessagingPolicy, Policies, PromotionPolicy
+from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.windows import FIRST_EVENT_DAY
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8

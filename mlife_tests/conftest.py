@@ -25,6 +25,9 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from mlife_assets.core.scoring.artifact import ModelArtifact
+    from mlife_assets.core.training.training_set import TrainingSet
+
 CHROMIUM = Path("/usr/bin/chromium")
 
 # The same examples in every run, and no verdict by the speed of the machine.
@@ -36,6 +39,41 @@ settings.load_profile("mlife")
 def repository() -> Path:
     """Return the folder of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def job_pairs(repository: Path) -> ModuleType:
+    """Return the small job market, loaded by path: tests are no package."""
+    spec = importlib.util.spec_from_file_location("mlife_job_pairs", repository / "mlife_tests" / "job_pairs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def training_set(job_pairs: ModuleType) -> TrainingSet:
+    """Return a training set of the small job market."""
+    from mlife_assets.recruiting.policies import LabelPolicy
+    from mlife_assets.recruiting.training_examples import job_training_set
+
+    return job_training_set(
+        job_pairs.labelled_examples(12_000),
+        as_of=job_pairs.DAY,
+        gate_start=job_pairs.date(2026, 5, 15),
+        quarantined=[],
+        label=LabelPolicy(),
+        policy=job_pairs.POLICY,
+    )
+
+
+@pytest.fixture(scope="session")
+def artifact(training_set: TrainingSet, job_pairs: ModuleType) -> ModelArtifact:
+    """Return a model of it."""
+    from mlife_assets.core.training.fit import fit_model
+
+    return fit_model(training_set, job_pairs.POLICY)
 
 
 @pytest.fixture(scope="module")

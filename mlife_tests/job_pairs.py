@@ -10,12 +10,14 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.events import OCCUPATION_GROUPS, SHIFTS, TIMESTAMP
-from mlife_assets.core.inference.features import pair_features
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.recruiting.events import OCCUPATION_GROUPS, SHIFTS, TIMESTAMP
+from mlife_assets.recruiting.features import pair_features
 
 DAY = date(2026, 6, 2)
 FIRST_EXPOSURE = date(2026, 4, 3)
 METROS = 4
+POLICY = TrainingPolicy(trees_maximum=60, minimum_child_examples=20, early_stopping_rounds=10, threads=1)
 DAY_US = 86_400_000_000
 
 

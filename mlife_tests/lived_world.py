@@ -18,14 +18,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlife_assets.core.policies import (
-    MessagingPolicy,
-    MonitoringPolicy,
-    Policies,
-    PromotionPolicy,
-    RetrainPolicy,
-    TrainingPolicy,
-)
+from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.defs import demo, embedded_world
@@ -34,6 +27,8 @@ from mlife_assets.defs.driver import QUIET, LifecycleDriver
 from mlife_assets.defs.instance import open_instance
 from mlife_assets.defs.resources import Platform
 from mlife_assets.market.injections import Injection
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 HASH_KEY = "the-secret-of-the-lived-world-0123456789"

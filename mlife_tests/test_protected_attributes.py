@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.inference import features
+from mlife_assets.recruiting import features
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mlife_assets"
@@ -159,8 +159,8 @@ def test_code_outside_the_audit_knows_no_protected_attribute() -> None:
 
 
 def test_the_audit_table_lies_outside_the_lake(tmp_path: Path) -> None:
-    from mlife_assets.core.policies import Policies
     from mlife_assets.defs.resources import Platform
+    from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
 
     settings = Settings(home=tmp_path, market_users=300, market_jobs=60)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.policies import Policies
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import WORLD, WORLD_FILE, NewWorldSettings, Settings
 
 SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_GATE_USERS": "60", "MLIFE_DEMO_FAULTS": "0"}

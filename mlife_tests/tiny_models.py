@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlife_assets.core.inference.feature_spec import FeatureSpec, SmoothedRate
-from mlife_assets.core.inference.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES
-from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.recruiting.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES
 
 METROS = ("12060", "16980", "19100", "33100")
 KNOWN = {**CLOSED_VOCABULARIES, "metro_code": METROS}

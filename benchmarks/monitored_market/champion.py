@@ -17,20 +17,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
-from mlife_assets.core.inference.features import JOB_EXAMPLES, feature_matrix
-from mlife_assets.core.inference.prediction_details import click_probabilities
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.sampling import sample_pairs
-from mlife_assets.core.policies import MonitoringPolicy, Policies
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.prediction_details import click_probabilities
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import gate_days, last_training_day, split_examples
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.recruiting.features import JOB_EXAMPLES, feature_matrix
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from monitored_market.marts import WINDOW_DAYS, DaySample, MonitoredMarket
 
 WARM_UP_DAYS = 28
@@ -120,8 +122,8 @@ def sample(watch: Watch, market: MonitoredMarket) -> DaySample:
 
 def trained(market: MonitoredMarket, policies: Policies) -> tuple[ModelArtifact, date]:
     """Return the model that a training of this morning gives, and its last day of training."""
-    gate_start = gate_days(market.day, policies.label, policies.promotion)[0]
-    last = last_training_day(gate_start, policies.label)
+    gate_start = gate_days(market.day, policies.label.apply_window_days, policies.promotion)[0]
+    last = last_training_day(gate_start, policies.label.apply_window_days)
     training = split_examples(
         market.mature_examples(add_days(market.config.start_date, WARM_UP_DAYS), last),
         JOB_EXAMPLES,
@@ -143,7 +145,7 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
     for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else ("apply",):
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
         examples[outcome] = scored_examples(watch, scorer, market, add_days(trained_until, 1), last, outcome)
-    columns = MonitoringColumns()
+    columns = PAIR_COLUMNS
     reference = build_reference(
         model_version=scorer.model_version,
         as_of=market.day,

@@ -22,9 +22,11 @@ from mlife_assets.adapters.nannyml_calculators import drift
 from mlife_assets.adapters.nannyml_calculators.session import frame, quiet_nannyml
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
-from mlife_assets.core.policies import MonitoringPolicy, Policies
+from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from monitored_market.champion import Watch, sample
 from monitored_market.marts import MonitoredMarket
 from monitored_market.rows import JOBS, TRAINED_AFTER_DAYS, USERS
@@ -81,6 +83,7 @@ def curve(seed: int) -> list[CurvePoint]:
         market.live()
     days = sorted(watch.samples)
     reference = build_reference(
+        columns=PAIR_COLUMNS,
         model_version="none",
         as_of=market.day,
         sample=pa.concat_tables([watch.samples[day].pairs for day in days]),

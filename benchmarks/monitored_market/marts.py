@@ -19,17 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.events import EMBEDDING_SIZE
-from mlife_assets.core.inference.candidates import candidate_pairs
-from mlife_assets.core.inference.features import (
-    CATEGORICAL_FEATURES,
-    DERIVED_FEATURES,
-    PASSED_FEATURES,
-    pair_features,
-)
 from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
 from mlife_assets.core.monitoring.sampling import sample_pairs
-from mlife_assets.core.policies import CandidatePolicy, LabelPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.exporter import World, honest_tables
 from mlife_assets.market.faults import exported_tables
@@ -39,6 +30,15 @@ from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.events import EMBEDDING_SIZE
+from mlife_assets.recruiting.features import (
+    CATEGORICAL_FEATURES,
+    DERIVED_FEATURES,
+    PASSED_FEATURES,
+    pair_features,
+)
+from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy
 
 IMPRESSION, MESSAGE, CLICKED, APPLIED = range(4)
 LABELS = LabelPolicy()

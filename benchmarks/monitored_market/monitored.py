@@ -23,10 +23,11 @@ from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.lateness import late_days, late_within
 from mlife_assets.core.monitoring.outcomes import has_enough_positives
-from mlife_assets.core.monitoring.quality.overnight import SNAPSHOT_COLUMNS
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.recruiting.events import LABEL_EVENT_TYPES, OWN_EVENT_TYPES
+from mlife_assets.recruiting.overnight import SNAPSHOT_COLUMNS, overnight_findings
 from monitored_market.champion import Watch, explained, sample, scored_examples
 from monitored_market.marts import WINDOW_DAYS, MonitoredMarket
 
@@ -120,6 +121,8 @@ def quality_report(watch: Watch, market: MonitoredMarket) -> MonitoringReport:
         policy=watch.policies.monitoring,
         landed=market.landed[eve],
         landed_history={name: [market.landed[one].get(name, 0) for one in landed_days] for name in names},
+        own_types=OWN_EVENT_TYPES,
+        label_types=LABEL_EVENT_TYPES,
         further=overnight(watch, market),
     )
 
@@ -137,7 +140,7 @@ def overnight(watch: Watch, market: MonitoredMarket) -> list[Finding]:
     for back in range(USUAL_NIGHTS):
         for name, share in watch.nights.get(add_days(sound, -back), {}).items():
             usual[name].append(share)
-    findings = quality.overnight_findings(watch.people[sound], watch.people[day], usual, watch.policies.monitoring)
+    findings = overnight_findings(watch.people[sound], watch.people[day], usual, watch.policies.monitoring)
     watch.nights[day] = {one.column: one.statistic for one in findings if one.method == "changed_share"}
     return findings
 
@@ -181,8 +184,8 @@ def concept_report(watch: Watch, market: MonitoredMarket, windows: dict[str, pa.
 
 def champion_facts(watch: Watch, market: MonitoredMarket) -> ChampionFacts:
     """Return what the governor knows of the champion this morning."""
-    champion, label = watch.champion, watch.policies.label
-    usable = last_training_day(gate_days(market.day, label, watch.policies.promotion)[0], label)
+    champion, maturity_days = watch.champion, watch.policies.label.apply_window_days
+    usable = last_training_day(gate_days(market.day, maturity_days, watch.policies.promotion)[0], maturity_days)
     new = [rows for day, rows in market.examples["apply"].items() if champion.trained_until < day <= usable]
     return ChampionFacts(
         model_version=champion.scorer.model_version,

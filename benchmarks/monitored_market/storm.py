@@ -20,15 +20,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.inference.candidates import candidate_pairs
-from mlife_assets.core.inference.features import feature_matrix, pair_features
-from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.policies import CandidatePolicy, Policies
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import mood_of_day, respond
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.population import epoch_us
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.policies import CandidatePolicy, Policies
 from monitored_market.champion import Watch, promote, trained
 from monitored_market.marts import MonitoredMarket
 from monitored_market.monitored import Look, decided, looked

@@ -14,9 +14,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.policies import Policies
 from monitored_market.champion import WARM_UP_DAYS, Watch, promote, sample, trained
 from monitored_market.marts import MonitoredMarket
 from monitored_market.monitored import looked

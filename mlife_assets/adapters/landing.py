@@ -26,7 +26,6 @@ from mlife_assets.adapters.ingest_report import IngestReport, Outcome, TypeRepor
 from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 from mlife_assets.core.landed_names import Delivery, Landing
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.ports import Clock, ObjectStore
@@ -41,6 +40,7 @@ from mlife_assets.core.validation import (
     validate,
 )
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 
 WRITER = "landing"
 REJECTED = "rejected"
@@ -175,7 +175,7 @@ class Ingest:
         own_ids = self._event_ids(own)
         other_ids = self._event_ids(others, passed_over=day)
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
-        result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=known)
+        result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=known)
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
         is_new = pc.invert(pc.is_in(accepted.column("event_id"), value_set=own_ids))
         new = self._as_known(accepted.filter(is_new))
@@ -200,7 +200,7 @@ class Ingest:
         """
         known = [file for file in others if self._log.is_whole(file)]
         ids = self._event_ids([*sure, *known])
-        result: Validated = validate(event_type, table, now=self._clock.now(), known_ids=ids)
+        result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=ids)
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
         left = self._log.restore(event_type, accepted, unsure)
         left = self._log.restore(event_type, self._as_known(accepted), left) if left else left

@@ -18,8 +18,8 @@ from datetime import date
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 REMEDY = (
     "restore it with `mlife backup restore --from DIR`, or without a backup bring it forward with "

@@ -1,7 +1,7 @@
 """The outbox: what the send ledger recorded, published to the event log.
 
 Belongs here: which recorded changes are not published yet. Does not belong here: how a change becomes an event
-(`core.messaging.events`), recording it (`send_ledger`).
+(`recruiting.messaging.events`), recording it (`send_ledger`).
 
 Concept: the ledger commits first, the log follows. A crash between publishing and remembering publishes again, with the
 same event ids, which every reader of the log counts once; nothing is ever skipped: a position that the ledger never
@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError, NotFoundError
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.messaging.events import inbound_events, switch_events, transition_events
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
 
 WRITER = "ledger"
 POSITION_KEY = "outbox/ledger_position.json"

@@ -1,7 +1,7 @@
 """One message, followed from raw event to conversion.
 
-Belongs here: walking the event log by ids. Does not belong here: what a trace holds (`core.message_trace`), how it is
-shown (`cli`, `serving.site`), how ids are made (`core.ids`).
+Belongs here: walking the event log by ids. Does not belong here: what a trace holds (`recruiting.message_trace`), how
+it is shown (`cli`, `serving.site`), how ids are made (`core.ids`).
 
 Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
 reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError
-from mlife_assets.core.inference.feature_spec import feature_hashes
-from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
-from mlife_assets.core.message_trace import Hop, MessageTrace
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.scoring.feature_spec import feature_hashes
+from mlife_assets.core.scoring.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
 from mlife_assets.core.training.explain import ScoreParts, score_parts
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.message_trace import Hop, MessageTrace
 
 CONVERSION_DAYS = 45
 """How long after a text conversions are looked for: the hire window and some days for late exports."""

@@ -24,10 +24,10 @@ from mlife_assets.core.errors import (
     InvalidInputError,
     NotFoundError,
 )
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import EventLog, ObjectStore
-from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, file_names
+from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 WRITER = "registry"
 CARD_FILE = "card.html"

@@ -1,7 +1,7 @@
 """Panels of recruiters: files by content, their recording as events.
 
 Belongs here: storing a panel's file, the time until which it may be recorded, verified reading. Does not belong here:
-what a file must say (`core.training.panel`), which days a gate asks for.
+what a file must say (`recruiting.panel`), which days a gate asks for.
 
 Concept: a human baseline is worth something only when nobody could know the outcomes that it is judged on. The file
 lies at the hash of its bytes and the event log says since when that hash was known. Two things are refused: recording
@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import EventLog, ObjectStore
-from mlife_assets.core.training.panel import Panel, parse_panel, require_candidates
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.panel import Panel, parse_panel, require_candidates
 
 WRITER = "panel"
 EVENT = "panel_recorded"

@@ -1,7 +1,7 @@
 """The people behind accounts: the contact book, the key of number hashes and the ledger brought together.
 
 Belongs here: reading numbers, hashing them, registering whom they belong to. Does not belong here: what joins people
-(`core.messaging.people`), storing them (`send_ledger`).
+(`recruiting.messaging.people`), storing them (`send_ledger`).
 
 Concept: asked before planning and again before each chunk of texts, so that an account which took over a number in
 between is the person whose number it is. A number leaves this module only towards the gateway's call.
@@ -16,8 +16,8 @@ from datetime import datetime
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
-from mlife_assets.core.messaging.phone_numbers import normalise
 from mlife_assets.core.ports import ContactBook
+from mlife_assets.recruiting.messaging.phone_numbers import normalise
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from datetime import date
 
 from mlife_assets.adapters.message_trace import CONVERSION_DAYS
-from mlife_assets.core.message_trace import CONVERSIONS, MessageLine
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.message_trace import CONVERSIONS, MessageLine
 
 
 def recent_messages(log: EventLog, *, first: date, last: date) -> list[MessageLine]:

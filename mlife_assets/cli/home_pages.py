@@ -20,8 +20,8 @@ from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
-    from mlife_assets.core.message_trace import MessageLine, MessageTrace
     from mlife_assets.defs.resources import Platform
+    from mlife_assets.recruiting.message_trace import MessageLine, MessageTrace
     from mlife_assets.settings import Settings
 
 _VERSION = re.compile(r"\w+", re.ASCII)

@@ -1,7 +1,8 @@
 """`mlife messages inbox`, `review`, `employers`, `vet`: what waits for a person to look at it.
 
 Belongs here: listing unclear replies and new employers, recording what somebody thought of them. Does not belong here:
-the kill switch (`messages`), what a verdict amounts to (`core.messaging.effects`, `core.messaging.employer_review`).
+the kill switch (`messages`), what a verdict amounts to (`recruiting.messaging.effects`,
+`recruiting.messaging.employer_review`).
 
 Concept: a body is personal data that we never store. The provider has it, so it is asked at the moment in which
 somebody reads, and only the verdict is kept. Replies are shown under the user id, never under a number.
@@ -16,9 +17,9 @@ import typer
 
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, one_line, print_json
-from mlife_assets.core.kept_words import kept_words
-from mlife_assets.core.messaging import effects, employer_review
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.kept_words import kept_words
+from mlife_assets.recruiting.messaging import effects, employer_review
 
 WRITER = "reviewer"
 GONE = "(the provider no longer has it)"
@@ -82,8 +83,8 @@ def review(
 
     Exit codes: 0 recorded, 1 failed.
     """
-    from mlife_assets.core.messaging.events import reply_review_event
     from mlife_assets.defs.present import operator_time
+    from mlife_assets.recruiting.messaging.events import reply_review_event
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))

@@ -20,7 +20,7 @@ from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.kept_words import kept_words
+from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log.manifests import Link

@@ -15,7 +15,7 @@ import typer
 
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
-from mlife_assets.core.kept_words import kept_words
+from mlife_assets.recruiting.kept_words import kept_words
 
 messages_app = typer.Typer(no_args_is_help=True, help="Pause and resume sending; look at what waits for somebody.")
 

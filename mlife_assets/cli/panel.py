@@ -1,7 +1,7 @@
 """`mlife panel`: recruiters as the human baseline.
 
 Belongs here: writing the file to fill in, recording it, listing and showing what was recorded. Does not belong here:
-what a file must say and how far recruiters agree (`core.training.panel`), the gate.
+what a file must say and how far recruiters agree (`recruiting.panel`), the gate.
 
 Concept: a panel is made in the evening of the ranked day, when its features exist and its outcomes are not exported. No
 file is overwritten, because a filled template is hours of work.
@@ -28,14 +28,14 @@ from mlife_assets.cli.options import (
 )
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, NotFoundError
-from mlife_assets.core.kept_words import kept_words
+from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlife_assets.adapters.panel_store import RecordedPanel
-    from mlife_assets.core.training.panel import Panel
     from mlife_assets.defs.resources import Platform
+    from mlife_assets.recruiting.panel import Panel
 
 panel_app = typer.Typer(no_args_is_help=True, help="Let recruiters rank candidates: the human baseline of the gate.")
 
@@ -56,7 +56,7 @@ def template(
 
     Exit codes: 0 written, 1 failed.
     """
-    from mlife_assets.core.training.panel import panel_template, template_bytes
+    from mlife_assets.recruiting.panel import panel_template, template_bytes
 
     platform = open_platform(settings_of(home))
     user_features, job_features = _features(platform, day)
@@ -101,7 +101,7 @@ def record(
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from mlife_assets.core.inference.candidates import candidate_pairs
+        from mlife_assets.recruiting.candidates import candidate_pairs
 
         users, jobs = _features(platform, day)
         asked = users.filter(pc.is_in(users["user_id"], value_set=pa.array(user_ids, pa.string())))
@@ -186,7 +186,7 @@ def _features(platform: Platform, day: date) -> tuple[pa.Table, pa.Table]:
 
 def _agreement(panel: Panel, platform: Platform) -> tuple[dict[str, Any] | None, str]:
     """Return the agreement as plain values and in words, None when there is nothing to compare."""
-    from mlife_assets.core.training.panel import panel_agreement
+    from mlife_assets.recruiting.panel import panel_agreement
 
     try:
         agreement = panel_agreement([panel], platform.policies.promotion)

@@ -16,7 +16,7 @@ import typer
 
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, one_line, print_json, progress
-from mlife_assets.core.kept_words import kept_words
+from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     from mlife_assets.defs.acts import PlanStanding
@@ -61,9 +61,9 @@ def approve(
 
     Exit codes: 0 approved and sent, 1 failed, refused, or approved while something stops all sending.
     """
-    from mlife_assets.core.messaging.approve import require_digest
     from mlife_assets.defs.act_jobs import APPROVE_JOB, APPROVE_OP
     from mlife_assets.defs.acts import newest_plan, plan_standing
+    from mlife_assets.recruiting.messaging.approve import require_digest
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     settings = settings_of(home)

@@ -19,7 +19,7 @@ from mlife_assets.cli.output import answer_console, moment, print_json, progress
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from mlife_assets.core.message_trace import Hop, MessageTrace
+    from mlife_assets.recruiting.message_trace import Hop, MessageTrace
 
 ALTERNATIVES = 5
 

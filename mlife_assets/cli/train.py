@@ -23,8 +23,8 @@ from mlife_assets.cli.output import answer_console, counted_progress, print_json
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
+    from mlife_assets.core.scoring.artifact import ModelArtifact
     from mlife_assets.core.study import Study
-    from mlife_assets.core.training.artifact import ModelArtifact
     from mlife_assets.core.training.example_training import TrainedModel
 
 MODEL_FOLDER, PLOTS_FOLDER = "model", "plots"
@@ -123,7 +123,7 @@ def _training_sentences(model: TrainedModel, study: Study) -> tuple[str, str]:
 
 def _load(folder: Path) -> ModelArtifact:
     """Return the artifact that an earlier training wrote. Raises IntegrityError when a file was changed."""
-    from mlife_assets.core.training.artifact import MANIFEST_FILE, ModelArtifact, file_names
+    from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 
     manifest = folder / MODEL_FOLDER / MANIFEST_FILE
     if not manifest.is_file() or not (folder / RESULT_FILE).is_file():
@@ -202,8 +202,8 @@ def _plots(model: TrainedModel) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return the plots by name of their file, and those of them that the card shows."""
     import numpy as np
 
-    from mlife_assets.core.inference.feature_spec import examples_matrix
-    from mlife_assets.core.inference.scoring import LightGBMScorer
+    from mlife_assets.core.scoring.feature_spec import examples_matrix
+    from mlife_assets.core.scoring.scorer import LightGBMScorer
     from mlife_assets.core.training.explain import (
         for_pages,
         global_importance,

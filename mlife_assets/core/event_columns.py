@@ -1,7 +1,7 @@
 """The parts of an event schema: columns, their ranges, event types and their versions.
 
 Belongs here: what can be said of a column, and how a type differs from its earlier versions. Does not belong here:
-which events exist (`core.events`), validating rows (`core.validation`), reading files (`adapters.event_log`).
+which events exist (`recruiting.events`), validating rows (`core.validation`), reading files (`adapters.event_log`).
 
 Concept: a schema is data. The same declaration gives the Arrow schema of the log and the rules of validation. A
 nullable column or an enum value that is added makes a new version, and files of older ones are read as they are. Any

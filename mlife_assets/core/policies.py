@@ -11,37 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.landing_policy import LandingPolicy
-from mlife_assets.core.messaging_policy import MessagingPolicy as MessagingPolicy  # read from here by everybody
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
-
-
-@dataclass(frozen=True)
-class LabelPolicy:
-    """When an outcome belongs to an exposure."""
-
-    click_window_days: int = 2
-    apply_window_days: int = 7
-    hire_window_days: int = 30
-
-    def __post_init__(self) -> None:
-        _bounded(self, click_window_days=(1, 30), apply_window_days=(1, 60), hire_window_days=(1, 180))
-
-
-@dataclass(frozen=True)
-class CandidatePolicy:
-    """Which jobs are considered for a user."""
-
-    maximum_distance_km: float = 60.0
-    candidates_per_user: int = 30
-    maximum_seniority_gap: int = 2
-
-    def __post_init__(self) -> None:
-        _bounded(self, maximum_distance_km=(1, 500), candidates_per_user=(2, 1000), maximum_seniority_gap=(0, 3))
 
 
 @dataclass(frozen=True)
@@ -207,51 +180,6 @@ class RetrainPolicy:
             raise InvalidInputError("RetrainPolicy.alarm_days_needed exceeds alarm_days_window; lower it")
         if any(not 0 <= minutes <= 10_080 for minutes in self.retry_wait_minutes):
             raise InvalidInputError(f"RetrainPolicy.retry_wait_minutes is {self.retry_wait_minutes}; use 0 to 10080")
-
-
-@dataclass(frozen=True)
-class PricePolicy:
-    """What texting costs, for the record of a day's spend; nothing is decided by it.
-
-    `text_segment_usd` is about what a US provider lists for a segment with the carriers' surcharge. A deployment sets
-    the price of its own contract.
-    """
-
-    text_segment_usd: float = 0.012
-
-    def __post_init__(self) -> None:
-        _bounded(self, text_segment_usd=(0, 10))
-
-
-def job_training_policy() -> TrainingPolicy:
-    """Return how a model of job applications is fitted: nobody applies more to a job because it is farther away."""
-    return TrainingPolicy(
-        rising=(
-            "same_occupation_group",
-            "same_shift",
-            "log_pay_ratio",
-            "taste_match",
-            "job_click_rate",
-            "job_apply_rate",
-        ),
-        falling=("seniority_gap", "distance_km"),
-    )
-
-
-@dataclass(frozen=True)
-class Policies:
-    """All policies of one deployment."""
-
-    label: LabelPolicy = field(default_factory=LabelPolicy)
-    candidates: CandidatePolicy = field(default_factory=CandidatePolicy)
-    training: TrainingPolicy = field(default_factory=job_training_policy)
-    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
-    monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
-    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
-    messaging: MessagingPolicy = field(default_factory=MessagingPolicy)
-    backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
-    landing: LandingPolicy = field(default_factory=LandingPolicy)
-    price: PricePolicy = field(default_factory=PricePolicy)
 
 
 def policy_version(policy: object) -> str:

@@ -221,7 +221,7 @@ class EventSource(Protocol):
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One send in the ledger; `state` is a value of `core.messaging.states.SendState`."""
+    """One send in the ledger; `state` is a value of `recruiting.messaging.states.SendState`."""
 
     message_id: str
     user_id: str

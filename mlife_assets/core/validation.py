@@ -1,7 +1,7 @@
 """Judging rows from outside against the contract of their event type.
 
 Belongs here: every reason for which a row is rejected, and the split into accepted and rejected. Does not belong here:
-reading files, storing rejected rows (`adapters.landing`), the contracts themselves (`core.events`).
+reading files, storing rejected rows (`adapters.landing`), the contracts themselves.
 
 Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
 first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.casting import Cast, cast_column, plain_array
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES, TIMESTAMP, Column, EventType
+from mlife_assets.core.event_columns import TIMESTAMP, Column, EventType
 from mlife_assets.core.raw_rows import rows_as_json
 from mlife_assets.core.text_rules import has_control_characters, too_long
 
@@ -96,25 +96,22 @@ class _Fault:
 
 
 def validate(
-    event_type: str, table: pa.Table, *, now: datetime, known_ids: pa.Array | Sequence[str] | None = None
+    kind: EventType, table: pa.Table, *, now: datetime, known_ids: pa.Array | Sequence[str] | None = None
 ) -> Validated:
     """Split `table` into accepted and rejected rows.
 
     `now` (aware) bounds both times of an event. `known_ids` are event ids that exist already; a row with one of them,
     or with the id of an earlier accepted row, is a duplicate. Columns outside the contract are dropped and named.
     Files of exporters that know an older version only are judged by its contract.
-    Raises `InvalidInputError` only for misuse: an unknown event type, a naive `now`, a repeated column name.
+    Raises `InvalidInputError` only for misuse: a naive `now`, a repeated column name.
     """
-    kind = EVENT_TYPES.get(event_type)
-    if kind is None:
-        raise InvalidInputError(f"event type {event_type!r} is unknown; use one of {', '.join(EVENT_TYPES)}")
     if now.tzinfo is None:
         raise InvalidInputError(f"now ({now.isoformat()}) has no zone; pass an aware datetime in UTC")
     kind = kind.delivered(table.column_names)
     names = kind.schema.names
     repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if repeated:
-        raise InvalidInputError(f"column {repeated[0]} occurs twice; write each column of {event_type} once")
+        raise InvalidInputError(f"column {repeated[0]} occurs twice; write each column of {kind.name} once")
     extra = tuple(name for name in table.column_names if name not in names)
     given = {name: _one_chunk(table, name) for name in names if name in table.column_names}
     lengths = {column.name: column.text_length for column in kind.all_columns}
@@ -126,7 +123,7 @@ def validate(
     casts = {name: cast_column(given.get(name, absent), kind.schema.field(name).type) for name in names}
     if missing:
         everything = np.ones(table.num_rows, dtype=bool)
-        detail = f"{event_type} needs the column {', '.join(missing)}; export it and land the file again"
+        detail = f"{kind.name} needs the column {', '.join(missing)}; export it and land the file again"
         faults = [_Fault(Reason.MISSING_COLUMN, missing[0], detail, everything), *too_long_faults]
         accepted = kind.schema.empty_table()
     else:

@@ -16,22 +16,22 @@ from datetime import datetime
 from typing import Literal
 
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
-from mlife_assets.core.kept_words import kept_words
-from mlife_assets.core.messaging.approve import (
+from mlife_assets.defs.delivery import publish_rejection, quality_verdict, require_present_day, why_it_waits
+from mlife_assets.defs.present import operator_time
+from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.defs.sealing import seal
+from mlife_assets.defs.sending import PLAN_REPORT, WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.recruiting.kept_words import kept_words
+from mlife_assets.recruiting.messaging.approve import (
     Approval,
     Rejection,
     approve_by_person,
     require_digest,
     require_not_rejected,
 )
-from mlife_assets.core.messaging.binding import plan_digest
-from mlife_assets.core.messaging.events import approval_events
-from mlife_assets.core.messaging.plan import MessagePlan
-from mlife_assets.defs.delivery import publish_rejection, quality_verdict, require_present_day, why_it_waits
-from mlife_assets.defs.present import operator_time
-from mlife_assets.defs.resources import INGEST_REPORT, Platform
-from mlife_assets.defs.sealing import seal
-from mlife_assets.defs.sending import PLAN_REPORT, WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.events import approval_events
+from mlife_assets.recruiting.messaging.plan import MessagePlan
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from mlife_assets.core.backtest import Replayed, prepare_history, replay
 from mlife_assets.core.backtest.page import render_backtest
 from mlife_assets.core.backtest.plots import plot_replay
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
 from mlife_assets.core.pages.places import BACKTEST, nav
 from mlife_assets.core.study import Study
 from mlife_assets.defs import keys
@@ -32,6 +31,7 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"

@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError, UpstreamMismatchError
-from mlife_assets.core.inference.features import feature_matrix, pair_features
 from mlife_assets.core.statistics import Interval
-from mlife_assets.core.training.cohort import CohortDay, ranked_cohort
 from mlife_assets.core.training.evaluate import Calibration, calibration
 from mlife_assets.core.training.gate import Contender, GateExamples, on_examples
 from mlife_assets.core.training.reliability import log_loss_gain
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
+from mlife_assets.recruiting.features import feature_matrix, pair_features
 
 CHALLENGER_REPORT = "challenger"
 ORGANIC_EXPOSURE = "impression"

@@ -1,7 +1,7 @@
 """Sending a day's plan: by the asset, by the job of a person and by command, in one way.
 
 Belongs here: whether the stored plan may be sent now, and sending it. Does not belong here: who may approve
-(`core.messaging.approve`), recording what a person decided (`acts`), surviving crashes (`adapters.dispatcher`).
+(`recruiting.messaging.approve`), recording what a person decided (`acts`), surviving crashes (`adapters.dispatcher`).
 
 Concept: a plan is sent when the policy approves it or a person did. Nobody's approval outlives its plan, its limits or
 the day: everything is looked at again before the first text.
@@ -14,19 +14,6 @@ from typing import Any
 
 from mlife_assets.adapters.dispatcher import DispatchReport
 from mlife_assets.core.errors import GateClosedError, NotFoundError
-from mlife_assets.core.messaging.approve import (
-    APPROVED_BY_POLICY,
-    WITHIN_LIMITS,
-    Approval,
-    Rejection,
-    approve,
-    broken_limits,
-    refusals,
-)
-from mlife_assets.core.messaging.binding import ApprovedTexts, plan_digest
-from mlife_assets.core.messaging.events import approval_events, rejection_events
-from mlife_assets.core.messaging.plan import MessagePlan
-from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.defs.figures import sending_figures
 from mlife_assets.defs.metadata import table
@@ -35,6 +22,19 @@ from mlife_assets.defs.quality_gate import quality_report
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.sending import WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.recruiting.messaging.approve import (
+    APPROVED_BY_POLICY,
+    WITHIN_LIMITS,
+    Approval,
+    Rejection,
+    approve,
+    broken_limits,
+    refusals,
+)
+from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
+from mlife_assets.recruiting.messaging.events import approval_events, rejection_events
+from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.messaging.states import SendState
 
 WORKER = "daily"
 

@@ -16,9 +16,6 @@ import orjson
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.inference.recruiter_rule import recruiter_scores
-from mlife_assets.core.messaging.cohorts import is_holdout
-from mlife_assets.core.messaging.keywords import OTHER
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
@@ -31,6 +28,9 @@ from mlife_assets.defs.retrain_decision import decision_rows
 from mlife_assets.defs.sealing import audit_log
 from mlife_assets.defs.sending import PLAN_REPORT
 from mlife_assets.market.truth import oracle_apply_probability, read_truth
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.keywords import OTHER
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 SUMMARY_FILE = "summary.json"
 

@@ -1,7 +1,7 @@
 """Employers: who is new to us, what was decided about them, whose jobs wait today.
 
 Belongs here: reading first sightings and decisions from the event log, recording a decision. Does not belong here: the
-rule (`core.messaging.employer_review`).
+rule (`recruiting.messaging.employer_review`).
 
 Concept: an employer is seen when its first job reached us, not when it says that it was posted: a date can be written
 back. Sightings and decisions are folds over the log, so a rebuilt home waits for the same employers.
@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.messaging.employer_review import withheld_employers
-from mlife_assets.core.messaging.events import employer_review_event
 from mlife_assets.core.windows import day_start
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.messaging.employer_review import withheld_employers
+from mlife_assets.recruiting.messaging.events import employer_review_event
 
 WRITER = "reviewer"
 

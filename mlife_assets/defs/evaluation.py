@@ -16,16 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import examples_matrix
-from mlife_assets.core.inference.features import JOB_EXAMPLES, feature_matrix
-from mlife_assets.core.inference.recruiter_rule import recruiter_scores
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.training.gate import Condition, Contender, GateExamples, decide_promotion, on_examples
 from mlife_assets.core.training.leakage import feature_condition
-from mlife_assets.core.training.panel import HumanBaseline, human_baseline, panel_agreement
 from mlife_assets.core.training.parity import parity_condition
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import last_mature_exposure_day
@@ -51,6 +48,9 @@ from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.training_inputs import day_training_set
+from mlife_assets.recruiting.features import JOB_EXAMPLES, feature_matrix
+from mlife_assets.recruiting.panel import HumanBaseline, human_baseline, panel_agreement
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 GROUP = "model"
 PROMOTION_REPORT = "promotion"
@@ -123,7 +123,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     """Run the gate once for the challenger of this day."""
     day = only_day(context, platform)
     policies = platform.policies
-    ranked = gate_days(day, policies.label, policies.promotion)
+    ranked = gate_days(day, policies.label.apply_window_days, policies.promotion)
     faulty = quarantined_days(platform, ranked)
     days = [one for one in ranked if one not in faulty]
     if not days:

@@ -2,7 +2,7 @@
 
 Belongs here: rows of a range without those that were delivered before it, the last row of each id however old, a whole
 history folded block by block. Does not belong here: which events features need (`recompute_inputs`), what they mean
-(`core.monitoring.recompute`).
+(`recruiting.recompute`).
 
 Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. A range alone
 therefore does not show which of its rows are repeats. Nothing is delivered before it happens, so only rows that
@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.monitoring.recompute import SOURCE_COLUMNS
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.recompute import SOURCE_COLUMNS
 
 BLOCK_DAYS = 28
 FIRST_BLOCKS_DAYS = (1, 7, 28)

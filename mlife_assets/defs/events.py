@@ -194,7 +194,7 @@ def every_landed_row_is_accepted(
 @says_why
 def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Count files and days per type."""
-    from mlife_assets.core.events import EVENT_TYPES
+    from mlife_assets.recruiting.events import EVENT_TYPES
 
     rows: list[dict[str, Any]] = []
     for name in EVENT_TYPES:

@@ -14,7 +14,6 @@ import numpy as np
 
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.glances import Bar, bars
-from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.training.explain import (
     for_pages,
     global_importance,
@@ -32,6 +31,7 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.features import feature_matrix
 
 GROUP = "model"
 REPORT = "explanation"

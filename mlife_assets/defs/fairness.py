@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.training.fairness import (
     FairnessAudit,
     audit_fairness,
@@ -35,6 +34,7 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, 
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE, reachable_pairs, reachable_users
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.features import feature_matrix
 
 GROUP = "model"
 FAIRNESS_REPORT = "fairness"

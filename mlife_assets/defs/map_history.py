@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
-from mlife_assets.core.inference.recruiter_rule import recruiter_scores
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.defs.contenders import cohort_days, gate_examples, model_contender
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 REPORT = "map_by_day"
 

@@ -1,6 +1,6 @@
 """The preview of a plan: what people would be texted, and which jobs nobody is texted about.
 
-Belongs here: samples and refusals as metadata. Does not belong here: refusing (`core.messaging.job_wordings`).
+Belongs here: samples and refusals as metadata. Does not belong here: refusing (`recruiting.messaging.job_wordings`).
 
 Concept: whoever approves a plan reads some of it, and reads what was kept out of it, because a trick that the rules
 caught today will be worded otherwise tomorrow.
@@ -8,12 +8,12 @@ caught today will be worded otherwise tomorrow.
 
 from typing import Any
 
-from mlife_assets.core.messaging.job_wordings import refusal_counts
-from mlife_assets.core.messaging.plan import MessagePlan
 from mlife_assets.core.pages.places import MESSAGES
 from mlife_assets.defs.links import message_links, page_link
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
+from mlife_assets.recruiting.messaging.plan import MessagePlan
 
 SAMPLES = 10
 

@@ -1,7 +1,7 @@
 """Texts: planned, sent, answered.
 
-Belongs here: the assets of the group `messages`. Does not belong here: who may be texted (`core.messaging`), how a
-send survives a crash (`adapters.dispatcher`).
+Belongs here: the assets of the group `messages`. Does not belong here: who may be texted (`recruiting.messaging`), how
+a send survives a crash (`adapters.dispatcher`).
 
 Concept: planning and sending are separate assets. Sending has an effect outside, so it verifies its own gates again
 and trusts no check of an earlier run.
@@ -13,12 +13,6 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.messaging.binding import plan_digest
-from mlife_assets.core.messaging.cohorts import HOLDOUT
-from mlife_assets.core.messaging.eligibility import recent_since
-from mlife_assets.core.messaging.events import plan_events
-from mlife_assets.core.messaging.job_wordings import refusal_counts
-from mlife_assets.core.messaging.plan import MessagePlan, build_plan
 from mlife_assets.core.windows import days_between
 from mlife_assets.defs import keys
 from mlife_assets.defs.delivery import deliver, delivery_metadata, require_present_day
@@ -44,6 +38,12 @@ from mlife_assets.defs.sending import (
     read_plan,
     require_known_ledger,
 )
+from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.cohorts import HOLDOUT
+from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.events import plan_events
+from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
+from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
 
 GROUP = "messages"
 RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])

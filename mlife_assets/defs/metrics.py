@@ -1,7 +1,7 @@
 """The dashboard: production and model metrics on one page.
 
 Belongs here: collecting what the page shows, publishing it. Does not belong here: metrics themselves (dbt), how the
-page looks (`core.dashboard`).
+page looks (`recruiting.dashboard`).
 
 Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
 computed only for it, except realised MAP, which ranks each mature day once more.
@@ -13,20 +13,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.core.dashboard.data import (
-    DashboardData,
-    Decision,
-    DriftKind,
-    DriftSeries,
-    DriftValue,
-    ModelMetrics,
-    ModelVersion,
-    Ranking,
-    ReportDigest,
-    Suppression,
-)
-from mlife_assets.core.dashboard.figures import paired_gain, pending_days, production, texting, tiles
-from mlife_assets.core.dashboard.page import render_dashboard
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
@@ -42,6 +28,20 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.retrain_decision import decision_rows
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.dashboard.data import (
+    DashboardData,
+    Decision,
+    DriftKind,
+    DriftSeries,
+    DriftValue,
+    ModelMetrics,
+    ModelVersion,
+    Ranking,
+    ReportDigest,
+    Suppression,
+)
+from mlife_assets.recruiting.dashboard.figures import paired_gain, pending_days, production, texting, tiles
+from mlife_assets.recruiting.dashboard.page import render_dashboard
 
 GROUP = "metrics"
 _METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}

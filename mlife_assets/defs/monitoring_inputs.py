@@ -16,20 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
-from mlife_assets.core.inference.candidates import find_candidates
-from mlife_assets.core.inference.features import feature_matrix, pair_features
-from mlife_assets.core.inference.prediction_details import click_probabilities
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import without_late_feedback
 from mlife_assets.core.monitoring.outcomes import Outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.scoring.prediction_details import click_probabilities
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.feedback_arrivals import late_feedback_days
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.candidates import find_candidates
+from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
@@ -125,7 +126,8 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
         )
     tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())}
     try:
-        return MonitoringReference.from_tables(tables, facts)
+        known = {"entity_blocks": PAIR_COLUMNS.entity_blocks}  # which 0.1.0 did not write down
+        return MonitoringReference.from_tables(tables, {**facts, "columns": {**known, **facts["columns"]}})
     except InvalidInputError as error:
         raise UpstreamMismatchError(f"the reference of model {version} is not whole ({error}); {remedy}") from error
 

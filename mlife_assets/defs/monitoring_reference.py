@@ -15,7 +15,6 @@ from itertools import islice
 import dagster as dg
 import pyarrow as pa
 
-from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
@@ -33,6 +32,7 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 GROUP = "model"
 LOOKED_AT_TIMES = 3
@@ -81,7 +81,7 @@ def monitoring_reference(
     wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * policy.reference_days)]
     days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
     samples = [sampled_pairs(platform, one) for one in days]
-    columns = MonitoringColumns()
+    columns = PAIR_COLUMNS
     trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
     last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
     clicked = last_mature_exposure_day(day, platform.policies.label.click_window_days)

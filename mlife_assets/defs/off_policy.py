@@ -1,7 +1,7 @@
 """The off-policy estimate: what champion and challenger would earn per text, from texts that a random draw chose.
 
 Belongs here: reading explored texts with their whole candidate sets, scoring them by both models, showing the estimate.
-Does not belong here: what a candidate set is, the estimators (`core.training.off_policy`).
+Does not belong here: what a candidate set is, the estimators (`recruiting.off_policy`).
 
 Concept: the gate ranks what people did unprompted; this looks at texts, where only the explored ones favour nobody.
 Decisions that either model has trained on are left out, and the champion's probabilities are the reward model of both.
@@ -21,10 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import examples_matrix
 from mlife_assets.core.ports import Scores
-from mlife_assets.core.training.off_policy import estimate_difference, estimate_value
-from mlife_assets.core.training.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
+from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import challenger_version
@@ -34,6 +32,8 @@ from mlife_assets.defs.ownership import OWNERS
 from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
+from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
 
 GROUP = "model"
 REPORT = "off_policy_estimate"

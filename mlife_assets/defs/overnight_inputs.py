@@ -1,7 +1,7 @@
 """What the overnight rules read: the users of a day beside those of the last sound day, and how usual nights went.
 
 Belongs here: choosing the day to compare with, reading users, the usual shares. Does not belong here: the rules
-(`core.monitoring.quality.overnight`).
+(`recruiting.overnight`).
 
 Concept: a day is compared with the last day that was sound, not with the day before, so a fault stays a fault on its
 second day. What a usual night changes is taken from the reports of sound nights, and computed where there is none yet.
@@ -14,12 +14,12 @@ from datetime import date
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.monitoring.quality import REPORT, changed_shares, overnight_findings
-from mlife_assets.core.monitoring.quality.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS
+from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, changed_shares, overnight_findings
 
 USUAL_NIGHTS = 7
 LAST_SOUND_DAYS = 14

@@ -14,14 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, prediction_id
-from mlife_assets.core.inference.candidates import candidate_pairs as find_candidate_pairs
-from mlife_assets.core.inference.exploration import explore
-from mlife_assets.core.inference.feature_spec import feature_hashes
-from mlife_assets.core.inference.features import feature_matrix, pair_features
-from mlife_assets.core.inference.prediction_details import click_probabilities, strongest_reasons
-from mlife_assets.core.messaging.plan import plan_policy_version
+from mlife_assets.core.scoring.feature_spec import feature_hashes
+from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.defs import keys
 from mlife_assets.defs.metadata import table
 from mlife_assets.defs.ownership import OWNERS
@@ -29,6 +24,11 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.quality_gate import quality_check, require_sound_day
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
+from mlife_assets.recruiting.candidates import candidate_pairs as find_candidate_pairs
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.exploration import explore
+from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.messaging.plan import plan_policy_version
 
 GROUP = "predictions"
 CANDIDATES_TABLE, SCORES_TABLE = "candidate_pairs", "user_job_scores"

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from mlife_assets.adapters.model_registry import STEP
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import EventLog
 from mlife_assets.defs import keys
@@ -29,6 +28,7 @@ from mlife_assets.defs.quality_gate import require_sound_day
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "model"
 WRITER = "gate"

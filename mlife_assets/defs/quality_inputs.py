@@ -21,6 +21,7 @@ from mlife_assets.defs.monitoring_inputs import DaySample, landed_counts, landed
 from mlife_assets.defs.overnight_inputs import overnight_day_findings
 from mlife_assets.defs.recompute_inputs import recomputed_day_findings
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.events import LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 
 LANDED_HISTORY_DAYS = 14
 
@@ -46,6 +47,8 @@ def judge_quality(platform: Platform, day: date, reference: MonitoringReference)
         landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
         refused=refused_rows(platform, day),
         duplicate_pairs=sample.duplicate_pairs,
+        own_types=OWN_EVENT_TYPES,
+        label_types=LABEL_EVENT_TYPES,
         further=further,
     )
     return JudgedDay(report, sample.pairs)

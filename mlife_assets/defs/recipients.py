@@ -1,7 +1,7 @@
 """What is known of recipients when their texts are sent.
 
 Belongs here: reading present consent and place for the dispatcher. Does not belong here: what they forbid
-(`adapters.dispatcher`, `core.messaging`).
+(`adapters.dispatcher`, `recruiting.messaging`).
 
 Concept: on a day whose data is not sound nothing is known of anybody.
 """

@@ -1,7 +1,7 @@
 """What the row recompute reads: logged rows, and the raw events that they are derived from again.
 
 Belongs here: choosing rows, reading as little of the event log as suffices, handing both to the comparison. Does not
-belong here: the derivation and the comparison (`core.monitoring.recompute`).
+belong here: the derivation and the comparison (`recruiting.recompute`).
 
 Concept: two sets of rows are checked before a day is scored. First a hash sample of today's rows, which are about to be
 scored, so that a fault stops scoring and sending. Then yesterday's rows as its predictions logged them, to compare what
@@ -20,9 +20,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.inference.feature_spec import feature_hashes
-from mlife_assets.core.inference.features import DERIVED_FEATURES, feature_matrix
-from mlife_assets.core.monitoring.recompute import (
+from mlife_assets.core.monitoring.reports import Finding
+from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.scoring.feature_spec import feature_hashes
+from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.defs.event_history import EventHistory
+from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.features import DERIVED_FEATURES, feature_matrix
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.recompute import (
     Mismatch,
     SourceEvents,
     compare_rows,
@@ -32,12 +38,6 @@ from mlife_assets.core.monitoring.recompute import (
     recompute_findings,
     user_features,
 )
-from mlife_assets.core.monitoring.reports import Finding
-from mlife_assets.core.monitoring.sampling import sample_pairs
-from mlife_assets.core.policies import MessagingPolicy
-from mlife_assets.core.windows import add_days, day_start
-from mlife_assets.defs.event_history import EventHistory
-from mlife_assets.defs.resources import Platform
 
 MESSAGE_EXPOSURE = "message"
 SHOWN_DAYS, BROWSED_DAYS = 28, 7

@@ -32,17 +32,17 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.messaging.binding import nothing_approved
-from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import AuditAttributes, Clock, ContactBook, EventSource
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import run_time
 from mlife_assets.defs.embedded_world import EmbeddedWorld
 from mlife_assets.defs.ingest import ingest_of_day
 from mlife_assets.defs.private_parts import MANIFEST_KEY, PrivateParts
 from mlife_assets.defs.recipients import recheck_of
+from mlife_assets.recruiting.messaging.binding import nothing_approved
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.policies import Policies
 
 SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)

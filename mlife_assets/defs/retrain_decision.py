@@ -15,7 +15,6 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
@@ -31,6 +30,7 @@ from mlife_assets.defs.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.says_why import says_why
 from mlife_assets.defs.sealing import seal
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "monitoring"
 WRITER = "governor"
@@ -81,8 +81,8 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     newest = registered[version]
     retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
-    label, promotion = platform.policies.label, platform.policies.promotion
-    usable = last_training_day(gate_days(day, label, promotion)[0], label)
+    maturity_days, promotion = platform.policies.label.apply_window_days, platform.policies.promotion
+    usable = last_training_day(gate_days(day, maturity_days, promotion)[0], maturity_days)
     new = platform.warehouse.read(
         "labelled_examples", start=add_days(trained_until, 1), end=usable, columns=["is_applied"]
     )

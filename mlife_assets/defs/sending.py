@@ -1,7 +1,7 @@
 """Before anything is sent: is this the ledger, and is this the plan?
 
 Belongs here: gathering the proofs that a day's sending needs. Does not belong here: judging them
-(`core.messaging.binding`, `adapters.ledger_cross_check`), the assets (`messages`).
+(`recruiting.messaging.binding`, `adapters.ledger_cross_check`), the assets (`messages`).
 
 Concept: planning, approving and sending may lie hours apart, and others can write the lake meanwhile. So
 nothing is taken from it on trust: the plan is compared with the digest that the ledger noted when it was made, with
@@ -16,12 +16,12 @@ import pyarrow as pa
 from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.core.errors import GateClosedError, NotFoundError
-from mlife_assets.core.messaging.binding import plan_differences, plan_digest
-from mlife_assets.core.messaging.eligibility import recent_since
-from mlife_assets.core.messaging.job_wordings import word_jobs
-from mlife_assets.core.messaging.plan import MessagePlan
-from mlife_assets.core.messaging.states import BEFORE_SUBMITTING
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
+from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.job_wordings import word_jobs
+from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
 PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
 PLAN_REPORT = "message_plan"

@@ -14,7 +14,6 @@ from datetime import date, datetime
 import dagster as dg
 
 from mlife_assets.core.ids import digest
-from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.monitoring.trigger import DecisionFacts, RunFacts, outstanding_retrainings
 from mlife_assets.core.windows import add_days
@@ -26,6 +25,7 @@ from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.defs.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.defs.run_requests import next_request, run_facts
 from mlife_assets.defs.runbooks import RETRAINING_FAILED, runbook_of_job
+from mlife_assets.recruiting.messaging.states import SendState
 
 PARTITION_TAG = "dagster/partition"
 DECISIONS_SEEN = 60

@@ -8,19 +8,23 @@ from datetime import date
 
 import pyarrow.compute as pc
 
-from mlife_assets.core.training.training_set import TrainingSet, build_training_set, gate_days, last_training_day
+from mlife_assets.core.training.training_set import TrainingSet, gate_days, last_training_day
 from mlife_assets.defs.quality_gate import quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.training_examples import job_training_set
 
 
 def day_training_set(platform: Platform, day: date) -> TrainingSet:
     """Return the training set of partition `day`. Raises NotEnoughEvidenceError when it is too small."""
     policies = platform.policies
-    gate_start = gate_days(day, policies.label, policies.promotion)[0]
+    maturity_days = policies.label.apply_window_days
+    gate_start = gate_days(day, maturity_days, policies.promotion)[0]
     examples = platform.warehouse.read(
-        "labelled_examples", start=platform.settings.start_date, end=last_training_day(gate_start, policies.label)
+        "labelled_examples",
+        start=platform.settings.start_date,
+        end=last_training_day(gate_start, maturity_days),
     )
-    return build_training_set(
+    return job_training_set(
         examples,
         as_of=day,
         gate_start=gate_start,

@@ -16,10 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from mlife_assets.core.events import EMBEDDING_SIZE, OCCUPATION_GROUPS
 from mlife_assets.market.injections import drifted_taste, elasticity, hidden_shift, odds_shift
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population
 from mlife_assets.market.world import Calibration, MarketConfig
+from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS
 
 EARTH_RADIUS_KM = 6371.0088
 GROUP_APPLY_OFFSETS = dict(

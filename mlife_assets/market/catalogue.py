@@ -4,7 +4,7 @@ Belongs here: reading the shipped cut of public BLS data (see `data/README.md`) 
 drawing people or postings from it.
 
 Concept: everything that varies by place or trade is looked up by a small integer: the rank of a metro, the position of
-an occupation or of its group in `core.events.OCCUPATION_GROUPS`.
+an occupation or of its group in `recruiting.events.OCCUPATION_GROUPS`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.resources import files
 import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import OCCUPATION_GROUPS
+from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 
 WAGE_SCORES = np.array([-1.2816, -0.6745, 0.0, 0.6745, 1.2816])
 """Standard normal scores of the wage percentiles 10, 25, 50, 75 and 90."""

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlife_assets.core.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS, TIMESTAMP
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.market.browsing import EXPORT_US, Impressions
 from mlife_assets.market.catalogue import Catalogue
@@ -28,6 +27,7 @@ from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
 from mlife_assets.market.texts import Texts
 from mlife_assets.market.vacancies import CLOSE_REASONS, Vacancies, employer_names, job_ids
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS, TIMESTAMP
 
 RECRUITER_TOOL = "recruiter_tool"
 RECRUITER_POLICY = "recruiter_rule_v1"

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.events import TIMESTAMP
 from mlife_assets.core.ids import event_id
 from mlife_assets.market.browsing import EXPORT_US, Impressions
 from mlife_assets.market.exporter import World, impression, responses
@@ -23,6 +22,7 @@ from mlife_assets.market.outcomes import CLICK, outcomes
 from mlife_assets.market.population import epoch_us, touched_rows
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.world import Stream, generator
+from mlife_assets.recruiting.events import TIMESTAMP
 
 HOUR_US = 3_600_000_000
 CENTS = 100.0

@@ -14,11 +14,11 @@ from datetime import date
 
 import numpy as np
 
-from mlife_assets.core.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.core.windows import day_start
 from mlife_assets.market.catalogue import Catalogue
 from mlife_assets.market.injections import active, affected
 from mlife_assets.market.world import MarketConfig, Stream, generator, metro_shares
+from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 
 KM_PER_DEGREE_LATITUDE = 110.574
 KM_PER_DEGREE_LONGITUDE = 111.320

@@ -17,7 +17,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import MARKET_EVENT_TYPES
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.market.exporter import World, honest_tables, landing_key, parquet_bytes
@@ -27,6 +26,7 @@ from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.truth import write_truth
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
 
 
 def exported_day(market: Market, day: date, delivered_messages: pa.Table | None = None) -> dict[str, pa.Table]:

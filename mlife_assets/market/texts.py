@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import TIMESTAMP
 from mlife_assets.market.outcomes import ID_TYPE
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, epoch_us
 from mlife_assets.market.vacancies import Vacancies, job_ids
+from mlife_assets.recruiting.events import TIMESTAMP
 
 DELIVERED_SCHEMA = pa.schema(
     [("message_id", pa.string()), ("user_id", pa.string()), ("job_id", pa.string()), ("sent_at", TIMESTAMP)]

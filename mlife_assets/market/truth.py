@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.events import EMBEDDING_SIZE
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import Mood, Response, mood_of_day, respond
@@ -31,6 +30,7 @@ from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.vacancies import job_ids
 from mlife_assets.market.world import Calibration, MarketConfig
+from mlife_assets.recruiting.events import EMBEDDING_SIZE
 
 PERSON_COLUMNS = ("group", "seniority", "shift", "latitude", "longitude", "reservation_pay", "activity", "view_rate")
 JOB_COLUMNS = ("group", "seniority", "shift", "latitude", "longitude", "pay", "posted_us", "seen", "appeal")

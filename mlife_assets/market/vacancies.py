@@ -14,7 +14,6 @@ from datetime import date
 
 import numpy as np
 
-from mlife_assets.core.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.market.catalogue import Catalogue
 from mlife_assets.market.population import (
     LOWEST_PAY,
@@ -27,6 +26,7 @@ from mlife_assets.market.population import (
     scattered,
 )
 from mlife_assets.market.world import MarketConfig, Stream, generator, metro_shares
+from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 
 CITY_LEVEL_SHARE = 0.3
 EMPLOYERS_PER_METRO = 24

@@ -27,8 +27,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
-from mlife_assets.core.inference.prediction_details import ExplainableScorer, click_probabilities
 from mlife_assets.core.quoting import cut
+from mlife_assets.core.scoring.prediction_details import ExplainableScorer, click_probabilities
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix

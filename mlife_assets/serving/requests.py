@@ -1,6 +1,6 @@
 """Requests: from a JSON body to a feature matrix, exact to the bit, or an error that says what to change.
 
-Belongs here: decoding and checking rows. Does not belong here: HTTP (`serving.app`), scores (`core.inference.scoring`).
+Belongs here: decoding and checking rows. Does not belong here: HTTP (`serving.app`), scores (`core.scoring.scorer`).
 
 Concept: a row names every feature once. A number is taken as it is (JSON keeps doubles to the bit), `null` is missing,
 and the three doubles that JSON lacks are the texts "NaN", "Infinity" and "-Infinity". A category is its text; the
@@ -18,8 +18,8 @@ import numpy as np
 import orjson
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import FeatureSpec
 from mlife_assets.core.quoting import cut, quoted
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 

@@ -19,9 +19,9 @@ from mlife_assets.adapters.landing import STORED_REJECTED_SCHEMA, Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 DAY = date(2026, 6, 1)
 OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)

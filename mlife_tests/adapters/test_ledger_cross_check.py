@@ -16,12 +16,12 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.schema import metadata
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id, message_id
-from mlife_assets.core.messaging.approve import Approval
-from mlife_assets.core.messaging.events import approval_events
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import Accepted, LedgerRow
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging.approve import Approval
+from mlife_assets.recruiting.messaging.events import approval_events
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

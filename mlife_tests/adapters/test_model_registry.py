@@ -20,9 +20,9 @@ from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.model_registry import WRITER, ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.training.artifact import MANIFEST_FILE
+from mlife_assets.core.scoring.artifact import MANIFEST_FILE
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 2)

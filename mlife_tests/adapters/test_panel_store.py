@@ -14,7 +14,7 @@ from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import EVENT, PanelStore, RecordedPanel, recording_ends
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 DAY = date(2026, 6, 10)
 EVENING = datetime(2026, 6, 10, 22, tzinfo=UTC)

@@ -14,9 +14,9 @@ from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.message_trace import CONVERSION_DAYS
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.recent_messages import recent_messages
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 DAY = date(2026, 6, 10)
 

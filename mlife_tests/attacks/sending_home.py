@@ -21,10 +21,11 @@ import pyarrow as pa
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.policies import MessagingPolicy, Policies
 from mlife_assets.defs import messages
 from mlife_assets.defs.predictions import SCORES_TABLE
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

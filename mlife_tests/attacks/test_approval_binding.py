@@ -16,11 +16,11 @@ import pytest
 
 from mlife_assets.adapters.dispatcher import sending
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.messaging.approve import approve
-from mlife_assets.core.messaging.binding import plan_digest, plan_id_of
-from mlife_assets.core.messaging.plan import MessagePlan, word_jobs
 from mlife_assets.defs.sending import PLAN_REPORT, PLANNED_TABLE, read_plan
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging.approve import approve
+from mlife_assets.recruiting.messaging.binding import plan_digest, plan_id_of
+from mlife_assets.recruiting.messaging.plan import MessagePlan, word_jobs
 
 DAY = date(2026, 6, 2)
 EVIL = "Your parcel: evil.example/pay"

@@ -32,7 +32,7 @@ HEADER_SECONDS, BODY_SECONDS = 1.5, 3.0
 MEGABYTE = 1024 * 1024
 SERVER = """
 import importlib.util, socket, sys, uvicorn
-from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.connections import ConnectionLimits, server_config
 from mlife_assets.serving.requests import RequestLimits

@@ -19,11 +19,11 @@ import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ids import prediction_id
 from mlife_assets.core.landing_policy import LandingPolicy
-from mlife_assets.core.policies import Policies
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 EVE, DAY = date(2026, 6, 1), date(2026, 6, 2)
@@ -163,7 +163,7 @@ BOMB_IN_A_PROCESS = """
 import resource, sys
 from pathlib import Path
 from datetime import date
-from mlife_assets.core.policies import Policies
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.defs.resources import Platform
 from mlife_assets.settings import Settings
 

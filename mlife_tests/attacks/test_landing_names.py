@@ -16,11 +16,11 @@ import pytest
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.landing_policy import LandingPolicy
-from mlife_assets.core.policies import Policies
 from mlife_assets.defs import events, keys
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 EVE, DAY = date(2026, 6, 1), date(2026, 6, 2)

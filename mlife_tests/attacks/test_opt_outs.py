@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlife_assets.core.messaging.keywords import OTHER, STOP, classify
+from mlife_assets.recruiting.messaging.keywords import OTHER, STOP, classify
 
 DATA = Path(__file__).parent / "data"
 MISSED_AT_MOST, TAKEN_AT_MOST = 0.02, 0.05

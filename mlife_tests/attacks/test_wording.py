@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.messaging.job_wordings import refusal_counts
-from mlife_assets.core.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
-from mlife_assets.core.messaging.templates import wording
-from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
+from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.templates import wording
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 NOW, DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
 POLICY = MessagingPolicy(holdout_share=0.0, exploration_share=0.0)

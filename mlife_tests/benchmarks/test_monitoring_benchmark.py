@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.monitoring import lateness
-from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.policies import CandidatePolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import CLICK
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.policies import CandidatePolicy
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 DAYS = 12
@@ -126,7 +126,7 @@ def test_feedback_that_comes_late_moves_no_column_that_counts_as_drift(marts: Mo
         for _ in range(6):
             branch.live()
     usual, moved = (one.sample(rows=100_000, seed=1, policy=CandidatePolicy()).pairs for one in (quiet, late))
-    columns = MonitoringColumns()
+    columns = PAIR_COLUMNS
     differing = {name for name in usual.column_names if not usual[name].equals(moved[name])}
     assert {"user_clicks_7d", "job_applies_7d", "openings"} <= differing
     assert not differing & {*columns.alarming, *columns.embedding}

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from mlife_assets.core.events import EMBEDDING_SIZE, EVENT_TYPES, TIMESTAMP
-from mlife_assets.core.messaging.effects import effect_of_reply
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.windows import run_time
+from mlife_assets.recruiting.events import EMBEDDING_SIZE, EVENT_TYPES, TIMESTAMP
+from mlife_assets.recruiting.messaging.effects import effect_of_reply
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 
 def receive(home, inbound_id="i1", user="u1"):

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from mlife_assets.cli.plan import NAMED_CHARACTERS
-from mlife_assets.core.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 from mlife_assets.defs import messages
 from mlife_assets.defs.acts import approve_plan
+from mlife_assets.recruiting.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 
 WHO = ("--actor", "ann", "--reason", "read all of it")
 

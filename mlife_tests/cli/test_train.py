@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 import mlife_assets
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = {

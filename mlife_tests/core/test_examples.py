@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec, RateRole
-from mlife_assets.core.inference.features import JOB_EXAMPLES
+from mlife_assets.recruiting.features import JOB_EXAMPLES
 
 SPEC = ExampleSpec(
     entity="user_id",

@@ -7,17 +7,9 @@ from dataclasses import FrozenInstanceError, fields, replace
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import (
-    LabelPolicy,
-    MessagingPolicy,
-    MonitoringPolicy,
-    Policies,
-    PricePolicy,
-    PromotionPolicy,
-    RetrainPolicy,
-    TrainingPolicy,
-    policy_version,
-)
+from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy, policy_version
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES, TIMESTAMP
 from mlife_assets.core.raw_rows import json_as_table
 from mlife_assets.core.validation import REJECTED_SCHEMA, Reason, rejected_file, validate
+from mlife_assets.recruiting.events import EVENT_TYPES, TIMESTAMP
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
@@ -89,7 +89,7 @@ def _broken_text(values: list[bytes]) -> pa.Array:
 )
 def test_one_bad_value_rejects_its_row_alone_with_reason_and_field(column: str, value: object, reason: Reason) -> None:
     table = _jobs()
-    result = validate("job_posted", _poke(table, column, 2, value), now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], _poke(table, column, 2, value), now=NOW)
     assert result.rejected.column("row").to_pylist() == [2]
     assert result.rejected.column("reason").to_pylist() == [reason.value]
     assert result.rejected.column("field").to_pylist() == [column]
@@ -100,14 +100,14 @@ def test_one_bad_value_rejects_its_row_alone_with_reason_and_field(column: str, 
 def test_good_rows_are_accepted_unchanged_up_to_the_limits() -> None:
     table = _poke(_poke(_jobs(), "observed_at", 0, NOW), "occurred_at", 0, NOW)
     table = _poke(table, "pay_usd_per_hour", 0, 5.0)
-    result = validate("job_posted", table, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], table, now=NOW)
     assert result.accepted.equals(table.cast(result.accepted.schema))
     assert result.rejected.num_rows == 0
     assert result.extra_columns == ()
 
 
 def test_missing_columns_reject_every_row_and_name_them() -> None:
-    result = validate("job_posted", _jobs(3).drop_columns(["title", "openings"]), now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], _jobs(3).drop_columns(["title", "openings"]), now=NOW)
     assert result.accepted.num_rows == 0
     assert result.accepted.schema == EVENT_TYPES["job_posted"].schema
     assert result.rejected.column("reason").to_pylist() == ["missing_column"] * 3
@@ -126,7 +126,7 @@ def test_types_that_lose_nothing_are_cast() -> None:
     loose = _with(loose, "employer_name", table.column("employer_name").cast(pa.binary()))
     loose = _with(loose, "text_embedding", table.column("text_embedding").cast(pa.list_(pa.float64(), 8)))
     loose = _with(loose, "pay_usd_per_hour", pa.array(["30", "31.0", "32", "33"]))
-    result = validate("job_posted", loose, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], loose, now=NOW)
     assert result.rejected.num_rows == 0
     assert result.accepted.equals(_with(table, "latitude", pa.array([41.5] * 4)).cast(table.schema))
 
@@ -134,7 +134,7 @@ def test_types_that_lose_nothing_are_cast() -> None:
 def test_a_value_that_cannot_be_cast_rejects_its_row_alone() -> None:
     table = _with(_jobs(), "pay_usd_per_hour", pa.array(["30", "thirty", "32", None]))
     table = _with(table, "openings", pa.array([1.0, 1.0, 1.5, 1.0]))
-    result = validate("job_posted", table, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], table, now=NOW)
     assert result.rejected.column("row").to_pylist() == [1, 2, 3]
     assert result.rejected.column("reason").to_pylist() == ["wrong_type", "wrong_type", "null_value"]
     assert result.accepted.column("event_id").to_pylist() == ["e0"]
@@ -152,31 +152,31 @@ def test_a_value_that_cannot_be_cast_rejects_its_row_alone() -> None:
     ],
 )
 def test_a_type_that_cannot_hold_the_contract_rejects_every_row(column: str, values: pa.Array) -> None:
-    result = validate("job_posted", _with(_jobs(), column, values), now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], _with(_jobs(), column, values), now=NOW)
     assert result.rejected.column("reason").to_pylist() == ["wrong_type"] * 4
     assert result.rejected.column("field").to_pylist() == [column] * 4
 
 
 def test_text_that_is_not_utf8_rejects_its_row_and_survives_the_round_trip_as_bad() -> None:
     table = _with(_jobs(), "title", _broken_text([b"ok", b"\xff\xfe", b"fine", b"\xc3"]))
-    result = validate("job_posted", table, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], table, now=NOW)
     assert result.rejected.column("row").to_pylist() == [1, 3]
     assert result.rejected.column("reason").to_pylist() == ["invalid_utf8"] * 2
     assert result.accepted.column("title").to_pylist() == ["ok", "fine"]
-    again = validate("job_posted", json_as_table(result.rejected.column("raw").to_pylist()), now=NOW)
+    again = validate(EVENT_TYPES["job_posted"], json_as_table(result.rejected.column("raw").to_pylist()), now=NOW)
     assert again.rejected.column("reason").to_pylist() == ["invalid_utf8"] * 2
 
 
 def test_a_bad_first_occurrence_does_not_make_the_good_second_a_duplicate() -> None:
     table = _poke(_poke(_jobs(), "event_id", 2, "e1"), "openings", 1, 0)
-    result = validate("job_posted", table, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], table, now=NOW)
     assert list(zip(*(result.rejected.column(n).to_pylist() for n in ("row", "reason")), strict=True)) == [
         (1, "out_of_range")
     ]
 
 
 def test_known_ids_are_duplicates() -> None:
-    result = validate("job_posted", _jobs(), now=NOW, known_ids=["e3", "e0", "x"])
+    result = validate(EVENT_TYPES["job_posted"], _jobs(), now=NOW, known_ids=["e3", "e0", "x"])
     assert result.rejected.column("row").to_pylist() == [0, 3]
     assert set(result.rejected.column("reason").to_pylist()) == {"duplicate_event_id"}
     assert result.accepted.column("event_id").to_pylist() == ["e1", "e2"]
@@ -184,7 +184,7 @@ def test_known_ids_are_duplicates() -> None:
 
 def test_extra_columns_are_named_and_never_stored() -> None:
     table = _poke(_jobs(), "openings", 0, 0).append_column("phone_number", pa.array(["+13125550100"] * 4))
-    result = validate("job_posted", table, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], table, now=NOW)
     assert result.extra_columns == ("phone_number",)
     assert "phone_number" not in result.accepted.column_names
     assert "5550100" not in json.dumps(result.rejected.to_pylist())
@@ -192,7 +192,7 @@ def test_extra_columns_are_named_and_never_stored() -> None:
 
 def test_raw_rows_hold_what_the_file_held() -> None:
     table = _with(_jobs(1), "pay_usd_per_hour", pa.array(["lots"]))
-    raw = json.loads(validate("job_posted", table, now=NOW).rejected.column("raw")[0].as_py())
+    raw = json.loads(validate(EVENT_TYPES["job_posted"], table, now=NOW).rejected.column("raw")[0].as_py())
     assert raw["pay_usd_per_hour"] == "lots"
     assert raw["employer_name"] == "Café Ünal"
     assert raw["text_embedding"] == [0.1] * 8
@@ -221,25 +221,23 @@ _STRANGE = {
 @pytest.mark.parametrize("column", ["title", "openings", "latitude", "expires_at", "text_embedding"])
 @pytest.mark.parametrize("name", _STRANGE)
 def test_no_type_whatever_stops_the_judgement_or_becomes_good_by_replaying(column: str, name: str) -> None:
-    result = validate("job_posted", _with(_jobs(3), column, _STRANGE[name]), now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], _with(_jobs(3), column, _STRANGE[name]), now=NOW)
     assert result.accepted.num_rows + result.rejected.num_rows == 3
     result.accepted.validate(full=True)
     replayed = json_as_table(result.rejected.column("raw").to_pylist())
-    assert validate("job_posted", replayed, now=NOW).accepted.num_rows == 0
+    assert validate(EVENT_TYPES["job_posted"], replayed, now=NOW).accepted.num_rows == 0
 
 
 def test_misuse_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="unknown"):
-        validate("nonsense", _jobs(), now=NOW)
     with pytest.raises(InvalidInputError, match="zone"):
-        validate("job_posted", _jobs(), now=NOW.replace(tzinfo=None))
+        validate(EVENT_TYPES["job_posted"], _jobs(), now=NOW.replace(tzinfo=None))
     table = _jobs()
     with pytest.raises(InvalidInputError, match="twice"):
-        validate("job_posted", table.append_column("title", table.column("title")), now=NOW)
+        validate(EVENT_TYPES["job_posted"], table.append_column("title", table.column("title")), now=NOW)
 
 
 def test_an_empty_table_is_neither_accepted_nor_rejected() -> None:
-    result = validate("job_posted", _jobs(0), now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], _jobs(0), now=NOW)
     assert (result.accepted.num_rows, result.rejected.num_rows) == (0, 0)
     assert rejected_file(Reason.EMPTY_FILE, "x").schema == REJECTED_SCHEMA
 
@@ -269,14 +267,14 @@ def test_rows_are_split_whole_and_a_replay_of_the_rejected_judges_the_same(rows:
     table = _with(table, "occurred_at", pa.array([row[1] for row in rows], TIMESTAMP))
     table = _with(table, "observed_at", pa.array([row[2] for row in rows], TIMESTAMP))
     table = _with(table, "pay_usd_per_hour", pa.array([row[3] for row in rows], pa.float64()))
-    result = validate("job_posted", table, now=NOW)
+    result = validate(EVENT_TYPES["job_posted"], table, now=NOW)
     rejected = result.rejected.column("row").to_pylist()
     kept = [index for index in range(size) if index not in rejected]
     assert result.accepted.num_rows + len(rejected) == size
     assert result.accepted.equals(table.take(pa.array(kept, pa.int64())).cast(result.accepted.schema))
-    assert validate("job_posted", result.accepted, now=NOW).rejected.num_rows == 0
+    assert validate(EVENT_TYPES["job_posted"], result.accepted, now=NOW).rejected.num_rows == 0
     if rejected:
         replayed = json_as_table(result.rejected.column("raw").to_pylist())
         known = result.accepted.column("event_id").to_pylist()
-        again = validate("job_posted", replayed, now=NOW, known_ids=known).rejected
+        again = validate(EVENT_TYPES["job_posted"], replayed, now=NOW, known_ids=known).rejected
         assert again.column("reason").to_pylist() == result.rejected.column("reason").to_pylist()

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
-from mlife_assets.core.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
+from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 
 DBT = str(Path(sys.executable).parent / "dbt")
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from mlife_assets.adapters.warehouse import MARTS
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.policies import LabelPolicy
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import LabelPolicy
 
 MODELS = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
 SQL = sorted(MODELS.rglob("*.sql"))

@@ -21,12 +21,13 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon import sensor as daemon
 
-from mlife_assets.core.policies import Policies, RetrainPolicy
+from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.defs import keys
 from mlife_assets.defs.instance import open_instance
 from mlife_assets.defs.partitions import DAILY
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.sensors import DECISION_TAG, retrain_on_drift_sensor
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = "2026-06-02"

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.messaging.approve import APPROVED_BY_POLICY, Rejection
-from mlife_assets.core.messaging.events import rejection_events
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.acts import approve_plan, newest_plan, plan_standing, reject_plan, roll_back, switch_sending
@@ -17,6 +15,8 @@ from mlife_assets.defs.ledger_recovery import bring_forward
 from mlife_assets.defs.present import operator_time
 from mlife_assets.defs.sealing import seal
 from mlife_assets.defs.sending import require_known_ledger
+from mlife_assets.recruiting.messaging.approve import APPROVED_BY_POLICY, Rejection
+from mlife_assets.recruiting.messaging.events import rejection_events
 
 WHO = {"actor": "ann", "reason": "read all of it"}
 

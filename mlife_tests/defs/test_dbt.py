@@ -13,12 +13,12 @@ import dagster as dg
 import pytest
 
 from mlife_assets.core.errors import PermanentError
-from mlife_assets.core.policies import LabelPolicy
 from mlife_assets.definitions import build_definitions
 from mlife_assets.defs import dbt, dbt_runner, keys
 from mlife_assets.defs.dbt import WRITTEN_HERE, LifecycleTranslator
 from mlife_assets.defs.dbt_runner import ensure_manifest
 from mlife_assets.defs.resources import INGEST_REPORT
+from mlife_assets.recruiting.policies import LabelPolicy
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 PROFILE = """mlife:

@@ -13,10 +13,12 @@ import dagster as dg
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.policies import MessagingPolicy, Policies, PromotionPolicy
+from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
 from mlife_assets.defs import keys
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics"}

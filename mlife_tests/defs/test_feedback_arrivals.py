@@ -6,12 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.monitoring.lateness import USUAL_DAYS_MINIMUM
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.feedback_arrivals import ARRIVALS_REPORT, REACH_DAYS, late_feedback_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 FIRST = date(2026, 5, 4)

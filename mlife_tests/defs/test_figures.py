@@ -8,9 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
-from mlife_assets.core.policies import PricePolicy
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
 from mlife_assets.core.training.fairness import FairnessAudit
@@ -30,6 +28,8 @@ from mlife_assets.defs.figures import (
     verdict_figures,
     verdict_glance,
 )
+from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.policies import PricePolicy
 
 DAY = date(2026, 6, 10)
 PRICE = PricePolicy(text_segment_usd=0.01)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mlife_assets.core.policies import Policies
 from mlife_assets.defs.links import message_links, page_link, runbook_link, worded_link
 from mlife_assets.defs.resources import Platform
 from mlife_assets.defs.runbooks import DATA_DRIFT
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 

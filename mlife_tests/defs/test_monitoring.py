@@ -10,9 +10,11 @@ import pytest
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.policies import MonitoringPolicy, Policies
+from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.defs import monitoring
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
@@ -36,7 +38,7 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
 
 
 def reference(examples: pa.Table) -> MonitoringReference:
-    return MonitoringReference("m", DAY, MonitoringColumns(), pa.table({}), examples, {}, ())
+    return MonitoringReference("m", DAY, PAIR_COLUMNS, pa.table({}), examples, {}, ())
 
 
 @pytest.mark.parametrize(

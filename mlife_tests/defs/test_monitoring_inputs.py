@@ -8,10 +8,8 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
-from mlife_assets.core.inference.features import feature_matrix
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.sizes import sizes_of
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import monitoring_inputs
 from mlife_assets.defs.monitoring_inputs import (
@@ -28,6 +26,9 @@ from mlife_assets.defs.monitoring_inputs import (
 )
 from mlife_assets.defs.predictions import MESSAGE_EXPOSURE
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.features import feature_matrix
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
@@ -89,7 +90,7 @@ def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_a
     platform, day = lived.home.platform, lived.home.day(1)
     version = platform.champion_version(day)
     pairs = sampled_pairs(platform, day).pairs
-    columns = MonitoringColumns(unalarmed=(*MonitoringColumns().unalarmed, *further))
+    columns = MonitoringColumns(unalarmed=(*PAIR_COLUMNS.unalarmed, *further))
     explained = explained_pairs(platform, version, pairs, columns)
     scorer = platform.scorer(version)
     few = platform.policies.monitoring.explained_rows_per_day
@@ -120,7 +121,7 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
     assert (last["click"] - last["apply"]).days == policy.apply_window_days - policy.click_window_days
     assert any(t.method == "click_calibration_level" for t in reference.thresholds)
     assert reference.sizes == sizes_of(lived.home.platform.policies.monitoring)
-    assert reference.columns.unalarmed == MonitoringColumns().unalarmed
+    assert reference.columns.unalarmed == PAIR_COLUMNS.unalarmed
 
 
 def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived, tmp_path) -> None:

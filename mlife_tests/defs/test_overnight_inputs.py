@@ -12,11 +12,11 @@ import pytest
 
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
-from mlife_assets.core.monitoring.quality.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, TASTE
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.overnight_inputs import REACH_DAYS, USUAL_NIGHTS, overnight_day_findings
+from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, TASTE
+from mlife_assets.recruiting.policies import Policies
 
 DAY = date(2026, 6, 20)
 USERS = 200

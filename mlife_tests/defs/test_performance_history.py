@@ -10,12 +10,12 @@ from PIL import Image
 
 from mlife_assets.core.monitoring.reports import Finding, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import performance_history
 from mlife_assets.defs.map_history import MapDay
 from mlife_assets.defs.performance_history import performance_picture, write_performance
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

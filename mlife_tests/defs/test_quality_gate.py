@@ -9,11 +9,11 @@ import pytest
 
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.partitions import DAILY
 from mlife_assets.defs.quality_gate import quality_check, quarantined_days
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 FIRST = date(2026, 6, 2)

@@ -16,12 +16,13 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.monitoring.recompute import SOURCE_COLUMNS, SourceEvents, job_features, pair_rows, user_features
-from mlife_assets.core.policies import MessagingPolicy, Policies
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs.event_history import EventHistory
 from mlife_assets.defs.recompute_inputs import read_source, recomputed_day_findings
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.recompute import SOURCE_COLUMNS, SourceEvents, job_features, pair_rows, user_features
 
 DAY = date(2026, 9, 1)
 EVE = add_days(DAY, -1)

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

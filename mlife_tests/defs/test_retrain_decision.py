@@ -7,8 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.defs.resources import Platform
@@ -20,6 +18,8 @@ from mlife_assets.defs.retrain_decision import (
     decisions_since,
     is_retraining,
 )
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 
@@ -37,7 +37,8 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
         examples = home.platform.warehouse.read("labelled_examples", start=start, end=end)
         return pc.sum(examples["is_applied"]).as_py()
 
-    usable = last_training_day(gate_days(day, policies.label, policies.promotion)[0], policies.label)
+    maturity_days = policies.label.apply_window_days
+    usable = last_training_day(gate_days(day, maturity_days, policies.promotion)[0], maturity_days)
     assert challenger["training_end_date"] == usable > first["training_end_date"]
     assert facts.new_mature_positives == positives(add_days(first["training_end_date"], 1), usable) > 0
     after = champion_facts(home.platform, add_days(day, 1), [], True)

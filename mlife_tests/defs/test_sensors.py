@@ -15,14 +15,14 @@ import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.monitoring import drift
-from mlife_assets.core.policies import Policies
 from mlife_assets.core.ports import LedgerRow, OutboundMessage
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys, sensors
 from mlife_assets.defs.driver import DRIVER_TAG
 from mlife_assets.defs.resources import INGEST_REPORT, Platform
+from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

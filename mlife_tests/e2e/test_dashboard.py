@@ -163,7 +163,7 @@ def test_cards_link_back(lived) -> None:
 
 
 def test_the_page_is_that_of_the_marts_as_they_are(page, lived) -> None:
-    from mlife_assets.core.dashboard.page import render_dashboard
+    from mlife_assets.recruiting.dashboard.page import render_dashboard
 
     assert render_dashboard(collect(lived.home.platform)) == page
 

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.errors import GateClosedError, IntegrityError
-from mlife_assets.core.inference.recruiter_rule import RULE_NAME
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.panel import panel_name
-from mlife_assets.core.training.panel.ballots import PANEL_COLUMNS
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import day_start
 from mlife_assets.defs import keys
 from mlife_assets.defs.contenders import CHALLENGER_REPORT, cohort_days
 from mlife_assets.defs.evaluation import PROMOTION_REPORT
+from mlife_assets.recruiting.panel import panel_name
+from mlife_assets.recruiting.panel.ballots import PANEL_COLUMNS
+from mlife_assets.recruiting.recruiter_rule import RULE_NAME
 
 OTHERS, FEW = 40, 6
 
@@ -82,7 +82,7 @@ def record(home: Any, jobs_of: dict[date, dict[str, list[str]]], cohorts: list[A
 def panelled(lived, lived_world, tmp_path_factory) -> Panelled:
     home = lived.home.copy_to(tmp_path_factory.mktemp("panelled") / "home")
     day, policies = home.day(lived_world.RETRAIN_DAY), lived_world.POLICIES
-    cohorts = cohort_days(home.platform, gate_days(day, policies.label, policies.promotion))
+    cohorts = cohort_days(home.platform, gate_days(day, policies.label.apply_window_days, policies.promotion))
     jobs_of: dict[date, dict[str, list[str]]] = {}
     for cohort in cohorts:
         users, jobs = cohort.pairs["user_id"].to_pylist(), cohort.pairs["job_id"].to_pylist()

@@ -18,12 +18,12 @@ import pytest
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.messaging.cohorts import is_holdout
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.defs import keys
 from mlife_assets.defs.demo_summary import sample_message
 from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
 
 
 @pytest.fixture
@@ -245,8 +245,8 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
         positives += expected
     assert positives > 100
     for row in events("model_registered"):
-        gate_start = gate_days(row["as_of_date"], policies.label, policies.promotion)[0]
-        assert row["training_end_date"] <= last_training_day(gate_start, policies.label)
+        gate_start = gate_days(row["as_of_date"], policies.label.apply_window_days, policies.promotion)[0]
+        assert row["training_end_date"] <= last_training_day(gate_start, policies.label.apply_window_days)
         assert add_days(row["training_end_date"], window) < gate_start
     for number in range(1, lived_world.DAYS + 1):
         day = home.day(number)

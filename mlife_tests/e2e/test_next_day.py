@@ -25,9 +25,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.messaging.states import SendState
 from mlife_assets.core.windows import add_days
 from mlife_assets.defs import keys
+from mlife_assets.recruiting.messaging.states import SendState
 
 KILLED_AT = 40
 STOPPED_AT = -1

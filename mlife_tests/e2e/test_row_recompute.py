@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.monitoring.quality.overnight import CHANGED_METHOD
-from mlife_assets.core.monitoring.recompute import METHOD
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.defs import keys, recompute_inputs
 from mlife_assets.defs.monitoring_inputs import sampled_pairs
 from mlife_assets.defs.runbooks import ROW_RECOMPUTE_MISMATCH
+from mlife_assets.recruiting.overnight import CHANGED_METHOD
+from mlife_assets.recruiting.recompute import METHOD
 
 NEXT_USER = """
     update marts.user_features as mart set {column} = other.{column}

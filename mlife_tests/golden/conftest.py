@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, integer, text
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 FOLDER = Path(__file__).parent
 

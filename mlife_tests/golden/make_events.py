@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_tests.golden.event_examples import described, example_rows
 
 if __name__ == "__main__":

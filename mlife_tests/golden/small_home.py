@@ -15,17 +15,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlife_assets.core.policies import (
-    MessagingPolicy,
-    MonitoringPolicy,
-    Policies,
-    PromotionPolicy,
-    RetrainPolicy,
-    TrainingPolicy,
-)
+from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.defs.resources import Platform
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 USERS, JOBS, HISTORY_DAYS, LIVED_DAYS = 400, 70, 45, 2

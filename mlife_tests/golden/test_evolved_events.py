@@ -32,8 +32,8 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.errors import NewerVersionError
 from mlife_assets.core.event_columns import EventType
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 CAGE = DecodingCage(LandingPolicy())
 DBT = str(Path(sys.executable).parent / "dbt")

@@ -12,7 +12,7 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, choice, integer, text
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 Types = dict[str, EventType]
 

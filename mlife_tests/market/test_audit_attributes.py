@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.events import OCCUPATION_GROUPS
 from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.market.audit_attributes import (
     ETHNICITY_LEANING,
@@ -21,6 +20,7 @@ from mlife_assets.market.audit_attributes import (
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig, tiny_config
+from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 
 USERS = [f"usr_{number:07d}" for number in range(20_000)]
 TRADES = [OCCUPATION_GROUPS[number % len(OCCUPATION_GROUPS)] for number in range(20_000)]

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from mlife_assets.core.events import OCCUPATION_GROUPS
 from mlife_assets.market.catalogue import load_catalogue
+from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 
 
 def test_metros_are_real_and_complete() -> None:

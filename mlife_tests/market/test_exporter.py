@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlife_assets.core.events import EVENT_TYPES, MARKET_EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.exporter import World, event_table, honest_tables, landing_key, parquet_bytes
 from mlife_assets.market.injections import Injection
@@ -21,6 +20,7 @@ from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.vacancies import CLOSE_REASONS, job_ids
 from mlife_assets.market.world import tiny_config
+from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 
 DAYS = 12
 CONFIG = tiny_config(users=900, jobs=150)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mlife_assets.core.ids import message_id
-from mlife_assets.core.messaging.segments import segments
 from mlife_assets.market.behaviour import pair_distance_km
 from mlife_assets.market.history import recruiter_rule, within_capacity, wordings
+from mlife_assets.recruiting.messaging.segments import segments
 
 
 def test_no_texts_on_sundays_and_one_in_ten_explores(mid_world) -> None:

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError, UpstreamMismatchError
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.state import STATE_FILE
 from mlife_assets.market.texts import DELIVERED_SCHEMA
 from mlife_assets.market.world import tiny_config
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 CONFIG = tiny_config(history_days=4)
 LAST = add_days(CONFIG.start_date, 6)

@@ -16,7 +16,7 @@ import pytest
 import requests
 import uvicorn
 
-from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.serving.connections import ConnectionLimits, server_config
 
 START_SECONDS = 20.0

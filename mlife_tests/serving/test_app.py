@@ -21,8 +21,8 @@ from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, NotFoundError
-from mlife_assets.core.inference.prediction_details import click_probabilities
-from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.scoring.prediction_details import click_probabilities
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.requests import RequestLimits, row_record
 

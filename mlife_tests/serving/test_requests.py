@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.features import FeatureSpec
+from mlife_assets.recruiting.features import FeatureSpec
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, row_record, rows_matrix
 
 SPEC = FeatureSpec(("distance_km", "metro_code"), (("metro_code", ("10", "20")),))

@@ -1,7 +1,7 @@
 """Hearing: reading what people replied, also while others are being texted.
 
 Belongs here: classifying and recording new inbound texts, and how often they are read within a dispatch. Does not
-belong here: what a text means (`core.messaging.keywords`), what follows from it (`core.messaging.effects`).
+belong here: what a text means (`recruiting.messaging.keywords`), what follows from it (`recruiting.messaging.effects`).
 
 Concept: a STOP counts from the moment at which the provider has it, not from the next time that somebody looks. So
 replies are read before every chunk of a dispatch and every few seconds within one; the submit statement then refuses
@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from mlife_assets.adapters.dispatcher.reports import InboundReport
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.messaging.effects import effect_of_reply
-from mlife_assets.core.messaging.keywords import STOP, classify
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import Clock, SmsGateway
+from mlife_assets.recruiting.messaging.effects import effect_of_reply
+from mlife_assets.recruiting.messaging.keywords import STOP, classify
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 READ_AGAIN = timedelta(hours=1)
 """How far back replies are read again within a dispatch: providers list some of them late."""

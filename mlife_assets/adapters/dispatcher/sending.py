@@ -1,7 +1,8 @@
 """The dispatcher: sends what was approved, each text at most once.
 
 Belongs here: leasing, the checks at send time, the order of commits around the provider's call, inbound texts. Does not
-belong here: what became of a send (`settling`), who is planned (`core.messaging`), how rows are stored (`send_ledger`).
+belong here: what became of a send (`settling`), who is planned (`recruiting.messaging`), how rows are stored
+(`send_ledger`).
 
 Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
 sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Phone numbers
@@ -37,13 +38,13 @@ from mlife_assets.core.errors import (
     ProviderRejectedError,
     ProviderThrottledError,
 )
-from mlife_assets.core.messaging.binding import nothing_approved
-from mlife_assets.core.messaging.cohorts import is_holdout
-from mlife_assets.core.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
-from mlife_assets.core.messaging.quiet_hours import ALLOWED, window_verdict
-from mlife_assets.core.messaging.states import SendState
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import Clock, LedgerRow, OutboundMessage, SmsGateway
+from mlife_assets.recruiting.messaging.binding import nothing_approved
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
+from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdict
+from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 _LOGGER = logging.getLogger(__name__)
 

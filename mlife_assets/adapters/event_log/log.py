@@ -34,9 +34,9 @@ from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
 from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES, EventType
 from mlife_assets.core.ports import Append, ObjectStore
 from mlife_assets.core.windows import days_between
+from mlife_assets.recruiting.events import EVENT_TYPES, EventType
 
 ORDER = ("observed_at", "event_id")
 LISTED_BY_DAY_MAXIMUM = 31

@@ -26,9 +26,9 @@ from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.messaging.events import inbound_events, switch_events, transition_events
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.training.artifact import MANIFEST_FILE
+from mlife_assets.core.scoring.artifact import MANIFEST_FILE
+from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
 
 LEDGER_KEY = "ledger"
 NAMED_MAXIMUM = 3

@@ -193,7 +193,7 @@ def reconstruct(calculator: Fitted, reference: MonitoringReference, pairs: pa.Ta
 
 def reference_rows(reference: MonitoringReference, block: str, policy: MonitoringPolicy) -> int:
     """Return with how many rows of the reference the classifier of a block compares a day."""
-    is_of_users = block in reference.columns.user_blocks
+    is_of_users = block in reference.columns.entity_blocks
     return policy.domain_classifier_user_reference_rows if is_of_users else policy.domain_classifier_sample_rows
 
 

@@ -29,8 +29,8 @@ from mlife_assets.adapters.send_ledger.schema import (
 )
 from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.messaging.approve import Approval, Rejection, require_not_rejected
-from mlife_assets.core.messaging.keywords import START, STOP
+from mlife_assets.recruiting.messaging.approve import Approval, Rejection, require_not_rejected
+from mlife_assets.recruiting.messaging.keywords import START, STOP
 
 REJECTED = tuple(field.name for field in fields(Rejection))
 

@@ -1,11 +1,12 @@
 """The send ledger: what was planned, leased, submitted, answered.
 
 Belongs here: moving single sends, from planned to answered. Does not belong here: deciding to send
-(`adapters.dispatcher`), deriving events (`core.messaging.events`), tables (`schema`), lists and switches (`guards`).
+(`adapters.dispatcher`), deriving events (`recruiting.messaging.events`), tables (`schema`), lists and switches
+(`guards`).
 
-Concept: one row per (person, campaign, date), moved only along the edges of `core.messaging.states`. Each move appends
-to `send_transitions` in the same transaction: the outbox of which events are made. `begin_submit` decides and commits
-in one statement: not paused, not suppressed, caps kept, lease held.
+Concept: one row per (person, campaign, date), moved only along the edges of `recruiting.messaging.states`. Each move
+appends to `send_transitions` in the same transaction: the outbox of which events are made. `begin_submit` decides and
+commits in one statement: not paused, not suppressed, caps kept, lease held.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from mlife_assets.adapters.send_ledger.statements import (
     is_suppressed,
 )
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.messaging.eligibility import OPTED_OUT
-from mlife_assets.core.messaging.states import SendState, check_edge
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.messaging.eligibility import OPTED_OUT
+from mlife_assets.recruiting.messaging.states import SendState, check_edge
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 
 @dataclass(frozen=True)

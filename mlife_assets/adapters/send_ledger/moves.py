@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.schema import checkpoint, close_engine, open_engine, send_transitions, sends
-from mlife_assets.core.messaging.states import SendState
+from mlife_assets.recruiting.messaging.states import SendState
 
 _APPEND = sa.insert(send_transitions)
 

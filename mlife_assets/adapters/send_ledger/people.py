@@ -1,7 +1,7 @@
 """Who is whom, and who must not be texted.
 
 Belongs here: accounts and the people behind them, suppressions. Does not belong here: what makes two accounts one
-person (`core.messaging.people`), inbound texts (`guards`).
+person (`recruiting.messaging.people`), inbound texts (`guards`).
 
 Concept: a suppression is a person's, through whichever of their accounts it came. Each reason is listed by itself, so
 that the end of a pause does not lift a STOP.
@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.moves import Moves
 from mlife_assets.adapters.send_ledger.schema import Instant, accounts, numbers, sends, suppressions, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_suppressed
-from mlife_assets.core.messaging.people import Joined, join_people
-from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
+from mlife_assets.recruiting.messaging.people import Joined, join_people
+from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 BATCH = 500
 """Ids per query, below every database's limit of parameters."""

@@ -1,7 +1,7 @@
 """Replies: what people texted back, what it did to them, what somebody thought of it.
 
 Belongs here: inbound texts with their effects, the inbox of unclear ones and their reviews. Does not belong here: what
-a keyword or a review amounts to (`core.messaging.effects`), bodies, which are never stored.
+a keyword or a review amounts to (`recruiting.messaging.effects`), bodies, which are never stored.
 
 Concept: a reply and its effect are one transaction, a review and its effect too: the person is listed and all their
 waiting rows, leased too, are suppressed together. Reading a reply again does nothing. A reply that somebody understood
@@ -19,7 +19,7 @@ from mlife_assets.adapters.send_ledger.people import People
 from mlife_assets.adapters.send_ledger.schema import inbound_texts, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.messaging.effects import (
+from mlife_assets.recruiting.messaging.effects import (
     INBOUND_STOP,
     OPT_OUT,
     UNCLEAR_REPLY,
@@ -27,8 +27,8 @@ from mlife_assets.core.messaging.effects import (
     effect_of_reply,
     effect_of_review,
 )
-from mlife_assets.core.messaging.keywords import OTHER, STOP
-from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.recruiting.messaging.keywords import OTHER, STOP
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 _MADE_BY = {INBOUND_STOP: STOP, UNCLEAR_REPLY: OTHER}
 """Which keyword made a suppression of a reason."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.people import BATCH, People
 from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, switches, write
-from mlife_assets.core.messaging.states import BEFORE_SUBMITTING, SendState
+from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 CAUGHT_UP = "caught_up"
 

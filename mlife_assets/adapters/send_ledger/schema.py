@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.messaging.states import SendState
+from mlife_assets.recruiting.messaging.states import SendState
 
 _LOGGER = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -20,8 +20,8 @@ from mlife_assets.adapters.send_ledger.schema import (
     suppressions,
     switches,
 )
-from mlife_assets.core.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
-from mlife_assets.core.messaging.states import MAY_HAVE_REACHED, SendState
+from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
+from mlife_assets.recruiting.messaging.states import MAY_HAVE_REACHED, SendState
 
 PAUSED = "paused"
 NOT_LEASED = "not_leased"

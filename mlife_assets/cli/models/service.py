@@ -19,7 +19,7 @@ from mlife_assets.cli.models.records import last_outcome, outcome_words, referen
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.kept_words import kept_words
+from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.history import History
 from mlife_assets.core.ports import Scores
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 
@@ -97,8 +97,8 @@ class Learner:
 
 def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scores:
     """Return the scores of rows by place; labels are not looked at."""
-    from mlife_assets.core.inference.feature_spec import examples_matrix
-    from mlife_assets.core.inference.scoring import LightGBMScorer
+    from mlife_assets.core.scoring.feature_spec import examples_matrix
+    from mlife_assets.core.scoring.scorer import LightGBMScorer
 
     scorer = LightGBMScorer(artifact, threads=history.study.training.threads)
     return scorer.score(examples_matrix(history.take(places), artifact.feature_spec))

@@ -24,8 +24,6 @@ from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History, Window
 from mlife_assets.core.backtest.judging import Judged
 from mlife_assets.core.backtest.learning import Fit
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import examples_matrix
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
@@ -36,6 +34,8 @@ from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.ports import Detectors
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 
 RESIDUAL_COLUMNS = 8
 """Numeric features along which outcomes are held against expectations: those that matter most. Few, for power."""

@@ -187,7 +187,7 @@ def build_reference(
     sample: pa.Table,
     pair_rows: Mapping[date, int],
     examples: pa.Table,
-    columns: MonitoringColumns | None = None,
+    columns: MonitoringColumns,
     clicks: pa.Table | None = None,
 ) -> MonitoringReference:
     """Return a reference without thresholds from sampled pairs and scored mature examples.
@@ -208,10 +208,9 @@ def build_reference(
     for table in scored:
         check_examples(table, as_of)
     present = [name for name in sample.column_names if sample[name].null_count < sample.num_rows]
-    chosen = columns or MonitoringColumns()
-    residual = tuple(name for name in chosen.residual if all(name in table.column_names for table in scored))
+    residual = tuple(name for name in columns.residual if all(name in table.column_names for table in scored))
     columns = replace(
-        chosen.restricted_to(present), residual=residual, contribution=contributing(sample, chosen.unalarmed)
+        columns.restricted_to(present), residual=residual, contribution=contributing(sample, columns.unalarmed)
     )
     wanted = [*columns.watched, *columns.embedding, *(name for name in columns.closed if name not in columns.watched)]
     order = pc.sort_indices(sample, sort_keys=[(DAY, "ascending")])

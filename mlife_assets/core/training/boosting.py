@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import FeatureSpec
 from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 END_OF_TREES = "end of trees"
 RANKING_DEPTH = 10

@@ -20,12 +20,12 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.inference.feature_spec import examples_matrix
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.ports import Scores
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.study import HUMAN_COLUMN, Study
-from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Condition, Contender, GateExamples, PromotionDecision, decide_promotion

@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import examples_matrix, fit_feature_spec
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.policies import TrainingPolicy, policy_version
-from mlife_assets.core.training.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.boosting import Objective, Progress, boost, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.formulations import (

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.inference.feature_spec import Array, FeatureSpec, examples_matrix, feature_hashes
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, feature_hashes
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.gate_examples import Condition
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.manifest_facts import (
     Scalar,
     Section,

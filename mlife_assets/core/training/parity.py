@@ -1,7 +1,7 @@
 """Scoring parity: a row gets the same bits alone, in a batch, in another order, and after a reload.
 
 Belongs here: the condition that the gate requires of a challenger's scorer. Does not belong here: scoring
-(`core.inference.scoring`), reading artifacts (`adapters.model_registry`), the endpoint (`serving`), which is tested
+(`core.scoring.scorer`), reading artifacts (`adapters.model_registry`), the endpoint (`serving`), which is tested
 against the batch where it lives.
 
 Concept: training, batch and endpoint are judged by one number only if the number does not depend on who asks. Equality

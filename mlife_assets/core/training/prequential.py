@@ -23,10 +23,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix
-from mlife_assets.core.inference.scoring import LightGBMScorer
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
-from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.example_training import (
     gate_calibration,
     gate_examples,

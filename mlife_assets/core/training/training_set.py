@@ -11,7 +11,7 @@ days that hold enough to learn from, after a gap of one attribution window.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,8 +23,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.inference.features import JOB_EXAMPLES, pair_features
-from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 Days = npt.NDArray[np.datetime64]
@@ -75,70 +74,76 @@ class TrainingSet:
         return np.asarray(self.examples[step].to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def gate_days(as_of: date, label: LabelPolicy, promotion: PromotionPolicy) -> list[date]:
+def gate_days(as_of: date, maturity_days: int, promotion: PromotionPolicy) -> list[date]:
     """Return the days on which the gate ranks as of `as_of`: weeks apart, all mature, oldest first."""
-    last = last_mature_exposure_day(as_of, label.apply_window_days)
+    last = last_mature_exposure_day(as_of, maturity_days)
     return [add_days(last, -7 * week) for week in range(promotion.gate_weeks)][::-1]
 
 
-def last_training_day(gate_start: date, label: LabelPolicy) -> date:
+def last_training_day(gate_start: date, maturity_days: int) -> date:
     """Return the last exposure day whose label was mature when the gate's first ranking was made."""
-    return last_mature_exposure_day(gate_start, label.apply_window_days)
+    return last_mature_exposure_day(gate_start, maturity_days)
 
 
-def least_history_days(label: LabelPolicy, training: TrainingPolicy, promotion: PromotionPolicy) -> int:
+def least_history_days(maturity_days: int, training: TrainingPolicy, promotion: PromotionPolicy) -> int:
     """Return how many days there must be before the platform's first day for its model to have a day to fit on.
 
     That model is made the day before that first day. The gate, the labels and the validation window each lie
     further back, and the very first day has no features: nothing was known before it.
     """
     made_on = date(2000, 1, 1)
-    last = last_training_day(gate_days(made_on, label, promotion)[0], label)
+    last = last_training_day(gate_days(made_on, maturity_days, promotion)[0], maturity_days)
     validation_start = add_days(last, 1 - training.validation_days)
-    last_fitted = last_mature_exposure_day(validation_start, label.apply_window_days)
+    last_fitted = last_mature_exposure_day(validation_start, maturity_days)
     return (made_on - last_fitted).days + 2
 
 
 def build_training_set(
-    labelled_examples: pa.Table,
+    rows: pa.Table,
+    roles: ExampleSpec,
     *,
+    row_id: str,
+    derive: Callable[[pa.Table], pa.Table],
     as_of: date,
     gate_start: date,
     quarantined: Collection[date],
-    label: LabelPolicy,
+    maturity_days: int,
     policy: TrainingPolicy,
 ) -> TrainingSet:
     """Return the training set of a model that is gated on days from `gate_start`.
 
     Args:
-        labelled_examples: rows of the mart; rows after the training window are left out.
+        rows: one per exposure; those after the training window are left out.
+        roles: of the columns of examples.
+        row_id: column that no two exposures of a day share.
+        derive: makes examples of rows, in their order.
         as_of: day of the training.
         gate_start: first day on which the gate ranks.
         quarantined: days whose features must not train.
-        label: attribution windows.
+        maturity_days: after which a label is complete.
         policy: split and minimum sizes.
 
     Raises:
         InvalidInputError: a label is not mature as of `as_of`, unknown, or an exposure is there twice.
         NotEnoughEvidenceError: too few examples or positives.
     """
-    _require_known(labelled_examples)
-    is_immature = pc.greater(labelled_examples["label_mature_date"], pa.scalar(as_of, pa.date32()))
+    _require_known(rows, roles, row_id)
+    is_immature = pc.greater(rows[roles.label_time], pa.scalar(as_of, pa.date32()))
     if count := _count(is_immature):
-        row = labelled_examples.filter(is_immature).slice(0, 1).to_pylist()[0]
+        row = rows.filter(is_immature).slice(0, 1).to_pylist()[0]
         raise InvalidInputError(
-            f"{count} examples are not mature as of {as_of}, the first is {row['exposure_id']} with "
-            f"label_mature_date {row['label_mature_date']}; pass labels that are mature"
+            f"{count} examples are not mature as of {as_of}, the first is {row[row_id]} with "
+            f"{roles.label_time} {row[roles.label_time]}; pass labels that are mature"
         )
-    last = last_training_day(gate_start, label)
-    days = labelled_examples["exposure_date"]
+    last = last_training_day(gate_start, maturity_days)
+    days = rows[roles.time]
     is_inside = pc.less_equal(days, pa.scalar(last, pa.date32()))
     is_sound = pc.and_not(is_inside, pc.is_in(days, value_set=pa.array(sorted(quarantined), pa.date32())))
-    examples = _in_order(_where(labelled_examples, is_sound)).combine_chunks()
-    _require_unique(examples)
+    examples = _in_order(_where(rows, is_sound), roles.time, row_id).combine_chunks()
+    _require_unique(examples, roles.time, row_id)
     return split_examples(
-        pair_features(examples),
-        JOB_EXAMPLES,
+        derive(examples),
+        roles,
         last_day=last,
         policy=policy,
         data_hash=hash_examples(examples),
@@ -155,9 +160,9 @@ def _where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
     return rows if _count(mask) == rows.num_rows else rows.filter(mask)
 
 
-def _in_order(rows: pa.Table) -> pa.Table:
+def _in_order(rows: pa.Table, time: str, row_id: str) -> pa.Table:
     """Return rows by day and exposure, the order in which a mart is read: then they are not copied."""
-    order = pc.sort_indices(rows, sort_keys=[("exposure_date", "ascending"), ("exposure_id", "ascending")]).to_numpy()
+    order = pc.sort_indices(rows, sort_keys=[(time, "ascending"), (row_id, "ascending")]).to_numpy()
     return rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
 
 
@@ -219,27 +224,25 @@ def _validation_start(
     return min(start, max(enough, half_is_mature))
 
 
-def _require_known(examples: pa.Table) -> None:
+def _require_known(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
     """Refuse examples whose roles are unknown: a null date would pass every comparison with a date."""
-    for name in ("exposure_id", "exposure_date", "label_mature_date", JOB_EXAMPLES.label):
-        if name not in examples.column_names:
-            raise InvalidInputError(f"labelled_examples lack column {name}; read the whole mart")
-        if examples[name].null_count:
-            row = pc.index(examples[name].is_null(), True).as_py()
-            raise InvalidInputError(f"{name} is null in row {row} of labelled_examples; rebuild the mart")
+    for name in (row_id, roles.time, roles.label_time, roles.label):
+        if name not in rows.column_names:
+            raise InvalidInputError(f"the examples lack column {name}; read the whole mart")
+        if rows[name].null_count:
+            row = pc.index(rows[name].is_null(), True).as_py()
+            raise InvalidInputError(f"{name} is null in row {row} of the examples; rebuild the mart")
 
 
-def _require_unique(examples: pa.Table) -> None:
-    """Refuse an exposure that counts twice; `examples` are ordered by day and exposure."""
-    if examples.num_rows < 2:
+def _require_unique(rows: pa.Table, time: str, row_id: str) -> None:
+    """Refuse an exposure that counts twice; `rows` are ordered by day and id."""
+    if rows.num_rows < 2:
         return
-    ids, days = examples["exposure_id"], examples["exposure_date"]
+    ids, days = rows[row_id], rows[time]
     is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
     first = pc.index(is_same, True).as_py()
     if first >= 0:
-        raise InvalidInputError(
-            f"exposure {ids[first].as_py()} is there twice; labelled_examples hold one row per exposure"
-        )
+        raise InvalidInputError(f"{row_id} {ids[first].as_py()} is there twice; the mart holds one row per exposure")
 
 
 def hash_examples(examples: pa.Table) -> str:

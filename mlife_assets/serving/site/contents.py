@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mlife_assets.core.message_trace import MessageLine, MessageTrace
+from mlife_assets.recruiting.message_trace import MessageLine, MessageTrace
 
 
 class SiteContents(Protocol):

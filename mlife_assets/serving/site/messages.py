@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mlife_assets.core.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 from mlife_assets.core.pages import Markup, render
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import plot_waterfall
+from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 
 NEWEST, CONVERTED, RANKED = 20, 10, 5
 FARTHEST = tuple(reversed(CONVERSIONS.values()))

@@ -16,9 +16,9 @@ from mlife_assets.adapters.dispatcher.reports import DispatchReport
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
 from mlife_assets.core.ids import message_id
-from mlife_assets.core.messaging.cohorts import is_holdout
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import Accepted, LedgerRow, OutboundMessage
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

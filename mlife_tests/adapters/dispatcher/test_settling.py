@@ -12,9 +12,9 @@ import pytest
 from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import message_id
-from mlife_assets.core.messaging.events import transition_events
-from mlife_assets.core.policies import MessagingPolicy
 from mlife_assets.core.ports import Accepted, LedgerRow, Receipt
+from mlife_assets.recruiting.messaging.events import transition_events
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

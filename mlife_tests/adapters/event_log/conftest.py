@@ -16,8 +16,8 @@ from mlife_assets.adapters.event_log.layout import content_hash, hour_manifest_k
 from mlife_assets.adapters.event_log.manifests import Entry, HourManifest, Link, encode_hour_manifest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 SCHEMA = EVENT_TYPES["click"].schema

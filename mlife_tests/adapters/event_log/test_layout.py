@@ -21,7 +21,7 @@ from mlife_assets.adapters.event_log.layout import (
     parse_manifest_key,
 )
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 DIGEST = "0123456789abcdef"
 HOUR = "dt=2026-06-01/hour=23"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.event_log.layout import manifest_key
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 DAY = date(2026, 6, 1)
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -24,7 +24,7 @@ from mlife_assets.core.event_columns import (
     text,
     texts,
 )
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 KIND = EventType("seen", "market", (text("user_id"), number("score")))
 START = datetime(2026, 6, 1, tzinfo=UTC)

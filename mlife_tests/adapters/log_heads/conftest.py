@@ -16,7 +16,7 @@ from mlife_assets.adapters.log_heads.head import Head, Note
 from mlife_assets.adapters.log_heads.sealing import Sealer
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 KEY = b"k" * 32

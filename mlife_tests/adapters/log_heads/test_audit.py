@@ -18,8 +18,8 @@ from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
-from mlife_assets.core.events import EVENT_TYPES
-from mlife_assets.core.messaging.events import switch_events
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging.events import switch_events
 
 NOW = datetime(2026, 6, 1, 18, tzinfo=UTC)
 KEY = b"k" * 32

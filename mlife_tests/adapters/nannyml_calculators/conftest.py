@@ -14,6 +14,7 @@ from mlife_assets.adapters.nannyml_calculators import learn_thresholds, with_lea
 from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 CONTRIBUTING = ("distance_km", "log_pay_ratio", "taste_match", "job_age_days")
 
@@ -60,6 +61,7 @@ def explained():
 @pytest.fixture(scope="session")
 def explained_reference(pairs_world, world, policy, explained) -> MonitoringReference:
     plain = build_reference(
+        columns=PAIR_COLUMNS,
         model_version="mdl_explained",
         as_of=pairs_world.START + pairs_world.timedelta(days=30),
         sample=pairs_world.pa.concat_tables([explained(world.day(offset), 1_500) for offset in range(14)]),
@@ -72,6 +74,7 @@ def explained_reference(pairs_world, world, policy, explained) -> MonitoringRefe
 @pytest.fixture(scope="session")
 def reference(pairs_world, world, policy) -> MonitoringReference:
     plain = build_reference(
+        columns=PAIR_COLUMNS,
         model_version="mdl_test",
         as_of=pairs_world.START + pairs_world.timedelta(days=30),
         sample=world.sample(),

@@ -7,6 +7,7 @@ from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring.outcomes import LEVEL, RESIDUAL, SHORTFALL, SLOPE
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.monitoring.sizes import sizes_of
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 UNIVARIATE = ("kolmogorov_smirnov", "jensen_shannon")
 
@@ -36,6 +37,7 @@ def test_limits_respect_that_pairs_of_one_job_are_alike(reference) -> None:
 
 def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, policy) -> None:
     small = build_reference(
+        columns=PAIR_COLUMNS,
         model_version="mdl_small",
         as_of=reference.as_of_date,
         sample=world.sample(days=8, rows=300),

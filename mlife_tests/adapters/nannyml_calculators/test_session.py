@@ -29,6 +29,7 @@ EVERY_CALCULATOR = """
 import importlib.util, json
 import mlife_assets.adapters.nannyml_calculators as calculators
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
 assert "nannyml" not in sys.modules, "imported before it was used"
@@ -49,6 +50,7 @@ with quiet_nannyml() as nml:
 world = pairs_world.PairsWorld(3, users=400, jobs=80, days=20)
 policy = MonitoringPolicy(domain_classifier_sample_rows=200)
 plain = build_reference(
+    columns=PAIR_COLUMNS,
     model_version="mdl_test",
     as_of=pairs_world.START + pairs_world.timedelta(days=30),
     sample=world.sample(days=8, rows=200),

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.messaging.effects import effect_of_reply
-from mlife_assets.core.messaging.events import inbound_events
-from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.recruiting.messaging.effects import effect_of_reply
+from mlife_assets.recruiting.messaging.events import inbound_events
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
 DAY = date(2026, 6, 1)

@@ -22,12 +22,7 @@ from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
 from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
-from mlife_assets.core.policies import (
-    MonitoringPolicy,
-    PromotionPolicy,
-    RetrainPolicy,
-    TrainingPolicy,
-)
+from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.study import Study
 
 FIRST = date(2025, 1, 1)

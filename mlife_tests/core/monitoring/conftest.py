@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,7 @@ def world(pairs_world):
 @pytest.fixture(scope="session")
 def reference(pairs_world, world) -> MonitoringReference:
     return build_reference(
+        columns=PAIR_COLUMNS,
         model_version="mdl_test",
         as_of=pairs_world.START + pairs_world.timedelta(days=30),
         sample=world.sample(days=10, rows=600),

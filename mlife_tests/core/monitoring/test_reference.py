@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.reference import (
     STORED_FORM,
@@ -22,6 +21,7 @@ from mlife_assets.core.monitoring.reference import (
 from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES, sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 
 def test_storage_gives_back_the_same_reference(reference) -> None:
@@ -72,7 +72,12 @@ def test_a_day_is_its_own_rows(reference, world) -> None:
 def test_bad_references_are_refused(pairs_world, world, reference) -> None:
     sample = world.sample(days=8, rows=50)
     counts, examples = pairs_world.pair_rows(days=8), reference.examples
-    settings = {"model_version": "m", "as_of": reference.as_of_date, "examples": examples}
+    settings = {
+        "model_version": "m",
+        "as_of": reference.as_of_date,
+        "examples": examples,
+        "columns": PAIR_COLUMNS,
+    }
     build_reference(sample=sample, pair_rows=counts, **settings)
     with pytest.raises(NotEnoughEvidenceError, match="7 days, 8 needed"):
         build_reference(sample=world.sample(days=7, rows=50), pair_rows=counts, **settings)
@@ -99,20 +104,13 @@ def test_an_immature_or_unscored_example_is_refused(pairs_world) -> None:
         check_examples(examples.drop_columns(["is_positive"]).append_column("is_positive", labels), last_mature)
 
 
-def test_every_restricted_kind_of_column_follows() -> None:
-    columns = MonitoringColumns().restricted_to(["distance_km", "metro_code", "text_1", "tenure_days"])
-    assert columns.watched == ("distance_km", "tenure_days", "metro_code")
-    assert (columns.embedding, columns.ranged, columns.never_zero) == (("text_1",), ("distance_km",), ("distance_km",))
-    assert (columns.alarming, columns.closed) == (("distance_km", "metro_code"), {})
-    assert columns.unalarmed == MonitoringColumns().unalarmed, "also what a sample lacks stays hidden from SHAP values"
-
-
 def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, world) -> None:
     sample = world.sample(days=8, rows=50)
     values = np.random.default_rng(1).standard_normal((sample.num_rows, 4))
     explained = with_contributions(sample, values, ("distance_km", "tenure_days", "user_click_rate"))
     settings = {
         "model_version": "m",
+        "columns": PAIR_COLUMNS,
         "as_of": pairs_world.START + timedelta(days=30),
         "sample": explained,
         "pair_rows": pairs_world.pair_rows(days=8),

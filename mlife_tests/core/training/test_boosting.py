@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import FeatureSpec, SmoothedRate
 from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate
 from mlife_assets.core.training.boosting import (
     END_OF_TREES,
     GROUP_ROWS_MAXIMUM,

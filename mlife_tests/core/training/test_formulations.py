@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import (

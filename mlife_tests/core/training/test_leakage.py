@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.inference.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.training import leakage
 from mlife_assets.core.training.leakage import (
     SEPARATION_MAXIMUM,
@@ -298,7 +298,7 @@ def test_without_later_rows_nothing_is_natural() -> None:
 
 
 def test_jobs_repeat_no_training_row(job_pairs: ModuleType, training_set: TrainingSet) -> None:
-    from mlife_assets.core.inference.features import pair_features
+    from mlife_assets.recruiting.features import pair_features
 
     spec = fit_feature_spec(training_set.examples, training_set.roles)
     later = training_set.is_validation

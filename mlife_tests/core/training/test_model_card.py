@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.pages.places import card_key, nav
 from mlife_assets.core.pictures import data_uri
-from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy, policy_version
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.training.calibrate import Calibrator
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
@@ -45,6 +45,7 @@ from mlife_assets.core.training.model_card import (
 )
 from mlife_assets.core.training.model_card.limits import derived_limits
 from mlife_assets.core.training.reliability import Calibration, calibration
+from mlife_assets.recruiting.policies import LabelPolicy
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -334,7 +335,7 @@ def test_limits_follow_from_the_facts(card) -> None:
     assert "No person ranked: recruiter_rule stands in for people as a proxy." in told(card)
     human = replace(card.against("human"), model_version="panel:3f9a1c")
     panel = told(replace(card, comparisons=(human, *card.comparisons[1:])))
-    assert "Beating panel:3f9a1c means beating its recruiters" in panel
+    assert "Beating panel:3f9a1c means beating the people of that panel" in panel
     assert "proxy" not in panel
     assert "covers all mature outcomes of the gate's days that no contender caused" in told(card)
     assert "covers outcomes of explored texts" in told(replace(card, cohort="explored texts"))

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.ports import Scores
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.parity import parity_condition
 
 MATRIX = np.random.default_rng(1).normal(size=(60, 4))

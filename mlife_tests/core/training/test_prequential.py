@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import examples_matrix
-from mlife_assets.core.inference.scoring import LightGBMScorer
 from mlife_assets.core.ports import Scores
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
 from mlife_assets.core.training import prequential
-from mlife_assets.core.training.artifact import ModelArtifact
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Condition, PromotionDecision

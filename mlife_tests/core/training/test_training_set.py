@@ -13,16 +13,17 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.policies import LabelPolicy, PromotionPolicy, TrainingPolicy
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.training.training_set import (
     TrainingSet,
-    build_training_set,
     gate_days,
     hash_examples,
     last_training_day,
     least_history_days,
     split_examples,
 )
+from mlife_assets.recruiting.policies import LabelPolicy
+from mlife_assets.recruiting.training_examples import job_training_set
 
 GATE = date(2026, 5, 15)
 POLICY = TrainingPolicy(validation_minimum_per_class=1)
@@ -41,7 +42,7 @@ def examples(job_pairs: ModuleType) -> pa.Table:
 def build(
     examples: pa.Table, *, as_of: date = date(2026, 6, 2), quarantined: tuple[date, ...] = (), gate: date = GATE
 ) -> TrainingSet:
-    return build_training_set(
+    return job_training_set(
         examples, as_of=as_of, gate_start=gate, quarantined=quarantined, label=LabelPolicy(), policy=POLICY
     )
 
@@ -68,7 +69,7 @@ def test_everything_ends_before_the_gate_and_validation_after_a_gap(examples: pa
     training = build(examples)
     fit, validation = days_of(training, training.is_fit), days_of(training, training.is_validation)
     window = timedelta(days=LabelPolicy().apply_window_days)
-    assert training.last_day == validation[-1] == last_training_day(GATE, LabelPolicy())
+    assert training.last_day == validation[-1] == last_training_day(GATE, LabelPolicy().apply_window_days)
     assert validation[-1] + window < GATE
     assert (validation[-1] - validation[0]).days + 1 == POLICY.validation_days
     assert fit[-1] + window < validation[0]
@@ -134,7 +135,7 @@ def test_too_little_is_not_enough_evidence(examples: pa.Table) -> None:
 
 
 def test_gate_days_are_mature_and_weeks_apart() -> None:
-    days = gate_days(date(2026, 6, 2), LabelPolicy(), PromotionPolicy(gate_weeks=3))
+    days = gate_days(date(2026, 6, 2), LabelPolicy().apply_window_days, PromotionPolicy(gate_weeks=3))
     assert days == [date(2026, 5, 11), date(2026, 5, 18), date(2026, 5, 25)]
 
 
@@ -311,9 +312,9 @@ def test_the_least_history_leaves_one_day_to_fit_on(
     label = LabelPolicy(apply_window_days=apply_window_days)
     promotion = PromotionPolicy(gate_weeks=gate_weeks)
     policy = replace(POLICY, validation_days=validation_days)
-    assert least_history_days(label, policy, promotion) == least
+    assert least_history_days(label.apply_window_days, policy, promotion) == least
     first_features = date(2026, 1, 2)
     eve = first_features + timedelta(days=least - 2)
-    last = last_training_day(gate_days(eve, label, promotion)[0], label)
+    last = last_training_day(gate_days(eve, label.apply_window_days, promotion)[0], label.apply_window_days)
     window = timedelta(days=apply_window_days + 1)
     assert first_features + window == last - timedelta(days=validation_days - 1)

@@ -1,7 +1,6 @@
 """Data quality: is what arrived what it claims to be? A fault here blocks; it never retrains."""
 
 from mlife_assets.core.monitoring.quality.arrivals import Refusal
-from mlife_assets.core.monitoring.quality.overnight import changed_shares, overnight_findings
 from mlife_assets.core.monitoring.quality.report import REPORT, data_quality_report
 from mlife_assets.core.monitoring.quality.shares import KIND, schema_fault
 
@@ -9,8 +8,6 @@ __all__ = [
     "KIND",
     "REPORT",
     "Refusal",
-    "changed_shares",
     "data_quality_report",
-    "overnight_findings",
     "schema_fault",
 ]

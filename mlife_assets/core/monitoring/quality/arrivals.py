@@ -2,20 +2,19 @@
 
 Belongs here: rules on counts of events and pairs. Does not belong here: values of columns (`sampled_rows`).
 
-Concept: a count is held against the usual days of the same count. Clicks, applications and hires are labels, and labels
-may be late: when none land this is reported and does not alarm, because waiting for them is the business of maturity.
+Concept: a count is held against the usual days of the same count. Labels may be late:
+when none land this is reported and does not alarm, because waiting for them is the business of maturity.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.events import EVENT_TYPES
 from mlife_assets.core.monitoring.quality.shares import KIND, SCHEMA, schema_fault
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import Finding
@@ -27,8 +26,7 @@ VOLUME_RATIO = (0.5, 2.0)
 OFF_DAYS_SHARE = 0.25
 """A type that fails to land on more days than these does not land daily, so its absence is no fault."""
 RARE_EVENTS = 30
-"""Fewer than so many events a day may be missing by chance. Types that we write ourselves need not land at all."""
-LABEL_TYPES = ("click", "apply", "hire")
+"""Fewer than so many events a day may be missing by chance."""
 REFUSED_ROWS_MINIMUM = 5
 """Fewer refused rows than these are a fault only where they are most of what came."""
 _SCHEMA_REASONS = frozenset(
@@ -85,15 +83,23 @@ def volume(reference: MonitoringReference, pair_rows: int) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def freshness(landed: Mapping[str, int], history: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
-    """Hold each type that lands daily against its usual count; labels are reported and do not alarm."""
+def freshness(
+    landed: Mapping[str, int],
+    history: Mapping[str, Sequence[int]],
+    *,
+    own_types: Collection[str] = (),
+    label_types: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Hold each type that lands daily against its usual count.
+
+    Types that we write ourselves (`own_types`) need not land. Labels (`label_types`) are reported and do not alarm.
+    """
     for name in sorted(history):
         usual = list(history[name])
-        is_ours = name in EVENT_TYPES and EVENT_TYPES[name].source == "platform"
-        if is_ours or not usual or np.quantile(usual, OFF_DAYS_SHARE) == 0 or np.median(usual) < RARE_EVENTS:
+        if name in own_types or not usual or np.quantile(usual, OFF_DAYS_SHARE) == 0 or np.median(usual) < RARE_EVENTS:
             continue
         count, needed = landed.get(name, 0), max(1.0, 0.1 * float(np.median(usual)))
-        is_missing, is_label = count < needed, name in LABEL_TYPES
+        is_missing, is_label = count < needed, name in label_types
         text = "nothing landed" if count == 0 else f"{count:,} events landed"
         ending = ": fresh"
         if is_missing:

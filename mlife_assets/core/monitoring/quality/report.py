@@ -1,7 +1,6 @@
 """The data quality report: all rules of a day in one verdict.
 
-Belongs here: putting rules together. Does not belong here: the rules (`arrivals`, `sampled_rows`, `overnight`,
-`monitoring.recompute`), drift.
+Belongs here: putting rules together. Does not belong here: the rules (`arrivals`, `sampled_rows`), drift.
 
 Concept: a fault is what no change of the world explains: pay in cents, a distance of exactly zero, a value outside a
 closed vocabulary, an event type that stopped arriving, everybody's home somewhere else. A new city, more users or new
@@ -10,7 +9,7 @@ behaviour is not a fault, so open vocabularies, counts of behaviour and moderate
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -47,6 +46,8 @@ def data_quality_report(
     landed_history: Mapping[str, Sequence[int]],
     refused: Sequence[Refusal] = (),
     duplicate_pairs: int = 0,
+    own_types: Collection[str] = (),
+    label_types: Collection[str] = (),
     further: Iterable[Finding] = (),
 ) -> MonitoringReport:
     """Return the quality report of day `as_of`.
@@ -60,8 +61,10 @@ def data_quality_report(
         landed: events that landed for the day before, by type.
         landed_history: the same for earlier days.
         refused: what that day's ingest refused.
-        duplicate_pairs: repeated (user, job) among the candidate pairs.
-        further: findings of rules that need more than the sample (`overnight_findings`, `recompute_findings`).
+        duplicate_pairs: repeated (entity, item) among the candidate pairs.
+        own_types: event types that we write ourselves, so that they need not land.
+        label_types: event types that may be late.
+        further: findings of rules that need more than the sample say of two days.
 
     Raises:
         InvalidInputError: a count is negative.
@@ -71,7 +74,7 @@ def data_quality_report(
             raise InvalidInputError(f"{name} is {count}; count rows from zero")
     found = [
         *volume(reference, pair_rows),
-        *freshness(landed, landed_history),
+        *freshness(landed, landed_history, own_types=own_types, label_types=label_types),
         *refusals(refused, landed, landed_history, policy),
         repeated_pairs(duplicate_pairs, pair_rows),
         duplicate_events(refused, landed, policy),

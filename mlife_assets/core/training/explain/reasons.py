@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 Array = npt.NDArray[np.float64]
 REASONS_MAXIMUM = 5

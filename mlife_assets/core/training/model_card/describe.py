@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any
 
 from mlife_assets.core.policies import PromotionPolicy, policy_version
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.manifest_facts import (

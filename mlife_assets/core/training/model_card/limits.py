@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 
 from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW
 from mlife_assets.core.training.model_card.facts import ModelCard
-from mlife_assets.core.training.panel.baseline import PANEL_PREFIX
 
+PANEL_PREFIX = "panel:"
+"""How the name of a human baseline begins that people made by ranking the same rows."""
 FEW_POSITIVES = 1_000
 """Fewer positives than an isotonic calibrator needs; rates of small groups are then guesses."""
 
@@ -46,7 +47,7 @@ def _gate(card: ModelCard) -> Iterator[str]:
 def _human(card: ModelCard) -> Iterator[str]:
     human = card.against("human")
     if human is not None and human.model_version.startswith(PANEL_PREFIX):
-        yield f"Beating {human.model_version} means beating its recruiters, on the users and days they ranked."
+        yield f"Beating {human.model_version} means beating the people of that panel, on whom and when they ranked."
     elif human is not None:
         yield f"No person ranked: {human.model_version} stands in for people as a proxy."
     elif card.comparisons:

@@ -23,8 +23,8 @@ from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
 from mlife_assets.core.errors import UpstreamMismatchError
-from mlife_assets.core.messaging.effects import effect_of_reply
-from mlife_assets.core.policies import MessagingPolicy
+from mlife_assets.recruiting.messaging.effects import effect_of_reply
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 RELEASES = Path(__file__).parent / "releases"
 DAY = date(2026, 6, 2)

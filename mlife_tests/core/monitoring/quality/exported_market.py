@@ -13,20 +13,24 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.inference.candidates import candidate_pairs
-from mlife_assets.core.inference.features import pair_features
-from mlife_assets.core.monitoring.quality import Refusal, changed_shares, data_quality_report, overnight_findings
-from mlife_assets.core.monitoring.recompute import SOURCE_COLUMNS, SourceEvents, job_features, user_features
+from mlife_assets.core.monitoring.quality import Refusal, data_quality_report
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.sampling import sample_pairs
-from mlife_assets.core.policies import CandidatePolicy, MonitoringPolicy
+from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import validate
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.source import exported_day
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.events import EVENT_TYPES, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
+from mlife_assets.recruiting.features import pair_features
+from mlife_assets.recruiting.overnight import changed_shares, overnight_findings
+from mlife_assets.recruiting.policies import CandidatePolicy
+from mlife_assets.recruiting.recompute import SOURCE_COLUMNS, SourceEvents, job_features, user_features
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 SAMPLE_ROWS = 600
 REFERENCE_DAYS = 8
@@ -81,7 +85,10 @@ class ExportedMarket:
     def _take_in(self, name: str, exported: pa.Table, refused: list[Refusal]) -> int:
         known = [part["event_id"].combine_chunks() for part in self.tables.get(name, ())]
         judged = validate(
-            name, exported, now=day_start(add_days(self.day, 1)), known_ids=pa.concat_arrays(known) if known else None
+            EVENT_TYPES[name],
+            exported,
+            now=day_start(add_days(self.day, 1)),
+            known_ids=pa.concat_arrays(known) if known else None,
         )
         self.tables.setdefault(name, []).append(judged.accepted)
         for count in pc.value_counts(judged.rejected["reason"]).to_pylist():
@@ -119,6 +126,7 @@ class ExportedMarket:
             "is_positive": pa.array([], pa.bool_()),
         }
         return build_reference(
+            columns=PAIR_COLUMNS,
             model_version="mdl_test",
             as_of=self.day,
             sample=pa.concat_tables([morning.pairs for morning in last]),
@@ -144,6 +152,8 @@ class ExportedMarket:
             landed=today.landed,
             landed_history={name: [morning.landed.get(name, 0) for morning in earlier] for name in names},
             refused=today.refused,
+            own_types=OWN_EVENT_TYPES,
+            label_types=LABEL_EVENT_TYPES,
             further=overnight_findings(before.users, today.users, usual, POLICY),
         )
 

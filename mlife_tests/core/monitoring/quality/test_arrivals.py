@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
@@ -20,6 +22,7 @@ HISTORY = {
 }
 LANDED = {"impression": 6_000, "click": 600, "hire": 0, "user_snapshot": 10_050}
 POLICY = MonitoringPolicy()
+freshness = partial(arrivals.freshness, own_types=("message_status",), label_types=("click", "apply", "hire"))
 
 
 def alarms(findings) -> set[tuple[str, str]]:
@@ -39,22 +42,22 @@ def test_half_or_twice_the_usual_pairs_are_a_fault(reference, rows: int, is_alar
 
 
 def test_a_type_that_stopped_landing_is_a_fault() -> None:
-    assert alarms(arrivals.freshness(LANDED, HISTORY)) == set()
-    assert alarms(arrivals.freshness(LANDED | {"impression": 0}, HISTORY)) == {("impression", "freshness")}
-    assert alarms(arrivals.freshness(LANDED | {"impression": 999}, HISTORY)) == {("impression", "freshness")}
-    assert alarms(arrivals.freshness({"impression": 9_000}, HISTORY)) == {("user_snapshot", "freshness")}
+    assert alarms(freshness(LANDED, HISTORY)) == set()
+    assert alarms(freshness(LANDED | {"impression": 0}, HISTORY)) == {("impression", "freshness")}
+    assert alarms(freshness(LANDED | {"impression": 999}, HISTORY)) == {("impression", "freshness")}
+    assert alarms(freshness({"impression": 9_000}, HISTORY)) == {("user_snapshot", "freshness")}
 
 
 def test_rare_types_ours_and_those_that_do_not_land_daily_may_be_absent() -> None:
-    told = {finding.column for finding in arrivals.freshness(LANDED, HISTORY)}
+    told = {finding.column for finding in freshness(LANDED, HISTORY)}
     assert told == {"impression", "click", "user_snapshot"}
     weekly = {"consent": [0, 150, 0, 0]}
-    assert list(arrivals.freshness({}, weekly)) == []
+    assert list(freshness({}, weekly)) == []
 
 
 @pytest.mark.parametrize("label", ["click", "apply", "hire"])
 def test_labels_may_be_late(label: str) -> None:
-    (finding,) = arrivals.freshness({}, {label: [500] * 5})
+    (finding,) = freshness({}, {label: [500] * 5})
     assert not finding.is_alarm
     assert "labels may be late" in finding.sentence
 

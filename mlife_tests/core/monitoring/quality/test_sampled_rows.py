@@ -9,6 +9,7 @@ import pytest
 from mlife_assets.core.monitoring.quality.sampled_rows import sampled_row_findings
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 PAY, RESERVATION = "pay_usd_per_hour", "reservation_pay_usd_per_hour"
 
@@ -94,6 +95,7 @@ def test_zero_inflation_shows_where_a_few_zeros_were_usual(world, pairs_world, r
     usual = [zeroed(world.day(k, 600), "distance_km", 0.05, k) for k in range(10)]
     sample = pa.concat_tables([world.day(k, 600) for k in range(10)])
     known = build_reference(
+        columns=PAIR_COLUMNS,
         model_version="mdl_test",
         as_of=reference.as_of_date,
         sample=pairs_world.replaced(sample, distance_km=np.concatenate(usual)),
@@ -191,6 +193,7 @@ def test_hires_that_never_come_raise_openings_to_what_was_posted_and_no_rule_fir
         return pairs_world.replaced(pairs, openings=np.maximum(posted - np.floor(filled * posted), 1))
 
     known = build_reference(
+        columns=PAIR_COLUMNS,
         model_version="mdl_test",
         as_of=reference.as_of_date,
         sample=with_openings(pa.concat_tables([world.day(k, 600) for k in range(10)]), has_hires=True),

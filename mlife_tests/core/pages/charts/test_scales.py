@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.dashboard.data import Unit
 from mlife_assets.core.pages.charts.scales import MISSING, day_ticks, fit_axis, format_day, format_tick, format_value
+from mlife_assets.recruiting.dashboard.data import Unit
 
 FINITE = st.floats(-1e12, 1e12, allow_nan=False).filter(lambda v: v == 0 or abs(v) > 1e-9)
 

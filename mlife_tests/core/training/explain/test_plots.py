@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.inference.feature_spec import FeatureSpec
-from mlife_assets.core.inference.features import feature_matrix
-from mlife_assets.core.inference.scoring import LightGBMScorer
-from mlife_assets.core.training.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.explain import (
     for_pages,
     global_importance,
@@ -25,6 +24,7 @@ from mlife_assets.core.training.explain import (
 )
 from mlife_assets.core.training.explain import plots as module
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.recruiting.features import feature_matrix
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURE_BYTES_MAXIMUM = 40_000

@@ -1,1 +1,0 @@
-"""Features, candidates and scores."""

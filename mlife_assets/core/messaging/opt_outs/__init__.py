@@ -1,5 +1,0 @@
-"""Whether a reply asks us, in whatever words, to stop."""
-
-from mlife_assets.core.messaging.opt_outs.decision import opt_out_rule
-
-__all__ = ["opt_out_rule"]

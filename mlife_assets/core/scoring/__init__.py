@@ -1,0 +1,1 @@
+"""Scoring: artifact, what a model sees of a row, raw scores and probabilities, and why."""

@@ -1,0 +1,144 @@
+"""The artifact: everything that turns a feature row into a score, addressed by its content.
+
+Belongs here: what an artifact consists of, its version, its files. Does not belong here: storage
+(`adapters.model_registry`).
+
+Concept: all fitted preprocessing is inside, as text and JSON that a person can read; nothing is pickled. The version
+hashes what decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed
+apart, so a commit alone makes no new model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.training.calibrate import Calibrator
+
+SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
+
+
+@dataclass(frozen=True)
+class ModelStage:
+    """The model of one step of the funnel, given the step before.
+
+    Attributes:
+        step: name of the outcome that it predicts.
+        model_text: LightGBM's text format.
+        calibrator: raw score to probability.
+    """
+
+    step: str
+    model_text: str
+    calibrator: Calibrator
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A trained model.
+
+    Attributes:
+        stages: one model of the outcome, or one of each step of the funnel in order.
+        feature_spec: columns, vocabularies and priors.
+        training_data_hash: of the rows that it was fitted, tuned and calibrated on.
+        manifest: JSON-able facts: training window, counts, policies, metrics, importance.
+    """
+
+    stages: tuple[ModelStage, ...]
+    feature_spec: FeatureSpec
+    training_data_hash: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def model_version(self) -> str:
+        """Content hash of models, calibrators, spec and training data."""
+        digest = hashlib.sha256()
+        stages = [text for stage in self.stages for text in (stage.step, stage.model_text, stage.calibrator.to_json())]
+        for text in (*stages, self.feature_spec.to_json(), self.training_data_hash):
+            part = text.encode()
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return "mdl_" + digest.hexdigest()[:20]
+
+    def files(self) -> dict[str, bytes]:
+        """Return the content of each file; the manifest names the version that hashes the others, and seals itself."""
+        manifest = {
+            **self.manifest,
+            "model_version": self.model_version,
+            "training_data_hash": self.training_data_hash,
+            "steps": [stage.step for stage in self.stages],
+        }
+        body = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
+        sealed = {"manifest": json.loads(body), "manifest_sha256": hashlib.sha256(body.encode()).hexdigest()}
+        files = {}
+        for place, stage in enumerate(self.stages):
+            model_file, calibrator_file = _stage_files(place)
+            files[model_file] = stage.model_text.encode()
+            files[calibrator_file] = stage.calibrator.to_json().encode()
+        return files | {
+            SPEC_FILE: self.feature_spec.to_json().encode(),
+            MANIFEST_FILE: json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False).encode(),
+        }
+
+    @classmethod
+    def from_files(cls, model_version: str, files: Mapping[str, bytes]) -> ModelArtifact:
+        """Return the artifact that `files` hold.
+
+        Raises:
+            IntegrityError: a file was changed: the content no longer hashes to `model_version`, the manifest to its
+                seal, or a file is not, byte for byte, what its content is written as.
+        """
+        try:
+            sealed = json.loads(files[MANIFEST_FILE])
+            manifest = sealed["manifest"]
+            artifact = cls(
+                stages=tuple(_read_stage(place, step, files) for place, step in enumerate(manifest["steps"])),
+                feature_spec=FeatureSpec.from_json(files[SPEC_FILE].decode()),
+                training_data_hash=manifest["training_data_hash"],
+                manifest={k: v for k, v in manifest.items() if k not in _DERIVED},
+            )
+            body = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
+            is_sealed = hashlib.sha256(body.encode()).hexdigest() == sealed["manifest_sha256"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(f"the artifact of {model_version} cannot be read ({error}); restore it") from error
+        if artifact.model_version != model_version:
+            raise IntegrityError(
+                f"the artifact stored as {model_version} hashes to {artifact.model_version}: a file was changed; "
+                "restore it or roll back to another version"
+            )
+        if not is_sealed:
+            raise IntegrityError(f"the manifest of {model_version} was changed; restore it")
+        for name, data in artifact.files().items():
+            if files[name] != data:
+                raise IntegrityError(f"{name} of {model_version} was changed; restore it")
+        return artifact
+
+
+_DERIVED = ("model_version", "training_data_hash", "steps")
+
+
+def file_names(manifest_file: bytes) -> tuple[str, ...]:
+    """Return the names of the files of an artifact, from its manifest file.
+
+    Raises:
+        IntegrityError: the manifest cannot be read.
+    """
+    try:
+        steps = json.loads(manifest_file)["manifest"]["steps"]
+        stages = [name for place in range(len(steps)) for name in _stage_files(place)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"a manifest cannot be read ({error}); restore it") from error
+    return (*stages, SPEC_FILE, MANIFEST_FILE)
+
+
+def _stage_files(place: int) -> tuple[str, str]:
+    return f"stage_{place + 1}.model.txt", f"stage_{place + 1}.calibrator.json"
+
+
+def _read_stage(place: int, step: str, files: Mapping[str, bytes]) -> ModelStage:
+    model_file, calibrator_file = _stage_files(place)
+    return ModelStage(step, files[model_file].decode(), Calibrator.from_json(files[calibrator_file].decode()))

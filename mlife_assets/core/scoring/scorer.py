@@ -1,0 +1,123 @@
+"""Scoring: a loaded artifact behind the `Scorer` port.
+
+Belongs here: from a feature matrix to raw scores, probabilities and contributions. Does not belong here: features
+(`inference.features`), loading (`adapters.model_registry`).
+
+Concept: one row alone, in a batch or at the endpoint gives the same bits, so everything here works row by row and
+sums in the model's own order.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ports import Scores
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+
+ROWS_WORTH_THREADS = 1_000
+"""Fewer rows are scored sooner than another thread is awake."""
+
+
+class LightGBMScorer:
+    """Scores with the LightGBM models of an artifact and their calibrators.
+
+    One stage: `raw` is its log-odds. A funnel: `raw` is the log-probability that all steps happen, as the models say
+    it; `probability` is the product of the calibrated steps.
+    """
+
+    def __init__(self, artifact: ModelArtifact, *, threads: int) -> None:
+        """Keep the artifact; the models are parsed at the first score."""
+        self._artifact = artifact
+        self._threads = threads
+        self._model_version = artifact.model_version
+
+    @property
+    def model_version(self) -> str:
+        """Content hash of the artifact."""
+        return self._model_version
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """Columns, vocabularies and priors of the matrix."""
+        return self._artifact.feature_spec
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of the matrix that `score` takes."""
+        return self._artifact.feature_spec.names
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of what `contributions` are for: the columns of the matrix, then the smoothed rates."""
+        return self._artifact.feature_spec.model_names
+
+    @cached_property
+    def _boosters(self) -> tuple[Any, ...]:
+        import lightgbm
+
+        return tuple(
+            lightgbm.Booster(model_str=stage.model_text, params={"verbosity": -1}) for stage in self._artifact.stages
+        )
+
+    def score(self, features: np.ndarray) -> Scores:
+        """Score n rows: raw score, calibrated probability and that of each step, all of shape (n,)."""
+        matrix = self._expanded(features)
+        raws = [self._predicted(booster, matrix, raw_score=True) for booster in self._boosters]
+        steps = {
+            stage.step: stage.calibrator.apply(raw) for stage, raw in zip(self._artifact.stages, raws, strict=True)
+        }
+        probability = np.ones(len(matrix))
+        for given_before in steps.values():
+            probability = probability * given_before
+        raw = raws[0] if len(raws) == 1 else np.add.reduce([log_probability(one) for one in raws])
+        return Scores(raw, probability, steps)
+
+    def contributions(self, features: np.ndarray) -> np.ndarray:
+        """Return SHAP values of the raw score, shape (n, model_names + 1), the last column being the expected value.
+
+        The log-odds of a step are turned into its log-probability by scaling their contributions, so that they still
+        sum to it (the rescale rule for a series of models: Chen, Lundberg and Lee, Nature Communications 2022).
+        """
+        matrix = self._expanded(features)
+        parts = [self._predicted(booster, matrix, pred_contrib=True) for booster in self._boosters]
+        if len(parts) == 1:
+            return parts[0]
+        return np.asarray(np.add.reduce([_rescaled(part) for part in parts]))
+
+    def _expanded(self, features: np.ndarray) -> np.ndarray:
+        wanted = len(self.feature_names)
+        if features.ndim != 2 or features.shape[1] != wanted:
+            raise InvalidInputError(
+                f"features have shape {features.shape}; pass (rows, {wanted}) in the order of feature_names"
+            )
+        return self.feature_spec.expanded(np.ascontiguousarray(features, dtype=np.float64))
+
+    def _predicted(self, booster: Any, matrix: np.ndarray, **options: bool) -> np.ndarray:
+        if len(matrix) == 0:
+            return np.zeros((0, len(self.model_names) + 1) if "pred_contrib" in options else 0)
+        threads = self._threads if len(matrix) >= ROWS_WORTH_THREADS else 1
+        return np.asarray(booster.predict(matrix, num_threads=threads, **options), dtype=np.float64)
+
+
+def log_probability(log_odds: np.ndarray) -> np.ndarray:
+    """Return log(1 / (1 + exp(-log_odds))), element by element."""
+    return np.asarray(-np.logaddexp(0.0, -log_odds))
+
+
+def _rescaled(contributions: np.ndarray) -> np.ndarray:
+    """Return contributions to the log-probability of contributions to log-odds, both (n, features + 1)."""
+    expected = contributions[:, -1]
+    moved = np.sum(contributions[:, :-1], axis=1)
+    change = log_probability(expected + moved) - log_probability(expected)
+    flat = np.exp(log_probability(-expected))
+    scale = np.where(np.abs(moved) > _SMALL, change / np.where(np.abs(moved) > _SMALL, moved, 1.0), flat)
+    return np.column_stack([contributions[:, :-1] * scale[:, None], log_probability(expected)])
+
+
+_SMALL = 1e-9
+"""Below this, the slope of the curve stands for the change over so short a way."""

@@ -1,0 +1,1 @@
+"""Everything that knows what a job, an applicant and a text are; pure as `core` is."""

@@ -1,0 +1,93 @@
+"""The cohort on which rankers are compared: who applied to what they could have been shown, unless we had sent it.
+
+Belongs here: which (user, job) rows a ranking is judged on and which of them are relevant. Does not belong here: the
+comparison (`gate`, `evaluate`), how candidates are found (`inference.candidates`).
+
+Concept: on day A every user's candidates are ranked with what was known then; relevant are the jobs that the user
+applied to within the attribution window *unprompted*, or after an explored text, whose job a draw chose. A job that was
+applied to after any other text is left out of the ranking: it is no sign for a model that we sent it, and counting it
+as irrelevant would punish the model that chose it. Users without a relevant job cannot count in MAP, so only those with
+one are ranked, and the size of the whole cohort is reported beside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.training.gate_examples import ALLOWED_SLICES
+from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.policies import CandidatePolicy
+
+
+@dataclass(frozen=True, eq=False)
+class CohortDay:
+    """The rows of one day.
+
+    Attributes:
+        as_of_date: the day of the ranking.
+        label_mature_date: first day as of which the outcomes are complete.
+        pairs: candidate pairs of users with a relevant job, n rows, with all feature columns.
+        is_relevant: whether the user applied to the job, shape (n,).
+        slices: "explore" where only an explored text led to the application, else "organic", shape (n,).
+        cohort_users: users who could have been ranked, with or without an apply.
+    """
+
+    as_of_date: date
+    label_mature_date: date
+    pairs: pa.Table
+    is_relevant: np.ndarray
+    slices: np.ndarray
+    cohort_users: int
+
+
+def ranked_cohort(
+    user_features: pa.Table,
+    job_features: pa.Table,
+    applies: pa.Table,
+    *,
+    as_of: date,
+    window_days: int,
+    policy: CandidatePolicy,
+) -> CohortDay:
+    """Return the cohort of day `as_of`.
+
+    Args:
+        user_features: rows of `as_of`.
+        job_features: rows of `as_of`.
+        applies: user_id, job_id, slice, apply_date, observed_at; more days than needed may be passed. A slice is
+            `organic`, or why the text was chosen that led to the application; null where nobody knows.
+        as_of: the day of the ranking.
+        window_days: attribution window; an apply counts from `as_of` for this many days.
+        policy: which jobs are candidates.
+    """
+    mature = add_days(as_of, window_days + 1)
+    counted = applies.filter(
+        (pc.field("apply_date") >= as_of)
+        & (pc.field("apply_date") < add_days(as_of, window_days))
+        & (pc.field("observed_at") < day_start(mature))
+    )
+    organic = counted.filter(pc.field("slice") == "organic")
+    neutral = counted.filter(pc.field("slice").isin(ALLOWED_SLICES))
+    appliers = user_features.filter(pc.field("user_id").isin(pc.unique(neutral["user_id"])))
+    pairs = candidate_pairs(appliers, job_features, as_of, policy)
+    is_relevant, is_organic, is_applied = (_contains(table, pairs) for table in (neutral, organic, counted))
+    with_relevant = pc.unique(pairs["user_id"].filter(pa.array(is_relevant)))
+    is_ranked = pc.is_in(pairs["user_id"].combine_chunks(), value_set=with_relevant).to_numpy(zero_copy_only=False)
+    kept = is_ranked & (is_relevant | ~is_applied)
+    slices = np.where(is_relevant & ~is_organic, "explore", "organic").astype(object)
+    return CohortDay(
+        as_of, mature, pairs.filter(pa.array(kept)), is_relevant[kept], slices[kept], user_features.num_rows
+    )
+
+
+def _contains(applied: pa.Table, pairs: pa.Table) -> np.ndarray:
+    """Return for each pair whether it was applied to, shape (n,)."""
+    keys = [pc.binary_join_element_wise(t["user_id"], t["job_id"], "\x1f") for t in (applied, pairs)]
+    found = pc.is_in(keys[1], value_set=pc.unique(keys[0]))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)

@@ -1,0 +1,255 @@
+"""Event types and their schemas: the contract between everything that writes and everything that reads the log.
+
+Belongs here: which events exist, their columns, ranges and allowed values. Does not belong here: reading files,
+validating tables (`core.validation`), storage layout (`adapters.event_log`).
+
+Concept: every event carries two times. `occurred_at` says when it happened, `observed_at` when we knew. Partitions,
+features and maturity follow `observed_at`; behaviour follows `occurred_at`. What a release changes in a type makes a
+new version of it; `mlife_tests/golden` holds what earlier releases wrote, and says what a change needs.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from mlife_assets.core.event_columns import (
+    EMBEDDING,
+    EMBEDDING_SIZE,
+    ENVELOPE,
+    OCCUPATION_GROUPS,
+    SHIFTS,
+    TIMESTAMP,
+    Column,
+    EventType,
+    Upcaster,
+    added,
+    choice,
+    day,
+    flag,
+    identifier,
+    integer,
+    note,
+    number,
+    text,
+    texts,
+)
+from mlife_assets.core.model_events import MODEL_EVENT_TYPES, WHY
+
+__all__ = [
+    "EMBEDDING",
+    "EMBEDDING_SIZE",
+    "ENVELOPE",
+    "EVENT_TYPES",
+    "LABEL_EVENT_TYPES",
+    "MARKET_EVENT_TYPES",
+    "OCCUPATION_GROUPS",
+    "OWN_EVENT_TYPES",
+    "SHIFTS",
+    "TIMESTAMP",
+    "Column",
+    "EventType",
+    "Upcaster",
+]
+
+_PROFILE = (
+    Column("occupation_group", pa.string(), allowed=OCCUPATION_GROUPS),
+    integer("seniority", 0, 3),
+    choice("shift", *SHIFTS),
+)
+_PAIR = (identifier("user_id"), identifier("job_id"))
+_CAUSE = (choice("source", "organic", "message"), identifier("exposure_id"))
+
+_TYPES = (
+    EventType(
+        "job_posted",
+        "market",
+        (
+            identifier("job_id"),
+            identifier("employer_id"),
+            text("employer_name"),
+            text("title"),
+            text("occupation_code"),
+            *_PROFILE,
+            text("metro_code"),
+            number("latitude", -90, 90),
+            number("longitude", -180, 180),
+            number("pay_usd_per_hour", 5, 10_000),
+            integer("openings", 1, 10_000),
+            Column("expires_at", TIMESTAMP),
+            number("bid_usd_per_apply", 0, 1_000),
+            Column("text_embedding", EMBEDDING, list_size=EMBEDDING_SIZE),
+        ),
+    ),
+    EventType("job_closed", "market", (identifier("job_id"), choice("reason", "filled", "expired", "withdrawn"))),
+    EventType(
+        "user_snapshot",
+        "market",
+        (
+            identifier("user_id"),
+            *_PROFILE,
+            text("metro_code"),
+            text("state_code", nullable=True),
+            text("time_zone", nullable=True),
+            number("latitude", -90, 90),
+            number("longitude", -180, 180),
+            number("reservation_pay_usd_per_hour", 5, 10_000),
+            Column("taste_embedding", EMBEDDING, list_size=EMBEDDING_SIZE),
+            Column("signed_up_at", TIMESTAMP),
+        ),
+    ),
+    EventType(
+        "consent",
+        "market",
+        (
+            identifier("user_id"),
+            choice("channel", "sms"),
+            flag("is_granted"),
+            choice("source", "signup", "inbound_stop", "inbound_start", "preference_page"),
+        ),
+    ),
+    EventType("impression", "market", (*_PAIR, choice("surface", "search", "feed"), integer("position", 1, 1_000))),
+    EventType("click", "market", (*_PAIR, *_CAUSE)),
+    EventType("apply", "market", (*_PAIR, *_CAUSE)),
+    EventType("hire", "market", (*_PAIR, *_CAUSE, identifier("apply_event_id"))),
+    EventType(
+        "inbound_message",
+        "platform",
+        (identifier("inbound_id"), identifier("user_id"), choice("keyword", "STOP", "START", "HELP", "OTHER")),
+    ),
+    EventType(
+        "prediction",
+        "platform",
+        (
+            identifier("prediction_id"),
+            *_PAIR,
+            day("as_of_date"),
+            identifier("model_version"),
+            identifier("feature_hash"),
+            Column("features", pa.list_(pa.float64())),
+            number("raw_score"),
+            number("probability", 0, 1),
+            number("click_probability", 0, 1, nullable=True),
+            integer("rank", 1),
+            number("propensity", 0, 1),
+            number("exploration_propensity", 0, 1),
+            identifier("exploration_salt"),
+            identifier("candidate_set_hash"),
+            identifier("policy_version"),
+            # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
+            texts("reasons"),
+        ),
+    ),
+    EventType(
+        "plan_approved",
+        "platform",
+        (
+            identifier("plan_id"),
+            text("campaign"),
+            day("as_of_date"),
+            integer("planned_count", 0),
+            text("approved_by"),
+            identifier("policy_version"),
+            added(2, identifier("plan_digest")),
+            added(3, note("reason")),
+        ),
+        version=3,
+    ),
+    EventType(
+        "plan_rejected",
+        "platform",
+        (identifier("plan_id"), text("campaign"), day("as_of_date"), identifier("plan_digest"), *WHY),
+    ),
+    EventType(
+        "message_planned",
+        "platform",
+        (
+            identifier("message_id"),
+            *_PAIR,
+            text("campaign"),
+            day("as_of_date"),
+            identifier("prediction_id", nullable=True),
+            choice("slice", "exploit", "explore", "recruiter_rule"),
+            number("propensity", 0, 1),
+            identifier("plan_id"),
+            text("cohort"),
+            note("body"),
+            integer("segments", 1, 10),
+            identifier("policy_version"),
+            added(2, identifier("person_id")),
+        ),
+        version=2,
+    ),
+    EventType(
+        "message_suppressed",
+        "platform",
+        (
+            identifier("message_id"),
+            identifier("user_id"),
+            text("campaign"),
+            day("as_of_date"),
+            note("reason"),
+            choice("stage", "plan", "send"),
+        ),
+    ),
+    EventType(
+        "message_submitted",
+        "platform",
+        (identifier("message_id"), identifier("user_id"), integer("attempt", 1), text("provider")),
+    ),
+    EventType(
+        "message_status",
+        "platform",
+        (
+            identifier("message_id"),
+            identifier("user_id"),
+            choice("status", "accepted", "rejected", "throttled", "ambiguous", "delivered", "undelivered", "unknown"),
+            identifier("provider_message_id", nullable=True),
+            note("detail", nullable=True),
+        ),
+    ),
+    EventType(
+        "reply_reviewed",
+        "platform",
+        (identifier("inbound_id"), identifier("user_id"), choice("verdict", "harmless", "opt_out"), *WHY),
+    ),
+    EventType(
+        "employer_reviewed",
+        "platform",
+        (identifier("employer_id"), choice("verdict", "approved", "refused"), *WHY),
+    ),
+    EventType("sending_paused", "platform", WHY),
+    EventType("sending_resumed", "platform", WHY),
+    EventType(
+        "experiment_exposed",
+        "platform",
+        (identifier("user_id"), text("experiment"), choice("arm", "treated", "holdout"), day("as_of_date")),
+    ),
+    *MODEL_EVENT_TYPES,
+    EventType(
+        "panel_recorded",
+        "platform",
+        (
+            identifier("panel_id"),
+            day("as_of_date"),
+            integer("recruiters", 1),
+            integer("users", 1),
+            integer("pairs", 1),
+            identifier("sha256"),
+            text("actor"),
+        ),
+    ),
+)
+
+EVENT_TYPES: dict[str, EventType] = {event_type.name: event_type for event_type in _TYPES}
+OWN_EVENT_TYPES: tuple[str, ...] = tuple(t.name for t in _TYPES if t.source == "platform")
+"""What the platform writes itself."""
+LABEL_EVENT_TYPES = ("click", "apply", "hire")
+"""What happens to an exposure, and may be learned of late."""
+MARKET_EVENT_TYPES: tuple[str, ...] = (
+    *(t.name for t in _TYPES if t.source == "market"),
+    "message_planned",
+    "message_submitted",
+    "message_status",
+)
+"""What a landing exporter may deliver. The message types are in it because history before mlife was texted by the
+recruiters' own tool, whose export is landed like any other source."""

@@ -1,0 +1,64 @@
+"""Effects: what follows from a reply, and from what somebody decided about it.
+
+Belongs here: which suppressions a keyword or a review makes and lifts. Does not belong here: the keyword (`keywords`),
+the list of suppressions (`adapters.send_ledger`).
+
+Concept: silence is the safe side. STOP lasts. A reply that is neither an opt-out nor an opt-in may still be one that we
+did not understand, so it pauses the person until somebody has read it or the days of the policy are over. Each reason
+is a suppression of its own: the end of a pause never lifts a STOP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.messaging.keywords import OTHER, START, STOP
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+
+INBOUND_STOP = "inbound_stop"
+UNCLEAR_REPLY = "unclear_reply"
+
+HARMLESS = "harmless"
+OPT_OUT = "opt_out"
+VERDICTS = (HARMLESS, OPT_OUT)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What is done to the suppressions of a person.
+
+    Attributes:
+        suppress: the reason that is listed; None when nothing is.
+        until: when it ends; None is never.
+        lifts: the reasons that end.
+    """
+
+    suppress: str | None = None
+    until: datetime | None = None
+    lifts: tuple[str, ...] = ()
+
+
+def effect_of_reply(keyword: str, received_at: datetime, policy: MessagingPolicy) -> Effect:
+    """Return what follows from a reply: STOP lasts, START lifts, OTHER pauses, HELP does nothing."""
+    if keyword == STOP:
+        return Effect(suppress=INBOUND_STOP)
+    if keyword == START:
+        return Effect(lifts=(INBOUND_STOP, UNCLEAR_REPLY))
+    if keyword == OTHER and policy.unclear_reply_pause_days > 0:
+        return Effect(suppress=UNCLEAR_REPLY, until=received_at + timedelta(days=policy.unclear_reply_pause_days))
+    return Effect()
+
+
+def effect_of_review(verdict: str) -> Effect:
+    """Return what follows from reading an unclear reply: `harmless` lifts its pause, `opt_out` is a STOP.
+
+    Raises:
+        InvalidInputError: another verdict.
+    """
+    if verdict == HARMLESS:
+        return Effect(lifts=(UNCLEAR_REPLY,))
+    if verdict == OPT_OUT:
+        return Effect(suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,))
+    raise InvalidInputError(f"verdict {verdict!r} is unknown; use one of {', '.join(VERDICTS)}")

@@ -1,0 +1,179 @@
+"""Eligibility: who may be texted today, and the first reason why not.
+
+Belongs here: people, consent, suppression, place and hours, holdout, frequency caps. Does not belong here: which job
+(`assignment`).
+
+Concept: unknown means no. One account stands for a person, and what is known of the person counts: a suppression, a
+cap, an arm, a missing consent of any of their accounts. Rules run in one fixed order and the first that fails names the
+reason. The rules before `holdout` define who takes part in the experiment; frequency caps come after it, since only the
+treated can hit them. A STOP to our own text ends new exposures of the treated only, so the readout counts a user from
+the first exposure on, whatever follows (intention to treat). Over the whole experiment that is exact; a single week
+leaves out people who stopped before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.messaging.cohorts import holdout_mask
+from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdicts
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+
+NO_CONSENT = "no_consent"
+OPTED_OUT = "opted_out"
+NO_CANDIDATE = "no_candidate"
+HOLDOUT_REASON = "holdout"
+FREQUENCY_7_DAYS = "frequency_7_days"
+FREQUENCY_GAP = "frequency_gap"
+SAME_PERSON = "same_person"
+
+USER_COLUMNS = ("user_id", "person_id", "is_consented", "state_code", "time_zone")
+RECENT_COLUMNS = ("person_id", "as_of_date", "campaign")
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """Verdicts of n users, in the order of `user_ids`.
+
+    Attributes:
+        user_ids: the users.
+        reasons: object array of shape (n,): the first failing rule, `allowed` when none fails.
+        is_exposed: bool array of shape (n,): takes part in the experiment, whichever arm.
+        is_holdout: bool array of shape (n,): in the holdout, exposed or not.
+    """
+
+    user_ids: tuple[str, ...]
+    reasons: np.ndarray
+    is_exposed: np.ndarray
+    is_holdout: np.ndarray
+
+    @property
+    def is_allowed(self) -> np.ndarray:
+        """Bool array of shape (n,): may be texted."""
+        allowed: np.ndarray = self.reasons == ALLOWED
+        return allowed
+
+
+def require_columns(table: pa.Table, names: Iterable[str], owner: str) -> None:
+    """Raise InvalidInputError when `table` lacks a column; a missing column is never an empty one."""
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise InvalidInputError(f"{owner} lacks columns {', '.join(missing)}; pass all of {', '.join(names)}")
+
+
+def frequency_reasons(
+    person_ids: pa.Array, recent_sends: pa.Table, *, policy: MessagingPolicy, as_of: date
+) -> np.ndarray:
+    """Return the frequency cap that each of n people would break today, an object array of shape (n,), None when none.
+
+    Sends of every campaign count. A send of day S counts against the seven days when S > as_of - 7, and against the gap
+    when as_of - S is below the policy's; sends after `as_of` do not count, so rebuilding an old day changes nothing.
+    The campaign's own rows of `as_of` are left out, so planning a day again gives the same plan.
+    """
+    require_columns(recent_sends, RECENT_COLUMNS, "recent_sends")
+    days = pc.cast(recent_sends["as_of_date"], pa.int32()).to_numpy()
+    today = (as_of - _EPOCH).days
+    is_own = pc.equal(recent_sends["campaign"], policy.campaign).to_numpy(zero_copy_only=False) & (days == today)
+    people = pc.unique(person_ids)
+    places = pc.fill_null(pc.index_in(recent_sends["person_id"], value_set=people), -1).to_numpy()
+    counts = (places >= 0) & (days <= today) & ~is_own
+    in_week = counts & (days > today - 7)
+    week = np.bincount(places[in_week], minlength=len(people))
+    last = np.full(len(people), -(10**6), dtype=np.int64)
+    np.maximum.at(last, places[counts], days[counts])
+    reasons = np.full(len(people), None, dtype=object)
+    reasons[today - last < policy.minimum_days_between_messages] = FREQUENCY_GAP
+    reasons[week >= policy.maximum_messages_per_7_days] = FREQUENCY_7_DAYS
+    by_person: np.ndarray = reasons[pc.index_in(person_ids, value_set=people).to_numpy()]
+    return by_person
+
+
+def stands_for_person(user_ids: pa.Array, person_ids: pa.Array) -> np.ndarray:
+    """Return a bool array of shape (n,), true for one account per person: their first if it is here, else the smallest.
+
+    Args:
+        user_ids: n user ids.
+        person_ids: the person of each; the id of their first account.
+    """
+    is_later = pc.not_equal(user_ids, person_ids)
+    order = pc.sort_indices(
+        pa.table({"person": person_ids, "is_later": pc.cast(is_later, pa.int8()), "user": user_ids}),
+        sort_keys=[("person", "ascending"), ("is_later", "ascending"), ("user", "ascending")],
+    ).to_numpy()
+    ordered = person_ids.take(pa.array(order)).to_numpy(zero_copy_only=False)
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    stands: np.ndarray = np.zeros(len(order), dtype=bool)
+    stands[order[is_first]] = True
+    return stands
+
+
+def recent_since(as_of: date, policy: MessagingPolicy) -> date:
+    """Return the first day whose sends the caps of `as_of` look at."""
+    return add_days(as_of, -max(7, policy.minimum_days_between_messages))
+
+
+def decide_eligibility(
+    users: pa.Table,
+    *,
+    with_candidates: pa.Array,
+    recent_sends: pa.Table,
+    suppressed_people: Iterable[str],
+    policy: MessagingPolicy,
+    as_of: date,
+    now: datetime,
+) -> Eligibility:
+    """Decide for every user whether a text is allowed now.
+
+    Args:
+        users: one row per user with `user_id`, `person_id`, `is_consented`, `state_code`, `time_zone`; nulls mean
+            unknown, thus no.
+        with_candidates: ids of the users for whom there is at least one sendable job.
+        recent_sends: `person_id`, `as_of_date`, `campaign` of earlier sends of all applications.
+        suppressed_people: person ids that must not be texted.
+        policy: hours, caps, holdout.
+        as_of: partition day.
+        now: instant of sending.
+
+    Raises:
+        InvalidInputError: a missing column, a null or repeated user id, a null person id.
+    """
+    require_columns(users, USER_COLUMNS, "users")
+    user_ids = users["user_id"].combine_chunks()
+    if user_ids.null_count or len(pc.unique(user_ids)) != len(user_ids):
+        raise InvalidInputError("users.user_id has a null or a repeated value; pass one row per user")
+    person_ids = users["person_id"].combine_chunks()
+    if person_ids.null_count:
+        raise InvalidInputError("users.person_id has a null value; register the accounts before planning")
+    ids = tuple(user_ids.to_pylist())
+    stands = stands_for_person(user_ids, person_ids)
+    refusing = person_ids.filter(pc.invert(pc.fill_null(users["is_consented"].combine_chunks(), False)))
+    is_consented = ~pc.is_in(person_ids, value_set=refusing).to_numpy(zero_copy_only=False)
+    suppressed = pa.array(sorted(set(suppressed_people)), pa.string())
+    is_suppressed = pc.is_in(person_ids, value_set=suppressed).to_numpy(zero_copy_only=False)
+    has_candidate = pc.is_in(user_ids, value_set=with_candidates).to_numpy(zero_copy_only=False)
+    window = window_verdicts(users["state_code"].to_pylist(), users["time_zone"].to_pylist(), now, policy)
+    is_holdout = holdout_mask(person_ids.to_pylist(), salt=policy.assignment_salt, share=policy.holdout_share)
+    frequency = frequency_reasons(person_ids, recent_sends, policy=policy, as_of=as_of)
+
+    reasons = np.full(len(ids), ALLOWED, dtype=object)
+    capped = frequency != None  # noqa: E711  elementwise over an object array
+    reasons[capped] = frequency[capped]
+    reasons[is_holdout] = HOLDOUT_REASON
+    is_exposed = stands & is_consented & ~is_suppressed & (window == ALLOWED) & has_candidate
+    reasons[~has_candidate] = NO_CANDIDATE
+    closed = window != ALLOWED
+    reasons[closed] = window[closed]
+    reasons[is_suppressed] = OPTED_OUT
+    reasons[~is_consented] = NO_CONSENT
+    reasons[~stands] = SAME_PERSON
+    return Eligibility(ids, reasons, is_exposed, is_holdout)

@@ -1,0 +1,119 @@
+"""Opt-outs: whether a reply asks us, in whatever words, to stop.
+
+Belongs here: running the rules of both languages, the short replies, the signs. Does not belong here: the rules
+(`stop_verbs`, `refusals`, `removals`, `threats`, `spanish`), what follows from an opt-out (`effects`).
+
+Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven. A
+longer one is read by rules of grammar. A stop word that no rule explained away counts, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mlife_assets.recruiting.messaging.edit_distance import is_within_one_edit
+from mlife_assets.recruiting.messaging.opt_outs.refusals import REFUSALS
+from mlife_assets.recruiting.messaging.opt_outs.removals import REMOVALS
+from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
+from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, normal, raw_words
+from mlife_assets.recruiting.messaging.opt_outs.stop_verbs import STOP_VERBS, is_stop_about_something_else
+from mlife_assets.recruiting.messaging.opt_outs.threats import THREATS
+from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, pattern, word_set
+
+_RULES: Rules = {
+    **STOP_VERBS,
+    **REFUSALS,
+    **REMOVALS,
+    **THREATS,
+    **{f"spanish_{name}": rule for name, rule in SPANISH.items()},
+}
+_QUOTED_LINE = re.compile(r"^\s*>.*$", re.MULTILINE)
+_OUR_LINE = re.compile(r"reply[\W_]+stop[\W_]+to[\s]+opt[\s-]?out", re.IGNORECASE)
+_SIGNS = frozenset("\U0001f6d1\U0001f6ab\u26d4\U0001f595\U0001f515\U0001f4f5\U0001f645")
+_RUDE_SIGN = "\U0001f595"
+
+_KEYWORDS = word_set(
+    "stop stopall unsubscribe cancel quit end optout revoke remove delete parar cancelar detener eliminar basta "
+    "terminate desist discontinue unsub borrar baja alto"
+)
+"""A reply that is one of these, or a slip away, is an opt-out."""
+_PLAIN_WORDS = word_set(
+    "halt hush fin terminar reported couldyounot unsubscribing quitting cease enough spam block blocked "
+    "uninterested harassment scammer scammers spammer spammers mute pare paren para salir borrame equivocado "
+    "equivocada suficiente nomas dejenme dejame enoughalready nevermore unfollow quitame detengan cancelado "
+    "equivocados acoso unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted "
+    "scram dont yanoquiero dontwant dontwantit begone"
+)
+"""A reply that is exactly one of these, spaces aside, is an opt-out."""
+_OTHER_WORDS = word_set(
+    "send and ends bend lend mend tend vend ed en eng end2 quite quiet suit quilt quid unit also auto alta alt "
+    "salt pasta hasta bajo caja bajar raja para parir remote cancer deleted removed elimina"
+)
+"""Words that are themselves, although a slip away from a keyword."""
+_AROUND = word_set(
+    "hi hello hey ok okay yes yeah yo dear sir thanks thank thx ty you im i said say word bye goodbye god me it "
+    "this now all txt text reply no sorry to ya hola gracias texto ahora mismo senor senora buenas ustedes"
+)
+"""Words around a keyword that a short reply keeps its meaning without."""
+
+
+def opt_out_rule(body: str) -> str | None:
+    """Return the name of the rule by which `body` is an opt-out, None when it is none."""
+    own = _QUOTED_LINE.sub("", body)
+    own = own if own.strip() else body
+    without = _OUR_LINE.sub(" ", own)
+    own = without if raw_words(without) else own
+    if _RUDE_SIGN in own or (not raw_words(own) and not _SIGNS.isdisjoint(own)):
+        return "sign"
+    text = normal(own)
+    tokens = [word for word in text.split() if word not in BREAKS]
+    if not tokens:
+        return None
+    if _is_keyword(tokens):
+        return "keyword"
+    for name, rule in _RULES.items():
+        if pattern(rule).search(text):
+            return name
+    if names_somebody_else(own):
+        return "not_that_person"
+    if " stop " in text and not is_stop_about_something_else(text):
+        return "stop_word"
+    return None
+
+
+def _is_keyword(tokens: list[str]) -> bool:
+    core = [word for word in tokens if word not in _AROUND] or tokens
+    joined = "".join(core)
+    if len(core) > 4 or len(tokens) > 9:
+        return False
+    if len(core) > 1 and (len(joined) > 13 or min(map(len, core)) > 3):
+        return len(set(core)) == 1 and _is_one(core[0])
+    return _is_one(joined) or (len(set(core)) == 1 and _is_one(core[0]))
+
+
+def _is_one(word: str) -> bool:
+    if word in _PLAIN_WORDS:
+        return True
+    return word not in _OTHER_WORDS and any(is_within_one_edit(word, one) for one in _KEYWORDS)
+
+
+_OTHER_PERSON = re.compile(
+    r"(?:[Tt]his|[Tt]hat|[Tt]his number|THIS)(?: is|['\u2019]s)? ?(?:not|isn['\u2019]?t|ain['\u2019]?t|n['\u2019]t) "
+    r"([A-Z][a-z]+)(?: [A-Z][a-z]+)?\s*(?:[.,!\n]|$)"
+    r"|\b[Ii](?:['\u2019]?m| am) not ([A-Z][a-z]+)\s*(?:[.,!\n]|$)"
+    r"|\b[Nn]o soy ([A-ZÁÉÍÓÚÑ][a-záéíóúñ]+)\s*(?:[.,!\n]|$)"
+    r"|\b[Ee]st[ea] no es (?:el |la )?([A-ZÁÉÍÓÚÑ][a-záéíóúñ]+)\s*(?:[.,!\n]|$)"
+    r"|\b[Nn]ot ([A-Z][a-z]+)['\u2019]?s? (?:number|phone|cell)\b"
+)
+_NO_NAMES = word_set(
+    "Texas Spanish English American Mexican Christian Muslim Jewish Monday Tuesday Wednesday Thursday Friday "
+    "Saturday Sunday Interested Available Sure Certified Licensed Working Ready Hiring There Here Going Able "
+    "Looking"
+)
+"""Words with a capital that are no names."""
+
+
+def names_somebody_else(body: str) -> bool:
+    """Return whether `body` says that its writer is not somebody whom it names: `This is not Maria`."""
+    match = _OTHER_PERSON.search(body)
+    return match is not None and not _NO_NAMES.intersection(filter(None, match.groups()))

@@ -1,0 +1,174 @@
+"""Spanish opt-outs: no me escriban, dejen de mandar, bórrenme, número equivocado.
+
+Belongs here: the patterns of Spanish. Does not belong here: the order of layers (`decision`), spelling (`spelling`).
+
+Concept: as in English: a refusal, a removal, a wrong number or a threat close to a word of contact. Commands are
+subjunctive or end in a pronoun, which keeps them apart from what the speaker did or cannot do.
+"""
+
+from __future__ import annotations
+
+from mlife_assets.recruiting.messaging.opt_outs.vocabulary import (
+    Rules,
+    words,
+)
+
+_TELL = (
+    r"(?:(?:escrib(?:an|a|as)|mand(?:en|e|es)|envi(?:en|e|es)|contact(?:en|e|es)|llam(?:en|e|es)|text(?:een|ee|ees|een|ien|ie|eyen)|"
+    r"molest(?:en|e|es)|marqu(?:en|e|es)|busqu(?:en|e|es)|fastidi(?:en|e|es)|jod(?:an|a|as)|chingu(?:en|e|es)|frieg(?:uen|ue|ues)|"
+    r"escribas|hable?n|hables|notifi(?:quen|que)|acos(?:en|e|es)|mensaje(?:en|e|es)|insist(?:an|a|as)|comuniquen|comunique|mensajeen)(?:me|nos|se)?)"
+)
+_DOING = (
+    r"(?:(?:escrib(?:ir|irme|irnos|iendo|iendome)|mand(?:ar|arme|arnos|ando|andome)|envi(?:ar|arme|ando|andome)|contact(?:ar|arme|ando)|"
+    r"llam(?:ar|arme|ando)|text(?:ear|earme|eando|earnos)|molest(?:ar|arme|ando|arnos)|fregar|joder|chingar|fastidiar|"
+    r"acos(?:ar|arme|ando)|insistir|recibir|marcar|mensajear|mensajearme|spamear|spamearme|hostigar|hostigarme))"
+)
+_THING = words(
+    "mensaje mensajes texto textos sms avisos alertas notificaciones spam correos ofertas publicidad mensajitos "
+    "llamadas propaganda"
+)
+_NO = r"(?:no|nunca|jamas|ni|tampoco|nomas)"
+_LINK = (
+    r"(?:"
+    + words(
+        "me nos le les lo la los las se mas ya vuelva vuelvan vuelvas a quiero deseo que este ese esto estos al "
+        "sigan siga sigas otra vez jamas nunca necesito quisiera ni no de numero telefono quieran deben debe puede "
+        "pueden favor a mi"
+    )
+    + r" ){0,7}?"
+)
+_STOPS = (
+    r"(?:dej(?:en|e|a|ar|ad|es|enme|eme|ame)|par(?:en|e|a|ar|enle|ale)|ces(?:en|e|ar)|evit(?:en|e|ar)|termin(?:en|e|a)|"
+    r"suspend(?:an|a|er)|basta|alto|detener|deteng[a-z]*)"
+)
+_OUT = (
+    r"(?:borr|elimin|quit|sac|saqu|retir|remuev|remover|suprim|descart|excluy|tach|desinscrib|desuscrib|dessuscrib|"
+    r"desafili|cancel)"
+)
+_MY = words("mi mis este el nuestro ese")
+_ME_THING = words(
+    "numero telefono nombre datos contacto celular informacion suscripcion registro cuenta inscripcion linea"
+)
+_ITS_END = r"(?= [.,?] | $|$| gracias | thanks | ya | no )"
+
+SPANISH: Rules = {
+    "no_me_escriban": (
+        rf" {_NO} {_LINK}{_TELL}(?! (?:[a-z0-9]+ ){{0,4}}?(?:antes|despues|hasta|durante|cuando|a las|entre|"
+        r"si) )"
+    ),
+    "no_hacer": (
+        rf"(?:^|[.,?]| favor de| de| que| para) (?:no|nunca|jamas) (?:(?:me|nos|mas|volver a) )*{_DOING}| "
+        rf"(?:no|nunca|jamas|no me|nunca me|jamas me|no nos) (?:me |nos )?(?:vuelv[a-z]+ a|sig[a-z]+) {_DOING}"
+    ),
+    "no_este": (
+        rf" no (?:me |nos )?(?:este|esten|estes|anden|andes|ande|sigan|siga|sigas) (?:me |con )?(?:{_DOING}|"
+        r"mensajes)"
+    ),
+    "les_dije": r" (?:les|le|te|ya) (?:les |le |te )?(?:dije|dijimos|he dicho) que (?:no|pare|paren|ya|dejen|me)",
+    "nada_de": (
+        rf" (?:nada de|no queremos|harto de|hartos de|tanto|tantos) {_THING}| (?:me|nos) (?:ya )?(?:cansaron|"
+        r"cansan|hartaron|hartan|tienen hart[oa]|aburren|fastidian|irritan)(?: (?:sus|con|estos|los))"
+    ),
+    "ilegal": r" (?:es|son) (?:un )?(?:ilegal|ilegales|delito|acoso|abuso) (?![^?]*\?)",
+    "no_busco": (
+        r" (?:no|nolonger) (?:estoy )?(?:quiero|busco|buscando|necesito) (?:un |ningun |mas |su |sus )*"
+        r"(?:trabajo|trabajos|empleo|empleos)(?: gracias| ya| por ahora| ahora)* (?:[.,] |$)"
+    ),
+    "sin_mensajes": rf"(?:^|[.,?]| favor) (?:sin|cero|ningun|ni un) (?:mas )?{_THING}",
+    "no_quiero": (
+        rf" {_NO} (?:[a-z]+ )?(?:quiero|deseo|necesito|quisiera|queremos|deseamos|quero) (?:[a-z]+ ){{0,5}}?"
+        rf"(?:{_THING}|recibir|que me|nada|mas|esto|estos|sus|saber|ser|{_DOING})(?! (?:horas|trabajo|turno))"
+    ),
+    "dejen_de": (
+        rf" {_STOPS} (?:ya )?(?:(?:con|de|a|los|las|sus|estos|esos|tantos|tanto) )+(?:[a-z]+ ){{0,2}}?"
+        rf"(?:{_DOING}|{_THING}|eso|esto)"
+    ),
+    "en_paz": (
+        r" (?:dej(?:en|e|a|ame|enme|eme|enos|ennos)|me dejan?|me dejen?|me deje)(?: [a-z]+){0,2}? (?:en paz|"
+        r"tranquil[oa]s?|solo|sola|quieto)"
+    ),
+    "alto": r"(?:^|[.,?]) (?:ya )?alto (?!dallas|y fuerte)",
+    "stop_word": r" (?:basta|detengan?(?:se)?|deteng[a-z]+|detente|paren(?:le)?|parenle|parale|cesen) ",
+    "parar": (
+        r"(?:^|[.,?]) (?:quiero |necesito |hay que |deben |pueden )?(?:parar|pare|para ya|para de|ya para|ya "
+        r"pare|ya parenle)(?: (?:ya|los|esto|con)| [.,]| $|$)"
+    ),
+    "whole": (
+        r" (?:parar|detener|cancelar|quitar|eliminar|suspender|terminar|bloquear) (?:los |las |estos |todos |"
+        rf"sus )*(?:{_THING})|^ (?:hola |ya |no |es |esta |persona |numero )*(?:parar|pare|para|alto|salir|"
+        r"baja|basta|equivocad[oa]|cancelar?|cancele|cancelen|cancela|ya estuvo|ya no|no mas|no quiero|ya no "
+        r"quiero|ni uno mas|ya no mas|no gracias ya no)(?: ya| gracias| thanks| mas)* (?:$|[.,])"
+    ),
+    "no_mas": (
+        rf" (?:no|ni un|ni una|ya no|nunca) (?:mas|{_THING} mas|un mas)(?: {_THING}| de (?:estos|sus|esto|eso)|"
+        rf" [.,]| gracias| $|$)| ni una? {_THING} mas| no {_THING}(?= |$)(?! (?:me|llego|recibi))"
+    ),
+    "baja": (
+        r" (?:dar|darme|darse|deme|denme|dame|den|de|quiero|solicito|pido|doy|damos|dennos|dese|dar a)(?: me| "
+        r"mi numero| este numero| a mi numero| la| de| mi)* (?:de )?baja(?! medica| california)|^ baja "
+        r"(?!california)"
+    ),
+    "salir": (
+        r" (?:quiero|quisiera|deseo|como|necesito) (?:[a-z]+ )?(?:salir|salirme) (?:de (?:la|esta|su|esto|"
+        r"aqui|estos|los)|[.,]|$)"
+    ),
+    "out_me": rf" {_OUT}[a-z]{{0,6}}(?:me|nos)(?! (?:el|la) (?:turno|cita|entrevista)) ",
+    "out_lo": (
+        rf" {_OUT}[a-z]{{0,5}}(?:lo|los) (?:[.,]|$|de |ya |gracias)| (?<! no )me {_OUT}(?:en|an|e|uen) (?!el|"
+        r"mi|una|la cita|un)| (?:salgo|salirme|baj(?:ame|enme|eme|arme)) de (?:la|esta|su|esto|aqui) "
+    ),
+    "out_thing": (
+        rf" {_OUT}(?:e|en|a|ar|uen|ue|an)? (?:por |ya )*(?:{_MY} )?{_ME_THING}(?! de (?:la|mi) (?:solicitud|"
+        rf"aplicacion))| {_OUT}(?:e|en|a|ar|uen|ue)? (?:[a-z]+ ){{0,4}}?(?:de|esta|la|su) (?:la |su |sus |esta "
+        r")*(?:lista|listas|base|sistema|registro|registros|suscripcion)"
+    ),
+    "out_alone": (
+        r"(?:^|[.,]) (?:quiero |favor de )?(?:eliminar|borrar|desuscribir|desuscribirme|desinscribir|"
+        r"desinscribirme|cancelar suscripcion|anular) (?:[.,]|$|mi|me)| (?:desuscri|dessuscri|desinscri|"
+        r"desafili)[a-z]+ "
+    ),
+    "cancel": (
+        r"^(?!.* (?:cita|entrevista|turno|reunion|manana|lunes|martes|miercoles|jueves|viernes|sabado|domingo|"
+        r"solicitud) ).* (?:cancelar|cancele|cancelen|cancela|cancelenme|cancelame|anulen|anular)(?! (?:la|"
+        r"mi) (?:cita|entrevista)) "
+    ),
+    "wrong_number": (
+        r"(?<! puse el)(?<! puse)(?<! di un)(?<! di el) (?:numero|telefono|persona) (?:[a-z]+ )?"
+        r"(?:equivocad[oa]|incorrect[oa]|errone[oa]|errad[oa]|equivocado)| (?:se|estan?|te|te has|se han|se "
+        r"ha|estas) (?:[a-z]+ )?equivoc[a-z]+(?! (?:en el|en la|mi) (?:link|solicitud))"
+    ),
+    "not_that_person": (
+        r" no (?:soy|somos|es) (?:esa|ella|la|el|ese|quien|quienes|ningun|ninguna)(?: (?:persona|que "
+        r"busc[a-z]+|senor[a]?|numero|indicad[oa]))?(?= [.,]| $|$| que | quien )| (?:este|ese) (?:ya )?no es "
+        r"(?:el|su|mi) (?:numero|telefono)(?: de)?| (?:aqui no (?:vive|hay|esta)|no conozco a|no vive aqui|ya "
+        r"no (?:es|tiene) (?:su|este|el) (?:numero|telefono)|este (?:numero|telefono) ya no)"
+    ),
+    "not_interested": (
+        r" (?:no|ni|nada|sin|nunca|ya no) (?:me |nos |estoy |estamos |tengo |tenemos |hay )*(?:interesa|"
+        r"interesan|interesad[oa]s?|interes)(?: en)?(?: nada| sus [a-z]+| estos?| eso| recibir[a-z ]*| los "
+        rf"mensajes| mas| sus| lo que| trabajar con ustedes| thanks)*{_ITS_END}"
+    ),
+    "consent": (
+        r" no (?:[a-z]+ ){0,3}?(?:autorizo|autorice|autorizado|autorizacion|consiento|consenti|permiso|"
+        r"consentimiento|suscribi|inscribi|registre|pedi (?:esto|estos|mensajes|que))| (?:revoco|retiro mi "
+        r"(?:consentimiento|permiso))"
+    ),
+    "forget": (
+        r" (?:olvid[a-z]+|pierd[a-z]+|tire[n]?|bote[n]?) (?:de )?(?:que tienen |por completo )?(?:mi|este|el) "
+        r"(?:numero|telefono|contacto)| olvidense de mi"
+    ),
+    "threat": (
+        r" (?:(?:los|las|lo|te|le|les|la|ya los|voy a) )(?:[a-z]+ ){0,3}?(?:report|denunci|bloque|"
+        r"demand)[a-z]*| (?:denunciar[a-z]*|demandar(?:los|te|e)|reportar(?:los|te|e)|bloquear(?:los|te|e)|"
+        r"bloquead[oa]s?|reportad[oa]s?|acoso|acosando|acosadores|hostigamiento|hostigando)(?! en mi) | (?:es|"
+        r"puro|tanto) spam | (?:mi|un) abogado "
+    ),
+    "rude": (
+        r" (?:chinga[a-z]*|chingu?en|jod(?:an|anse|ete|er)|vete (?:al|a la)|vayanse|larguense|largate|me "
+        r"tienen (?:hart|cansad)[oa]|hart[oa] de (?:sus|estos|tantos|ustedes|que)|cansad[oa] de (?:sus|estos|"
+        r"tantos|ustedes)|no (?:chinguen|jodan|frieguen|fastidien|estorben)|ya (?:chole|estuvo|parenle|"
+        r"dejenme|dejen)|callense|que molest(?:ia|os)|son una molestia|no sean molest[a-z]+|pinche spam) "
+    ),
+    "it_bothers": r" (?:me (?:estan?|sigue|siguen) molest[a-z]+|me molestan?|es molesto|son molestos) ",
+    "no_molestar": r" (?:no|ya no|dejen de|dejar de) (?:me |nos )?molest[a-z]+",
+}

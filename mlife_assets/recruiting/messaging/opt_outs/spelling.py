@@ -1,0 +1,127 @@
+"""The words of a reply: what somebody typed, as plain tokens that rules can read.
+
+Belongs here: folding, splitting, spelling, shorthand, negations as one token each. Does not belong here: what the
+words amount to (`decision`).
+
+Concept: people write to a machine in a hurry. So spelling is repaired before grammar is read: one slip in a word that
+matters, a letter held down, digits for letters, letters with spaces between them. Punctuation stays as tokens of its
+own, so that a rule does not reach from one sentence into the next.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mlife_assets.recruiting.messaging.edit_distance import is_within_one_edit
+from mlife_assets.recruiting.messaging.look_alikes import fold
+from mlife_assets.recruiting.messaging.opt_outs.slips import EMPTY, NOT_STOP, REPAIRED, SPELLED, THEMSELVES
+
+LONGEST = 600
+"""Characters that are read at either end of a reply; what is between them in a longer one is not read."""
+
+BREAKS = frozenset(".,?")
+_TOKEN = re.compile(r"[a-z0-9$@_]+|#|[.!?;:,\n()]+")
+_QUOTES = re.compile("['\"`*~\u2018\u2019\u201c\u201d\u00b4]")
+_BREAK_OF = {"?": "?", ",": ",", "(": ",", ")": ",", ":": ","}
+_LEET = str.maketrans("0134578$@", "oieastbsa")
+_LEET_WORDS = frozenset({"stop", "stopall", "unsubscribe", "unsub", "quit", "cancel", "end", "remove", "alto"})
+
+
+_PAIRS: tuple[tuple[str, str], ...] = tuple(
+    (rf" {pattern} ", f" {plain} ")
+    for pattern, plain in (
+        (r"(?:do|don) (?:not|nt|t)", "dont"),
+        (r"(?:does) (?:not|nt)", "doesnt"),
+        (r"(?:did|didn) (?:not|nt|t)", "didnt"),
+        (r"(?:is) (?:not|nt)", "isnt"),
+        (r"(?:are) (?:not|nt)", "arent"),
+        (r"(?:can|can) (?:not|nt)", "cant"),
+        (r"(?:will) (?:not|nt)", "wont"),
+        (r"(?:would|could|should) (?:not|nt)", "shouldnt"),
+        (r"(?:have|has|had) (?:not|nt)", "havent"),
+        (r"not? longer", "nolonger"),
+        (r"i am", "im"),
+        (r"you are", "youre"),
+        (r"that is", "thats"),
+        (r"opt(?:ing|ed)? (?:me |us )?out", "optout"),
+        (r"un (subscribed?|sub)", "unsubscribe"),
+        (r"un list", "unlist"),
+        (r"set up", "setup"),
+        (r"por fa(?:vor)?", "please"),
+        (r"cease (?:and|n) desist", "cease"),
+        (r"(?:in ?boxing|dming|pinging|emailing)", "messaging"),
+    )
+)
+
+
+def _joined_letters(words: list[str]) -> list[str]:
+    """Return `words` with runs of three single letters or more, whatever is between them, as one word."""
+    out: list[str] = []
+    run: list[str] = []
+    for word in [*words, ""]:
+        if len(word) == 1 and word.isalnum():
+            run.append(word)
+            continue
+        if run and word in BREAKS and len(run) >= 1 and word != "?":
+            run.append(word)
+            continue
+        letters = [w for w in run if w not in BREAKS]
+        out += ["".join(letters)] if len(letters) >= 3 else run
+        run = []
+        if word:
+            out.append(word)
+    return out
+
+
+def _repaired(word: str) -> str:
+    if word in BREAKS:
+        return word
+    word = re.sub(r"(.)\1{2,}", r"\1", word)
+    word = SPELLED.get(word, word)
+    if " " in word:
+        return word
+    if re.match(r"stop(?!s$|p|per|over|gap|light|watch|sign)", word) or re.fullmatch(r"(?:stop){2,}p?", word):
+        return "stop"
+    if not word.isalpha():
+        letters = word.translate(_LEET)
+        for plain in (letters, re.sub(r"(.)\1+", r"\1", letters)):
+            if plain in _LEET_WORDS or (plain not in NOT_STOP and is_stop_slip(plain) and word[:1] in "5$s"):
+                return "stop" if is_stop_slip(plain) else plain
+        return word.replace("_", "")
+    if is_stop_slip(word):
+        return "stop"
+    if len(word) < 4 or word in THEMSELVES or word in REPAIRED:
+        return word
+    return next((target for target in sorted(REPAIRED) if is_within_one_edit(word, target)), word)
+
+
+def is_stop_slip(word: str) -> bool:
+    """Return whether `word` is STOP with one slip that makes no other word."""
+    return word not in NOT_STOP and is_within_one_edit(word, "stop")
+
+
+def raw_words(body: str) -> list[str]:
+    """Return the folded words of a body without any repair and without punctuation."""
+    return re.findall(r"[a-z0-9]+", fold(_ends(body)).replace("'", ""))
+
+
+def _ends(body: str) -> str:
+    return body if len(body) <= 2 * LONGEST else body[:LONGEST] + " . " + body[-LONGEST:]
+
+
+def _token(found: str) -> str:
+    if found[0].isalnum() or found[0] in "$@_#":
+        return found
+    return "?" if "?" in found else _BREAK_OF.get(found[0], ".")
+
+
+def normal(body: str) -> str:
+    """Return a body as tokens with one space around each: repaired words, and `.`, `,` or `?` between clauses."""
+    folded = _QUOTES.sub("", fold(_ends(body)))
+    folded = re.sub(r"(?<=\d)[.,](?=\d)", "", folded)
+    tokens = [_token(found) for found in _TOKEN.findall(folded)]
+    words = [_repaired(word) for word in _joined_letters(tokens)]
+    text = f" {' '.join(word for word in words if word)} "
+    for pattern, plain in _PAIRS:
+        text = re.sub(pattern, plain, text)
+    return f" {' '.join(word for word in text.split() if word not in EMPTY)} "

@@ -1,0 +1,73 @@
+"""Who may be texted: the numbers and words of messaging.
+
+Belongs here: `MessagingPolicy`. Does not belong here: applying it (`recruiting.messaging`), the other policies
+(`policies`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlife_assets.core.policy_bounds import require_bounded as _bounded
+
+
+@dataclass(frozen=True)
+class MessagingPolicy:
+    """Who may be texted, when, how often, and what it may cost.
+
+    A user who explores is texted a drawn candidate, never one whose probability is below `exploration_floor_of_best`
+    times the user's best. In the draw a job of at most `exploration_new_job_days` days weighs 1 +
+    `exploration_new_job_bonus`, any other 1: new jobs have no history to be ranked by.
+
+    A reply that is neither an opt-out nor an opt-in pauses its sender for `unclear_reply_pause_days`, the time of two
+    weekly looks at the inbox, unless somebody has read it before. Replies are read before every chunk of a dispatch
+    and at least every `inbound_read_seconds` within one. Jobs of an employer that was first seen fewer than
+    `first_seen_employer_days` ago, a weekend, wait for a review. `refused_phrases` are how prizes and payments are
+    promised by people who hire nobody; no job of ours needs them in a title.
+    """
+
+    campaign: str = "job_of_the_day"
+    brand: str = "Northstar Jobs"
+    holdout_share: float = 0.05
+    exploration_share: float = 0.05
+    exploration_floor_of_best: float = 0.1
+    exploration_new_job_days: int = 3
+    exploration_new_job_bonus: float = 1.0
+    maximum_messages_per_day: int = 2_500
+    maximum_messages_per_7_days: int = 2
+    minimum_days_between_messages: int = 3
+    messages_per_opening: int = 8
+    quiet_before_local_hour: int = 10
+    quiet_from_local_hour: int = 17
+    allow_sunday: bool = False
+    auto_approve_within_limits: bool = False
+    minimum_model_score: float = 0.0
+    provider_messages_per_second: int = 200
+    ambiguous_close_hours: int = 72
+    lease_seconds: int = 300
+    throttle_attempts_maximum: int = 5
+    assignment_salt: str = "2026-holdout"
+    unclear_reply_pause_days: int = 14
+    inbound_read_seconds: int = 2
+    first_seen_employer_days: int = 3
+    refused_phrases: tuple[str, ...] = (
+        "act now",
+        "bitcoin",
+        "cash app",
+        "claim now",
+        "crypto",
+        "gift card",
+        "prize",
+        "wire transfer",
+        "you won",
+    )
+
+    def __post_init__(self) -> None:
+        _bounded(self, holdout_share=(0.0, 0.5), exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
+        _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
+        _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
+        _bounded(self, exploration_floor_of_best=(0, 1), exploration_new_job_days=(0, 60))
+        _bounded(self, exploration_new_job_bonus=(0, 20), ambiguous_close_hours=(0, 24 * 30))
+        _bounded(
+            self, unclear_reply_pause_days=(0, 365), inbound_read_seconds=(0, 60), first_seen_employer_days=(0, 60)
+        )

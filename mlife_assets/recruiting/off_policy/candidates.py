@@ -1,0 +1,104 @@
+"""Candidate rows of explored texts, from what the log and the mart hold.
+
+Belongs here: which logged predictions are the whole candidate set of an explored text, and their features by name. Does
+not belong here: reading them, scoring them, decisions (`off_policy.decisions`).
+
+Concept: a prediction names the set that it was a candidate of (user, day, model, hash of the jobs), so a decision is
+complete without looking at features again. Features are turned back into names and texts, because another model may
+know other categories.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ports import Scores
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy_probabilities, logged_decisions
+
+CANDIDATE_SET = ("user_id", "as_of_date", "model_version", "candidate_set_hash")
+EXPLORED = (pc.field("slice") == "explore") & (pc.field("exposure_kind") == "message")
+
+
+def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Table) -> pa.Table:
+    """Return all candidates of users whose text was explored and delivered, one row per candidate.
+
+    Args:
+        examples: rows of `labelled_examples`; those that are no explored text are passed over.
+        plans: message_id and prediction_id of texts; those that no model chose are passed over.
+        predictions: `prediction` events of the same days.
+
+    Returns:
+        The columns of `predictions`, `is_sent`, and `is_applied` of what was sent (false elsewhere).
+    """
+    explored = examples.filter(EXPLORED).select(["exposure_id", "is_applied"])
+    chosen = plans.filter(pc.field("prediction_id").is_valid()).select(["message_id", "prediction_id"])
+    sent = explored.join(chosen, "exposure_id", "message_id", join_type="inner")
+    places = pc.index_in(predictions["prediction_id"], value_set=sent["prediction_id"].combine_chunks())
+    sets = pc.binary_join_element_wise(*(predictions[name].cast(pa.string()) for name in CANDIDATE_SET), "\x1f")
+    is_candidate = pc.is_in(sets, value_set=pc.unique(sets.filter(pc.is_valid(places))))
+    kept = places.filter(is_candidate)
+    return (
+        predictions.filter(is_candidate)
+        .append_column("is_sent", pc.is_valid(kept))
+        .append_column("is_applied", pc.fill_null(sent["is_applied"].take(kept), False))
+    )
+
+
+def logged_features(predictions: pa.Table, spec: FeatureSpec) -> pa.Table:
+    """Return the features of n predictions by name, in their order; a category is its text again.
+
+    Args:
+        predictions: rows that one model logged.
+        spec: of that model.
+
+    Raises:
+        InvalidInputError: a row has not as many features as the spec.
+    """
+    lengths = pc.list_value_length(predictions["features"])
+    if predictions.num_rows and pc.unique(lengths).to_pylist() != [len(spec.names)]:
+        raise InvalidInputError(
+            f"predictions have {pc.min(lengths)} to {pc.max(lengths)} features, the spec of their model "
+            f"{len(spec.names)}; pass rows of one model with its own spec"
+        )
+    values = pc.list_flatten(predictions["features"]).to_numpy(zero_copy_only=False)
+    matrix = values.astype(np.float64).reshape(predictions.num_rows, len(spec.names))
+    vocabularies = dict(spec.vocabularies)
+    columns: dict[str, Any] = {}
+    for place, name in enumerate(spec.names):
+        if name in vocabularies:
+            codes = pa.array(matrix[:, place], from_pandas=True).cast(pa.int64())
+            columns[name] = pa.array(vocabularies[name], pa.string()).take(codes)
+        else:
+            columns[name] = pa.array(matrix[:, place])
+    return pa.table(columns)
+
+
+def greedy_decisions(candidates: pa.Table, scores: Scores, reward_model: Scores) -> LoggedDecisions:
+    """Return the decisions behind `explored_candidates`, under the policy that texts the best by `scores`.
+
+    Args:
+        candidates: n rows of `explored_candidates`.
+        scores: of the target's model, shape (n,).
+        reward_model: of a model that was fitted on none of these outcomes, shape (n,).
+
+    Raises:
+        InvalidInputError: as `logged_decisions`.
+    """
+    users, jobs = candidates["user_id"], candidates["job_id"]
+    days = candidates["as_of_date"].to_numpy().astype("datetime64[D]")
+    return logged_decisions(
+        user_ids=users,
+        job_ids=jobs,
+        as_of_dates=days,
+        exploration_propensity=candidates["exploration_propensity"].to_numpy(),
+        target_probability=greedy_probabilities(users, jobs, days, scores.raw),
+        is_sent=candidates["is_sent"].to_numpy(zero_copy_only=False).astype(bool),
+        reward=candidates["is_applied"].to_numpy(zero_copy_only=False).astype(np.float64),
+        predicted_reward=reward_model.probability,
+    )

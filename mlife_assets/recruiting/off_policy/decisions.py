@@ -1,0 +1,192 @@
+"""Logged decisions of exploring users, and what a target policy would have chosen in their place.
+
+Belongs here: inputs of off-policy estimates, built from the candidate rows of a decision. Does not belong here: the
+estimates (`off_policy.estimates`), the draw itself (`recruiting.exploration`), reading events.
+
+Concept: a decision is one (user, day). Its candidate rows are complete: the probabilities that the draw logged, and
+those of the target, both sum to 1. Exactly one row was sent; only its outcome is known. A candidate below the quality
+floor was never on offer, so nothing can be learned about it: what the target would put there is `unsupported`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.row_keys import EncodedIds, IdColumn, encode_days, encode_ids, encoded_tie_keys
+
+SUM_TOLERANCE = 1e-6
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedDecisions:
+    """n decisions of exploring users, in any order; all numeric arrays are float64 of shape (n,).
+
+    Attributes:
+        user_ids: whose decision, strings or integers; a user may have several.
+        logged_probability: of the sent job given that the user explores, in (0, 1].
+        target_probability: of the sent job under the target policy, in [0, 1].
+        reward: outcome of the sent job, 0 or 1 (anything in [0, 1]).
+        predicted_reward: what a reward model expects of the sent job; None without a model. The model must not have
+            been fitted on these rewards.
+        predicted_value: sum of target probability times the model's expectation over the candidates on offer; None
+            without a model.
+        unsupported: probability that the target gives to candidates that the draw never offers; None when zero for all.
+    """
+
+    user_ids: np.ndarray
+    logged_probability: np.ndarray
+    target_probability: np.ndarray
+    reward: np.ndarray
+    predicted_reward: np.ndarray | None = None
+    predicted_value: np.ndarray | None = None
+    unsupported: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse columns of unequal length and values outside their range."""
+        if (self.predicted_reward is None) != (self.predicted_value is None):
+            raise InvalidInputError("pass predicted_reward and predicted_value together or not at all")
+        _check(self, "logged_probability", 0.0, 1.0 + SUM_TOLERANCE, above=True)
+        _check(self, "target_probability", 0.0, 1.0 + SUM_TOLERANCE)
+        _check(self, "reward", 0.0, 1.0)
+        _check(self, "unsupported", 0.0, 1.0 + SUM_TOLERANCE)
+        _check(self, "predicted_reward", -np.inf, np.inf)
+        _check(self, "predicted_value", -np.inf, np.inf)
+
+    def __len__(self) -> int:
+        """Return the number of decisions."""
+        return len(self.user_ids)
+
+    @property
+    def supported(self) -> np.ndarray:
+        """Probability that the target gives to candidates on offer, float64 (n,); exact 0 or 1 within rounding."""
+        if self.unsupported is None:
+            return np.ones(len(self))
+        mass = 1.0 - self.unsupported
+        return np.where(mass < SUM_TOLERANCE, 0.0, np.where(mass > 1.0 - SUM_TOLERANCE, 1.0, mass))
+
+    def take(self, rows: np.ndarray) -> LoggedDecisions:
+        """Return the decisions at `rows` (positions or a mask)."""
+        optional = (self.predicted_reward, self.predicted_value, self.unsupported)
+        return LoggedDecisions(
+            self.user_ids[rows],
+            self.logged_probability[rows],
+            self.target_probability[rows],
+            self.reward[rows],
+            *(None if column is None else column[rows] for column in optional),
+        )
+
+
+def _check(decisions: LoggedDecisions, name: str, low: float, high: float, *, above: bool = False) -> None:
+    values = getattr(decisions, name)
+    if values is None:
+        return
+    if len(values) != len(decisions):
+        raise InvalidInputError(f"{name} has {len(values)} rows, user_ids {len(decisions)}; pass one per decision")
+    is_bad = ~(np.isfinite(values) & (values >= low) & (values <= high)) | (above & (values <= low))
+    if is_bad.any():
+        row = int(is_bad.argmax())
+        bounds = f"{'(' if above else '['}{low:g}, {min(high, 1.0) if high < np.inf else high:g}]"
+        raise InvalidInputError(f"{name} is {values[row]} in row {row}; pass finite numbers in {bounds}")
+
+
+def greedy_probabilities(
+    user_ids: IdColumn, job_ids: IdColumn, as_of_dates: np.ndarray, scores: np.ndarray
+) -> np.ndarray:
+    """Return 1 for the best row of each (user, day), 0 for the others, float64 of shape (n,).
+
+    Equal scores go by the same hash of user, job and day as in `explore`, so the champion's own choice is its rank 1.
+
+    Raises:
+        InvalidInputError: an id or a day is missing, columns differ in length, or a score is not a number.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if np.isnan(values).any():
+        raise InvalidInputError(f"scores row {int(np.isnan(values).argmax())} is NaN; score every candidate")
+    users, jobs = encode_ids(user_ids, "user_ids"), encode_ids(job_ids, "job_ids")
+    days = encode_days(as_of_dates, "as_of_dates")
+    if not len(values) == len(users.codes) == len(jobs.codes) == len(days):
+        raise InvalidInputError("user_ids, job_ids, as_of_dates and scores differ in length; pass one of each per row")
+    ties = np.zeros(len(values), dtype=np.uint64)
+    for day in np.unique(days):
+        rows = np.flatnonzero(days == day)
+        of_day = [EncodedIds(column.codes[rows], column.ids) for column in (users, jobs)]
+        ties[rows] = encoded_tie_keys(of_day[0], of_day[1], int(day) + _EPOCH_ORDINAL)
+    order = np.lexsort((ties, -values, days, users.codes))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(users.codes[order]) != 0) | (np.diff(days[order]) != 0)
+    chosen = np.zeros(len(values))
+    chosen[order[is_first]] = 1.0
+    return chosen
+
+
+def logged_decisions(
+    *,
+    user_ids: IdColumn,
+    job_ids: IdColumn,
+    as_of_dates: np.ndarray,
+    exploration_propensity: np.ndarray,
+    target_probability: np.ndarray,
+    is_sent: np.ndarray,
+    reward: np.ndarray,
+    predicted_reward: np.ndarray | None = None,
+) -> LoggedDecisions:
+    """Return one decision per (user, day), ordered by user and day, from n candidate rows in any order.
+
+    Args:
+        user_ids, job_ids, as_of_dates: key of a row, shape (n,).
+        exploration_propensity: as logged, shape (n,).
+        target_probability: of the target policy, shape (n,); see `greedy_probabilities`.
+        is_sent: the explored text, bool (n,): one row per decision.
+        reward: outcome, read where `is_sent`, shape (n,).
+        predicted_reward: of a reward model for every candidate, shape (n,), or None.
+
+    Raises:
+        InvalidInputError: a repeated row, a decision without its whole candidate set (probabilities that do not sum to
+            1), or with no sent row or several; names the user and the day.
+    """
+    users, jobs = encode_ids(user_ids, "user_ids"), encode_ids(job_ids, "job_ids")
+    days = encode_days(as_of_dates, "as_of_dates")
+    columns = [exploration_propensity, target_probability, is_sent, reward]
+    columns += [] if predicted_reward is None else [predicted_reward]
+    if len({len(users.codes), len(jobs.codes), len(days), *(len(column) for column in columns)}) != 1:
+        raise InvalidInputError("columns of candidate rows differ in length; pass one value per row")
+    order = np.lexsort((jobs.codes, days, users.codes))
+    user, day, job = users.codes[order], days[order], jobs.codes[order]
+    logged, target, sent, outcome = (np.asarray(column)[order] for column in columns[:4])
+    is_new = np.ones(len(order), dtype=bool)
+    is_new[1:] = (np.diff(user) != 0) | (np.diff(day) != 0)
+    first, code = np.flatnonzero(is_new), np.cumsum(is_new) - 1
+
+    def refuse(is_bad: np.ndarray, what: str) -> None:
+        if is_bad.any():
+            row = first[int(is_bad.argmax())]
+            key = f"user {users.ids[user[row]]} on {np.datetime64(int(day[row]), 'D')}"
+            raise InvalidInputError(f"{key} {what} ({int(is_bad.sum())} such decisions)")
+
+    def total(values: np.ndarray) -> np.ndarray:
+        sums: np.ndarray = np.bincount(code, weights=values, minlength=len(first))
+        return sums
+
+    is_repeat = np.zeros(len(order), dtype=bool)
+    is_repeat[1:] = ~is_new[1:] & (np.diff(job) == 0)
+    refuse(total(is_repeat) > 0, "has a job twice; pass each candidate once")
+    refuse(total(sent) != 1, "has not exactly one sent candidate; pass decisions of one explored text")
+    what = "has {} that do not sum to 1; pass the whole candidate set"
+    refuse(np.abs(total(logged) - 1) > SUM_TOLERANCE, what.format("exploration propensities"))
+    refuse(np.abs(total(target) - 1) > SUM_TOLERANCE, what.format("target probabilities"))
+    rows = np.flatnonzero(sent)
+    predicted = None if predicted_reward is None else np.asarray(predicted_reward, dtype=np.float64)[order]
+    return LoggedDecisions(
+        user_ids=users.ids[user[rows]],
+        logged_probability=logged[rows],
+        target_probability=target[rows],
+        reward=np.asarray(outcome[rows], dtype=np.float64),
+        predicted_reward=None if predicted is None else predicted[rows],
+        predicted_value=None if predicted is None else total(np.where(logged > 0, target * predicted, 0.0)),
+        unsupported=total(np.where(logged > 0, 0.0, target)),
+    )

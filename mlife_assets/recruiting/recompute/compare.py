@@ -1,0 +1,148 @@
+"""Logged feature rows against rows derived again: what differs, to the bit.
+
+Belongs here: the comparison and what is said of it. Does not belong here: the derivation (`features`), which rows are
+drawn (`sampling`).
+
+Concept: equal means the same bits; NaN equals NaN, and a row that cannot be derived at all differs. There is no
+tolerance, because both sides name the same numbers of the log. A difference is a fault of the transformation: a wrong
+join, a window that is off by a day, a mart that was changed by hand, or events that came too late. What the exporter
+itself mixed up is the same on both sides and is for `quality.overnight` to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.quality.shares import KIND
+from mlife_assets.core.monitoring.reports import Finding
+from mlife_assets.recruiting.features import pair_features
+
+METHOD = "recompute_mismatch_share"
+ROW = "(row)"
+"""Stands for the column of a row that could not be derived."""
+KEYS = ("user_id", "job_id")
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A column that differs.
+
+    Attributes:
+        column: its name, `ROW` where the row could not be derived.
+        rows: how many rows differ.
+        compared: of how many.
+        user_id, job_id: the first row that differs.
+        logged, recomputed: its two values in words.
+    """
+
+    column: str
+    rows: int
+    compared: int
+    user_id: str
+    job_id: str
+    logged: str
+    recomputed: str
+
+
+def pair_rows(pairs: pa.Table, users: pa.Table, jobs: pa.Table) -> pa.Table:
+    """Return one row per (user_id, job_id) of `pairs` that both derive, in order, with user, job and pair features."""
+    user_places = pc.index_in(pairs["user_id"], value_set=users["user_id"].combine_chunks())
+    job_places = pc.index_in(pairs["job_id"], value_set=jobs["job_id"].combine_chunks())
+    there = pc.and_(user_places.is_valid(), job_places.is_valid())
+    rows = users.take(user_places.filter(there))
+    for field in jobs.schema:
+        rows = rows.append_column(field, jobs[field.name].take(job_places.filter(there)))
+    return pair_features(rows)
+
+
+def compare_rows(logged: pa.Table, recomputed: pa.Table, columns: Sequence[str]) -> tuple[Mismatch, ...]:
+    """Return what differs, in the order of `columns`.
+
+    Args:
+        logged: n rows with `user_id`, `job_id` and `columns`; a pair occurs once.
+        recomputed: rows of the same pairs, in any order; a pair that is not among them differs as a whole.
+        columns: what to compare.
+
+    Raises:
+        InvalidInputError: a table lacks a column.
+    """
+    for name, table in (("logged", logged), ("recomputed", recomputed)):
+        lacking = [column for column in (*KEYS, *columns) if column not in table.column_names]
+        if lacking:
+            raise InvalidInputError(f"the {name} rows lack column {lacking[0]}; derive the columns that were logged")
+    places = pc.index_in(_keys(logged), value_set=_keys(recomputed))
+    there = places.is_valid()
+    found: list[Mismatch] = []
+    lost = np.flatnonzero(~there.to_numpy(zero_copy_only=False))
+    if len(lost):
+        found.append(_mismatch(ROW, logged, lost, logged.num_rows, "a feature row", "no such user or open job"))
+    left, right = logged.filter(there), recomputed.take(places.filter(there))
+    for column in columns:
+        differs = np.flatnonzero(~_is_same(left[column], right[column]))
+        if len(differs):
+            values = [_words(table[column][int(differs[0])].as_py()) for table in (left, right)]
+            found.append(_mismatch(column, left, differs, logged.num_rows, *values))
+    return tuple(found)
+
+
+def recompute_findings(what: str, compared: int, mismatches: Sequence[Mismatch]) -> list[Finding]:
+    """Return the findings on `compared` rows; `what` names them, as in "of today". No row compared says just that."""
+    if not mismatches:
+        text = f"{compared:,} feature rows {what} were derived again from raw events and are the same to the bit."
+        return [Finding(KIND, "", METHOD, 0.0, 0.0, False, text if compared else f"No feature row {what} to derive.")]
+    return [
+        Finding(
+            KIND, one.column, METHOD, one.rows / max(one.compared, 1), 0.0, True,
+            f"{one.column}: {one.rows:,} of {one.compared:,} feature rows {what} are not what raw events give; first "
+            f"{one.user_id} and {one.job_id}: {one.logged} was used, {one.recomputed} was derived.",
+        )
+        for one in mismatches
+    ]  # fmt: skip
+
+
+def _mismatch(
+    column: str, rows: pa.Table, places: npt.NDArray[np.intp], compared: int, logged: str, recomputed: str
+) -> Mismatch:
+    user, job = (rows[key][int(places[0])].as_py() for key in KEYS)
+    return Mismatch(column, len(places), compared, user, job, logged, recomputed)
+
+
+def _keys(rows: pa.Table) -> pa.Array:
+    return pc.binary_join_element_wise(rows["user_id"], rows["job_id"], "\x1f").combine_chunks()
+
+
+def _is_same(left: pa.ChunkedArray, right: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return which values are the same: numbers by their bits as float64, everything else by equality.
+
+    Values of types that cannot be compared differ: a column of another type is a fault like any other.
+    """
+    if _is_number(left.type) and _is_number(right.type):
+        return np.equal(_bits(left), _bits(right))
+    try:
+        alike = left.cast(right.type)
+    except pa.ArrowException:
+        return np.zeros(len(left), dtype=np.bool_)
+    equal = pc.fill_null(pc.equal(alike, right), False)
+    return np.asarray(pc.or_(equal, pc.and_(left.is_null(), right.is_null())), dtype=np.bool_)
+
+
+def _is_number(data_type: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(data_type) or pa.types.is_floating(data_type))
+
+
+def _bits(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return the bits of float64 values, shape (n,), one pattern for every NaN and for null."""
+    values = np.array(pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy())
+    values[np.isnan(values)] = np.nan
+    return values.view(np.int64)
+
+
+def _words(value: object) -> str:
+    return "nothing" if value is None else repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,270 @@
+"""The feature spec: one row alone is a batch, a cold start gets the prior, and JSON keeps every bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec, RateRole
+from mlife_assets.core.scoring.feature_spec import (
+    STRENGTH_MAXIMUM,
+    STRENGTH_MINIMUM,
+    VOCABULARY_MAXIMUM,
+    FeatureSpec,
+    SmoothedRate,
+    examples_matrix,
+    feature_hashes,
+    fit_feature_spec,
+    fit_rate,
+)
+
+ROLE = RateRole("click_rate", "clicks", "shown")
+RATE = SmoothedRate("click_rate", "clicks", "shown", prior_rate=0.1, prior_strength=20.0)
+SPEC = FeatureSpec(("clicks", "shown", "city"), (("city", ("a", "b")),), (RATE,))
+ROLES = ExampleSpec(
+    entity="who",
+    time="day",
+    label="done",
+    label_time="mature",
+    features=("clicks", "shown"),
+    categoricals=("city", "shift"),
+    rates=(ROLE,),
+    vocabularies=(("shift", ("night", "day")),),
+)
+COUNTS = st.one_of(st.integers(0, 10_000).map(float), st.floats(allow_nan=True, allow_infinity=True))
+
+
+def examples(rows: int = 6) -> pa.Table:
+    return pa.table(
+        {
+            "clicks": pa.array([1, 0, None, 3, 2, 0][:rows], pa.int64()),
+            "shown": pa.array([10, 0, None, 30, 20, 5][:rows], pa.int64()),
+            "city": pa.array(["b", "c", None, "b", "a", "b"][:rows], pa.string()),
+            "shift": pa.array(["day", "dawn", None, "night", "day", "day"][:rows], pa.string()),
+        }
+    )
+
+
+def rates_of(clicks: list[float], shown: list[float]) -> list[float]:
+    matrix = np.column_stack([clicks, shown, np.zeros(len(clicks))])
+    return SPEC.expanded(matrix)[:, -1].tolist()
+
+
+def drawn_counts(strength: float, mean: float, rows: int, seed: int, most: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    trials = rng.integers(0, most, rows)
+    rate = rng.beta(mean * strength, (1 - mean) * strength, rows)
+    return rng.binomial(trials, rate).astype(float), trials.astype(float)
+
+
+def test_a_cold_start_gets_the_prior() -> None:
+    assert rates_of([0.0, np.nan, 0.0], [0.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
+
+
+def test_a_rate_moves_from_the_prior_to_its_own_share() -> None:
+    assert rates_of([10, 100, 0], [20, 200, 180]) == pytest.approx([12 / 40, 102 / 220, 2 / 200], rel=1e-15)
+
+
+def test_negative_counts_are_none() -> None:
+    assert rates_of([-3, 0, -3], [-5, -5, 20]) == pytest.approx([0.1, 0.1, 2 / 40], rel=1e-15)
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS, st.sampled_from([0.0, 1.0, np.nan])), min_size=1, max_size=9))
+def test_a_row_alone_is_the_batch_and_no_count_breaks_a_rate(rows: list[tuple[float, float, float]]) -> None:
+    matrix = np.array(rows)
+    batch = SPEC.expanded(matrix)
+    alone = np.concatenate([SPEC.expanded(matrix[place : place + 1]) for place in range(len(matrix))])
+    assert batch.shape == (len(matrix), len(SPEC.model_names))
+    assert batch[:, :3].tobytes() == matrix.tobytes()
+    assert alone.tobytes() == batch.tobytes()
+    assert np.isfinite(batch[:, 3]).all()
+    possible = (matrix[:, 0] <= matrix[:, 1]) & (matrix[:, 1] >= 0)
+    assert ((batch[possible, 3] >= 0) & (batch[possible, 3] <= 1)).all()
+
+
+def test_names_are_the_matrix_then_the_rates() -> None:
+    assert SPEC.model_names == ("clicks", "shown", "city", "click_rate")
+    assert SPEC.categorical == ("city",)
+    plain = replace(SPEC, rates=())
+    matrix = np.ones((2, 3))
+    assert plain.expanded(matrix) is matrix
+
+
+@pytest.mark.parametrize(("mean", "strength"), [(0.1, 8.0), (0.3, 40.0), (0.03, 30.0)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_prior_of_a_beta_binomial_is_found(mean: float, strength: float, seed: int) -> None:
+    found = fit_rate(ROLE, *drawn_counts(strength, mean, 40_000, seed))
+    assert found.prior_rate == pytest.approx(mean, rel=0.03)
+    assert found.prior_strength == pytest.approx(strength, rel=0.12)
+    assert (found.name, found.successes, found.trials) == ("click_rate", "clicks", "shown")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_prior_is_found_from_a_few_trials_each(seed: int) -> None:
+    found = fit_rate(ROLE, *drawn_counts(6.0, 0.3, 60_000, seed, most=5))
+    assert found.prior_strength == pytest.approx(6.0, rel=0.08)
+
+
+def test_the_prior_is_found_where_few_rows_have_most_trials() -> None:
+    """The heaviest rows pull the mean towards themselves, which the estimator takes into account."""
+    rng = np.random.default_rng(3)
+    shares = []
+    for _ in range(3_000):
+        trials = np.array([400] + [20] * 8)
+        hits = rng.binomial(trials, rng.beta(2.0, 2.0, 9))
+        shares.append(1 / (1 + fit_rate(ROLE, hits.astype(float), trials.astype(float)).prior_strength))
+    assert np.mean(shares) == pytest.approx(1 / (1 + 4.0), rel=0.15)
+
+
+def test_a_hand_worked_prior() -> None:
+    """Mean 1/2; 4 x (1/4)^2 twice is 1/2, of which 1/4 is chance; room 8 - 32/8 - 1 = 3; so 1/3, which is 2 trials."""
+    found = fit_rate(ROLE, np.array([1.0, 3.0]), np.array([4.0, 4.0]))
+    assert (found.prior_rate, found.prior_strength) == (0.5, pytest.approx(2.0, rel=1e-12))
+
+
+def test_smoothing_brings_rates_nearer_to_the_truth() -> None:
+    rng = np.random.default_rng(4)
+    truth = rng.beta(1.0, 9.0, 20_000)
+    trials = rng.integers(1, 30, 20_000).astype(float)
+    hits = rng.binomial(trials.astype(int), truth).astype(float)
+    spec = replace(SPEC, rates=(fit_rate(ROLE, hits, trials),))
+    smoothed = spec.expanded(np.column_stack([hits, trials, np.zeros(20_000)]))[:, -1]
+    error, mean_error, own_error = (
+        float(np.mean((guess - truth) ** 2)) for guess in (smoothed, np.full(20_000, truth.mean()), hits / trials)
+    )
+    assert error < 0.8 * min(mean_error, own_error)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "rate", "strength"),
+    [
+        ([], [], 0.5, STRENGTH_MINIMUM),
+        ([0, 0], [0, 0], 0.5, STRENGTH_MINIMUM),
+        ([3], [10], 0.3, STRENGTH_MAXIMUM),
+        ([0, 0, 0], [5, 9, 2], 0.0, STRENGTH_MAXIMUM),
+        ([5, 9, 2], [5, 9, 2], 1.0, STRENGTH_MAXIMUM),
+        ([3, 3, 3], [10, 10, 10], 0.3, STRENGTH_MAXIMUM),
+        ([0, 50, 0, 50], [50, 50, 50, 50], 0.5, STRENGTH_MINIMUM),
+    ],
+    ids=["no rows", "no trials", "one row", "never", "always", "all alike", "all or nothing"],
+)
+def test_a_prior_stays_within_its_bounds(hits: list[float], trials: list[float], rate: float, strength: float) -> None:
+    found = fit_rate(ROLE, np.array(hits, dtype=float), np.array(trials, dtype=float))
+    assert found.prior_rate == pytest.approx(rate)
+    assert found.prior_strength == strength
+
+
+def test_rows_that_say_nothing_do_not_move_a_prior() -> None:
+    hits, trials = drawn_counts(8.0, 0.1, 500, 1)
+    expected = fit_rate(ROLE, hits, trials)
+    noise_hits = np.array([np.nan, 5.0, 3.0, np.inf, 1.0, 1.0])
+    noise_trials = np.array([9.0, np.nan, 0.0, 20.0, np.inf, -4.0])
+    found = fit_rate(ROLE, np.concatenate([hits, noise_hits]), np.concatenate([trials, noise_trials]))
+    assert found == expected
+
+
+def test_a_negative_count_of_successes_is_none_in_the_prior_too() -> None:
+    assert fit_rate(ROLE, np.array([-8.0, 4.0]), np.array([10.0, 10.0])).prior_rate == pytest.approx(0.2)
+
+
+def test_a_spec_is_fitted_on_the_rows() -> None:
+    spec = fit_feature_spec(examples(), ROLES)
+    assert spec.names == ("clicks", "shown", "city", "shift")
+    assert dict(spec.vocabularies) == {"city": ("a", "b", "c"), "shift": ("night", "day")}
+    assert spec.rates[0].prior_rate == pytest.approx(6 / 65)
+    matrix = examples_matrix(examples(), spec)
+    assert matrix[:, 2].tolist() == pytest.approx([1, 2, np.nan, 1, 0, 1], nan_ok=True)
+    assert matrix[:, 3].tolist() == pytest.approx([1, np.nan, np.nan, 0, 1, 1], nan_ok=True)
+    assert matrix[:, 0].tolist() == pytest.approx([1, 0, np.nan, 3, 2, 0], nan_ok=True)
+
+
+def test_texts_of_any_arrow_type_have_the_same_codes() -> None:
+    expected = examples_matrix(examples(), SPEC)
+    for kind in (pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        table = examples()
+        column = table["city"].combine_chunks()
+        column = column.dictionary_encode() if pa.types.is_dictionary(kind) else column.cast(kind)
+        found = examples_matrix(table.set_column(2, "city", column), SPEC)
+        assert found.tobytes() == expected.tobytes()
+    assert examples_matrix(examples(0), SPEC).shape == (0, 3)
+
+
+def test_a_constant_replaces_what_the_table_says() -> None:
+    assert examples_matrix(examples(), SPEC, {"city": "a"})[:, 2].tolist() == [0.0] * 6
+    assert np.isnan(examples_matrix(examples().drop_columns(["city"]), SPEC, {"city": "z"})[:, 2]).all()
+
+
+def test_an_open_vocabulary_is_capped_at_its_most_frequent_values() -> None:
+    rare = [f"a{place:03d}" for place in range(150)]
+    common = [f"c{place:03d}" for place in range(VOCABULARY_MAXIMUM - 50) for _ in range(2)]
+    rows = len(rare) + len(common)
+    table = pa.table({"clicks": [0] * rows, "shown": [0] * rows, "city": rare + common, "shift": ["day"] * rows})
+    spec = fit_feature_spec(table, ROLES)
+    cities = dict(spec.vocabularies)["city"]
+    assert len(cities) == VOCABULARY_MAXIMUM
+    assert list(cities) == sorted(cities)
+    assert set(cities) == {*common, *rare[:50]}
+    order = np.random.default_rng(1).permutation(rows)
+    assert fit_feature_spec(table.take(pa.array(order)), ROLES) == spec
+    matrix = examples_matrix(table, spec)
+    assert int(np.isnan(matrix[:, 2]).sum()) == 100
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(InvalidInputError, match="lack column city"):
+        examples_matrix(examples().drop_columns(["city"]), SPEC)
+    with pytest.raises(InvalidInputError, match="lack column shown"):
+        fit_feature_spec(examples().drop_columns(["shown"]), ROLES)
+
+
+@given(
+    prior=st.floats(0, 1),
+    strength=st.floats(STRENGTH_MINIMUM, STRENGTH_MAXIMUM),
+    texts=st.lists(st.text(max_size=4), max_size=5, unique=True),
+)
+def test_json_keeps_every_bit(prior: float, strength: float, texts: list[str]) -> None:
+    spec = FeatureSpec(
+        ("clicks", "shown", "city"),
+        (("city", tuple(texts)),),
+        (SmoothedRate("click_rate", "clicks", "shown", prior, strength),),
+    )
+    found = FeatureSpec.from_json(spec.to_json())
+    assert found == spec
+    assert found.to_json() == spec.to_json()
+    assert found.version == spec.version
+
+
+def test_the_version_follows_everything_that_decides_a_score() -> None:
+    versions = {
+        spec.version
+        for spec in (
+            SPEC,
+            replace(SPEC, names=("shown", "clicks", "city")),
+            replace(SPEC, vocabularies=(("city", ("b", "a")),)),
+            replace(SPEC, rates=()),
+            replace(SPEC, rates=(replace(RATE, prior_strength=np.nextafter(20.0, 21.0)),)),
+        )
+    }
+    assert len(versions) == 5
+
+
+def test_equal_rows_have_equal_hashes_and_others_do_not() -> None:
+    matrix = np.array([[0.0, np.nan], [-0.0, -np.nan], [0.0, 0.0], [np.nextafter(0, 1), np.nan], [np.nan, 0.0]])
+    found = feature_hashes(matrix)
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+    assert feature_hashes(np.asfortranarray(matrix)) == found
+    assert [feature_hashes(matrix[row : row + 1])[0] for row in range(5)] == found
+    assert feature_hashes(np.zeros((0, 2))) == []
+
+
+def test_a_rate_of_which_one_count_is_missing_is_the_prior() -> None:
+    """A missing count is not a zero: no clicks known of 50 shown is not the rate of no clicks of 50."""
+    assert rates_of([np.nan, 4.0, np.nan], [50.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
+    assert rates_of([0.0], [50.0])[0] == pytest.approx(2 / 70, rel=1e-15)

@@ -1,0 +1,281 @@
+"""Invariant 2: a row alone, in a batch, in any order and with any number of threads scores the same bits.
+
+A funnel multiplies its steps, and what it explains sums to what it says.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.scoring import scorer as scoring
+from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.scorer import ROWS_WORTH_THREADS, LightGBMScorer, log_probability
+from mlife_assets.core.training.calibrate import Calibrator
+from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.recruiting.features import MODEL_FEATURES, feature_matrix
+
+WIDTH = len(MODEL_FEATURES)
+SPECIAL = [
+    np.nan,
+    np.inf,
+    -np.inf,
+    0.0,
+    -0.0,
+    5e-324,
+    -5e-324,
+    2.2e-308,
+    1e-35,
+    1e308,
+    0.5,
+    1.5,
+    -1.0,
+    99.0,
+    2.0**31,
+    2.0**63,
+]
+
+
+@pytest.fixture(scope="module")
+def scorer(artifact: ModelArtifact) -> LightGBMScorer:
+    return LightGBMScorer(artifact, threads=2)
+
+
+@pytest.fixture(scope="module")
+def matrix(training_set: TrainingSet, artifact: ModelArtifact) -> np.ndarray:
+    return feature_matrix(training_set.examples, artifact.feature_spec)[:500]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / "tiny_models.py"
+    specification = importlib.util.spec_from_file_location("mlife_tiny_models", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def funnel(tiny: ModuleType) -> ModelArtifact:
+    return tiny.tiny_artifact(3, is_funnel=True)
+
+
+def stage_alone(artifact: ModelArtifact, place: int) -> LightGBMScorer:
+    one = ModelArtifact(artifact.stages[place : place + 1], artifact.feature_spec, "data", {})
+    return LightGBMScorer(one, threads=1)
+
+
+def stump_text(value: float) -> str:
+    """Return a model of two features with one split whose sides differ by about four times `value`."""
+    import lightgbm
+
+    rows = np.column_stack([np.arange(100.0), np.zeros(100)])
+    parameters = {"objective": "binary", "verbosity": -1, "num_threads": 1, "min_child_samples": 5, "seed": 1}
+    data = lightgbm.Dataset(rows, label=(np.arange(100) >= 50).astype(float), params=parameters)
+    booster = lightgbm.train(parameters | {"learning_rate": value}, data, num_boost_round=1)
+    return booster.model_to_string()
+
+
+def same_alone(scorer: LightGBMScorer, matrix: np.ndarray) -> None:
+    batch = scorer.score(matrix)
+    assert np.isfinite(batch.raw).all()
+    assert ((batch.probability >= 0) & (batch.probability <= 1)).all()
+    for row in range(len(matrix)):
+        alone = scorer.score(matrix[row : row + 1])
+        assert alone.raw.tobytes() == batch.raw[row : row + 1].tobytes()
+        assert alone.probability.tobytes() == batch.probability[row : row + 1].tobytes()
+
+
+def test_real_rows_alone_are_the_batch(scorer: LightGBMScorer, matrix: np.ndarray) -> None:
+    same_alone(scorer, matrix)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(st.sampled_from(SPECIAL), st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)),
+            min_size=WIDTH,
+            max_size=WIDTH,
+        ),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_any_doubles_alone_are_the_batch(scorer: LightGBMScorer, rows: list[list[float]]) -> None:
+    same_alone(scorer, np.array(rows))
+
+
+def test_thresholds_and_their_neighbours_alone_are_the_batch(scorer: LightGBMScorer, artifact: ModelArtifact) -> None:
+    lines = [
+        line for stage in artifact.stages for line in stage.model_text.splitlines() if line.startswith("threshold=")
+    ]
+    thresholds = np.unique([float(text) for line in lines for text in line.removeprefix("threshold=").split()])
+    near = np.concatenate([thresholds, np.nextafter(thresholds, np.inf), np.nextafter(thresholds, -np.inf)])[:300]
+    same_alone(scorer, np.repeat(near[:, None], WIDTH, axis=1))
+
+
+def test_neither_threads_nor_layout_nor_order_matter(
+    artifact: ModelArtifact, scorer: LightGBMScorer, matrix: np.ndarray
+) -> None:
+    matrix = np.tile(matrix, (5, 1))
+    assert len(matrix) >= 2 * ROWS_WORTH_THREADS
+    alone = LightGBMScorer(artifact, threads=1)
+    expected, reasons = alone.score(matrix), alone.contributions(matrix)
+    order = np.random.default_rng(0).permutation(len(matrix))
+    for other, part in (
+        (LightGBMScorer(artifact, threads=3), np.asfortranarray(matrix)),
+        (scorer, matrix[order][np.argsort(order)]),
+    ):
+        found = other.score(part)
+        assert found.raw.tobytes() == expected.raw.tobytes()
+        assert found.probability.tobytes() == expected.probability.tobytes()
+        assert other.contributions(part).tobytes() == reasons.tobytes()
+
+
+@pytest.mark.parametrize(
+    "calibrator",
+    [
+        Calibrator("isotonic", (-6.0, -4.5, -3.1, -1.0), (0.001, 0.01, 0.04, 0.2)),
+        Calibrator("sigmoid", (0.9, -0.1), ()),
+    ],
+    ids=["isotonic", "sigmoid"],
+)
+@settings(max_examples=100, deadline=None)
+@given(raw=st.lists(st.floats(-40, 40), min_size=1, max_size=40))
+def test_calibration_of_one_is_that_of_many(calibrator: Calibrator, raw: list[float]) -> None:
+    many = calibrator.apply(np.array(raw))
+    alone = np.concatenate([calibrator.apply(np.array([value])) for value in raw])
+    assert alone.tobytes() == many.tobytes()
+
+
+def test_contributions_sum_to_the_raw_score(scorer: LightGBMScorer, matrix: np.ndarray) -> None:
+    contributions = scorer.contributions(matrix[:50])
+    assert contributions.shape == (50, len(scorer.model_names) + 1)
+    assert contributions.sum(axis=1) == pytest.approx(scorer.score(matrix[:50]).raw)
+
+
+def test_a_funnel_multiplies_its_steps(tiny: ModuleType, funnel: ModelArtifact) -> None:
+    matrix = tiny.random_matrix(9, 400)
+    found = LightGBMScorer(funnel, threads=1).score(matrix)
+    first, second = (stage_alone(funnel, place).score(matrix) for place in (0, 1))
+    assert list(found.steps) == ["is_clicked", "is_applied"]
+    assert found.steps["is_clicked"].tobytes() == first.probability.tobytes()
+    assert found.steps["is_applied"].tobytes() == second.probability.tobytes()
+    assert found.probability.tobytes() == (first.probability * second.probability).tobytes()
+    assert (found.probability < np.minimum(first.probability, second.probability)).all()
+    logs = [np.log(1 / (1 + np.exp(-one.raw))) for one in (first, second)]
+    assert found.raw == pytest.approx(logs[0] + logs[1], rel=1e-12)
+    assert (found.raw < 0).all()
+
+
+def test_one_stage_has_one_step_and_its_log_odds(tiny: ModuleType) -> None:
+    artifact = tiny.tiny_artifact(3)
+    found = LightGBMScorer(artifact, threads=1).score(tiny.random_matrix(9, 50))
+    assert list(found.steps) == ["is_applied"]
+    assert found.steps["is_applied"].tobytes() == found.probability.tobytes()
+    assert found.probability.tobytes() == artifact.stages[0].calibrator.apply(found.raw).tobytes()
+    assert found.raw.min() < 0 < found.raw.max()
+
+
+def test_a_funnel_alone_is_the_batch(tiny: ModuleType, funnel: ModelArtifact) -> None:
+    scorer = LightGBMScorer(funnel, threads=2)
+    same_alone(scorer, tiny.random_matrix(5, 60))
+    batch = scorer.contributions(tiny.random_matrix(5, 60))
+    alone = [scorer.contributions(tiny.random_matrix(5, 60)[row : row + 1]) for row in range(60)]
+    assert np.concatenate(alone).tobytes() == batch.tobytes()
+
+
+@pytest.mark.parametrize("is_funnel", [False, True])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_contributions_sum_to_the_raw_score_of_any_number_of_steps(
+    tiny: ModuleType, is_funnel: bool, seed: int
+) -> None:
+    scorer = LightGBMScorer(tiny.tiny_artifact(seed, is_funnel=is_funnel, trees=40), threads=1)
+    matrix = tiny.random_matrix(seed + 50, 300)
+    contributions = scorer.contributions(matrix)
+    assert contributions.shape == (300, len(scorer.model_names) + 1)
+    assert np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max() < 1e-9
+    assert len(np.unique(contributions[:, -1])) == 1
+
+
+def test_a_feature_that_helps_one_step_keeps_its_sign_in_a_funnel(tiny: ModuleType, funnel: ModelArtifact) -> None:
+    matrix = tiny.random_matrix(7, 200)
+    parts = [stage_alone(funnel, place).contributions(matrix)[:, :-1] for place in (0, 1)]
+    whole = LightGBMScorer(funnel, threads=1).contributions(matrix)[:, :-1]
+    agree = (np.sign(parts[0]) == np.sign(parts[1])) & (parts[0] != 0)
+    assert agree.sum() > 500
+    assert (np.sign(whole) == np.sign(parts[0]))[agree].all()
+    shares = [np.abs(part) for part in parts]
+    assert (np.abs(whole) <= shares[0] + shares[1] + 1e-12).all()
+
+
+@pytest.mark.parametrize("step", [1e-5, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14])
+def test_contributions_sum_where_next_to_nothing_moves(step: float) -> None:
+    spec = FeatureSpec(("a", "b"), ())
+    stages = [ModelStage(name, stump_text(step), Calibrator("sigmoid", (1.0, 0.0), ())) for name in ("x", "y")]
+    scorer = LightGBMScorer(ModelArtifact(tuple(stages), spec, "data", {}), threads=1)
+    matrix = np.column_stack([np.arange(100.0), np.zeros(100)])
+    contributions, raw = scorer.contributions(matrix), scorer.score(matrix).raw
+    assert np.isfinite(contributions).all()
+    assert np.abs(contributions.sum(axis=1) - raw).max() < 1e-9
+    moved = stage_alone(scorer._artifact, 0).contributions(matrix)[:, 0]
+    assert moved.min() < 0 < moved.max()
+    assert contributions[:, 0] == pytest.approx(2 * 0.5 * moved, rel=1e-4, abs=0)
+
+
+@given(st.floats(-1e300, 1e300))
+def test_log_probabilities_of_any_log_odds_are_finite_and_add_up(log_odds: float) -> None:
+    yes, no = (float(log_probability(np.array([sign * log_odds]))[0]) for sign in (1, -1))
+    assert np.isfinite(yes)
+    assert yes <= 0
+    assert np.exp(yes) + np.exp(no) == pytest.approx(1)
+    assert yes - no == pytest.approx(log_odds, abs=1e-9)
+
+
+def test_no_rows_have_no_scores(scorer: LightGBMScorer) -> None:
+    found = scorer.score(np.zeros((0, WIDTH)))
+    assert found.raw.shape == found.probability.shape == (0,)
+    assert scorer.contributions(np.zeros((0, WIDTH))).shape == (0, len(scorer.model_names) + 1)
+
+
+def test_a_funnel_of_no_rows_has_no_scores(tiny: ModuleType, funnel: ModelArtifact) -> None:
+    scorer = LightGBMScorer(funnel, threads=1)
+    empty = np.zeros((0, len(scorer.feature_names)))
+    found = scorer.score(empty)
+    assert [values.shape for values in (found.raw, found.probability, *found.steps.values())] == [(0,)] * 4
+    assert scorer.contributions(empty).shape == (0, len(scorer.model_names) + 1)
+
+
+def test_a_scorer_tells_its_columns(tiny: ModuleType, funnel: ModelArtifact) -> None:
+    scorer = LightGBMScorer(funnel, threads=1)
+    assert scorer.model_version == funnel.model_version
+    assert scorer.feature_spec is funnel.feature_spec
+    assert scorer.feature_names == tiny.SPEC.names
+    assert scorer.model_names == (*tiny.SPEC.names, "job_click_rate")
+
+
+@pytest.mark.parametrize("shape", [(WIDTH,), (3, WIDTH - 1), (3, WIDTH, 1)])
+def test_another_shape_is_refused(scorer: LightGBMScorer, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidInputError, match="feature_names"):
+        scorer.score(np.zeros(shape))
+
+
+def test_contributions_that_cancel_are_scaled_by_the_slope_of_the_curve() -> None:
+    """Where nothing is moved in sum, log p rises by 1 - p per log-odds."""
+    expected = np.array([-2.0, 0.0, 1.5])
+    parts = np.column_stack([np.full(3, 0.7), np.full(3, -0.7), expected])
+    flat = 1 / (1 + np.exp(expected))
+    found = scoring._rescaled(parts)
+    assert found[:, 0] == pytest.approx(0.7 * flat, rel=1e-12)
+    assert found[:, 1] == pytest.approx(-0.7 * flat, rel=1e-12)
+    nearly = scoring._rescaled(np.column_stack([np.full(3, 0.7), np.full(3, -0.7 + 1e-6), expected]))
+    assert nearly[:, 0] == pytest.approx(found[:, 0], rel=1e-5)

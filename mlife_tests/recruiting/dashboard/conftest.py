@@ -1,0 +1,206 @@
+"""A dashboard with every feature of the page, seeded: three weeks with a shift, a retrain, a refusal and a fault."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from mlife_assets.core.pages.charts.values import DailyValue
+from mlife_assets.core.pages.places import DASHBOARD, nav
+from mlife_assets.core.statistics import Interval
+from mlife_assets.recruiting.dashboard.data import (
+    DashboardData,
+    Decision,
+    DriftSeries,
+    DriftValue,
+    Kpi,
+    ModelMetrics,
+    ModelVersion,
+    ProductionMetrics,
+    Ranking,
+    ReportDigest,
+    Suppression,
+    Texting,
+)
+
+FIRST = date(2026, 5, 20)
+LAST = date(2026, 6, 22)
+SPAN = (LAST - FIRST).days + 1
+
+
+def _days() -> list[date]:
+    return [FIRST + timedelta(days=i) for i in range(SPAN)]
+
+
+def _daily(values: np.ndarray, days: int = SPAN) -> tuple[DailyValue, ...]:
+    return tuple(DailyValue(day, float(v)) for day, v in zip(_days()[:days], values, strict=False))
+
+
+def _pending(days: int) -> tuple[DailyValue, ...]:
+    """Return the last days, known nine days later."""
+    return tuple(DailyValue(day, None, pending_until=day + timedelta(days=9)) for day in _days()[-days:])
+
+
+def example(seed: int = 7) -> DashboardData:
+    """Return the example; other seeds give other noise."""
+    rng = np.random.default_rng(seed)
+    ramp = np.clip((np.arange(SPAN) - 15) / 5, 0, 1)
+
+    def noise(size: float) -> np.ndarray:
+        return rng.normal(0, size, SPAN)
+
+    mature = SPAN - 8
+    sent = np.where(np.arange(SPAN) % 7 == 4, 0, rng.integers(1500, 1950, SPAN))
+    sent[26] = 0
+    delivered = np.round(sent * 0.965)
+    arms = range(6, SPAN, 7)
+    drift = tuple(
+        DriftSeries(
+            name,
+            kind,  # type: ignore[arg-type]
+            tuple(
+                DriftValue(day, float(v), threshold, bool(v > threshold))
+                for day, v in zip(
+                    _days(), base + lift * np.clip((np.arange(SPAN) - 22) / 3, 0, 1) + noise(size), strict=True
+                )
+            ),
+        )
+        for name, kind, base, lift, size, threshold in (
+            ("Jensen-Shannon distance, worst feature", "data", 0.06, 0.09, 0.012, 0.11),
+            ("Domain classifier AUC", "latent", 0.51, 0.17, 0.012, 0.56),
+            ("PCA reconstruction error", "latent", 1.02, 0.03, 0.02, 1.09),
+            ("Residual score test, |z|", "concept", 0.9, 0.4, 0.4, 3.0),
+        )
+    )
+    decisions = []
+    for i, day in enumerate(_days()[13:]):
+        if i == 13:
+            decisions.append(
+                Decision(
+                    day,
+                    "block",
+                    ("distance_km is 0 in 31.2 % of rows (limit 2.0 %): a quality fault never triggers a retrain",),
+                    ("quality_fault",),
+                    "mdl_4f0ce2a9b1d7",
+                )
+            )
+        elif i == 11:
+            decisions.append(
+                Decision(
+                    day,
+                    "retrain",
+                    (
+                        "domain classifier AUC above its threshold on 2 of the last 3 days",
+                        "2,140 new mature positives since the last training",
+                    ),
+                    ("latent_drift", "enough_labels"),
+                    "mdl_4f0ce2a9b1d7",
+                )
+            )
+        else:
+            decisions.append(
+                Decision(
+                    day,
+                    "wait",
+                    ("no detector above its threshold",) if i < 10 else ("cooldown: 5 of 7 days left",),
+                    ("no_drift",),
+                    "mdl_4f0ce2a9b1d7",
+                )
+            )
+    return DashboardData(
+        as_of_date=LAST,
+        first_date=FIRST,
+        world="dev, simulated market, seed 20260403",
+        kpis=(
+            Kpi("MAP@10, champion", 0.412, "score", "recruiter rule 0.262, random 0.091", "good"),
+            Kpi("Lift in applies", 0.0312, "points", "+1.9 to +4.4 points", "good"),
+            Kpi("Texts sent", 33_912, "count", "96.5 % delivered"),
+            Kpi("Click-through rate", 0.1043, "share", "3,412 clicks"),
+            Kpi("Revenue", 18_443.5, "usd", "$0.54 per text"),
+            Kpi("Opt-outs", 0.0061, "share", "of delivered texts, limit 1.0 %", "neutral"),
+        ),
+        model=ModelMetrics(
+            map_realised=(*_daily(0.415 - 0.03 * ramp + noise(0.008), mature), *_pending(8)),
+            map_human=(*_daily(0.262 + noise(0.006), mature), *_pending(8)),
+            map_random=(*_daily(0.091 + noise(0.002), mature), *_pending(8)),
+            auc_realised=_daily(0.782 - 0.03 * ramp + noise(0.004), mature),
+            auc_estimated=_daily(0.783 + noise(0.003)),
+            drift=drift,
+        ),
+        production=ProductionMetrics(
+            sent=_daily(sent),
+            delivered=_daily(delivered),
+            click_through_rate=tuple(
+                DailyValue(v.day, v.value if sent[i] else None) for i, v in enumerate(_daily(0.104 + noise(0.005)))
+            ),
+            apply_rate_treated=tuple(
+                DailyValue(_days()[i], 0.112 + 0.002 * k, 0.106 + 0.002 * k, 0.118 + 0.002 * k)
+                for k, i in enumerate(arms)
+            ),
+            apply_rate_holdout=tuple(DailyValue(_days()[i], 0.081, 0.058, 0.104) for i in arms),
+            fill_rate=_daily(np.linspace(0.02, 0.31, SPAN) + noise(0.004)),
+            revenue_usd=(*_daily(delivered * 0.55 + rng.normal(0, 40, SPAN) * (sent > 0), mature), *_pending(8)),
+            opt_outs=_daily(np.round(delivered * 0.006 + rng.random(SPAN) * 2 * (sent > 0))),
+        ),
+        decisions=tuple(decisions),
+        models=(
+            ModelVersion(
+                "mdl_4f0ce2a9b1d77c21aa90",
+                date(2026, 6, 1),
+                date(2026, 4, 13),
+                date(2026, 5, 24),
+                118_204,
+                4_870,
+                "promoted",
+                DailyValue(date(2026, 6, 1), 0.149, 0.131, 0.166),
+                ("first champion: gated against the recruiter rule alone",),
+                is_champion=True,
+            ),
+            ModelVersion(
+                "mdl_a81b37705e7f0d7cb3fe",
+                date(2026, 6, 13),
+                date(2026, 4, 13),
+                date(2026, 6, 5),
+                131_904,
+                5_312,
+                "not_enough_evidence",
+                DailyValue(date(2026, 6, 13), 0.006, -0.004, 0.017),
+                ("410 users with positives, 1,000 needed",),
+            ),
+        ),
+        suppressions=(
+            Suppression("holdout", 10_120),
+            Suppression("frequency_cap", 41_310),
+            Suppression("no_consent", 6_902),
+            Suppression("quiet_hours", 1_204),
+            Suppression("unknown_time_zone", 311),
+        ),
+        reports=(
+            ReportDigest(
+                "data_drift_report", LAST, "alarm", "1 of 25 columns moved.", 2_000, 25, 1, ("distance_km",), 0.08
+            ),
+            ReportDigest("concept_drift_report", LAST, "ok", "Outcomes are as expected.", 80_000, 24, 0),
+        ),
+        ranking=Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262, Interval(0.15, 0.141, 0.159, 0.95, 26)),
+        texting=Texting(
+            date(2026, 6, 2),
+            LAST,
+            9_120,
+            480,
+            0.112,
+            0.081,
+            Interval(0.031, 0.019, 0.044, 0.95, 9_600),
+            Interval(8_100.0, 1_200.0, 15_000.0, 0.95, 9_600),
+            33_912,
+            207,
+        ),
+        nav=nav(DASHBOARD),
+    )
+
+
+@pytest.fixture
+def example_data() -> DashboardData:
+    """A dashboard with every part filled."""
+    return example()

@@ -1,0 +1,162 @@
+"""What is not mature is pending and never a number; totals take mature days alone; arms are compared as a whole."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlife_assets.core.statistics import wilson_interval
+from mlife_assets.recruiting.dashboard.data import Ranking
+from mlife_assets.recruiting.dashboard.figures import (
+    arm,
+    maturing,
+    paired_gain,
+    pending_days,
+    production,
+    texting,
+    tiles,
+)
+from mlife_assets.recruiting.policies import LabelPolicy
+
+FIRST = date(2026, 6, 1)
+AS_OF = date(2026, 6, 14)
+LABEL = LabelPolicy(apply_window_days=7, click_window_days=2)
+
+
+def kpi(day: date, **changes: Any) -> dict[str, Any]:
+    row = {
+        "kpi_date": day,
+        "messages_submitted": 100,
+        "messages_delivered": 90,
+        "clicks": 9,
+        "ctr": 0.1,
+        "revenue_usd": 12.5,
+        "opt_outs": 1,
+        "fill_rate": 0.2,
+    }
+    return row | changes
+
+
+def rows() -> list[dict[str, Any]]:
+    """Fourteen days; on those that are not mature the mart holds zeros."""
+    found = []
+    for n in range(14):
+        day = FIRST + timedelta(days=n)
+        late = {} if n < 11 else {"clicks": 0, "ctr": 0.0}
+        found.append(kpi(day, **late, revenue_usd=12.5 if n < 6 else 0.0))
+    return found
+
+
+def readout(arm_name: str, kind: str, start: date, end: date, **changes: Any) -> dict[str, Any]:
+    row = {
+        "arm": arm_name,
+        "period_kind": kind,
+        "period_start_date": start,
+        "period_end_date": end,
+        "eligible_users": 1000 if arm_name == "treated" else 100,
+        "users_with_apply": 200 if arm_name == "treated" else 10,
+        "apply_rate": 0.2 if arm_name == "treated" else 0.1,
+        "bids_usd": 3000.0 if arm_name == "treated" else 150.0,
+        "bids_usd_squared": 40_000.0 if arm_name == "treated" else 1_500.0,
+        "is_closed": True,
+    }
+    return row | changes
+
+
+TOTAL = [readout(name, "total", FIRST, AS_OF) for name in ("treated", "holdout")]
+
+
+def test_a_figure_is_pending_until_all_that_it_counts_was_observed() -> None:
+    values = maturing(rows(), "ctr", LABEL.click_window_days, AS_OF)
+    assert [v.value for v in values] == [0.1] * 11 + [None] * 3
+    assert values[-1].pending_until == date(2026, 6, 17)
+    assert values[10].pending_until is None
+    assert [v.day for v in pending_days([FIRST, AS_OF], 7, AS_OF)] == [AS_OF]
+
+
+def test_no_immature_zero_reaches_the_charts_or_the_head() -> None:
+    found = production(rows(), [], LABEL, AS_OF)
+    assert [v.value for v in found.click_through_rate[-3:]] == [None] * 3
+    assert [v.value for v in found.revenue_usd] == [12.5] * 6 + [None] * 8
+    assert found.fill_rate[-1].pending_until == date(2026, 6, 15)
+    shown = {one.label: one for one in tiles(rows(), None, None, LABEL, AS_OF)}
+    assert shown["Click-through rate"].value == pytest.approx(0.1)
+    assert shown["Click-through rate"].detail == "texts until 11 Jun; later ones pending until 17 Jun"
+    assert shown["Bids of applies after texts"].value == pytest.approx(6 * 12.5)
+    assert shown["Bids of applies after texts"].detail == "texts until 6 Jun; later ones pending until 22 Jun"
+
+
+def test_before_the_first_mature_day_the_head_says_until_when() -> None:
+    shown = {one.label: one for one in tiles([kpi(AS_OF, revenue_usd=0.0)], None, None, LABEL, AS_OF)}
+    assert shown["Bids of applies after texts"].value is None
+    assert shown["Bids of applies after texts"].detail == "pending until 22 Jun"
+    nothing = {one.label: one.value for one in tiles([], None, None, LABEL, AS_OF)}
+    assert nothing["Click-through rate"] is nothing["Opt-outs"] is None
+
+
+def test_a_day_without_texts_earned_not_nothing_but_has_no_figure() -> None:
+    found = production([kpi(FIRST, messages_submitted=0, revenue_usd=0.0)], [], LABEL, AS_OF)
+    assert found.revenue_usd[0].value is None
+    assert found.revenue_usd[0].pending_until is None
+
+
+def test_a_week_that_runs_or_is_not_read_to_its_end_is_pending() -> None:
+    weeks = [
+        readout("treated", "week", FIRST, date(2026, 6, 7)),
+        readout("treated", "week", date(2026, 6, 8), AS_OF, users_with_apply=0, apply_rate=0.0),
+        readout("treated", "week", date(2026, 6, 15), date(2026, 6, 21), users_with_apply=0, is_closed=False),
+    ]
+    first, second, third = arm(weeks, "treated", AS_OF)
+    rate = wilson_interval(200, 1000)
+    assert (first.value, first.lower, first.upper) == (rate.estimate, rate.lower, rate.upper)
+    assert (second.value, second.pending_until) == (None, date(2026, 6, 15))
+    assert (third.value, third.day, third.pending_until) == (None, AS_OF, date(2026, 6, 22))
+    assert arm(weeks, "holdout", AS_OF) == ()
+
+
+def test_texting_is_compared_by_arm_over_the_whole_experiment() -> None:
+    found = texting(rows(), TOTAL, AS_OF)
+    assert found.lift.estimate == pytest.approx(0.1)
+    assert found.lift.lower > 0
+    assert (found.texts, found.opt_outs) == (1_300, 13), "what came of today's texts is not known"
+    assert found.earned_usd.estimate == pytest.approx(1000 * (3.0 - 1.5))
+    spread = np.sqrt((40_000 - 9_000) / 999 / 1000 + (1_500 - 225) / 99 / 100)
+    assert found.earned_usd.upper - found.earned_usd.estimate == pytest.approx(1000 * 1.98 * spread, rel=0.01)
+    assert texting(rows(), TOTAL[:1], AS_OF) is None
+
+
+def test_on_the_first_day_nothing_is_known_of_texting() -> None:
+    assert texting(rows(), TOTAL, FIRST) is None
+    assert texting(rows(), TOTAL, FIRST - timedelta(days=1)) is None
+    assert texting(rows(), TOTAL, FIRST + timedelta(days=1)).texts == 100
+
+
+def test_marts_of_an_earlier_release_say_nothing_about_money() -> None:
+    old = [{name: value for name, value in row.items() if not name.startswith("bids")} for row in TOTAL]
+    assert texting(rows(), old, AS_OF).earned_usd is None
+
+
+def test_while_nobody_applied_nothing_is_said_about_money() -> None:
+    nothing = [row | {"bids_usd": 0.0, "bids_usd_squared": 0.0} for row in TOTAL]
+    assert texting(rows(), nothing, AS_OF).earned_usd is None
+    one_arm = [row | ({"bids_usd": 0.0, "bids_usd_squared": 0.0} if row["arm"] == "holdout" else {}) for row in TOTAL]
+    assert texting(rows(), one_arm, AS_OF).earned_usd.lower > 0
+
+
+def test_the_mean_of_daily_differences_has_an_interval_from_five_days_on() -> None:
+    found = paired_gain([0.1, 0.2, 0.3, 0.4, 0.5])
+    half = 2.776 * np.std([0.1, 0.2, 0.3, 0.4, 0.5], ddof=1) / np.sqrt(5)
+    assert (found.estimate, found.n) == (pytest.approx(0.3), 5)
+    assert (found.lower, found.upper) == (pytest.approx(0.3 - half, abs=1e-4), pytest.approx(0.3 + half, abs=1e-4))
+    assert paired_gain([0.1, 0.2, 0.3, 0.4]) is None
+
+
+def test_the_head_shows_differences_as_points_and_their_tone() -> None:
+    first, second, *_ = tiles(rows(), texting(rows(), TOTAL, AS_OF), Ranking(FIRST, FIRST, 1, 0.4, 0.3), LABEL, AS_OF)
+    assert (first.unit, first.tone) == ("points", "good")
+    assert "points" in first.detail
+    assert "%" not in first.detail
+    assert (second.value, second.detail) == (0.4, "recruiters 0.300, mean of 1 mature days")

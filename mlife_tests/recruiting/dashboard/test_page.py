@@ -1,0 +1,231 @@
+"""The whole page: self-contained, deterministic, escaped, sensible when empty, quiet in a real browser."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.pages import Link
+from mlife_assets.core.pages.charts.values import DailyValue, Marker
+from mlife_assets.recruiting.dashboard.data import (
+    DashboardData,
+    Decision,
+    DriftSeries,
+    DriftValue,
+    Kpi,
+    ModelMetrics,
+    ModelVersion,
+    ReportDigest,
+    Suppression,
+)
+from mlife_assets.recruiting.dashboard.page import render_dashboard
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+DAY = date(2026, 6, 2)
+HOSTILE = "</title></script><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=1>&\x00\ud800"
+VOID = {"meta", "link", "wbr"}
+
+
+class Nesting(HTMLParser):
+    """Fails on a tag that is closed out of order; collects tags and attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parse(page: str) -> Nesting:
+    nesting = Nesting()
+    nesting.feed(page)
+    nesting.close()
+    assert nesting.open == []
+    return nesting
+
+
+def hostile_data() -> DashboardData:
+    values = (DailyValue(DAY, 0.5),)
+    return DashboardData(
+        as_of_date=DAY,
+        first_date=DAY,
+        world=HOSTILE,
+        kpis=(Kpi(HOSTILE, 1.0, "count", HOSTILE),),
+        model=ModelMetrics(
+            map_realised=values,
+            map_cohort=HOSTILE,
+            drift=(DriftSeries(HOSTILE, "data", (DriftValue(DAY, 1, 2, False),)),),
+        ),
+        decisions=(Decision(DAY, "block", (HOSTILE,), (HOSTILE,), HOSTILE),),
+        models=(ModelVersion(HOSTILE, DAY, DAY, DAY, 1, 1, "refused", None, (HOSTILE,), is_champion=True),),
+        suppressions=(Suppression(HOSTILE, 3),),
+        reports=(ReportDigest(HOSTILE, DAY, "alarm", HOSTILE, 1, 1, 1, (HOSTILE,)),),
+        extra_markers=(Marker(DAY, "rollback", HOSTILE),),
+        nav=(Link(HOSTILE, HOSTILE),),
+    )
+
+
+def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> None:
+    page = render_dashboard(example_data)
+    nesting = parse(page)
+    headings = re.findall(r"<h[123][^>]*>([^<]+)", page)
+    for heading in ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions"):
+        assert heading in headings
+    for heading in ("Ranking quality, MAP@10", "Texts per day", "People with an apply, texted or not"):
+        assert heading in headings
+    runs = [attributes["data-verdict"] for tag, attributes in nesting.tags if "data-verdict" in attributes]
+    assert runs == ["wait", "block", "wait", "retrain", "wait"], "21 days are five runs of like verdicts"
+    ids = {attributes["id"] for _, attributes in nesting.tags if "id" in attributes}
+    inside = {a["href"][1:] for tag, a in nesting.tags if tag == "a" and a["href"].startswith("#")}
+    assert len(inside) == 7
+    assert inside <= ids, "a line of the table of contents leads nowhere"
+
+
+def test_page_loads_nothing(example_data: DashboardData) -> None:
+    page = render_dashboard(example_data)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
+    for tag, attributes in parse(page).tags:
+        assert "src" not in attributes
+        assert tag != "link" or attributes["href"] == "data:,"
+    assert "default-src 'none'" in page
+
+
+def test_versions_link_to_their_cards_where_there_are_any(example_data: DashboardData) -> None:
+    with_card = replace(example_data.models[0], card="../models/mdl_4f/card.html")
+    page = render_dashboard(replace(example_data, models=(with_card, example_data.models[1])))
+    assert page.count('href="../models/mdl_4f/card.html"') == 2, "as champion and as version"
+    assert f'<code title="{example_data.models[1].model_version}">' in page
+
+
+def test_nothing_folded_is_lost(example_data: DashboardData) -> None:
+    page = render_dashboard(example_data)
+    for decision in example_data.decisions:
+        for sentence in decision.sentences:
+            assert sentence in page.replace("&#39;", "'")
+    for version in example_data.models:
+        assert all(sentence in page for sentence in version.sentences)
+    for one in example_data.suppressions:
+        assert f"{one.count:,}" in page
+    assert "59,847 texts were held back" in page
+    assert "-0.004 to 0.017" in page
+
+
+def test_same_data_gives_same_bytes(example_data: DashboardData) -> None:
+    shuffled = replace(
+        example_data,
+        decisions=example_data.decisions[::-1],
+        models=example_data.models[::-1],
+        suppressions=example_data.suppressions[::-1],
+    )
+    assert render_dashboard(example_data).encode() == render_dashboard(shuffled).encode()
+
+
+def test_every_text_is_escaped() -> None:
+    page = render_dashboard(hostile_data())
+    nesting = parse(page)
+    assert sum(tag == "script" for tag, _ in nesting.tags) == 1
+    assert not any(tag == "img" or "onerror" in attributes for tag, attributes in nesting.tags)
+    page.encode()
+
+
+def test_empty_history_says_so() -> None:
+    page = render_dashboard(DashboardData(as_of_date=DAY, first_date=DAY))
+    parse(page)
+    for words in ("No data yet.", "No decision yet.", "No model yet.", "No text was held back.", "none yet"):
+        assert words in page
+    assert "nan" not in page.lower().replace("nannyml", "")
+
+
+def test_one_day_and_missing_values_are_gaps_not_zeros() -> None:
+    values = (DailyValue(DAY, float("nan")), DailyValue(date(2026, 6, 3), 0.4), DailyValue(date(2026, 6, 4), None))
+    data = DashboardData(date(2026, 6, 4), DAY, model=ModelMetrics(map_realised=values))
+    page = render_dashboard(data)
+    parse(page)
+    assert not re.search(r'="[^"]*\b(nan|inf)\b', page)
+    assert page.count('class="dot"') == 1
+
+
+def test_reversed_dates_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="first_date"):
+        render_dashboard(DashboardData(as_of_date=DAY, first_date=date(2026, 6, 3)))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_browser_finds_no_fault(look, example_data: DashboardData, width: int, scheme: str) -> None:
+    empty = DashboardData(as_of_date=DAY, first_date=DAY)
+    for name, data in (("full", example_data), ("hostile", hostile_data()), ("empty", empty)):
+        seen = look(render_dashboard(data), width, scheme)
+        assert (seen.problems, seen.requests, seen.faults) == ([], [], []), name
+        assert seen.width <= width, name
+
+
+@pytest.mark.browser
+def test_browser_shows_the_values_of_the_day_under_the_pointer(
+    browser: Browser, tmp_path: Path, example_data: DashboardData
+) -> None:
+    file = tmp_path / "dashboard.html"
+    file.write_text(render_dashboard(example_data), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(file.as_uri())
+    plot = page.locator(".plot svg").first
+    plot.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)  # scrolling hides the tip, and its event comes late on a busy machine
+    plot.hover(position={"x": 150, "y": 60})
+    page.locator("#tip").wait_for()
+    assert "model: 0." in page.locator("#tip").inner_text()
+    assert page.locator(".reading").evaluate_all("all => all.filter(a => a.style.visibility === 'visible').length") > 4
+    page.locator(".plot svg").nth(1).focus()
+    page.keyboard.press("ArrowLeft")
+    assert "22 Jun 2026" in page.locator("#tip").inner_text()
+    page.locator(".sign.m-block").hover()
+    assert "blocked by data quality" in page.locator("#tip").inner_text()
+    page.close()
+
+
+@pytest.mark.browser
+def test_browser_without_scripts_shows_the_same_words(
+    browser: Browser, tmp_path: Path, example_data: DashboardData
+) -> None:
+    file = tmp_path / "dashboard.html"
+    file.write_text(render_dashboard(example_data), encoding="utf-8")
+    words = []
+    for has_scripts in (True, False):
+        context = browser.new_context(java_script_enabled=has_scripts)
+        page = context.new_page()
+        page.goto(file.as_uri())
+        words.append(page.locator("main").inner_text())
+        page.locator("details.line summary").first.click()
+        assert page.locator("details.line p").first.is_visible()
+        context.close()
+    assert words[0] == words[1]
+    assert len(words[0]) > 2_000
+
+
+@pytest.mark.browser
+def test_browser_runs_no_hostile_text(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "dashboard.html"
+    file.write_text(render_dashboard(hostile_data()), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    page.locator(".sign.m-block").hover(force=True)
+    assert "onerror" in page.locator("#tip").inner_text()
+    assert page.evaluate("window.pwned === undefined")
+    page.close()

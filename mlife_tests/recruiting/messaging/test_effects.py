@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.messaging.effects import (
+    HARMLESS,
+    INBOUND_STOP,
+    OPT_OUT,
+    UNCLEAR_REPLY,
+    Effect,
+    effect_of_reply,
+    effect_of_review,
+)
+from mlife_assets.recruiting.messaging.keywords import HELP, OTHER, START, STOP
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+
+AT = datetime(2026, 6, 1, 20, tzinfo=UTC)
+POLICY = MessagingPolicy(unclear_reply_pause_days=10)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "effect"),
+    [
+        (STOP, Effect(suppress=INBOUND_STOP)),
+        (START, Effect(lifts=(INBOUND_STOP, UNCLEAR_REPLY))),
+        (OTHER, Effect(suppress=UNCLEAR_REPLY, until=AT + timedelta(days=10))),
+        (HELP, Effect()),
+    ],
+)
+def test_what_a_reply_does(keyword, effect):
+    assert effect_of_reply(keyword, AT, POLICY) == effect
+
+
+def test_a_policy_of_no_days_pauses_nobody():
+    assert effect_of_reply(OTHER, AT, replace(POLICY, unclear_reply_pause_days=0)) == Effect()
+
+
+def test_what_a_review_does():
+    assert effect_of_review(HARMLESS) == Effect(lifts=(UNCLEAR_REPLY,))
+    assert effect_of_review(OPT_OUT) == Effect(suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,))
+    with pytest.raises(InvalidInputError, match="harmless, opt_out"):
+        effect_of_review("maybe")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.recruiting.messaging.keywords import classify
+
+STOPS = [
+    "STOP",
+    "stop",
+    " Stop. ",
+    "S.T.O.P",
+    "STOPP",
+    "stop!!!",
+    "STOPALL",
+    "Stop texting me",
+    "please stop",
+    "UNSUBSCRIBE",
+    "unsub",
+    "cancel",
+    "END",
+    "Quit",
+    "opt out",
+    "opt-out",
+    "OPTOUT",
+    "revoke",
+    "remove me",
+    "ALTO",
+    "\u00a1alto!",
+    "parar",
+    "Parar por favor",
+    "don't text me",
+    "take me off your list",
+    "\uff33\uff34\uff2f\uff30",
+    "baja",
+    "HELP how do I STOP",
+]
+
+
+@pytest.mark.parametrize("body", STOPS)
+def test_stop_and_its_synonyms(body):
+    assert classify(body) == "STOP"
+
+
+@pytest.mark.parametrize(
+    ("body", "keyword"),
+    [
+        ("START", "START"),
+        ("unstop", "START"),
+        ("Start.", "START"),
+        ("when do I start?", "OTHER"),
+        ("start stop", "STOP"),
+        ("HELP", "HELP"),
+        ("info", "HELP"),
+        ("ayuda!", "HELP"),
+        ("thanks", "OTHER"),
+        ("", "OTHER"),
+        ("\U0001f600", "OTHER"),
+        ("yes", "OTHER"),
+        ("endless fun", "OTHER"),
+    ],
+)
+def test_others(body, keyword):
+    assert classify(body) == keyword
+
+
+@given(word=st.sampled_from(["stop", "unsubscribe", "cancel", "alto", "parar", "quit"]), upper=st.booleans())
+@pytest.mark.parametrize("around", ["{}", "{}!!", "  {}  ", "please {}", "{} please", "{} {} {}", "ok, {}.", "{}\n"])
+def test_a_stop_word_and_little_else_is_an_opt_out(around, word, upper):
+    assert classify(around.replace("{}", word.upper() if upper else word)) == "STOP"
+
+
+@given(body=st.text(max_size=80))
+def test_every_text_has_exactly_one_keyword(body):
+    assert classify(body) in {"STOP", "START", "HELP", "OTHER"}
+
+
+@given(before=st.text(max_size=12), after=st.text(max_size=12))
+def test_an_opt_in_is_said_exactly(before, after):
+    if any(c.isalnum() for c in before + after):
+        assert classify(f"{before} start {after}") != "START"

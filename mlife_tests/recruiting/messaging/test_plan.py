@@ -1,0 +1,321 @@
+"""The plan on real parts: invariants 8 and 9, caps, intention to treat, order independence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlife_assets.core.errors import GateClosedError, InvalidInputError
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, require_digest
+from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events
+from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.segments import segments
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+POLICY = MessagingPolicy(maximum_messages_per_day=60, messages_per_opening=2)
+SENDS = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+NO_SENDS = SENDS.empty_table()
+
+
+def sends(*rows: tuple[str, date, str]) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(SENDS.names, row, strict=True)) for row in rows], schema=SENDS)
+
+
+def world(users: int = 200, jobs: int = 12, per_user: int = 5, seed: int = 0) -> dict[str, pa.Table]:
+    rng = np.random.default_rng(seed)
+    choice = rng.random((users, jobs)).argsort(axis=1)[:, :per_user]
+    n = users * per_user
+    probability = rng.uniform(0.001, 0.3, n)
+    is_exploration = np.zeros((users, per_user), bool)
+    is_exploration[rng.random(users) < 0.2, 0] = True
+    explore = is_exploration.ravel()
+    return {
+        "users": pa.table(
+            {
+                "user_id": [f"u{i:05d}" for i in range(users)],
+                "person_id": [f"u{i:05d}" for i in range(users)],
+                "is_consented": [True] * users,
+                "state_code": ["TX"] * users,
+                "time_zone": ["America/Chicago"] * users,
+                "tenure_days": pa.array(rng.integers(0, 100, users)),
+                "days_since_last_click": pa.array([None if v > 40 else int(v) for v in rng.integers(0, 60, users)]),
+            }
+        ),
+        "jobs": pa.table(
+            {
+                "job_id": [f"j{i:04d}" for i in range(jobs)],
+                "title": [f"Registered Nurse {i}" for i in range(jobs)],
+                "employer_name": ["Mercy Hospital"] * jobs,
+                "pay_usd_per_hour": rng.uniform(15, 60, jobs),
+                "openings": rng.integers(1, 4, jobs),
+            }
+        ),
+        "candidates": pa.table(
+            {
+                "user_id": [f"u{i:05d}" for i in np.repeat(np.arange(users), per_user)],
+                "job_id": [f"j{i:04d}" for i in choice.ravel()],
+                "probability": probability,
+                "propensity": np.where(explore, 0.2, 1.0),
+                "slice": np.where(explore, "explore", "exploit"),
+                "prediction_id": [f"prd_{i}" for i in range(n)],
+                "candidate_set_hash": ["h"] * n,
+                "is_exploration": explore,
+                "expected_value_usd": probability * 10,
+            }
+        ),
+    }
+
+
+def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
+    arguments: dict[str, object] = {
+        "recent_sends": NO_SENDS,
+        "suppressed_people": [],
+        "policy": POLICY,
+        "link_key": b"k" * 32,
+    }
+    arguments |= {"as_of": DAY, "now": NOW} | tables | changes
+    return build_plan(**arguments)  # type: ignore[arg-type]
+
+
+def with_user(tables: dict[str, pa.Table], user_id: str, **facts: object) -> dict[str, pa.Table]:
+    rows = tables["users"].to_pylist()
+    for row in rows:
+        if row["user_id"] == user_id:
+            row.update(facts)
+    return tables | {"users": pa.Table.from_pylist(rows, schema=tables["users"].schema)}
+
+
+def treated(tables: dict[str, pa.Table]) -> str:
+    return next(
+        u for u in plan_of(tables).planned["user_id"].to_pylist() if not is_holdout(u, salt="2026-holdout", share=0.05)
+    )
+
+
+def reason_of(plan: MessagePlan, user_id: str) -> str | None:
+    return {row["user_id"]: row["reason"] for row in plan.suppressed.to_pylist()}.get(user_id)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), budget=st.integers(0, 120), per_opening=st.integers(1, 4))
+def test_everyone_has_one_verdict_and_every_cap_holds(seed, budget, per_opening):
+    tables = world(users=80, seed=seed)
+    policy = MessagingPolicy(maximum_messages_per_day=budget, messages_per_opening=per_opening, holdout_share=0.2)
+    plan = plan_of(tables, policy=policy)
+    planned = plan.planned.to_pylist()
+    texted, not_texted = [r["user_id"] for r in planned], plan.suppressed["user_id"].to_pylist()
+    assert sorted(texted + not_texted) == sorted(tables["users"]["user_id"].to_pylist())
+    assert len(planned) <= budget
+    openings = dict(zip(tables["jobs"]["job_id"].to_pylist(), tables["jobs"]["openings"].to_pylist(), strict=True))
+    assert all(c <= openings[job] * per_opening for job, c in Counter(r["job_id"] for r in planned).items())
+    assert not any(is_holdout(u, salt=policy.assignment_salt, share=0.2) for u in texted)
+    assert all(segments(r["body"]) == 1 == r["segments"] for r in planned)
+    explored = [r for r in planned if r["slice"] == "explore"]
+    assert len(explored) <= np.ceil(0.05 * budget)
+    assert all(r["propensity"] == 0.2 for r in explored)
+
+
+def test_row_order_and_repetition_change_nothing():
+    tables = world()
+    rng = np.random.default_rng(1)
+    shuffled = {name: table.take(rng.permutation(table.num_rows)) for name, table in tables.items()}
+    first, second = plan_of(tables), plan_of(shuffled)
+    assert first.plan_id == second.plan_id
+    assert first.planned.equals(second.planned)
+    assert first.suppressed.equals(second.suppressed)
+    assert first.exposed.equals(second.exposed)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"is_consented": False}, "no_consent"),
+        ({"is_consented": None}, "no_consent"),
+        ({"state_code": None}, "unknown_state"),
+        ({"state_code": "XX"}, "unknown_state"),
+        ({"time_zone": None}, "unknown_time_zone"),
+        ({"time_zone": "Nowhere/Land"}, "unknown_time_zone"),
+        ({"state_code": "HI", "time_zone": "Pacific/Honolulu"}, "quiet_hours"),
+        ({"is_consented": None, "state_code": None}, "no_consent"),
+    ],
+)
+def test_unknown_means_no_text_and_no_part_in_the_experiment(facts, reason):
+    tables = world()
+    user = treated(tables)
+    plan = plan_of(with_user(tables, user, **facts))
+    assert reason_of(plan, user) == reason
+    assert user not in plan.exposed["user_id"].to_pylist()
+
+
+def test_the_suppression_list_and_missing_candidates():
+    tables = world()
+    user = treated(tables)
+    assert reason_of(plan_of(tables, suppressed_people=[user]), user) == "opted_out"
+    kept = tables["candidates"].filter(pa.array([u != user for u in tables["candidates"]["user_id"].to_pylist()]))
+    assert reason_of(plan_of(tables | {"candidates": kept}), user) == "no_candidate"
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "campaigns", "reason"),
+    [
+        ([1], ["x"], "frequency_gap"),
+        ([2], ["job_of_the_day"], "frequency_gap"),
+        ([0], ["another"], "frequency_gap"),
+        ([3], ["x"], None),
+        ([3, 6], ["x", "y"], "frequency_7_days"),
+        ([3, 7], ["x", "y"], None),
+        ([0], ["job_of_the_day"], None),
+        ([-1, -2], ["x", "x"], None),
+    ],
+)
+def test_frequency_caps_across_applications(days_ago, campaigns, reason):
+    tables = world()
+    user = treated(tables)
+    rows = [(user, DAY - timedelta(days=d), c) for d, c in zip(days_ago, campaigns, strict=True)]
+    plan = plan_of(tables, recent_sends=sends(*rows))
+    assert reason_of(plan, user) == reason
+    assert user in plan.exposed["user_id"].to_pylist(), "a cap only the treated can hit must not end exposure"
+    assert recent_since(DAY, POLICY) <= DAY - timedelta(days=6)
+
+
+def test_both_arms_are_exposed_alike_and_the_holdout_is_never_planned():
+    policy = replace(POLICY, holdout_share=0.5)
+    plan = plan_of(world(users=400), policy=policy)
+    arms = Counter(plan.exposed["arm"].to_pylist())
+    assert arms["holdout"] + arms["treated"] == 400
+    assert arms["holdout"] == pytest.approx(200, abs=45)
+    holdout = {r["user_id"] for r in plan.exposed.to_pylist() if r["arm"] == "holdout"}
+    assert holdout.isdisjoint(plan.planned["user_id"].to_pylist())
+    assert plan.suppressed_counts["holdout"] == arms["holdout"]
+
+
+def test_a_job_that_cannot_be_written_is_refused_not_sent_in_two_segments():
+    tables = world()
+    rows = tables["jobs"].to_pylist()
+    rows[0]["title"] = "Nurse \U0001f600"
+    plan = plan_of(tables | {"jobs": pa.Table.from_pylist(rows, schema=tables["jobs"].schema)})
+    assert [(job.job_id, job.reason) for job in plan.refused_jobs] == [("j0000", "unwritable")]
+    assert "j0000" not in plan.planned["job_id"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["users", "jobs", "candidates"])
+def test_a_repeated_or_missing_row_is_refused(name):
+    tables = world(users=20)
+    with pytest.raises(InvalidInputError):
+        plan_of(tables | {name: pa.concat_tables([tables[name], tables[name].slice(0, 1)])})
+    with pytest.raises(InvalidInputError):
+        plan_of(tables | {name: tables[name].drop_columns([tables[name].column_names[1]])})
+
+
+def test_a_candidate_without_facts_is_refused_with_its_row():
+    tables = world(users=20)
+    with pytest.raises(InvalidInputError, match="row 0 has user_id u00000"):
+        plan_of(tables | {"users": tables["users"].slice(1)})
+
+
+def test_events_of_a_plan_have_the_exact_schemas_and_repeat_their_ids():
+    plan = plan_of(world())
+    first = plan_events(plan, experiment="holdout_2026", now=NOW)
+    again = plan_events(plan, experiment="holdout_2026", now=NOW)
+    for event_type, table in first.items():
+        assert table.schema.equals(EVENT_TYPES[event_type].schema)
+        assert table.num_rows > 0
+        assert table.equals(again[event_type])
+        assert len(set(table["event_id"].to_pylist())) == table.num_rows
+
+
+OPEN = replace(POLICY, auto_approve_within_limits=True)
+
+
+def test_approval_is_closed_by_default():
+    with pytest.raises(GateClosedError, match="auto_approve_within_limits is off"):
+        approve(plan_of(world()), POLICY, "console", is_quality_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "is_quality_ok", "why"),
+    [("aws", True, "gateway"), ("console", False, "quality failed"), ("console", None, "quality is unknown")],
+)
+def test_approval_refuses_what_is_not_known_to_be_safe(gateway, is_quality_ok, why):
+    with pytest.raises(GateClosedError, match=why):
+        approve(plan_of(world(), policy=OPEN), OPEN, gateway, is_quality_ok=is_quality_ok)
+
+
+def test_approval_refuses_a_plan_that_breaks_its_limits():
+    plan = plan_of(world(), policy=OPEN)
+    doubled = replace(plan, planned=pa.concat_tables([plan.planned, plan.planned]))
+    with pytest.raises(GateClosedError, match="planned twice"):
+        approve(doubled, OPEN, "console", is_quality_ok=True)
+    smaller = replace(OPEN, maximum_messages_per_day=5)
+    with pytest.raises(GateClosedError, match="daily budget of 5"):
+        approve(plan, smaller, "console", is_quality_ok=True)
+    holdout = plan.planned.slice(0, 1)["user_id"].to_pylist()
+    exposed = pa.table({"user_id": holdout, "arm": ["holdout"]})
+    with pytest.raises(GateClosedError, match="holdout is planned"):
+        approve(replace(plan, exposed=exposed), OPEN, "console", is_quality_ok=True)
+
+
+def test_approval_within_limits():
+    plan = plan_of(world(), policy=OPEN)
+    approval = approve(plan, OPEN, "console", is_quality_ok=True)
+    assert (approval.plan_id, approval.planned_count) == (plan.plan_id, plan.planned.num_rows)
+    events = approval_events(approval, now=NOW)
+    assert events.schema.equals(EVENT_TYPES["plan_approved"].schema)
+    assert events.num_rows == 1
+
+
+PERSON = {"actor": "ann", "reason": "read all of it"}
+
+
+def test_a_person_approves_where_the_policy_does_not_and_for_any_gateway():
+    plan = plan_of(world())
+    approval = approve_by_person(plan, POLICY, **PERSON, is_quality_ok=True)
+    assert (approval.approved_by, approval.reason) == ("ann", "read all of it")
+    assert approval.plan_digest == require_digest(plan, approval.plan_digest[:12])
+
+
+@pytest.mark.parametrize(("is_quality_ok", "why"), [(False, "quality failed"), (None, "quality is unknown")])
+def test_limits_hold_whoever_approves(is_quality_ok, why):
+    plan = plan_of(world())
+    with pytest.raises(GateClosedError, match=why):
+        approve_by_person(plan, POLICY, **PERSON, is_quality_ok=is_quality_ok)
+    with pytest.raises(GateClosedError, match="daily budget of 5"):
+        approve_by_person(plan, replace(POLICY, maximum_messages_per_day=5), **PERSON, is_quality_ok=True)
+    with pytest.raises(InvalidInputError, match="only the policy is called so"):
+        approve_by_person(plan, POLICY, actor="policy:me", reason="r", is_quality_ok=True)
+
+
+def test_a_plan_is_named_by_enough_of_its_digest():
+    plan = plan_of(world())
+    digest = plan_digest(plan.planned)
+    assert require_digest(plan, digest) == require_digest(plan, digest[:12]) == digest
+    with pytest.raises(InvalidInputError, match="too short"):
+        require_digest(plan, digest[:11])
+    with pytest.raises(GateClosedError, match="look at it again"):
+        require_digest(plan, "0" * 12)
+
+
+def test_a_rejection_is_an_event_of_its_plan():
+    plan = plan_of(world())
+    rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, plan_digest(plan.planned), "ann", "no")
+    (row,) = rejection_events(rejection, now=NOW).to_pylist()
+    assert (row["plan_id"], row["actor"], row["reason"]) == (plan.plan_id, "ann", "no")
+    assert rejection_events(rejection, now=NOW).schema.equals(EVENT_TYPES["plan_rejected"].schema)
+
+
+def test_ten_thousand_users_use_the_daily_budget_up():
+    tables = world(users=10_000, jobs=800, per_user=30)
+    plan = plan_of(tables, policy=MessagingPolicy())
+    assert plan.planned.num_rows == 2_500

@@ -1,0 +1,116 @@
+"""From logged rows to decisions: whole candidate sets of explored, delivered texts, and features that read back."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ports import Scores
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
+from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
+
+DAY = date(2026, 6, 1)
+SPEC = FeatureSpec(("distance_km", "shift"), (("shift", ("day", "night")),))
+
+
+def prediction(user: str, job: str, *, model: str = "mdl_a", chance: float = 0.5, **changed: Any) -> dict[str, Any]:
+    row = {
+        "prediction_id": f"prd_{user}_{job}_{model}",
+        "user_id": user,
+        "job_id": job,
+        "as_of_date": DAY,
+        "model_version": model,
+        "candidate_set_hash": f"set_{user}",
+        "features": [1.5, 0.0],
+        "exploration_propensity": chance,
+    }
+    return row | changed
+
+
+def example(
+    message: str, *, slice_: str = "explore", kind: str = "message", is_applied: bool = False
+) -> dict[str, Any]:
+    return {"exposure_id": message, "slice": slice_, "exposure_kind": kind, "is_applied": is_applied}
+
+
+def plans(**prediction_by_message: str | None) -> pa.Table:
+    columns = {"message_id": list(prediction_by_message), "prediction_id": list(prediction_by_message.values())}
+    return pa.table(columns, pa.schema([("message_id", pa.string()), ("prediction_id", pa.string())]))
+
+
+def test_an_explored_text_brings_its_whole_candidate_set_and_no_other() -> None:
+    predictions = [
+        prediction("u1", "j1"),
+        prediction("u1", "j2"),
+        prediction("u2", "j1"),
+        prediction("u1", "j1", model="mdl_b"),
+        prediction("u1", "j3", candidate_set_hash="another"),
+    ]
+    found = explored_candidates(
+        pa.Table.from_pylist([example("m1", is_applied=True)]),
+        plans(m1="prd_u1_j2_mdl_a", m2="prd_u2_j1_mdl_a"),
+        pa.Table.from_pylist(predictions),
+    )
+    rows = {row["prediction_id"]: (row["is_sent"], row["is_applied"]) for row in found.to_pylist()}
+    assert rows == {"prd_u1_j1_mdl_a": (False, False), "prd_u1_j2_mdl_a": (True, True)}
+
+
+@pytest.mark.parametrize(
+    ("examples", "planned"),
+    [
+        ([example("m1", slice_="exploit")], {"m1": "prd_u1_j1_mdl_a"}),
+        ([example("m1", kind="impression")], {"m1": "prd_u1_j1_mdl_a"}),
+        ([example("m1")], {"m1": None}),
+        ([example("m1")], {"m2": "prd_u1_j1_mdl_a"}),
+        ([example("m1")], {"m1": "prd_that_was_not_logged"}),
+    ],
+    ids=["not explored", "no text", "no model chose it", "not planned", "not logged"],
+)
+def test_what_is_no_explored_text_of_a_model_brings_nothing(examples: list, planned: dict) -> None:
+    found = explored_candidates(
+        pa.Table.from_pylist(examples), plans(**planned), pa.Table.from_pylist([prediction("u1", "j1")])
+    )
+    assert found.num_rows == 0
+    assert found.column_names[-2:] == ["is_sent", "is_applied"]
+
+
+def test_logged_features_read_back_to_the_same_matrix() -> None:
+    matrix = [[1.5, 1.0], [float("nan"), 0.0], [-2.0, float("nan")]]
+    rows = pa.Table.from_pylist([prediction("u1", f"j{place}", features=row) for place, row in enumerate(matrix)])
+    features = logged_features(rows, SPEC)
+    assert features["shift"].to_pylist() == ["night", "day", None]
+    np.testing.assert_array_equal(examples_matrix(features, SPEC), np.array(matrix))
+    other = FeatureSpec(("shift", "distance_km"), (("shift", ("evening", "night")),))
+    np.testing.assert_array_equal(examples_matrix(features, other)[:, 0], [1.0, np.nan, np.nan])
+
+
+def test_features_of_another_width_are_refused() -> None:
+    """Six numbers in two rows would make three rows of two."""
+    rows = pa.Table.from_pylist([prediction("u1", "j1", features=[1.0, 2.0, 3.0])] * 2)
+    with pytest.raises(InvalidInputError, match="3 to 3 features, the spec of their model 2"):
+        logged_features(rows, SPEC)
+
+
+def test_no_prediction_has_no_features() -> None:
+    rows = pa.Table.from_pylist([prediction("u1", "j1")]).slice(0, 0)
+    assert logged_features(rows, SPEC).num_rows == 0
+
+
+def test_greedy_decisions_take_the_best_by_the_targets_own_score() -> None:
+    candidates = explored_candidates(
+        pa.Table.from_pylist([example("m1", is_applied=True)]),
+        plans(m1="prd_u1_j2_mdl_a"),
+        pa.Table.from_pylist([prediction("u1", "j1", chance=0.25), prediction("u1", "j2", chance=0.75)]),
+    )
+    expected = Scores(np.zeros(2), np.array([0.1, 0.3]))
+    wins, loses = (
+        greedy_decisions(candidates, Scores(np.array(raw), np.zeros(2)), expected) for raw in ([1.0, 2.0], [2.0, 1.0])
+    )
+    assert (wins.target_probability, wins.logged_probability, wins.reward) == ([1.0], [0.75], [1.0])
+    assert (wins.predicted_reward, wins.predicted_value) == ([0.3], [0.3])
+    assert (loses.target_probability, loses.predicted_reward, loses.predicted_value) == ([0.0], [0.3], [0.1])
