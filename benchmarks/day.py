@@ -41,10 +41,10 @@ def live_small_world(home: Path) -> None:
     """Live five days of a small world in `home`."""
     from dataclasses import replace
 
+    from mlife_assets.components.running.demo import Demo, prepare_home
+    from mlife_assets.components.running.instance import open_instance
     from mlife_assets.core.policies import PromotionPolicy
     from mlife_assets.definitions import build_definitions
-    from mlife_assets.defs.demo import Demo, prepare_home
-    from mlife_assets.defs.instance import open_instance
     from mlife_assets.recruiting.messaging_policy import MessagingPolicy
     from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
@@ -80,7 +80,7 @@ def measured_days(instance: dg.DagsterInstance) -> list[dict[str, float]]:
 
 def main() -> None:
     """Print the median day."""
-    from mlife_assets.defs.instance import open_instance
+    from mlife_assets.components.running.instance import open_instance
 
     if len(sys.argv) > 1:
         home = Path(sys.argv[1])

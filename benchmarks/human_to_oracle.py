@@ -29,14 +29,14 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, challenger_version
+from mlife_assets.components.model.evaluation import PROMOTION_REPORT
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.running.demo import Demo, prepare_home
+from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
-from mlife_assets.defs.contenders import ORGANIC_EXPOSURE, challenger_version
-from mlife_assets.defs.demo import Demo, prepare_home
-from mlife_assets.defs.evaluation import PROMOTION_REPORT
-from mlife_assets.defs.instance import open_instance
-from mlife_assets.defs.resources import Platform
 from mlife_assets.market.truth import MarketTruth, oracle_apply_probability, read_truth
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features

@@ -12,33 +12,33 @@ from types import ModuleType
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.training.training_set import least_history_days
-from mlife_assets.defs import (
+from mlife_assets.components.acts.jobs import ACT_JOBS
+from mlife_assets.components.events import landing as events
+from mlife_assets.components.features.dbt import build_dbt_assets
+from mlife_assets.components.graph.jobs import JOBS
+from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
+from mlife_assets.components.graph.partitions import ending_with
+from mlife_assets.components.graph.schedules import build_schedules
+from mlife_assets.components.graph.sensors import SENSORS
+from mlife_assets.components.messages import texts as messages
+from mlife_assets.components.metrics import dashboard as metrics
+from mlife_assets.components.model import (
     backtest,
     evaluation,
-    events,
     explanation,
     fairness,
     hyperparameters,
-    messages,
-    metrics,
-    model,
-    monitoring,
     monitoring_reference,
     off_policy,
-    predictions,
     promotion,
-    retrain_decision,
 )
-from mlife_assets.defs.act_jobs import ACT_JOBS
-from mlife_assets.defs.dbt import build_dbt_assets
-from mlife_assets.defs.jobs import JOBS
-from mlife_assets.defs.next_partition import build_next_day_sensor, last_partition
-from mlife_assets.defs.partitions import ending_with
-from mlife_assets.defs.resources import Platform
-from mlife_assets.defs.schedules import build_schedules
-from mlife_assets.defs.sensors import SENSORS
+from mlife_assets.components.model import candidate as model
+from mlife_assets.components.monitoring import reports as monitoring
+from mlife_assets.components.monitoring import retrain_decision
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.predictions import scores as predictions
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 

@@ -18,14 +18,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlife_assets.components.platform import embedded_world
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.running import demo
+from mlife_assets.components.running.demo import DayResult, Demo, prepare_home
+from mlife_assets.components.running.driver import QUIET, LifecycleDriver
+from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
-from mlife_assets.defs import demo, embedded_world
-from mlife_assets.defs.demo import DayResult, Demo, prepare_home
-from mlife_assets.defs.driver import QUIET, LifecycleDriver
-from mlife_assets.defs.instance import open_instance
-from mlife_assets.defs.resources import Platform
 from mlife_assets.market.injections import Injection
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies

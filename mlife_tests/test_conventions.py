@@ -29,7 +29,7 @@ ENVIRONMENT_READERS = {
     "settings.py": "the reader",
     "__init__.py": "keeps linear algebra on one thread, which must be said before it is loaded",
     "adapters/nannyml_calculators": "turns NannyML's telemetry off before importing it",
-    "defs/dbt.py": "hands the environment on to the dbt process",
+    "components/features/dbt.py": "hands the environment on to the dbt process",
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.datetime.now"}
 LOCKS = {"constraints.txt", "constraints-aws.txt"}

@@ -35,11 +35,11 @@ AGE_OF_A_POSTING = {"job_age_days"}
 MAY_NAME_THE_PORT = {
     "core/ports.py": "declares it",
     "market/audit_attributes.py": "the embedded table",
-    "defs/embedded_world.py": "makes it",
-    "defs/resources.py": "offers it",
+    "components/platform/embedded_world.py": "makes it",
+    "components/platform/resources.py": "offers it",
 }
-MAY_READ = {"defs/fairness.py"}
-AUDIT = ("core/training/fairness/", "core/ports.py", "market/audit_attributes.py", "defs/fairness.py")
+MAY_READ = {"components/model/fairness.py"}
+AUDIT = ("core/training/fairness/", "core/ports.py", "market/audit_attributes.py", "components/model/fairness.py")
 
 
 def words(name: str) -> set[str]:
@@ -159,7 +159,7 @@ def test_code_outside_the_audit_knows_no_protected_attribute() -> None:
 
 
 def test_the_audit_table_lies_outside_the_lake(tmp_path: Path) -> None:
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
 

@@ -27,7 +27,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.test.utils import execute_dagster_graphql
 
-from mlife_assets.defs.instance import open_instance
+from mlife_assets.components.running.instance import open_instance
 
 LOCATION = Path(__file__).with_name("ui_location.py")
 IN_THIS_PROCESS = {

@@ -19,7 +19,7 @@ from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
 
 backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it up to date.")
 
@@ -35,7 +35,7 @@ def create(
     Exit codes: 0 done, 1 failed.
     """
     from mlife_assets.adapters.ledger_backup import create_backup
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.shown.present import operator_time
 
     platform = open_platform(settings_of(home))
     backup = create_backup(
@@ -66,7 +66,7 @@ def restore(
     Exit codes: 0 the ledger is restored and agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.ledger_backup import read_backup, restore_backup
-    from mlife_assets.defs.ledger_recovery import require_intact_log
+    from mlife_assets.components.platform.ledger_recovery import require_intact_log
 
     settings = settings_of(home)
     backup = read_backup(source.absolute())
@@ -83,7 +83,7 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 the ledger agrees with the log, 1 failed.
     """
-    from mlife_assets.defs.ledger_recovery import require_intact_log
+    from mlife_assets.components.platform.ledger_recovery import require_intact_log
 
     platform = open_platform(settings_of(home))
     require_intact_log(platform)
@@ -91,8 +91,8 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
-    from mlife_assets.defs.ledger_recovery import bring_forward
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.platform.ledger_recovery import bring_forward
+    from mlife_assets.components.shown.present import operator_time
 
     with progress("reading the event log"):
         result = bring_forward(platform, now=operator_time(platform))

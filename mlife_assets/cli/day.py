@@ -1,6 +1,7 @@
 """`mlife day` and `mlife demo`: running days.
 
-Belongs here: which day is run, what is printed about it, the exit code. Does not belong here: what a day does (`defs`).
+Belongs here: which day is run, what is printed about it, the exit code. Does not belong here: what a day does
+(`components`).
 
 Concept: a day is the real daily job, then the real sensors. Days run in order: the one after the newest decided,
 or that one once more, say after a failed run or when its plan still waits for approval.
@@ -20,8 +21,8 @@ from mlife_assets.cli.output import answer_console, print_json, progress, side_c
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.demo import DayResult
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.running.demo import DayResult
     from mlife_assets.settings import Settings
 
 BLOCK = "block"
@@ -89,7 +90,7 @@ def day_to_run(platform: Platform, chosen: date | None) -> date:
         NotFoundError: no champion serves yet.
         InvalidInputError: the chosen day would skip days or decide again about a day that others followed.
     """
-    from mlife_assets.defs.present import newest_day, next_day
+    from mlife_assets.components.shown.present import newest_day, next_day
 
     if platform.registry.champion() is None:
         raise NotFoundError(
@@ -111,7 +112,7 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
         PermanentError: a run failed for another reason than a quality fault.
         InvalidInputError: the day has no partition yet.
     """
-    from mlife_assets.defs.partitions import DAILY
+    from mlife_assets.components.graph.partitions import DAILY
 
     require_event_log(settings)
     last = DAILY.get_last_partition_key()
@@ -119,9 +120,9 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
         raise InvalidInputError(
             f"{chosen_day} has no partition before the machine's clock reaches it; the last is {last}"
         )
+    from mlife_assets.components.running.demo import Demo
+    from mlife_assets.components.running.instance import open_instance
     from mlife_assets.definitions import build_definitions
-    from mlife_assets.defs.demo import Demo
-    from mlife_assets.defs.instance import open_instance
 
     definitions = build_definitions(settings)
     number = (chosen_day - settings.first_lived_date).days + 1

@@ -1,6 +1,7 @@
 """`mlife demo`: runs three weeks of a production model and prints them as they go.
 
-Belongs here: what is printed and when. Does not belong here: the story (`defs.demo`), its sums (`defs.demo_summary`).
+Belongs here: what is printed and when. Does not belong here: the story (`components.running.demo`), its
+sums (`components.running.demo_summary`).
 
 Concept: a person reads along. One row per day says what was decided and why; progress and prose go to stderr when the
 summary itself is asked for as JSON.
@@ -18,7 +19,7 @@ from mlife_assets.cli.output import progress
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.demo import DayResult
+    from mlife_assets.components.running.demo import DayResult
 
 VERDICT_STYLES = {"retrain": "bold yellow", "wait": "green", "block": "bold red"}
 REASONS_OF_A_QUIET_DAY = 2
@@ -28,11 +29,11 @@ COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     """Run the demo in `settings.home`, print it on `console` and return the summary."""
+    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.running.demo import Demo, prepare_home
+    from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
+    from mlife_assets.components.running.instance import open_instance
     from mlife_assets.definitions import build_definitions
-    from mlife_assets.defs.demo import Demo, prepare_home
-    from mlife_assets.defs.demo_summary import SUMMARY_FILE, summarise, write_summary
-    from mlife_assets.defs.instance import open_instance
-    from mlife_assets.defs.resources import Platform
 
     started = time.perf_counter()
     prepare_home(settings.home)

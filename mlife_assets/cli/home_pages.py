@@ -20,7 +20,7 @@ from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.recruiting.message_trace import MessageLine, MessageTrace
     from mlife_assets.settings import Settings
 
@@ -55,7 +55,7 @@ class HomePages:
     def messages(self) -> Sequence[MessageLine]:
         """Return the messages of the last days that planned some."""
         from mlife_assets.adapters.recent_messages import recent_messages
-        from mlife_assets.defs.sending import PLAN_REPORT
+        from mlife_assets.components.messages.sending import PLAN_REPORT
 
         with self._opened() as platform:
             days = platform.tables.report_days(PLAN_REPORT)

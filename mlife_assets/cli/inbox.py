@@ -44,7 +44,7 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 listed, 1 failed.
     """
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.shown.present import operator_time
 
     platform = open_platform(settings_of(home))
     waiting = platform.ledger.unclear_replies()
@@ -83,7 +83,7 @@ def review(
 
     Exit codes: 0 recorded, 1 failed.
     """
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.shown.present import operator_time
     from mlife_assets.recruiting.messaging.events import reply_review_event
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
@@ -108,8 +108,8 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 listed, 1 failed.
     """
-    from mlife_assets.defs.employers import first_seen, newest_jobs, withheld_on
-    from mlife_assets.defs.present import newest_day
+    from mlife_assets.components.messages.employers import first_seen, newest_jobs, withheld_on
+    from mlife_assets.components.shown.present import newest_day
 
     platform = open_platform(settings_of(home))
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
@@ -142,8 +142,8 @@ def vet(
 
     Exit codes: 0 recorded, 1 failed.
     """
-    from mlife_assets.defs.employers import review_employer
-    from mlife_assets.defs.present import newest_day, operator_time
+    from mlife_assets.components.messages.employers import review_employer
+    from mlife_assets.components.shown.present import newest_day, operator_time
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))

@@ -31,7 +31,7 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 every stored hash uses the new key, 1 failed.
     """
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.shown.present import operator_time
 
     platform = open_platform(settings_of(home))
     now = operator_time(platform)

@@ -25,8 +25,8 @@ from mlife_assets.recruiting.kept_words import kept_words
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log.manifests import Link
     from mlife_assets.adapters.log_heads import Audit, Head
+    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.core.ports import ObjectStore
-    from mlife_assets.defs.resources import Platform
 
 log_app = typer.Typer(no_args_is_help=True, help="Check and sign the event log.")
 
@@ -77,7 +77,7 @@ def verify_log(
 
     Exit codes: 0 intact, 1 something is wrong or the check failed.
     """
-    from mlife_assets.defs.sealing import audit_log
+    from mlife_assets.components.platform.sealing import audit_log
 
     platform = _open(home)
     witnessed = _heads(witness) if witness is not None else ()
@@ -120,7 +120,7 @@ def adopt(
 
     Exit codes: 0 signed, 1 failed, damaged or nothing to adopt.
     """
-    from mlife_assets.defs.sealing import adopt as sign
+    from mlife_assets.components.platform.sealing import adopt as sign
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     head = sign(_open(home), actor=actor, reason=reason, despite_findings=despite_findings)
@@ -133,7 +133,7 @@ def rotate(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: 
 
     Exit codes: 0 done, 1 failed or nothing was signed yet.
     """
-    from mlife_assets.defs.sealing import rotate_key
+    from mlife_assets.components.platform.sealing import rotate_key
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     _print_head(rotate_key(_open(home), actor=actor, reason=reason), as_json)
@@ -144,7 +144,7 @@ def _open(home: Path | None) -> Platform:
 
     Raises NotFoundError when nothing says that there ever was a log.
     """
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
 
     settings = settings_of(home)
     private = settings.private_folder

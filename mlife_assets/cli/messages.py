@@ -39,7 +39,7 @@ def resume(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: 
 
 
 def _switch(pauses: bool, reason: str, actor: str, home: Path | None, as_json: bool) -> None:
-    from mlife_assets.defs.acts import switch_sending
+    from mlife_assets.components.acts.acts import switch_sending
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     done = switch_sending(open_platform(settings_of(home)), pauses=pauses, actor=actor, reason=reason)

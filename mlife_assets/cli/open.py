@@ -1,7 +1,7 @@
 """`mlife open` and `mlife dev`: the pages, alone or beside the Dagster UI.
 
 Belongs here: where the site listens, opening the browser, starting and stopping. Does not belong here: the site
-(`serving.site`), what it shows (`home_pages`), Dagster's own services (`defs.instance`).
+(`serving.site`), what it shows (`home_pages`), Dagster's own services (`components.running.instance`).
 
 Concept: beside the UI the site is a thread of the process that starts and stops Dagster's services, so one Ctrl-C ends
 both and nothing is left behind. Both ports are claimed first; if one is taken, a sentence says so and nothing starts.
@@ -81,7 +81,7 @@ def dev(
 
     Exit codes: 0 stopped, 1 a port is taken.
     """
-    from mlife_assets.defs.instance import run_dagster_dev
+    from mlife_assets.components.running.instance import run_dagster_dev
     from mlife_assets.settings import WORKSPACE_FILE
 
     settings = settings_of(home)

@@ -19,7 +19,7 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.settings import Settings
 
 OPERATOR = "operator"
@@ -91,13 +91,13 @@ def has_event_log(settings: Settings) -> bool:
 def open_platform(settings: Settings) -> Platform:
     """Return the platform of a home in which days ran. Raises NotFoundError when none did."""
     require_event_log(settings)
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
 
     return Platform(settings=settings, policies=settings.policies())
 
 
 def seal(platform: Platform) -> None:
     """Sign what a command appended to the event log."""
-    from mlife_assets.defs.sealing import seal as sign
+    from mlife_assets.components.platform.sealing import seal as sign
 
     sign(platform)

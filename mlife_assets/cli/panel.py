@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlife_assets.adapters.panel_store import RecordedPanel
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.recruiting.panel import Panel
 
 panel_app = typer.Typer(no_args_is_help=True, help="Let recruiters rank candidates: the human baseline of the gate.")
@@ -92,7 +92,7 @@ def record(
 
     Exit codes: 0 recorded, 1 refused.
     """
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.shown.present import operator_time
 
     actor = kept_words("--actor", actor)
     platform = open_platform(settings_of(home))

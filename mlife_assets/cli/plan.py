@@ -1,7 +1,7 @@
 """`mlife plan`: a person looks at the plan that waits, and approves or rejects it.
 
-Belongs here: showing the newest plan, asking for the two acts. Does not belong here: the acts (`defs.acts`), sending
-(`defs.delivery`).
+Belongs here: showing the newest plan, asking for the two acts. Does not belong here: the acts (`components.acts.acts`),
+sending (`components.messages.delivery`).
 
 Concept: who decides names the plan by its digest, so they decide about what they saw. Approving runs the job that the
 UI offers, in the same instance: the run and the deliveries it made are seen there, too.
@@ -19,7 +19,7 @@ from mlife_assets.cli.output import answer_console, one_line, print_json, progre
 from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.acts import PlanStanding
+    from mlife_assets.components.acts.acts import PlanStanding
     from mlife_assets.settings import Settings
 
 SAMPLE = 3
@@ -44,7 +44,7 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 done, 1 failed or no plan was made yet.
     """
-    from mlife_assets.defs.acts import plan_standing
+    from mlife_assets.components.acts.acts import plan_standing
 
     standing = plan_standing(open_platform(settings_of(home)))
     if as_json:
@@ -61,8 +61,8 @@ def approve(
 
     Exit codes: 0 approved and sent, 1 failed, refused, or approved while something stops all sending.
     """
-    from mlife_assets.defs.act_jobs import APPROVE_JOB, APPROVE_OP
-    from mlife_assets.defs.acts import newest_plan, plan_standing
+    from mlife_assets.components.acts.acts import newest_plan, plan_standing
+    from mlife_assets.components.acts.jobs import APPROVE_JOB, APPROVE_OP
     from mlife_assets.recruiting.messaging.approve import require_digest
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
@@ -84,7 +84,7 @@ def reject(digest: Digest, reason: Reason, actor: Actor = OPERATOR, home: Home =
 
     Exit codes: 0 rejected, 1 failed or it was approved.
     """
-    from mlife_assets.defs.acts import plan_standing, reject_plan
+    from mlife_assets.components.acts.acts import plan_standing, reject_plan
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
@@ -98,9 +98,9 @@ def reject(digest: Digest, reason: Reason, actor: Actor = OPERATOR, home: Home =
 
 def _run(settings: Settings, job: str, op: str, config: Mapping[str, str]) -> None:
     """Run a job of a person, then read the receipts that there are, as the sensor does in the UI."""
+    from mlife_assets.components.running.driver import LifecycleDriver
+    from mlife_assets.components.running.instance import open_instance
     from mlife_assets.definitions import build_definitions
-    from mlife_assets.defs.driver import LifecycleDriver
-    from mlife_assets.defs.instance import open_instance
 
     with open_instance(settings.home) as instance:
         driver = LifecycleDriver(build_definitions(settings), instance)

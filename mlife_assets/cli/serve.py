@@ -22,8 +22,8 @@ from mlife_assets.cli.output import print_json, side_console
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
+    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.core.scoring.scorer import LightGBMScorer
-    from mlife_assets.defs.resources import Platform
     from mlife_assets.settings import Settings
 
 HOST = "127.0.0.1"

@@ -19,7 +19,7 @@ from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.model_registry import Reign
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
 
 LAST_TEXTS = 5
 REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
@@ -82,8 +82,8 @@ class Standing:
 
 def standing_of(platform: Platform) -> Standing:
     """Gather where the deployment stands."""
-    from mlife_assets.defs.demo_summary import sample_message
-    from mlife_assets.defs.present import newest_day, next_day, operator_time
+    from mlife_assets.components.running.demo_summary import sample_message
+    from mlife_assets.components.shown.present import newest_day, next_day, operator_time
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
     decision = _newest(platform, "retrain_decided")

@@ -1,4 +1,4 @@
-"""Protocols of everything with a side effect: what `core` and `defs` ask for, and adapters provide.
+"""Protocols of everything with a side effect: what `core` and `components` ask for, and adapters provide.
 
 Belongs here: the narrow interfaces and the frozen records that cross them. Does not belong here: implementations.
 

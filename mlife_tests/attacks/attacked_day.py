@@ -86,7 +86,7 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
 @contextlib.contextmanager
 def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any]]:
     """Open a home and the story that lives in it."""
-    from mlife_assets.defs.demo import Demo
+    from mlife_assets.components.running.demo import Demo
 
     home, world = open_home(folder, is_first=is_first), lived_world()
     with world.moved_story(), home.instance() as instance:
@@ -97,9 +97,9 @@ def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any
 
 def make(folder: Path) -> None:
     """Live history and the days before the attacked one; the first champion is promoted by hand."""
+    from mlife_assets.components.graph import keys
+    from mlife_assets.components.running.demo import prepare_home
     from mlife_assets.core.windows import add_days
-    from mlife_assets.defs import keys
-    from mlife_assets.defs.demo import prepare_home
 
     prepare_home(folder)
     with story_of(folder, is_first=True) as (home, story):
@@ -374,9 +374,6 @@ def warm_up() -> None:
     import sklearn.ensemble  # noqa: F401
     from dbt.contracts.graph.manifest import Manifest  # noqa: F401
 
-    import mlife_assets.cli
-    import mlife_assets.definitions
-    import mlife_assets.defs.demo  # noqa: F401
     from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 
     with quiet_nannyml():

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.defs import messages
+from mlife_assets.components.messages import texts as messages
 
 
 @pytest.fixture(scope="session")

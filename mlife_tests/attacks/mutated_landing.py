@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from mlife_assets.defs.resources import Platform
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

@@ -18,12 +18,12 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
+from mlife_assets.components.messages import texts as messages
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.defs import messages
-from mlife_assets.defs.predictions import SCORES_TABLE
-from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.dispatcher import sending
+from mlife_assets.components.messages.sending import PLAN_REPORT, PLANNED_TABLE, read_plan
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.defs.sending import PLAN_REPORT, PLANNED_TABLE, read_plan
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.approve import approve
 from mlife_assets.recruiting.messaging.binding import plan_digest, plan_id_of

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from mlife_assets.defs.dbt_runner import build
-from mlife_assets.defs.driver import LifecycleDriver
-from mlife_assets.defs.instance import open_instance
+from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.running.driver import LifecycleDriver
+from mlife_assets.components.running.instance import open_instance
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
 OF_SENDING = (

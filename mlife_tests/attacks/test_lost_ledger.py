@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.ledger_backup import create_backup, read_backup, restore_backup
+from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
+from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
-from mlife_assets.defs.ledger_recovery import bring_forward, require_intact_log
-from mlife_assets.defs.sealing import audit_log
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
 DAY = date(2026, 6, 2)

@@ -18,10 +18,10 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.core.ports import OutboundMessage
-from mlife_assets.defs.resources import Platform
 from mlife_assets.recruiting.messaging.cohorts import arm_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

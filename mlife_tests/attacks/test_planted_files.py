@@ -20,9 +20,9 @@ from mlife_assets.adapters.event_log.layout import content_hash, data_key, hour_
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.cli import app
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.windows import run_time
-from mlife_assets.defs.resources import Platform
-from mlife_assets.defs.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
 

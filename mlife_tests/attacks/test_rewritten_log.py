@@ -42,11 +42,11 @@ from mlife_assets.adapters.log_heads.signing import Ed25519Signer, key_id
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.cli import app
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.ids import event_id, message_id
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import add_days, day_start, run_time
-from mlife_assets.defs.resources import INGEST_REPORT, Platform
-from mlife_assets.defs.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.settings import Settings

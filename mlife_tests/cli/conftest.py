@@ -20,6 +20,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlife_assets.cli import app
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.ids import event_id, message_id, prediction_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.ports import LedgerRow
@@ -27,9 +30,6 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, day_start, run_time
-from mlife_assets.defs.demo_summary import sample_message
-from mlife_assets.defs.resources import Platform
-from mlife_assets.defs.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.settings import Settings

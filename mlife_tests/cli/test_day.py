@@ -13,9 +13,9 @@ import pytest
 from mlife_assets.cli.day import day_to_run
 from mlife_assets.cli.day import run as run_day
 from mlife_assets.cli.options import settings_of
+from mlife_assets.components.running.demo import DayResult
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.demo import DayResult
 
 RESULT = DayResult(
     number=10,

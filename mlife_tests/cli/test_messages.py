@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.adapters.event_log import verify
+from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP
 from mlife_assets.core.windows import run_time
-from mlife_assets.defs.present import OPERATOR_DELAY, STEP
 
 
 def test_pause_and_resume_are_events_in_order(run_json, home):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from mlife_assets.cli.serve import champion_provider
+from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
+from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP
 from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.windows import add_days, run_time
-from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
-from mlife_assets.defs.present import OPERATOR_DELAY, STEP
 
 
 def judge(home: Any, version: str, outcome: str, day: date) -> None:

@@ -1,6 +1,7 @@
 """`mlife plan`: what is shown before somebody decides, and that both acts are what the UI does.
 
-The acts themselves are tested in `defs/test_acts.py`, the job in `defs/test_act_jobs.py`; running it is real in `e2e`.
+The acts themselves are tested in `components/acts/test_acts.py`, the job in
+`components/acts/test_jobs.py`; running it is real in `e2e`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from mlife_assets.cli.plan import NAMED_CHARACTERS
-from mlife_assets.defs import messages
-from mlife_assets.defs.acts import approve_plan
+from mlife_assets.components.acts.acts import approve_plan
+from mlife_assets.components.messages import texts as messages
 from mlife_assets.recruiting.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 
 WHO = ("--actor", "ann", "--reason", "read all of it")

@@ -9,12 +9,12 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from mlife_assets.components.model import backtest
+from mlife_assets.components.model.backtest import team_history, team_study
+from mlife_assets.components.running.driver import QUIET
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.pages.places import BACKTEST
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs import backtest
-from mlife_assets.defs.backtest import team_history, team_study
-from mlife_assets.defs.driver import QUIET
 
 NODE = "model__lifecycle_backtest"
 NAMES = ["governed", "frozen", "naive", "every_alarm"]

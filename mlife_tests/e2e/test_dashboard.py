@@ -13,11 +13,11 @@ from urllib.parse import urljoin, urlparse
 import duckdb
 import pytest
 
+from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.places import DASHBOARD, card_key
 from mlife_assets.core.statistics import Sums, mean_difference_interval
 from mlife_assets.core.windows import is_mature, mature_day
-from mlife_assets.defs.metrics import collect
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,13 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from mlife_assets.components.graph import keys
+from mlife_assets.components.model.contenders import CHALLENGER_REPORT, cohort_days
+from mlife_assets.components.model.evaluation import PROMOTION_REPORT
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import day_start
-from mlife_assets.defs import keys
-from mlife_assets.defs.contenders import CHALLENGER_REPORT, cohort_days
-from mlife_assets.defs.evaluation import PROMOTION_REPORT
 from mlife_assets.recruiting.panel import panel_name
 from mlife_assets.recruiting.panel.ballots import PANEL_COLUMNS
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlife_assets.components.graph import keys
+from mlife_assets.components.model.evaluation import PROMOTION_REPORT
+from mlife_assets.components.model.fairness import FAIRNESS_REPORT, audit_model, audited_pairs, day_fairness_condition
+from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
 from mlife_assets.core.training.fairness import ETHNICITIES, SEXES, FairnessAudit, fairness_condition
 from mlife_assets.core.training.fairness.audit import CONDITION
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs import keys
-from mlife_assets.defs.evaluation import PROMOTION_REPORT
-from mlife_assets.defs.fairness import FAIRNESS_REPORT, audit_model, audited_pairs, day_fairness_condition
-from mlife_assets.defs.predictions import CANDIDATES_TABLE
 
 COLUMNS = {"sex", "race_ethnicity", "race", "ethnicity", "gender"}
 ANSWERS = {*SEXES, *ETHNICITIES}

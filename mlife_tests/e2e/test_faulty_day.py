@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.defs import keys, messages
-from mlife_assets.defs.monitoring_inputs import SAMPLE_TABLE
-from mlife_assets.defs.retrain_decision import decision_rows
+from mlife_assets.components.graph import keys
+from mlife_assets.components.messages import texts as messages
+from mlife_assets.components.monitoring.inputs import SAMPLE_TABLE
+from mlife_assets.components.monitoring.retrain_decision import decision_rows
 
 
 def files(home) -> list[str]:

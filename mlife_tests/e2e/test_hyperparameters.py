@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlife_assets.components.graph import keys
+from mlife_assets.components.model.hyperparameters import JOURNAL, REPORT, searched_policy
+from mlife_assets.components.running.driver import QUIET
 from mlife_assets.core.training import search
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs import keys
-from mlife_assets.defs.driver import QUIET
-from mlife_assets.defs.hyperparameters import JOURNAL, REPORT, searched_policy
 
 TRIALS = 3
 SEARCHED = ("leaves", "minimum_child_examples", "feature_fraction", "l2_penalty")

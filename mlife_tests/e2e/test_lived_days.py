@@ -17,12 +17,12 @@ import pytest
 
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
+from mlife_assets.components.graph import keys
+from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
+from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
-from mlife_assets.defs import keys
-from mlife_assets.defs.demo_summary import sample_message
-from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 
 

@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from mlife_assets.components.graph import keys
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs import keys
 from mlife_assets.recruiting.messaging.states import SendState
 
 KILLED_AT = 40

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.components.graph import keys
+from mlife_assets.components.model.contenders import CHALLENGER_REPORT
+from mlife_assets.components.model.off_policy import REPORT, off_policy_report
+from mlife_assets.components.platform.resources import INGEST_REPORT
+from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.core.ids import event_id, message_id
 from mlife_assets.core.windows import add_days, run_time
-from mlife_assets.defs import keys
-from mlife_assets.defs.contenders import CHALLENGER_REPORT
-from mlife_assets.defs.off_policy import REPORT, off_policy_report
-from mlife_assets.defs.predictions import SCORES_TABLE, log_predictions
-from mlife_assets.defs.resources import INGEST_REPORT
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 EXPLORING, SUFFICIENT = 400, 30

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.defs import keys
-from mlife_assets.defs.monitoring_inputs import REFERENCE_REPORT
+from mlife_assets.components.graph import keys
+from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
 
 DATED = {
     "user_features": "as_of_date",

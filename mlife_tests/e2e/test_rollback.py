@@ -25,9 +25,9 @@ from typer.testing import CliRunner
 
 from mlife_assets.cli import app as command_line
 from mlife_assets.cli.serve import champion_provider
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
-from mlife_assets.defs.resources import Platform
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.requests import row_record
 from mlife_assets.settings import Settings

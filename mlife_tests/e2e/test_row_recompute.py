@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlife_assets.components.graph import keys
+from mlife_assets.components.monitoring import recompute_inputs
+from mlife_assets.components.monitoring.inputs import sampled_pairs
+from mlife_assets.components.shown.runbooks import ROW_RECOMPUTE_MISMATCH
 from mlife_assets.core.windows import add_days, day_start
-from mlife_assets.defs import keys, recompute_inputs
-from mlife_assets.defs.monitoring_inputs import sampled_pairs
-from mlife_assets.defs.runbooks import ROW_RECOMPUTE_MISMATCH
 from mlife_assets.recruiting.overnight import CHANGED_METHOD
 from mlife_assets.recruiting.recompute import METHOD
 

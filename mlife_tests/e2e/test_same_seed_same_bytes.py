@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.defs.demo_summary import summarise
+from mlife_assets.components.running.demo_summary import summarise
 
 COMPARED = ("events", "manifests", "models", "tables", "reports", "rejected")
 ANOTHER_LIFE = """

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.running.driver import DRIVER_TAG
+from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs.driver import DRIVER_TAG
-from mlife_assets.defs.present import operator_time
-from mlife_assets.defs.resources import INGEST_REPORT, Platform
 from mlife_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Dagster, about its own schedules

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from mlife_assets.components.graph import keys
+from mlife_assets.components.running.demo import Demo, prepare_home
+from mlife_assets.components.running.driver import LifecycleDriver
+from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days
-from mlife_assets.defs import keys
-from mlife_assets.defs.demo import Demo, prepare_home
-from mlife_assets.defs.driver import LifecycleDriver
-from mlife_assets.defs.instance import open_instance
 from mlife_tests.golden.small_home import LIVED_DAYS, SmallHome, open_home, pack
 
 KEPT = ("lake", "private", "market", "dagster", "landing")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
-from mlife_assets.defs.resources import Platform
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

@@ -16,9 +16,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlife_assets.cli import app
-from mlife_assets.defs.dbt_runner import build
-from mlife_assets.defs.demo import DayResult, Demo
-from mlife_assets.defs.instance import open_instance
+from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.running.demo import DayResult, Demo
+from mlife_assets.components.running.instance import open_instance
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
 FIRST, SECOND = "mdl_2f2b5fb17fd0503eb68c", "mdl_3503af5f5b77b09dded7"

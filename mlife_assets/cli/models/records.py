@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlife_assets.core.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
 
 NOT_JUDGED = "not judged"
 _VERDICT = (
@@ -87,8 +87,8 @@ def reference_fault(platform: Platform, model_version: str) -> str | None:
 
     With a fault the daily checks stop. A damaged report of a later day hides what lies before it.
     """
+    from mlife_assets.components.monitoring.inputs import stored_reference
     from mlife_assets.core.monitoring.reference import is_readable
-    from mlife_assets.defs.monitoring_inputs import stored_reference
 
     try:
         stored = stored_reference(platform, model_version)

@@ -24,7 +24,7 @@ from mlife_assets.recruiting.kept_words import kept_words
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mlife_assets.defs.resources import Platform
+    from mlife_assets.components.platform.resources import Platform
 
 AGAINST = "against the gate"
 
@@ -49,7 +49,7 @@ def promote(
 
     Exit codes: 0 done, 1 failed, it serves already, or the gate did not promote it.
     """
-    from mlife_assets.defs.present import operator_time
+    from mlife_assets.components.shown.present import operator_time
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
@@ -98,7 +98,7 @@ def rollback(
 
     Exit codes: 0 done, 1 failed or there is none to return to.
     """
-    from mlife_assets.defs.acts import roll_back
+    from mlife_assets.components.acts.acts import roll_back
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
@@ -114,7 +114,7 @@ def rollback(
 def _print_change(
     platform: Platform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
-    from mlife_assets.defs.present import next_day
+    from mlife_assets.components.shown.present import next_day
 
     print_json(
         {
@@ -140,7 +140,7 @@ def _show_change(
     *,
     fault: str | None,
 ) -> None:
-    from mlife_assets.defs.present import next_day
+    from mlife_assets.components.shown.present import next_day
 
     console = answer_console()
     whom = f"in place of {previous}" if previous else "the first one"

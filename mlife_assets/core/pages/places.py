@@ -1,7 +1,7 @@
 """Where each page is, so that pages can link to each other.
 
 Belongs here: keys of pages in the lake, addresses of pages that are only served, relative links. Does not belong here:
-writing pages (`defs`), serving them.
+writing pages (`components`), serving them.
 
 Concept: the address of a page is its key in the lake, so a relative link works over HTTP and between files alike. `/`
 serves the dashboard too: `..` of the root is the root. Runbooks and messages have no file; only a server links to them.

@@ -1,7 +1,7 @@
 """Binding: what was approved is what is sent.
 
 Belongs here: the digest of a plan, what differs between a stored plan and its proofs, whether a text is of the approved
-plan. Does not belong here: permission to send (`approve`), reading the proofs (`defs.sending`).
+plan. Does not belong here: permission to send (`approve`), reading the proofs (`components.messages.sending`).
 
 Concept: a stored plan is only a copy. Its id is computed again, the decision that the event log holds must be the same,
 and every body must come out of the facts of its job once more. The digest covers who gets which words; it is kept with

@@ -1,7 +1,7 @@
 """Runbooks as pages.
 
 Belongs here: from Markdown to HTML, links between runbooks. Does not belong here: what a runbook says
-(`docs/runbooks`), which alarm leads to which (`defs.runbooks`).
+(`docs/runbooks`), which alarm leads to which (`components.shown.runbooks`).
 
 Concept: the files stay as they are read in the repository. A link to another runbook becomes a link between pages; a
 link to a file that is not served would be dead, so its words stay and the link goes.

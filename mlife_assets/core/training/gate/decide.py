@@ -1,7 +1,7 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
 Belongs here: which conditions are checked in which order, and the comparison of contenders. Does not belong here: which
-rows are examples (`defs`), validity of the inputs (`core.training.gate_examples`), how the verdict is worded
+rows are examples (`components`), validity of the inputs (`core.training.gate_examples`), how the verdict is worded
 (`core.training.gate.verdict`), recording it (events).
 
 Concept: a challenger is promoted only when every condition is met. It must rank better than the human baseline *and*

@@ -1,0 +1,1 @@
+"""What a person does: approve, reject, pause, resume, roll back."""

@@ -1,0 +1,188 @@
+"""What people decide: whether a plan is sent, whether anything is, who serves.
+
+Belongs here: each act once, with who did it and why, for the UI and the command line alike. Does not belong here: how
+it is asked for (`act_jobs`, `cli`), what it means (`core`, `adapters`).
+
+Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
+nothing, but publishes it if an earlier attempt could not. A second rollback goes one further back, so a job, which
+anybody can launch again, names the model that was seen serving. An act happens in the present of the embedded world
+(`present`); an approval happens when the day starts to send, because its texts follow from it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from mlife_assets.components.messages.delivery import (
+    publish_rejection,
+    quality_verdict,
+    require_present_day,
+    why_it_waits,
+)
+from mlife_assets.components.messages.sending import PLAN_REPORT, WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.shown.present import operator_time
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
+from mlife_assets.recruiting.kept_words import kept_words
+from mlife_assets.recruiting.messaging.approve import (
+    Approval,
+    Rejection,
+    approve_by_person,
+    require_digest,
+    require_not_rejected,
+)
+from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.events import approval_events
+from mlife_assets.recruiting.messaging.plan import MessagePlan
+
+
+@dataclass(frozen=True)
+class Switched:
+    """Sending after an act on it; `at` is None when it was so already."""
+
+    is_paused: bool
+    at: datetime | None
+    published: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Who serves after a rollback, and who did before."""
+
+    model_version: str
+    previous_version: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class PlanStanding:
+    """Where the newest plan stands.
+
+    Attributes:
+        plan: as stored.
+        digest: of its texts; who decides names the plan by it.
+        state: `waits`, `approved`, `rejected`, or `over` when other days followed before it was approved.
+        why_not: why it is not sent by itself, as sentences; empty unless it waits.
+        actor, reason: of the approval or the rejection, None while there is none.
+        sends: rows of the ledger of its day, by state.
+    """
+
+    plan: MessagePlan
+    digest: str
+    state: Literal["waits", "approved", "rejected", "over"]
+    why_not: tuple[str, ...]
+    actor: str | None
+    reason: str | None
+    sends: Mapping[str, int]
+
+
+def plan_standing(platform: Platform) -> PlanStanding:
+    """Return where the newest plan stands. Raises NotFoundError when none was made."""
+    plan = newest_plan(platform)
+    digest, day = plan_digest(plan.planned), plan.as_of_date
+    sends = Counter(row.state for row in platform.ledger.rows(campaign=plan.campaign, as_of_date=day))
+    counts = dict(sorted(sends.items()))
+    approval, rejection = platform.ledger.approval(plan.campaign, day), platform.ledger.rejection(digest)
+    if approval is not None and approval.plan_digest == digest:
+        return PlanStanding(plan, digest, "approved", (), approval.approved_by, approval.reason, counts)
+    if rejection is not None:
+        return PlanStanding(plan, digest, "rejected", (), rejection.actor, rejection.reason, counts)
+    if day < max(platform.tables.report_days(INGEST_REPORT), default=day):
+        return PlanStanding(plan, digest, "over", (), None, None, counts)
+    return PlanStanding(plan, digest, "waits", why_it_waits(platform, plan), None, None, counts)
+
+
+def newest_plan(platform: Platform) -> MessagePlan:
+    """Return the plan that was made last. Raises NotFoundError when none was."""
+    days = platform.tables.report_days(PLAN_REPORT)
+    if not days:
+        raise NotFoundError("no plan was made yet; run daily_lifecycle_job (or `mlife day`) first")
+    return read_plan(platform, days[-1])
+
+
+def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> Approval:
+    """Record that a person approves the newest plan, named by its digest; sends nothing yet.
+
+    Raises:
+        GateClosedError: another plan was named, it breaks a limit, was changed or rejected, or its day is over.
+    """
+    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
+    plan = newest_plan(platform)
+    require_not_rejected(platform.ledger.rejection(require_digest(plan, named)))
+    require_present_day(platform, plan.as_of_date)
+    require_known_ledger(platform, plan.as_of_date)
+    require_bound(platform, plan)
+    approval = approve_by_person(
+        plan,
+        platform.policies.messaging,
+        actor=actor,
+        reason=reason,
+        is_quality_ok=quality_verdict(platform, plan.as_of_date),
+    )
+    now, known = platform.sending_time(plan.as_of_date), platform.ledger.approval(plan.campaign, plan.as_of_date)
+    if known is not None and known.plan_digest == approval.plan_digest and known.approved_by != actor:
+        raise GateClosedError(
+            f"plan {plan.plan_id} was approved by {known.approved_by} already; materialize message_deliveries of "
+            f"{plan.as_of_date} to send what waits"
+        )
+    if known is not None and known.plan_digest == approval.plan_digest:
+        approval = replace(approval, reason=known.reason or reason)  # the first words stay, in ledger and log alike
+    platform.ledger.record_approval(approval, now=now)
+    platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
+    seal(platform)
+    return approval
+
+
+def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> Rejection:
+    """Record that the newest plan, named by its digest, is never sent. Planning the day again may give another.
+
+    Raises:
+        GateClosedError: another plan was named, or it was approved.
+        IntegrityError: the ledger is not the one that the event log knows, so an approval might be missing in it.
+    """
+    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
+    plan = newest_plan(platform)
+    digest = require_digest(plan, named)
+    if not plan.planned.num_rows:  # its digest is that of every empty plan, also of later days
+        raise InvalidInputError(f"plan {plan.plan_id} of {plan.as_of_date} has no texts, so there is nothing to reject")
+    require_known_ledger(platform, plan.as_of_date)
+    now = max(operator_time(platform), platform.sending_time(plan.as_of_date))
+    rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
+    platform.ledger.record_rejection(rejection, now=now)
+    first = platform.ledger.rejection(digest) or rejection
+    publish_rejection(platform, first)
+    seal(platform)
+    return first
+
+
+def switch_sending(platform: Platform, *, pauses: bool, actor: str, reason: str) -> Switched:
+    """Pause or resume all sending, of texts in flight too."""
+    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
+    is_changed, now = platform.ledger.is_paused() != pauses, operator_time(platform)
+    if is_changed:
+        change = platform.ledger.pause if pauses else platform.ledger.resume
+        change(actor=actor, reason=reason, now=now)
+    published = platform.outbox.publish()
+    seal(platform)
+    return Switched(pauses, now if is_changed else None, published)
+
+
+def roll_back(
+    platform: Platform, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
+) -> RolledBack:
+    """Return to an earlier champion, the one before the present when `to` names none.
+
+    Raises:
+        GateClosedError, NotFoundError: there is none to return to, or another model serves than `serving` names.
+    """
+    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
+    target = None if to is None else platform.registry.resolve(to)
+    now, previous = operator_time(platform), platform.registry.champion()
+    if serving is not None and not (previous or "").startswith(serving):
+        raise GateClosedError(f"{previous} serves, not {serving}; look at it again before you roll back")
+    name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
+    seal(platform)
+    return RolledBack(name, previous, now)

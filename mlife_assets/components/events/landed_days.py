@@ -1,0 +1,49 @@
+"""Which days have landed, and what somebody is to do who asks for another.
+
+Belongs here: refusing a day that cannot run yet, with the day that can. Does not belong here: landing (`events`), which
+day comes next (`present`).
+
+Concept: days run in order and everything follows from what landed. Without this check, a click on an asset too early
+would end in an error about some missing table that the person has never heard of.
+"""
+
+from datetime import date
+
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
+from mlife_assets.core.windows import FIRST_PARTITION, add_days
+
+
+def require_landed(platform: Platform, day: date | None = None) -> None:
+    """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
+    newest = max(platform.tables.report_days(INGEST_REPORT), default=None)
+    if newest is None:
+        raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(platform)}")
+    if day is not None and day > newest:
+        following = add_days(newest, 1)
+        raise NotFoundError(
+            f"{day} has not landed yet: the next day that can run is {following} (run daily_lifecycle_job for it), and "
+            f"the newest that has is {newest}; choose one of them"
+        )
+
+
+def require_previous(platform: Platform, day: date) -> None:
+    """Raise UpstreamMismatchError unless the day before `day` has landed."""
+    landed = platform.tables.report_days(INGEST_REPORT)
+    if day == FIRST_PARTITION or add_days(day, -1) in landed:
+        return
+    if not landed:
+        raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(platform)}")
+    following = add_days(landed[-1], 1)
+    raise UpstreamMismatchError(
+        f"{day} cannot run: days run in order, and the next one is {following}; choose {following}, or backfill "
+        f"{following} to {day}"
+    )
+
+
+def _beginning(platform: Platform) -> str:
+    last = add_days(platform.settings.first_lived_date, -1)
+    return (
+        f"run history_job over all its partitions ({FIRST_PARTITION} to {last}), then retraining_job for the latest, "
+        "then daily_lifecycle_job for the latest"
+    )

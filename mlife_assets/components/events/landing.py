@@ -1,0 +1,230 @@
+"""Raw events: landed, judged, catalogued.
+
+Belongs here: the assets and checks of the group `events`. Does not belong here: the rules of validation (`core`) and
+the layout of the log (`adapters`).
+
+Concept: partition D lands what exporters delivered on day D - 1. Bad rows are kept with their reasons and warned about;
+they never stop the day.
+"""
+
+from collections import defaultdict
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets.components.events.landed_days import require_previous
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.sealing import audit_log, seal
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.validation import WHOLE_FILE
+from mlife_assets.core.windows import add_days
+
+GROUP = "events"
+
+
+@dg.asset(
+    key=keys.MARKET_EVENTS,
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="Events that exporters delivered the day before, validated and appended to the event log.",
+)
+@says_why
+def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Land each day's files; a range lands its days in order.
+
+    Raises:
+        UpstreamMismatchError: the day before has not landed; days run in order.
+    """
+    covered = days_to_land(context)
+    require_previous(platform, covered[0])
+    platform.outbox.heal()
+    accepted = rejected = 0
+    ignored: list[dict[str, Any]] = []
+    by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for day in covered:
+        landing_day = add_days(day, -1)
+        platform.event_source.deliver(landing_day)
+        report = platform.ingest_at(day).ingest(landing_day)
+        platform.tables.write_report(INGEST_REPORT, day, asdict(report))
+        for entry in report.types:
+            by_type[entry.event_type][0] += entry.accepted
+            by_type[entry.event_type][1] += sum(entry.rejected.values())
+        accepted, rejected = accepted + report.accepted, rejected + report.rejected
+        ignored += [{"landing_day": landing_day.isoformat(), **asdict(entry)} for entry in report.ignored]
+        context.log.info(
+            "%s: %d rows accepted, %d rejected, %d files ignored",
+            landing_day,
+            report.accepted,
+            report.rejected,
+            len(report.ignored),
+        )
+    seal(platform)
+    rows = [{"event_type": name, "accepted": a, "rejected": r} for name, (a, r) in sorted(by_type.items())]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": accepted,
+            "rejected_rows": rejected,
+            "by_type": table(rows),
+            "ignored_files": table(ignored),
+        }
+    )
+
+
+def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
+    """Return one record per (day, event type, reason) with an example."""
+    rows = []
+    for day, report in _reports(platform, covered):
+        for entry in report["types"]:
+            for reason, count in entry["rejected"].items():
+                example = next((e for e in entry["examples"] if e["reason"] == reason), None)
+                rows.append(
+                    {
+                        "as_of_date": day.isoformat(),
+                        "event_type": entry["event_type"],
+                        "reason": reason,
+                        "rows": count,
+                        "example_file": example["source"] if example else None,
+                        "example_row": example["row"] if example else None,
+                        "field": example["field"] if example else None,
+                        "what_to_do": example["detail"] if example else None,
+                    }
+                )
+    return rows
+
+
+def _refused_files(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
+    """Return one record per file that was not taken: refused as a whole, or left alone."""
+    rows = []
+    for day, report in _reports(platform, covered):
+        of_day = day.isoformat()
+        for entry in report["types"]:
+            rows += [
+                {"as_of_date": of_day, "file": e["source"], "why": e["reason"], "what_to_do": e["detail"]}
+                for e in entry["examples"]
+                if e["row"] == WHOLE_FILE
+            ]
+        rows += [
+            {"as_of_date": of_day, "file": left["source"], "why": "ignored", "what_to_do": left["why"]}
+            for left in report.get("ignored", ())
+        ]
+    return rows
+
+
+def _unexpected(platform: Platform, covered: list[date]) -> list[str]:
+    """Return the sources of what was left alone though its name does not ask for it."""
+    return [
+        left["source"]
+        for _, report in _reports(platform, covered)
+        for left in report.get("ignored", ())
+        if not left["is_expected"]
+    ]
+
+
+def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[str, Any]]]:
+    return [(day, platform.tables.read_report(INGEST_REPORT, day)) for day in covered]
+
+
+@dg.asset(
+    key=keys.REJECTED_EVENTS,
+    deps=[keys.MARKET_EVENTS],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="Rows and files that were refused, by reason, kept below `rejected/` until they are replayed.",
+)
+@says_why
+def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Summarise what the ingest of each day refused."""
+    rows = _rejections(platform, days(context, platform))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(row["rows"] for row in rows),
+            "rejections": table(rows),
+            "files_not_taken": table(_refused_files(platform, days(context, platform))),
+        }
+    )
+
+
+@dg.asset_check(
+    asset=keys.REJECTED_EVENTS, description="Green when everything that landed was accepted; else a warning."
+)
+@says_why
+def every_landed_row_is_accepted(
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.AssetCheckResult:
+    """Warn about refused rows and files, and about files that lie where none should, with the reasons."""
+    covered = checked_days(context)
+    rows, left_alone = _rejections(platform, covered), _unexpected(platform, covered)
+    reasons = [f"{row['rows']} {row['event_type']} rows: {row['reason']}" for row in rows[:5]]
+    reasons += [f"{source}: left alone" for source in left_alone[:5]]
+    return dg.AssetCheckResult(
+        passed=not rows and not left_alone,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "rejected_rows": sum(row["rows"] for row in rows),
+            "rejections": table(rows),
+            "files_not_taken": table(_refused_files(platform, covered)),
+        },
+        description="; ".join(reasons) or None,
+    )
+
+
+@dg.asset(
+    key=keys.EVENT_CATALOG,
+    deps=[keys.MARKET_EVENTS],
+    group_name=GROUP,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="What the event log holds, per event type. Its check verifies every byte.",
+)
+@says_why
+def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Count files and days per type."""
+    from mlife_assets.recruiting.events import EVENT_TYPES
+
+    rows: list[dict[str, Any]] = []
+    for name in EVENT_TYPES:
+        files = platform.event_log.files(name)
+        if files:
+            observed = sorted({file.day for file in files})
+            rows.append(
+                {"event_type": name, "files": len(files), "first_day": str(observed[0]), "last_day": str(observed[-1])}
+            )
+    return dg.MaterializeResult(
+        metadata={"files": sum(row["files"] for row in rows), "event_types": table(rows)},
+    )
+
+
+@dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is what was signed.")
+@says_why
+def event_log_is_intact(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """Verify the whole log against manifests, signed heads, ledger, registry and reports."""
+    verification = audit_log(platform).verification
+    return dg.AssetCheckResult(
+        passed=verification.is_intact,
+        metadata={
+            "rows": verification.rows,
+            "files": verification.files,
+            "manifests": verification.manifests,
+            "findings": table([asdict(finding) for finding in verification.findings]),
+        },
+        description=None if verification.is_intact else f"{len(verification.findings)} findings; `mlife log verify`",
+    )
+
+
+ASSETS = [market_events, rejected_events, event_catalog]
+CHECKS = [every_landed_row_is_accepted, event_log_is_intact]

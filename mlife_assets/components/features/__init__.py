@@ -1,0 +1,1 @@
+"""Features: dbt's tables as assets."""

@@ -1,0 +1,1 @@
+"""The graph: keys, partitions, jobs, schedules and sensors."""

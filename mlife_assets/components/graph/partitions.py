@@ -1,0 +1,102 @@
+"""Partitions and what a run covers.
+
+Belongs here: the daily partitions and how an asset reads its range. Does not belong here: date arithmetic
+(`core.windows`).
+
+Concept: partition D is the UTC day during which it runs. History is one run over a range, so every partitioned asset
+takes a range; assets that decide something take exactly one day. Where the world has a clock of its own, the partitions
+end with the next day that can run (`ending_with`), since "Latest" in the UI is the last of them.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import dagster as dg
+
+from mlife_assets.components.events.landed_days import require_landed
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.windows import FIRST_PARTITION, days_between
+
+DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=1)
+RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
+
+PARTITION_TAG = "dagster/partition"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+
+def ending_with(last: date, assets: Iterable[dg.AssetsDefinition], *, today: date) -> list[dg.AssetsDefinition]:
+    """Return `assets` with daily partitions that end with `last`, which is included.
+
+    The end is counted from `today`, so it holds until midnight UTC. An end date would hold for ever, but the UI's plots
+    over partitions do not see it: they ask for the newest partitions until today (Dagster 1.13.27).
+    """
+    offset = (last - today).days + 1
+    days_until = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=offset)
+
+    def until(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec if spec.partitions_def is None else spec.replace_attributes(partitions_def=days_until)
+
+    return [asset.map_asset_specs(until) for asset in assets]
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Return the run tags that make one run cover the partitions from `first` to `last`, both included."""
+    return {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
+
+
+def days_to_land(context: dg.AssetExecutionContext) -> list[date]:
+    """Return the days that this run covers, in order, whether or not they have landed."""
+    return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+def days(context: dg.AssetExecutionContext, platform: Platform) -> list[date]:
+    """Return the days that this run covers, in order.
+
+    Raises:
+        NotFoundError: the last of them has not landed yet, so there is nothing that the asset could be made of.
+    """
+    covered = days_to_land(context)
+    require_landed(platform, covered[-1])
+    return covered
+
+
+def only_day(context: dg.AssetExecutionContext, platform: Platform) -> date:
+    """Return the one day of this run; decisions are taken for one day at a time.
+
+    Raises:
+        InvalidInputError: the run covers a range of days.
+        NotFoundError: the day has not landed yet.
+    """
+    covered = days(context, platform)
+    if len(covered) != 1:
+        raise InvalidInputError(
+            f"{context.asset_key.to_user_string()} decides for one day, but this run covers {covered[0]} to "
+            f"{covered[-1]}; launch it for one partition, or backfill the raw events and features only"
+        )
+    return covered[0]
+
+
+def checked_days(context: dg.AssetCheckExecutionContext) -> list[date]:
+    """Return the days that a check looks at, in order; a check's own context does not know a range."""
+    (spec,) = context.check_specs
+    return days_of_checks(context.run, context.instance, spec.asset_key)
+
+
+def days_of_checks(run: dg.DagsterRun, instance: dg.DagsterInstance, checked: dg.AssetKey) -> list[date]:
+    """Return the days of `run`, in order; without any, as when a check is executed alone, the newest of the asset.
+
+    Raises:
+        NotFoundError: the run names no day, and no partition of the asset was ever materialized.
+    """
+    tags = run.tags
+    if PARTITION_TAG in tags:
+        return [date.fromisoformat(tags[PARTITION_TAG])]
+    if RANGE_START_TAG in tags:
+        return list(days_between(date.fromisoformat(tags[RANGE_START_TAG]), date.fromisoformat(tags[RANGE_END_TAG])))
+    materialized = instance.get_materialized_partitions(checked)
+    if not materialized:
+        name = checked.to_user_string()
+        raise NotFoundError(f"there is nothing to check: {name} was never materialized; materialize it first")
+    return [date.fromisoformat(max(materialized))]

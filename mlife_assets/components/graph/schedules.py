@@ -1,0 +1,55 @@
+"""Schedules: what runs by the clock.
+
+Belongs here: cron lines and the partition each tick asks for. Does not belong here: reactions to events (`sensors`).
+
+Concept: schedules run where the world moves by itself. The embedded world moves only when a day is asked for, so there
+they are off by default.
+"""
+
+import dagster as dg
+
+from mlife_assets.components.graph.jobs import catalog_job, daily_lifecycle_job, lifecycle_backtest_job, metrics_job
+from mlife_assets.core.windows import RUN_HOUR_UTC
+
+
+def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
+    """Return all schedules with `status` as their default."""
+
+    @dg.schedule(
+        job=daily_lifecycle_job,
+        cron_schedule=f"0 {RUN_HOUR_UTC} * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Runs the day in its evening (UTC), when people in all of the contiguous US may be texted.",
+    )
+    def daily_lifecycle_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.date().isoformat()
+        return dg.RunRequest(run_key=f"lifecycle-{day}", partition_key=day)
+
+    return [
+        daily_lifecycle_schedule,
+        dg.ScheduleDefinition(
+            name="daily_metrics_schedule",
+            job=metrics_job,
+            cron_schedule=f"45 {RUN_HOUR_UTC} * * *",
+            execution_timezone="UTC",
+            default_status=status,
+            description="Rebuilds metrics and the dashboard after the daily run.",
+        ),
+        dg.ScheduleDefinition(
+            name="hourly_catalog_schedule",
+            job=catalog_job,
+            cron_schedule="5 * * * *",
+            execution_timezone="UTC",
+            default_status=status,
+            description="Catalogues the event log and verifies its hash chain.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_backtest_schedule",
+            job=lifecycle_backtest_job,
+            cron_schedule="30 3 * * 0",
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description="Asks each Sunday whether governed retraining pays; a long run, so a person turns it on.",
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Texts: planned, sent, answered."""

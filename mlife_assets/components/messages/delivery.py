@@ -1,0 +1,201 @@
+"""Sending a day's plan: by the asset, by the job of a person and by command, in one way.
+
+Belongs here: whether the stored plan may be sent now, and sending it. Does not belong here: who may approve
+(`recruiting.messaging.approve`), recording what a person decided (`acts`), surviving crashes (`adapters.dispatcher`).
+
+Concept: a plan is sent when the policy approves it or a person did. Nobody's approval outlives its plan, its limits or
+the day: everything is looked at again before the first text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from mlife_assets.adapters.dispatcher import DispatchReport
+from mlife_assets.components.messages.sending import WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.components.monitoring.quality_gate import quality_report
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.shown.figures import sending_figures
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.present import operator_time
+from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.ports import LedgerRow
+from mlife_assets.recruiting.messaging.approve import (
+    APPROVED_BY_POLICY,
+    WITHIN_LIMITS,
+    Approval,
+    Rejection,
+    approve,
+    broken_limits,
+    refusals,
+)
+from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
+from mlife_assets.recruiting.messaging.events import approval_events, rejection_events
+from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.messaging.states import SendState
+
+WORKER = "daily"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a day's plan.
+
+    Attributes:
+        plan: the stored plan.
+        why_not: why nothing was sent, as sentences; empty when it was.
+        report: of the dispatch, None when nothing was sent.
+        found_at_provider: texts that an earlier, lost attempt had handed over.
+        published: rows that the ledger published, by event type.
+    """
+
+    plan: MessagePlan
+    why_not: tuple[str, ...]
+    report: DispatchReport | None
+    found_at_provider: int
+    published: Mapping[str, int]
+
+
+def require_present_day(platform: Platform, day: date) -> None:
+    """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
+    newest = max(platform.tables.report_days(INGEST_REPORT), default=day)
+    if day < newest:
+        raise GateClosedError(f"{day} is over, {newest} has landed; texts are planned and sent for the newest day only")
+
+
+def quality_verdict(platform: Platform, day: date) -> bool | None:
+    """Return whether the day's quality report passed; None when it cannot be known."""
+    try:
+        return quality_report(platform, day).status == "ok"
+    except NotFoundError:
+        return None
+
+
+def approved_by_person(platform: Platform, plan: MessagePlan) -> Approval | None:
+    """Return the approval that a person gave for the campaign day of a plan, None when nobody did."""
+    known = platform.ledger.approval(plan.campaign, plan.as_of_date)
+    if known is None or known.approved_by == APPROVED_BY_POLICY:
+        return None
+    return Approval(
+        known.plan_id,
+        known.campaign,
+        known.as_of_date,
+        known.planned_count,
+        known.approved_by,
+        plan.policy_version,
+        known.plan_digest,
+        known.reason or WITHIN_LIMITS,
+    )
+
+
+def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
+    """Return every reason, as a sentence, why a plan is not sent now; empty when it is."""
+    rejection = platform.ledger.rejection(plan_digest(plan.planned))
+    if rejection is not None:
+        return (f"{rejection.actor} rejected it: {rejection.reason}",)
+    policy, is_quality_ok = platform.policies.messaging, quality_verdict(platform, plan.as_of_date)
+    if approved_by_person(platform, plan) is not None:
+        return broken_limits(plan, policy, is_quality_ok=is_quality_ok)
+    return refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
+
+
+def publish_rejection(platform: Platform, rejection: Rejection) -> None:
+    """Put a recorded rejection into the event log if it is missing: a restored ledger learns of it from there."""
+    log, day = platform.event_log, rejection.as_of_date
+    logged = log.read("plan_rejected", start=day, columns=["plan_digest"])["plan_digest"].to_pylist()
+    if rejection.plan_digest not in logged:
+        now = max(operator_time(platform), platform.sending_time(day))
+        log.append("plan_rejected", rejection_events(rejection, now=now), writer=WRITER)
+
+
+def deliver(platform: Platform, day: date) -> Delivery:
+    """Send the plan of a day, or return why it waits.
+
+    Raises:
+        GateClosedError: the day is over, or plan, approval and ledger do not fit; nothing was sent.
+    """
+    require_present_day(platform, day)
+    now = platform.sending_time(day)
+    require_known_ledger(platform, day)
+    plan = read_plan(platform, day)
+    why_not = why_it_waits(platform, plan)
+    if why_not:
+        rejection = platform.ledger.rejection(plan_digest(plan.planned))
+        if rejection is not None:
+            publish_rejection(platform, rejection)
+            seal(platform)
+        return Delivery(plan, why_not, None, 0, {})
+    require_bound(platform, plan)
+    approval = approved_by_person(platform, plan)
+    if approval is None:
+        approval = approve(
+            plan,
+            platform.policies.messaging,
+            platform.gateway.name,
+            is_quality_ok=quality_verdict(platform, day),
+        )
+    is_first = platform.ledger.record_approval(approval, now=now)
+    platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
+    platform.ledger.plan(_ledger_rows(plan, now), now=now)
+    platform.ledger.approve(plan.campaign, day, now=now)
+    dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
+    found = 0 if is_first else dispatcher.find_forgotten(plan.campaign, day, now)
+    dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
+    report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
+    published = platform.outbox.publish()
+    seal(platform)
+    return Delivery(plan, (), report, found, published)
+
+
+def require_sent(delivery: Delivery) -> None:
+    """Raise GateClosedError when every text of a delivery was held back: who approved it expects it to be sent."""
+    report = delivery.report
+    why = "; ".join(delivery.why_not) if report is None else report.stopped_by
+    if why and (report is None or not report.accepted):
+        plan = delivery.plan
+        raise GateClosedError(
+            f"plan {plan.plan_id} is approved, but none of its texts was sent: {why.replace('_', ' ')}; once that is "
+            f"over, materialize message_deliveries of {plan.as_of_date}"
+        )
+
+
+def delivery_metadata(platform: Platform, delivery: Delivery) -> dict[str, Any]:
+    """Return what the UI shows of a delivery."""
+    report = delivery.report
+    if report is None:
+        return {
+            "dagster/row_count": 0,
+            "approved": False,
+            "why_not": "; ".join(delivery.why_not),
+            "plan_digest": plan_digest(delivery.plan.planned),
+        }
+    return {
+        "dagster/row_count": report.accepted,
+        "approved": True,
+        **sending_figures(platform.ledger.rows(as_of_date=delivery.plan.as_of_date), platform.policies.price),
+        **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
+        "found_at_provider": delivery.found_at_provider,
+        "stopped_by": report.stopped_by or "nothing",
+        "suppressed_at_send": table([{"reason": r, "texts": n} for r, n in report.suppressed]),
+        "events": table([{"event_type": name, "rows": count} for name, count in delivery.published.items()]),
+    }
+
+
+def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
+    return [
+        LedgerRow(
+            message_id=row["message_id"],
+            user_id=row["user_id"],
+            job_id=row["job_id"],
+            campaign=row["campaign"],
+            as_of_date=row["as_of_date"],
+            body=row["body"],
+            state=SendState.PLANNED,
+            attempts=0,
+            provider_message_id=None,
+            updated_at=now,
+        )
+        for row in plan.planned.to_pylist()
+    ]

@@ -1,0 +1,39 @@
+"""What is known of recipients when their texts are sent.
+
+Belongs here: reading present consent and place for the dispatcher. Does not belong here: what they forbid
+(`adapters.dispatcher`, `recruiting.messaging`).
+
+Concept: on a day whose data is not sound nothing is known of anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mlife_assets.adapters.dispatcher import Recheck, Recipient
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
+
+if TYPE_CHECKING:
+    from mlife_assets.components.platform.resources import Platform
+
+
+def recheck_of(platform: Platform, day: date) -> Recheck:
+    """Return a reader of what is known of recipients at send time, which forbids sending on an unsound day."""
+
+    @cache
+    def known() -> dict[str, Recipient]:
+        if platform.read_monitoring_report(QUALITY_REPORT, day).status != "ok":
+            raise GateClosedError(f"data quality of {day} is not sound, so nothing is sent; see data_quality_report")
+        columns = ["user_id", "is_consented", "state_code", "time_zone"]
+        users = platform.warehouse.read("user_features", as_of=day, columns=columns)
+        return {row.pop("user_id"): Recipient(**row) for row in users.to_pylist()}
+
+    def recheck(user_ids: Sequence[str]) -> dict[str, Recipient]:
+        recipients = known()
+        return {user_id: recipients[user_id] for user_id in user_ids if user_id in recipients}
+
+    return recheck

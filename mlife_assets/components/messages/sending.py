@@ -1,0 +1,134 @@
+"""Before anything is sent: is this the ledger, and is this the plan?
+
+Belongs here: gathering the proofs that a day's sending needs. Does not belong here: judging them
+(`recruiting.messaging.binding`, `adapters.ledger_cross_check`), the assets (`messages`).
+
+Concept: planning, approving and sending may lie hours apart, and others can write the lake meanwhile. So
+nothing is taken from it on trust: the plan is compared with the digest that the ledger noted when it was made, with
+the log and with the facts of the jobs; the ledger is compared with the log.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+import pyarrow as pa
+
+from mlife_assets.adapters.ledger_cross_check import require_agreement
+from mlife_assets.adapters.log_heads import Sealer
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
+from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.job_wordings import word_jobs
+from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
+
+PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"
+PLAN_REPORT = "message_plan"
+RUNBOOK = "docs/runbooks/failed_send.md"
+WRITER = "planner"
+
+
+def read_plan(platform: Platform, day: date) -> MessagePlan:
+    """Return the stored plan of a day."""
+    report = platform.tables.read_report(PLAN_REPORT, day)
+    return MessagePlan(
+        plan_id=report["plan_id"],
+        campaign=report["campaign"],
+        as_of_date=day,
+        policy_version=report["policy_version"],
+        planned=platform.tables.read(PLANNED_TABLE, day),
+        suppressed=platform.tables.read(SUPPRESSED_TABLE, day),
+        exposed=platform.tables.read(EXPOSED_TABLE, day),
+        refused_jobs=(),
+    )
+
+
+def require_known_ledger(platform: Platform, day: date) -> None:
+    """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows."""
+    since = recent_since(day, platform.policies.messaging)
+    signed = signed_positions(platform)
+    require_agreement(platform.ledger, platform.outbox, signed=signed, since=since, until=day)
+    platform.outbox.publish()
+
+
+def signed_positions(platform: Platform) -> Mapping[str, int]:
+    """Return how far the ledger had come by the newest signed head, wherever that is kept."""
+    stores = (platform.head_store, platform.ledger.heads)
+    newest = Sealer(stores, platform.head_pins, platform.head_signer).newest()
+    return {} if newest is None else newest.head.ledger
+
+
+def note_plan(platform: Platform, plan: MessagePlan) -> None:
+    """Keep the digest of a plan outside the lake."""
+    platform.ledger.note_plan(
+        plan.campaign,
+        plan.as_of_date,
+        plan_id=plan.plan_id,
+        plan_digest=plan_digest(plan.planned),
+        now=platform.sending_time(plan.as_of_date),
+    )
+
+
+def approved_plan(platform: Platform, plan: MessagePlan) -> MessagePlan | None:
+    """Return the stored plan of a day that was approved, when planning it again gave another; else None.
+
+    Raises:
+        GateClosedError: the stored plan is not the approved one either.
+    """
+    day, campaign = plan.as_of_date, plan.campaign
+    approval = platform.ledger.approval(campaign, day)
+    if approval is not None:
+        approved = {approval.plan_id}
+    else:
+        events = platform.event_log.read("plan_approved", start=day, columns=["campaign", "as_of_date", "plan_id"])
+        rows = events.to_pylist()
+        approved = {row["plan_id"] for row in rows if (row["campaign"], row["as_of_date"]) == (campaign, day)}
+    if not approved or plan.plan_id in approved:
+        return None
+    try:
+        stored = read_plan(platform, day)
+    except NotFoundError:
+        stored = None
+    is_approved = stored is not None and stored.plan_id in approved
+    if stored is None or not is_approved or (approval and approval.plan_digest != plan_digest(stored.planned)):
+        raise GateClosedError(
+            f"{', '.join(sorted(approved))} was approved for {campaign} {day}; planning again gives {plan.plan_id} and "
+            f"the stored plan is another one, too. Nothing more is sent for this day; see {RUNBOOK}"
+        )
+    return stored
+
+
+def require_bound(platform: Platform, plan: MessagePlan) -> None:
+    """Raise GateClosedError unless the stored plan is the one that was made, decided and worded from its jobs."""
+    day, digest = plan.as_of_date, plan_digest(plan.planned)
+    found = []
+    noted = platform.ledger.noted_plan(plan.campaign, day)
+    if noted is None:
+        found.append("the ledger noted no plan of the day: an earlier release made it, or another ledger was in use")
+    elif noted != (plan.plan_id, digest):
+        found.append("the ledger noted another plan when it was made")
+    approval = platform.ledger.approval(plan.campaign, day)
+    if approval is not None and (approval.plan_id, approval.plan_digest) != (plan.plan_id, digest):
+        found.append(f"{approval.plan_id} was approved")
+    rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    worded, _ = word_jobs(jobs, platform.policies.messaging, link_key=platform.link_key)
+    found += plan_differences(
+        plan,
+        _every_planned_row(platform, day),
+        worded,
+        settled={row.message_id for row in rows if row.state not in BEFORE_SUBMITTING},
+    )
+    if found:
+        raise GateClosedError(
+            f"the stored plan {plan.plan_id} of {day} is not what was planned, so nothing is sent: {'; '.join(found)}. "
+            f"Find out who changed it, then materialize message_plan again ({RUNBOOK})"
+        )
+
+
+def _every_planned_row(platform: Platform, day: date) -> pa.Table:
+    """Return the `message_planned` rows of a day, all of them: reading by id would hide one of two that disagree."""
+    log = platform.event_log
+    tables = [log.read_file(file) for file in log.files("message_planned", start=day, end=day)]
+    return pa.concat_tables(tables) if tables else log.read("message_planned", start=day, end=day)

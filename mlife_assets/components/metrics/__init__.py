@@ -1,0 +1,1 @@
+"""Production metrics and the dashboard."""

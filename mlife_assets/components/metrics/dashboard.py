@@ -1,0 +1,247 @@
+"""The dashboard: production and model metrics on one page.
+
+Belongs here: collecting what the page shows, publishing it. Does not belong here: metrics themselves (dbt), how the
+page looks (`recruiting.dashboard`).
+
+Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
+computed only for it, except realised MAP, which ranks each mature day once more.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.metrics.map_history import MapDay, map_by_day
+from mlife_assets.components.monitoring.retrain_decision import decision_rows
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.links import page_link
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.governor import importance_of
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.pages.charts.values import DailyValue, Marker
+from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, between, card_key, nav
+from mlife_assets.core.windows import days_between, is_mature
+from mlife_assets.recruiting.dashboard.data import (
+    DashboardData,
+    Decision,
+    DriftKind,
+    DriftSeries,
+    DriftValue,
+    ModelMetrics,
+    ModelVersion,
+    Ranking,
+    ReportDigest,
+    Suppression,
+)
+from mlife_assets.recruiting.dashboard.figures import paired_gain, pending_days, production, texting, tiles
+from mlife_assets.recruiting.dashboard.page import render_dashboard
+
+GROUP = "metrics"
+_METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
+REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
+
+
+def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
+    """Return per method (and block of columns) the finding that comes nearest to (or farthest over) its limit."""
+    worst: dict[str, DriftValue] = {}
+    for finding, ratio in report.by_ratio:
+        name = f"{finding.method} of {finding.column}" if finding.kind == latent.KIND else finding.method
+        worst.setdefault(name, DriftValue(report.as_of_date, ratio, 1.0, finding.is_alarm))
+    return worst
+
+
+def _digests(platform: Platform, day: date) -> tuple[ReportDigest, ...]:
+    reports = [platform.read_monitoring_report(name, day) for name in (quality.REPORT, *REPORTS.values())]
+    return tuple(
+        ReportDigest(
+            name=report.name,
+            day=report.as_of_date,
+            status=report.status,
+            sentence=report.sentence,
+            sample_rows=report.sample_rows,
+            findings=len(report.findings),
+            alarms=len(report.alarms),
+            moved=report.moved_columns,
+            importance=importance_of(report),
+        )
+        for report in reports
+    )
+
+
+def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
+    series: dict[tuple[DriftKind, str], list[DriftValue]] = {}
+    for kind, name in REPORTS.items():
+        for day in platform.tables.report_days(name):
+            for method, value in _worst(platform.read_monitoring_report(name, day)).items():
+                series.setdefault((kind, method), []).append(value)
+    return tuple(
+        DriftSeries(_METHODS.get(method) or method.replace("_", " ").capitalize(), kind, tuple(values))
+        for (kind, method), values in series.items()
+    )
+
+
+def _performance(platform: Platform, name: str) -> tuple[DailyValue, ...]:
+    reports = [
+        platform.tables.read_report("realised_performance", d)
+        for d in platform.tables.report_days("realised_performance")
+    ]
+    return tuple(DailyValue(date.fromisoformat(report["as_of_date"]), report.get(name)) for report in reports)
+
+
+def _decisions(platform: Platform) -> tuple[Decision, ...]:
+    return tuple(
+        Decision(row["as_of_date"], row["verdict"], tuple(row["sentences"]), tuple(row["codes"]), row["model_version"])
+        for row in decision_rows(platform)
+    )
+
+
+def _models(platform: Platform) -> tuple[ModelVersion, ...]:
+    verdicts = {row["model_version"]: row for row in platform.event_log.read("promotion_decided").to_pylist()}
+    champion = platform.registry.champion()
+    found = []
+    for row in platform.registry.versions():
+        version = row["model_version"]
+        verdict = verdicts.get(version)
+        found.append(
+            ModelVersion(
+                model_version=version,
+                registered_on=row["as_of_date"],
+                training_start=row["training_start_date"],
+                training_end=row["training_end_date"],
+                examples=row["examples"],
+                positives=row["positives"],
+                outcome=verdict["outcome"] if verdict else "pending",
+                delta_map=DailyValue(
+                    row["as_of_date"], verdict["delta_map"], verdict["delta_map_lower"], verdict["delta_map_upper"]
+                )
+                if verdict
+                else None,
+                sentences=tuple(verdict["sentences"]) if verdict else (),
+                is_champion=version == champion,
+                against="the champion" if verdict and verdict["champion_version"] else "recruiters",
+                card=between(DASHBOARD, card_key(version)) if platform.registry.card(version) else None,
+            )
+        )
+    return tuple(found)
+
+
+def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return treated and holdout apply rates over the whole experiment with the interval of their difference."""
+    found = texting([], readout, date.max)
+    if found is None:
+        return None
+    return {
+        "treated_apply_rate": found.treated_rate,
+        "holdout_apply_rate": found.holdout_rate,
+        "lift": found.lift.estimate,
+        "interval": [found.lift.lower, found.lift.upper],
+        "treated_users": found.treated_users,
+        "holdout_users": found.holdout_users,
+    }
+
+
+def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
+    rows = platform.event_log.read("message_suppressed", columns=["reason"])
+    counts = (
+        rows.group_by("reason")
+        .aggregate([([], "count_all")])
+        .sort_by([("count_all", "descending"), ("reason", "ascending")])
+    )
+    return tuple(Suppression(row["reason"], row["count_all"]) for row in counts.to_pylist())
+
+
+def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
+    if not map_days:
+        return None
+    return Ranking(
+        map_days[0].day,
+        map_days[-1].day,
+        len(map_days),
+        model=sum(one.champion for one in map_days) / len(map_days),
+        human=sum(one.human for one in map_days) / len(map_days),
+        gain=paired_gain([one.champion - one.human for one in map_days]),
+    )
+
+
+def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date]) -> ModelMetrics:
+    label = platform.policies.label
+    waits = pending_days(days_between(days[0], days[-1]), label.apply_window_days, days[-1])
+    return ModelMetrics(
+        map_realised=(*(DailyValue(one.day, one.champion) for one in map_days), *waits),
+        map_human=(*(DailyValue(one.day, one.human) for one in map_days), *waits),
+        map_random=(*(DailyValue(one.day, one.random) for one in map_days), *waits),
+        auc_realised=_performance(platform, "realised_roc_auc"),
+        auc_estimated=_performance(platform, "estimated_roc_auc"),
+        click_auc_realised=_performance(platform, "click_realised_roc_auc"),
+        click_auc_estimated=_performance(platform, "click_estimated_roc_auc"),
+        drift=_drift(platform),
+        map_cohort="by mature day, on what people applied to unprompted",
+    )
+
+
+def collect(platform: Platform) -> DashboardData:
+    """Return everything that the page shows, as of the newest decided day."""
+    days = platform.tables.report_days(drift.REPORT)
+    if not days:
+        raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the dashboard")
+    as_of, label = days[-1], platform.policies.label
+    first = platform.settings.first_lived_date
+    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
+    readout = platform.warehouse.read("experiment_readout").to_pylist()
+    map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
+    ranking, texted = _ranking(map_days), texting(kpis, readout, as_of)
+    return DashboardData(
+        as_of_date=as_of,
+        first_date=days[0],
+        world=f"{platform.settings.environment}, simulated market, seed {platform.settings.seed}",
+        kpis=tiles(kpis, texted, ranking, label, as_of),
+        model=_model(platform, map_days, days),
+        production=production(kpis, readout, label, as_of),
+        decisions=_decisions(platform),
+        models=_models(platform),
+        suppressions=_suppressions(platform),
+        reports=_digests(platform, as_of),
+        extra_markers=tuple(
+            Marker(reign.since.date(), "rollback", f"to {reign.model_version[:12]}: {reign.reason}")
+            for reign in platform.registry.history()
+            if reign.kind == "rolled_back"
+        ),
+        ranking=ranking,
+        texting=texted,
+        nav=nav(DASHBOARD, has_backtest=platform.lake.exists(BACKTEST)),
+    )
+
+
+@dg.asset(
+    key=keys.DASHBOARD,
+    deps=[keys.KPI_DAILY, keys.EXPERIMENT_READOUT, keys.RETRAIN_DECISION],
+    group_name=GROUP,
+    owners=OWNERS[GROUP],
+    kinds={"html"},
+    tags={"layer": "page"},
+    description="Rolling model metrics and production metrics on one self-contained page.",
+)
+@says_why
+def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Render and publish the page."""
+    data = collect(platform)
+    page = render_dashboard(data).encode()
+    platform.lake.replace(DASHBOARD, page)
+    return dg.MaterializeResult(
+        metadata={
+            "page": page_link(platform, DASHBOARD),
+            "bytes": len(page),
+            "as_of_date": str(data.as_of_date),
+            "kpis": table([{"kpi": kpi.label, "value": kpi.value, "detail": kpi.detail} for kpi in data.kpis]),
+        }
+    )
+
+
+ASSETS = [dashboard]

@@ -1,0 +1,166 @@
+"""The lifecycle backtest of the team's own history, as an asset.
+
+Belongs here: reading the mart, running the replay, showing what it found. Does not belong here: the replay
+(`core.backtest`), when it runs (`schedules`).
+
+Concept: it is no part of a day. It answers whether retraining as it is set up pays, on what this deployment has seen,
+and is asked now and then. Costly steps are kept in the private folder, so that a run that was stopped goes on.
+"""
+
+from dataclasses import replace
+from datetime import date
+from time import perf_counter
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.private_files import made_private
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.monitoring.quality_gate import quarantined_days
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.shown.links import page_link
+from mlife_assets.components.shown.metadata import plot, sentences, table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.backtest import Replayed, prepare_history, replay
+from mlife_assets.core.backtest.page import render_backtest
+from mlife_assets.core.backtest.plots import plot_replay
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.pages.places import BACKTEST, nav
+from mlife_assets.core.study import Study
+from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
+
+GROUP = "model"
+CHECKPOINTS_FOLDER = "backtest"
+IDS = ("exposure_id", "exposure_date", "label_mature_date")
+
+
+def team_study(platform: Platform) -> Study:
+    """Return what the team's examples are and the policies that this deployment follows."""
+    policies = platform.policies
+    return Study(
+        title="Who applies to which job",
+        outcome="somebody applies to a job that was shown",
+        source="labelled_examples of this deployment; organic and explored exposures, faulty days left out",
+        roles=JOB_EXAMPLES,
+        derive=(),
+        where=None,
+        human_name=None,
+        human_score=None,
+        gate_share=0.2,
+        training=policies.training,
+        is_validation_given=True,
+        promotion=policies.promotion,
+        monitoring=policies.monitoring,
+        retrain=policies.retrain,
+        # What was judged is what serves here (docs/adr/0010), so that is what is replayed.
+        backtest=replace(policies.backtest, gate_is_prequential=False),
+    )
+
+
+def team_history(platform: Platform, today: date) -> pa.Table:
+    """Return mature exposures that no policy of ours exploited, each (user, job, day) once, with derived features.
+
+    A pair that was shown more than once on a day counts once, with what came of it that day.
+    """
+    mart = platform.warehouse.read("labelled_examples", start=platform.settings.start_date, end=today)
+    faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
+    kept = mart.filter(
+        pc.field("slice").isin(["organic", "explore"])
+        & ~pc.field("exposure_date").isin(faulty)
+        & (pc.field("label_mature_date") <= pa.scalar(today))
+    )
+    ordered = kept.sort_by(
+        [("is_applied", "descending"), ("is_clicked", "descending"), *((name, "ascending") for name in IDS)]
+    )
+    places = pa.array(range(ordered.num_rows), pa.int64())
+    grouped = ordered.append_column("place", places).group_by(["user_id", "job_id", "exposure_date"])
+    return pair_features(ordered.take(grouped.aggregate([("place", "min")])["place_min"]))
+
+
+def newest_day(platform: Platform) -> date:
+    """Return the newest day that landed. Raises NotFoundError before the first."""
+    days = platform.tables.report_days(INGEST_REPORT)
+    if not days:
+        raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the backtest")
+    return max(days)
+
+
+@dg.asset(
+    key=keys.LIFECYCLE_BACKTEST,
+    deps=[keys.LABELLED_EXAMPLES],
+    group_name=GROUP,
+    owners=OWNERS[GROUP],
+    kinds={"lightgbm", "nannyml"},
+    tags={"layer": "model"},
+    description="Would governed retraining have paid? The team's history under four policies, with a recommendation.",
+)
+@says_why
+def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Replay all history so far; fails with the days that are needed while the history is too short."""
+    study, today = team_study(platform), newest_day(platform)
+    history = prepare_history(team_history(platform, today), study, today=today)
+    checkpoints = platform.private_folder / CHECKPOINTS_FOLDER
+
+    def show_progress(done: int, total: int) -> None:
+        if done == total or done % 20 == 0:
+            context.log.info("replayed %s of %s mornings", done, total)
+
+    with made_private():
+        store = ObstoreObjectStore.local(checkpoints)
+        replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=show_progress)
+    platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
+    return _shown(replayed, page_link(platform, BACKTEST))
+
+
+def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResult:
+    result = replayed.result
+    rows = [
+        {
+            "policy": one.name,
+            "average precision": one.score.average_precision.estimate,
+            "lower": one.score.average_precision.lower,
+            "upper": one.score.average_precision.upper,
+            "log loss": one.score.log_loss,
+            "trainings": one.trainings,
+            "fits": one.fits,
+            "refused": one.refusals,
+            "rows fitted": one.fitted_rows,
+            "fitting seconds": replayed.cost.fit_seconds[one.name],
+        }
+        for one in result.policies
+    ]
+    versus = [
+        {"governed minus": name, "difference": found.estimate, "lower": found.lower, "upper": found.upper}
+        for name, found in result.differences.items()
+    ]
+    acted = [
+        {
+            "day": decision.day.isoformat(),
+            "action": decision.action,
+            "codes": ", ".join(decision.codes),
+            "why": " ".join(decision.sentences),
+        }
+        for decision in result.policy("governed").decisions
+        if decision.action != "wait"
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": result.rows,
+            "recommended": result.recommendation.policy,
+            "why": sentences(result.recommendation.sentences),
+            "policies": table(rows),
+            "differences": table(versus),
+            "over_time": plot(plot_replay(result), "lifecycle_backtest"),
+            "governed_decided": table(acted),
+            "page": page,
+            "replayed": f"{result.start_day} to {result.last_day}",
+            "steps_of_an_earlier_run": replayed.resumed_steps,
+        }
+    )
+
+
+ASSETS = [lifecycle_backtest]

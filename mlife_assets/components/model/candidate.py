@@ -1,0 +1,120 @@
+"""The challenger: what it may learn from, and the model that learned it.
+
+Belongs here: the assets that select and fit. Does not belong here: how a model is fitted (`core.training`), the search
+(`hyperparameters`), the judgement (`evaluation`).
+
+Concept: a challenger is a function of the marts, the policy and the newest search until its day, so fitting it again
+gives the same version.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets import __version__
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.model.contenders import CHALLENGER_REPORT
+from mlife_assets.components.model.hyperparameters import searched_policy
+from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.shown.metadata import plot, table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.training.explain import plot_importance
+from mlife_assets.core.training.fit import fit_model
+
+GROUP = "model"
+TREES_PER_LOG_LINE = 50
+_COMMON: dict[str, Any] = {
+    "group_name": GROUP,
+    "partitions_def": DAILY,
+    "backfill_policy": RANGE_IN_ONE_RUN,
+    "owners": OWNERS[GROUP],
+    "tags": {"layer": "model"},
+}
+
+
+@dg.asset(
+    key=keys.TRAINING_SET,
+    deps=[keys.LABELLED_EXAMPLES],
+    kinds={"duckdb"},
+    description="Mature examples that a challenger of this day may learn from, split in time, faulty days left out.",
+    **_COMMON,
+)
+@says_why
+def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Select and describe the training set; the rows stay in the mart, their hash is kept."""
+    training = day_training_set(platform, only_day(context, platform))
+    days = training.examples.group_by("exposure_date").aggregate([("is_applied", "sum"), ([], "count_all")])
+    rows = [
+        {"exposure_date": str(row["exposure_date"]), "examples": row["count_all"], "applies": row["is_applied_sum"]}
+        for row in days.sort_by("exposure_date").to_pylist()
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": training.examples.num_rows,
+            "positives": training.positives,
+            "fit_rows": int(training.is_fit.sum()),
+            "validation_rows": int(training.is_validation.sum()),
+            "quarantined_rows": training.quarantined_rows,
+            "first_exposure_date": str(training.first_day),
+            "last_exposure_date": str(training.last_day),
+            "training_data_hash": training.data_hash,
+            "by_day": table(rows),
+        }
+    )
+
+
+@dg.asset(
+    key=keys.CANDIDATE_MODEL,
+    deps=[keys.TRAINING_SET, keys.HYPERPARAMETERS],
+    kinds={"lightgbm"},
+    description="A challenger: LightGBM models with their calibrators and feature spec, registered by content.",
+    **_COMMON,
+)
+@says_why
+def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Fit and register the challenger of this day."""
+    day = only_day(context, platform)
+    require_sound_day(platform, day)
+
+    def log_progress(trees: int, at_most: int) -> None:
+        if trees % TREES_PER_LOG_LINE == 0:
+            context.log.info("%d of at most %d trees", trees, at_most)
+
+    training, cores = day_training_set(platform, day), platform.settings.cores
+    fitted = fit_model(training, searched_policy(platform, day), log_progress, cores=cores)
+    artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__})
+    version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
+    seal(platform)
+    platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
+    facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}
+    return dg.MaterializeResult(
+        metadata={
+            "model_version": version,
+            **facts,
+            "formulations": table(
+                [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
+            ),
+            "importance": plot(plot_importance(ranked_importance(artifact.manifest["importance"])), "mean |SHAP|"),
+        }
+    )
+
+
+def ranked_importance(importance: dict[str, float]) -> dict[str, float]:
+    """Return features by importance, the largest first."""
+    return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
+
+
+ASSETS = [training_set, candidate_model]
+CHECKS = [
+    quality_check(
+        keys.TRAINING_SET,
+        "training_set_comes_from_a_sound_day",
+        "Green when the data quality of the day passed. Red stops the retraining.",
+    )
+]

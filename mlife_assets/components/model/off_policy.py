@@ -1,0 +1,158 @@
+"""The off-policy estimate: what champion and challenger would earn per text, from texts that a random draw chose.
+
+Belongs here: reading explored texts with their whole candidate sets, scoring them by both models, showing the estimate.
+Does not belong here: what a candidate set is, the estimators (`recruiting.off_policy`).
+
+Concept: the gate ranks what people did unprompted; this looks at texts, where only the explored ones favour nobody.
+Decisions that either model has trained on are left out, and the champion's probabilities are the reward model of both.
+An explored slice is small: until it suffices, the asset says what is missing. It informs people; the gate does not
+read it. Texts of earlier days come from the event log, which stands between that day's plan and this one, so the
+graph has no edge from `message_plan`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.figures import value_figures
+from mlife_assets.components.shown.metadata import sentences, wide_table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.ports import Scores
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
+from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
+
+GROUP = "model"
+REPORT = "off_policy_estimate"
+ESTIMATES = ("ips", "snips", "doubly_robust")
+
+
+def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
+    """Return `explored_candidates` of the texts of [first, last], whose labels are mature."""
+    return explored_candidates(
+        platform.warehouse.read("labelled_examples", start=first, end=last),
+        platform.event_log.read("message_planned", start=first, end=last, columns=["message_id", "prediction_id"]),
+        platform.event_log.read("prediction", start=first, end=last),
+    )
+
+
+def scores_by(platform: Platform, version: str, candidates: pa.Table) -> Scores:
+    """Return the scores of logged candidates by a model, whichever model was logged with them, in their order."""
+    scorer = platform.scorer(version)
+    raw, probability = np.empty(candidates.num_rows), np.empty(candidates.num_rows)
+    logged = np.array(candidates["model_version"].to_pylist(), dtype=object)
+    for one in sorted(set(logged)):
+        places = np.flatnonzero(logged == one)
+        known = logged_features(candidates.take(pa.array(places)), platform.scorer(one).feature_spec)
+        found = scorer.score(examples_matrix(known, scorer.feature_spec))
+        raw[places], probability[places] = found.raw, found.probability
+    return Scores(raw, probability)
+
+
+def unseen_days(platform: Platform, day: date, versions: Sequence[str]) -> tuple[date, date]:
+    """Return the first and last day whose texts are mature as of `day` and trained none of the models.
+
+    The first day may lie after the last: then there is none.
+    """
+    ends = [date.fromisoformat(platform.registry.load(one).manifest["training_end_date"]) for one in versions]
+    first = max(add_days(max(ends), 1), platform.settings.first_lived_date)
+    return first, last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+
+
+def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
+    """Return what champion and challenger of a day would earn; without enough evidence, why there is no value."""
+    challenger, champion = challenger_version(platform, day), platform.registry.champion_at(platform.run_time(day))
+    report: dict[str, Any] = {"model_version": challenger, "champion_version": champion, "values": [], "decisions": 0}
+    if champion is None:
+        return report | {"sentences": ["No model serves yet, so no text was explored by one."]}
+    first, last = unseen_days(platform, day, [challenger, champion])
+    if first > last:
+        return report | {
+            "sentences": [
+                f"Nothing to estimate from yet: texts since {first.isoformat()} trained neither model, and labels are "
+                f"mature until {last.isoformat()}."
+            ]
+        }
+    candidates = read_candidates(platform, first, last)
+    decisions = int(pc.sum(candidates["is_sent"]).as_py() or 0)
+    report |= {"decisions": decisions, "first_day": first.isoformat(), "last_day": last.isoformat()}
+    if decisions == 0:
+        return report | {"sentences": [f"No text was explored from {first.isoformat()} to {last.isoformat()}."]}
+    reward_model = scores_by(platform, champion, candidates)
+    sides = {
+        "champion": greedy_decisions(candidates, reward_model, reward_model),
+        "challenger": greedy_decisions(candidates, scores_by(platform, challenger, candidates), reward_model),
+    }
+    sentences: list[str] = []
+    values = []
+    for name, logged in sides.items():
+        try:
+            value = estimate_value(logged, platform.policies.promotion)
+        except NotEnoughEvidenceError as error:
+            sentences.append(f"The {name} cannot be estimated: {error}.")
+            continue
+        values.append({"policy": name, **asdict(value)})
+        sentences += [f"The {name}: {sentence}" for sentence in value.sentences]
+    if challenger != champion:
+        try:
+            sentences += estimate_difference(
+                sides["challenger"], sides["champion"], platform.policies.promotion
+            ).sentences
+        except NotEnoughEvidenceError as error:
+            sentences.append(f"The difference cannot be estimated: {error}.")
+    return report | {"values": values, "sentences": sentences}
+
+
+@dg.asset(
+    key=keys.OFF_POLICY_ESTIMATE,
+    deps=[keys.CANDIDATE_MODEL, keys.LABELLED_EXAMPLES],
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    kinds={"numpy"},
+    tags={"layer": "model"},
+    description="Applications per text of champion and challenger, estimated from explored texts (IPS, SNIPS, DR).",
+)
+@says_why
+def off_policy_estimate(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult:
+    """Estimate what the challenger of this day would earn per text."""
+    day = only_day(context, platform)
+    report = off_policy_report(platform, day)
+    platform.tables.write_report(REPORT, day, report)
+    rows = [
+        {
+            "policy": value["policy"],
+            **{f"{name}_{part}": value[name][part] for name in ESTIMATES for part in ("estimate", "lower", "upper")},
+            "effective_sample_size": value["effective_sample_size"],
+        }
+        for value in report["values"]
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": report["decisions"],
+            "model_version": report["model_version"],
+            "champion_version": report["champion_version"] or "none",
+            "sentences": sentences(report["sentences"]),
+            **value_figures(report["values"]),
+            "values": wide_table(rows),
+        }
+    )
+
+
+ASSETS = [off_policy_estimate]

@@ -1,0 +1,121 @@
+"""The promotion: who serves, after the gate's verdict of the day.
+
+Belongs here: recording the verdict and, where the gate opened, promoting. Does not belong here: the verdict
+(`core.training.gate`), the fold of promotions (`adapters.model_registry`).
+
+Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, whoever
+launches the step.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from mlife_assets.adapters.model_registry import STEP
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.evaluation import PROMOTION_REPORT
+from mlife_assets.components.monitoring.quality_gate import require_sound_day
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.shown.figures import champion_figures
+from mlife_assets.components.shown.metadata import sentences, wide_table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.ports import EventLog
+from mlife_assets.recruiting.events import EVENT_TYPES
+
+GROUP = "model"
+WRITER = "gate"
+
+
+def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
+    """Return the event of a day's verdict: the newest of that day when it says the same already.
+
+    Appending that one again adds nothing, and lists its file where a killed process did not come to it. A challenger
+    may be judged again, say when a missing audit was made. What the gate then says is another event, placed after the
+    earlier ones, since of equal ids the log knows the first alone.
+    """
+    chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
+    delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
+    said = {
+        "model_version": report["model_version"],
+        "champion_version": report["champion_version"],
+        "as_of_date": day,
+        "outcome": report["outcome"],
+        "delta_map": delta["estimate"],
+        "delta_map_lower": delta["lower"],
+        "delta_map_upper": delta["upper"],
+        "users_with_positives": report["users_with_positives"],
+        "sentences": report["sentences"],
+        "policy_version": report["policy_version"],
+    }
+    earlier = [
+        row
+        for row in event_log.read("promotion_decided", start=day).to_pylist()
+        if (row["as_of_date"], row["model_version"]) == (day, said["model_version"])
+    ]
+    schema = EVENT_TYPES["promotion_decided"].schema
+    if earlier and all(earlier[-1][name] == value for name, value in said.items()):
+        return pa.Table.from_pylist(earlier[-1:], schema=schema)
+    at = max([now, *(row["observed_at"] + STEP for row in earlier)])
+    number = [len(earlier)] if earlier else []
+    identity = event_id("promotion_decided", said["model_version"], said["champion_version"], day, *number)
+    row = {"event_id": identity, "occurred_at": at, "observed_at": at, **said}
+    return pa.Table.from_pylist([row], schema=schema)
+
+
+@dg.asset(
+    key=keys.CHAMPION_MODEL,
+    deps=[keys.EVALUATION],
+    kinds={"lightgbm"},
+    description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "model"},
+)
+@says_why
+def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Record the verdict and, where the gate opened, promote."""
+    day = only_day(context, platform)
+    require_sound_day(platform, day)
+    report = platform.tables.read_report(PROMOTION_REPORT, day)
+    version, now = challenger_version(platform, day), platform.retraining_time(day)
+    if report["model_version"] != version:
+        raise GateClosedError(
+            f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
+            "fairness_audit and evaluation of that day again"
+        )
+    platform.event_log.append("promotion_decided", verdict_event(platform.event_log, day, report, now), writer=WRITER)
+    is_promoted = report["outcome"] == "promoted"
+    if is_promoted:
+        platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
+    seal(platform)
+    history = [
+        {
+            "since": reign.since.isoformat(),
+            "model_version": reign.model_version,
+            "kind": reign.kind,
+            "reason": reign.reason,
+        }
+        for reign in platform.registry.history()
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "champion": platform.registry.champion() or "none",
+            "is_promoted": is_promoted,
+            "verdict": sentences(report["sentences"]),
+            **champion_figures(report, len(history)),
+            "history": wide_table(history),
+        }
+    )
+
+
+ASSETS = [champion_model]

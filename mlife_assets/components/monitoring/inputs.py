@@ -1,0 +1,197 @@
+"""What monitoring looks at: the day's sample, what landed, the reference, scored outcomes.
+
+Belongs here: reading and preparing inputs of the reports. Does not belong here: the reports (`monitoring`).
+
+Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled
+by hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.components.events.feedback_arrivals import late_feedback_days
+from mlife_assets.components.monitoring.quality_gate import quarantined_days
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
+from mlife_assets.core.monitoring.lateness import without_late_feedback
+from mlife_assets.core.monitoring.outcomes import Outcome
+from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
+from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.scoring.prediction_details import click_probabilities
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.candidates import find_candidates
+from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+
+SAMPLE_TABLE = "monitoring_sample"
+REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
+MART_OF: dict[Outcome, str] = {"apply": "labelled_examples", "click": "click_examples"}
+
+
+@dataclass(frozen=True, eq=False)
+class DaySample:
+    """The sampled candidate pairs of one day.
+
+    Attributes:
+        pairs: sampled rows with derived features.
+        population_rows: candidate pairs that they were drawn from.
+        duplicate_pairs: repeated (user, job) among those.
+    """
+
+    pairs: pa.Table
+    population_rows: int
+    duplicate_pairs: int
+
+
+def sampled_pairs(platform: Platform, day: date) -> DaySample:
+    """Return the day's sample; the same day gives the same rows."""
+    policy = platform.policies.monitoring
+    users = platform.warehouse.read("user_features", as_of=day)
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    candidates = find_candidates(users, jobs, day, platform.policies.candidates)
+    user_ids, job_ids = candidates.ids
+    places = sample_pairs(user_ids, job_ids, as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day)
+    is_new_user, is_new_job = (np.diff(found) != 0 for found in (candidates.user_places, candidates.job_places))
+    repeated = int(np.count_nonzero(~(is_new_user | is_new_job)))  # pairs are ordered, so equal ones are neighbours
+    return DaySample(pair_features(candidates.rows(places)), len(user_ids), repeated)
+
+
+def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
+    """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them.
+
+    `columns` are those of the reference: what never alarms in it is hidden from the model.
+    """
+    scorer = platform.scorer(model_version)
+    few = pairs.slice(0, platform.policies.monitoring.explained_rows_per_day)
+    spec = scorer.feature_spec
+    matrix = feature_matrix(few, spec, exposure_kind=MESSAGE_EXPOSURE)
+    matrix = explained_matrix(matrix, spec.names, columns.unalarmed)
+    return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
+
+
+def landed_counts(platform: Platform, day: date) -> Mapping[str, int]:
+    """Return accepted rows by event type of the ingest of a partition. Raises NotFoundError when it never ran."""
+    report = platform.tables.read_report(INGEST_REPORT, day)
+    return {entry["event_type"]: entry["accepted"] for entry in report["types"]}
+
+
+def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[int]]:
+    """Return accepted rows by event type of up to `days` earlier days, newest first; a type that did not land is 0."""
+    found: list[Mapping[str, int]] = []
+    for back in range(1, days + 1):
+        try:
+            found.append(landed_counts(platform, add_days(day, -back)))
+        except NotFoundError:
+            break
+    names = sorted({name for counts in found for name in counts})
+    return {name: [counts.get(name, 0) for counts in found] for name in names}
+
+
+def stored_reference(platform: Platform, model_version: str) -> tuple[date, dict[str, Any]] | None:
+    """Return the partition and the facts of the newest reference of a version; None when it has none."""
+    for day in reversed(platform.tables.report_days(REFERENCE_REPORT)):
+        facts = platform.tables.read_report(REFERENCE_REPORT, day)
+        if facts["model_version"] == model_version:
+            return day, facts
+    return None
+
+
+def read_reference(platform: Platform, day: date) -> MonitoringReference:
+    """Return the reference of the model that is champion when partition `day` runs.
+
+    Raises:
+        NotFoundError: it has none.
+        UpstreamMismatchError: it is of another form, or not whole.
+    """
+    version = platform.champion_version(day)
+    stored = stored_reference(platform, version)
+    if stored is None:
+        raise NotFoundError(
+            f"model {version} has no reference; materialize monitoring_reference for the day it was trained"
+        )
+    partition, facts = stored
+    remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
+    if not is_readable(facts):
+        raise UpstreamMismatchError(
+            f"the reference of model {version} was written by another version of mlife; {remedy}"
+        )
+    tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())}
+    try:
+        known = {"entity_blocks": PAIR_COLUMNS.entity_blocks}  # which 0.1.0 did not write down
+        return MonitoringReference.from_tables(tables, {**facts, "columns": {**known, **facts["columns"]}})
+    except InvalidInputError as error:
+        raise UpstreamMismatchError(f"the reference of model {version} is not whole ({error}); {remedy}") from error
+
+
+def write_reference(platform: Platform, day: date, reference: MonitoringReference) -> None:
+    """Store the reference of the model that was promoted on `day`."""
+    tables, facts = reference.to_tables()
+    for name, rows in tables.items():
+        platform.tables.write(f"{REFERENCE_TABLE}_{name}", day, rows)
+    platform.tables.write_report(REFERENCE_REPORT, day, facts)
+
+
+def scored_examples(
+    platform: Platform,
+    model_version: str,
+    first: date,
+    last: date,
+    *,
+    outcome: Outcome = "apply",
+    rows: int | None = None,
+) -> pa.Table:
+    """Return mature exposures of [first, last] that no policy of ours exploited, scored by a model version.
+
+    These are organic impressions and explored texts, for the reference and for a window alike: a text that the champion
+    chose was chosen because its score was high, so its outcomes fall short of the score even when nothing changed.
+    Days whose features were faulty are left out, and exposures whose features or labels came late. With `rows` it is a
+    sample of at most that size, drawn by hash.
+
+    Columns: those of the mart with derived features, `probability` and `is_positive`, of an apply (`labelled_examples`)
+    or, by the funnel's first step, of a click (`click_examples`, mature days sooner).
+
+    Raises:
+        InvalidInputError: clicks are asked of a model that is no funnel (`is_funnel`).
+    """
+    if outcome == "click" and not is_funnel(platform, model_version):
+        raise InvalidInputError(f"model {model_version} has no first step; judge its applies alone")
+    mart = platform.warehouse.read(MART_OF[outcome], start=first, end=last)
+    faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
+    unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
+    if unbiased.num_rows:
+        over = pc.max(unbiased["label_mature_date"]).as_py()
+        late = late_feedback_days(platform, add_days(first, -1), add_days(over, -1))
+        unbiased = without_late_feedback(unbiased, late)
+    if rows is not None:
+        seed = platform.policies.monitoring.seed
+        places = sample_pairs(unbiased["user_id"], unbiased["exposure_id"], as_of=last, seed=seed, rows=rows)
+        unbiased = unbiased.take(pa.array(np.sort(places)))
+    examples = pair_features(unbiased)
+    scorer = platform.scorer(model_version)
+    scores = scorer.score(feature_matrix(examples, scorer.feature_spec))
+    probability = scores.probability if outcome == "apply" else click_probabilities(scores)
+    label = examples["is_applied" if outcome == "apply" else "is_clicked"]
+    return examples.append_column("probability", pa.array(probability)).append_column("is_positive", label)
+
+
+def sampled_examples(
+    platform: Platform, model_version: str, first: date, last: date, *, outcome: Outcome = "apply"
+) -> pa.Table:
+    """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
+    policy = platform.policies.monitoring
+    rows = policy.reference_examples if outcome == "apply" else policy.reference_click_examples
+    return scored_examples(platform, model_version, first, last, outcome=outcome, rows=rows)
+
+
+def is_funnel(platform: Platform, model_version: str) -> bool:
+    """Return whether a model says how likely a click is."""
+    return len(platform.registry.load(model_version).stages) > 1

@@ -1,0 +1,79 @@
+"""Realised against estimated performance over time, as stored and as drawn.
+
+Belongs here: what `concept_drift_report` keeps of each day, reading it back, the picture. Does not belong here: the
+report (`monitoring`), drawing (`core.monitoring.performance_plot`), the dashboard (`metrics`).
+
+Concept: one small report a day is the history; a picture of day D shows days until D only, so it does not change when
+later days come.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pyarrow as pa
+
+from mlife_assets.components.metrics.map_history import map_by_day
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.monitoring.outcomes import METRICS, PREFIXES, SHORTFALL, Outcome, positives_of
+from mlife_assets.core.monitoring.performance_plot import PerformanceDay, RankingDay, plot_performance
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.monitoring.thresholds import Statistic
+from mlife_assets.core.windows import last_mature_exposure_day
+
+REPORT = "realised_performance"
+HISTORY_DAYS = 90
+
+
+def performance_values(statistics: Mapping[Outcome, Sequence[Statistic]]) -> dict[str, float]:
+    """Return performance by name, `realised_roc_auc` or `estimated_roc_auc`; that of clicks begins with `click_`."""
+    return {
+        f"{PREFIXES[outcome]}{statistic.method}_{statistic.column}": statistic.value
+        for outcome, found in statistics.items()
+        for statistic in found
+    }
+
+
+def write_performance(
+    platform: Platform,
+    day: date,
+    report: MonitoringReport,
+    windows: Mapping[Outcome, pa.Table],
+    statistics: Mapping[Outcome, Sequence[Statistic]],
+) -> None:
+    """Keep the performance of a day, with how far below its estimate it may be."""
+    allowed = {
+        f"{finding.method.removesuffix(SHORTFALL)}allowed_shortfall_{finding.column}": finding.threshold
+        for finding in report.findings
+        if finding.method.endswith(SHORTFALL)
+    }
+    counts = {f"{PREFIXES[outcome]}positives": positives_of(window) for outcome, window in windows.items()}
+    exposures = windows["apply"].num_rows
+    platform.tables.write_report(
+        REPORT,
+        day,
+        {"as_of_date": day, "exposures": exposures, **counts, **performance_values(statistics), **allowed},
+    )
+
+
+def performance_history(platform: Platform, until: date) -> list[PerformanceDay]:
+    """Return the performance of the latest days until a day, oldest first; outcomes without enough labels have none."""
+    days = [day for day in platform.tables.report_days(REPORT) if day <= until][-HISTORY_DAYS:]
+    found = []
+    for day in days:
+        report = platform.tables.read_report(REPORT, day)
+        for outcome, prefix in PREFIXES.items():
+            for metric in METRICS:
+                if (realised := report.get(f"{prefix}realised_{metric}")) is None:
+                    continue
+                estimated = report[f"{prefix}estimated_{metric}"]
+                allowed = report.get(f"{prefix}allowed_shortfall_{metric}")
+                found.append(PerformanceDay(day, outcome, metric, estimated, realised, allowed))
+    return found
+
+
+def performance_picture(platform: Platform, day: date) -> bytes:
+    """Return the picture of a day: estimates against outcomes of mature labels, and MAP per user of mature days."""
+    mature = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
+    reported = [one for one in platform.tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
+    ranked = [RankingDay(one.day, one.champion, one.human, one.random) for one in map_by_day(platform, reported)]
+    return plot_performance(performance_history(platform, day), ranked)

@@ -1,0 +1,86 @@
+"""The day's quality verdict, where it is needed again.
+
+Belongs here: reading the quality report and the blocking checks that rest on it. Does not belong here: judging quality
+(`core.monitoring.quality`).
+
+Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. What would act on
+bad data (candidates, training) carries a blocking check that reads the report.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import dagster as dg
+
+from mlife_assets.components.graph.partitions import checked_days
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.links import runbook_link
+from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
+from mlife_assets.components.shown.says_why import blocks_and_says_why
+from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.monitoring.quality import REPORT
+from mlife_assets.core.monitoring.reports import MonitoringReport
+
+
+def quality_report(platform: Platform, day: date) -> MonitoringReport:
+    """Return the quality report of a day. Raises NotFoundError naming the asset to materialize."""
+    return platform.read_monitoring_report(REPORT, day)
+
+
+def quarantined_days(platform: Platform, days: Iterable[date]) -> list[date]:
+    """Return which of `days` have a report that failed: their features must not train or stand for normality.
+
+    Only the reports of these days are read, so that a day costs the same however many there are.
+    """
+    asked = set(days)
+    reported = [day for day in platform.tables.report_days(REPORT) if day in asked]
+    return [day for day in reported if quality_report(platform, day).status != "ok"]
+
+
+def require_sound_day(platform: Platform, day: date) -> None:
+    """Refuse to act on a day whose quality report failed or does not exist: checks gate only their own run.
+
+    Before the first promotion there is no reference and thus no report, and nothing to refuse.
+
+    Raises:
+        GateClosedError: the day is not known to be sound.
+    """
+    if platform.registry.champion_at(platform.run_time(day)) is None:
+        return
+    try:
+        report = quality_report(platform, day)
+    except NotFoundError as error:
+        raise GateClosedError(f"data quality of {day} is unknown: {error}") from error
+    if report.status != "ok":
+        raise GateClosedError(f"data quality of {day} is not sound: {report.sentence}")
+
+
+def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.AssetChecksDefinition:
+    """Return a blocking check on `asset_key` that is green when the day's quality report passed.
+
+    Before the first promotion there is no reference and thus no report; then the check says so and is green.
+    """
+
+    @dg.asset_check(
+        asset=asset_key, name=name, description=f"{description} Runbook: {BY_REPORT[REPORT]}.", blocking=True
+    )
+    @blocks_and_says_why
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+        covered = checked_days(context)
+        if platform.registry.champion_at(platform.run_time(covered[-1])) is None:
+            return dg.AssetCheckResult(
+                passed=True,
+                description="No model serves yet, so there is no reference to judge the day against.",
+            )
+        failed = [report for day in covered if (report := quality_report(platform, day)).status != "ok"]
+        return dg.AssetCheckResult(
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=" ".join(report.sentence for report in failed) or None,
+            metadata={
+                "faults": "\n".join(finding.sentence for report in failed for finding in report.alarms),
+                "runbook": runbook_link(platform, runbook_of(REPORT, failed)),
+            },
+        )
+
+    return check

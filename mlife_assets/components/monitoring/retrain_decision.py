@@ -1,0 +1,178 @@
+"""The governor's verdict of the day: the asset that drives retraining.
+
+Belongs here: gathering what the governor needs, recording its decision. Does not belong here: the decision
+(`core.monitoring.governor`), launching a run (`sensors`).
+
+Concept: the verdict is an event, and history is a fold over those events. A day that is decided again from the same
+reports records the same event; from other reports it records a later one, which then counts.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.shown.figures import report_figures
+from mlife_assets.components.shown.metadata import plot, sentences
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.ids import digest, event_id
+from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.plots import plot_decisions
+from mlife_assets.core.policies import policy_version
+from mlife_assets.core.training.training_set import gate_days, last_training_day
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.events import EVENT_TYPES
+
+GROUP = "monitoring"
+WRITER = "governor"
+REPORTS = {"quality": quality.REPORT, "data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
+DECISION_TAG = "mlife/decision_id"
+"""Tag of a retraining run: the decision that it was launched for."""
+
+
+def decision_rows(platform: Platform) -> list[dict[str, Any]]:
+    """Return one `retrain_decided` event per day, the one that was decided last, oldest day first."""
+    rows = platform.event_log.read("retrain_decided").to_pylist()
+    by_day = {row["as_of_date"]: row for row in sorted(rows, key=lambda row: (row["observed_at"], row["event_id"]))}
+    return [by_day[day] for day in sorted(by_day)]
+
+
+def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
+    return [
+        RetrainDecision(
+            as_of_date=row["as_of_date"],
+            verdict=row["verdict"],
+            codes=tuple(row["codes"]),
+            sentences=tuple(row["sentences"]),
+            model_version=row["model_version"],
+        )
+        for row in decision_rows(platform)
+        if row["as_of_date"] < day
+    ]
+
+
+def _time_of_decision(platform: Platform, day: date, decision_id: str) -> datetime:
+    """Return when the decision is recorded: after a different one that counted for the day until now."""
+    counted = next((row for row in decision_rows(platform) if row["as_of_date"] == day), None)
+    if counted is None:
+        return platform.run_time(day)
+    recorded: datetime = counted["observed_at"]
+    return recorded if counted["decision_id"] == decision_id else recorded + timedelta(seconds=1)
+
+
+def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
+    """Return what the governor may know of the serving model when partition `day` decides, also when asked later."""
+    now = platform.run_time(day)
+    version = platform.registry.champion_at(now)
+    if version is None:
+        return ChampionFacts(None, None, 0)
+    rows = platform.event_log.read("model_registered", end=day)
+    known = rows.filter(pc.field("observed_at") <= now)  # not what this very decision then brought about
+    registered = {row["model_version"]: row for row in known.to_pylist()}
+    newest = registered[version]
+    retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
+    trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
+    maturity_days, promotion = platform.policies.label.apply_window_days, platform.policies.promotion
+    usable = last_training_day(gate_days(day, maturity_days, promotion)[0], maturity_days)
+    new = platform.warehouse.read(
+        "labelled_examples", start=add_days(trained_until, 1), end=usable, columns=["is_applied"]
+    )
+    positives = int(pc.sum(new["is_applied"]).as_py() or 0)
+    return ChampionFacts(
+        model_version=version,
+        trained_as_of=newest["as_of_date"],
+        new_mature_positives=positives,
+        retrain_dates=retrained,
+        is_retraining_in_flight=in_flight,
+    )
+
+
+def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = ()) -> bool:
+    """Return whether a run of the retraining job is queued or running, but for those of some decisions."""
+    running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running))
+    return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
+
+
+def decisions_since(platform: Platform, day: date) -> set[str]:
+    """Return the ids of all decisions that were ever recorded for a day or a later one.
+
+    What they launched did not run yet when the day was decided first: a day that is decided again while its own
+    retraining runs would otherwise say `wait`, and history would forget the retraining.
+    """
+    rows = platform.event_log.read("retrain_decided", columns=["as_of_date", "decision_id"]).to_pylist()
+    return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
+
+
+@dg.asset(
+    key=keys.RETRAIN_DECISION,
+    deps=[
+        keys.DATA_QUALITY_REPORT,
+        keys.DATA_DRIFT_REPORT,
+        keys.LATENT_DRIFT_REPORT,
+        keys.CONCEPT_DRIFT_REPORT,
+    ],
+    kinds={"parquet"},
+    description="The governor's verdict of the day: retrain, wait or block, with its reasons. Drives the drift sensor.",
+    group_name=GROUP,
+    partitions_def=DAILY,
+    backfill_policy=RANGE_IN_ONE_RUN,
+    owners=OWNERS[GROUP],
+    tags={"layer": "decision"},
+)
+@says_why
+def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Decide, record the decision as an event, and show the history."""
+    day = only_day(context, platform)
+    history = _decisions_before(platform, day)
+    read = platform.read_monitoring_report
+    in_flight = is_retraining(context.instance, but_for=decisions_since(platform, day))
+    reports = {name: read(report, day) for name, report in REPORTS.items()}
+    decision = decide(
+        as_of=day,
+        **reports,
+        history=history,
+        champion=champion_facts(platform, day, history, in_flight),
+        policy=platform.policies.retrain,
+    )
+    version = policy_version(platform.policies.retrain)
+    decision_id = "dec_" + digest(("decision", day, decision.verdict, *decision.codes, decision.model_version, version))
+    now = _time_of_decision(platform, day, decision_id)
+    row = {
+        "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
+        "occurred_at": now,
+        "observed_at": now,
+        "decision_id": decision_id,
+        "as_of_date": day,
+        "verdict": decision.verdict,
+        "codes": list(decision.codes),
+        "sentences": list(decision.sentences),
+        "model_version": decision.model_version,
+        "policy_version": version,
+    }
+    schema = EVENT_TYPES["retrain_decided"].schema
+    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
+    seal(platform)
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": decision.verdict,
+            "decision_id": decision_id,
+            "codes": ", ".join(decision.codes),
+            "reasons": sentences(decision.sentences),
+            "model_version": decision.model_version or "none",
+            "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
+            **{key: value for name, one in reports.items() for key, value in report_figures(one, f"{name}_").items()},
+        }
+    )
+
+
+ASSETS = [retrain_decision]

@@ -1,0 +1,40 @@
+"""A ledger that was lost or restored is brought up to date before anything is sent again.
+
+Belongs here: wiring log, provider, heads and ledger for it. Does not belong here: what is read from the log
+(`adapters.ledger_catch_up`), copies (`adapters.ledger_backup`).
+
+Concept: the ledger is about to be rebuilt from the log, so the log is verified against its signed heads first. Only
+findings about the ledger itself do not count.
+"""
+
+from datetime import datetime
+
+from mlife_assets.adapters.ledger_catch_up import CaughtUp, catch_up
+from mlife_assets.adapters.log_heads.cross_checks import LEDGER_KEY
+from mlife_assets.components.messages.sending import signed_positions
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import audit_log, seal
+from mlife_assets.core.errors import IntegrityError
+
+
+def require_intact_log(platform: Platform) -> None:
+    """Raise IntegrityError when the log is not what was written and signed."""
+    findings = [one for one in audit_log(platform).verification.findings if one.key.split("/")[0] != LEDGER_KEY]
+    if findings:
+        raise IntegrityError(
+            f"the event log has {len(findings)} findings, the first at {findings[0].key}, so a ledger cannot be "
+            "rebuilt from it; see `mlife log verify`"
+        )
+
+
+def bring_forward(platform: Platform, *, now: datetime) -> CaughtUp:
+    """Add to the ledger whatever the log and the provider know and it does not, then sign what that published."""
+    result = catch_up(
+        platform.ledger,
+        platform.outbox,
+        find=platform.gateway.find,
+        signed=signed_positions(platform),
+        now=now,
+    )
+    seal(platform)
+    return result

@@ -1,0 +1,108 @@
+"""Sealing and auditing the event log of a platform.
+
+Belongs here: wiring heads, keys, ledger and records of one deployment. Does not belong here: what a head is and what is
+checked (`adapters.log_heads`).
+
+Concept: whoever appends seals when done, so that each run and each command leaves a signed head behind. Asking whether
+the log is intact makes nothing: a ledger that is gone is a finding and not an empty one.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from mlife_assets.adapters.event_log.manifests import Link
+from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit
+from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
+from mlife_assets.components.platform.private_parts import MANIFEST_KEY
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.core.errors import GateClosedError, InvalidInputError
+from mlife_assets.core.head_ports import HeadStore
+from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.windows import run_time
+
+
+def seal(platform: Platform) -> Head | None:
+    """Sign what was appended since the newest head; None when nothing was."""
+    return _seal(platform, note=None, next_key=None)
+
+
+def adopt(platform: Platform, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
+    """Sign a log of release 0.1.0 after verifying it.
+
+    Raises:
+        GateClosedError: it is damaged, and nobody said that it is to be signed as it is.
+        InvalidInputError: there is nothing of release 0.1.0 that is not signed already.
+    """
+    found = audit_log(platform)
+    if not found.verification.hashes:
+        raise InvalidInputError("there is no event log to adopt; run a day first")
+    if found.is_signed:
+        raise InvalidInputError("the event log is signed already; there is nothing to adopt")
+    findings = found.verification.findings
+    if [one.kind for one in findings] == ["missing_head"] and _is_adoption_cut_short(platform):
+        findings = ()
+    if findings and not despite_findings:
+        raise GateClosedError(
+            f"the event log has {len(findings)} finding(s), the first at {findings[0].key}; see `mlife log verify`, "
+            "restore it, or say --despite-findings to sign it as it is"
+        )
+    platform.event_log.chain.start()
+    head = _seal(platform, note=Note(ADOPTED, actor, reason), next_key=None)
+    if head is None:
+        raise InvalidInputError("there was nothing to sign")
+    return head
+
+
+def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
+    """Introduce the next signing key by a head that the present one signs."""
+    present = platform.head_pins.keys()
+    if not present:
+        raise InvalidInputError("nothing was signed yet, so there is no key to rotate; run a day first")
+    following = platform.head_signer(len(present)).public_key
+    head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following)
+    if head is None:
+        raise InvalidInputError("there was nothing to sign")
+    return head
+
+
+def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
+    """Check the event log against signed heads, ledger, registry and reports; `lake` may report each read."""
+    has_ledger = (platform.settings.private_folder / "ledger.sqlite").exists()
+    stores: list[HeadStore] = [platform.head_store]
+    if has_ledger:
+        stores.append(platform.ledger.heads)
+    records = Records(
+        ledger=platform.ledger if has_ledger else None,
+        provider=platform.gateway.name,
+        registry=platform.registry,
+        tables=platform.tables,
+        ingest_report=INGEST_REPORT,
+    )
+    return audit(
+        lake or platform.lake,
+        platform.event_log,
+        stores,
+        platform.head_pins,
+        records,
+        key=platform.keyring.key(MANIFEST_KEY),
+        witnessed=witnessed,
+    )
+
+
+def _is_adoption_cut_short(platform: Platform) -> bool:
+    """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
+    begun = platform.event_log.chain.since(-1)
+    return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
+
+
+def _seal(platform: Platform, *, note: Note | None, next_key: bytes | None) -> Head | None:
+    sealer = Sealer((platform.head_store, platform.ledger.heads), platform.head_pins, platform.head_signer)
+    ledger = platform.ledger
+    return sealer.seal(
+        platform.event_log.chain, now=_now(platform), ledger=ledger.positions(), note=note, next_key=next_key
+    )
+
+
+def _now(platform: Platform) -> datetime:
+    """Return when the newest landed day ran: the present of the embedded world."""
+    return run_time(max(platform.tables.report_days(INGEST_REPORT), default=platform.settings.start_date))

@@ -1,0 +1,1 @@
+"""Predictions: candidates and their scores."""

@@ -1,0 +1,210 @@
+"""The demo: three weeks of a production model, run by the real jobs and sensors.
+
+Belongs here: the order of the story and what is reported of each day. Does not belong here: numbers of the summary
+(`demo_summary`), printing (`cli`).
+
+Concept: history is one run over a range, the first champion is trained and gated, then each day is a run of the daily
+job followed by a tick of the sensors, which is where retraining comes from.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow.compute as pc
+
+from mlife_assets.components.monitoring.retrain_decision import decision_rows
+from mlife_assets.components.platform.embedded_world import EVENTS
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
+from mlife_assets.core.errors import InvalidInputError, PermanentError
+from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
+
+MARKER = ".mlife-demo"
+SENSOR_NAMES = ("inbound_texts_sensor", "retrain_on_drift_sensor", "landed_files_sensor")
+METRICS_EVERY_DAYS = 7
+BLOCKING_CHECK = "candidate_pairs_come_from_a_sound_day"
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """What one day brought.
+
+    Attributes:
+        number: 1 for the first day of the demo.
+        day: the partition.
+        event: what happened in the world, if anything; the platform does not know it.
+        verdict: of the governor.
+        reasons: of the verdict, for people.
+        promotion: sentence of the gate if a challenger was trained today.
+        is_promoted: whether that challenger serves from tomorrow.
+        planned, submitted, delivered: texts.
+        earned_usd: bids of the applications after texts that were learned of today, which are those of the day before.
+        retrained_by: the sensor that launched the retraining, if any.
+    """
+
+    number: int
+    day: date
+    event: str
+    verdict: str
+    reasons: tuple[str, ...]
+    promotion: str
+    is_promoted: bool
+    planned: int
+    submitted: int
+    delivered: int
+    earned_usd: float
+    retrained_by: str
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by stage, measured around the work; the only thing in a summary that differs between runs."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time spent inside to `stage`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def story(platform: Platform) -> dict[int, str]:
+    """Return what happens in the world, by day."""
+    settings = platform.settings
+    return dict(zip(settings.demo_event_days, EVENTS, strict=True)) if settings.demo_faults else {}
+
+
+def prepare_home(home: Path) -> None:
+    """Make an empty home for a demo, removing an earlier demo's.
+
+    Raises:
+        InvalidInputError: the folder holds something else.
+    """
+    if home.exists() and any(home.iterdir()):
+        if not (home / MARKER).exists():
+            raise InvalidInputError(f"{home} is not empty and no earlier demo; choose another folder with --home")
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARKER).write_text("an mlife demo; `mlife demo` replaces this folder\n")
+
+
+class Demo:
+    """Runs the story on one platform."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> None:
+        """Keep what is needed; nothing runs."""
+        self.driver = LifecycleDriver(definitions, instance)
+        self.platform = platform
+        self.stopwatch = Stopwatch()
+
+    def run_history(self, after_day: Callable[[date], None]) -> None:
+        """Simulate the history of the market, `after_day` after each day, then land and transform it in one run."""
+        settings = self.platform.settings
+        last = add_days(settings.first_lived_date, -1)
+        with self.stopwatch.measure("market"):
+            for day in days_between(settings.start_date, add_days(last, -1)):
+                self.platform.event_source.deliver(day)
+                after_day(day)
+        with self.stopwatch.measure("history"):
+            self.driver.run_range("history_job", FIRST_PARTITION, last).require_success()
+
+    def train_first_champion(self) -> dict[str, Any]:
+        """Train the first challenger on history and let the gate decide; returns the verdict's event.
+
+        Raises:
+            PermanentError: the gate refused, so there is no model to serve.
+        """
+        day = add_days(self.platform.settings.first_lived_date, -1)
+        with self.stopwatch.measure("first_champion"):
+            self.driver.run_day("retraining_job", day).require_success()
+        verdict = self._promotion(day)
+        if verdict is None or verdict["outcome"] != "promoted":
+            reasons = " ".join(verdict["sentences"]) if verdict else "no verdict was recorded"
+            raise PermanentError(f"the first challenger may not serve: {reasons}")
+        return verdict
+
+    def run_days(self) -> Iterator[DayResult]:
+        """Run each day in order; metrics are rebuilt weekly and after the last day."""
+        settings = self.platform.settings
+        for number in range(1, settings.demo_days + 1):
+            day = add_days(settings.first_lived_date, number - 1)
+            yield self.run_day(number, day)
+            if number % METRICS_EVERY_DAYS == 0 or number == settings.demo_days:
+                with self.stopwatch.measure("metrics"):
+                    self.driver.run_unpartitioned("metrics_job").require_success()
+
+    def run_day(self, number: int, day: date) -> DayResult:
+        """Run the daily job and whatever the sensors then ask for.
+
+        Raises:
+            PermanentError: a run failed for another reason than a quality fault.
+        """
+        with self.stopwatch.measure("days"):
+            run = self.driver.run_day("daily_lifecycle_job", day)
+            decision = self._decision(day)
+            is_blocked = decision is not None and decision["verdict"] == "block"
+            if not is_blocked or not all(step.endswith(BLOCKING_CHECK) for step in run.failed_steps):
+                run.require_success()
+        with self.stopwatch.measure("sensors_and_retraining"):
+            sensed = self.driver.tick_sensors(SENSOR_NAMES)
+            for last in {one.sensor_name: one for one in sensed}.values():
+                last.run.require_success()
+        if decision is None:
+            raise PermanentError(f"no decision was recorded for {day}, although the daily run succeeded")
+        return self._day_result(number, day, decision, sensed)
+
+    def _day_result(self, number: int, day: date, decision: dict[str, Any], sensed: list[SensorRun]) -> DayResult:
+        log = self.platform.event_log
+        promotion = self._promotion(day)
+        statuses = log.read("message_status", start=day, end=day, columns=["status", "message_id"])
+        delivered = statuses.filter(pc.equal(statuses["status"], "delivered"))
+        return DayResult(
+            number=number,
+            day=day,
+            event=story(self.platform).get(number, ""),
+            verdict=decision["verdict"],
+            reasons=tuple(decision["sentences"]),
+            promotion=promotion["sentences"][0] if promotion else "",
+            is_promoted=bool(promotion and promotion["outcome"] == "promoted"),
+            planned=log.read("message_planned", start=day, end=day, columns=["event_id"]).num_rows,
+            submitted=len(pc.unique(log.read("message_submitted", start=day, end=day)["message_id"])),
+            delivered=len(pc.unique(delivered["message_id"])),
+            earned_usd=self._earned(add_days(day, -1)),
+            retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
+        )
+
+    def _earned(self, exported: date) -> float:
+        """Return the bids of applications after our own texts that the export of `exported` reported."""
+        log, first = self.platform.event_log, self.platform.settings.first_lived_date
+        applies = log.read("apply", start=exported, end=exported, columns=["job_id", "exposure_id"])
+        own = log.read("message_planned", start=first, end=exported, columns=["message_id"])[
+            "message_id"
+        ].combine_chunks()
+        after_texts = applies.filter(pc.is_in(applies["exposure_id"], value_set=own))["job_id"].to_pylist()
+        if not after_texts:
+            return 0.0
+        posted = log.read("job_posted", end=exported, columns=["job_id", "bid_usd_per_apply"])
+        bids = dict(zip(posted["job_id"].to_pylist(), posted["bid_usd_per_apply"].to_pylist(), strict=True))
+        return float(sum(bids.get(job, 0.0) for job in after_texts))
+
+    def _decision(self, day: date) -> dict[str, Any] | None:
+        return next((row for row in decision_rows(self.platform) if row["as_of_date"] == day), None)
+
+    def _promotion(self, day: date) -> dict[str, Any] | None:
+        return _of_day(self.platform, "promotion_decided", day)
+
+
+def _of_day(platform: Platform, event_type: str, day: date) -> dict[str, Any] | None:
+    rows = platform.event_log.read(event_type, start=day, end=day).to_pylist()
+    return next((row for row in reversed(rows) if row["as_of_date"] == day), None)

@@ -1,0 +1,240 @@
+"""Runs days and ticks sensors without a daemon: what the CLI and the demo use.
+
+Belongs here: executing jobs in this process and evaluating the *real* sensors on an instance, as the daemon would.
+Does not belong here: what a day is (`jobs`), when a sensor fires (`sensors`), what is printed (`cli`).
+
+Concept: the demo goes through the same jobs, checks and sensors that `dagster dev` shows; only the loop is ours. As
+with the daemon, a `run_key` runs once: a key that has a run, successful or not, never runs again.
+"""
+
+import gc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+import psutil
+from dagster._core.definitions.repository_definition.valid_definitions import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
+
+from mlife_assets.components.graph.partitions import range_tags
+from mlife_assets.core.errors import PermanentError
+
+SENSOR_ROUNDS_MAXIMUM = 10
+DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
+SAME_START_SECONDS = 5.0
+"""A process's start is read from the machine's clock, which may be set meanwhile."""
+LOCATION = "mlife"
+"""The name of the code location in `workspace.yaml`."""
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_REPOSITORY = RemoteRepositoryOrigin(
+    code_location_origin=RegisteredCodeLocationOrigin(location_name=LOCATION), repository_name=SINGLETON_REPOSITORY_NAME
+)
+_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The console belongs to the caller; every line is in the run's own log."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One executed run."""
+
+    job_name: str
+    run_id: str
+    is_success: bool
+    failed_steps: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    def require_success(self) -> None:
+        """Raise PermanentError naming what failed first, unless the run succeeded."""
+        if not self.is_success:
+            raise PermanentError(
+                f"{self.job_name} failed (run {self.run_id}) at {', '.join(self.failed_steps) or 'start'}: "
+                f"{self.errors[0] if self.errors else 'see the run in the Dagster UI'}"
+            )
+
+
+@dataclass(frozen=True)
+class SensorRun:
+    """One run that a sensor asked for."""
+
+    sensor_name: str
+    run_key: str
+    run: JobRun
+
+
+class LifecycleDriver:
+    """Executes jobs and sensors of `definitions` on `instance`, one at a time, in this process."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        """Keep the resolved repository; nothing is executed."""
+        self._definitions = definitions
+        self._repository = definitions.get_repository_def()
+        self._resources = dict(definitions.resources or {})
+        self._instance = instance
+        _fail_orphans(instance)
+        show_runs(instance)
+
+    def run_range(self, job_name: str, first: date, last: date) -> JobRun:
+        """Run one job once over the partitions from `first` to `last`."""
+        return self._execute(job_name, partition_key=None, tags=range_tags(first, last))
+
+    def run_day(self, job_name: str, day: date, tags: Mapping[str, str] | None = None) -> JobRun:
+        """Run one job for one partition."""
+        return self._execute(job_name, partition_key=day.isoformat(), tags=tags or {})
+
+    def run_unpartitioned(self, job_name: str, config: Mapping[str, object] | None = None) -> JobRun:
+        """Run one unpartitioned job, with the config of its ops by name."""
+        ops = {name: {"config": values} for name, values in (config or {}).items()}
+        return self._execute(job_name, partition_key=None, tags={}, run_config={"ops": ops} if ops else {})
+
+    def tick_sensors(self, sensor_names: Sequence[str]) -> list[SensorRun]:
+        """Evaluate sensors until none asks for anything new; execute what they request, in order.
+
+        Raises:
+            PermanentError: the sensors still ask after many rounds, which means a request does not remove its cause.
+        """
+        runs: list[SensorRun] = []
+        for _ in range(SENSOR_ROUNDS_MAXIMUM):
+            new = [run for name in sensor_names for run in self._tick(name)]
+            if not new:
+                return runs
+            runs.extend(new)
+        raise PermanentError(f"sensors {', '.join(sensor_names)} keep requesting runs: {runs[-1]}")
+
+    def _tick(self, sensor_name: str) -> list[SensorRun]:
+        sensor = self._repository.get_sensor_def(sensor_name)
+        cursor_key = f"driver-sensor-{sensor_name}"
+        cursors = self._instance.daemon_cursor_storage.get_cursor_values({cursor_key})
+        with dg.build_sensor_context(
+            instance=self._instance,
+            cursor=cursors.get(cursor_key),
+            repository_def=self._repository,
+            sensor_name=sensor_name,
+            resources={key: self._resources[key] for key in sorted(sensor.required_resource_keys)},
+        ) as context:
+            tick = sensor.evaluate_tick(context)
+        runs = [self._launch(sensor, request) for request in tick.run_requests or () if not self._has_run(request)]
+        if tick.cursor is not None:
+            self._instance.daemon_cursor_storage.set_cursor_values({cursor_key: tick.cursor})
+        return runs
+
+    def _has_run(self, request: dg.RunRequest) -> bool:
+        if request.run_key is None:
+            return False
+        return bool(self._instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: request.run_key}), limit=1))
+
+    def _launch(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> SensorRun:
+        job_name = request.job_name or sensor.job_name
+        if job_name is None:
+            raise PermanentError(f"{sensor.name} requests a run of no job; name the job in the sensor")
+        tags = dict(request.tags) | ({RUN_KEY_TAG: request.run_key} if request.run_key else {})
+        run = self._execute(job_name, partition_key=request.partition_key, tags=tags)
+        return SensorRun(sensor_name=sensor.name, run_key=request.run_key or "", run=run)
+
+    def _execute(
+        self,
+        job_name: str,
+        *,
+        partition_key: str | None,
+        tags: Mapping[str, str],
+        run_config: Mapping[str, object] | None = None,
+    ) -> JobRun:
+        with _rare_collections():
+            result = self._definitions.resolve_job_def(job_name).execute_in_process(
+                instance=self._instance,
+                partition_key=partition_key,
+                tags={
+                    **tags,
+                    DRIVER_TAG: str(os.getpid()),
+                    STARTED_TAG: str(psutil.Process().create_time()),
+                    REPOSITORY_LABEL_TAG: _REPOSITORY.get_label(),
+                },
+                run_config={**QUIET, **(run_config or {})},
+                raise_on_error=False,
+            )
+        _show_run(self._instance, result.dagster_run)
+        failures = [event for event in result.all_events if event.is_step_failure]
+        return JobRun(
+            job_name=job_name,
+            run_id=result.run_id,
+            is_success=result.success,
+            failed_steps=tuple(event.step_key or "" for event in failures),
+            errors=tuple(_root_cause(event) for event in failures),
+        )
+
+
+def show_runs(instance: dg.DagsterInstance) -> None:
+    """Make the driver's runs appear in the timeline and in the history of their jobs, those of earlier versions too."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_FINISHED)):
+        if DRIVER_TAG in run.tags and run.remote_job_origin is None:
+            _show_run(instance, run)
+
+
+def _show_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Write down which code location a run belongs to.
+
+    The UI lists a run under its job by the tag of the repository and in the timeline by the origin of its job. Both are
+    given by whoever launches through a code server, and `execute_in_process` does not. `replace_job_origin` is what
+    `dagster run migrate-repository` uses; it writes the tag into the run and changes it only where there is one.
+    """
+    instance.add_run_tags(run.run_id, {REPOSITORY_LABEL_TAG: _REPOSITORY.get_label()})
+    shown = instance.get_run_by_id(run.run_id) or run
+    origin = RemoteJobOrigin(repository_origin=_REPOSITORY, job_name=run.job_name)
+    instance.run_storage.replace_job_origin(shown, origin)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for garbage seventy times less often: each look goes through the 700,000 objects of libraries."""
+    usual = gc.get_threshold()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _fail_orphans(instance: dg.DagsterInstance) -> None:
+    """Fail the runs of drivers that were killed, and free what they held: nobody else would, without a daemon."""
+    unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
+        if DRIVER_TAG in run.tags and not is_driven(run):
+            instance.report_run_failed(run, f"The process {run.tags[DRIVER_TAG]} that ran it is gone.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def is_driven(run: dg.DagsterRun) -> bool:
+    """Return whether a driver executed the run and its process is alive: what follows from the run is its work."""
+    pid = run.tags.get(DRIVER_TAG)
+    return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
+
+
+def _is_alive(pid: int, started: str | None) -> bool:
+    """Return whether the process is alive: one of the same number that started at another time is another.
+
+    After a restart of a container the numbers are the same again, and the new process may even be this one.
+    """
+    try:
+        actual = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return started is None or abs(actual - float(started)) <= SAME_START_SECONDS
+
+
+def _root_cause(event: dg.DagsterEvent) -> str:
+    """Return why a step failed: what it said itself, else the message of the innermost error that is not Dagster's."""
+    said = event.step_failure_data.user_failure_data
+    if said is not None and said.description:
+        return said.description
+    error = event.step_failure_data.error
+    message = ""
+    while error is not None:
+        message = error.message.strip()
+        if error.cls_name and "Dagster" not in error.cls_name:
+            return message
+        error = error.cause
+    return message

@@ -1,0 +1,190 @@
+"""How dbt becomes assets. What the models compute is tested in `mlife_tests/dbt`."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlife_assets.components.features import dbt, dbt_runner
+from mlife_assets.components.features.dbt import WRITTEN_HERE, LifecycleTranslator
+from mlife_assets.components.features.dbt_runner import ensure_manifest
+from mlife_assets.components.graph import keys
+from mlife_assets.components.platform.resources import INGEST_REPORT
+from mlife_assets.core.errors import PermanentError
+from mlife_assets.definitions import build_definitions
+from mlife_assets.recruiting.policies import LabelPolicy
+from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+
+PROFILE = """mlife:
+  target: duckdb
+  outputs: {duckdb: {type: duckdb, path: x.duckdb}}
+"""
+
+
+def model(name: str, *tags: str, layer: str = "marts") -> dict:
+    return {"resource_type": "model", "name": name, "tags": list(tags), "fqn": ["mlife", layer, name]}
+
+
+def test_a_model_is_an_asset_of_its_group() -> None:
+    translator = LifecycleTranslator()
+    assert translator.get_asset_key(model("user_features", "features")) == keys.USER_FEATURES
+    assert translator.get_asset_key(model("kpi_daily", "metrics")) == keys.KPI_DAILY
+    assert translator.get_group_name(model("kpi_daily", "metrics")) == "metrics"
+    assert translator.get_group_name(model("user_features", "features")) == "features"
+    assert translator.get_owners(model("kpi_daily", "metrics")) == ["team:analytics"]
+    assert translator.get_tags(model("x", layer="staging")) == {"layer": "staging"}
+
+
+def test_a_table_is_described_by_its_author_and_not_by_its_sql(definitions) -> None:
+    graph = definitions.get_repository_def().asset_graph
+    described = {key: graph.get(key).description for key in (keys.USER_FEATURES, keys.KPI_DAILY)}
+    assert described[keys.KPI_DAILY].startswith("One row per day from the first fact to the last")
+    assert not any("sql" in words.lower() or "select" in words for words in described.values())
+    models = [key for key in graph.get_all_asset_keys() if key.path[0] in ("features", "metrics")]
+    assert not any("Raw SQL" in (graph.get(key).description or "") for key in models)
+
+
+def test_a_source_is_the_asset_that_writes_its_events() -> None:
+    translator = LifecycleTranslator()
+    for name in ("click", "message_planned", "message_status"):
+        assert translator.get_asset_key({"resource_type": "source", "name": name}) == keys.MARKET_EVENTS
+    for name, key in WRITTEN_HERE.items():
+        assert translator.get_asset_key({"resource_type": "source", "name": name}) == key
+
+
+def test_every_model_is_of_exactly_one_group() -> None:
+    """A model with neither tag would run in no job, one with both in two."""
+    manifest = json.loads(ensure_manifest(DBT_PROJECT_FOLDER).read_text(encoding="utf-8"))
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    shown = [node for node in models if node["config"]["materialized"] != "ephemeral"]
+    assert len(shown) > 15
+    for node in shown:
+        assert len({"features", "metrics"} & set(node["tags"])) == 1, node["name"]
+
+
+def test_keys_that_python_names_are_models() -> None:
+    manifest = json.loads(ensure_manifest(DBT_PROJECT_FOLDER).read_text(encoding="utf-8"))
+    built = {
+        LifecycleTranslator().get_asset_key(node)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+    }
+    named = {key for key in vars(keys).values() if isinstance(key, dg.AssetKey)}
+    assert {key for key in named if key.path[0] in {"features", "metrics"}} - {keys.DASHBOARD} <= built
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "models").mkdir(parents=True)
+    (folder / "dbt_project.yml").write_text("name: mlife\nversion: '1.0.0'\nprofile: mlife\nconfig-version: 2\n")
+    (folder / "profiles.yml").write_text(PROFILE)
+    (folder / "models" / "one.sql").write_text("select 1 as x\n")
+    return folder
+
+
+class Calls:
+    """Counts how often dbt is started, in place of dbt where `manifest` is given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        monkeypatch.setattr(dbt_runner.subprocess, "run", self)
+
+    def __call__(self, command: list[str], **settings: object) -> object:
+        self.count += 1
+        target = Path(command[command.index("--target-path") + 1])
+        (target / "manifest.json").write_text("{}")
+        return type("Done", (), {"returncode": 0, "stdout": "", "stderr": ""})()
+
+
+def test_the_project_is_parsed_when_its_sources_change_and_only_then(project, monkeypatch) -> None:
+    calls = Calls(monkeypatch)
+    first = ensure_manifest(project)
+    assert ensure_manifest(project) == first
+    assert calls.count == 1
+    os.utime(project / "models" / "one.sql", (1, 1))
+    (project / "logs").mkdir()
+    (project / "logs" / "dbt.log").write_text("a line")
+    ensure_manifest(project)
+    assert calls.count == 1, "times and logs are no sources"
+    for change, path in (("select 2 as x\n", "models/one.sql"), ("select 1 as y\n", "models/two.sql"), ("{}", "a.yml")):
+        (project / path).write_text(change)
+        ensure_manifest(project)
+        ensure_manifest(project)
+    assert calls.count == 4
+    first.unlink()
+    ensure_manifest(project)
+    assert calls.count == 5
+
+
+def test_processes_that_start_at_once_parse_once(project, monkeypatch) -> None:
+    calls = Calls(monkeypatch)
+    threads = [threading.Thread(target=ensure_manifest, args=(project,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls.count == 1
+
+
+def test_a_project_that_does_not_parse_says_why_and_is_not_remembered(project) -> None:
+    (project / "models" / "one.sql").write_text("select {{ broken\n")
+    with pytest.raises(PermanentError, match=r"(?s)dbt could not parse .*Compilation Error in model one") as info:
+        ensure_manifest(project)
+    assert "models/one.sql" in str(info.value)
+    assert not list(project.glob("target/graph/*.digest"))
+
+
+def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> None:
+    """A person who materializes one model in the UI builds that model."""
+    asked = []
+
+    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
+        asked.append((sorted(selection), variables))
+        return []
+
+    monkeypatch.setattr(dbt, "build", build)
+    definitions = build_definitions(Settings(home=tmp_path))
+    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
+    job = dg.define_asset_job("one_model", dg.AssetSelection.assets(keys.USER_FEATURES, keys.APPLIES))
+    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        chosen.resolve_job_def("one_model").execute_in_process(
+            instance=instance, partition_key="2026-05-01", raise_on_error=False
+        )
+    ((selection, variables),) = asked
+    assert selection == ["applies", "user_features"]
+    assert (variables["start_date"], variables["end_date"]) == ("2026-05-01", "2026-05-01")
+    windows = {name: variables[name] for name in ("click_window_days", "apply_window_days", "hire_window_days")}
+    assert windows == asdict(LabelPolicy()), "labels close when the policies say so"
+
+
+def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, monkeypatch) -> None:
+    """A person who executes one check in the UI: the newest partition, and no model is built."""
+    asked = []
+
+    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
+        asked.append((sorted(selection), variables.get("start_date"), variables.get("end_date")))
+        return []
+
+    monkeypatch.setattr(dbt, "build", build)
+    definitions = build_definitions(Settings(home=tmp_path))
+    (check,) = [
+        key
+        for key in definitions.get_repository_def().asset_graph.asset_check_keys
+        if key.asset_key == keys.USER_FEATURES and key.name.startswith("unique_grain")
+    ]
+    job = dg.define_asset_job("one_check", dg.AssetSelection.checks(check))
+    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in ("2026-05-01", "2026-05-03", "2026-05-02"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(keys.USER_FEATURES, partition=day))
+        chosen.resolve_job_def("one_check").execute_in_process(instance=instance, raise_on_error=False)
+    assert asked == [([check.name], "2026-05-03", "2026-05-03")]

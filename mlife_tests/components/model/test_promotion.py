@@ -1,0 +1,70 @@
+"""The promotion: every verdict of the gate is on record, the same one once, the newest last."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.components.model.promotion import WRITER, verdict_event
+
+DAY = date(2026, 6, 2)
+NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
+
+
+def report(outcome: str, sentence: str) -> dict[str, Any]:
+    delta = {"estimate": 0.031, "lower": 0.01, "upper": 0.05}
+    return {
+        "model_version": "mdl_new",
+        "champion_version": "mdl_old",
+        "outcome": outcome,
+        "comparisons": [{"against": "champion", "delta": delta}],
+        "users_with_positives": 1_200,
+        "sentences": [sentence],
+        "policy_version": "pol_1",
+    }
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> ParquetEventLog:
+    return ParquetEventLog(ObstoreObjectStore.local(tmp_path))
+
+
+def record(log: ParquetEventLog, *said: str) -> list[str]:
+    """Record a verdict and return the outcomes on record."""
+    log.append("promotion_decided", verdict_event(log, DAY, report(*said), NOW), writer=WRITER)
+    return log.read("promotion_decided")["outcome"].to_pylist()
+
+
+def test_the_same_verdict_again_is_one_event(log: ParquetEventLog) -> None:
+    assert record(log, "refused", "There is no audit.") == ["refused"]
+    assert record(log, "refused", "There is no audit.") == ["refused"]
+    (row,) = log.read("promotion_decided").to_pylist()
+    assert (row["observed_at"], row["delta_map"], row["delta_map_lower"]) == (NOW, 0.031, 0.01)
+
+
+def test_a_challenger_that_is_judged_again_has_its_newest_verdict_last(log: ParquetEventLog) -> None:
+    record(log, "refused", "There is no audit.")
+    assert record(log, "promoted", "All conditions are met.") == ["refused", "promoted"]
+    assert record(log, "promoted", "All conditions are met.") == ["refused", "promoted"]
+    assert record(log, "refused", "There is no audit.") == ["refused", "promoted", "refused"]
+    rows = log.read("promotion_decided").to_pylist()
+    assert len({row["event_id"] for row in rows}) == 3
+    assert [row["observed_at"].second for row in rows] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("left", ["whole", "emptied"])
+def test_a_verdict_that_a_crash_left_unlisted_is_listed_when_recorded_again(tmp_path: Path, left: str) -> None:
+    store = ObstoreObjectStore.local(tmp_path)
+    record(ParquetEventLog(store), "refused", "There is no audit.")
+    (manifest,), (file,) = store.list("manifests"), store.list("events")
+    (tmp_path / manifest).unlink()
+    if left == "emptied":
+        (tmp_path / file).write_bytes(b"")
+    assert [finding.key for finding in verify(store).findings] == [file]
+    assert record(ParquetEventLog(store), "refused", "There is no audit.") == ["refused"]
+    assert (verify(store).findings, store.list("events")) == ((), [file])

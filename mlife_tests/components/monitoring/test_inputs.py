@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.components.monitoring import inputs as monitoring_inputs
+from mlife_assets.components.monitoring.inputs import (
+    REFERENCE_REPORT,
+    explained_pairs,
+    is_funnel,
+    landed_counts,
+    landed_history,
+    read_reference,
+    sampled_examples,
+    sampled_pairs,
+    scored_examples,
+    stored_reference,
+)
+from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.sizes import sizes_of
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.features import feature_matrix
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 2)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(settings=Settings(home=tmp_path), policies=Policies())
+
+
+def ingested(platform: Platform, day: date, **accepted: int) -> None:
+    types = [{"event_type": name, "accepted": count} for name, count in accepted.items()]
+    platform.tables.write_report(INGEST_REPORT, day, {"types": types})
+
+
+def test_a_type_that_did_not_land_landed_nothing(platform) -> None:
+    """Once taken as absent: a city's 150 sign-ups of one day were 'usual', and their end blocked the next day."""
+    for back, counts in enumerate(({"click": 5}, {"click": 7, "consent": 150}, {"click": 6}), 1):
+        ingested(platform, add_days(DAY, -back), **counts)
+    assert landed_history(platform, DAY, 14) == {"click": [5, 7, 6], "consent": [0, 150, 0]}
+    assert landed_history(platform, DAY, 2) == {"click": [5, 7], "consent": [0, 150]}
+    assert landed_history(platform, add_days(DAY, 5), 14) == {}
+    assert landed_counts(platform, add_days(DAY, -1)) == {"click": 5}
+    with pytest.raises(NotFoundError, match="ingest of 2026-06-02 does not exist"):
+        landed_counts(platform, DAY)
+
+
+def test_the_sample_of_a_day_is_fixed_in_size_and_the_same_again(lived) -> None:
+    platform, day = lived.home.platform, lived.home.day(1)
+    first, again = sampled_pairs(platform, day), sampled_pairs(platform, day)
+    assert first.pairs.equals(again.pairs)
+    assert first.pairs.num_rows == platform.policies.monitoring.sample_rows_per_day
+    assert first.population_rows > 10 * first.pairs.num_rows
+    assert first.duplicate_pairs == 0
+
+
+def test_outcomes_are_judged_where_no_policy_of_ours_exploited(lived) -> None:
+    platform = lived.home.platform
+    version = platform.champion_version(lived.home.day(1))
+    scored = scored_examples(platform, version, add_days(lived.home.day(1), -20), lived.home.day(4))
+    assert set(scored["slice"].to_pylist()) <= {"organic", "explore"}
+    assert scored.num_rows > 1_000
+    assert 0 < min(scored["probability"].to_pylist()) < max(scored["probability"].to_pylist()) < 1
+
+
+def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch) -> None:
+    platform = lived.home.platform
+    version, last = platform.champion_version(lived.home.day(1)), add_days(lived.home.day(1), -9)
+    faulty = add_days(last, -3)
+    before = scored_examples(platform, version, add_days(last, -6), last)
+    assert faulty in before["exposure_date"].to_pylist()
+    monkeypatch.setattr(monitoring_inputs, "quarantined_days", lambda *_: [faulty])
+    after = scored_examples(platform, version, add_days(last, -6), last)
+    assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}
+
+
+@pytest.mark.parametrize("further", [(), ("distance_km", "job_age_days")])
+def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_alarms(lived, further) -> None:
+    platform, day = lived.home.platform, lived.home.day(1)
+    version = platform.champion_version(day)
+    pairs = sampled_pairs(platform, day).pairs
+    columns = MonitoringColumns(unalarmed=(*PAIR_COLUMNS.unalarmed, *further))
+    explained = explained_pairs(platform, version, pairs, columns)
+    scorer = platform.scorer(version)
+    few = platform.policies.monitoring.explained_rows_per_day
+    matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    names = scorer.feature_spec.names
+    silent = [place for place, name in enumerate(names) if name in columns.unalarmed]
+    matrix[:, silent] = np.nan
+    assert names.index("user_clicks_7d") in silent
+    expected = scorer.contributions(matrix)
+    for place, name in enumerate(scorer.model_names):
+        assert np.array_equal(explained[f"shap_{name}"].to_numpy()[:few], expected[:, place])
+        assert explained[f"shap_{name}"].null_count == pairs.num_rows - few > 0
+    assert explained.num_rows == pairs.num_rows
+
+
+def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
+    reference = read_reference(lived.home.platform, lived.home.day(1))
+    assert "shap_taste_match" in reference.columns.contribution
+    assert not {"shap_user_click_rate", "shap_tenure_days"} & set(reference.columns.contribution)
+    assert {t.column for t in reference.thresholds if t.method == "domain_classifier"} == {
+        "features",
+        "taste_embeddings",
+        "text_embeddings",
+        "shap",
+    }
+    last = {outcome: max(reference.scored(outcome)["exposure_date"].to_pylist()) for outcome in ("apply", "click")}
+    policy = lived.home.platform.policies.label
+    assert (last["click"] - last["apply"]).days == policy.apply_window_days - policy.click_window_days
+    assert any(t.method == "click_calibration_level" for t in reference.thresholds)
+    assert reference.sizes == sizes_of(lived.home.platform.policies.monitoring)
+    assert reference.columns.unalarmed == PAIR_COLUMNS.unalarmed
+
+
+def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived, tmp_path) -> None:
+    home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
+    platform = home.platform
+    partition, facts = stored_reference(platform, platform.champion_version(day))
+    remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
+    for change, why in (
+        ({"form": 1}, "was written by another version of mlife"),
+        ({"tables": ["examples"]}, "is not whole"),
+        ({"profiles": [{}]}, "is not whole"),
+    ):
+        platform.tables.write_report(REFERENCE_REPORT, partition, facts | change)
+        with pytest.raises(UpstreamMismatchError, match=f"{why}.*; {remedy}"):
+            read_reference(platform, day)
+    platform.tables.write_report(REFERENCE_REPORT, partition, facts | {"model_version": "mdl_another"})
+    with pytest.raises(NotFoundError, match="has no reference; materialize monitoring_reference for the day it was"):
+        read_reference(platform, day)
+
+
+def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
+    platform = lived.home.platform
+    day = lived.home.day(2)
+    version = platform.champion_version(day)
+    first, last = add_days(day, -12), add_days(day, -3)
+    assert is_funnel(platform, version)
+    clicks = scored_examples(platform, version, first, last, outcome="click")
+    applies = scored_examples(platform, version, first, last)
+    assert max(clicks["exposure_date"].to_pylist()) == last > max(applies["exposure_date"].to_pylist())
+    assert max(clicks["label_mature_date"].to_pylist()) == day
+    assert clicks["is_positive"].equals(clicks["is_clicked"])
+    level = pc.sum(clicks["is_positive"]).as_py() / pc.sum(clicks["probability"]).as_py()
+    assert 0.6 < level < 1.6
+    assert pc.mean(clicks["probability"]).as_py() > 2 * pc.mean(applies["probability"]).as_py()
+
+
+def test_a_sample_is_bounded_and_the_same_again(lived) -> None:
+    platform, last = lived.home.platform, add_days(lived.home.day(1), -9)
+    version, first = platform.champion_version(lived.home.day(1)), add_days(last, -6)
+    whole = scored_examples(platform, version, first, last)
+    few = scored_examples(platform, version, first, last, rows=200)
+    assert few.num_rows == 200 < whole.num_rows
+    assert few.equals(scored_examples(platform, version, first, last, rows=200))
+    places = pc.index_in(few["exposure_id"], value_set=whole["exposure_id"].combine_chunks())
+    assert places.to_pylist() == sorted(places.to_pylist())
+    assert whole.take(places)["probability"].equals(few["probability"])
+    assert sampled_examples(platform, version, first, last).num_rows <= platform.policies.monitoring.reference_examples
+
+
+def test_a_model_of_one_step_has_no_clicks_to_judge(lived, monkeypatch) -> None:
+    monkeypatch.setattr(monitoring_inputs, "is_funnel", lambda *_: False)
+    day = lived.home.day(1)
+    with pytest.raises(InvalidInputError, match="has no first step"):
+        scored_examples(lived.home.platform, "mdl_x", day, day, outcome="click")
+
+
+def test_no_exposure_is_no_example(lived) -> None:
+    """Once an error: a day without a single mature exposure since the reference had no examples to sample."""
+    day = lived.home.day(1)
+    version = lived.home.platform.champion_version(day)
+    for outcome in ("apply", "click"):
+        none = sampled_examples(lived.home.platform, version, day, add_days(day, -1), outcome=outcome)
+        assert none.num_rows == 0
+        assert {"probability", "is_positive", "label_mature_date"} <= set(none.column_names)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.components.monitoring.retrain_decision import (
+    DECISION_TAG,
+    _time_of_decision,
+    champion_facts,
+    decision_rows,
+    decisions_since,
+    is_retraining,
+)
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.training.training_set import gate_days, last_training_day
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import Settings
+
+
+def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, lived_world) -> None:
+    """The challenger of the evening shortens what is new; deciding the day again must not see it."""
+    home = lived.home
+    day = home.day(lived_world.RETRAIN_DAY)
+    facts = champion_facts(home.platform, day, [], False)
+    (first, challenger) = home.platform.event_log.read("model_registered").to_pylist()
+    assert challenger["as_of_date"] == day
+    assert (facts.model_version, facts.trained_as_of) == (first["model_version"], first["as_of_date"])
+    policies = lived_world.POLICIES
+
+    def positives(start, end) -> int:
+        examples = home.platform.warehouse.read("labelled_examples", start=start, end=end)
+        return pc.sum(examples["is_applied"]).as_py()
+
+    maturity_days = policies.label.apply_window_days
+    usable = last_training_day(gate_days(day, maturity_days, policies.promotion)[0], maturity_days)
+    assert challenger["training_end_date"] == usable > first["training_end_date"]
+    assert facts.new_mature_positives == positives(add_days(first["training_end_date"], 1), usable) > 0
+    after = champion_facts(home.platform, add_days(day, 1), [], True)
+    assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
+    assert after.is_retraining_in_flight
+
+
+def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
+    facts = champion_facts(lived.home.platform, lived.home.settings.start_date, [], False)
+    assert (facts.model_version, facts.trained_as_of, facts.new_mature_positives) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "expected"),
+    [
+        ("retraining_job", dg.DagsterRunStatus.STARTING, True),
+        ("retraining_job", dg.DagsterRunStatus.STARTED, True),
+        ("retraining_job", dg.DagsterRunStatus.SUCCESS, False),
+        ("retraining_job", dg.DagsterRunStatus.FAILURE, False),
+        ("daily_lifecycle_job", dg.DagsterRunStatus.STARTED, False),
+    ],
+)
+def test_a_retraining_is_running_whoever_launched_it(instance, job, status, expected) -> None:
+    instance.add_run(dg.DagsterRun(job_name=job, run_id="run", status=status))
+    assert is_retraining(instance) is expected
+
+
+def test_what_a_decision_launched_is_not_in_its_own_way(instance) -> None:
+    """Decided again while its retraining runs, a day once said `wait`, and the cooldown forgot the retraining."""
+    started = {"job_name": "retraining_job", "status": dg.DagsterRunStatus.STARTED}
+    instance.add_run(dg.DagsterRun(run_id="own", tags={DECISION_TAG: "dec_today"}, **started))
+    assert is_retraining(instance)
+    assert not is_retraining(instance, but_for={"dec_today"})
+    assert is_retraining(instance, but_for={"dec_tomorrow"})
+    instance.add_run(dg.DagsterRun(run_id="manual", **started))
+    assert is_retraining(instance, but_for={"dec_today"})
+
+
+def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
+    """Two that differ once stopped every later day: history must hold one a day, also where one came back."""
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    first, second = date(2026, 6, 2), date(2026, 6, 3)
+    recorded = []
+    for day, name in ((first, "a"), (first, "b"), (first, "b"), (first, "a"), (second, "c")):
+        now = _time_of_decision(platform, day, name)
+        recorded.append(now)
+        row = {"event_id": f"{name}{now}", "occurred_at": now, "observed_at": now, "decision_id": name}
+        row |= {"as_of_date": day, "verdict": "wait", "codes": [name], "sentences": [], "policy_version": "p"}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        table = pa.Table.from_pylist([row | {"model_version": None}], schema=schema)
+        platform.event_log.append("retrain_decided", table, writer="governor")
+    second_tick = timedelta(seconds=1)
+    evening = run_time(first)
+    assert recorded[:4] == [evening, evening + second_tick, evening + second_tick, evening + 2 * second_tick]
+    assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
+    assert decisions_since(platform, first) == {"a", "b", "c"}
+    assert decisions_since(platform, second) == {"c"}
