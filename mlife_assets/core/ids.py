@@ -11,7 +11,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
-from datetime import date
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 SEPARATOR = "\x1f"
 """ASCII unit separator: validation lets no id with it into the log."""
@@ -32,19 +37,24 @@ def digest(parts: Iterable[object], length: int = 24) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:length]
 
 
+def digests(*parts: str | Column, length: int = 24) -> list[str]:
+    """Return the `digest` of each row; a part that is one text is the same in all rows. Columns have no nulls."""
+    texts = [part for part in parts if isinstance(part, str)]
+    columns = [part for part in parts if not isinstance(part, str)]
+    if any(SEPARATOR in text for text in texts) or any(_has_separator(column) for column in columns):
+        rows = [[part] * len(columns[0]) if isinstance(part, str) else part.to_pylist() for part in parts]
+        return [digest(row, length) for row in zip(*rows, strict=True)]
+    joined = pc.binary_join_element_wise(*parts, SEPARATOR)
+    return [hashlib.sha256(text.encode()).hexdigest()[:length] for text in joined.to_pylist()]
+
+
+def _has_separator(column: Column) -> bool:
+    return bool(pc.any(pc.match_substring(column, SEPARATOR)).as_py())
+
+
 def event_id(event_type: str, *parts: object) -> str:
     """Return the id of the event of `event_type` that is identified by `parts`."""
     return digest(("event", event_type, *parts))
-
-
-def message_id(user_id: str, campaign: str, day: date) -> str:
-    """Return the id of the only message that `user_id` may get from `campaign` on `day`."""
-    return "msg_" + digest(("message", user_id, campaign, day.isoformat()))
-
-
-def prediction_id(user_id: str, job_id: str, as_of: date, model_version: str, feature_hash: str) -> str:
-    """Return the id of one scored (user, job) pair."""
-    return "prd_" + digest(("prediction", user_id, job_id, as_of.isoformat(), model_version, feature_hash))
 
 
 def unit_interval(*parts: object) -> float:

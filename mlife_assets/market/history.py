@@ -15,7 +15,6 @@ from datetime import date
 
 import numpy as np
 
-from mlife_assets.core.ids import message_id
 from mlife_assets.market.behaviour import distance_km
 from mlife_assets.market.browsing import utc_offset_hours
 from mlife_assets.market.catalogue import Catalogue
@@ -24,6 +23,7 @@ from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.texts import Texts, no_texts
 from mlife_assets.market.vacancies import Vacancies, employer_names
 from mlife_assets.market.world import MarketConfig, Stream, generator
+from mlife_assets.recruiting.ids import message_id
 
 SUNDAY = 6
 NEAR_KM = 60.0

@@ -16,9 +16,10 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.schema import metadata
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.ids import event_id, message_id
+from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import Accepted, LedgerRow
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval
 from mlife_assets.recruiting.messaging.events import approval_events
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy

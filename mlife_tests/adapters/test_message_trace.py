@@ -18,12 +18,13 @@ from mlife_assets.adapters.message_trace import CONVERSION_DAYS, trace_message
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, NotFoundError
-from mlife_assets.core.ids import event_id, message_id, prediction_id
+from mlife_assets.core.ids import event_id
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import message_id, prediction_id
 
 TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 10)

@@ -7,14 +7,17 @@ import subprocess
 import sys
 from datetime import date
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.ids import digest, event_id, keyed_hash, message_id, prediction_id, unit_interval
+from mlife_assets.core.ids import digest, digests, event_id, keyed_hash, unit_interval
+from mlife_assets.recruiting.ids import message_id
 
 
 def test_ids_are_the_same_in_another_process() -> None:
-    code = "from mlife_assets.core.ids import unit_interval, message_id; from datetime import date; "
+    code = "from mlife_assets.core.ids import unit_interval; from mlife_assets.recruiting.ids import message_id; "
+    code += "from datetime import date; "
     code += "print(unit_interval('salt', 'usr_1'), message_id('usr_1', 'c', date(2026, 6, 2)))"
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
@@ -37,11 +40,11 @@ def test_no_two_lists_of_parts_share_a_digest(first: list[str], second: list[str
     assert (digest(first) == digest(second)) == is_same
 
 
-def test_every_part_of_a_prediction_counts() -> None:
-    base = ("u", "j", date(2026, 6, 2), "m", "f")
-    changed = [("x", *base[1:]), ("u", "x", *base[2:]), ("u", "j", date(2026, 6, 3), "m", "f")]
-    changed += [("u", "j", base[2], "x", "f"), ("u", "j", base[2], "m", "x")]
-    assert len({prediction_id(*base), *(prediction_id(*one) for one in changed)}) == 6
+@given(st.lists(st.tuples(st.text("a\x1f", max_size=3), st.text("b\x1f", max_size=3)), min_size=1, max_size=4))
+def test_digests_of_columns_are_those_of_their_rows(rows: list[tuple[str, str]]) -> None:
+    first, second = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+    assert digests("kind", first, second) == [digest(("kind", *row)) for row in rows]
+    assert digests("a\x1fkind", first, second, length=8) == [digest(("a\x1fkind", *row), 8) for row in rows]
 
 
 @given(st.text(), st.text())

@@ -24,9 +24,10 @@ from mlife_assets.components.model.contenders import CHALLENGER_REPORT
 from mlife_assets.components.model.off_policy import REPORT, off_policy_report
 from mlife_assets.components.platform.resources import INGEST_REPORT
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
-from mlife_assets.core.ids import event_id, message_id
+from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import message_id
 
 EXPLORING, SUFFICIENT = 400, 30
 SOUND_DAYS = (1, 2, 4)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mlife_assets.core.ids import message_id
 from mlife_assets.market.behaviour import pair_distance_km
 from mlife_assets.market.history import recruiter_rule, within_capacity, wordings
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.segments import segments
 
 

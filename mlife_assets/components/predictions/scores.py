@@ -21,13 +21,14 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.ids import event_id, prediction_id
+from mlife_assets.core.ids import digests
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.recruiting.candidates import candidate_pairs as find_candidate_pairs
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.exploration import explore
 from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.ids import prediction_ids
 from mlife_assets.recruiting.messaging.plan import plan_policy_version
 
 GROUP = "predictions"
@@ -108,12 +109,7 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         policy=policy,
         as_of=day,
     )
-    ids = [
-        prediction_id(user, job, day, scorer.model_version, feature_hash)
-        for user, job, feature_hash in zip(
-            pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist(), hashes, strict=True
-        )
-    ]
+    ids = prediction_ids(pairs["user_id"], pairs["job_id"], day, scorer.model_version, pa.chunked_array([hashes]))
     scored = pa.table(
         {
             "user_id": pairs["user_id"],
@@ -178,7 +174,7 @@ def log_predictions(
         words[place] = reasons
     event_type = EVENT_TYPES["prediction"]
     columns = {
-        "event_id": pa.array([event_id("prediction", p) for p in scored["prediction_id"].to_pylist()]),
+        "event_id": pa.array(digests("event", "prediction", scored["prediction_id"])),
         "occurred_at": pa.array([now] * count, event_type.schema.field("occurred_at").type),
         "observed_at": pa.array([now] * count, event_type.schema.field("observed_at").type),
         "as_of_date": pa.array([day] * count, pa.date32()),

@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ids import digest, message_id
+from mlife_assets.core.ids import digest
 from mlife_assets.core.ports import LedgerRow
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.templates import Wording
 
 if TYPE_CHECKING:

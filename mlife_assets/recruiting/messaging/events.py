@@ -17,8 +17,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.core.ids import event_id, message_id
+from mlife_assets.core.ids import event_id
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
 from mlife_assets.recruiting.messaging.keywords import START, STOP
 from mlife_assets.recruiting.messaging.plan import MessagePlan

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ids import message_id
 from mlife_assets.core.policies import policy_version
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
 from mlife_assets.recruiting.messaging.binding import plan_id_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name

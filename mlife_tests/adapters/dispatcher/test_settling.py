@@ -11,8 +11,8 @@ import pytest
 
 from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ids import message_id
 from mlife_assets.core.ports import Accepted, LedgerRow, Receipt
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.events import transition_events
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ids import message_id
 from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.binding import (
     ApprovedTexts,
     nothing_approved,

@@ -1,0 +1,28 @@
+"""Ids of texts and of scored pairs.
+
+Belongs here: what these ids are derived from. Does not belong here: how an id is derived (`core.ids`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from mlife_assets.core.ids import Column, digest, digests
+
+
+def message_id(user_id: str, campaign: str, day: date) -> str:
+    """Return the id of the only message that `user_id` may get from `campaign` on `day`."""
+    return "msg_" + digest(("message", user_id, campaign, day.isoformat()))
+
+
+def prediction_id(user_id: str, job_id: str, as_of: date, model_version: str, feature_hash: str) -> str:
+    """Return the id of one scored (user, job) pair."""
+    return "prd_" + digest(("prediction", user_id, job_id, as_of.isoformat(), model_version, feature_hash))
+
+
+def prediction_ids(
+    user_ids: Column, job_ids: Column, as_of: date, model_version: str, feature_hashes: Column
+) -> list[str]:
+    """Return the `prediction_id` of each row; columns of equal length, without nulls."""
+    found = digests("prediction", user_ids, job_ids, as_of.isoformat(), model_version, feature_hashes)
+    return [f"prd_{one}" for one in found]
