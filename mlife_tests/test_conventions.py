@@ -22,6 +22,7 @@ HEAVY = {"lightgbm", "matplotlib", "nannyml", "optuna", "ortools", "plotly", "sc
 UNTESTED = {
     "core/errors.py": "a list of names; each is tested where it is raised",
     "core/ports.py": "protocols; each is tested by its adapters",
+    "recruiting/ports.py": "protocols; each is tested by its adapters",
     "core/head_ports.py": "protocols; each is tested by its adapters",
     "serving/site/contents.py": "a protocol; tested by what reads a home (cli/test_open.py) and by the site",
 }

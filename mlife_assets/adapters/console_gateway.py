@@ -27,9 +27,9 @@ from mlife_assets.core.errors import (
     ProviderThrottledError,
 )
 from mlife_assets.core.ids import digest, keyed_hash, unit_interval
-from mlife_assets.core.ports import Accepted, Inbound, OutboundMessage, Receipt
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import TIMESTAMP
+from mlife_assets.recruiting.ports import Accepted, Inbound, OutboundMessage, Receipt
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

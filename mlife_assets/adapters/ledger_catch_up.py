@@ -21,10 +21,10 @@ from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, acc
 from mlife_assets.adapters.send_ledger.approvals import REJECTED
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.ports import Accepted
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
+from mlife_assets.recruiting.ports import Accepted
 
 ASKED_DAYS = 8
 """Approved days back from the newest whose texts the provider is asked about: what the caps look at."""

@@ -16,8 +16,8 @@ from datetime import datetime
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
-from mlife_assets.core.ports import ContactBook
 from mlife_assets.recruiting.messaging.phone_numbers import normalise
+from mlife_assets.recruiting.ports import ContactBook
 
 
 @dataclass(frozen=True)

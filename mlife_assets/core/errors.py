@@ -59,7 +59,7 @@ class ProviderThrottledError(TransientError):
 
 
 class ProviderRejectedError(PermanentError):
-    """The provider refused this message for good."""
+    """The provider refused this send for good."""
 
 
 class AmbiguousSendError(PermanentError):

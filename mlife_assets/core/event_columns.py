@@ -26,8 +26,7 @@ SHIFTS = ("day", "evening", "night")
 
 
 TEXT_LENGTH = 200
-"""Characters of an id, a name, a title or a code. Ids here have 28, titles of job boards end at 100 to 150, and what is
-longer would not fit a text message by far."""
+"""Characters of an id, a name, a title or a code. Ids here have 28, and titles of advertisements end at 100 to 150."""
 
 NOTE_LENGTH = 2_000
 """Characters of what is written in sentences: a body of ten segments has 1,530."""

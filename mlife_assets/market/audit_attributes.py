@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.ports import AuditGroups
 from mlife_assets.core.row_keys import splitmix64, stable_hashes
 from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.market.catalogue import load_catalogue
@@ -27,6 +26,7 @@ from mlife_assets.market.exporter import parquet_bytes
 from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
+from mlife_assets.recruiting.ports import AuditGroups
 
 AUDIT_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("user_id", "sex", "race_ethnicity")])
 UNKNOWN_SEX_SHARE = 0.04

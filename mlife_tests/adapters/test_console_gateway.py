@@ -12,8 +12,8 @@ from mlife_assets.core.errors import (
     ProviderRejectedError,
     ProviderThrottledError,
 )
-from mlife_assets.core.ports import OutboundMessage
 from mlife_assets.recruiting.messaging.keywords import classify
+from mlife_assets.recruiting.ports import OutboundMessage
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 DAY = date(2026, 6, 2)

@@ -14,7 +14,7 @@ from mlife_assets.adapters.ledger_backup import create_backup, read_backup, rest
 from mlife_assets.adapters.private_files import private_file, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.ports import LedgerRow
+from mlife_assets.recruiting.ports import LedgerRow
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 

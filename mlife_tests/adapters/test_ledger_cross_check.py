@@ -17,12 +17,12 @@ from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.schema import metadata
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.ports import Accepted, LedgerRow
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval
 from mlife_assets.recruiting.messaging.events import approval_events
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import Accepted, LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -13,9 +13,9 @@ from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -21,9 +21,9 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
-from mlife_assets.core.ports import OutboundMessage
 from mlife_assets.recruiting.messaging.cohorts import arm_of
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

@@ -17,11 +17,11 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, DispatchReport, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.ports import LedgerRow, OutboundMessage
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.eligibility import decide_eligibility
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -18,8 +18,8 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_private
 from mlife_assets.cli.serve import endpoint_token
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.ports import LedgerRow, OutboundMessage
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

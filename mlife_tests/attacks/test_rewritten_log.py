@@ -45,11 +45,11 @@ from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 from mlife_assets.settings import Settings
 
 FIRST, DAYS, CAMPAIGN = date(2026, 6, 10), 9, "job_of_the_day"

@@ -27,11 +27,11 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import digest
-from mlife_assets.core.ports import LedgerRow, Receipt
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.links import ALPHABET, TOKEN_LENGTH
 from mlife_assets.recruiting.messaging.plan import word_jobs
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow, Receipt
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

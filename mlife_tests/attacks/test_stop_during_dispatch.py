@@ -15,9 +15,9 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.ports import Accepted, LedgerRow, OutboundMessage
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
 
 NOW, DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
 POLICY = replace(MessagingPolicy(holdout_share=0.0), provider_messages_per_second=50)

@@ -25,7 +25,6 @@ from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
@@ -33,6 +32,7 @@ from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id, prediction_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 10)

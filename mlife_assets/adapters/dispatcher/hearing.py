@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 from mlife_assets.adapters.dispatcher.reports import InboundReport
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ports import Clock, SmsGateway
+from mlife_assets.core.ports import Clock
 from mlife_assets.recruiting.messaging.effects import effect_of_reply
 from mlife_assets.recruiting.messaging.keywords import STOP, classify
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import SmsGateway
 
 READ_AGAIN = timedelta(hours=1)
 """How far back replies are read again within a dispatch: providers list some of them late."""

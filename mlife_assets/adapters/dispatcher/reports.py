@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.ports import LedgerRow
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,14 @@ from mlife_assets.core.errors import (
     ProviderRejectedError,
     ProviderThrottledError,
 )
-from mlife_assets.core.ports import Clock, LedgerRow, OutboundMessage, SmsGateway
+from mlife_assets.core.ports import Clock
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
 from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdict
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage, SmsGateway
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from datetime import date, datetime, timedelta
 from mlife_assets.adapters.dispatcher.reports import ReconcileReport
 from mlife_assets.adapters.send_ledger import RestoredSend, SqlLedger, Transition, accepted_moves
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ports import SmsGateway
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import SmsGateway
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -35,11 +35,11 @@ from mlife_assets.adapters.send_ledger.statements import (
     is_suppressed,
 )
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.eligibility import OPTED_OUT
 from mlife_assets.recruiting.messaging.states import SendState, check_edge
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 
 @dataclass(frozen=True)

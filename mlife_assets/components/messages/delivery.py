@@ -21,7 +21,6 @@ from mlife_assets.components.shown.figures import sending_figures
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, NotFoundError
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.messaging.approve import (
     APPROVED_BY_POLICY,
     WITHIN_LIMITS,
@@ -35,6 +34,7 @@ from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
 from mlife_assets.recruiting.messaging.events import approval_events, rejection_events
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.ports import LedgerRow
 
 WORKER = "daily"
 

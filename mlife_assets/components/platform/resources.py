@@ -37,12 +37,13 @@ from mlife_assets.components.platform.embedded_world import EmbeddedWorld
 from mlife_assets.components.platform.private_parts import MANIFEST_KEY, PrivateParts
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.ports import AuditAttributes, Clock, ContactBook, EventSource
+from mlife_assets.core.ports import Clock, EventSource
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
 
 SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)

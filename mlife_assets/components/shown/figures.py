@@ -17,7 +17,6 @@ import dagster as dg
 from mlife_assets.core.glances import Bar, Estimate, bars, columns, forest
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
@@ -26,6 +25,7 @@ from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import PricePolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 Figures = dict[str, dg.MetadataValue]
 TAKEN = (SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED)

@@ -6,7 +6,7 @@ probabilities were served (`replay`), what is recommended (`recommendation`).
 Concept: all policies are measured on the same rows, each row by the probability that the policy's champion of that day
 gave it, all in one ranking. Average precision is that of the gate: AP = sum over distinct scores of (recall gained) x
 (precision there). Blocks of neighbouring days are resampled, the same for all policies, because days that lie close
-share weather, campaigns and the model that served.
+share weather, prices and the model that served.
 """
 
 from __future__ import annotations

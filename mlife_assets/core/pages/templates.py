@@ -13,7 +13,7 @@ import re
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.markup import Markup, text, writable
@@ -21,16 +21,16 @@ from mlife_assets.core.pages.markup import Markup, text, writable
 PACKAGE = "mlife_assets.core.pages"
 
 
-def render(template: str, **context: Any) -> Markup:
-    """Return a template of `core/pages/templates` with its names filled in."""
-    return Markup(_environment().get_template(template).render(context))
+def render(template: str, *, package: str = PACKAGE, **context: Any) -> Markup:
+    """Return a template of `<package>/templates`, or of those that all pages share, with its names filled in."""
+    return Markup(_environment(package).get_template(template).render(context))
 
 
 @cache
 def packaged(name: str) -> str:
     """Return a file of this package as it is: the style sheet, the script."""
     loader = PackageLoader(PACKAGE, "")
-    return loader.get_source(_environment(), name)[0]
+    return loader.get_source(_environment(PACKAGE), name)[0]
 
 
 def breakable(name: str) -> Markup:
@@ -43,9 +43,9 @@ def _clean(value: Any) -> Any:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
     environment = Environment(
-        loader=PackageLoader(PACKAGE),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(PACKAGE)]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_clean,

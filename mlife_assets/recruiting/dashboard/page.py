@@ -51,6 +51,7 @@ def render_dashboard(data: DashboardData) -> str:
     kinds = {marker.kind for marker in markers}
     body = render(
         "dashboard.html",
+        package="mlife_assets.recruiting.dashboard",
         data=data,
         headline=headline(data),
         lanes=lanes(data, markers),

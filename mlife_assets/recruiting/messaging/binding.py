@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import digest
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.templates import Wording
+from mlife_assets.recruiting.ports import LedgerRow
 
 if TYPE_CHECKING:
     from mlife_assets.recruiting.messaging.plan import MessagePlan

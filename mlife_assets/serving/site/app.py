@@ -120,7 +120,11 @@ class _Site:
 
     def runbooks(self, _: Request) -> Response:
         books = read_runbooks(self._contents.runbooks())
-        return self._page(RUNBOOKS, "Runbooks", render("runbooks.html", runbooks=list(books.values())))
+        return self._page(
+            RUNBOOKS,
+            "Runbooks",
+            render("runbooks.html", package="mlife_assets.serving.site", runbooks=list(books.values())),
+        )
 
     def runbook(self, request: Request) -> Response:
         name = request.path_params["name"]

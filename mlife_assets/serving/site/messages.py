@@ -36,6 +36,7 @@ def messages_body(lines: Sequence[MessageLine], note: str = "") -> Markup:
     farthest = sorted((line for line in lines if line.outcome in FARTHEST), key=_how_far)
     return render(
         "messages.html",
+        package="mlife_assets.serving.site",
         note=note,
         lists=[
             ("Led to something", "an application or a hire, or else a click", farthest[:CONVERTED]),
@@ -57,6 +58,7 @@ def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | N
     outcome, is_converted = _outcome(found)
     return render(
         "trace.html",
+        package="mlife_assets.serving.site",
         message_id=found.message_id,
         outcome=outcome,
         is_converted=is_converted,

@@ -16,9 +16,9 @@ from typing import Any
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

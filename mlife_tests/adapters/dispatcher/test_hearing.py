@@ -7,8 +7,8 @@ import pytest
 
 from mlife_assets.adapters.dispatcher.hearing import READ_AGAIN, Hearing
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ports import Inbound
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import Inbound
 
 NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
 PHONE = "+12125550199"

@@ -15,10 +15,10 @@ from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.dispatcher.reports import DispatchReport
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
-from mlife_assets.core.ports import Accepted, LedgerRow, OutboundMessage
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

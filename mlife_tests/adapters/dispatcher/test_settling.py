@@ -11,10 +11,10 @@ import pytest
 
 from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ports import Accepted, LedgerRow, Receipt
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.events import transition_events
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import Accepted, LedgerRow, Receipt
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

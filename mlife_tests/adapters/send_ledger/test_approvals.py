@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, suppressions, write
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.schema import sends
 from mlife_assets.core.errors import NotFoundError, PermanentError
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.states import EDGES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.schema import numbers, sends
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

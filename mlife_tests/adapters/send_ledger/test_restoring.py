@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from mlife_assets.adapters.send_ledger import Move, RestoredSend
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

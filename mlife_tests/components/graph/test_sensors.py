@@ -19,10 +19,10 @@ from mlife_assets.components.graph import keys, sensors
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.running.driver import DRIVER_TAG
 from mlife_assets.core.monitoring import drift
-from mlife_assets.core.ports import LedgerRow, OutboundMessage
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)

@@ -22,7 +22,6 @@ from mlife_assets.components.shown.figures import (
     verdict_glance,
 )
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.fairness.results import ImpactRow, ImpactTable
@@ -30,6 +29,7 @@ from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import PricePolicy
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 10)
 PRICE = PricePolicy(text_segment_usd=0.01)

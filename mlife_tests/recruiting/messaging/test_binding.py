@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ports import LedgerRow
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.binding import (
@@ -22,6 +21,7 @@ from mlife_assets.recruiting.messaging.binding import (
 )
 from mlife_assets.recruiting.messaging.plan import EXPOSED_SCHEMA, PLANNED_SCHEMA, SUPPRESSED_SCHEMA, MessagePlan
 from mlife_assets.recruiting.messaging.templates import Wording
+from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)

@@ -1,0 +1,116 @@
+"""Protocols of what has to do with people: texting them, finding their numbers, auditing how they are treated.
+
+Belongs here: the narrow interfaces and the frozen records that cross them. Does not belong here: implementations, ports
+of every model (`core.ports`).
+
+Concept: each port has exactly one embedded adapter today; production adapters fit the same shape and the same tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class OutboundMessage:
+    """One text to hand to a provider. `phone_number` is E.164 and must not be logged."""
+
+    message_id: str
+    user_id: str
+    phone_number: str = field(repr=False)
+    body: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The provider took the message."""
+
+    provider_message_id: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A delivery receipt."""
+
+    message_id: str
+    provider_message_id: str
+    is_delivered: bool
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """A text from a person to us. `body` is personal data: classify it, never store it."""
+
+    inbound_id: str
+    user_id: str
+    body: str = field(repr=False)
+    received_at: datetime
+
+
+class SmsGateway(Protocol):
+    """A provider of text messages. No retries inside."""
+
+    @property
+    def name(self) -> str:
+        """Provider name; `console` for the embedded one."""
+        ...
+
+    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
+        """Send once. Raises ProviderThrottledError, ProviderRejectedError or AmbiguousSendError."""
+        ...
+
+    def find(self, message_id: str) -> Accepted | None:
+        """Return the provider's record of `message_id`, for reconciling an ambiguous send."""
+        ...
+
+    def receipts(self, *, until: datetime) -> list[Receipt]:
+        """Return all delivery receipts up to `until`, oldest first; safe to read again."""
+        ...
+
+    def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
+        """Return all inbound texts received from `since` up to `until`, oldest first; safe to read again."""
+        ...
+
+
+class ContactBook(Protocol):
+    """The private directory of phone numbers, outside the lake."""
+
+    def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Return user id -> number as it is written in the book, None without one. Raises when it cannot be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class AuditGroups:
+    """Self-reported answers of n people in the order asked for, `unknown` where there is none. Personal data."""
+
+    sex: tuple[str, ...] = field(repr=False)
+    race_ethnicity: tuple[str, ...] = field(repr=False)
+
+
+class AuditAttributes(Protocol):
+    """The restricted audit table, outside the lake. The fairness audit alone may read it, to write aggregates."""
+
+    def groups_of(self, user_ids: Sequence[str]) -> AuditGroups:
+        """Return the answers of users. Raises when the table cannot be read, which is never an empty answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One send in the ledger; `state` is a value of `recruiting.messaging.states.SendState`."""
+
+    message_id: str
+    user_id: str
+    job_id: str
+    campaign: str
+    as_of_date: date
+    body: str
+    state: str
+    attempts: int
+    provider_message_id: str | None
+    updated_at: datetime
