@@ -11,9 +11,9 @@ from typing import Any
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import message_links, page_link
 from mlife_assets.components.shown.metadata import table
-from mlife_assets.core.pages.places import MESSAGES
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
 from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.places import MESSAGES
 
 SAMPLES = 10
 

@@ -14,7 +14,8 @@ import dagster as dg
 
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import verbatim
-from mlife_assets.core.pages.places import MESSAGES, RUNBOOKS
+from mlife_assets.core.pages.places import RUNBOOKS
+from mlife_assets.recruiting.places import MESSAGES
 
 
 def page_link(platform: Platform, key: str) -> dg.UrlMetadataValue:

@@ -29,7 +29,6 @@ from mlife_assets.core.pages import Link, Markup, element, page, reading_script,
 from mlife_assets.core.pages.places import (
     BACKTEST,
     DASHBOARD,
-    MESSAGES,
     RUNBOOKS,
     between,
     card_key,
@@ -37,6 +36,7 @@ from mlife_assets.core.pages.places import (
     with_served_links,
 )
 from mlife_assets.core.quoting import cut
+from mlife_assets.recruiting.places import MESSAGES, SERVED
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.site.contents import SiteContents
 from mlife_assets.serving.site.messages import messages_body, planned_day, trace_body
@@ -168,10 +168,10 @@ class _Site:
         links = self._ui_links(key)
         if key != BACKTEST and BACKTEST not in document and self._contents.backtest() is not None:
             links = (Link("Backtest", between(key, BACKTEST)), *links)  # the page is older than the backtest
-        return HTMLResponse(with_served_links(document, key, links))
+        return HTMLResponse(with_served_links(document, key, SERVED, links))
 
     def _page(self, here: str, title: str, body: Markup, *, is_wide: bool = False) -> Response:
-        links = (*served_nav(here, has_backtest=self._contents.backtest() is not None), *self._ui_links(here))
+        links = (*served_nav(here, SERVED, has_backtest=self._contents.backtest() is not None), *self._ui_links(here))
         return HTMLResponse(page(title, body, nav=links, is_wide=is_wide))
 
     def notice(self, path: str, status: int, message: str, remedy: str) -> Response:
@@ -180,7 +180,7 @@ class _Site:
         advice = [element("p", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")] if remedy else []
         body = element("article", element("h1", sentence), *advice, class_="prose card")
         here = path.lstrip("/")
-        return HTMLResponse(page(sentence, body, nav=(*served_nav(here), *self._ui_links(here))), status)
+        return HTMLResponse(page(sentence, body, nav=(*served_nav(here, SERVED), *self._ui_links(here))), status)
 
     def _ui_links(self, here: str) -> tuple[Link, ...]:
         asset = self._asset(here)

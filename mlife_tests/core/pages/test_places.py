@@ -10,7 +10,6 @@ from mlife_assets.core.pages import Markup, page
 from mlife_assets.core.pages.places import (
     BACKTEST,
     DASHBOARD,
-    MESSAGES,
     RUNBOOKS,
     between,
     card_key,
@@ -18,6 +17,7 @@ from mlife_assets.core.pages.places import (
     served_nav,
     with_served_links,
 )
+from mlife_assets.recruiting.places import MESSAGES, SERVED
 
 CARD = card_key("mdl_1")
 HERE = (DASHBOARD, CARD, BACKTEST, f"{RUNBOOKS}retrain", f"{MESSAGES}msg_1", RUNBOOKS)
@@ -45,11 +45,11 @@ def test_a_file_links_to_files_only_and_says_where_it_is() -> None:
 
 
 def test_what_is_served_links_to_everything() -> None:
-    words = [link.words for link in served_nav(f"{RUNBOOKS}retrain", has_backtest=True)]
+    words = [link.words for link in served_nav(f"{RUNBOOKS}retrain", SERVED, has_backtest=True)]
     assert words == ["Dashboard", "Model versions", "Backtest", "Messages", "Runbooks"]
-    served = with_served_links(page("T", Markup("x"), nav=nav(CARD)), CARD)
+    served = with_served_links(page("T", Markup("x"), nav=nav(CARD)), CARD, SERVED)
     assert '<a href="../../runbooks/">Runbooks</a>' in served
     assert served.count(">Dashboard<") == 1
-    old = with_served_links("<html><body>\nold</body></html>", CARD)
+    old = with_served_links("<html><body>\nold</body></html>", CARD, SERVED)
     assert ">Dashboard<" in old
     assert ">Messages<" in old
