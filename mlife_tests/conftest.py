@@ -41,15 +41,26 @@ def repository() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="session")
-def job_pairs(repository: Path) -> ModuleType:
-    """Return the small job market, loaded by path: tests are no package."""
-    spec = importlib.util.spec_from_file_location("mlife_job_pairs", repository / "mlife_tests" / "job_pairs.py")
+def _beside(name: str) -> ModuleType:
+    """Return a module of this folder, loaded by path: tests are no package."""
+    spec = importlib.util.spec_from_file_location(f"mlife_{name}", Path(__file__).parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def job_pairs() -> ModuleType:
+    """Return the small job market."""
+    return _beside("job_pairs")
+
+
+@pytest.fixture(scope="session")
+def tiny_models() -> ModuleType:
+    """Return what makes models of a few trees."""
+    return _beside("tiny_models")
 
 
 @pytest.fixture(scope="session")

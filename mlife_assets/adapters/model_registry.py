@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mlife_assets.adapters.model_events import events_of
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,
@@ -25,11 +26,14 @@ from mlife_assets.core.errors import (
     NotFoundError,
 )
 from mlife_assets.core.ids import event_id
+from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.ports import EventLog, ObjectStore
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 WRITER = "registry"
+REIGN_EVENTS = ("model_promoted", "model_rolled_back")
+_SAID = ("model_version", "previous_version", "actor", "reason")
 CARD_FILE = "card.html"
 CHAMPION = "champion"
 VERSIONS_NAMED = 5
@@ -59,11 +63,11 @@ class Reign:
 
 
 class ModelRegistry:
-    """Artifacts at `models/<model_version>/`, events in the log."""
+    """Artifacts at `models/<model_version>/`, events in the log; of one model, whoever else keeps some there."""
 
-    def __init__(self, store: ObjectStore, event_log: EventLog) -> None:
-        """Keep artifacts in `store` and record in `event_log`."""
-        self._store, self._event_log = store, event_log
+    def __init__(self, store: ObjectStore, event_log: EventLog, model_name: str) -> None:
+        """Keep artifacts of a model in `store` and record in `event_log`; other models are not seen."""
+        self._store, self._event_log, self.model_name = store, event_log, model_name
         self._loaded: dict[str, ModelArtifact] = {}
 
     def register(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> str:
@@ -94,6 +98,7 @@ class ModelRegistry:
             "training_data_hash": artifact.training_data_hash,
             "examples": manifest["examples"],
             "positives": manifest["positives"],
+            MODEL_NAME: self.model_name,
         }
         if recorded in (None, row):
             self._append("model_registered", row)  # lists it where a crash left it unlisted; else a no-op
@@ -175,19 +180,13 @@ class ModelRegistry:
 
     def history(self, until: datetime | None = None) -> list[Reign]:
         """Return all changes of the champion observed by `until`, oldest first."""
-        found = []
-        for kind in ("promoted", "rolled_back"):
-            for row in self._rows(f"model_{kind}"):
-                found.append(
-                    Reign(
-                        row["model_version"],
-                        row["previous_version"],
-                        row["observed_at"],
-                        kind,
-                        row["actor"],
-                        row["reason"],
-                    )
-                )
+        found = [
+            Reign(
+                since=row["observed_at"], kind=event_type.removeprefix("model_"), **{name: row[name] for name in _SAID}
+            )
+            for event_type in REIGN_EVENTS
+            for row in self._rows(event_type)
+        ]
         found.sort(key=lambda reign: (reign.since, reign.kind, reign.model_version))
         return [reign for reign in found if until is None or reign.since <= until]
 
@@ -217,7 +216,7 @@ class ModelRegistry:
         if done:
             at = done[-1]["observed_at"]
             before = [reign.model_version for reign in history if reign.since < at]
-            own = _reign_event("model_promoted", model_version, before[-1] if before else None, actor, reason, at)
+            own = self._reign_event("model_promoted", model_version, before[-1] if before else None, actor, reason, at)
             if done[-1] == own:
                 self._append("model_promoted", own)  # lists it where a crash left it unlisted; else a no-op
             return
@@ -262,28 +261,28 @@ class ModelRegistry:
     def _record(
         self, event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
     ) -> None:
-        self._append(event_type, _reign_event(event_type, version, previous, actor, reason, now))
+        self._append(event_type, self._reign_event(event_type, version, previous, actor, reason, now))
+
+    def _reign_event(
+        self, event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
+    ) -> dict[str, Any]:
+        return {
+            "event_id": event_id(event_type, version, previous, now.isoformat()),
+            "occurred_at": now,
+            "observed_at": now,
+            "model_version": version,
+            "previous_version": previous,
+            "actor": actor,
+            "reason": reason,
+            MODEL_NAME: self.model_name,
+        }
 
     def _rows(self, event_type: str) -> list[dict[str, Any]]:
-        return list(self._event_log.read(event_type).to_pylist())
+        return events_of(self._event_log, self.model_name, event_type)
 
     def _append(self, event_type: str, row: Mapping[str, Any]) -> None:
         table = pa.Table.from_pylist([dict(row)], schema=EVENT_TYPES[event_type].schema)
         self._event_log.append(event_type, table, writer=WRITER)
-
-
-def _reign_event(
-    event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
-) -> dict[str, Any]:
-    return {
-        "event_id": event_id(event_type, version, previous, now.isoformat()),
-        "occurred_at": now,
-        "observed_at": now,
-        "model_version": version,
-        "previous_version": previous,
-        "actor": actor,
-        "reason": reason,
-    }
 
 
 def _standing(history: list[Reign]) -> list[str]:

@@ -29,6 +29,10 @@ Home = Annotated[
     typer.Option("--home", metavar="PATH", help="Folder that holds everything mlife wrote.", show_default="var/demo"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, keys sorted, nothing else.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Which model.", show_default="job_applications"),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the event log for ever.")]
 Actor = Annotated[str, typer.Option("--actor", metavar="NAME", help="Who; kept in the event log for ever.")]
 
@@ -94,6 +98,23 @@ def open_platform(settings: Settings) -> Platform:
     from mlife_assets.components.platform.resources import Platform
 
     return Platform(settings=settings, policies=settings.policies())
+
+
+def open_model(home: Path | None, model: str | None) -> Platform:
+    """Return the platform of a home as a model sees it, by default the model of applications.
+
+    Raises:
+        NotFoundError: no day ran in the home, or it has no such model; names those that it has.
+    """
+    from mlife_assets.adapters.model_events import model_names
+
+    platform = open_platform(settings_of(home))
+    if model is None or model == platform.model_name:
+        return platform
+    known = dict.fromkeys([platform.model_name, *model_names(platform.event_log)])
+    if model not in known:
+        raise NotFoundError(f"there is no model {quoted(model)} here; use one of {', '.join(known)}")
+    return platform.of_model(model)
 
 
 def seal(platform: Platform) -> None:

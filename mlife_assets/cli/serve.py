@@ -2,7 +2,7 @@
 
 Belongs here: which champion the endpoint serves and where it listens. Does not belong here: the endpoint (`serving`).
 
-Concept: each request looks up the champion, so a promotion or a rollback needs no restart. Whether a token is needed
+Concept: each request asks who is champion, so a promotion or a rollback needs no restart. Whether a token is needed
 depends on the address that was bound, not on the name that was given for it. A token is never printed: it is in the
 environment, or in a private file whose path is printed, random in every environment.
 """
@@ -42,7 +42,10 @@ def serve(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score over HTTP with the current champion until interrupted: POST /v1/score, GET /v1/model, GET /health.
+    """Score over HTTP with the current champions until interrupted.
+
+    POST /v1/models/NAME/score, GET /v1/models/NAME, GET /v1/models, GET /health. POST /v1/score and GET /v1/model are
+    those of job_applications.
 
     Requests from other machines need `Authorization: Bearer <token>`, all but GET /health. The token is
     MLIFE_ENDPOINT_TOKEN, or else the file that --make-token writes. Once there is one, this machine needs it, too.
@@ -55,17 +58,17 @@ def serve(
     from mlife_assets.serving.connections import server_config
 
     settings = settings_of(home)
-    provider = champion_provider(open_platform(settings))
+    providers = champion_providers(open_platform(settings))
     token, source = endpoint_token(settings, makes_token=makes_token)
     with listening_socket(host, port, has_token=token is not None) as listener:
-        version = provider().model_version
+        version = next(iter(providers.values()))().model_version
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if as_json:
             print_json({"url": url, "model_version": version, "token": source})
         else:
             wanted = f", with the token of {source}" if source else ""
             side_console().print(f"{version} answers at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
-        config = server_config(create_app(provider, token=token), log_level="warning", access_log=False)
+        config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 
@@ -83,16 +86,23 @@ def endpoint_token(settings: Settings, *, makes_token: bool) -> tuple[str | None
     return Keyring(private_tree(settings.private_folder) / "keys").key(path.stem).hex(), str(path)
 
 
-def champion_provider(platform: Platform) -> Callable[[], LightGBMScorer]:
-    """Return what gives the scorer of the present champion; it raises NotFoundError when there is none."""
+def champion_providers(platform: Platform) -> dict[str, Callable[[], LightGBMScorer]]:
+    """Return, by model, what gives the scorer of the present champion; it raises NotFoundError when there is none."""
+    from mlife_assets.adapters.champion_watch import ChampionWatch
+    from mlife_assets.adapters.model_events import model_names
 
-    def champion() -> LightGBMScorer:
-        version = platform.registry.champion()
-        if version is None:
-            raise NotFoundError("no model was promoted yet; run `mlife demo`, which trains one")
-        return platform.scorer(version)
+    def provider(watch: ChampionWatch) -> Callable[[], LightGBMScorer]:
+        def champion() -> LightGBMScorer:
+            version = watch.champion()
+            if version is None:
+                raise NotFoundError("no model was promoted yet; run `mlife demo`, which trains one")
+            return platform.scorer(version)
 
-    return champion
+        return champion
+
+    names = dict.fromkeys([platform.model_name, *model_names(platform.event_log)])
+    registries = [platform.of_model(name).registry for name in names]
+    return {one.model_name: provider(ChampionWatch(one, platform.event_log)) for one in registries}
 
 
 def listening_socket(host: str, port: int, *, has_token: bool = False, option: str = "--port") -> socket.socket:

@@ -122,7 +122,7 @@ def standing_of(platform: Platform) -> Standing:
 
 def _newest(platform: Platform, event_type: str) -> dict[str, Any] | None:
     """Return the event of the newest day, the last observed of that day."""
-    rows = platform.event_log.read(event_type).to_pylist()
+    rows = platform.model_events(event_type)
     return max(rows, key=lambda row: (row["as_of_date"], row["observed_at"])) if rows else None
 
 

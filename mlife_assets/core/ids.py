@@ -11,10 +11,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import pyarrow as pa
-import pyarrow.compute as pc
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 
@@ -39,6 +39,8 @@ def digest(parts: Iterable[object], length: int = 24) -> str:
 
 def digests(*parts: str | Column, length: int = 24) -> list[str]:
     """Return the `digest` of each row; a part that is one text is the same in all rows. Columns have no nulls."""
+    import pyarrow.compute as pc
+
     texts = [part for part in parts if isinstance(part, str)]
     columns = [part for part in parts if not isinstance(part, str)]
     if any(SEPARATOR in text for text in texts) or any(_has_separator(column) for column in columns):
@@ -49,6 +51,8 @@ def digests(*parts: str | Column, length: int = 24) -> list[str]:
 
 
 def _has_separator(column: Column) -> bool:
+    import pyarrow.compute as pc
+
     return bool(pc.any(pc.match_substring(column, SEPARATOR)).as_py())
 
 

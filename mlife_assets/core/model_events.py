@@ -6,62 +6,70 @@ Belongs here: event types that every model has. Does not belong here: what happe
 
 from __future__ import annotations
 
-from mlife_assets.core.event_columns import EventType, choice, day, identifier, integer, note, number, text, texts
+from mlife_assets.core.event_columns import (
+    Column,
+    EventType,
+    Upcaster,
+    choice,
+    day,
+    identifier,
+    integer,
+    note,
+    number,
+    text,
+    texts,
+)
 
 WHY = (text("actor"), note("reason"))
 """Who did something, and why."""
+MODEL_NAME = "model_name"
+"""Column that says which model an event is about."""
 
-MODEL_EVENT_TYPES = (
-    EventType(
-        "retrain_decided",
-        "platform",
-        (
-            identifier("decision_id"),
-            day("as_of_date"),
-            choice("verdict", "retrain", "wait", "block"),
-            texts("codes"),
-            texts("sentences"),
-            identifier("model_version", nullable=True),
-            identifier("policy_version"),
-        ),
+_PAYLOADS: dict[str, tuple[Column, ...]] = {
+    "retrain_decided": (
+        identifier("decision_id"),
+        day("as_of_date"),
+        choice("verdict", "retrain", "wait", "block"),
+        texts("codes"),
+        texts("sentences"),
+        identifier("model_version", nullable=True),
+        identifier("policy_version"),
     ),
-    EventType(
-        "model_registered",
-        "platform",
-        (
-            identifier("model_version"),
-            day("as_of_date"),
-            day("training_start_date"),
-            day("training_end_date"),
-            identifier("training_data_hash"),
-            integer("examples", 0),
-            integer("positives", 0),
-        ),
+    "model_registered": (
+        identifier("model_version"),
+        day("as_of_date"),
+        day("training_start_date"),
+        day("training_end_date"),
+        identifier("training_data_hash"),
+        integer("examples", 0),
+        integer("positives", 0),
     ),
-    EventType(
-        "promotion_decided",
-        "platform",
-        (
-            identifier("model_version"),
-            identifier("champion_version", nullable=True),
-            day("as_of_date"),
-            choice("outcome", "promoted", "refused", "not_enough_evidence"),
-            number("delta_map", nullable=True),
-            number("delta_map_lower", nullable=True),
-            number("delta_map_upper", nullable=True),
-            integer("users_with_positives", 0),
-            texts("sentences"),
-            identifier("policy_version"),
-        ),
+    "promotion_decided": (
+        identifier("model_version"),
+        identifier("champion_version", nullable=True),
+        day("as_of_date"),
+        choice("outcome", "promoted", "refused", "not_enough_evidence"),
+        number("delta_map", nullable=True),
+        number("delta_map_lower", nullable=True),
+        number("delta_map_upper", nullable=True),
+        integer("users_with_positives", 0),
+        texts("sentences"),
+        identifier("policy_version"),
     ),
-    EventType(
-        "model_promoted",
-        "platform",
-        (identifier("model_version"), identifier("previous_version", nullable=True), *WHY),
-    ),
-    EventType(
-        "model_rolled_back",
-        "platform",
-        (identifier("model_version"), identifier("previous_version"), *WHY),
-    ),
-)
+    "model_promoted": (identifier("model_version"), identifier("previous_version", nullable=True), *WHY),
+    "model_rolled_back": (identifier("model_version"), identifier("previous_version"), *WHY),
+}
+
+
+def model_event_types(first_model: str) -> tuple[EventType, ...]:
+    """Return the types; rows of version 1, of when there was one model, are about `first_model`."""
+    return tuple(
+        EventType(
+            name,
+            "platform",
+            (*columns, identifier(MODEL_NAME)),
+            version=2,
+            upcasters=(Upcaster(1, columns, f"*, '{first_model}' as {MODEL_NAME}"),),
+        )
+        for name, columns in _PAYLOADS.items()
+    )

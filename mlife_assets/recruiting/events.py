@@ -33,13 +33,14 @@ from mlife_assets.core.event_columns import (
     text,
     texts,
 )
-from mlife_assets.core.model_events import MODEL_EVENT_TYPES, WHY
+from mlife_assets.core.model_events import WHY, model_event_types
 
 __all__ = [
     "EMBEDDING",
     "EMBEDDING_SIZE",
     "ENVELOPE",
     "EVENT_TYPES",
+    "JOB_APPLICATIONS",
     "LABEL_EVENT_TYPES",
     "MARKET_EVENT_TYPES",
     "OCCUPATION_GROUPS",
@@ -50,6 +51,9 @@ __all__ = [
     "EventType",
     "Upcaster",
 ]
+
+JOB_APPLICATIONS = "job_applications"
+"""The model that was there when there was one: events that name none are about it."""
 
 _PROFILE = (
     Column("occupation_group", pa.string(), allowed=OCCUPATION_GROUPS),
@@ -224,7 +228,7 @@ _TYPES = (
         "platform",
         (identifier("user_id"), text("experiment"), choice("arm", "treated", "holdout"), day("as_of_date")),
     ),
-    *MODEL_EVENT_TYPES,
+    *model_event_types(JOB_APPLICATIONS),
     EventType(
         "panel_recorded",
         "platform",

@@ -4,15 +4,16 @@ Belongs here: routes and status codes. Does not belong here: who may ask (`servi
 (`serving.bodies`), decoding rows (`serving.requests`), features and scores (`core.inference`), where the champion comes
 from (the provider) and configuration (no environment is read).
 
-Concept: the endpoint adds nothing to a score. It asks the provider for the champion on every request, so a promotion or
-a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it explains.
+Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion on every request, so a
+promotion or a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it
+explains.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf, isnan
 from typing import Any
 
@@ -26,49 +27,68 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.quoting import cut
 from mlife_assets.core.scoring.prediction_details import ExplainableScorer, click_probabilities
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
 
+ScorerProvider = Callable[[], ExplainableScorer]
 _LOGGER = logging.getLogger(__name__)
 HEALTH_SECONDS = 1.0
 """How long an answer of `/health` holds: whoever asks needs no token, so asking often must cost nothing."""
 
 
 def create_app(
-    scorer_provider: Callable[[], ExplainableScorer], limits: RequestLimits | None = None, *, token: str | None = None
+    models: Mapping[str, ScorerProvider], limits: RequestLimits | None = None, *, token: str | None = None
 ) -> Starlette:
     """Return the application.
 
     Args:
-        scorer_provider: returns the scorer of the present champion; called on every request, so it should cache by
-            version. Raises NotFoundError when nothing was promoted, which is answered with 503.
+        models: name -> what returns the scorer of the model's present champion; called on every request, so it should
+            cache by version. Raises NotFoundError when nothing was promoted, which is answered with 503.
         limits: of requests.
         token: what every request but those for `/health` has to carry; None answers whoever calls the endpoint by a
             name of this machine, so let it listen on loopback alone.
 
     Routes:
-        POST /v1/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw", "probability",
-            "click_probability"}]}`; the last is null where the model is no funnel.
-        GET /v1/model: version, features and vocabularies of the champion.
-        GET /health: 200 when a champion can be loaded, else 503; `{"status"}` and no more.
+        POST /v1/models/<name>/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw",
+            "probability", "click_probability"}]}`; the last is null where the model is no funnel.
+        GET /v1/models/<name>: version, features and vocabularies of the champion.
+        GET /v1/models: names of the models, and the version of each champion, null where none can be loaded.
+        POST /v1/score and GET /v1/model: the same of the first of `models`, as when there was one.
+        GET /health: 200 when the first model's champion can be loaded, else 503; `{"status"}` and no more.
 
-    Errors are `{"error": {"message", "remedy", "row", "field"}}` with 401 (no token), 404 or 405 (no such route), 408
-    (too slow), 413 (too large), 421 (a host that is not ours), 422 (cannot be scored), 503 (no champion can be loaded
-    now, or too many large requests) or 500 (a defect; its text stays in the server's log).
+    Raises:
+        InvalidInputError: `models` is empty.
+
+    Errors are `{"error": {"message", "remedy", "row", "field"}}` with 401 (no token), 404 or 405 (no such route or
+    model), 408 (too slow), 413 (too large), 421 (a host that is not ours), 422 (cannot be scored), 503 (no champion can
+    be loaded now, or too many large requests) or 500 (a defect; its text stays in the server's log).
     """
-    allowed = limits or RequestLimits()
-    bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(scorer_provider)
+    if not models:
+        raise InvalidInputError("models is empty; pass the provider of one model or more")
+    allowed, first = limits or RequestLimits(), next(iter(models))
+    bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(models[first])
+
+    def named(request: Request) -> ScorerProvider:
+        name = request.path_params.get("name", first)
+        if name not in models:
+            raise _UnknownModelError(f"there is no model {cut(name)}; use one of {', '.join(models)}")
+        return models[name]
 
     async def score(request: Request) -> Response:
+        provider = named(request)
         async with bodies.body(request) as parts:
-            return await to_thread.run_sync(_scored, scorer_provider, parts, allowed, limiter=places)
+            return await to_thread.run_sync(_scored, provider, parts, allowed, limiter=places)
 
-    async def model(_: Request) -> Response:
-        scorer = await run_in_threadpool(scorer_provider)
+    async def overview(_: Request) -> Response:
+        versions = {name: await run_in_threadpool(_version, provider) for name, provider in models.items()}
+        return _json({"models": [{"name": name, "model_version": version} for name, version in versions.items()]})
+
+    async def model(request: Request) -> Response:
+        scorer = await run_in_threadpool(named(request))
         spec = scorer.feature_spec
         vocabularies = dict(spec.vocabularies)
         features = [
@@ -85,6 +105,9 @@ def create_app(
 
     return Starlette(
         routes=[
+            Route("/v1/models", overview, methods=["GET"]),
+            Route("/v1/models/{name}", model, methods=["GET"]),
+            Route("/v1/models/{name}/score", score, methods=["POST"]),
             Route("/v1/score", score, methods=["POST"]),
             Route("/v1/model", model, methods=["GET"]),
             Route("/health", health, methods=["GET"]),
@@ -94,6 +117,7 @@ def create_app(
             RowError: _refused,
             BodyTooLargeError: _too_large,
             BodyTooSlowError: _too_slow,
+            _UnknownModelError: _no_model,
             NotFoundError: _unavailable,
             IntegrityError: _unavailable,
             TransientError: _unavailable,
@@ -107,7 +131,7 @@ def create_app(
 class _Pulse:
     """Whether a champion can be loaded, found out once a `HEALTH_SECONDS`, however many ask."""
 
-    def __init__(self, provider: Callable[[], ExplainableScorer]) -> None:
+    def __init__(self, provider: ScorerProvider) -> None:
         self._provider, self._lock = provider, asyncio.Lock()
         self._is_well, self._until = False, -inf
 
@@ -128,7 +152,19 @@ class _Pulse:
         return True
 
 
-def _scored(provider: Callable[[], ExplainableScorer], parts: list[bytes], limits: RequestLimits) -> Response:
+class _UnknownModelError(NotFoundError):
+    """A request names a model that is not served."""
+
+
+def _version(provider: ScorerProvider) -> str | None:
+    """Return the version of the champion; None where none can be loaded now."""
+    try:
+        return provider().model_version
+    except (NotFoundError, IntegrityError, TransientError):
+        return None
+
+
+def _scored(provider: ScorerProvider, parts: list[bytes], limits: RequestLimits) -> Response:
     rows = parse_rows(b"".join(parts), limits)
     scorer = provider()
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
@@ -175,13 +211,17 @@ def _unavailable(_: Request, error: Exception) -> Response:
     return response
 
 
+def _no_model(_: Request, error: Exception) -> Response:
+    return _error(404, *_sentence(error))
+
+
 def _no_route(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     response = _error(
         error.status_code,
         f"{cut(request.method)} {cut(request.url.path)}: {error.detail}",
-        "use POST /v1/score, GET /v1/model or GET /health",
+        "use POST /v1/models/<name>/score, GET /v1/models/<name>, GET /v1/models or GET /health",
     )
     response.headers.update(error.headers or {})
     return response

@@ -23,7 +23,7 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.ids import message_id, prediction_id
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, root: Path, models: ModuleType, *, is_funnel: bool = False) -> None:
         self.log = ParquetEventLog(ObstoreObjectStore.local(root))
-        self.registry = ModelRegistry(ObstoreObjectStore.local(root), self.log)
+        self.registry = ModelRegistry(ObstoreObjectStore.local(root), self.log, JOB_APPLICATIONS)
         self.artifact = models.tiny_artifact(1, is_funnel=is_funnel)
         self.scorer = LightGBMScorer(self.artifact, threads=1)
         self.matrix = models.random_matrix(4, 3)
@@ -118,6 +118,7 @@ class World:
             "users_with_positives": 1200,
             "sentences": [outcome],
             "policy_version": "pol",
+            "model_name": JOB_APPLICATIONS,
         }
         self.add("promotion_decided", row, at)
 

@@ -22,7 +22,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE
 from mlife_assets.core.scoring.scorer import LightGBMScorer
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
 TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 2)
@@ -48,12 +48,12 @@ def store(tmp_path: Path) -> ObstoreObjectStore:
 
 @pytest.fixture
 def registry(store: ObstoreObjectStore) -> ModelRegistry:
-    return ModelRegistry(store, ParquetEventLog(store))
+    return ModelRegistry(store, ParquetEventLog(store), JOB_APPLICATIONS)
 
 
 def reopened(store: ObstoreObjectStore) -> ModelRegistry:
     """Return a registry that remembers nothing, as another process would."""
-    return ModelRegistry(store, ParquetEventLog(store))
+    return ModelRegistry(store, ParquetEventLog(store), JOB_APPLICATIONS)
 
 
 def register(registry: ModelRegistry, models: ModuleType, *seeds: int) -> list[str]:
@@ -310,7 +310,7 @@ def test_a_rollback_that_a_crash_left_unlisted_is_listed_by_calling_again(regist
         registry.promote(version, actor="gate", reason="better", now=later(hour))
     dying = DyingStore.local(store.root)
     with pytest.raises(ConnectionAbortedError):
-        ModelRegistry(dying, ParquetEventLog(dying)).rollback(actor="me", reason="bad", now=later(10))
+        ModelRegistry(dying, ParquetEventLog(dying), JOB_APPLICATIONS).rollback(actor="me", reason="bad", now=later(10))
     assert not verify(store).is_intact
     assert registry.rollback(actor="me", reason="bad", now=later(10)) == a
     assert verify(store).findings == ()

@@ -45,7 +45,7 @@ listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen(128)
 print(listener.getsockname()[1], flush=True)
-app = create_app(lambda: scorer, RequestLimits(body_seconds=float(body_seconds)), token=token or None)
+app = create_app({"m": lambda: scorer}, RequestLimits(body_seconds=float(body_seconds)), token=token or None)
 limits = ConnectionLimits(connections=100, header_seconds=float(header_seconds))
 uvicorn.Server(server_config(app, limits, log_level="critical")).run(sockets=[listener])
 """

@@ -46,7 +46,7 @@ from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, day_start, run_time
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
@@ -114,6 +114,7 @@ def promote(platform: Platform, day: date, number: int) -> None:
         "training_data_hash": "h",
         "examples": 2,
         "positives": 1,
+        "model_name": JOB_APPLICATIONS,
     }
     append(platform, "model_registered", [registered], "registry")
     promoted = {
@@ -123,6 +124,7 @@ def promote(platform: Platform, day: date, number: int) -> None:
         "previous_version": platform.registry.champion(),
         "actor": "gate",
         "reason": "better",
+        "model_name": JOB_APPLICATIONS,
     }
     append(platform, "model_promoted", [promoted], "registry")
 
@@ -350,6 +352,7 @@ def test_an_event_added_by_who_lacks_the_key(lake: Lake) -> None:
         "previous_version": "mdl_6",
         "actor": "gate",
         "reason": "better",
+        "model_name": JOB_APPLICATIONS,
     }
     table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
     ParquetEventLog(lake.store).append("model_promoted", table, writer="registry")

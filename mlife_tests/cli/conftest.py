@@ -29,7 +29,7 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, day_start, run_time
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.ids import message_id, prediction_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
@@ -71,7 +71,7 @@ def add_event(
     platform: Platform, event_type: str, row: Mapping[str, Any], at: datetime, occurred: datetime | None = None
 ) -> str:
     key = event_id(event_type, *row.values(), at.isoformat())
-    full = {"event_id": key, "occurred_at": occurred or at, "observed_at": at, **row}
+    full = {"event_id": key, "occurred_at": occurred or at, "observed_at": at, "model_name": JOB_APPLICATIONS, **row}
     table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
     platform.event_log.append(event_type, table, writer="test")
     return key

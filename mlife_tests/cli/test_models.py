@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.cli.serve import champion_provider
+from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
 from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP
 from mlife_assets.core.monitoring.reference import STORED_FORM
@@ -89,7 +89,7 @@ def test_history_tells_changes_and_verdicts(run, run_json, home):
 
 def test_rollback_is_an_event_and_the_next_prediction_uses_it(run_json, home):
     first, second = home.champions
-    provider = champion_provider(home.platform)
+    (provider,) = champion_providers(home.platform).values()
     assert provider().model_version == second
     document = run_json("models", "rollback", "--reason", "worse", "--actor", "ann", "--home", home.path)
     (event,) = home.events("model_rolled_back")
@@ -317,3 +317,32 @@ def test_a_reference_counts_only_in_the_form_that_is_read(run, run_json, home, f
     assert "no monitoring reference that can be read" in told
     told = run("models", "rollback", "--to", first, "--reason", "r", "--home", home.path).stdout
     assert ("no monitoring reference that can be read" in told) != is_read
+
+
+def test_another_model_has_versions_and_champions_of_its_own(run, run_json, home, tiny_models):
+    """Commands on one model change nothing of the other, and an unknown name is answered with those there are."""
+    before = run_json("models", "history", "--home", home.path)
+    at = run_time(home.newest_day)
+    churn = home.platform.of_model("churn_risk")
+    first, second = (
+        churn.registry.register(tiny_models.tiny_artifact(seed), as_of=home.newest_day, now=at) for seed in (31, 32)
+    )
+    churn.registry.promote(first, actor="gate", reason="first", now=at)
+    promoted = ("models", "promote", second, "--reason", "r", "--against-the-gate", "--model", "churn_risk")
+    assert run_json(*promoted, "--home", home.path)["previous_version"] == first
+    assert run_json("models", "list", "--model", "churn_risk", "--home", home.path)["champion"] == second
+    rolled = run_json("models", "rollback", "--reason", "worse", "--model", "churn_risk", "--home", home.path)
+    assert rolled["model_version"] == first
+    assert run_json("models", "history", "--home", home.path) == before
+    assert run("models", "show", first, "--home", home.path).exit_code == 1
+    assert run_json("models", "show", first, "--model", "churn_risk", "--home", home.path)["is_champion"]
+    providers = champion_providers(home.platform)
+    assert {name: provider().model_version for name, provider in providers.items()} == {
+        "job_applications": home.champions[1],
+        "churn_risk": first,
+    }
+    unknown = run("models", "list", "--model", "flights", "--home", home.path)
+    assert unknown.exit_code == 1
+    assert "there is no model 'flights' here; use one of job_applications, churn_risk" in " ".join(
+        unknown.stderr.split()
+    )

@@ -15,7 +15,7 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from mlife_assets.cli.serve import champion_provider, endpoint_token
+from mlife_assets.cli.serve import champion_providers, endpoint_token
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.settings import Settings
 
@@ -96,7 +96,7 @@ def test_a_taken_port_is_reported(run, lived_home):
 def test_without_a_champion_nothing_is_served(run, home):
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
     with pytest.raises(NotFoundError, match="no model was promoted yet"):
-        champion_provider(home.platform)()
+        next(iter(champion_providers(home.platform).values()))()
     result = run("serve", "--port", "0", "--home", home.path)
     assert result.exit_code == 1
     assert "no model was promoted yet" in result.stderr

@@ -24,7 +24,7 @@ import uvicorn
 from typer.testing import CliRunner
 
 from mlife_assets.cli import app as command_line
-from mlife_assets.cli.serve import champion_provider
+from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
@@ -74,7 +74,7 @@ def serving(home: Path) -> Iterator[Callable[[list[dict[str, Any]]], dict[str, A
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)
         session.trust_env = False
-        application = create_app(champion_provider(open_platform(home)))
+        application = create_app(champion_providers(open_platform(home)))
         server = uvicorn.Server(uvicorn.Config(application, log_level="critical", lifespan="off", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

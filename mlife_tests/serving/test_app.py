@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.scoring.prediction_details import click_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.requests import RequestLimits, row_record
 
@@ -34,7 +35,7 @@ FOUND = [*ODD, float("nan"), float("inf"), float("-inf")]
 
 @pytest.fixture(scope="module")
 def url(serve: Callable[[Any], Any], scorer: LightGBMScorer) -> Iterator[str]:
-    with serve(create_app(lambda: scorer, RequestLimits(body_bytes=200_000, rows=100))) as address:
+    with serve(create_app({"m": lambda: scorer}, RequestLimits(body_bytes=200_000, rows=100))) as address:
         yield address
 
 
@@ -92,7 +93,7 @@ def test_a_funnel_tells_the_probability_of_a_click_with_the_bits_of_the_batch(
 ) -> None:
     funnel = LightGBMScorer(models.tiny_artifact(3, is_funnel=True), threads=1)
     matrix = models.random_matrix(8, 200)
-    with serve(create_app(lambda: funnel)) as url:
+    with serve(create_app({"m": lambda: funnel})) as url:
         scores = ask(session, url, records(models, matrix)).json()["scores"]
     clicks = np.array([s["click_probability"] for s in scores])
     assert clicks.tobytes() == click_probabilities(funnel.score(matrix)).tobytes()
@@ -112,7 +113,7 @@ def test_a_big_batch_at_the_endpoint_equals_single_rows_for_both_calibrators(
     scorer = LightGBMScorer(models.tiny_artifact(3, isotonic=isotonic), threads=2)
     matrix = models.random_matrix(8, 1_500)
     matrix[:9, 0] = FOUND[:9]
-    with serve(create_app(lambda: scorer)) as url:
+    with serve(create_app({"m": lambda: scorer})) as url:
         scores = ask(session, url, records(models, matrix)).json()["scores"]
         last = ask(session, url, records(models, matrix[-1:])).json()["scores"]
     alone = [scorer.score(row[None, :]) for row in matrix]
@@ -152,7 +153,7 @@ def test_asking_for_health_often_costs_one_look(
         looks.append(None)
         return scorer
 
-    with serve(create_app(champion)) as url:
+    with serve(create_app({"m": champion})) as url:
         answers = [session.get(f"{url}/health", timeout=20).status_code for _ in range(50)]
     assert answers == [200] * 50
     assert len(looks) < 10
@@ -211,7 +212,7 @@ def test_a_champion_that_cannot_be_loaded_is_no_score(
     def fail() -> LightGBMScorer:
         raise failure
 
-    with serve(create_app(fail)) as url:
+    with serve(create_app({"m": fail})) as url:
         health = session.get(f"{url}/health", timeout=20)
         assert (health.status_code, health.json()) == (503, {"status": "unavailable"})
         for response in (session.get(f"{url}/v1/model", timeout=20), ask(session, url, [])):
@@ -234,7 +235,7 @@ def test_a_slow_score_blocks_nobody_else(
     held = Held(models.tiny_artifact(1), threads=1)
     rows = records(models, models.random_matrix(4, 1))
     with (
-        serve(create_app(lambda: held)) as url,
+        serve(create_app({"m": lambda: held})) as url,
         ThreadPoolExecutor(1) as pool,
         requests.Session() as slow,
         requests.Session() as quick,
@@ -255,7 +256,7 @@ def test_many_clients_at_once_get_the_scores_of_one(serve: Callable[[Any], Any],
     matrix = models.random_matrix(6, 40)
     expected = LightGBMScorer(models.tiny_artifact(6), threads=1).score(matrix)
 
-    with serve(create_app(lambda: scorer)) as url, ThreadPoolExecutor(8) as pool:
+    with serve(create_app({"m": lambda: scorer})) as url, ThreadPoolExecutor(8) as pool:
 
         def one(place: int) -> list[dict[str, float]]:
             with requests.Session() as own:
@@ -270,7 +271,7 @@ def test_a_rollback_takes_effect_at_the_next_request_without_a_restart(
     serve: Callable[[Any], Any], session: requests.Session, models: ModuleType, tmp_path: Path
 ) -> None:
     store = ObstoreObjectStore.local(tmp_path)
-    registry = ModelRegistry(store, ParquetEventLog(store))
+    registry = ModelRegistry(store, ParquetEventLog(store), JOB_APPLICATIONS)
     first, second = (registry.register(models.tiny_artifact(seed), as_of=date(2026, 6, 2), now=NOW) for seed in (1, 2))
 
     def champion() -> LightGBMScorer:
@@ -280,7 +281,7 @@ def test_a_rollback_takes_effect_at_the_next_request_without_a_restart(
         return LightGBMScorer(registry.load(version), threads=1)
 
     rows = records(models, models.random_matrix(9, 20))
-    with serve(create_app(champion)) as url:
+    with serve(create_app({"m": champion})) as url:
         refused(ask(session, url, rows), 503)
         registry.promote(first, actor="gate", reason="first", now=NOW)
         before = ask(session, url, rows).json()
@@ -291,3 +292,36 @@ def test_a_rollback_takes_effect_at_the_next_request_without_a_restart(
     assert (before["model_version"], between["model_version"]) == (first, second)
     assert between["scores"] != before["scores"]
     assert after == before
+
+
+def test_each_model_has_paths_of_its_own_and_the_first_the_short_ones(
+    serve: Callable[[Any], Any], session: requests.Session, models: ModuleType
+) -> None:
+    one, two = (LightGBMScorer(models.tiny_artifact(seed), threads=1) for seed in (1, 2))
+
+    def nobody() -> LightGBMScorer:
+        raise NotFoundError("no model was promoted; promote one")
+
+    rows = records(models, models.random_matrix(9, 5))
+    with serve(create_app({"first": lambda: one, "second": lambda: two, "young": nobody})) as url:
+        asked = [session.post(f"{url}/v1/models/{name}/score", json={"rows": rows}) for name in ("first", "second")]
+        short = ask(session, url, rows)
+        assert [answer.json()["model_version"] for answer in asked] == [one.model_version, two.model_version]
+        assert asked[0].content == short.content != asked[1].content
+        described = [session.get(f"{url}{path}").json() for path in ("/v1/models/first", "/v1/model")]
+        assert described[0] == described[1]
+        assert session.get(f"{url}/v1/models/second").json()["model_version"] == two.model_version
+        named = {entry["name"]: entry["model_version"] for entry in session.get(f"{url}/v1/models").json()["models"]}
+        assert named == {"first": one.model_version, "second": two.model_version, "young": None}
+        refused(session.get(f"{url}/v1/models/young"), 503)
+        error = refused(session.get(f"{url}/v1/models/churn"), 404)
+        assert (error["message"], error["remedy"]) == (
+            "there is no model churn",
+            "use one of first, second, young",
+        )
+        assert session.get(f"{url}/health").status_code == 200
+
+
+def test_an_endpoint_of_no_model_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="models is empty"):
+        create_app({})

@@ -115,6 +115,12 @@ class Chain:
         self._open()
         return self._end is not None
 
+    def end(self) -> ChainEnd | None:
+        """Return the newest manifest, whoever wrote it; None before the first, and where the last cannot be read."""
+        self._open()
+        self._read_on()
+        return self._end if self._damaged is None else None
+
     def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
         """Return the manifests after number `sequence`, in order, each checked against the one before.
 

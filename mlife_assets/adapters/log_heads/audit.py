@@ -73,7 +73,7 @@ def audit(
         log: reads its rows.
         heads: where heads are kept.
         pins: the keys that may sign them.
-        records: ledger, registry, reports.
+        records: ledger, reports.
         key: of the keyed hash of manifests.
         witnessed: manifests kept from earlier verifications.
     """
@@ -93,7 +93,7 @@ def audit(
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: ledger_findings(log, records.ledger, records.provider),
         lambda: position_findings(records.ledger, head.ledger if head is not None else {}),
-        lambda: registry_findings(store, records.registry),
+        lambda: registry_findings(store, log),
         lambda: ingest_findings(bytes_checked.entries.values(), records.tables, records.ingest_report),
     ]
     for check in checks:

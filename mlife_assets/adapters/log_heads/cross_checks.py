@@ -10,7 +10,7 @@ rewrites them as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from mlife_assets.adapters.event_log.verification import Finding
 from mlife_assets.adapters.landing import WRITER as LANDING
 from mlife_assets.adapters.ledger_outbox import SWITCHES
 from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
+from mlife_assets.adapters.model_events import model_names
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
@@ -40,7 +41,6 @@ class Records:
 
     ledger: SqlLedger | None
     provider: str
-    registry: ModelRegistry
     tables: TableStore
     ingest_report: str
 
@@ -72,14 +72,20 @@ def position_findings(ledger: SqlLedger | None, signed: Mapping[str, int]) -> It
             yield Finding("ledger_mismatch", f"{LEDGER_KEY}/{stream}", detail)
 
 
-def registry_findings(store: ObjectStore, registry: ModelRegistry) -> Iterator[Finding]:
-    """Yield models without a registration, registrations without a model, and gaps between champions."""
+def registry_findings(store: ObjectStore, log: ParquetEventLog) -> Iterator[Finding]:
+    """Yield versions without a registration, registrations without a version, and gaps between champions of a model."""
+    registries = [ModelRegistry(store, log, name) for name in model_names(log)]
     stored = {key.split("/")[1] for key in store.list("models") if key.endswith(f"/{MANIFEST_FILE}")}
-    registered = {row["model_version"] for row in registry.versions()}
+    registered = {row["model_version"] for registry in registries for row in registry.versions()}
     for version in sorted(stored - registered):
         yield Finding("registry_mismatch", f"models/{version}", "the log lacks its registration; restore the log")
     for version in sorted(registered - stored):
         yield Finding("registry_mismatch", f"models/{version}", "is registered and gone; restore it from a copy")
+    for registry in registries:
+        yield from _gaps(registry, stored)
+
+
+def _gaps(registry: ModelRegistry, stored: Collection[str]) -> Iterator[Finding]:
     before = None
     for reign in registry.history():
         if reign.previous_version != before:

@@ -22,7 +22,7 @@ from mlife_assets.cli.models.records import (
     reigns,
     verdicts,
 )
-from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.options import AsJson, Home, Model, open_model
 from mlife_assets.cli.output import answer_console, moment, print_json
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ SHIFTS_SHOWN = 12
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version, its first letters, or `champion`.")]
 
 
-def show(version: Version, home: Home = None, as_json: AsJson = False) -> None:
+def show(version: Version, model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
     """Show all that is on record about a version: facts, features, verdicts, when it served, where its card is.
 
     Exit codes: 0 done, 1 there is no such version, or its artifact was changed.
     """
     from mlife_assets.core.training.manifest_facts import importance_by_stage, manifest_facts
 
-    platform = open_platform(settings_of(home))
+    platform = open_model(home, model)
     name = platform.registry.resolve(version)
     artifact = platform.registry.load(name)
     registered = registration(platform, name)
@@ -121,6 +121,7 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
 def diff(
     left: Annotated[str, typer.Argument(metavar="A", help="A model version, its first letters, or `champion`.")],
     right: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    model: Model = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -130,7 +131,7 @@ def diff(
     """
     from mlife_assets.core.training.model_diff import diff_models
 
-    platform = open_platform(settings_of(home))
+    platform = open_model(home, model)
     names = [platform.registry.resolve(text) for text in (left, right)]
     found = diff_models(*(platform.registry.load(name) for name in names))
     judged = {name: last_verdict(platform, name) for name in names}

@@ -12,16 +12,16 @@ from dataclasses import asdict
 from typing import Any
 
 from mlife_assets.cli.models.records import outcome_words, verdicts
-from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.options import AsJson, Home, Model, open_model
 from mlife_assets.cli.output import answer_console, moment, print_json
 
 
-def list_models(home: Home = None, as_json: AsJson = False) -> None:
+def list_models(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
     """List all registered models, oldest first, and mark the champion.
 
     Exit codes: 0 done, 1 failed.
     """
-    platform = open_platform(settings_of(home))
+    platform = open_model(home, model)
     champion = platform.registry.champion()
     outcomes = {row["model_version"]: row["outcome"] for row in verdicts(platform)}
     names = ("as_of_date", "training_start_date", "training_end_date", "examples", "positives", "training_data_hash")
@@ -56,12 +56,12 @@ def list_models(home: Home = None, as_json: AsJson = False) -> None:
     console.print("* champion" if champion else "No model was promoted yet.")
 
 
-def history(home: Home = None, as_json: AsJson = False) -> None:
+def history(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
     """Show which model served when, who decided that and why, and every verdict of the gate.
 
     Exit codes: 0 done, 1 failed.
     """
-    platform = open_platform(settings_of(home))
+    platform = open_model(home, model)
     changes = [asdict(reign) for reign in platform.registry.history()]
     judged = verdicts(platform)
     if as_json:

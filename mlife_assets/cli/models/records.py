@@ -33,7 +33,7 @@ _VERDICT = (
 
 def verdicts(platform: Platform, model_version: str | None = None) -> list[dict[str, Any]]:
     """Return the verdicts of the gate, of one version or of all, oldest first."""
-    rows = platform.event_log.read("promotion_decided").to_pylist()
+    rows = platform.model_events("promotion_decided")
     return [
         {name: row[name] for name in _VERDICT} | {"decided_at": row["observed_at"]}
         for row in rows

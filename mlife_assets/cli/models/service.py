@@ -16,7 +16,7 @@ import typer
 
 from mlife_assets.cli.models.inspection import Version
 from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, seal, settings_of
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Model, Reason, open_model, seal
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.kept_words import kept_words
@@ -40,6 +40,7 @@ def promote(
             help="Promote even though the gate did not; the recorded reason says so.",
         ),
     ] = False,
+    model: Model = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +53,7 @@ def promote(
     from mlife_assets.components.shown.present import operator_time
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_model(home, model)
     name = platform.registry.resolve(version)
     previous = platform.registry.champion()
     if name == previous:
@@ -89,6 +90,7 @@ def rollback(
             show_default="the one before the champion",
         ),
     ] = None,
+    model: Model = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,7 +103,7 @@ def rollback(
     from mlife_assets.components.acts.acts import roll_back
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_model(home, model)
     done = roll_back(platform, actor=actor, reason=reason, to=to)
     name, previous, now = done.model_version, done.previous_version, done.at
     fault = reference_fault(platform, name)

@@ -103,7 +103,7 @@ def _decisions(platform: Platform) -> tuple[Decision, ...]:
 
 
 def _models(platform: Platform) -> tuple[ModelVersion, ...]:
-    verdicts = {row["model_version"]: row for row in platform.event_log.read("promotion_decided").to_pylist()}
+    verdicts = {row["model_version"]: row for row in platform.model_events("promotion_decided")}
     champion = platform.registry.champion()
     found = []
     for row in platform.registry.versions():

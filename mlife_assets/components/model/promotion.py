@@ -27,6 +27,7 @@ from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import event_id
+from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.ports import EventLog
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -34,7 +35,7 @@ GROUP = "model"
 WRITER = "gate"
 
 
-def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
+def verdict_event(event_log: EventLog, model_name: str, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
     """Return the event of a day's verdict: the newest of that day when it says the same already.
 
     Appending that one again adds nothing, and lists its file where a killed process did not come to it. A challenger
@@ -54,11 +55,12 @@ def verdict_event(event_log: EventLog, day: date, report: dict[str, Any], now: d
         "users_with_positives": report["users_with_positives"],
         "sentences": report["sentences"],
         "policy_version": report["policy_version"],
+        MODEL_NAME: model_name,
     }
     earlier = [
         row
         for row in event_log.read("promotion_decided", start=day).to_pylist()
-        if (row["as_of_date"], row["model_version"]) == (day, said["model_version"])
+        if all(row[name] == said[name] for name in ("as_of_date", "model_version", MODEL_NAME))
     ]
     schema = EVENT_TYPES["promotion_decided"].schema
     if earlier and all(earlier[-1][name] == value for name, value in said.items()):
@@ -93,7 +95,8 @@ def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
             "fairness_audit and evaluation of that day again"
         )
-    platform.event_log.append("promotion_decided", verdict_event(platform.event_log, day, report, now), writer=WRITER)
+    verdict = verdict_event(platform.event_log, platform.model_name, day, report, now)
+    platform.event_log.append("promotion_decided", verdict, writer=WRITER)
     is_promoted = report["outcome"] == "promoted"
     if is_promoted:
         platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)

@@ -24,13 +24,14 @@ from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.ids import digest, event_id
+from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
 GROUP = "monitoring"
 WRITER = "governor"
@@ -41,7 +42,7 @@ DECISION_TAG = "mlife/decision_id"
 
 def decision_rows(platform: Platform) -> list[dict[str, Any]]:
     """Return one `retrain_decided` event per day, the one that was decided last, oldest day first."""
-    rows = platform.event_log.read("retrain_decided").to_pylist()
+    rows = platform.model_events("retrain_decided")
     by_day = {row["as_of_date"]: row for row in sorted(rows, key=lambda row: (row["observed_at"], row["event_id"]))}
     return [by_day[day] for day in sorted(by_day)]
 
@@ -60,6 +61,12 @@ def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
     ]
 
 
+def _decision_id(platform: Platform, decision: RetrainDecision, version: str) -> str:
+    """Return the id of a decision; that of the first model is what it was when there was one."""
+    facts = ("decision", decision.as_of_date, decision.verdict, *decision.codes, decision.model_version, version)
+    return "dec_" + digest(facts if platform.model_name == JOB_APPLICATIONS else (*facts, platform.model_name))
+
+
 def _time_of_decision(platform: Platform, day: date, decision_id: str) -> datetime:
     """Return when the decision is recorded: after a different one that counted for the day until now."""
     counted = next((row for row in decision_rows(platform) if row["as_of_date"] == day), None)
@@ -75,9 +82,9 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     version = platform.registry.champion_at(now)
     if version is None:
         return ChampionFacts(None, None, 0)
-    rows = platform.event_log.read("model_registered", end=day)
-    known = rows.filter(pc.field("observed_at") <= now)  # not what this very decision then brought about
-    registered = {row["model_version"]: row for row in known.to_pylist()}
+    rows = platform.model_events("model_registered", end=day)
+    known = (row for row in rows if row["observed_at"] <= now)  # not what this very decision then brought about
+    registered = {row["model_version"]: row for row in known}
     newest = registered[version]
     retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
@@ -109,7 +116,7 @@ def decisions_since(platform: Platform, day: date) -> set[str]:
     What they launched did not run yet when the day was decided first: a day that is decided again while its own
     retraining runs would otherwise say `wait`, and history would forget the retraining.
     """
-    rows = platform.event_log.read("retrain_decided", columns=["as_of_date", "decision_id"]).to_pylist()
+    rows = platform.model_events("retrain_decided")
     return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
 
 
@@ -145,7 +152,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
         policy=platform.policies.retrain,
     )
     version = policy_version(platform.policies.retrain)
-    decision_id = "dec_" + digest(("decision", day, decision.verdict, *decision.codes, decision.model_version, version))
+    decision_id = _decision_id(platform, decision, version)
     now = _time_of_decision(platform, day, decision_id)
     row = {
         "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
@@ -158,6 +165,7 @@ def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourcePar
         "sentences": list(decision.sentences),
         "model_version": decision.model_version,
         "policy_version": version,
+        MODEL_NAME: platform.model_name,
     }
     schema = EVENT_TYPES["retrain_decided"].schema
     platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)

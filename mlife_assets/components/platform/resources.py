@@ -10,10 +10,12 @@ the evening of the partition that runs, so a day can run again with the same byt
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 
@@ -25,6 +27,7 @@ from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.log_heads import newest_head
+from mlife_assets.adapters.model_events import events_of
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
@@ -40,6 +43,7 @@ from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import Clock, EventSource
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import run_time
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.policies import Policies
@@ -53,9 +57,17 @@ INGEST_REPORT = "ingest"
 
 @dataclass(frozen=True)
 class Platform(PrivateParts):
-    """All ports of one deployment; adapters are made when first asked for."""
+    """All ports of one deployment, as one model sees it; adapters are made when first asked for."""
 
     policies: Policies
+    model_name: str = JOB_APPLICATIONS
+
+    def of_model(self, name: str) -> Platform:
+        """Return this platform as another model sees it: versions, champion and decisions are that model's own."""
+        view = copy.copy(self)
+        object.__setattr__(view, "model_name", name)
+        view.__dict__.pop("registry", None)
+        return view
 
     @cached_property
     def lake(self) -> ObstoreObjectStore:
@@ -96,8 +108,14 @@ class Platform(PrivateParts):
 
     @cached_property
     def registry(self) -> ModelRegistry:
-        """Artifacts and who is champion."""
-        return ModelRegistry(self.lake, self.event_log)
+        """Versions of the model, and who is champion."""
+        return ModelRegistry(self.lake, self.event_log, self.model_name)
+
+    def model_events(
+        self, event_type: str, *, start: date | None = None, end: date | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
+        return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
 
     @cached_property
     def panels(self) -> PanelStore:

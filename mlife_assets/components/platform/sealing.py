@@ -74,7 +74,6 @@ def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed:
     records = Records(
         ledger=platform.ledger if has_ledger else None,
         provider=platform.gateway.name,
-        registry=platform.registry,
         tables=platform.tables,
         ingest_report=INGEST_REPORT,
     )

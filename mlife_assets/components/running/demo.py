@@ -206,5 +206,5 @@ class Demo:
 
 
 def _of_day(platform: Platform, event_type: str, day: date) -> dict[str, Any] | None:
-    rows = platform.event_log.read(event_type, start=day, end=day).to_pylist()
+    rows = platform.model_events(event_type, start=day, end=day)
     return next((row for row in reversed(rows) if row["as_of_date"] == day), None)

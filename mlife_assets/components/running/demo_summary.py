@@ -147,7 +147,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
     first = platform.settings.first_lived_date
     verification = audit_log(platform).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
-    promotions = platform.event_log.read("promotion_decided").to_pylist()
+    promotions = platform.model_events("promotion_decided")
     return {
         "seed": platform.settings.seed,
         "days": (last_day - first).days + 1,

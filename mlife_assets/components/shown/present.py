@@ -35,10 +35,7 @@ ACTS = (
 
 def newest_day(platform: Platform) -> date | None:
     """Return the newest day that the governor decided; None before the first."""
-    import pyarrow.compute as pc
-
-    decided = platform.event_log.read("retrain_decided", columns=["as_of_date"])["as_of_date"]
-    return pc.max(decided).as_py() if len(decided) else None
+    return max((row["as_of_date"] for row in platform.model_events("retrain_decided")), default=None)
 
 
 def next_day(platform: Platform) -> date:
@@ -49,7 +46,7 @@ def next_day(platform: Platform) -> date:
     newest = newest_day(platform)
     if newest is None:
         return platform.settings.first_lived_date
-    decided = platform.event_log.read("retrain_decided", columns=["as_of_date", "verdict"]).to_pylist()
+    decided = platform.model_events("retrain_decided")
     is_blocked = any(row["as_of_date"] == newest and row["verdict"] == "block" for row in decided)
     is_planned = newest in platform.tables.report_days(PLAN_REPORT)
     return add_days(newest, 1) if is_blocked or is_planned else newest

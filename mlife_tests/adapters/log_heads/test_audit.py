@@ -15,7 +15,6 @@ from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_finding
 from mlife_assets.adapters.log_heads.head import Note
 from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
-from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -33,8 +32,7 @@ def ledger(sealed) -> SqlLedger:
 @pytest.fixture
 def check(sealed, ledger: SqlLedger) -> Callable[..., Audit]:
     def run(given: SqlLedger | None = ledger) -> Audit:
-        registry, tables = ModelRegistry(sealed.lake, sealed.log), TableStore(sealed.lake)
-        records = Records(given, "console", registry, tables, "ingest")
+        records = Records(given, "console", TableStore(sealed.lake), "ingest")
         return audit(sealed.lake, sealed.log, sealed.heads, sealed.pins, records, key=KEY)
 
     return run
@@ -156,6 +154,7 @@ def test_models_and_champions_are_compared_with_the_log(sealed, check) -> None:
             "training_data_hash": "h",
             "examples": 2,
             "positives": 1,
+            "model_name": "m",
         }
         table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_registered"].schema)
         sealed.log.append("model_registered", table, writer="registry")
@@ -165,7 +164,7 @@ def test_models_and_champions_are_compared_with_the_log(sealed, check) -> None:
     registered("v1")
     registered("v3")
     row = {"event_id": "p", "occurred_at": NOW, "observed_at": NOW, "actor": "a", "reason": "r"}
-    row |= {"model_version": "v1", "previous_version": "v0"}
+    row |= {"model_version": "v1", "previous_version": "v0", "model_name": "m"}
     table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
     sealed.log.append("model_promoted", table, writer="registry")
     sealed.seal()
@@ -206,7 +205,7 @@ def test_planted_garbage_under_an_honest_name_does_not_blind_the_audit(sealed, c
 def test_a_check_that_cannot_be_made_is_said(sealed, check) -> None:
     sealed.append("a")
     row = {"event_id": "p", "occurred_at": NOW, "observed_at": NOW, "actor": "a", "reason": "r"}
-    row |= {"model_version": "v1", "previous_version": None}
+    row |= {"model_version": "v1", "previous_version": None, "model_name": "m"}
     table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
     sealed.log.append("model_promoted", table, writer="registry")
     sealed.seal()

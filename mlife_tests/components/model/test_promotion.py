@@ -11,6 +11,7 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.promotion import WRITER, verdict_event
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
@@ -36,7 +37,7 @@ def log(tmp_path: Path) -> ParquetEventLog:
 
 def record(log: ParquetEventLog, *said: str) -> list[str]:
     """Record a verdict and return the outcomes on record."""
-    log.append("promotion_decided", verdict_event(log, DAY, report(*said), NOW), writer=WRITER)
+    log.append("promotion_decided", verdict_event(log, JOB_APPLICATIONS, DAY, report(*said), NOW), writer=WRITER)
     return log.read("promotion_decided")["outcome"].to_pylist()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mlife_assets.components.monitoring.retrain_decision import (
     DECISION_TAG,
+    _decision_id,
     _time_of_decision,
     champion_facts,
     decision_rows,
@@ -16,6 +17,8 @@ from mlife_assets.components.monitoring.retrain_decision import (
     is_retraining,
 )
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.ids import digest
+from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -88,7 +91,7 @@ def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
         row = {"event_id": f"{name}{now}", "occurred_at": now, "observed_at": now, "decision_id": name}
         row |= {"as_of_date": day, "verdict": "wait", "codes": [name], "sentences": [], "policy_version": "p"}
         schema = EVENT_TYPES["retrain_decided"].schema
-        table = pa.Table.from_pylist([row | {"model_version": None}], schema=schema)
+        table = pa.Table.from_pylist([row | {"model_version": None, "model_name": "job_applications"}], schema=schema)
         platform.event_log.append("retrain_decided", table, writer="governor")
     second_tick = timedelta(seconds=1)
     evening = run_time(first)
@@ -96,3 +99,23 @@ def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
     assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
     assert decisions_since(platform, first) == {"a", "b", "c"}
     assert decisions_since(platform, second) == {"c"}
+
+
+def test_decisions_of_models_are_apart(tmp_path) -> None:
+    """Both wait for the same reason on the same day: two events, each seen by its own model."""
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    day = date(2026, 6, 2)
+    decision = RetrainDecision(day, "wait", ("quiet",), ("Nothing moved.",), None)
+    views = [platform, platform.of_model("churn_risk")]
+    ids = [_decision_id(view, decision, "p") for view in views]
+    assert ids[0] == "dec_" + digest(("decision", day, "wait", "quiet", None, "p")), "that of released decisions"
+    assert ids[0] != ids[1]
+    for view, decision_id in zip(views, ids, strict=True):
+        now = _time_of_decision(view, day, decision_id)
+        row = {"event_id": decision_id, "occurred_at": now, "observed_at": now, "decision_id": decision_id}
+        row |= {"as_of_date": day, "verdict": "wait", "codes": ["quiet"], "sentences": [], "policy_version": "p"}
+        row |= {"model_version": None, "model_name": view.model_name}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        view.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+    assert [[row["decision_id"] for row in decision_rows(view)] for view in views] == [[one] for one in ids]
+    assert [decisions_since(view, day) for view in views] == [{one} for one in ids]

@@ -1,0 +1,28 @@
+"""Events of one model among those of several."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.model_events import events_of, model_names
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.recruiting.events import EVENT_TYPES
+
+AT = datetime(2026, 6, 2, 18, tzinfo=UTC)
+
+
+def test_each_model_sees_its_own_events(tmp_path) -> None:
+    log = ParquetEventLog(ObstoreObjectStore.local(tmp_path))
+    assert model_names(log) == []
+    for name, version in (("b", "v1"), ("a", "v2"), ("b", "v3")):
+        row = {"event_id": version, "occurred_at": AT, "observed_at": AT, "model_version": version}
+        row |= {"previous_version": None, "actor": "gate", "reason": "r", "model_name": name}
+        schema = EVENT_TYPES["model_promoted"].schema
+        log.append("model_promoted", pa.Table.from_pylist([row], schema=schema), writer="test")
+    assert model_names(log) == ["a", "b"]
+    assert [row["model_version"] for row in events_of(log, "b", "model_promoted")] == ["v1", "v3"]
+    assert events_of(log, "a", "model_promoted", end=date(2026, 6, 1)) == []
+    assert events_of(log, "c", "model_promoted") == []
