@@ -66,16 +66,16 @@ def tiny_models() -> ModuleType:
 @pytest.fixture(scope="session")
 def training_set(job_pairs: ModuleType) -> TrainingSet:
     """Return a training set of the small job market."""
-    from mlife_assets.recruiting.policies import LabelPolicy
-    from mlife_assets.recruiting.training_examples import job_training_set
+    from mlife_assets.core.training.training_set import build_training_set
+    from mlife_assets.recruiting.job_applications import job_applications
+    from mlife_assets.recruiting.policies import Policies
 
-    return job_training_set(
+    return build_training_set(
         job_pairs.labelled_examples(12_000),
+        job_applications(Policies(training=job_pairs.POLICY)),
         as_of=job_pairs.DAY,
         gate_start=job_pairs.date(2026, 5, 15),
         quarantined=[],
-        label=LabelPolicy(),
-        policy=job_pairs.POLICY,
     )
 
 

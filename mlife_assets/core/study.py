@@ -14,9 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Baseline, Model
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted
 
@@ -24,6 +29,8 @@ Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy, MonitoringPolicy, Re
 POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
 KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", *POLICIES)
 HUMAN_COLUMN = "human_score"
+STUDY = "study"
+"""Name of the model of a spec file."""
 GATE_SHARE = 0.2
 VALIDATION_SHARE = 0.25
 """Of the days before the gate, where the spec does not say how many days validate: as many as the gate has by default,
@@ -125,12 +132,35 @@ class Study:
         is_given = self.is_validation_given or "validation_days" in record.get("training", {})
         return replace(self, **changed, is_validation_given=is_given)
 
+    @property
+    def model(self) -> Model:
+        """The model that is made of the file; its examples are the file's, so it names no marts."""
+        return Model(
+            name=STUDY,
+            title=self.title,
+            outcome=self.outcome,
+            source=self.source,
+            roles=self.roles,
+            baseline=None if self.human_name is None else Baseline(self.human_name, human_scores),
+            training=self.training,
+            promotion=self.promotion,
+            monitoring=self.monitoring,
+            retrain=self.retrain,
+            backtest=self.backtest,
+        )
+
     def training_policy(self, days_before_gate: int) -> TrainingPolicy:
         """Return how to fit; at least a share of the days before the gate validates where the spec does not say."""
         if self.is_validation_given:
             return self.training
         days = min(max(round(VALIDATION_SHARE * days_before_gate), 7), 366)
         return replace(self.training, validation_days=days)
+
+
+def human_scores(rows: pa.Table) -> npt.NDArray[np.float64]:
+    """Return the score of the human rule, which the spec's expression made a column."""
+    scores: npt.NDArray[np.float64] = rows[HUMAN_COLUMN].to_numpy()
+    return scores
 
 
 def _record(text: str, what: str = "spec") -> dict[str, Any]:

@@ -56,6 +56,12 @@ class Candidates:
         """User id and job id of each pair."""
         return self.users["user_id"].take(self.user_places), self.jobs["job_id"].take(self.job_places)
 
+    @property
+    def repeated(self) -> int:
+        """How many pairs are there twice; pairs are ordered, so equal ones are neighbours."""
+        is_new_user, is_new_job = (np.diff(places) != 0 for places in (self.user_places, self.job_places))
+        return int(np.count_nonzero(~(is_new_user | is_new_job)))
+
     def rows(self, chosen: Places | slice = slice(None)) -> pa.Table:
         """Return all columns of both tables (the day once) and `candidate_set_hash` of all pairs, or the chosen ones.
 

@@ -26,6 +26,7 @@ from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.recruiting.job_applications import job_applications
 
 GROUP = "model"
 TREES_PER_LOG_LINE = 50
@@ -86,9 +87,10 @@ def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourcePara
         if trees % TREES_PER_LOG_LINE == 0:
             context.log.info("%d of at most %d trees", trees, at_most)
 
+    model = job_applications(platform.policies)
     training, cores = day_training_set(platform, day), platform.settings.cores
     fitted = fit_model(training, searched_policy(platform, day), log_progress, cores=cores)
-    artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__})
+    artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__, **model.declared})
     version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
     seal(platform)
     platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})

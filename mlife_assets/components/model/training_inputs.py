@@ -10,25 +10,23 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.training.training_set import TrainingSet, gate_days, last_training_day
-from mlife_assets.recruiting.training_examples import job_training_set
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set, gate_days, last_training_day
+from mlife_assets.recruiting.job_applications import job_applications
 
 
 def day_training_set(platform: Platform, day: date) -> TrainingSet:
     """Return the training set of partition `day`. Raises NotEnoughEvidenceError when it is too small."""
-    policies = platform.policies
-    maturity_days = policies.label.apply_window_days
-    gate_start = gate_days(day, maturity_days, policies.promotion)[0]
+    model = job_applications(platform.policies)
+    gate_start = gate_days(day, model.maturity_days, model.promotion)[0]
     examples = platform.warehouse.read(
-        "labelled_examples",
+        model.label_step.examples,
         start=platform.settings.start_date,
-        end=last_training_day(gate_start, maturity_days),
+        end=last_training_day(gate_start, model.maturity_days),
     )
-    return job_training_set(
+    return build_training_set(
         examples,
+        model,
         as_of=day,
         gate_start=gate_start,
-        quarantined=quarantined_days(platform, pc.unique(examples["exposure_date"]).to_pylist()),
-        label=policies.label,
-        policy=policies.training,
+        quarantined=quarantined_days(platform, pc.unique(examples[model.roles.time]).to_pylist()),
     )

@@ -4,7 +4,8 @@ Belongs here: reading what any manifest holds, whatever its keys. Does not belon
 (`fit`), the seal on it (`artifact`).
 
 Concept: manifests grow, and old ones stay. A reader that knows the keys would be silent about the new ones, so
-everything is flattened to dotted names; importance alone is kept apart, because it is a table.
+everything is flattened to dotted names. Importance is kept apart, because it is a table, and the declaration of the
+model, because its hash says whether two are the same.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from mlife_assets.core.model import DECLARATION
+
 Scalar = str | int | float | bool | None
 Section = Literal["windows", "data", "policy", "metrics", "method"]
 
 IMPORTANCE = "importance"
+_APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
     "fit_rows",
@@ -26,12 +30,23 @@ _DATA = {
     "validation_rows",
 }
 _POLICY = ("policy", "policies", "policy_version")
-_METHOD = {"calibrator", "code_version", "formulation", "label", "objective", "priors", "trees", "trees_by_step"}
+_METHOD = {
+    "calibrator",
+    "code_version",
+    "declaration_hash",
+    "formulation",
+    "label",
+    "model_name",
+    "objective",
+    "priors",
+    "trees",
+    "trees_by_step",
+}
 
 
 def manifest_facts(manifest: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Return all facts but importance: dotted name -> value, sorted by name. Lists of plain values become text."""
-    return dict(sorted(_flat("", {key: value for key, value in manifest.items() if key != IMPORTANCE}).items()))
+    """Return all facts but importance and declaration: dotted name -> value, by name. Lists become text."""
+    return dict(sorted(_flat("", {key: value for key, value in manifest.items() if key not in _APART}).items()))
 
 
 def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -11,7 +11,7 @@ days that hold enough to learn from, after a gap of one attribution window.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
@@ -99,34 +100,24 @@ def least_history_days(maturity_days: int, training: TrainingPolicy, promotion: 
 
 
 def build_training_set(
-    rows: pa.Table,
-    roles: ExampleSpec,
-    *,
-    row_id: str,
-    derive: Callable[[pa.Table], pa.Table],
-    as_of: date,
-    gate_start: date,
-    quarantined: Collection[date],
-    maturity_days: int,
-    policy: TrainingPolicy,
+    rows: pa.Table, model: Model, *, as_of: date, gate_start: date, quarantined: Collection[date]
 ) -> TrainingSet:
     """Return the training set of a model that is gated on days from `gate_start`.
 
     Args:
-        rows: one per exposure; those after the training window are left out.
-        roles: of the columns of examples.
-        row_id: column that no two exposures of a day share.
-        derive: makes examples of rows, in their order.
+        rows: of the mart of the label, one per exposure; those after the training window are left out.
+        model: roles, maturity, and the policy of the split and of minimum sizes.
         as_of: day of the training.
         gate_start: first day on which the gate ranks.
         quarantined: days whose features must not train.
-        maturity_days: after which a label is complete.
-        policy: split and minimum sizes.
 
     Raises:
         InvalidInputError: a label is not mature as of `as_of`, unknown, or an exposure is there twice.
         NotEnoughEvidenceError: too few examples or positives.
     """
+    roles, row_id = model.roles, model.row_id
+    if row_id is None:
+        raise InvalidInputError(f"model {model.name} has no row_id; a model of the platform names its marts")
     _require_known(rows, roles, row_id)
     is_immature = pc.greater(rows[roles.label_time], pa.scalar(as_of, pa.date32()))
     if count := _count(is_immature):
@@ -135,17 +126,17 @@ def build_training_set(
             f"{count} examples are not mature as of {as_of}, the first is {row[row_id]} with "
             f"{roles.label_time} {row[roles.label_time]}; pass labels that are mature"
         )
-    last = last_training_day(gate_start, maturity_days)
+    last = last_training_day(gate_start, model.maturity_days)
     days = rows[roles.time]
     is_inside = pc.less_equal(days, pa.scalar(last, pa.date32()))
     is_sound = pc.and_not(is_inside, pc.is_in(days, value_set=pa.array(sorted(quarantined), pa.date32())))
     examples = _in_order(_where(rows, is_sound), roles.time, row_id).combine_chunks()
     _require_unique(examples, roles.time, row_id)
     return split_examples(
-        derive(examples),
+        model.derive(examples),
         roles,
         last_day=last,
-        policy=policy,
+        policy=model.training,
         data_hash=hash_examples(examples),
         quarantined_rows=_count(is_inside) - examples.num_rows,
     )

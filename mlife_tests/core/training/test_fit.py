@@ -20,11 +20,11 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import fit_feature_spec
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 from mlife_assets.recruiting.features import feature_matrix, pair_features
-from mlife_assets.recruiting.policies import LabelPolicy
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
-from mlife_assets.recruiting.training_examples import job_training_set
 
 POLICY = TrainingPolicy(trees_maximum=60, minimum_child_examples=20, early_stopping_rounds=10, threads=1)
 QUICK = replace(POLICY, trees_maximum=8, early_stopping_rounds=4)
@@ -34,12 +34,13 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("job_pairs", sys.argv[1])
 world = importlib.util.module_from_spec(spec); spec.loader.exec_module(world)
 from mlife_assets.core.policies import TrainingPolicy
-from mlife_assets.recruiting.policies import LabelPolicy
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.recruiting.training_examples import job_training_set
+from mlife_assets.core.training.training_set import build_training_set
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
 policy = TrainingPolicy(trees_maximum=60, minimum_child_examples=20, early_stopping_rounds=10, threads=1)
-training = job_training_set(world.labelled_examples(12_000), as_of=world.DAY, gate_start=world.date(2026, 5, 15),
-                              quarantined=[], label=LabelPolicy(), policy=policy)
+training = build_training_set(world.labelled_examples(12_000), job_applications(Policies(training=policy)),
+                              as_of=world.DAY, gate_start=world.date(2026, 5, 15), quarantined=[])
 sys.stdout.write(fit_model(training, policy).model_version)
 """
 
@@ -85,13 +86,12 @@ def test_same_data_and_code_give_the_same_version_in_fresh_processes(artifact: M
 def test_order_of_rows_does_not_change_the_version(job_pairs: ModuleType, artifact: ModelArtifact) -> None:
     examples = job_pairs.labelled_examples(12_000)
     order = np.random.default_rng(8).permutation(examples.num_rows)
-    training = job_training_set(
+    training = build_training_set(
         examples.take(pa.array(order)),
+        job_applications(Policies(training=POLICY)),
         as_of=job_pairs.DAY,
         gate_start=job_pairs.date(2026, 5, 15),
         quarantined=[],
-        label=LabelPolicy(),
-        policy=POLICY,
     )
     assert fit_model(training, POLICY).model_version == artifact.model_version
 

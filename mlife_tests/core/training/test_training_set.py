@@ -16,16 +16,19 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.training.training_set import (
     TrainingSet,
+    build_training_set,
     gate_days,
     hash_examples,
     last_training_day,
     least_history_days,
     split_examples,
 )
-from mlife_assets.recruiting.policies import LabelPolicy
-from mlife_assets.recruiting.training_examples import job_training_set
+from mlife_assets.recruiting.features import DERIVED_FEATURES, JOB_EXAMPLES
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
 GATE = date(2026, 5, 15)
+LABEL = LabelPolicy()
 POLICY = TrainingPolicy(validation_minimum_per_class=1)
 LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",), funnel=("accepted",))
 LOAN_POLICY = TrainingPolicy(
@@ -40,11 +43,15 @@ def examples(job_pairs: ModuleType) -> pa.Table:
 
 
 def build(
-    examples: pa.Table, *, as_of: date = date(2026, 6, 2), quarantined: tuple[date, ...] = (), gate: date = GATE
+    examples: pa.Table,
+    *,
+    as_of: date = date(2026, 6, 2),
+    quarantined: tuple[date, ...] = (),
+    gate: date = GATE,
+    label: LabelPolicy = LABEL,
 ) -> TrainingSet:
-    return job_training_set(
-        examples, as_of=as_of, gate_start=gate, quarantined=quarantined, label=LabelPolicy(), policy=POLICY
-    )
+    model = job_applications(Policies(label=label, training=POLICY))
+    return build_training_set(examples, model, as_of=as_of, gate_start=gate, quarantined=quarantined)
 
 
 def days_of(training: TrainingSet, mask: np.ndarray) -> list[date]:
@@ -56,6 +63,21 @@ def test_an_immature_label_is_refused(examples: pa.Table) -> None:
     assert build(examples, as_of=newest).examples.num_rows > 0
     with pytest.raises(InvalidInputError, match=f"not mature as of {newest - timedelta(days=1)}"):
         build(examples, as_of=newest - timedelta(days=1))
+
+
+def test_examples_are_derived_and_an_apply_counts_within_its_own_window(examples: pa.Table) -> None:
+    training = build(examples)
+    assert training.roles == JOB_EXAMPLES
+    assert set(DERIVED_FEATURES) <= set(training.examples.column_names)
+    longer = build(examples, label=LabelPolicy(apply_window_days=9))
+    assert (training.last_day - longer.last_day).days == 2
+
+
+def test_a_model_of_a_file_has_no_mart_to_learn_from(examples: pa.Table) -> None:
+    model = job_applications(Policies())
+    of_a_file = replace(model, steps=(), row_id=None, rows=None)
+    with pytest.raises(InvalidInputError, match="job_applications has no row_id"):
+        build_training_set(examples, of_a_file, as_of=GATE, gate_start=GATE, quarantined=())
 
 
 def test_an_unknown_maturity_is_refused(examples: pa.Table) -> None:

@@ -1,0 +1,241 @@
+"""A model: what it answers, what it learns from, what it scores, and by which policies it lives.
+
+Belongs here: the record, its checks, its hash. Does not belong here: any model of a domain (`recruiting`), fitting one
+(`training`), how its assets run (`components`).
+
+Concept: everything downstream takes a model as an argument, so a second one is a second record and no second path. The
+record is pure: the graph, the command line and the endpoint read the same one. Its hash stands in each artifact, so it
+can be said later under which declaration a model was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from datetime import date
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.backtest_policy import BacktestPolicy
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.quoting import quoted
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NAME_CHARACTERS = 40
+DECLARATION = "declaration"
+"""Key of the record in a manifest."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One outcome of a model; its label is the last, and what has to happen before it comes first.
+
+    Attributes:
+        name: "click", "apply".
+        label: boolean column.
+        examples: mart with one row per exposure and this outcome, mature.
+        maturity_days: after which the outcome is complete.
+    """
+
+    name: str
+    label: str
+    examples: str
+    maturity_days: int
+
+    def __post_init__(self) -> None:
+        _require_name("Step.name", self.name)
+        for name in ("label", "examples"):
+            if not getattr(self, name):
+                raise InvalidInputError(f"Step.{name} of {self.name} is empty; name it")
+        if not 1 <= self.maturity_days <= 366:
+            raise InvalidInputError(f"Step.maturity_days of {self.name} is {self.maturity_days}; use 1 to 366")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The rule in use today, which a model has to beat; `score` takes rows with features, higher ranks first."""
+
+    name: str
+    score: Callable[[pa.Table], npt.NDArray[np.float64]]
+
+
+class ScorableRows(Protocol):
+    """The rows that a model scores on a day, before all columns of all of them are made."""
+
+    @property
+    def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """Entity, and item (the entity again where there is none), of each row."""
+
+    @property
+    def repeated(self) -> int:
+        """How many rows repeat the ids of another."""
+
+    def rows(self, chosen: npt.NDArray[np.int64] | slice = ...) -> pa.Table:
+        """Return all columns of all rows or of the chosen ones."""
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """Where the rows to score on a day come from.
+
+    Attributes:
+        tables: marts, of which the rows of the day are read.
+        find: takes those tables in order, the day and `policy`.
+        policy: what `find` may choose by, a frozen record; None for nothing.
+        constants: values of text columns that are the same for all rows to score, such as how they would be shown.
+    """
+
+    tables: tuple[str, ...]
+    find: Callable[[tuple[pa.Table, ...], date, Any], ScorableRows]
+    policy: Any = None
+    constants: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.tables:
+            raise InvalidInputError("RowSource.tables is empty; name at least one mart")
+
+
+def unchanged(rows: pa.Table) -> pa.Table:
+    """Return `rows`: those of a model whose marts hold its features as they are, and all of whose examples count."""
+    return rows
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of an outcome. `steps`, `row_id` and `rows` say where the platform finds what a file of examples holds.
+
+    Attributes:
+        name: identifier, in events, keys and paths.
+        title: what the model answers.
+        outcome: what is predicted, in words that finish "the chance that".
+        source: where the data comes from.
+        roles: what the columns of examples are.
+        steps: outcomes in order, the label last.
+        row_id: column that no two exposures of a day share.
+        rows: what is scored on a day.
+        derive: rows of a mart, or to score, with the features that the mart does not hold.
+        unbiased: of examples, those that no decision of the model itself selected.
+        baseline: the rule in use; None where nobody decides by one today.
+        watched: how columns are watched.
+        training: how it is fitted.
+        promotion: how it is judged.
+        monitoring: what is watched.
+        retrain: when it is trained again.
+        backtest: how its history is replayed.
+    """
+
+    name: str
+    title: str
+    outcome: str
+    source: str
+    roles: ExampleSpec
+    steps: tuple[Step, ...] = ()
+    row_id: str | None = None
+    rows: RowSource | None = None
+    derive: Callable[[pa.Table], pa.Table] = unchanged
+    unbiased: Callable[[pa.Table], pa.Table] = unchanged
+    baseline: Baseline | None = None
+    watched: MonitoringColumns = field(default_factory=MonitoringColumns)
+    training: TrainingPolicy = field(default_factory=TrainingPolicy)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
+    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
+    backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
+
+    def __post_init__(self) -> None:
+        """Refuse a model whose parts contradict each other, and functions that no record could name."""
+        _require_name("Model.name", self.name)
+        labels = tuple(step.label for step in self.steps)
+        if self.steps and labels != self.roles.steps:
+            raise InvalidInputError(
+                f"Model.steps of {self.name} have the labels {', '.join(labels)}, its roles "
+                f"{', '.join(self.roles.steps)}; "
+                "list the funnel in order, the label last"
+            )
+        names = [step.name for step in self.steps]
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise InvalidInputError(f"Model.steps of {self.name} repeat {repeated[0]}; give each a name of its own")
+        if len({bool(self.steps), self.row_id is not None, self.rows is not None}) > 1:
+            raise InvalidInputError(
+                f"Model {self.name} has some of steps, row_id and rows; a model of the platform needs all of them, a "
+                "model of a file none"
+            )
+        known = {*self.roles.columns, *(rate.name for rate in self.roles.rates)}
+        if unknown := [name for name in (*self.watched.watched, *self.watched.residual) if name not in known]:
+            raise InvalidInputError(f"Model.watched of {self.name} names {unknown[0]}, which is no column of its roles")
+        self.to_record()
+
+    @property
+    def label_step(self) -> Step:
+        """The step that the model is about. Raises InvalidInputError for a model of a file."""
+        if not self.steps:
+            raise InvalidInputError(f"model {self.name} has no steps; a model of the platform names its marts")
+        return self.steps[-1]
+
+    @property
+    def maturity_days(self) -> int:
+        """After how many days a label is complete."""
+        return self.label_step.maturity_days
+
+    def step(self, name: str) -> Step:
+        """Return a step by name. Raises InvalidInputError when there is none of it."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise InvalidInputError(f"model {self.name} has no step {quoted(name)}; it has {', '.join(self.step_names)}")
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """Names of the steps in order."""
+        return tuple(step.name for step in self.steps)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the model as JSON-able values, functions by their names.
+
+        Raises:
+            InvalidInputError: a function has no name, such as a lambda.
+        """
+        record: dict[str, Any] = json.loads(json.dumps(_plain(self), sort_keys=True))
+        return record
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What the manifest of an artifact says of the model that it is one of."""
+        return {"model_name": self.name, "declaration_hash": self.content_hash, DECLARATION: self.to_record()}
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the record."""
+        return "dcl_" + hashlib.sha256(json.dumps(self.to_record(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _require_name(where: str, name: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
+        raise InvalidInputError(
+            f"{where} is {quoted(name)}; use lower-case words joined by underscores, at most "
+            f"{NAME_CHARACTERS} characters"
+        )
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    if callable(value):
+        name = getattr(value, "__name__", "<lambda>")
+        if name == "<lambda>":
+            raise InvalidInputError("a function of the model has no name; define it in a module instead of a lambda")
+        return name
+    return value

@@ -1,0 +1,35 @@
+"""The models of this deployment.
+
+Belongs here: the list, and finding a model by name. Does not belong here: what a model is (`core.model`), the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.model import Model
+from mlife_assets.core.quoting import quoted
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
+
+MODELS: tuple[Callable[[Policies], Model], ...] = (job_applications,)
+"""Every model of the platform. The first one is meant where none is named, as before there were several."""
+
+
+def models_of(policies: Policies) -> tuple[Model, ...]:
+    """Return the models as a deployment with these policies has them."""
+    found = tuple(declare(policies) for declare in MODELS)
+    names = [model.name for model in found]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise InvalidInputError(f"two models are called {repeated[0]}; give each a name of its own")
+    return found
+
+
+def model_named(policies: Policies, name: str) -> Model:
+    """Return a model by name. Raises InvalidInputError naming the known ones."""
+    found = models_of(policies)
+    for model in found:
+        if model.name == name:
+            return model
+    raise InvalidInputError(f"no model is called {quoted(name)}; known are {', '.join(one.name for one in found)}")

@@ -1,0 +1,110 @@
+"""The record of a model: what contradicts itself is refused, and the hash names the content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.study import Study
+from mlife_assets.core.training.manifest_facts import manifest_facts
+
+ROLES = ExampleSpec("client", "day", "repaid", "known_on", ("amount", "age"), funnel=("accepted",))
+
+
+def everybody(tables: tuple[pa.Table, ...], day: date, policy: object) -> ScorableRows:
+    raise AssertionError("nothing is scored here")
+
+
+def by_amount(rows: pa.Table) -> np.ndarray:
+    return -rows["amount"].to_numpy()
+
+
+LOANS = Model(
+    name="loan_risk",
+    title="Who repays",
+    outcome="a loan is repaid",
+    source="the books",
+    roles=ROLES,
+    steps=(Step("accept", "accepted", "offers", 3), Step("repay", "repaid", "loans", 30)),
+    row_id="loan_id",
+    rows=RowSource(("clients",), everybody, constants=(("channel", "web"),)),
+    baseline=Baseline("smallest_first", by_amount),
+    watched=MonitoringColumns(numeric=("amount", "age"), residual=("age",)),
+)
+
+
+def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
+    assert LOANS.label_step.name == "repay"
+    assert LOANS.maturity_days == 30
+    assert LOANS.step("accept").maturity_days == 3
+    with pytest.raises(InvalidInputError, match="has no step 'default'; it has accept, repay"):
+        LOANS.step("default")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: replace(LOANS, name="Loan risk"), "Model.name is 'Loan risk'"),
+        (lambda: replace(LOANS, name="../etc"), "Model.name"),
+        (lambda: replace(LOANS, name="a" * 41), "at most 40"),
+        (lambda: replace(LOANS, steps=LOANS.steps[::-1]), "labels repaid, accepted"),
+        (lambda: replace(LOANS, steps=LOANS.steps[1:]), "list the funnel in order"),
+        (lambda: replace(LOANS, steps=tuple(replace(one, name="pay") for one in LOANS.steps)), "repeat pay"),
+        (lambda: replace(LOANS, rows=None), "some of steps, row_id and rows"),
+        (lambda: replace(LOANS, row_id=None), "some of steps, row_id and rows"),
+        (lambda: replace(LOANS, watched=MonitoringColumns(numeric=("income",))), "names income"),
+        (lambda: replace(LOANS, watched=MonitoringColumns(residual=("income",))), "names income"),
+        (lambda: replace(LOANS, derive=lambda rows: rows), "instead of a lambda"),
+        (lambda: replace(LOANS.steps[0], maturity_days=0), "maturity_days of accept is 0"),
+        (lambda: replace(LOANS.steps[0], examples=""), "examples of accept is empty"),
+        (lambda: RowSource((), everybody), "tables is empty"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(change: Callable[[], object], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        change()
+
+
+def test_the_record_is_json_and_names_functions() -> None:
+    record = LOANS.to_record()
+    assert json.loads(json.dumps(record)) == record
+    assert record["baseline"] == {"name": "smallest_first", "score": "by_amount"}
+    assert record["rows"]["find"] == "everybody"
+    assert record["training"]["leaves"] == 7
+
+
+def test_the_hash_moves_with_every_part_and_with_nothing_else() -> None:
+    assert replace(LOANS).content_hash == LOANS.content_hash
+    others = [
+        replace(LOANS, name="loan_risks"),
+        replace(LOANS, training=TrainingPolicy(leaves=8)),
+        replace(LOANS, roles=replace(ROLES, features=("age", "amount"))),
+        replace(LOANS, steps=(LOANS.steps[0], replace(LOANS.steps[1], maturity_days=31))),
+        replace(LOANS, baseline=None),
+    ]
+    assert len({one.content_hash for one in (LOANS, *others)}) == len(others) + 1
+
+
+def test_a_model_of_a_file_has_no_marts() -> None:
+    text = json.dumps({"roles": {"entity": "c", "time": "t", "label": "y", "label_time": "k", "features": ["x"]}})
+    model = Study.from_json(text).model
+    assert model.baseline is None
+    with pytest.raises(InvalidInputError, match="study has no steps"):
+        _ = model.maturity_days
+
+
+def test_a_manifest_names_model_and_hash_and_people_are_spared_the_record() -> None:
+    declared = LOANS.declared
+    assert declared["declaration"]["name"] == declared["model_name"] == "loan_risk"
+    assert manifest_facts(declared) == {"declaration_hash": LOANS.content_hash, "model_name": "loan_risk"}

@@ -1,0 +1,26 @@
+"""The list of models: each has a name of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting import models
+from mlife_assets.recruiting.models import model_named, models_of
+from mlife_assets.recruiting.policies import Policies
+
+
+def test_the_first_is_the_model_that_was_there_before_models_had_names() -> None:
+    assert models_of(Policies())[0].name == "job_applications"
+
+
+def test_a_model_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
+    assert model_named(Policies(), "job_applications").name == "job_applications"
+    with pytest.raises(InvalidInputError, match="no model is called 'churn'; known are job_applications"):
+        model_named(Policies(), "churn")
+
+
+def test_two_models_of_one_name_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(models, "MODELS", (models.job_applications, models.job_applications))
+    with pytest.raises(InvalidInputError, match="two models are called job_applications"):
+        models_of(Policies())
