@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.recruiting.candidates import Candidates, find_candidates
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy, Policies
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
-JOB_APPLICATIONS = "job_applications"
 UNBIASED_SLICES = ("organic", "explore")
 
 
