@@ -211,6 +211,16 @@ def test_an_explanation_is_the_score_taken_apart(lived, shown) -> None:
         assert "data:image/png;base64,iVBOR" in explanation[f"dependence_on_{name}"].value
 
 
+def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> None:
+    report = lived.home.platform.tables.read_report(PROMOTION_REPORT, lived.home.day(lived_world.RETRAIN_DAY))
+    sentences = {one["name"]: one["sentence"] for one in report["conditions"] if one["is_met"]}
+    required = ["label_time_does_not_tell_the_outcome", "gate_rows_are_not_training_rows", "scoring_parity"]
+    own = ["impact_ratios_not_proven_low", "no_feature_tells_the_outcome"]
+    assert list(sentences)[-5:] == [*own, *required]
+    assert "does not predict is_applied (0.500)" in sentences[required[0]]
+    assert re.match(r"0 of 1\d,\d{3} gate rows \(0.00%\) repeat", sentences[required[1]]), "exposures, not candidates"
+
+
 def test_the_verdict_is_kept_as_numbers(lived, lived_world, shown) -> None:
     evaluation = shown[keys.EVALUATION]
     report = lived.home.platform.tables.read_report(PROMOTION_REPORT, lived.home.day(lived_world.RETRAIN_DAY))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from mlife_assets.components.model.contenders import cohort_days, gate_examples, model_contender
+from mlife_assets.components.model.contenders import cohort_days, gate_examples, ranking_scores
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
@@ -62,7 +62,7 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
             examples.job_ids,
             examples.is_relevant,
             {
-                "champion": model_contender(platform, version, examples, pairs).scores,
+                "champion": ranking_scores(platform, version, pairs),
                 "human": recruiter_scores(pairs),
             },
             platform.policies.promotion,

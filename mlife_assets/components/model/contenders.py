@@ -1,25 +1,30 @@
 """Who is compared, and on what: the rows of a ranking comparison and the scores of each side.
 
-Belongs here: reading cohorts and scoring them, for the gate, the dashboard and the demo's summary. Does not belong
-here: the comparison itself (`core.training`).
+Belongs here: reading cohorts, people's rankings and exposures, for the gate, the dashboard and the demo's summary. Does
+not belong here: the comparison itself (`core.training.judgement`).
 
 Concept: all sides are scored on the same rows in the same order, whoever asks.
 """
 
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
+from mlife_assets.components.monitoring.inputs import mature_exposures
+from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import NotEnoughEvidenceError, UpstreamMismatchError
-from mlife_assets.core.statistics import Interval
-from mlife_assets.core.training.evaluate import Calibration, calibration
-from mlife_assets.core.training.gate import Contender, GateExamples, on_examples
-from mlife_assets.core.training.reliability import log_loss_gain
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.scoring.feature_spec import Array
+from mlife_assets.core.training.gate import GateExamples
+from mlife_assets.core.training.judgement import GateRows
+from mlife_assets.core.training.training_set import gate_days
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
 from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.panel import HumanBaseline, human_baseline
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 CHALLENGER_REPORT = "challenger"
 ORGANIC_EXPOSURE = "impression"
@@ -65,40 +70,46 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
     return examples, pairs
 
 
-def judged_calibration(judged: pa.Table) -> Calibration | None:
-    """Return the calibration of scored exposures; None, which the gate refuses, when there are too few outcomes."""
-    try:
-        return calibration(
-            judged["probability"].to_numpy(),
-            judged["is_positive"].to_numpy(zero_copy_only=False),
-            cluster_ids=judged["user_id"],
-        )
-    except NotEnoughEvidenceError:
-        return None
+@dataclass(frozen=True, eq=False)
+class GateDay:
+    """What the gate of a day judges on.
 
-
-def judged_gain(judged: pa.Table, champions: pa.Table) -> Interval | None:
-    """Return how much lower the log loss of scored exposures is than that of the champion on the same; None if few.
-
-    Raises:
-        UpstreamMismatchError: the two tables hold other exposures.
+    Attributes:
+        rows: what is ranked, and the exposures on which probabilities are measured.
+        human: who stands for people.
+        days: ranked days, oldest first.
+        cohort_users: users who could have been ranked, with or without an outcome.
     """
-    if not judged["exposure_id"].equals(champions["exposure_id"]):
-        raise UpstreamMismatchError("challenger and champion were scored on other exposures; evaluate again")
-    try:
-        return log_loss_gain(
-            judged["probability"].to_numpy(),
-            champions["probability"].to_numpy(),
-            judged["is_positive"].to_numpy(zero_copy_only=False),
-            cluster_ids=judged["user_id"],
-        )
-    except NotEnoughEvidenceError:
-        return None
+
+    rows: GateRows
+    human: HumanBaseline
+    days: list[date]
+    cohort_users: int
 
 
-def model_contender(platform: Platform, version: str, examples: GateExamples, pairs: pa.Table) -> Contender:
-    """Return a model with its scores on the gate's rows."""
+def gate_day(platform: Platform, day: date) -> GateDay:
+    """Return what the gate of a day judges on. Raises NotEnoughEvidenceError when all its days were faulty."""
+    policies = platform.policies
+    window = policies.label.apply_window_days
+    ranked = gate_days(day, window, policies.promotion)
+    faulty = quarantined_days(platform, ranked)
+    days = [one for one in ranked if one not in faulty]
+    if not days:
+        raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
+    cohorts = cohort_days(platform, days)
+    examples, pairs = gate_examples(cohorts)
+    panels = platform.panels.panels_of(days, until=platform.run_time(day))
+    human = human_baseline(panels, examples, recruiter_scores(pairs), policies.promotion)
+    rows = GateRows(
+        human.examples,
+        pairs.filter(pa.array(human.mask)),
+        mature_exposures(platform, days[0], last_mature_exposure_day(day, window)),
+        {"exposure_kind": ORGANIC_EXPOSURE},
+    )
+    return GateDay(rows, human, days, sum(cohort.cohort_users for cohort in cohorts))
+
+
+def ranking_scores(platform: Platform, version: str, pairs: pa.Table) -> Array:
+    """Return the scores by which a model ranks pairs with features, as they would be shown unprompted."""
     scorer = platform.scorer(version)
-    scores = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE))
-    end = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
-    return on_examples(examples, version, scores.raw, training_end_date=end)
+    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).raw

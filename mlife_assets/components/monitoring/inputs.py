@@ -149,21 +149,36 @@ def scored_examples(
     outcome: Outcome = "apply",
     rows: int | None = None,
 ) -> pa.Table:
-    """Return mature exposures of [first, last] that no policy of ours exploited, scored by a model version.
+    """Return `mature_exposures`, scored by a model version.
 
-    These are organic impressions and explored texts, for the reference and for a window alike: a text that the champion
-    chose was chosen because its score was high, so its outcomes fall short of the score even when nothing changed.
-    Days whose features were faulty are left out, and exposures whose features or labels came late. With `rows` it is a
-    sample of at most that size, drawn by hash.
-
-    Columns: those of the mart with derived features, `probability` and `is_positive`, of an apply (`labelled_examples`)
-    or, by the funnel's first step, of a click (`click_examples`, mature days sooner).
+    Columns: those of the exposures, `probability` and `is_positive`, of an apply or, by the funnel's first step, of a
+    click.
 
     Raises:
         InvalidInputError: clicks are asked of a model that is no funnel (`is_funnel`).
     """
     if outcome == "click" and not is_funnel(platform, model_version):
         raise InvalidInputError(f"model {model_version} has no first step; judge its applies alone")
+    examples = mature_exposures(platform, first, last, outcome=outcome, rows=rows)
+    scorer = platform.scorer(model_version)
+    scores = scorer.score(feature_matrix(examples, scorer.feature_spec))
+    probability = scores.probability if outcome == "apply" else click_probabilities(scores)
+    label = examples["is_applied" if outcome == "apply" else "is_clicked"]
+    return examples.append_column("probability", pa.array(probability)).append_column("is_positive", label)
+
+
+def mature_exposures(
+    platform: Platform, first: date, last: date, *, outcome: Outcome = "apply", rows: int | None = None
+) -> pa.Table:
+    """Return mature exposures of [first, last] that no policy of ours exploited, with derived features.
+
+    These are organic impressions and explored texts, for the reference and for a window alike: a text that the champion
+    chose was chosen because its score was high, so its outcomes fall short of the score even when nothing changed.
+    Days whose features were faulty are left out, and exposures whose features or labels came late. With `rows` it is a
+    sample of at most that size, drawn by hash.
+
+    Columns: those of `labelled_examples`, or of `click_examples`, which are mature days sooner.
+    """
     mart = platform.warehouse.read(MART_OF[outcome], start=first, end=last)
     faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
     unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
@@ -175,12 +190,7 @@ def scored_examples(
         seed = platform.policies.monitoring.seed
         places = sample_pairs(unbiased["user_id"], unbiased["exposure_id"], as_of=last, seed=seed, rows=rows)
         unbiased = unbiased.take(pa.array(np.sort(places)))
-    examples = pair_features(unbiased)
-    scorer = platform.scorer(model_version)
-    scores = scorer.score(feature_matrix(examples, scorer.feature_spec))
-    probability = scores.probability if outcome == "apply" else click_probabilities(scores)
-    label = examples["is_applied" if outcome == "apply" else "is_clicked"]
-    return examples.append_column("probability", pa.array(probability)).append_column("is_positive", label)
+    return pair_features(unbiased)
 
 
 def sampled_examples(

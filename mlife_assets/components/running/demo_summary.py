@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
 from mlife_assets.components.metrics.dashboard import experiment_total
-from mlife_assets.components.model.contenders import cohort_days, gate_examples, model_contender
+from mlife_assets.components.model.contenders import cohort_days, gate_examples, ranking_scores
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
@@ -52,9 +52,9 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     truth = ObstoreObjectStore.local(platform.settings.truth_folder)
     champion, oracle = [], []
     for cohort in cohorts:
-        examples, pairs = gate_examples([cohort])
+        _, pairs = gate_examples([cohort])
         version = platform.champion_version(cohort.as_of_date)
-        champion.append(model_contender(platform, version, examples, pairs).scores)
+        champion.append(ranking_scores(platform, version, pairs))
         known = read_truth(truth, cohort.as_of_date)
         oracle.append(oracle_apply_probability(known, pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist()))
     examples, pairs = gate_examples(cohorts)

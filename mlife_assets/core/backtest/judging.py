@@ -24,8 +24,9 @@ from mlife_assets.core.backtest.checkpoints import Checkpoints
 from mlife_assets.core.backtest.gate_window import GateWindow, fold_start, holdout_window, served_window
 from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.backtest.learning import Fit, Learner, score
-from mlife_assets.core.training.example_training import judge_on_gate
+from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
+from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     Served,
@@ -181,10 +182,18 @@ class Judge:
         history, model = self._history, judged.newest
         gate = history.take(history.known(as_of, since=judged.first_day))
         training = self._learner.training_set(model.as_of)
-        _, _, decision = judge_on_gate(
-            model.artifact, training, gate, history.study, as_of=as_of, champion=served.newest.artifact
+        study = history.study
+        found = judge_model(
+            model.artifact,
+            training,
+            GateRows.of_examples(gate, study.roles),
+            human_of(study, gate),
+            study.model,
+            as_of=as_of,
+            champion=served.newest.artifact,
+            threads=study.training.threads,
         )
-        return decision
+        return found.decision
 
     def _of_recipe(self, judged: Judged, as_of: date, served: Judged) -> PromotionDecision:
         history = self._history

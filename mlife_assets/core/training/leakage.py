@@ -136,10 +136,10 @@ def copied_rows_condition(
         roles: what the columns are.
         spec: features.
         is_later: which training rows are the later ones, bool (n,).
-
-    Raises:
-        NotEnoughEvidenceError: the gate has no rows.
     """
+    condition = "gate_rows_are_not_training_rows"
+    if gate.num_rows == 0:
+        return Condition(condition, False, "Copies were not looked for: the gate has no rows; wait for mature ones.")
     known, asked = _fingerprints(training, roles, spec), _fingerprints(gate, roles, spec)
     parts = {"earlier": known[~is_later], "later": known[is_later]}
     against, repeated = max(((name, _repeats(asked, part)) for name, part in parts.items()), key=lambda one: one[1])
@@ -153,7 +153,6 @@ def copied_rows_condition(
             if upper > expected:
                 usual = f"{natural:,} of {len(parts[name]):,} {name} training rows repeat one of the {other}"
                 expected = upper
-    condition = "gate_rows_are_not_training_rows"
     if found.lower > expected * (1.0 + REPEATS_TOLERANCE):
         text = f"{share} repeat one of the {against} training rows in every column, while {usual}; remove the copies."
         return Condition(condition, False, text)

@@ -27,20 +27,10 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
-from mlife_assets.core.training.example_training import (
-    gate_calibration,
-    gate_examples,
-    gate_log_loss_gain,
-    human_contender,
-)
-from mlife_assets.core.training.gate import (
-    Condition,
-    PromotionDecision,
-    decide_promotion,
-    on_examples,
-)
-from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
-from mlife_assets.core.training.parity import parity_condition
+from mlife_assets.core.training.example_training import human_of
+from mlife_assets.core.training.gate import Condition, PromotionDecision
+from mlife_assets.core.training.judgement import GateRows, Side, judge
+from mlife_assets.core.training.required import parity_of, scoring_conditions, training_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 
 VERSION_PREFIX = "recipe_"
@@ -104,8 +94,14 @@ def fold_conditions(
     text = f"The model of the fold of {first} learned from rows up to {training.last_day}."
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
-        copied_rows_condition(training.examples, rows, study.roles, artifact.feature_spec, training.is_validation),
-        _parity(artifact, rows, study),
+        *scoring_conditions(
+            artifact,
+            training,
+            rows,
+            examples_matrix(rows, artifact.feature_spec),
+            study.model,
+            threads=study.training.threads,
+        ),
     )
 
 
@@ -121,8 +117,8 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) ->
         study: roles and policies.
     """
     spec, threads = artifact.feature_spec, study.training.threads
-    scores = LightGBMScorer(artifact, threads=threads).score(examples_matrix(rows, spec))
-    probability, version = scores.probability, artifact.model_version
+    matrix = examples_matrix(rows, spec)
+    probability, version = LightGBMScorer(artifact, threads=threads).score(matrix).probability, artifact.model_version
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."
@@ -131,19 +127,7 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) ->
     return (
         Condition("serving_probabilities_are_finite", wrong == 0, finite),
         Condition("serving_probabilities_vary", not is_constant, varied),
-        _parity(artifact, rows, study),
-    )
-
-
-def _parity(artifact: ModelArtifact, rows: pa.Table, study: Study) -> Condition:
-    threads = study.training.threads
-    reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
-    return parity_condition(
-        LightGBMScorer(artifact, threads=threads),
-        examples_matrix(rows, artifact.feature_spec),
-        study.promotion.parity_rows,
-        study.promotion.seed,
-        reloaded=LightGBMScorer(reloaded, threads=threads),
+        parity_of(artifact, matrix, study.model, threads=threads),
     )
 
 
@@ -176,26 +160,18 @@ def judge_refit(
     probability = np.concatenate([fold.probability for fold in folds])
     if len(probability) != gate.num_rows:
         raise InvalidInputError(f"the folds score {len(probability)} rows, the gate has {gate.num_rows}; pass the same")
-    roles, judged = study.roles, gate_examples(gate, study.roles)
     version = recipe_version([fold.model_version for fold in folds])
-    columns = examples_matrix(to_be_learned.examples, spec)
-    return decide_promotion(
-        judged,
-        on_examples(judged, version, probability, training_end_date=folds[0].trained_to),
-        on_examples(judged, served.model_version, served.probability, training_end_date=served.trained_to),
-        human_contender(study, judged, gate),
-        study.promotion,
+    judged = judge(
+        GateRows.of_examples(gate, study.roles),
+        Side(version, folds[0].trained_to, probability, probability),
+        Side(served.model_version, served.trained_to, served.probability, served.probability),
+        human_of(study, gate),
+        study.model,
         as_of=as_of,
-        calibration=gate_calibration(probability, gate, roles),
-        log_loss_gain=gate_log_loss_gain(probability, served.probability, gate, roles),
-        also_required=(
-            feature_condition(columns, to_be_learned.outcome(roles.label), spec),
-            label_time_condition(to_be_learned.examples, roles),
-            *over_folds(folds),
-        ),
-        has_no_human=study.human_name is None,
+        required=(*training_conditions(to_be_learned, spec), *over_folds(folds)),
         is_refit=True,
     )
+    return judged.decision
 
 
 def over_folds(folds: Sequence[JudgedFold]) -> tuple[Condition, ...]:

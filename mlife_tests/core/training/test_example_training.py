@@ -93,7 +93,7 @@ def test_what_trains_was_complete_when_the_gate_begins(trained: TrainedModel) ->
 def test_the_gate_ranks_by_the_raw_score_which_no_step_of_a_calibrator_ties() -> None:
     found = train_on_examples(without_human(examples()), study(training={**TRAINING, "isotonic_minimum_positives": 10}))
     won = found.gate["won"].to_numpy(zero_copy_only=False)
-    raw, stepped = (average_precision(scores, won) for scores in (found.scores.raw, found.scores.probability))
+    raw, stepped = (average_precision(scores, won) for scores in (found.judged.ranking, found.judged.probability))
     assert abs(raw - stepped) > 1e-4
     assert found.decision.against("random").challenger_map == pytest.approx(raw, abs=1e-12)
 
@@ -231,12 +231,12 @@ def test_without_items_the_calibration_allows_for_days_and_with_items_for_entiti
         roles = replace(study().roles, item=item)
         found = train_on_examples(table, replace(study(), roles=roles))
         expected = calibration(
-            found.scores.probability,
+            found.judged.probability,
             found.gate["won"].to_numpy(zero_copy_only=False),
             cluster_ids=found.gate[cluster].cast(pa.string()),
         )
         assert found.calibration == expected
-        other = calibration(found.scores.probability, found.gate["won"].to_numpy(zero_copy_only=False))
+        other = calibration(found.judged.probability, found.gate["won"].to_numpy(zero_copy_only=False))
         wider = (expected.intercept_upper - expected.intercept_lower) / (other.intercept_upper - other.intercept_lower)
         assert (wider > 2) == (cluster == "day")
 

@@ -18,7 +18,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
-from mlife_assets.core.training import prequential
+from mlife_assets.core.training import prequential, required
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Condition, PromotionDecision
@@ -204,7 +204,8 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
                 return replace(scores, probability=np.full(len(features), 0.5))
             return replace(scores, probability=scores.probability + 1e-12 * (self.call == 2))
 
-    monkeypatch.setattr(prequential, "LightGBMScorer", Broken)
+    for module in (prequential, required):
+        monkeypatch.setattr(module, "LightGBMScorer", Broken)
     found = serving_conditions(prepared.artifacts[1], prepared.gate, STUDY)
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == name

@@ -1,0 +1,266 @@
+"""The driver of the gate: from models and rows to a verdict, for the platform, `mlife train` and the replay alike.
+
+Belongs here: what a contender is made of, and on which rows what is measured. Does not belong here: which rows a gate
+has (`components`, `example_training`, `core.backtest`), the list of conditions (`required`), the verdict (`gate`).
+
+Concept: a gate has two kinds of rows. Rankings are compared on what could have been shown, all of it; where a model
+ranks nothing, that is every example. Probabilities are measured on what was shown: mature exposures that neither side
+chose. Those are also what training could have copied, since they have the form of what is learned from: a candidate is
+ranked with the features of its day and an outcome counted otherwise, so it equals no training row, copied or not. For
+a file of examples both are the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.gate import (
+    Condition,
+    Contender,
+    GateExamples,
+    PromotionDecision,
+    decide_promotion,
+    on_examples,
+)
+from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
+from mlife_assets.core.training.required import required_conditions
+from mlife_assets.core.training.training_set import TrainingSet
+
+
+@dataclass(frozen=True, eq=False)
+class GateRows:
+    """The rows of a gate's window.
+
+    Attributes:
+        examples: what is ranked, n rows with their mature outcome.
+        ranked: the same rows with features, in the same order.
+        exposures: m mature rows with the columns of the roles, on which probabilities are measured.
+        constants: values of text columns that all ranked rows have, whatever the table says.
+    """
+
+    examples: GateExamples
+    ranked: pa.Table
+    exposures: pa.Table
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.ranked.num_rows != len(self.examples.user_ids):
+            raise InvalidInputError(
+                f"{self.ranked.num_rows} ranked rows, {len(self.examples.user_ids)} examples; pass the same rows"
+            )
+
+    @classmethod
+    def of_examples(cls, rows: pa.Table, roles: ExampleSpec) -> GateRows:
+        """Return a gate that compares, measures and ranks the same examples."""
+        examples = GateExamples(
+            user_ids=_ids(rows, roles.entity),
+            job_ids=None if roles.item is None else _ids(rows, roles.item),
+            as_of_dates=rows[roles.time].to_numpy().astype("datetime64[D]"),
+            is_relevant=_outcome(rows, roles),
+            label_mature_dates=rows[roles.label_time].to_numpy().astype("datetime64[D]"),
+        )
+        return cls(examples, rows, rows)
+
+    def matrix(self, spec: FeatureSpec) -> Array:
+        """Return the matrix of the ranked rows, float64 (n, names)."""
+        return examples_matrix(self.ranked, spec, self.constants)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A challenger or a champion: one model, or the models of a recipe, each asked about rows of its own.
+
+    Attributes:
+        model_version: what is judged.
+        trained_to: last day that it learned from; of several models that of the first.
+        ranking: scores of the ranked rows, higher first, shape (n,).
+        probability: calibrated, of the exposures, shape (m,).
+    """
+
+    model_version: str
+    trained_to: date | None
+    ranking: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Human:
+    """The rule or the people in use, with scores of the ranked rows, higher first, shape (n,)."""
+
+    name: str
+    scores: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """A verdict and what it was made of.
+
+    Attributes:
+        decision: the gate's verdict.
+        calibration: of the challenger on the exposures; None, which the gate refuses, when it cannot be measured.
+        challenger: what was judged.
+        contenders: role -> who was compared.
+    """
+
+    decision: PromotionDecision
+    calibration: Calibration | None
+    challenger: Side
+    contenders: Mapping[str, Contender]
+
+
+def judge_model(
+    artifact: ModelArtifact,
+    training: TrainingSet,
+    gate: GateRows,
+    human: Human | None,
+    model: Model,
+    *,
+    as_of: date,
+    champion: ModelArtifact | None,
+    threads: int,
+    also_required: Sequence[Condition] = (),
+) -> Judgement:
+    """Return the gate's verdict of a model on rows that it has not learned from.
+
+    Args:
+        artifact: the challenger.
+        training: what it learned from.
+        gate: rows of the window.
+        human: what is in use today; None is right only for a model that declares no baseline.
+        model: roles and policies.
+        as_of: labels must be mature as of this day.
+        champion: what it has to beat; None for the first.
+        threads: to score with.
+        also_required: what this model alone requires, such as an audit of fairness.
+
+    Raises:
+        InvalidInputError: the champion needs a column that is not there.
+        NotEnoughEvidenceError: only one class to learn from.
+    """
+    matrix = gate.matrix(artifact.feature_spec)
+    required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
+    challenger = _side(artifact, gate, threads)
+    incumbent = None
+    if champion is not None:
+        _require_columns(champion, gate)
+        incumbent = _side(champion, gate, threads)
+    return judge(gate, challenger, incumbent, human, model, as_of=as_of, required=(*also_required, *required))
+
+
+def judge(
+    gate: GateRows,
+    challenger: Side,
+    champion: Side | None,
+    human: Human | None,
+    model: Model,
+    *,
+    as_of: date,
+    required: Sequence[Condition],
+    is_refit: bool = False,
+) -> Judgement:
+    """Return the gate's verdict.
+
+    Args:
+        gate: rows of the window.
+        challenger: what may be promoted.
+        champion: what it has to beat; None for the first.
+        human: what is in use today; None is right only for a model that declares no baseline.
+        model: roles and policies.
+        as_of: labels must be mature as of this day.
+        required: `required_conditions`, of a recipe in its own parts, and what this model alone requires.
+        is_refit: whether the challenger is the champion's own recipe, fitted again.
+
+    Raises:
+        InvalidInputError: scores and rows differ in length, or as of `decide_promotion`.
+    """
+    exposures, roles = gate.exposures, model.roles
+    for role, side in (("challenger", challenger), ("champion", champion)):
+        if side is not None and len(side.probability) != exposures.num_rows:
+            raise InvalidInputError(
+                f"the {role} has {len(side.probability)} probabilities, the gate {exposures.num_rows} exposures; "
+                "score the same rows"
+            )
+    contenders = {
+        role: on_examples(gate.examples, side.model_version, side.ranking, side.trained_to)
+        for role, side in (("challenger", challenger), ("champion", champion))
+        if side is not None
+    }
+    if human is not None:
+        contenders["human"] = on_examples(gate.examples, human.name, human.scores)
+    measured = _calibration(challenger.probability, exposures, roles)
+    gain = None if champion is None else _gain(challenger.probability, champion.probability, exposures, roles)
+    decision = decide_promotion(
+        gate.examples,
+        contenders["challenger"],
+        contenders.get("champion"),
+        contenders.get("human"),
+        model.promotion,
+        as_of=as_of,
+        calibration=measured,
+        log_loss_gain=gain,
+        also_required=required,
+        has_no_human=model.baseline is None,
+        is_refit=is_refit,
+    )
+    return Judgement(decision, measured, challenger, contenders)
+
+
+def _side(artifact: ModelArtifact, gate: GateRows, threads: int) -> Side:
+    spec, scorer = artifact.feature_spec, LightGBMScorer(artifact, threads=threads)
+    ranked = scorer.score(gate.matrix(spec))
+    measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
+    end = date.fromisoformat(artifact.manifest["training_end_date"])
+    return Side(artifact.model_version, end, ranked.raw, measured.probability)
+
+
+def _require_columns(champion: ModelArtifact, gate: GateRows) -> None:
+    for name in champion.feature_spec.names:
+        if name not in gate.exposures.column_names:
+            raise InvalidInputError(
+                f"the champion {champion.model_version} needs {name}, which is no feature of the spec; hold the model "
+                "against a champion of the same features"
+            )
+
+
+def _calibration(probability: Array, exposures: pa.Table, roles: ExampleSpec) -> Calibration | None:
+    try:
+        return calibration(probability, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
+    except NotEnoughEvidenceError:
+        return None
+
+
+def _gain(probability: Array, other: Array, exposures: pa.Table, roles: ExampleSpec) -> Interval | None:
+    try:
+        return log_loss_gain(probability, other, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
+    except NotEnoughEvidenceError:
+        return None
+
+
+def _clusters(rows: pa.Table, roles: ExampleSpec) -> pa.ChunkedArray:
+    """Return what rows share: those of an entity depend on each other, without items those of a day.
+
+    Where nothing is ranked per entity, what all rows of a day share (weather, a campaign) is what the bootstrap of the
+    average precision resamples too.
+    """
+    return rows[roles.time if roles.item is None else roles.entity].cast(pa.string())
+
+
+def _outcome(rows: pa.Table, roles: ExampleSpec) -> npt.NDArray[np.bool_]:
+    return np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _ids(table: pa.Table, name: str) -> npt.NDArray[np.object_]:
+    return np.array(table[name].to_pylist(), dtype=object)

@@ -1,0 +1,76 @@
+"""What is required of a challenger besides ranking better: the one list, for every gate.
+
+Belongs here: which conditions there are, and in which order. Does not belong here: the conditions themselves
+(`leakage`, `parity`), what one model alone requires, such as an audit of fairness (`components`).
+
+Concept: each condition is about what was learned from, or about one model and rows that it has not seen. A holdout
+judges one model and asks for both; a recipe that is judged by folds asks for the second part in every fold.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from mlife_assets.core.model import Model
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
+from mlife_assets.core.training.parity import parity_condition
+from mlife_assets.core.training.training_set import TrainingSet
+
+
+def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condition, ...]:
+    """Return what is required of that which is learned from: neither a feature nor a label time gives it away.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    matrix = examples_matrix(training.examples, spec)
+    return (
+        feature_condition(matrix, training.outcome(training.roles.label), spec),
+        label_time_condition(training.examples, training.roles),
+    )
+
+
+def scoring_conditions(
+    artifact: ModelArtifact, training: TrainingSet, exposures: pa.Table, matrix: Array, model: Model, *, threads: int
+) -> tuple[Condition, ...]:
+    """Return what is required of one model and the rows that it is asked about.
+
+    No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks.
+    """
+    spec = artifact.feature_spec
+    return (
+        copied_rows_condition(training.examples, exposures, training.roles, spec, training.is_validation),
+        parity_of(artifact, matrix, model, threads=threads),
+    )
+
+
+def required_conditions(
+    artifact: ModelArtifact, training: TrainingSet, exposures: pa.Table, matrix: Array, model: Model, *, threads: int
+) -> tuple[Condition, ...]:
+    """Return what is required of every challenger besides ranking better: the one list.
+
+    A recipe that is judged by folds meets the first part on what it will learn from, the second in every fold.
+
+    Raises:
+        NotEnoughEvidenceError: only one class to learn from.
+    """
+    return (
+        *training_conditions(training, artifact.feature_spec),
+        *scoring_conditions(artifact, training, exposures, matrix, model, threads=threads),
+    )
+
+
+def parity_of(artifact: ModelArtifact, matrix: Array, model: Model, *, threads: int) -> Condition:
+    """Return the condition that a model scores rows to the same bits in every way of asking, also read back."""
+    reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
+    return parity_condition(
+        LightGBMScorer(artifact, threads=threads),
+        matrix,
+        model.promotion.parity_rows,
+        model.promotion.seed,
+        reloaded=LightGBMScorer(reloaded, threads=threads),
+    )
