@@ -23,7 +23,7 @@ from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
-from mlife_assets.core.training.explain import ScoreParts, score_parts
+from mlife_assets.core.scoring.reasons import ScoreParts, score_parts
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.message_trace import Hop, MessageTrace
 

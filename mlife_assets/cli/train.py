@@ -203,14 +203,9 @@ def _plots(model: TrainedModel) -> tuple[dict[str, bytes], dict[str, str]]:
     import numpy as np
 
     from mlife_assets.core.scoring.feature_spec import examples_matrix
+    from mlife_assets.core.scoring.reasons import global_importance
     from mlife_assets.core.scoring.scorer import LightGBMScorer
-    from mlife_assets.core.training.explain import (
-        for_pages,
-        global_importance,
-        plot_beeswarm,
-        plot_dependences,
-        plot_importance,
-    )
+    from mlife_assets.core.training.explain import for_pages, plot_beeswarm, plot_dependences, plot_importance
     from mlife_assets.core.training.search import plot_search
 
     scorer = LightGBMScorer(model.artifact, threads=1)

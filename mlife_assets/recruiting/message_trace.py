@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from mlife_assets.core.training.explain import ScoreParts
+from mlife_assets.core.scoring.reasons import ScoreParts
 
 CONVERSIONS = {"click": "clicked", "apply": "applied", "hire": "hired"}
 """Event types in the order of the funnel, and what each is called as the outcome of a message."""

@@ -12,7 +12,7 @@ from mlife_assets.components.model.fairness import FAIRNESS_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import card_key, nav
-from mlife_assets.core.training.explain.reasons import WORDS
+from mlife_assets.core.scoring.reasons import WORDS
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card

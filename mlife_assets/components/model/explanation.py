@@ -23,14 +23,8 @@ from mlife_assets.components.shown.metadata import plot
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.glances import Bar, bars
-from mlife_assets.core.training.explain import (
-    for_pages,
-    global_importance,
-    plot_beeswarm,
-    plot_dependences,
-    plot_importance,
-    words_of,
-)
+from mlife_assets.core.scoring.reasons import global_importance, words_of
+from mlife_assets.core.training.explain import for_pages, plot_beeswarm, plot_dependences, plot_importance
 from mlife_assets.recruiting.features import feature_matrix
 
 GROUP = "model"

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.training.calibrate import Calibrator
 
 SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
 

@@ -1,7 +1,7 @@
 """What is said of a prediction beside its score: how likely a click is, and why it scores as it does.
 
 Belongs here: the two facts that batch, endpoint and trace must state alike. Does not belong here: scores (`scoring`),
-the words of a reason (`core.training.explain`), logging.
+the words of a reason (`reasons`), logging.
 
 Concept: one definition, so what was logged can be computed again from the artifact and compared as it stands.
 """
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mlife_assets.core.ports import Scorer, Scores
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.training.explain import reasons
+from mlife_assets.core.scoring.reasons import reasons
 
 REASONS_LOGGED = 3
 

@@ -1,68 +1,24 @@
 """Calibration: from a raw score to a probability.
 
-Belongs here: fitting and applying a calibrator. Does not belong here: judging calibration (`training.reliability`).
+Belongs here: fitting a calibrator. Does not belong here: applying it (`core.scoring.calibrator`), judging calibration
+(`reliability`).
 
-Concept: with enough positives isotonic regression, else a logistic curve of the raw score (Platt 1999). Either way the
-result is a handful of numbers in JSON, applied by one vectorised function, so one row alone gets the same bits. A
-calibrator never turns a ranking upside down: where scores say nothing or the contrary, everybody gets the base rate.
+Concept: with enough positives isotonic regression, else a logistic curve of the raw score (Platt 1999). A calibrator
+never turns a ranking upside down: where scores say nothing or the contrary, everybody gets the base rate.
 """
 
 from __future__ import annotations
-
-import json
-from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.scoring.calibrator import FLOOR, Array, Calibrator
 
-Array = npt.NDArray[np.float64]
-Method = Literal["isotonic", "sigmoid"]
-FLOOR = 1e-6
-"""Probabilities stay off 0 and 1: no finite sample proves impossibility."""
 NEWTON_STEPS = 100
 NEWTON_STEP_MAXIMUM = 2.0
 NEWTON_TOLERANCE = 1e-12
 RIDGE = 1e-9
-LOG_ODDS_MAXIMUM = 30.0
-"""Beyond the floor; keeps the exponential from overflowing."""
-
-
-@dataclass(frozen=True)
-class Calibrator:
-    """A fitted calibrator.
-
-    Attributes:
-        method: `isotonic` (knots of a step-linear curve over raw scores) or `sigmoid` (slope and intercept).
-        raw: knots, ascending; for `sigmoid` (slope, intercept).
-        probability: values at the knots; empty for `sigmoid`.
-    """
-
-    method: Method
-    raw: tuple[float, ...]
-    probability: tuple[float, ...]
-
-    def apply(self, raw: Array) -> Array:
-        """Return probabilities of raw scores, both of shape (n,)."""
-        if self.method == "isotonic":
-            values = np.interp(raw, np.array(self.raw), np.array(self.probability))
-        else:
-            slope, intercept = self.raw
-            values = 1.0 / (1.0 + np.exp(-np.clip(slope * raw + intercept, -LOG_ODDS_MAXIMUM, LOG_ODDS_MAXIMUM)))
-        clipped: Array = np.clip(values, FLOOR, 1.0 - FLOOR)
-        return clipped
-
-    def to_json(self) -> str:
-        """Return canonical JSON; floats survive to the bit."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Calibrator:
-        """Return the calibrator that `to_json` wrote."""
-        record = json.loads(text)
-        return cls(record["method"], tuple(record["raw"]), tuple(record["probability"]))
 
 
 def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minimum_positives: int) -> Calibrator:

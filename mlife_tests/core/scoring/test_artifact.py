@@ -9,8 +9,8 @@ import pytest
 
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.scoring.artifact import ModelArtifact, file_names
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.training.calibrate import Calibrator
 
 
 def test_files_give_back_the_artifact(artifact: ModelArtifact) -> None:

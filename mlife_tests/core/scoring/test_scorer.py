@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring import scorer as scoring
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.scoring.scorer import ROWS_WORTH_THREADS, LightGBMScorer, log_probability
-from mlife_assets.core.training.calibrate import Calibrator
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import MODEL_FEATURES, feature_matrix
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.training.calibrate import Calibrator, fit_calibrator
+from mlife_assets.core.scoring.calibrator import Calibrator
+from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.reliability import calibration
 
 

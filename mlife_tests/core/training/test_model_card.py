@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.pages.places import card_key, nav
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy, policy_version
-from mlife_assets.core.training.calibrate import Calibrator
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
 from mlife_assets.core.training.gate import (

@@ -20,7 +20,7 @@ import numpy as np
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pictures import data_uri, palette_png
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
-from mlife_assets.core.training.explain.reasons import ScoreParts, global_importance, words_of
+from mlife_assets.core.scoring.reasons import ScoreParts, global_importance, words_of
 
 BARS_MAXIMUM = 20
 SWARMS_MAXIMUM = 12

@@ -11,16 +11,15 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.reasons import global_importance, score_parts
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.explain import (
     for_pages,
-    global_importance,
     plot_beeswarm,
     plot_dependence,
     plot_dependences,
     plot_importance,
     plot_waterfall,
-    score_parts,
 )
 from mlife_assets.core.training.explain import plots as module
 from mlife_assets.core.training.training_set import TrainingSet

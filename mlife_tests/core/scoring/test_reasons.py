@@ -7,8 +7,8 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.reasons import global_importance, reasons, score_parts
 from mlife_assets.core.scoring.scorer import LightGBMScorer
-from mlife_assets.core.training.explain import global_importance, reasons, score_parts
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import feature_matrix
 

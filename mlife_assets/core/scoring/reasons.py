@@ -1,7 +1,7 @@
 """Reasons: why one row scores as it does in plain words, and what matters over all rows.
 
-Belongs here: words and summaries of SHAP values. Does not belong here: pictures (`plots`), the values themselves, which
-are LightGBM's own contributions (`Scorer.contributions`).
+Belongs here: words and summaries of SHAP values. Does not belong here: pictures (`core.training.explain`), the values
+themselves (`Scorer.contributions`).
 
 Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
 apart.
