@@ -6,6 +6,7 @@ Concept: one function builds the definitions for tests, the CLI and deployments;
 run, and reads the environment only through the settings it is given.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from types import ModuleType
 
@@ -15,92 +16,72 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
-from mlife_assets.components.graph.jobs import JOBS
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
 from mlife_assets.components.graph.partitions import ending_with
 from mlife_assets.components.graph.schedules import build_schedules
 from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
-from mlife_assets.components.model import (
-    backtest,
-    evaluation,
-    explanation,
-    fairness,
-    hyperparameters,
-    monitoring_reference,
-    off_policy,
-    promotion,
-)
-from mlife_assets.components.model import candidate as model
-from mlife_assets.components.monitoring import reports as monitoring
-from mlife_assets.components.monitoring import retrain_decision
+from mlife_assets.components.model_parts import build_model_parts
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.predictions import scores as predictions
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.model import Model
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
-MODULES: tuple[ModuleType, ...] = (
-    events,
-    hyperparameters,
-    model,
-    fairness,
-    evaluation,
-    explanation,
-    off_policy,
-    promotion,
-    monitoring_reference,
-    monitoring,
-    retrain_decision,
-    backtest,
-    predictions,
-    messages,
-    metrics,
-)
+MODULES: tuple[ModuleType, ...] = (events, messages, metrics)
+"""What all models share; the assets of each of them are in `components.model_parts`."""
 
 
 def build_definitions(
-    settings: Settings, *, policies: Policies | None = None, last: date | None = None
+    settings: Settings,
+    *,
+    policies: Policies | None = None,
+    platform: Platform | None = None,
+    last: date | None = None,
 ) -> dg.Definitions:
     """Return the whole graph for one deployment.
 
     Args:
         settings: where things are and which environment this is.
         policies: business and scientific choices; by default those of `settings.policies()`.
+        platform: what stands behind the ports, with models and policies of its own; by default the embedded world.
         last: the last day that has a partition; by default partitions follow the machine's clock.
 
     Raises:
         InvalidInputError: the history is too short for the first model under these policies.
     """
-    platform = Platform(settings=settings, policies=policies or settings.policies())
-    _require_enough_history(settings, platform.policies)
+    platform = platform or Platform(settings=settings, policies=policies or settings.policies())
+    parts = build_model_parts(platform.models)
+    _require_enough_history(settings, platform.models)
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
-    assets = [*(asset for module in MODULES for asset in module.ASSETS), *build_dbt_assets(DBT_PROJECT_FOLDER)]
+    shared = [asset for module in MODULES for asset in module.ASSETS]
+    assets = [*shared, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets, today=today),
-        asset_checks=[check for module in MODULES for check in getattr(module, "CHECKS", ())],
-        jobs=[*JOBS, *ACT_JOBS],
+        asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
+        jobs=[*parts.jobs, *ACT_JOBS],
         schedules=build_schedules(status),
-        sensors=[*SENSORS, build_next_day_sensor(last, loaded_on=today)],
+        sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={"platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
     )
 
 
-def _require_enough_history(settings: Settings, policies: Policies) -> None:
+def _require_enough_history(settings: Settings, models: Sequence[Model]) -> None:
     """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on."""
-    least = least_history_days(policies.label.apply_window_days, policies.training, policies.promotion)
-    if settings.history_days < least:
-        validation, gate = policies.training.validation_days, policies.promotion.gate_weeks
-        raise InvalidInputError(
-            f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: "
-            f"labels, {validation} days of validation and {gate} weeks of the gate come after the days that it learns "
-            f"from; set it to {least} or more"
-        )
+    for one in models:
+        least = least_history_days(one)
+        if settings.history_days < least:
+            validation, gate = one.training.validation_days, one.promotion.gate_weeks
+            raise InvalidInputError(
+                f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model of {one.name} "
+                f"needs {least}: labels, {validation} days of validation and {gate} weeks of the gate come after the "
+                f"days that it learns from; set it to {least} or more"
+            )
 
 
 def build_location(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:

@@ -45,19 +45,19 @@ MADE_BY: Mapping[str, str] = {
 class TableStore:
     """Tables at `tables/<name>/as_of_date=D/part.parquet`, reports at `reports/<name>/as_of_date=D/report.json`."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """Keep tables and reports in `store`."""
-        self._store = store
+    def __init__(self, store: ObjectStore, folder: str = "") -> None:
+        """Keep tables and reports in `store`, below `folder`, which ends in a slash where it is not the store."""
+        self._store, self._folder = store, folder
 
     def write(self, name: str, as_of_date: date, table: pa.Table) -> str:
         """Write (or replace) the table of one day and return its key. Schema metadata is not kept."""
-        key = _key("tables", name, as_of_date)
+        key = self._key("tables", name, as_of_date)
         self._store.replace(key, encode_table(table))
         return key
 
     def read(self, name: str, as_of_date: date) -> pa.Table:
         """Return the table of one day. Raises `NotFoundError` naming the asset to materialize."""
-        key = _key("tables", name, as_of_date)
+        key = self._key("tables", name, as_of_date)
         data = self._read(key, name, as_of_date)
         try:
             return decode_table(data)
@@ -73,7 +73,7 @@ class TableStore:
 
         Dates, datetimes, numpy values and dataclasses are written by orjson's rules; NaN becomes null.
         """
-        key = _key("reports", name, as_of_date)
+        key = self._key("reports", name, as_of_date)
         try:
             data = orjson.dumps(dict(report), option=_REPORT_OPTIONS)
         except TypeError as error:
@@ -83,7 +83,7 @@ class TableStore:
 
     def read_report(self, name: str, as_of_date: date) -> dict[str, Any]:
         """Return the report of one day. Raises `NotFoundError` naming the asset to materialize."""
-        key = _key("reports", name, as_of_date)
+        key = self._key("reports", name, as_of_date)
         data = self._read(key, name, as_of_date)
         try:
             report: dict[str, Any] = orjson.loads(data)
@@ -103,17 +103,16 @@ class TableStore:
 
     def _days(self, kind: str, name: str) -> list[date]:
         found = set()
-        for key in self._store.list(f"{kind}/{_valid(name)}"):
+        for key in self._store.list(f"{self._folder}{kind}/{_valid(name)}"):
             try:
-                found.add(date.fromisoformat(key.split("/")[2].partition("=")[2]))
+                found.add(date.fromisoformat(key.removeprefix(self._folder).split("/")[2].partition("=")[2]))
             except ValueError as error:
                 raise IntegrityError(f"{key} is in no partition of a day; remove it") from error
         return sorted(found)
 
-
-def _key(kind: str, name: str, as_of_date: date) -> str:
-    leaf = "part.parquet" if kind == "tables" else "report.json"
-    return f"{kind}/{_valid(name)}/as_of_date={as_of_date.isoformat()}/{leaf}"
+    def _key(self, kind: str, name: str, as_of_date: date) -> str:
+        leaf = "part.parquet" if kind == "tables" else "report.json"
+        return f"{self._folder}{kind}/{_valid(name)}/as_of_date={as_of_date.isoformat()}/{leaf}"
 
 
 def _valid(name: str) -> str:

@@ -182,6 +182,13 @@ class Model:
         return self.steps[-1]
 
     @property
+    def row_source(self) -> RowSource:
+        """Where rows to score come from. Raises InvalidInputError for a model of a file."""
+        if self.rows is None:
+            raise InvalidInputError(f"model {self.name} has no rows; a model of the platform names its marts")
+        return self.rows
+
+    @property
     def maturity_days(self) -> int:
         """After how many days a label is complete."""
         return self.label_step.maturity_days

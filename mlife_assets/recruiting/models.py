@@ -5,7 +5,8 @@ Belongs here: the list, and finding a model by name. Does not belong here: what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
@@ -13,22 +14,24 @@ from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
-MODELS: tuple[Callable[[Policies], Model], ...] = (job_applications,)
+Declaration: TypeAlias = Callable[[Policies], Model]
+"""A model as a deployment with certain policies has it."""
+MODELS: tuple[Declaration, ...] = (job_applications,)
 """Every model of the platform. The first one is meant where none is named, as before there were several."""
 
 
-def models_of(policies: Policies) -> tuple[Model, ...]:
-    """Return the models as a deployment with these policies has them."""
-    found = tuple(declare(policies) for declare in MODELS)
+def models_of(policies: Policies, declared: Sequence[Declaration] = MODELS) -> tuple[Model, ...]:
+    """Return the models as a deployment with these policies has them. Raises InvalidInputError on a repeated name."""
+    found = tuple(declare(policies) for declare in declared)
     names = [model.name for model in found]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InvalidInputError(f"two models are called {repeated[0]}; give each a name of its own")
     return found
 
 
-def model_named(policies: Policies, name: str) -> Model:
+def model_named(policies: Policies, name: str, declared: Sequence[Declaration] = MODELS) -> Model:
     """Return a model by name. Raises InvalidInputError naming the known ones."""
-    found = models_of(policies)
+    found = models_of(policies, declared)
     for model in found:
         if model.name == name:
             return model

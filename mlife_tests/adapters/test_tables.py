@@ -82,3 +82,14 @@ def test_damage_and_bad_names_are_errors(store: ObstoreObjectStore) -> None:
         tables.read_report("r", DAY)
     with pytest.raises(InvalidInputError, match="name"):
         tables.write("../x", DAY, pa.table({"a": [1]}))
+
+
+def test_folders_keep_tables_and_reports_of_one_name_apart(tmp_path: Path) -> None:
+    store = ObstoreObjectStore.local(tmp_path)
+    whole, own = TableStore(store), TableStore(store, "of_models/loan_risk/")
+    day = date(2026, 6, 2)
+    whole.write_report("drift", day, {"of": "all"})
+    own.write_report("drift", day, {"of": "one"})
+    own.write("scores", day, pa.table({"x": [1]}))
+    assert (whole.read_report("drift", day), own.read_report("drift", day)) == ({"of": "all"}, {"of": "one"})
+    assert (whole.days("scores"), own.days("scores"), own.report_days("drift")) == ([], [day], [day])

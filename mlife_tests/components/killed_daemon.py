@@ -22,11 +22,14 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon import sensor as daemon
 
 from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import DAILY
-from mlife_assets.components.graph.sensors import DECISION_TAG, retrain_on_drift_sensor
+from mlife_assets.components.graph.retrain_sensor import SENSOR, build_retrain_sensor
+from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
@@ -49,7 +52,7 @@ def definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=[retrained],
         jobs=[job],
-        sensors=[retrain_on_drift_sensor.with_attributes(jobs=[job])],
+        sensors=[build_retrain_sensor(ModelGraph(job_applications(policies)), job)],
         resources={"platform": Platform(settings=Settings(home=home), policies=policies)},
     )
 
@@ -70,7 +73,7 @@ def live(home: Path, step: str | None) -> None:
     daemon.is_under_min_interval = lambda *_: False
     if step == "EVALUATED":
         daemon.SensorLaunchContext.set_run_requests = die
-    flags = {} if step in (None, "EVALUATED") else {retrain_on_drift_sensor.name: {step: signal.SIGKILL}}
+    flags = {} if step in (None, "EVALUATED") else {SENSOR: {step: signal.SIGKILL}}
     origin = LoadableTargetOrigin(python_file=__file__, attribute="definitions")
     target = InProcessWorkspaceLoadTarget(InProcessCodeLocationOrigin(origin, location_name="mlife"))
     with open_instance(home) as instance, create_test_daemon_workspace_context(target, instance) as workspace:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,10 @@ import dagster as dg
 import pytest
 
 from mlife_assets import components
+from mlife_assets.components import model_parts
 from mlife_assets.components.graph import keys
+from mlife_assets.components.monitoring import reports
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
@@ -130,8 +134,16 @@ def test_policies_can_be_given_and_default_to_closed(tmp_path) -> None:
 
 def test_every_module_of_assets_is_loaded(definitions) -> None:
     folder = Path(components.__file__).parent
-    with_assets = {path for path in folder.rglob("*.py") if "\nASSETS" in path.read_text(encoding="utf-8")}
-    assert with_assets == {Path(module.__file__) for module in MODULES}
+    made = re.compile(r"^(ASSETS\b|def build_assets\()", re.MULTILINE)
+    with_assets = {path for path in folder.rglob("*.py") if made.search(path.read_text(encoding="utf-8"))}
+    loaded = [*MODULES, *model_parts.MODULES, *model_parts.OF_JOB_APPLICATIONS, reports]
+    assert with_assets == {Path(module.__file__) for module in loaded}
+
+
+def test_a_platform_that_is_given_is_the_one_that_assets_get(tmp_path) -> None:
+    settings = Settings(home=tmp_path)
+    platform = Platform(settings=settings, policies=settings.policies())
+    assert build_definitions(settings, platform=platform).resources["platform"] is platform
 
 
 def test_loading_writes_nothing_into_the_home(tmp_path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting import models
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.models import model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 
@@ -20,7 +20,6 @@ def test_a_model_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
         model_named(Policies(), "churn")
 
 
-def test_two_models_of_one_name_are_refused(monkeypatch) -> None:
-    monkeypatch.setattr(models, "MODELS", (models.job_applications, models.job_applications))
+def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="two models are called job_applications"):
-        models_of(Policies())
+        models_of(Policies(), (job_applications, job_applications))

@@ -7,15 +7,19 @@ Concept: a day is one job in one process, so a step costs hundredths of a second
 people are jobs of their own because they run on other triggers.
 """
 
-import dagster as dg
+from collections.abc import Sequence
 
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from mlife_assets.components.graph.model_graph import ModelGraph
+
+DAILY_JOB = "daily_lifecycle_job"
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 RETRAINING_SECONDS_MAXIMUM = 4 * 3600
 """A retraining takes minutes. One whose process is gone would count as running for ever, and none would follow."""
 
-_SEARCH = dg.AssetSelection.assets(["model", "hyperparameters"])
 _BACKTEST = dg.AssetSelection.assets(["model", "lifecycle_backtest"])
-_MODEL = dg.AssetSelection.groups("model") - _SEARCH - _BACKTEST
 _REPLIES = dg.AssetSelection.assets(["messages", "inbound_messages"])
 
 history_job = dg.define_asset_job(
@@ -23,32 +27,6 @@ history_job = dg.define_asset_job(
     selection=(dg.AssetSelection.groups("events", "features") - dg.AssetSelection.assets(["events", "event_catalog"])),
     executor_def=dg.in_process_executor,
     description="Raw events and features over a range of days, as one run.",
-)
-
-daily_lifecycle_job = dg.define_asset_job(
-    "daily_lifecycle_job",
-    selection=(
-        dg.AssetSelection.groups("events", "features", "monitoring", "predictions", "messages")
-        - dg.AssetSelection.assets(["events", "event_catalog"])
-        - _REPLIES
-    ),
-    executor_def=dg.in_process_executor,
-    description="One day: land, build features, monitor and decide, score, plan, text.",
-)
-
-retraining_job = dg.define_asset_job(
-    "retraining_job",
-    selection=_MODEL,
-    executor_def=dg.in_process_executor,
-    description="Train a challenger, evaluate it at the gate, promote or refuse.",
-    tags={MAX_RUNTIME_TAG: str(RETRAINING_SECONDS_MAXIMUM)},
-)
-
-search_job = dg.define_asset_job(
-    "search_job",
-    selection=_SEARCH,
-    executor_def=dg.in_process_executor,
-    description="Search for hyper-parameters; later challengers use the result.",
 )
 
 lifecycle_backtest_job = dg.define_asset_job(
@@ -86,14 +64,49 @@ catalog_job = dg.define_asset_job(
     description="What the event log holds, and whether it is intact.",
 )
 
-JOBS = [
-    history_job,
-    daily_lifecycle_job,
-    retraining_job,
-    search_job,
-    lifecycle_backtest_job,
-    ingest_job,
-    inbound_texts_job,
-    metrics_job,
-    catalog_job,
-]
+JOBS = [history_job, lifecycle_backtest_job, ingest_job, inbound_texts_job, metrics_job, catalog_job]
+"""Those of no model in particular, and the backtest, which the first model has."""
+
+
+def build_jobs(graphs: Sequence[ModelGraph]) -> list[UnresolvedAssetJobDefinition]:
+    """Return all jobs: the day of all models, and what each of them has for itself."""
+    day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions", "messages")
+    for graph in graphs:
+        if not graph.is_first:
+            day |= dg.AssetSelection.groups(graph.model.name) - _retrained(graph) - _search(graph)
+    daily_lifecycle_job = dg.define_asset_job(
+        DAILY_JOB,
+        selection=day - dg.AssetSelection.assets(["events", "event_catalog"]) - _REPLIES,
+        executor_def=dg.in_process_executor,
+        description="One day: land, build features, monitor and decide, score, plan, text.",
+    )
+    return [daily_lifecycle_job, *(job for graph in graphs for job in _jobs_of(graph)), *JOBS]
+
+
+def _jobs_of(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:
+    return [
+        dg.define_asset_job(
+            graph.named("retraining_job"),
+            selection=_retrained(graph),
+            executor_def=dg.in_process_executor,
+            description="Train a challenger, evaluate it at the gate, promote or refuse.",
+            tags={MAX_RUNTIME_TAG: str(RETRAINING_SECONDS_MAXIMUM)},
+        ),
+        dg.define_asset_job(
+            graph.named("search_job"),
+            selection=_search(graph),
+            executor_def=dg.in_process_executor,
+            description="Search for hyper-parameters; later challengers use the result.",
+        ),
+    ]
+
+
+def _search(graph: ModelGraph) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(graph.key("model", "hyperparameters"))
+
+
+def _retrained(graph: ModelGraph) -> dg.AssetSelection:
+    """Return what a retraining makes: of the first model all of its group but the search and the backtest."""
+    if graph.is_first:
+        return dg.AssetSelection.groups("model") - _search(graph) - _BACKTEST
+    return dg.AssetSelection.assets(*graph.retrained)

@@ -8,7 +8,7 @@ they are off by default.
 
 import dagster as dg
 
-from mlife_assets.components.graph.jobs import catalog_job, daily_lifecycle_job, lifecycle_backtest_job, metrics_job
+from mlife_assets.components.graph.jobs import DAILY_JOB, catalog_job, lifecycle_backtest_job, metrics_job
 from mlife_assets.core.windows import RUN_HOUR_UTC
 
 
@@ -16,7 +16,7 @@ def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinit
     """Return all schedules with `status` as their default."""
 
     @dg.schedule(
-        job=daily_lifecycle_job,
+        job_name=DAILY_JOB,
         cron_schedule=f"0 {RUN_HOUR_UTC} * * *",
         execution_timezone="UTC",
         default_status=status,

@@ -5,128 +5,29 @@ and effects: a sensor is evaluated at least once, so it never sends.
 
 Concept: a lost cursor loses nothing. A tick looks at what is recorded and at the runs that exist. `run_key` makes
 asking twice harmless; the attempt is part of the key because even a run that failed uses its key up. A failed attempt
-waits before the next, and after the last one a person is alerted by a file below `alerts/`.
+waits before the next.
 """
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 
 import dagster as dg
 
 from mlife_assets.components.events.landed_files import from_cursor, ingested_files
-from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.jobs import inbound_texts_job, ingest_job, metrics_job, retraining_job
-from mlife_assets.components.graph.run_requests import next_request, run_facts
+from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
+from mlife_assets.components.graph.jobs import inbound_texts_job, ingest_job, metrics_job
+from mlife_assets.components.graph.run_requests import next_request
 from mlife_assets.components.metrics.dashboard_age import is_something_running, newest_change
-from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
-from mlife_assets.components.shown.runbooks import RETRAINING_FAILED, runbook_of_job
+from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift
-from mlife_assets.core.monitoring.trigger import DecisionFacts, RunFacts, outstanding_retrainings
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.states import SendState
 
-PARTITION_TAG = "dagster/partition"
-DECISIONS_SEEN = 60
-INTERVAL_SECONDS = 30
-ALERTS = "alerts"
 INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
-
-
-def _decisions(instance: dg.DagsterInstance) -> list[DecisionFacts]:
-    records = instance.fetch_materializations(keys.RETRAIN_DECISION, limit=DECISIONS_SEEN).records
-    found: dict[str, DecisionFacts] = {}
-    for record in records:
-        materialization = record.asset_materialization
-        if materialization is None or materialization.partition is None:
-            continue
-        metadata = {name: value.value for name, value in materialization.metadata.items()}
-        if not {"decision_id", "verdict"} <= set(metadata):  # reported by hand in the UI: no decision
-            continue
-        facts = DecisionFacts(
-            str(metadata["decision_id"]), date.fromisoformat(materialization.partition), str(metadata["verdict"])
-        )
-        found.setdefault(facts.as_of_date.isoformat(), facts)
-    return sorted(found.values(), key=lambda facts: facts.as_of_date)
-
-
-def _retrainings(instance: dg.DagsterInstance, day: date, now: datetime) -> list[RunFacts]:
-    """Return the retraining runs that were launched for a decision of a day, whichever it was, oldest first."""
-    records = instance.get_run_records(filters=dg.RunsFilter(tags={PARTITION_TAG: day.isoformat()}), ascending=True)
-    return [run_facts(record, now) for record in records if DECISION_TAG in record.dagster_run.tags]
-
-
-def _alert_key(name: str) -> str:
-    return f"{ALERTS}/{name}.json"
-
-
-def _alert(platform: Platform, name: str, facts: dict[str, str | None]) -> None:
-    """Keep one alert for people; writing it again changes nothing."""
-    import orjson
-
-    platform.lake.replace(_alert_key(name), orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
-
-
-def _alert_exhausted(
-    context: dg.SensorEvaluationContext, platform: Platform, exhausted: Sequence[DecisionFacts]
-) -> None:
-    """Alert once about each day that nothing tries again: the alert stays as a record that it was sent."""
-    for decision in exhausted:
-        day = decision.as_of_date.isoformat()
-        name = f"retraining-{day}"
-        if platform.lake.exists(_alert_key(name)):
-            continue
-        attempts = len(platform.policies.retrain.retry_wait_minutes) + 1
-        message = f"Retraining failed {attempts} times for {day}; nothing tries it again."
-        facts: dict[str, str | None] = {
-            "job": retraining_job.name,
-            "partition": day,
-            "decision_id": decision.decision_id,
-            "message": message,
-            "runbook": RETRAINING_FAILED,
-        }
-        _alert(platform, name, facts)
-        context.log.error("%s See %s.", message, RETRAINING_FAILED)
-
-
-@dg.sensor(
-    job=retraining_job,
-    minimum_interval_seconds=INTERVAL_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Launches exactly one retraining run for each day on which the governor decides to retrain.",
-)
-def retrain_on_drift_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
-) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the oldest retraining run that a decided day still needs, one at a time."""
-    now = platform.clock.now()
-    decisions = _decisions(context.instance)
-    wanted = [decision.as_of_date for decision in decisions if decision.verdict == "retrain"]
-    outlook = outstanding_retrainings(
-        decisions,
-        {day: _retrainings(context.instance, day, now) for day in wanted},
-        now=now,
-        retry_wait_minutes=platform.policies.retrain.retry_wait_minutes,
-    )
-    _alert_exhausted(context, platform, outlook.exhausted)
-    if not outlook.requests:
-        return dg.SkipReason(outlook.sentence)
-    if is_retraining(context.instance):
-        return dg.SkipReason(f"A retraining is running; the next starts after it. {outlook.sentence}")
-    request = outlook.requests[0]
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=request.run_key,
-                partition_key=request.as_of_date.isoformat(),
-                tags={DECISION_TAG: request.decision_id, "mlife/attempt": str(request.attempt)},
-            )
-        ]
-    )
 
 
 @dg.sensor(
@@ -232,12 +133,11 @@ def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.R
         "message": message,
         "runbook": runbook_of_job(run.job_name),
     }
-    _alert(platform, run.run_id, facts)
+    alert(platform, run.run_id, facts)
     context.log.error("%s failed for %s: %s", run.job_name, partition, message)
 
 
 SENSORS = [
-    retrain_on_drift_sensor,
     landed_files_sensor,
     inbound_texts_sensor,
     dashboard_refresh_sensor,

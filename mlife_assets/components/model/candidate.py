@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets import __version__
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT
@@ -26,12 +26,10 @@ from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.recruiting.job_applications import job_applications
 
 GROUP = "model"
 TREES_PER_LOG_LINE = 50
 _COMMON: dict[str, Any] = {
-    "group_name": GROUP,
     "partitions_def": DAILY,
     "backfill_policy": RANGE_IN_ONE_RUN,
     "owners": OWNERS[GROUP],
@@ -39,84 +37,95 @@ _COMMON: dict[str, Any] = {
 }
 
 
-@dg.asset(
-    key=keys.TRAINING_SET,
-    deps=[keys.LABELLED_EXAMPLES],
-    kinds={"duckdb"},
-    description="Mature examples that a challenger of this day may learn from, split in time, faulty days left out.",
-    **_COMMON,
-)
-@says_why
-def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-    training = day_training_set(platform, only_day(context, platform))
-    days = training.examples.group_by("exposure_date").aggregate([("is_applied", "sum"), ([], "count_all")])
-    rows = [
-        {"exposure_date": str(row["exposure_date"]), "examples": row["count_all"], "applies": row["is_applied_sum"]}
-        for row in days.sort_by("exposure_date").to_pylist()
-    ]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": training.examples.num_rows,
-            "positives": training.positives,
-            "fit_rows": int(training.is_fit.sum()),
-            "validation_rows": int(training.is_validation.sum()),
-            "quarantined_rows": training.quarantined_rows,
-            "first_exposure_date": str(training.first_day),
-            "last_exposure_date": str(training.last_day),
-            "training_data_hash": training.data_hash,
-            "by_day": table(rows),
-        }
-    )
-
-
-@dg.asset(
-    key=keys.CANDIDATE_MODEL,
-    deps=[keys.TRAINING_SET, keys.HYPERPARAMETERS],
-    kinds={"lightgbm"},
-    description="A challenger: LightGBM models with their calibrators and feature spec, registered by content.",
-    **_COMMON,
-)
-@says_why
-def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Fit and register the challenger of this day."""
-    day = only_day(context, platform)
-    require_sound_day(platform, day)
-
-    def log_progress(trees: int, at_most: int) -> None:
-        if trees % TREES_PER_LOG_LINE == 0:
-            context.log.info("%d of at most %d trees", trees, at_most)
-
-    model = job_applications(platform.policies)
-    training, cores = day_training_set(platform, day), platform.settings.cores
-    fitted = fit_model(training, searched_policy(platform, day), log_progress, cores=cores)
-    artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__, **model.declared})
-    version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
-    seal(platform)
-    platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
-    facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}
-    return dg.MaterializeResult(
-        metadata={
-            "model_version": version,
-            **facts,
-            "formulations": table(
-                [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
-            ),
-            "importance": plot(plot_importance(ranked_importance(artifact.manifest["importance"])), "mean |SHAP|"),
-        }
-    )
-
-
 def ranked_importance(importance: dict[str, float]) -> dict[str, float]:
     """Return features by importance, the largest first."""
     return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
 
 
-ASSETS = [training_set, candidate_model]
-CHECKS = [
-    quality_check(
-        keys.TRAINING_SET,
-        "training_set_comes_from_a_sound_day",
-        "Green when the data quality of the day passed. Red stops the retraining.",
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
+
+    @dg.asset(
+        key=graph.key("model", "training_set"),
+        deps=[graph.label_examples],
+        kinds={"duckdb"},
+        description="Mature examples that a challenger of this day may learn from, split in time, without faulty days.",
+        group_name=graph.group(GROUP),
+        **_COMMON,
     )
-]
+    @says_why
+    def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Select and describe the training set; the rows stay in the mart, their hash is kept."""
+        training = day_training_set(graph.view(platform), only_day(context, platform))
+        time, label = training.roles.time, training.roles.label
+        days = training.examples.group_by(time).aggregate([(label, "sum"), ([], "count_all")])
+        rows = [
+            {time: str(row[time]), "examples": row["count_all"], "positives": row[f"{label}_sum"]}
+            for row in days.sort_by(time).to_pylist()
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": training.examples.num_rows,
+                "positives": training.positives,
+                "fit_rows": int(training.is_fit.sum()),
+                "validation_rows": int(training.is_validation.sum()),
+                "quarantined_rows": training.quarantined_rows,
+                "first_exposure_date": str(training.first_day),
+                "last_exposure_date": str(training.last_day),
+                "training_data_hash": training.data_hash,
+                "by_day": table(rows),
+            }
+        )
+
+    @dg.asset(
+        key=graph.key("model", "candidate_model"),
+        deps=[graph.key("model", "training_set"), graph.key("model", "hyperparameters")],
+        kinds={"lightgbm"},
+        description="A challenger: LightGBM models with their calibrators and feature spec, registered by content.",
+        group_name=graph.group(GROUP),
+        **_COMMON,
+    )
+    @says_why
+    def candidate_model(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.MaterializeResult:
+        """Fit and register the challenger of this day."""
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        require_sound_day(platform, day)
+
+        def log_progress(trees: int, at_most: int) -> None:
+            if trees % TREES_PER_LOG_LINE == 0:
+                context.log.info("%d of at most %d trees", trees, at_most)
+
+        training, cores = day_training_set(platform, day), platform.settings.cores
+        fitted = fit_model(training, searched_policy(platform, day), log_progress, cores=cores)
+        artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__, **platform.model.declared})
+        version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
+        seal(platform)
+        platform.model_tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
+        facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}
+        return dg.MaterializeResult(
+            metadata={
+                "model_version": version,
+                **facts,
+                "formulations": table(
+                    [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
+                ),
+                "importance": plot(plot_importance(ranked_importance(artifact.manifest["importance"])), "mean |SHAP|"),
+            }
+        )
+
+    return [training_set, candidate_model]
+
+
+def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return what is checked of one model."""
+    return [
+        quality_check(
+            graph.key(GROUP, "training_set"),
+            "training_set_comes_from_a_sound_day",
+            "Green when the data quality of the day passed. Red stops the retraining.",
+            graph,
+        )
+    ]

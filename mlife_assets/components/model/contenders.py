@@ -32,7 +32,7 @@ ORGANIC_EXPOSURE = "impression"
 
 def challenger_version(platform: Platform, day: date) -> str:
     """Return the version that `candidate_model` registered on a day."""
-    version: str = platform.tables.read_report(CHALLENGER_REPORT, day)["model_version"]
+    version: str = platform.model_tables.read_report(CHALLENGER_REPORT, day)["model_version"]
     return version
 
 

@@ -12,20 +12,18 @@ from datetime import date
 import dagster as dg
 import numpy as np
 
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
-from mlife_assets.components.monitoring.inputs import sampled_pairs
+from mlife_assets.components.monitoring.inputs import sampled_pairs, scoring_matrix
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE
 from mlife_assets.components.shown.metadata import plot
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.glances import Bar, bars
 from mlife_assets.core.scoring.reasons import global_importance, words_of
 from mlife_assets.core.training.explain import for_pages, plot_beeswarm, plot_dependences, plot_importance
-from mlife_assets.recruiting.features import feature_matrix
 
 GROUP = "model"
 REPORT = "explanation"
@@ -36,7 +34,7 @@ DEPENDENCE_PLOTS = 4
 def stored_pictures(platform: Platform, day: date, model_version: str) -> Mapping[str, str]:
     """Return the pictures of a challenger of a day as data URIs by title; none when it was not explained."""
     try:
-        report = platform.tables.read_report(REPORT, day)
+        report = platform.model_tables.read_report(REPORT, day)
     except NotFoundError:
         return {}
     if report["model_version"] != model_version:
@@ -44,44 +42,47 @@ def stored_pictures(platform: Platform, day: date, model_version: str) -> Mappin
     return {picture["title"]: picture["source"] for picture in report["pictures"]}
 
 
-@dg.asset(
-    key=keys.EXPLANATION,
-    deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES],
-    kinds={"shap"},
-    description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
-    tags={"layer": "model"},
-)
-@says_why
-def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Plot the contributions of the challenger on today's candidate pairs."""
-    day = only_day(context, platform)
-    scorer = platform.scorer(challenger_version(platform, day))
-    pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
-    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
-    contributions = scorer.contributions(matrix)
-    gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
-    importance = global_importance(contributions, scorer.model_names)
-    seen = scorer.feature_spec.expanded(matrix)
-    beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec)
-    dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
-    kept = [{"title": title, "source": source} for title, source in for_pages(beeswarm, dependences).items()]
-    platform.tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
-    strongest = [Bar(words_of(name), value, False) for name, value in importance.items()]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": pairs.num_rows,
-            "mean_absolute_shap": dg.MetadataValue.md(bars(strongest, "mean |SHAP| in the unit of the score")),
-            "model_version": scorer.model_version,
-            "largest_gap_to_raw_score": gap,
-            "importance": plot(plot_importance(importance), "mean |SHAP|"),
-            "beeswarm": plot(beeswarm, "SHAP values"),
-            **{f"dependence_on_{name}": plot(png, f"SHAP value by {name}") for name, png in dependences.items()},
-        }
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
+
+    @dg.asset(
+        key=graph.key("model", "explanation"),
+        deps=[graph.key("model", "candidate_model"), *graph.tables],
+        kinds={"shap"},
+        description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        backfill_policy=RANGE_IN_ONE_RUN,
+        owners=OWNERS[GROUP],
+        tags={"layer": "model"},
     )
+    @says_why
+    def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Plot the contributions of the challenger on today's candidate pairs."""
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        scorer = platform.scorer(challenger_version(platform, day))
+        pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
+        matrix = scoring_matrix(platform, pairs, scorer.feature_spec)
+        contributions = scorer.contributions(matrix)
+        gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
+        importance = global_importance(contributions, scorer.model_names)
+        seen = scorer.feature_spec.expanded(matrix)
+        beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec)
+        dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
+        kept = [{"title": title, "source": source} for title, source in for_pages(beeswarm, dependences).items()]
+        platform.model_tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
+        strongest = [Bar(words_of(name), value, False) for name, value in importance.items()]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": pairs.num_rows,
+                "mean_absolute_shap": dg.MetadataValue.md(bars(strongest, "mean |SHAP| in the unit of the score")),
+                "model_version": scorer.model_version,
+                "largest_gap_to_raw_score": gap,
+                "importance": plot(plot_importance(importance), "mean |SHAP|"),
+                "beeswarm": plot(beeswarm, "SHAP values"),
+                **{f"dependence_on_{name}": plot(png, f"SHAP value by {name}") for name, png in dependences.items()},
+            }
+        )
 
-
-ASSETS = [explanation]
+    return [explanation]

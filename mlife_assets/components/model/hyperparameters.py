@@ -16,7 +16,7 @@ from pydantic import Field
 
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.search_storage import open_search_storage
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.training_inputs import day_training_set
@@ -40,51 +40,56 @@ class SearchConfig(dg.Config):
 
 def searched_policy(platform: Platform, day: date) -> TrainingPolicy:
     """Return the training policy of a day: with the parameters of the newest search until then, if there is one."""
-    policy = platform.policies.training
-    days = [one for one in platform.tables.report_days(REPORT) if one <= day]
+    policy = platform.model.training
+    days = [one for one in platform.model_tables.report_days(REPORT) if one <= day]
     if not days:
         return policy
-    return with_parameters(policy, platform.tables.read_report(REPORT, max(days))["parameters"])
+    return with_parameters(policy, platform.model_tables.read_report(REPORT, max(days))["parameters"])
 
 
-@dg.asset(
-    key=keys.HYPERPARAMETERS,
-    deps=[keys.TRAINING_SET],
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
-    kinds={"lightgbm"},
-    tags={"layer": "model"},
-    description="Leaves, sizes and penalties that did best on the validation window; used by later challengers.",
-)
-@says_why
-def hyperparameters(
-    context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult:
-    """Search on the training set of this day; the gate window is not looked at."""
-    day = only_day(context, platform)
-    require_sound_day(platform, day)
-    policy = replace(platform.policies.training, search_trials=config.trials)
-    found = search(
-        day_training_set(platform, day),
-        policy,
-        open_search_storage(private_file(platform.private_folder / JOURNAL)),
-        lambda done, trials: context.log.info("%d of %d trials", done, trials),
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
+
+    @dg.asset(
+        key=graph.key("model", "hyperparameters"),
+        deps=[graph.key("model", "training_set")],
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        backfill_policy=RANGE_IN_ONE_RUN,
+        owners=OWNERS[GROUP],
+        kinds={"lightgbm"},
+        tags={"layer": "model"},
+        description="Leaves, sizes and penalties that did best on the validation window; used by later challengers.",
     )
-    platform.tables.write_report(REPORT, day, {"parameters": found.best.parameters, "log_loss": found.best.log_loss})
-    rows = [{"trial": trial.number, "log_loss": trial.log_loss, **trial.parameters} for trial in found.trials]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": len(found.trials),
-            "best_trial": found.best.number,
-            "log_loss": found.best.log_loss,
-            "improvement": found.trials[0].log_loss - found.best.log_loss,
-            **found.best.parameters,
-            "trials": table(rows),
-            "history": plot(plot_search(found), "log loss by trial"),
-        }
-    )
+    @says_why
+    def hyperparameters(
+        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
+    ) -> dg.MaterializeResult:
+        """Search on the training set of this day; the gate window is not looked at."""
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        require_sound_day(platform, day)
+        policy = replace(platform.model.training, search_trials=config.trials)
+        found = search(
+            day_training_set(platform, day),
+            policy,
+            open_search_storage(private_file(platform.private_folder / graph.named(JOURNAL))),
+            lambda done, trials: context.log.info("%d of %d trials", done, trials),
+        )
+        platform.model_tables.write_report(
+            REPORT, day, {"parameters": found.best.parameters, "log_loss": found.best.log_loss}
+        )
+        rows = [{"trial": trial.number, "log_loss": trial.log_loss, **trial.parameters} for trial in found.trials]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(found.trials),
+                "best_trial": found.best.number,
+                "log_loss": found.best.log_loss,
+                "improvement": found.trials[0].log_loss - found.best.log_loss,
+                **found.best.parameters,
+                "trials": table(rows),
+                "history": plot(plot_search(found), "log loss by trial"),
+            }
+        )
 
-
-ASSETS = [hyperparameters]
+    return [hyperparameters]

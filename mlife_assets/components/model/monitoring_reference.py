@@ -15,13 +15,14 @@ from itertools import islice
 import dagster as dg
 import pyarrow as pa
 
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
     is_funnel,
+    judged_steps,
     sampled_examples,
     sampled_pairs,
     write_reference,
@@ -32,7 +33,6 @@ from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 GROUP = "model"
 LOOKED_AT_TIMES = 3
@@ -47,70 +47,72 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     return sorted(islice((one for one in wanted if one not in quarantined), count))
 
 
-@dg.asset(
-    key=keys.MONITORING_REFERENCE,
-    deps=[
-        keys.CHAMPION_MODEL,
-        keys.USER_FEATURES,
-        keys.JOB_FEATURES,
-        keys.LABELLED_EXAMPLES,
-        keys.CLICK_EXAMPLES,
-    ],
-    kinds={"nannyml"},
-    description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
-    tags={"layer": "model"},
-)
-@says_why
-def monitoring_reference(
-    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.MaterializeResult:
-    """Build the reference of the model that was promoted today; without a promotion the present one stays."""
-    from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
 
-    day = only_day(context, platform)
-    version = challenger_version(platform, day)
-    if version not in {reign.model_version for reign in platform.registry.history()}:
-        return dg.MaterializeResult(
-            metadata={"changed": False, "why": "no promotion today; the present reference stays"}
-        )
-    policy = platform.policies.monitoring
-    wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * policy.reference_days)]
-    days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
-    samples = [sampled_pairs(platform, one) for one in days]
-    columns = PAIR_COLUMNS
-    trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
-    last = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
-    clicked = last_mature_exposure_day(day, platform.policies.label.click_window_days)
-    first = add_days(trained, 1)
-    reference = build_reference(
-        model_version=version,
-        as_of=day,
-        sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs, columns) for sample in samples]),
-        pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
-        examples=sampled_examples(platform, version, first, last),
-        columns=columns,
-        clicks=sampled_examples(platform, version, first, clicked, outcome="click")
-        if is_funnel(platform, version)
-        else None,
+    @dg.asset(
+        key=graph.key("model", "monitoring_reference"),
+        deps=[
+            graph.key("model", "champion_model"),
+            *graph.tables,
+            *graph.examples,
+        ],
+        kinds={"nannyml"},
+        description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        backfill_policy=RANGE_IN_ONE_RUN,
+        owners=OWNERS[GROUP],
+        tags={"layer": "model"},
     )
-    reference = with_learned_thresholds(reference, policy)
-    write_reference(platform, day, reference)
-    limits = [asdict(threshold) for threshold in reference.thresholds]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": reference.sample.num_rows,
-            "changed": True,
-            "model_version": version,
-            "days": f"{days[0]} to {days[-1]}",
-            "mature_examples": reference.examples.num_rows,
-            "mature_click_examples": 0 if reference.clicks is None else reference.clicks.num_rows,
-            "limits": table(limits),
+    @says_why
+    def monitoring_reference(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.MaterializeResult:
+        """Build the reference of the model that was promoted today; without a promotion the present one stays."""
+        from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
+
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        version = challenger_version(platform, day)
+        if version not in {reign.model_version for reign in platform.registry.history()}:
+            return dg.MaterializeResult(
+                metadata={"changed": False, "why": "no promotion today; the present reference stays"}
+            )
+        policy = platform.model.monitoring
+        wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * policy.reference_days)]
+        days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
+        samples = [sampled_pairs(platform, one) for one in days]
+        columns = platform.model.watched
+        trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
+        mature = {
+            name: last_mature_exposure_day(day, one.maturity_days) for name, one in judged_steps(platform).items()
         }
-    )
+        first = add_days(trained, 1)
+        reference = build_reference(
+            model_version=version,
+            as_of=day,
+            sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs, columns) for sample in samples]),
+            pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
+            examples=sampled_examples(platform, version, first, mature["apply"]),
+            columns=columns,
+            clicks=sampled_examples(platform, version, first, mature["click"], outcome="click")
+            if is_funnel(platform, version)
+            else None,
+        )
+        reference = with_learned_thresholds(reference, policy)
+        write_reference(platform, day, reference)
+        limits = [asdict(threshold) for threshold in reference.thresholds]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": reference.sample.num_rows,
+                "changed": True,
+                "model_version": version,
+                "days": f"{days[0]} to {days[-1]}",
+                "mature_examples": reference.examples.num_rows,
+                "mature_click_examples": 0 if reference.clicks is None else reference.clicks.num_rows,
+                "limits": table(limits),
+            }
+        )
 
-
-ASSETS = [monitoring_reference]
+    return [monitoring_reference]

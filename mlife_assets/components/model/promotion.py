@@ -14,7 +14,7 @@ import dagster as dg
 import pyarrow as pa
 
 from mlife_assets.adapters.model_registry import STEP
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
@@ -72,53 +72,56 @@ def verdict_event(event_log: EventLog, model_name: str, day: date, report: dict[
     return pa.Table.from_pylist([row], schema=schema)
 
 
-@dg.asset(
-    key=keys.CHAMPION_MODEL,
-    deps=[keys.EVALUATION],
-    kinds={"lightgbm"},
-    description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
-    tags={"layer": "model"},
-)
-@says_why
-def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Record the verdict and, where the gate opened, promote."""
-    day = only_day(context, platform)
-    require_sound_day(platform, day)
-    report = platform.tables.read_report(PROMOTION_REPORT, day)
-    version, now = challenger_version(platform, day), platform.retraining_time(day)
-    if report["model_version"] != version:
-        raise GateClosedError(
-            f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
-            "fairness_audit and evaluation of that day again"
-        )
-    verdict = verdict_event(platform.event_log, platform.model_name, day, report, now)
-    platform.event_log.append("promotion_decided", verdict, writer=WRITER)
-    is_promoted = report["outcome"] == "promoted"
-    if is_promoted:
-        platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
-    seal(platform)
-    history = [
-        {
-            "since": reign.since.isoformat(),
-            "model_version": reign.model_version,
-            "kind": reign.kind,
-            "reason": reign.reason,
-        }
-        for reign in platform.registry.history()
-    ]
-    return dg.MaterializeResult(
-        metadata={
-            "champion": platform.registry.champion() or "none",
-            "is_promoted": is_promoted,
-            "verdict": sentences(report["sentences"]),
-            **champion_figures(report, len(history)),
-            "history": wide_table(history),
-        }
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
+
+    @dg.asset(
+        key=graph.key("model", "champion_model"),
+        deps=[graph.key("model", "evaluation")],
+        kinds={"lightgbm"},
+        description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        backfill_policy=RANGE_IN_ONE_RUN,
+        owners=OWNERS[GROUP],
+        tags={"layer": "model"},
     )
+    @says_why
+    def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Record the verdict and, where the gate opened, promote."""
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        require_sound_day(platform, day)
+        report = platform.model_tables.read_report(PROMOTION_REPORT, day)
+        version, now = challenger_version(platform, day), platform.retraining_time(day)
+        if report["model_version"] != version:
+            raise GateClosedError(
+                f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
+                "fairness_audit and evaluation of that day again"
+            )
+        verdict = verdict_event(platform.event_log, platform.model_name, day, report, now)
+        platform.event_log.append("promotion_decided", verdict, writer=WRITER)
+        is_promoted = report["outcome"] == "promoted"
+        if is_promoted:
+            platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
+        seal(platform)
+        history = [
+            {
+                "since": reign.since.isoformat(),
+                "model_version": reign.model_version,
+                "kind": reign.kind,
+                "reason": reign.reason,
+            }
+            for reign in platform.registry.history()
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "champion": platform.registry.champion() or "none",
+                "is_promoted": is_promoted,
+                "verdict": sentences(report["sentences"]),
+                **champion_figures(report, len(history)),
+                "history": wide_table(history),
+            }
+        )
 
-
-ASSETS = [champion_model]
+    return [champion_model]

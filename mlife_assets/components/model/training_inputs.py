@@ -10,14 +10,13 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.training.training_set import TrainingSet, build_training_set, gate_days, last_training_day
-from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day, last_training_day
 
 
 def day_training_set(platform: Platform, day: date) -> TrainingSet:
     """Return the training set of partition `day`. Raises NotEnoughEvidenceError when it is too small."""
-    model = job_applications(platform.policies)
-    gate_start = gate_days(day, model.maturity_days, model.promotion)[0]
+    model = platform.model
+    gate_start = first_gate_day(day, model)
     examples = platform.warehouse.read(
         model.label_step.examples,
         start=platform.settings.start_date,

@@ -18,23 +18,21 @@ import pyarrow.compute as pc
 from mlife_assets.components.events.feedback_arrivals import late_feedback_days
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
-from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
+from mlife_assets.core.model import ScorableRows, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import without_late_feedback
+from mlife_assets.core.monitoring.named_rows import examples_of, sample_of
 from mlife_assets.core.monitoring.outcomes import Outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.prediction_details import click_probabilities
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.candidates import find_candidates
-from mlife_assets.recruiting.features import feature_matrix, pair_features
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
-MART_OF: dict[Outcome, str] = {"apply": "labelled_examples", "click": "click_examples"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +52,32 @@ class DaySample:
 
 def sampled_pairs(platform: Platform, day: date) -> DaySample:
     """Return the day's sample; the same day gives the same rows."""
-    policy = platform.policies.monitoring
-    users = platform.warehouse.read("user_features", as_of=day)
-    jobs = platform.warehouse.read("job_features", as_of=day)
-    candidates = find_candidates(users, jobs, day, platform.policies.candidates)
-    user_ids, job_ids = candidates.ids
-    places = sample_pairs(user_ids, job_ids, as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day)
-    is_new_user, is_new_job = (np.diff(found) != 0 for found in (candidates.user_places, candidates.job_places))
-    repeated = int(np.count_nonzero(~(is_new_user | is_new_job)))  # pairs are ordered, so equal ones are neighbours
-    return DaySample(pair_features(candidates.rows(places)), len(user_ids), repeated)
+    model = platform.model
+    policy, found = model.monitoring, rows_to_score(platform, day)
+    entities, items = found.ids
+    places = sample_pairs(entities, items, as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day)
+    rows = sample_of(model.derive(found.rows(places)), model.roles)
+    return DaySample(rows, len(entities), found.repeated)
+
+
+def rows_to_score(platform: Platform, day: date) -> ScorableRows:
+    """Return the rows that the model scores on a day. Raises InvalidInputError where the marts are not as agreed."""
+    source = platform.model.row_source
+    tables = tuple(platform.warehouse.read(name, as_of=day) for name in source.tables)
+    return source.find(tables, day, source.policy)
+
+
+def scoring_matrix(platform: Platform, rows: pa.Table, spec: FeatureSpec) -> Array:
+    """Return the matrix of rows to score, with what is the same for all of them."""
+    return examples_matrix(rows, spec, dict(platform.model.row_source.constants))
+
+
+def judged_steps(platform: Platform) -> dict[Outcome, Step]:
+    """Return the steps whose outcomes are watched: the label's, and the first of a funnel."""
+    steps: dict[Outcome, Step] = {"apply": platform.model.label_step}
+    if len(platform.model.steps) > 1:
+        steps["click"] = platform.model.steps[0]
+    return steps
 
 
 def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
@@ -71,9 +86,9 @@ def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, col
     `columns` are those of the reference: what never alarms in it is hidden from the model.
     """
     scorer = platform.scorer(model_version)
-    few = pairs.slice(0, platform.policies.monitoring.explained_rows_per_day)
+    few = pairs.slice(0, platform.model.monitoring.explained_rows_per_day)
     spec = scorer.feature_spec
-    matrix = feature_matrix(few, spec, exposure_kind=MESSAGE_EXPOSURE)
+    matrix = scoring_matrix(platform, few, spec)
     matrix = explained_matrix(matrix, spec.names, columns.unalarmed)
     return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
 
@@ -98,8 +113,8 @@ def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[i
 
 def stored_reference(platform: Platform, model_version: str) -> tuple[date, dict[str, Any]] | None:
     """Return the partition and the facts of the newest reference of a version; None when it has none."""
-    for day in reversed(platform.tables.report_days(REFERENCE_REPORT)):
-        facts = platform.tables.read_report(REFERENCE_REPORT, day)
+    for day in reversed(platform.model_tables.report_days(REFERENCE_REPORT)):
+        facts = platform.model_tables.read_report(REFERENCE_REPORT, day)
         if facts["model_version"] == model_version:
             return day, facts
     return None
@@ -124,9 +139,11 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
         raise UpstreamMismatchError(
             f"the reference of model {version} was written by another version of mlife; {remedy}"
         )
-    tables = {name: platform.tables.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())}
+    tables = {
+        name: platform.model_tables.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())
+    }
     try:
-        known = {"entity_blocks": PAIR_COLUMNS.entity_blocks}  # which 0.1.0 did not write down
+        known = {"entity_blocks": platform.model.watched.entity_blocks}  # which 0.1.0 did not write down
         return MonitoringReference.from_tables(tables, {**facts, "columns": {**known, **facts["columns"]}})
     except InvalidInputError as error:
         raise UpstreamMismatchError(f"the reference of model {version} is not whole ({error}); {remedy}") from error
@@ -136,8 +153,8 @@ def write_reference(platform: Platform, day: date, reference: MonitoringReferenc
     """Store the reference of the model that was promoted on `day`."""
     tables, facts = reference.to_tables()
     for name, rows in tables.items():
-        platform.tables.write(f"{REFERENCE_TABLE}_{name}", day, rows)
-    platform.tables.write_report(REFERENCE_REPORT, day, facts)
+        platform.model_tables.write(f"{REFERENCE_TABLE}_{name}", day, rows)
+    platform.model_tables.write_report(REFERENCE_REPORT, day, facts)
 
 
 def scored_examples(
@@ -151,8 +168,7 @@ def scored_examples(
 ) -> pa.Table:
     """Return `mature_exposures`, scored by a model version.
 
-    Columns: those of the exposures, `probability` and `is_positive`, of an apply or, by the funnel's first step, of a
-    click.
+    Columns: those of the exposures, `probability` and `is_positive`, of the label or of the funnel's first step.
 
     Raises:
         InvalidInputError: clicks are asked of a model that is no funnel (`is_funnel`).
@@ -161,10 +177,10 @@ def scored_examples(
         raise InvalidInputError(f"model {model_version} has no first step; judge its applies alone")
     examples = mature_exposures(platform, first, last, outcome=outcome, rows=rows)
     scorer = platform.scorer(model_version)
-    scores = scorer.score(feature_matrix(examples, scorer.feature_spec))
+    scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
     probability = scores.probability if outcome == "apply" else click_probabilities(scores)
-    label = examples["is_applied" if outcome == "apply" else "is_clicked"]
-    return examples.append_column("probability", pa.array(probability)).append_column("is_positive", label)
+    scored = examples.append_column("probability", pa.array(probability))
+    return scored.append_column("is_positive", examples[judged_steps(platform)[outcome].label])
 
 
 def mature_exposures(
@@ -172,32 +188,33 @@ def mature_exposures(
 ) -> pa.Table:
     """Return mature exposures of [first, last] that no policy of ours exploited, with derived features.
 
-    These are organic impressions and explored texts, for the reference and for a window alike: a text that the champion
-    chose was chosen because its score was high, so its outcomes fall short of the score even when nothing changed.
-    Days whose features were faulty are left out, and exposures whose features or labels came late. With `rows` it is a
-    sample of at most that size, drawn by hash.
+    They are the model's `unbiased` examples, for gate, reference and window alike. Days whose features were faulty are
+    left out, and exposures whose features or labels came late. With `rows` it is a sample of at most that size, drawn
+    by hash.
 
-    Columns: those of `labelled_examples`, or of `click_examples`, which are mature days sooner.
+    Columns: those of the mart, also under the names of monitoring.
     """
-    mart = platform.warehouse.read(MART_OF[outcome], start=first, end=last)
+    model = platform.model
+    mart = platform.warehouse.read(judged_steps(platform)[outcome].examples, start=first, end=last)
+    mart = examples_of(mart, model.roles)
     faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
-    unbiased = mart.filter(pc.field("slice").isin(["organic", "explore"]) & ~pc.field("exposure_date").isin(faulty))
+    unbiased = model.unbiased(mart).filter(~pc.field("exposure_date").isin(faulty))
     if unbiased.num_rows:
         over = pc.max(unbiased["label_mature_date"]).as_py()
         late = late_feedback_days(platform, add_days(first, -1), add_days(over, -1))
         unbiased = without_late_feedback(unbiased, late)
     if rows is not None:
-        seed = platform.policies.monitoring.seed
-        places = sample_pairs(unbiased["user_id"], unbiased["exposure_id"], as_of=last, seed=seed, rows=rows)
+        seed = model.monitoring.seed
+        places = sample_pairs(unbiased["user_id"], unbiased[model.row_id], as_of=last, seed=seed, rows=rows)
         unbiased = unbiased.take(pa.array(np.sort(places)))
-    return pair_features(unbiased)
+    return model.derive(unbiased)
 
 
 def sampled_examples(
     platform: Platform, model_version: str, first: date, last: date, *, outcome: Outcome = "apply"
 ) -> pa.Table:
     """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
-    policy = platform.policies.monitoring
+    policy = platform.model.monitoring
     rows = policy.reference_examples if outcome == "apply" else policy.reference_click_examples
     return scored_examples(platform, model_version, first, last, outcome=outcome, rows=rows)
 

@@ -13,6 +13,7 @@ from datetime import date
 import pyarrow as pa
 
 from mlife_assets.components.metrics.map_history import map_by_day
+from mlife_assets.components.monitoring.special import Rankings
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.outcomes import METRICS, PREFIXES, SHORTFALL, Outcome, positives_of
 from mlife_assets.core.monitoring.performance_plot import PerformanceDay, RankingDay, plot_performance
@@ -48,7 +49,7 @@ def write_performance(
     }
     counts = {f"{PREFIXES[outcome]}positives": positives_of(window) for outcome, window in windows.items()}
     exposures = windows["apply"].num_rows
-    platform.tables.write_report(
+    platform.model_tables.write_report(
         REPORT,
         day,
         {"as_of_date": day, "exposures": exposures, **counts, **performance_values(statistics), **allowed},
@@ -57,10 +58,10 @@ def write_performance(
 
 def performance_history(platform: Platform, until: date) -> list[PerformanceDay]:
     """Return the performance of the latest days until a day, oldest first; outcomes without enough labels have none."""
-    days = [day for day in platform.tables.report_days(REPORT) if day <= until][-HISTORY_DAYS:]
+    days = [day for day in platform.model_tables.report_days(REPORT) if day <= until][-HISTORY_DAYS:]
     found = []
     for day in days:
-        report = platform.tables.read_report(REPORT, day)
+        report = platform.model_tables.read_report(REPORT, day)
         for outcome, prefix in PREFIXES.items():
             for metric in METRICS:
                 if (realised := report.get(f"{prefix}realised_{metric}")) is None:
@@ -71,9 +72,14 @@ def performance_history(platform: Platform, until: date) -> list[PerformanceDay]
     return found
 
 
-def performance_picture(platform: Platform, day: date) -> bytes:
-    """Return the picture of a day: estimates against outcomes of mature labels, and MAP per user of mature days."""
-    mature = last_mature_exposure_day(day, platform.policies.label.apply_window_days)
-    reported = [one for one in platform.tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
-    ranked = [RankingDay(one.day, one.champion, one.human, one.random) for one in map_by_day(platform, reported)]
+def performance_picture(platform: Platform, day: date, rankings: Rankings | None) -> bytes:
+    """Return the picture of a day: estimates against outcomes of mature labels, and `rankings` of mature days."""
+    mature = last_mature_exposure_day(day, platform.model.maturity_days)
+    reported = [one for one in platform.model_tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
+    ranked = [] if rankings is None else rankings(platform, reported)
     return plot_performance(performance_history(platform, day), ranked)
+
+
+def user_rankings(platform: Platform, days: Sequence[date]) -> list[RankingDay]:
+    """Return MAP per user of mature days, for a model that ranks items."""
+    return [RankingDay(one.day, one.champion, one.human, one.random) for one in map_by_day(platform, days)]

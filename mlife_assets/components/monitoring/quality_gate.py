@@ -12,6 +12,7 @@ from datetime import date
 
 import dagster as dg
 
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import runbook_link
@@ -33,7 +34,7 @@ def quarantined_days(platform: Platform, days: Iterable[date]) -> list[date]:
     Only the reports of these days are read, so that a day costs the same however many there are.
     """
     asked = set(days)
-    reported = [day for day in platform.tables.report_days(REPORT) if day in asked]
+    reported = [day for day in platform.model_tables.report_days(REPORT) if day in asked]
     return [day for day in reported if quality_report(platform, day).status != "ok"]
 
 
@@ -55,8 +56,11 @@ def require_sound_day(platform: Platform, day: date) -> None:
         raise GateClosedError(f"data quality of {day} is not sound: {report.sentence}")
 
 
-def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.AssetChecksDefinition:
-    """Return a blocking check on `asset_key` that is green when the day's quality report passed.
+def quality_check(
+    asset_key: dg.AssetKey, name: str, description: str, graph: ModelGraph | None = None
+) -> dg.AssetChecksDefinition:
+    """Return a blocking check on `asset_key` that is green when the day's quality report passed, of the first model's
+    or of that of `graph`.
 
     Before the first promotion there is no reference and thus no report; then the check says so and is green.
     """
@@ -67,6 +71,7 @@ def quality_check(asset_key: dg.AssetKey, name: str, description: str) -> dg.Ass
     @blocks_and_says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
         covered = checked_days(context)
+        platform = platform if graph is None else graph.view(platform)
         if platform.registry.champion_at(platform.run_time(covered[-1])) is None:
             return dg.AssetCheckResult(
                 passed=True,

@@ -15,6 +15,7 @@ import pyarrow as pa
 from mlife_assets.components.monitoring.inputs import DaySample, landed_counts, landed_history, sampled_pairs
 from mlife_assets.components.monitoring.overnight_inputs import overnight_day_findings
 from mlife_assets.components.monitoring.recompute_inputs import recomputed_day_findings
+from mlife_assets.components.monitoring.special import Findings
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault
@@ -34,15 +35,17 @@ class JudgedDay:
     pairs: pa.Table
 
 
-def judge_quality(platform: Platform, day: date, reference: MonitoringReference) -> JudgedDay:
-    """Return the quality report of a day against the reference of its champion."""
-    sample, further = _sample(platform, day, reference)
+def judge_quality(
+    platform: Platform, day: date, reference: MonitoringReference, findings: Findings | None
+) -> JudgedDay:
+    """Return the quality report of a day against the reference of its champion, with further `findings`."""
+    sample, further = _sample(platform, day, reference, findings)
     report = data_quality_report(
         as_of=day,
         reference=reference,
         pairs=sample.pairs,
         pair_rows=sample.population_rows,
-        policy=platform.policies.monitoring,
+        policy=platform.model.monitoring,
         landed=landed_counts(platform, day),
         landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
         refused=refused_rows(platform, day),
@@ -54,13 +57,17 @@ def judge_quality(platform: Platform, day: date, reference: MonitoringReference)
     return JudgedDay(report, sample.pairs)
 
 
-def _sample(platform: Platform, day: date, reference: MonitoringReference) -> tuple[DaySample, list[Finding]]:
+def pair_findings(platform: Platform, day: date, sample: pa.Table) -> list[Finding]:
+    """Return who changed overnight, and which rows are not what raw events give."""
+    return [*overnight_day_findings(platform, day), *recomputed_day_findings(platform, day, sample)]
+
+
+def _sample(
+    platform: Platform, day: date, reference: MonitoringReference, findings: Findings | None
+) -> tuple[DaySample, list[Finding]]:
     try:
         sample = sampled_pairs(platform, day)
-        return sample, [
-            *overnight_day_findings(platform, day),
-            *recomputed_day_findings(platform, day, sample.pairs),
-        ]
+        return sample, [] if findings is None else findings(platform, day, sample.pairs)
     except InvalidInputError as error:
         broken = schema_fault("", f"The features of {day} are not what was agreed: {error}.")
         return DaySample(reference.sample.slice(0, 0), 0, 0), [broken]

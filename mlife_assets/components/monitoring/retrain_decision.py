@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.platform.resources import Platform
@@ -29,13 +29,14 @@ from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
-from mlife_assets.core.training.training_set import gate_days, last_training_day
+from mlife_assets.core.training.training_set import first_gate_day, last_training_day
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
 GROUP = "monitoring"
 WRITER = "governor"
 REPORTS = {"quality": quality.REPORT, "data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
+RETRAINING_JOB = "retraining_job"
 DECISION_TAG = "mlife/decision_id"
 """Tag of a retraining run: the decision that it was launched for."""
 
@@ -80,20 +81,19 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     """Return what the governor may know of the serving model when partition `day` decides, also when asked later."""
     now = platform.run_time(day)
     version = platform.registry.champion_at(now)
+    retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     if version is None:
-        return ChampionFacts(None, None, 0)
+        return ChampionFacts(None, None, 0, retrained, in_flight)
     rows = platform.model_events("model_registered", end=day)
     known = (row for row in rows if row["observed_at"] <= now)  # not what this very decision then brought about
     registered = {row["model_version"]: row for row in known}
     newest = registered[version]
-    retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
-    maturity_days, promotion = platform.policies.label.apply_window_days, platform.policies.promotion
-    usable = last_training_day(gate_days(day, maturity_days, promotion)[0], maturity_days)
-    new = platform.warehouse.read(
-        "labelled_examples", start=add_days(trained_until, 1), end=usable, columns=["is_applied"]
-    )
-    positives = int(pc.sum(new["is_applied"]).as_py() or 0)
+    model = platform.model
+    usable = last_training_day(first_gate_day(day, model), model.maturity_days)
+    label = model.label_step
+    new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
+    positives = int(pc.sum(new[label.label]).as_py() or 0)
     return ChampionFacts(
         model_version=version,
         trained_as_of=newest["as_of_date"],
@@ -103,10 +103,10 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     )
 
 
-def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = ()) -> bool:
-    """Return whether a run of the retraining job is queued or running, but for those of some decisions."""
+def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), job_name: str = RETRAINING_JOB) -> bool:
+    """Return whether a run of a model's retraining job is queued or running, but for those of some decisions."""
     running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    runs = instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job", statuses=running))
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job_name, statuses=running))
     return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
 
 
@@ -120,67 +120,77 @@ def decisions_since(platform: Platform, day: date) -> set[str]:
     return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
 
 
-@dg.asset(
-    key=keys.RETRAIN_DECISION,
-    deps=[
-        keys.DATA_QUALITY_REPORT,
-        keys.DATA_DRIFT_REPORT,
-        keys.LATENT_DRIFT_REPORT,
-        keys.CONCEPT_DRIFT_REPORT,
-    ],
-    kinds={"parquet"},
-    description="The governor's verdict of the day: retrain, wait or block, with its reasons. Drives the drift sensor.",
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
-    tags={"layer": "decision"},
-)
-@says_why
-def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Decide, record the decision as an event, and show the history."""
-    day = only_day(context, platform)
-    history = _decisions_before(platform, day)
-    read = platform.read_monitoring_report
-    in_flight = is_retraining(context.instance, but_for=decisions_since(platform, day))
-    reports = {name: read(report, day) for name, report in REPORTS.items()}
-    decision = decide(
-        as_of=day,
-        **reports,
-        history=history,
-        champion=champion_facts(platform, day, history, in_flight),
-        policy=platform.policies.retrain,
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
+
+    @dg.asset(
+        key=graph.key(GROUP, "retrain_decision"),
+        deps=[
+            graph.key(GROUP, "data_quality_report"),
+            graph.key(GROUP, "data_drift_report"),
+            graph.key(GROUP, "latent_drift_report"),
+            graph.key(GROUP, "concept_drift_report"),
+        ],
+        kinds={"parquet"},
+        description="The governor's verdict: retrain, wait or block, with its reasons. Drives the drift sensor.",
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        backfill_policy=RANGE_IN_ONE_RUN,
+        owners=OWNERS[GROUP],
+        tags={"layer": "decision"},
     )
-    version = policy_version(platform.policies.retrain)
-    decision_id = _decision_id(platform, decision, version)
-    now = _time_of_decision(platform, day, decision_id)
-    row = {
-        "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
-        "occurred_at": now,
-        "observed_at": now,
-        "decision_id": decision_id,
-        "as_of_date": day,
-        "verdict": decision.verdict,
-        "codes": list(decision.codes),
-        "sentences": list(decision.sentences),
-        "model_version": decision.model_version,
-        "policy_version": version,
-        MODEL_NAME: platform.model_name,
-    }
-    schema = EVENT_TYPES["retrain_decided"].schema
-    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
-    seal(platform)
-    return dg.MaterializeResult(
-        metadata={
-            "verdict": decision.verdict,
+    @says_why
+    def retrain_decision(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.MaterializeResult:
+        """Decide, record the decision as an event, and show the history."""
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        history = _decisions_before(platform, day)
+        read = platform.read_monitoring_report
+        decided = decisions_since(platform, day)
+        in_flight = is_retraining(context.instance, decided, graph.named(RETRAINING_JOB))
+        reports = {name: read(report, day) for name, report in REPORTS.items()}
+        decision = decide(
+            as_of=day,
+            **reports,
+            history=history,
+            champion=champion_facts(platform, day, history, in_flight),
+            policy=platform.model.retrain,
+        )
+        version = policy_version(platform.model.retrain)
+        decision_id = _decision_id(platform, decision, version)
+        now = _time_of_decision(platform, day, decision_id)
+        row = {
+            "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
+            "occurred_at": now,
+            "observed_at": now,
             "decision_id": decision_id,
-            "codes": ", ".join(decision.codes),
-            "reasons": sentences(decision.sentences),
-            "model_version": decision.model_version or "none",
-            "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
-            **{key: value for name, one in reports.items() for key, value in report_figures(one, f"{name}_").items()},
+            "as_of_date": day,
+            "verdict": decision.verdict,
+            "codes": list(decision.codes),
+            "sentences": list(decision.sentences),
+            "model_version": decision.model_version,
+            "policy_version": version,
+            MODEL_NAME: platform.model_name,
         }
-    )
+        schema = EVENT_TYPES["retrain_decided"].schema
+        platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
+        seal(platform)
+        return dg.MaterializeResult(
+            metadata={
+                "verdict": decision.verdict,
+                "decision_id": decision_id,
+                "codes": ", ".join(decision.codes),
+                "reasons": sentences(decision.sentences),
+                "model_version": decision.model_version or "none",
+                "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
+                **{
+                    key: value
+                    for name, one in reports.items()
+                    for key, value in report_figures(one, f"{name}_").items()
+                },
+            }
+        )
 
-
-ASSETS = [retrain_decision]
+    return [retrain_decision]

@@ -11,7 +11,7 @@ the evening of the partition that runs, so a day can run again with the same byt
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -39,6 +39,7 @@ from mlife_assets.components.messages.recipients import recheck_of
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld
 from mlife_assets.components.platform.private_parts import MANIFEST_KEY, PrivateParts
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import Clock, EventSource
 from mlife_assets.core.scoring.scorer import LightGBMScorer
@@ -46,6 +47,7 @@ from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.models import MODELS, Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
 
@@ -53,6 +55,8 @@ SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)
 OUTCOMES_DELAY = timedelta(hours=3)
 INGEST_REPORT = "ingest"
+_OF_MODEL = ("registry", "model", "model_tables")
+"""What a view keeps of its own."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,39 @@ class Platform(PrivateParts):
 
     policies: Policies
     model_name: str = JOB_APPLICATIONS
+    declared: Sequence[Declaration] = MODELS
 
     def of_model(self, name: str) -> Platform:
-        """Return this platform as another model sees it: versions, champion and decisions are that model's own."""
-        view = copy.copy(self)
-        object.__setattr__(view, "model_name", name)
-        view.__dict__.pop("registry", None)
-        return view
+        """Return this platform as a model sees it: its record, versions, champion, decisions, tables and reports."""
+        if name not in self._views:
+            _ = self.event_log, self.warehouse, self._scorers  # made once, and shared by all views
+            view = copy.copy(self)
+            object.__setattr__(view, "model_name", name)
+            for own in _OF_MODEL:
+                view.__dict__.pop(own, None)
+            self._views[name] = view
+        return self._views[name]
+
+    @cached_property
+    def _views(self) -> dict[str, Platform]:
+        return {self.model_name: self}
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """All models, the first one before the others."""
+        return models_of(self.policies, self.declared)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model whose view this is. Raises InvalidInputError naming the known ones."""
+        return model_named(self.policies, self.model_name, self.declared)
+
+    @cached_property
+    def model_tables(self) -> TableStore:
+        """Daily tables and reports of the model; those of the first are where they were when there was one."""
+        if self.model_name == JOB_APPLICATIONS:
+            return self.tables
+        return TableStore(self.lake, f"of_models/{self.model_name}/")
 
     @cached_property
     def lake(self) -> ObstoreObjectStore:
@@ -229,11 +259,11 @@ class Platform(PrivateParts):
 
     def write_monitoring_report(self, name: str, day: date, report: MonitoringReport) -> None:
         """Store a report of a day."""
-        self.tables.write_report(name, day, {"report": report.to_json()})
+        self.model_tables.write_report(name, day, {"report": report.to_json()})
 
     def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
         """Return a report of a day. Raises NotFoundError naming the asset to materialize."""
-        return MonitoringReport.from_json(self.tables.read_report(name, day)["report"])
+        return MonitoringReport.from_json(self.model_tables.read_report(name, day)["report"])
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
         """Return the dispatcher of partition `day`; its clock starts at the time of sending, moved only by pacing.

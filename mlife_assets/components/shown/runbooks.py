@@ -41,4 +41,4 @@ def runbook_of(name: str, reports: Sequence[MonitoringReport]) -> str:
 
 def runbook_of_job(job_name: str) -> str:
     """Return the page for a failed run of a job."""
-    return RETRAINING_FAILED if job_name == "retraining_job" else FAILED_RUN
+    return RETRAINING_FAILED if job_name.endswith("retraining_job") else FAILED_RUN

@@ -81,21 +81,28 @@ def gate_days(as_of: date, maturity_days: int, promotion: PromotionPolicy) -> li
     return [add_days(last, -7 * week) for week in range(promotion.gate_weeks)][::-1]
 
 
+def first_gate_day(as_of: date, model: Model) -> date:
+    """Return the first day that the gate looks at: of its rankings, or of the weeks that it judges all rows of."""
+    if model.roles.item is not None:
+        return gate_days(as_of, model.maturity_days, model.promotion)[0]
+    return add_days(last_mature_exposure_day(as_of, model.maturity_days), 1 - 7 * model.promotion.gate_weeks)
+
+
 def last_training_day(gate_start: date, maturity_days: int) -> date:
     """Return the last exposure day whose label was mature when the gate's first ranking was made."""
     return last_mature_exposure_day(gate_start, maturity_days)
 
 
-def least_history_days(maturity_days: int, training: TrainingPolicy, promotion: PromotionPolicy) -> int:
+def least_history_days(model: Model) -> int:
     """Return how many days there must be before the platform's first day for its model to have a day to fit on.
 
     That model is made the day before that first day. The gate, the labels and the validation window each lie
     further back, and the very first day has no features: nothing was known before it.
     """
     made_on = date(2000, 1, 1)
-    last = last_training_day(gate_days(made_on, maturity_days, promotion)[0], maturity_days)
-    validation_start = add_days(last, 1 - training.validation_days)
-    last_fitted = last_mature_exposure_day(validation_start, maturity_days)
+    last = last_training_day(first_gate_day(made_on, model), model.maturity_days)
+    validation_start = add_days(last, 1 - model.training.validation_days)
+    last_fitted = last_mature_exposure_day(validation_start, model.maturity_days)
     return (made_on - last_fitted).days + 2
 
 

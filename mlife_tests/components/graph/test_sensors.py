@@ -16,10 +16,15 @@ import pytest
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.components.graph import keys, sensors
+from mlife_assets.components.graph.jobs import build_jobs
+from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
+from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.running.driver import DRIVER_TAG
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
@@ -115,7 +120,9 @@ def alerts(platform: Platform) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> Daemon:
-    return Daemon(definitions, instance, sensors.retrain_on_drift_sensor, platform=platform)
+    graph = ModelGraph(job_applications(platform.policies))
+    job = next(job for job in build_jobs([graph]) if job.name == "retraining_job")
+    return Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
 
 
 def test_without_a_decision_to_retrain_nothing_runs(retraining) -> None:
@@ -134,7 +141,7 @@ def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(ret
     (run,) = retraining.launched
     assert run.job_name == "retraining_job"
     assert run.tags["dagster/partition"] == "2026-06-02"
-    assert run.tags[sensors.DECISION_TAG] == "dec_2026-06-02"
+    assert run.tags[DECISION_TAG] == "dec_2026-06-02"
     end(retraining, run, dg.DagsterEventType.RUN_SUCCESS)
     assert [retraining.tick() for _ in range(3)] == [[]] * 3
     assert retraining.skip_message == "Every decision to retrain has its run; the newest is of 2026-06-02."

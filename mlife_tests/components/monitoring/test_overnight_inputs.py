@@ -51,7 +51,7 @@ class Days:
         self.read_days: Counter[date] = Counter()
         self.read_reports: Counter[date] = Counter()
         self.warehouse = SimpleNamespace(read=self.read)
-        self.tables = SimpleNamespace(report_days=lambda _: sorted(self.stored))
+        self.model_tables = SimpleNamespace(report_days=lambda _: sorted(self.stored))
 
     def read(self, mart: str, *, as_of: date, columns) -> pa.Table:
         assert (mart, columns) == ("user_features", SNAPSHOT_COLUMNS)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mlife_assets.components.metrics.map_history import MapDay
 from mlife_assets.components.monitoring import performance_history
-from mlife_assets.components.monitoring.performance_history import performance_picture, write_performance
+from mlife_assets.components.monitoring.performance_history import performance_picture, user_rankings, write_performance
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.reports import Finding, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic
@@ -89,9 +89,9 @@ def test_the_picture_of_a_day_knows_no_later_one_and_ranks_mature_days_only(plat
     for offset in range(12):
         written(platform, add_days(DAY, offset), 0.79)
     now = add_days(DAY, 10)
-    before = performance_picture(platform, now)
+    before = performance_picture(platform, now, user_rankings)
     written(platform, add_days(DAY, 11), 0.1)
-    assert performance_picture(platform, now) == before
+    assert performance_picture(platform, now, user_rankings) == before
     assert asked == [[DAY, add_days(DAY, 1), add_days(DAY, 2)]] * 2
     pixels = np.asarray(Image.open(io.BytesIO(before)).convert("RGB"))
     assert pixels.shape[0] > 500, "four metrics and the ranking"

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.monitoring import reports as monitoring
+from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
@@ -37,60 +37,10 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def reference(examples: pa.Table) -> MonitoringReference:
-    return MonitoringReference("m", DAY, PAIR_COLUMNS, pa.table({}), examples, {}, ())
-
-
-@pytest.mark.parametrize(
-    ("known", "first"),
-    [((), date(2026, 6, 16)), ((date(2026, 6, 10),), date(2026, 6, 16)), ((date(2026, 6, 18),), date(2026, 6, 19))],
-)
-def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
-) -> None:
-    """Late feedback can leave a reference without one example; the day then needs a report all the same."""
-    asked = []
-
-    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
-        asked.append((start, end, outcome))
-        return scored(date(2026, 6, 20))
-
-    monkeypatch.setattr(monitoring, "sampled_examples", sampled)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    window, late = monitoring._window(platform, reference(scored(*known)), DAY, "apply")
-    assert late is None
-    assert asked == [(first, date(2026, 6, 22), "apply")]
-    assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
-
-
-@pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
-def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
-) -> None:
-    """Once the days that were left of it were: few outcomes on some weekdays, which alarmed in one market of twenty."""
-    asked = []
-
-    def late_days(_: Platform, first: date, last: date) -> frozenset[date]:
-        asked.append((first, last))
-        return frozenset({date(2026, 6, late)})
-
-    monkeypatch.setattr(monitoring, "late_feedback_days", late_days)
-    monkeypatch.setattr(monitoring, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    known = reference(scored(date(2026, 6, 16)))
-    window, days = monitoring._window(platform, known, DAY, "apply")
-    assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
-    again = date(2026, 6, late) + timedelta(days=16)
-    assert (window.num_rows, days) == ((1, None) if is_judged else (0, LateFeedback({date(2026, 6, late)}, again)))
-    assert set(window.column_names) == set(SCHEMA.names)
-
-
-def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
-    window = scored(*[date(2026, 6, 20)] * 30, positives=10)
-    policy = MonitoringPolicy(minimum_mature_positives=10)
-    assert monitoring._performance(reference(scored(date(2026, 6, 10))), window, "apply", policy) == ()
-    known = reference(scored(*[date(2026, 6, 10)] * 30, positives=10))
-    assert {one.method for one in monitoring._performance(known, window, "apply", policy)} == {"estimated", "realised"}
+def reports() -> dict[str, dg.AssetsDefinition]:
+    """Return the reports of job applications by name."""
+    graph = ModelGraph(job_applications(Policies()))
+    return {asset.key.path[-1]: asset for asset in monitoring.build_assets(graph, Special())}
 
 
 def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_see(
@@ -112,11 +62,11 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
 
     monkeypatch.setattr(monitoring, "explained_pairs", explained)
     with pytest.raises(StopIteration):
-        monitoring.latent_drift_report(dg.build_asset_context(partition_key=DAY.isoformat()), platform=platform)
+        reports()["latent_drift_report"](dg.build_asset_context(partition_key=DAY.isoformat()), platform=platform)
     assert seen == [columns]
 
 
 def test_the_badge_of_nannyml_stands_where_its_calculators_decide() -> None:
     """Quality has rules of its own."""
-    badged = {report.key.path[-1] for report in monitoring.ASSETS for spec in report.specs if "nannyml" in spec.kinds}
+    badged = {name for name, report in reports().items() for spec in report.specs if "nannyml" in spec.kinds}
     assert badged == {"data_drift_report", "latent_drift_report", "concept_drift_report"}

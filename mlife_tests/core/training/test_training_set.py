@@ -17,12 +17,14 @@ from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.training.training_set import (
     TrainingSet,
     build_training_set,
+    first_gate_day,
     gate_days,
     hash_examples,
     last_training_day,
     least_history_days,
     split_examples,
 )
+from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.recruiting.features import DERIVED_FEATURES, JOB_EXAMPLES
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
@@ -323,6 +325,15 @@ def test_the_hash_tells_texts_from_their_joins_and_empty_ones_from_missing() -> 
     assert len({hash_examples(pa.table({"x": pa.array(column)})) for column in columns}) == len(columns)
 
 
+def test_the_gate_of_a_model_without_an_item_is_whole_weeks_of_days() -> None:
+    model = job_applications(Policies(promotion=PromotionPolicy(gate_weeks=2)))
+    last = date(2026, 5, 25)
+    assert last_mature_exposure_day(date(2026, 6, 2), model.maturity_days) == last
+    assert first_gate_day(date(2026, 6, 2), model) == last - timedelta(days=7)
+    without = replace(model, roles=replace(model.roles, item=None))
+    assert first_gate_day(date(2026, 6, 2), without) == last - timedelta(days=13)
+
+
 @pytest.mark.parametrize(
     ("gate_weeks", "validation_days", "apply_window_days", "least"),
     [(4, 7, 7, 53), (2, 7, 7, 39), (4, 14, 7, 60), (4, 7, 30, 122), (1, 1, 1, 8)],
@@ -334,7 +345,8 @@ def test_the_least_history_leaves_one_day_to_fit_on(
     label = LabelPolicy(apply_window_days=apply_window_days)
     promotion = PromotionPolicy(gate_weeks=gate_weeks)
     policy = replace(POLICY, validation_days=validation_days)
-    assert least_history_days(label.apply_window_days, policy, promotion) == least
+    model = job_applications(Policies(label=label, promotion=promotion, training=policy))
+    assert least_history_days(model) == least
     first_features = date(2026, 1, 2)
     eve = first_features + timedelta(days=least - 2)
     last = last_training_day(gate_days(eve, label.apply_window_days, promotion)[0], label.apply_window_days)

@@ -1,0 +1,74 @@
+"""The part of the graph that one model has: its keys, groups, jobs, and the platform as the model sees it.
+
+Belongs here: names that follow from a model's. Does not belong here: what an asset does, keys that all models share
+(`keys`).
+
+Concept: the assets of a model are built from its record. The first model has the names of when there was one; those of
+another begin with its own, and stand in a group of that name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.model import Model
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
+
+
+def mart_key(name: str) -> dg.AssetKey:
+    """Return the key of a mart."""
+    return dg.AssetKey(["features", name])
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """Names of one model in the graph."""
+
+    model: Model
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the model that was there when there was one."""
+        return self.model.name == JOB_APPLICATIONS
+
+    def key(self, group: str, name: str) -> dg.AssetKey:
+        """Return the key of an asset of the model."""
+        return dg.AssetKey([self.group(group), name])
+
+    def group(self, group: str) -> str:
+        """Return the group that what belongs to `group` stands in."""
+        return group if self.is_first else self.model.name
+
+    def named(self, name: str) -> str:
+        """Return the name of a job or a sensor of the model."""
+        return name if self.is_first else f"{self.model.name}_{name}"
+
+    def view(self, platform: Platform) -> Platform:
+        """Return the platform as the model sees it."""
+        return platform.of_model(self.model.name)
+
+    @property
+    def label_examples(self) -> dg.AssetKey:
+        """Mart of the label."""
+        return mart_key(self.model.label_step.examples)
+
+    @property
+    def examples(self) -> Sequence[dg.AssetKey]:
+        """Marts of all steps."""
+        return [mart_key(name) for name in dict.fromkeys(step.examples for step in self.model.steps)]
+
+    @property
+    def tables(self) -> Sequence[dg.AssetKey]:
+        """Marts of the rows to score."""
+        return [mart_key(name) for name in self.model.row_source.tables]
+
+    @property
+    def retrained(self) -> Sequence[dg.AssetKey]:
+        """What a retraining makes, in the groups that the model has for itself."""
+        return [self.key("model", name) for name in RETRAINED]
+
+
+RETRAINED = ("training_set", "candidate_model", "explanation", "evaluation", "champion_model", "monitoring_reference")
+WATCHED = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")

@@ -1,0 +1,96 @@
+"""The window of matured outcomes: which days, and when feedback was late."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from mlife_assets.components.monitoring import outcome_windows
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.monitoring.lateness import LateFeedback
+from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 30)
+SCHEMA = pa.schema(
+    [
+        ("exposure_date", pa.date32()),
+        ("label_mature_date", pa.date32()),
+        ("probability", pa.float64()),
+        ("is_positive", pa.bool_()),
+    ]
+)
+
+
+def scored(*days: date, positives: int = 0) -> pa.Table:
+    """Return one mature example per day, the first of them positive."""
+    rows = [
+        {"exposure_date": day, "label_mature_date": day, "probability": 0.5, "is_positive": place < positives}
+        for place, day in enumerate(days)
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def reference(examples: pa.Table) -> MonitoringReference:
+    return MonitoringReference("m", DAY, PAIR_COLUMNS, pa.table({}), examples, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("known", "first"),
+    [((), date(2026, 6, 16)), ((date(2026, 6, 10),), date(2026, 6, 16)), ((date(2026, 6, 18),), date(2026, 6, 19))],
+)
+def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
+) -> None:
+    """Late feedback can leave a reference without one example; the day then needs a report all the same."""
+    asked = []
+
+    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
+        asked.append((start, end, outcome))
+        return scored(date(2026, 6, 20))
+
+    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    window, late = outcome_windows.outcome_window(platform, reference(scored(*known)), DAY, "apply")
+    assert late is None
+    assert asked == [(first, date(2026, 6, 22), "apply")]
+    assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
+
+
+@pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
+def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
+) -> None:
+    """Once the days that were left of it were: few outcomes on some weekdays, which alarmed in one market of twenty."""
+    asked = []
+
+    def late_days(_: Platform, first: date, last: date) -> frozenset[date]:
+        asked.append((first, last))
+        return frozenset({date(2026, 6, late)})
+
+    monkeypatch.setattr(outcome_windows, "late_feedback_days", late_days)
+    monkeypatch.setattr(outcome_windows, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    known = reference(scored(date(2026, 6, 16)))
+    window, days = outcome_windows.outcome_window(platform, known, DAY, "apply")
+    assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
+    again = date(2026, 6, late) + timedelta(days=16)
+    assert (window.num_rows, days) == ((1, None) if is_judged else (0, LateFeedback({date(2026, 6, late)}, again)))
+    assert set(window.column_names) == set(SCHEMA.names)
+
+
+def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
+    window = scored(*[date(2026, 6, 20)] * 30, positives=10)
+    policy = MonitoringPolicy(minimum_mature_positives=10)
+    assert outcome_windows.outcome_performance(reference(scored(date(2026, 6, 10))), window, "apply", policy) == ()
+    known = reference(scored(*[date(2026, 6, 10)] * 30, positives=10))
+    assert {one.method for one in outcome_windows.outcome_performance(known, window, "apply", policy)} == {
+        "estimated",
+        "realised",
+    }

@@ -1,0 +1,38 @@
+"""Rows under the names of monitoring: nothing is copied where they are called so, nothing is overwritten."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.monitoring.named_rows import examples_of, sample_of
+from mlife_assets.recruiting.features import JOB_EXAMPLES
+
+LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",))
+ROWS = pa.table(
+    {"client": ["a", "b"], "day": [date(2026, 1, 1)] * 2, "known_on": [date(2026, 1, 8)] * 2, "amount": [1.0, 2.0]}
+)
+
+
+def test_rows_of_a_model_without_an_item_are_their_entities() -> None:
+    found = examples_of(ROWS, LOANS)
+    assert found["user_id"].to_pylist() == found["job_id"].to_pylist() == ["a", "b"]
+    assert found["exposure_date"].equals(ROWS["day"])
+    assert found["label_mature_date"].equals(ROWS["known_on"])
+    assert found.select(ROWS.column_names).equals(ROWS)
+
+
+def test_rows_that_are_called_so_stay_as_they_are(job_pairs) -> None:
+    rows = job_pairs.labelled_examples(20)
+    assert examples_of(rows, JOB_EXAMPLES) is rows
+
+
+def test_no_column_is_overwritten_and_none_is_missed() -> None:
+    with pytest.raises(InvalidInputError, match="a column user_id beside client"):
+        sample_of(ROWS.append_column("user_id", ROWS["client"]), LOANS)
+    with pytest.raises(InvalidInputError, match="lack column client"):
+        sample_of(ROWS.drop_columns(["client"]), LOANS)
