@@ -10,7 +10,7 @@ needs as Arrow and closes, and waits a bounded time for a writer. Rows are order
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -22,9 +22,14 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.model import Model
 
 if TYPE_CHECKING:
     import duckdb
+
+
+AS_OF = "as_of_date"
+"""Column by which rows to score are those of a day."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,20 @@ MARTS: dict[str, Mart] = {
     "experiment_readout": Mart(("experiment", "period_kind", "period_start_date", "arm"), "period_start_date"),
     "model_performance_daily": Mart(("exposure_date", "model_version", "slice"), "exposure_date"),
 }
-"""Every mart that Python may read."""
+"""Marts that Python may read, beside those that a model names (`marts_of`)."""
+
+
+def marts_of(models: Iterable[Model]) -> dict[str, Mart]:
+    """Return the marts that models name: examples by day and exposure, rows to score by day and entity."""
+    found: dict[str, Mart] = {}
+    for model in models:
+        if model.row_id is None:
+            continue
+        for step in model.steps:
+            found[step.examples] = Mart((model.roles.time, model.row_id), model.roles.time)
+        for name in model.row_source.tables:
+            found[name] = Mart((AS_OF, model.roles.entity), AS_OF)
+    return found
 
 
 class DuckDBWarehouse:
@@ -55,6 +73,7 @@ class DuckDBWarehouse:
 
     Args:
         path: the file that dbt builds; it need not exist yet.
+        marts: further marts by name; one of `MARTS` stays what it is.
         attempts: how often opening is tried while another process holds the file.
         wait_seconds: pause between attempts.
         sleep: how to pause.
@@ -64,6 +83,7 @@ class DuckDBWarehouse:
         self,
         path: Path,
         *,
+        marts: Mapping[str, Mart] | None = None,
         attempts: int = 60,
         wait_seconds: float = 0.5,
         sleep: Callable[[float], None] = time.sleep,
@@ -72,6 +92,7 @@ class DuckDBWarehouse:
         if attempts < 1:
             raise InvalidInputError(f"attempts is {attempts}; set it to 1 or more")
         self._path = path
+        self._marts = {**(marts or {}), **MARTS}
         self._attempts = attempts
         self._wait_seconds = wait_seconds
         self._sleep = sleep
@@ -88,7 +109,7 @@ class DuckDBWarehouse:
         """Return rows of a mart, ordered by its grain; timestamps are in UTC.
 
         Args:
-            mart: a key of `MARTS`.
+            mart: its name.
             start: first date of the mart's date column, included.
             end: last date, included.
             as_of: one date alone; excludes `start` and `end`.
@@ -99,9 +120,9 @@ class DuckDBWarehouse:
             NotFoundError: the mart has not been built; names the dbt model to build.
             TransientError: another process kept the file for all attempts.
         """
-        known = MARTS.get(mart)
+        known = self._marts.get(mart)
         if known is None:
-            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(MARTS))}")
+            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")
         if as_of is not None and (start is not None or end is not None):
             raise InvalidInputError("as_of selects one date; leave out start and end")
         first, last = (as_of, as_of) if as_of is not None else (start, end)

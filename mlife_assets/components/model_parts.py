@@ -20,6 +20,7 @@ from mlife_assets.components.model import (
     backtest,
     candidate,
     evaluation,
+    example_evaluation,
     explanation,
     fairness,
     hyperparameters,
@@ -27,16 +28,19 @@ from mlife_assets.components.model import (
     off_policy,
     promotion,
 )
-from mlife_assets.components.monitoring import reports, retrain_decision
+from mlife_assets.components.monitoring import report_checks, reports, retrain_decision
 from mlife_assets.components.monitoring.performance_history import user_rankings
 from mlife_assets.components.monitoring.quality_inputs import pair_findings
 from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.monitoring.special import Special
-from mlife_assets.components.predictions import scores
+from mlife_assets.components.predictions import entity_scores, scores
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 
 MODULES = (candidate, hyperparameters, explanation, promotion, monitoring_reference, retrain_decision)
 """What is made of every model; `reports` beside them."""
+OF_ENTITIES = (example_evaluation, entity_scores)
+"""What is made of a model without an item."""
 OF_JOB_APPLICATIONS = (fairness, evaluation, off_policy, backtest, scores)
 PAIRS = Special(findings=pair_findings, rankings=user_rankings)
 
@@ -54,6 +58,11 @@ class ModelParts:
 def build_model_parts(models: Sequence[Model]) -> ModelParts:
     """Return the parts of all models, and the jobs that they share with the rest of the day."""
     graphs = [ModelGraph(model) for model in models]
+    for model in (graph.model for graph in graphs if not graph.is_first):
+        if model.roles.item is not None:
+            raise InvalidInputError(
+                f"model {model.name} ranks {model.roles.item}; beside job_applications a model has no item"
+            )
     jobs = build_jobs(graphs)
     by_name = {job.name: job for job in jobs}
     return ModelParts(
@@ -68,10 +77,13 @@ def _assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     special = PAIRS if graph.is_first else Special()
     found = [asset for module in MODULES for asset in module.build_assets(graph)]
     found += reports.build_assets(graph, special)
-    return [*found, *(asset for module in OF_JOB_APPLICATIONS if graph.is_first for asset in module.ASSETS)]
+    if graph.is_first:
+        return [*found, *(asset for module in OF_JOB_APPLICATIONS for asset in module.ASSETS)]
+    return [*found, *(asset for module in OF_ENTITIES for asset in module.build_assets(graph))]
 
 
 def _checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    found = [*candidate.build_checks(graph), *reports.build_checks(graph)]
-    own = (fairness, evaluation, scores) if graph.is_first else ()
-    return [*found, *(check for module in own for check in module.CHECKS)]
+    found = [*candidate.build_checks(graph), *report_checks.build_checks(graph)]
+    if graph.is_first:
+        return [*found, *(check for module in (fairness, evaluation, scores) for check in module.CHECKS)]
+    return [*found, *example_evaluation.build_checks(graph)]

@@ -136,7 +136,7 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
     folder = Path(components.__file__).parent
     made = re.compile(r"^(ASSETS\b|def build_assets\()", re.MULTILINE)
     with_assets = {path for path in folder.rglob("*.py") if made.search(path.read_text(encoding="utf-8"))}
-    loaded = [*MODULES, *model_parts.MODULES, *model_parts.OF_JOB_APPLICATIONS, reports]
+    loaded = [*MODULES, *model_parts.MODULES, *model_parts.OF_JOB_APPLICATIONS, *model_parts.OF_ENTITIES, reports]
     assert with_assets == {Path(module.__file__) for module in loaded}
 
 

@@ -44,9 +44,42 @@ def write_card(
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 
 
+def write_model_card(
+    platform: Platform,
+    day: date,
+    version: str,
+    decision: PromotionDecision,
+    calibration: Calibration | None,
+    gate_days: Sequence[date],
+) -> str:
+    """Write the card of a challenger of a model without an item; returns its key in the lake."""
+    model = platform.model
+    subject = CardSubject(
+        title=model.title,
+        purpose=(f"It says for each {model.roles.entity} how likely it is that {model.outcome}.",),
+        outcome_name=model.outcome,
+        data=tuple((f"{step.name} counts", f"within {step.maturity_days} days") for step in model.steps),
+        limits=_limits(platform),
+    )
+    card = describe_model(
+        platform.registry.load(version),
+        subject,
+        as_of=day,
+        decision=decision,
+        calibration=calibration,
+        pictures=stored_pictures(platform, day, version),
+        windows=(CardWindow("gate", gate_days[0], gate_days[-1], f"all examples of {len(gate_days)} days"),),
+        policies={"promotion": model.promotion},
+    )
+    return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
+
+
+def _limits(platform: Platform) -> tuple[str, ...]:
+    return ("The market is simulated: no number here is about real people.",) if platform.is_simulated else ()
+
+
 def _subject(platform: Platform) -> CardSubject:
     label = platform.policies.label
-    limits = ("The market is simulated: no number here is about real people.",) if platform.is_simulated else ()
     return CardSubject(
         title="Who applies to which job",
         purpose=(
@@ -59,7 +92,7 @@ def _subject(platform: Platform) -> CardSubject:
             ("a click counts", f"within {label.click_window_days} days"),
             ("a hire counts", f"within {label.hire_window_days} days"),
         ),
-        limits=limits,
+        limits=_limits(platform),
         feature_words=WORDS,
     )
 

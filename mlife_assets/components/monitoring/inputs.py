@@ -120,6 +120,13 @@ def stored_reference(platform: Platform, model_version: str) -> tuple[date, dict
     return None
 
 
+def known_reference(platform: Platform, day: date) -> MonitoringReference | None:
+    """Return the reference of a day as `read_reference`; None where no model serves yet."""
+    if platform.registry.champion_at(platform.run_time(day)) is None:
+        return None
+    return read_reference(platform, day)
+
+
 def read_reference(platform: Platform, day: date) -> MonitoringReference:
     """Return the reference of the model that is champion when partition `day` runs.
 

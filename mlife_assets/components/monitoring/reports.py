@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
     explained_pairs,
-    read_reference,
+    known_reference,
 )
 from mlife_assets.components.monitoring.outcome_windows import outcome_performance, outcome_window
 from mlife_assets.components.monitoring.performance_history import (
@@ -31,17 +31,14 @@ from mlife_assets.components.monitoring.quality_inputs import judge_quality
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import report_figures, report_glance
-from mlife_assets.components.shown.links import runbook_link
-from mlife_assets.components.shown.metadata import plot, sentences, wide_table
-from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
+from mlife_assets.components.shown.metadata import percent, plot, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.moved_plot import plot_moved
 from mlife_assets.core.monitoring.outcomes import OUTCOMES
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.monitoring.reports import MonitoringReport, undecided
+from mlife_assets.core.monitoring.reports import MonitoringReport, undecided, without_model
 from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES
 
 GROUP = "monitoring"
@@ -53,10 +50,6 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def _percent(share: float | None) -> str:
-    return "not known" if share is None else f"{share:.1%}"
-
-
 def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.Table, why: str) -> MonitoringReport:
     return undecided(name, as_of=day, model_version=reference.model_version, sample_rows=pairs.num_rows, sentence=why)
 
@@ -65,12 +58,12 @@ def _publish(
     platform: Platform,
     day: date,
     report: MonitoringReport,
-    reference: MonitoringReference,
+    reference: MonitoringReference | None = None,
     pairs: pa.Table | None = None,
 ) -> dg.MaterializeResult:
     """Store a report and show it: the sentence, the plots, every finding; of `pairs`, the sample, what moved."""
     platform.write_monitoring_report(report.name, day, report)
-    moved = None if pairs is None else plot_moved(report, reference, pairs)
+    moved = None if pairs is None or reference is None else plot_moved(report, reference, pairs)
     rows = [
         {
             "column": finding.column or "(row)",
@@ -78,7 +71,7 @@ def _publish(
             "statistic": finding.statistic,
             "threshold": finding.threshold,
             "alarm": finding.is_alarm,
-            "importance": _percent(finding.importance_share),
+            "importance": percent(finding.importance_share),
             "moved": ", ".join(finding.moved_columns),
             "sentence": finding.sentence,
         }
@@ -99,33 +92,9 @@ def _publish(
     )
 
 
-def _report_check(
-    graph: ModelGraph, report: str, name: str, report_name: str, description: str
-) -> dg.AssetChecksDefinition:
-    """Return a non-blocking check that is green when the report does not alarm."""
-
-    @dg.asset_check(
-        asset=graph.key(GROUP, report), name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}."
-    )
-    @says_why
-    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-        reports = [graph.view(platform).read_monitoring_report(report_name, day) for day in checked_days(context)]
-        alarms = [finding for report in reports for finding in report.alarms]
-        return dg.AssetCheckResult(
-            passed=not alarms,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=" ".join(report.sentence for report in reports),
-            metadata={
-                "columns_that_moved": ", ".join(
-                    dict.fromkeys(name for report in reports for name in report.moved_columns)
-                ),
-                "importance_of_what_moved": _percent(importance_of(reports[-1])) if alarms else "",
-                "why": sentences([finding.sentence for finding in alarms]) if alarms else "",
-                "runbook": runbook_link(platform, runbook_of(report_name, reports)),
-            },
-        )
-
-    return check
+def _without_model(platform: Platform, day: date, name: str) -> dg.MaterializeResult:
+    """Publish a report of a day on which no model serves: as `quality_check` has it, such a day is no fault."""
+    return _publish(platform, day, without_model(name, day, "ok" if name == quality.REPORT else "not_enough_evidence"))
 
 
 def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:
@@ -146,7 +115,8 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
         platform = graph.view(platform)
         day = only_day(context, platform)
-        reference = read_reference(platform, day)
+        if (reference := known_reference(platform, day)) is None:
+            return _without_model(platform, day, quality.REPORT)
         judged = judge_quality(platform, day, reference, special.findings)
         platform.model_tables.write(SAMPLE_TABLE, day, judged.pairs)
         return _publish(platform, day, judged.report, reference, judged.pairs)
@@ -168,7 +138,8 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
 
         platform = graph.view(platform)
         day = only_day(context, platform)
-        reference = read_reference(platform, day)
+        if (reference := known_reference(platform, day)) is None:
+            return _without_model(platform, day, drift.REPORT)
         pairs = platform.model_tables.read(SAMPLE_TABLE, day)
         if (why := reference.why_incomparable(pairs, platform.model.monitoring, COLUMN_SIZES)) is not None:
             return _publish(platform, day, _undecided(drift.REPORT, day, reference, pairs, why), reference)
@@ -198,7 +169,8 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
 
         platform = graph.view(platform)
         day = only_day(context, platform)
-        reference = read_reference(platform, day)
+        if (reference := known_reference(platform, day)) is None:
+            return _without_model(platform, day, latent.REPORT)
         policy = platform.model.monitoring
         sample = platform.model_tables.read(SAMPLE_TABLE, day)
         if (why := reference.why_incomparable(sample, policy, JOINT_SIZES)) is not None:
@@ -230,7 +202,8 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         platform = graph.view(platform)
         day = only_day(context, platform)
         policy = platform.model.monitoring
-        reference = read_reference(platform, day)
+        if (reference := known_reference(platform, day)) is None:
+            return _without_model(platform, day, concept.REPORT)
         read = {
             outcome: outcome_window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)
         }
@@ -261,37 +234,3 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         )
 
     return [data_quality_report, data_drift_report, latent_drift_report, concept_drift_report]
-
-
-def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of one model."""
-    return [
-        _report_check(
-            graph,
-            "data_quality_report",
-            "no_quality_fault",
-            quality.REPORT,
-            "Green when no data-quality rule is broken.",
-        ),
-        _report_check(
-            graph,
-            "data_drift_report",
-            "no_column_drifted",
-            drift.REPORT,
-            "Green when every column is within its limit.",
-        ),
-        _report_check(
-            graph,
-            "latent_drift_report",
-            "no_joint_drift",
-            latent.REPORT,
-            "Green when no joint detector sets the day apart.",
-        ),
-        _report_check(
-            graph,
-            "concept_drift_report",
-            "outcomes_are_as_expected",
-            concept.REPORT,
-            "Green when mature outcomes match what the champion expects.",
-        ),
-    ]

@@ -33,7 +33,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.tables import TableStore
-from mlife_assets.adapters.warehouse import DuckDBWarehouse
+from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.messages.recipients import recheck_of
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld
@@ -155,7 +155,7 @@ class Platform(PrivateParts):
     @cached_property
     def warehouse(self) -> DuckDBWarehouse:
         """The marts."""
-        return DuckDBWarehouse(self.settings.warehouse_path)
+        return DuckDBWarehouse(self.settings.warehouse_path, marts=marts_of(self.models))
 
     @property
     def people(self) -> PeopleRegister:

@@ -19,7 +19,9 @@ from typing import Any
 import dagster as dg
 import pyarrow.compute as pc
 
-from mlife_assets.components.monitoring.retrain_decision import decision_rows
+from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.retrain_sensor import SENSOR
+from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB, decision_rows
 from mlife_assets.components.platform.embedded_world import EVENTS
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
@@ -27,7 +29,7 @@ from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
 
 MARKER = ".mlife-demo"
-SENSOR_NAMES = ("inbound_texts_sensor", "retrain_on_drift_sensor", "landed_files_sensor")
+FIRST_SENSOR, LAST_SENSOR = "inbound_texts_sensor", "landed_files_sensor"
 METRICS_EVERY_DAYS = 7
 BLOCKING_CHECK = "candidate_pairs_come_from_a_sound_day"
 
@@ -106,6 +108,7 @@ class Demo:
         """Keep what is needed; nothing runs."""
         self.driver = LifecycleDriver(definitions, instance)
         self.platform = platform
+        self.graphs = [ModelGraph(model) for model in platform.models]
         self.stopwatch = Stopwatch()
 
     def run_history(self, after_day: Callable[[date], None]) -> None:
@@ -120,14 +123,17 @@ class Demo:
             self.driver.run_range("history_job", FIRST_PARTITION, last).require_success()
 
     def train_first_champion(self) -> dict[str, Any]:
-        """Train the first challenger on history and let the gate decide; returns the verdict's event.
+        """Train the first challenger of each model on history and let the gate decide; returns the first one's verdict.
+
+        Another model may be refused: it is trained again when its governor says so.
 
         Raises:
             PermanentError: the gate refused, so there is no model to serve.
         """
         day = add_days(self.platform.settings.first_lived_date, -1)
         with self.stopwatch.measure("first_champion"):
-            self.driver.run_day("retraining_job", day).require_success()
+            for graph in self.graphs:
+                self.driver.run_day(graph.named(RETRAINING_JOB), day).require_success()
         verdict = self._promotion(day)
         if verdict is None or verdict["outcome"] != "promoted":
             reasons = " ".join(verdict["sentences"]) if verdict else "no verdict was recorded"
@@ -157,7 +163,8 @@ class Demo:
             if not is_blocked or not all(step.endswith(BLOCKING_CHECK) for step in run.failed_steps):
                 run.require_success()
         with self.stopwatch.measure("sensors_and_retraining"):
-            sensed = self.driver.tick_sensors(SENSOR_NAMES)
+            retraining = [graph.named(SENSOR) for graph in self.graphs]
+            sensed = self.driver.tick_sensors([FIRST_SENSOR, *retraining, LAST_SENSOR])
             for last in {one.sensor_name: one for one in sensed}.values():
                 last.run.require_success()
         if decision is None:

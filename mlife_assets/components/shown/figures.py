@@ -42,6 +42,10 @@ def figures(values: Mapping[str, float | None]) -> Figures:
     }
 
 
+def _objective_name(depth: int | None) -> str:
+    return "average_precision" if depth is None else f"map_at_{depth}"
+
+
 def _bounded(name: str, interval: Interval | None) -> dict[str, float | None]:
     if interval is None:
         return {}
@@ -52,7 +56,7 @@ def verdict_figures(
     comparisons: Sequence[Comparison], depth: int | None, calibration: Calibration | None, gain: Interval | None
 ) -> Figures:
     """Return MAP of each side, differences with bounds, the calibration slope and the gain in log loss (nats)."""
-    name = f"map_at_{depth}"
+    name = _objective_name(depth)
     values: dict[str, float | None] = {f"{name}_challenger": one.challenger_map for one in comparisons[:1]}
     for one in comparisons:
         values[f"{name}_{one.against}"] = one.other_map
@@ -111,7 +115,7 @@ def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
     maps = [one["challenger_map"] for one in report["comparisons"][:1]]
     if report["outcome"] != "promoted":
         maps = [one["other_map"] for one in report["comparisons"] if one["against"] == "champion"]
-    name = f"map_at_{report['depth']}"
+    name = _objective_name(report["depth"])
     human = by_rival.get("human", {}).get("other_map")
     return figures({f"{name}_champion": maps[0] if maps else None, f"{name}_human": human, "reigns": reigns})
 

@@ -21,6 +21,11 @@ def plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
+def percent(share: float | None) -> str:
+    """Return a share in percent, or that it is not known."""
+    return "not known" if share is None else f"{share:.1%}"
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     """Return rows (the first of many) as a table; all rows have the keys of the first."""
     if not rows:

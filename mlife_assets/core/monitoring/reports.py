@@ -161,5 +161,10 @@ def undecided(
     return MonitoringReport(name, as_of, model_version, int(sample_rows), "not_enough_evidence", (), sentence)
 
 
+def without_model(name: str, day: date, status: Status) -> MonitoringReport:
+    """Return the report of a day on which no model serves, so that nothing alarms."""
+    return MonitoringReport(name, day, None, 0, status, (), "No model serves yet: there is no reference for the day.")
+
+
 def _excess(finding: Finding) -> float:
     return abs(finding.statistic - finding.threshold) / max(abs(finding.threshold), 1e-12)
