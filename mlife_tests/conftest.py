@@ -171,6 +171,12 @@ def lived_world() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def activity_model() -> ModuleType:
+    """Return the module `activity_model`: a second model, without an item, for the lived world."""
+    return _loaded("mlife_activity_model", "activity_model.py")
+
+
+@pytest.fixture(scope="session")
 def ui_client() -> ModuleType:
     """Return the module `ui_client`: the Dagster UI as the client of GraphQL that it is."""
     return _loaded("mlife_ui_client", "ui_client.py")

@@ -1,7 +1,7 @@
 """The evaluation of a model without an item: all examples of the gate's weeks, judged as one pool.
 
 Belongs here: the gate's rows of such a model, and showing the verdict. Does not belong here: the verdict
-(`core.training.example_training`), ranked cohorts (`evaluation`), acting on it (`promotion`).
+(`core.training.judgement`), ranked cohorts (`evaluation`), acting on it (`promotion`).
 
 Concept: one run judges one challenger; a refusal is a result, not a failure. The rows are those that no decision of the
 model selected, of days that were sound and whose labels are complete.
@@ -21,61 +21,34 @@ from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.evaluation import PROMOTION_REPORT
 from mlife_assets.components.model.training_inputs import day_training_set
-from mlife_assets.components.monitoring.quality_gate import quarantined_days
+from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
 from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.model import Model
-from mlife_assets.core.study import GATE_SHARE, HUMAN_COLUMN, Study
-from mlife_assets.core.training.example_training import canonical, judge_on_gate
+from mlife_assets.core.training.judgement import GateRows, Human, judge_model
 from mlife_assets.core.training.training_set import first_gate_day
 from mlife_assets.core.windows import last_mature_exposure_day
 
 GROUP = "model"
 
 
-def study_of(model: Model) -> Study:
-    """Return a model as the gate of examples takes it."""
-    return Study(
-        title=model.title,
-        outcome=model.outcome,
-        source=model.source,
-        roles=model.roles,
-        derive=(),
-        where=None,
-        human_name=None if model.baseline is None else model.baseline.name,
-        human_score=None,
-        gate_share=GATE_SHARE,
-        training=model.training,
-        is_validation_given=True,
-        promotion=model.promotion,
-    )
-
-
-def with_rule(rows: pa.Table, model: Model) -> pa.Table:
-    """Return rows with the score of the rule in use, where there is one."""
-    return rows if model.baseline is None else rows.append_column(HUMAN_COLUMN, pa.array(model.baseline.score(rows)))
-
-
 def gate_rows(platform: Platform, day: date) -> pa.Table:
-    """Return the examples that the gate of a day judges, in canonical order, with the score of the rule in use.
+    """Return the examples that the gate of a day judges.
 
     Raises:
         NotEnoughEvidenceError: all of its days were faulty, or the mart has no row of them.
     """
     model = platform.model
     first, last = first_gate_day(day, model), last_mature_exposure_day(day, model.maturity_days)
-    mart = platform.warehouse.read(model.label_step.examples, start=first, end=last)
-    faulty = pa.array(quarantined_days(platform, pc.unique(mart[model.roles.time]).to_pylist()), pa.date32())
-    rows = model.derive(model.unbiased(mart).filter(~pc.field(model.roles.time).isin(faulty)))
+    rows = mature_exposures(platform, first, last)
     if rows.num_rows == 0:
         raise NotEnoughEvidenceError(
             f"the gate of {day} has no sound row from {first} to {last}; wait for a sound week"
         )
-    return canonical(with_rule(rows, model), model.roles)
+    return rows
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -99,18 +72,21 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         day = only_day(context, platform)
         version = challenger_version(platform, day)
         champion = platform.registry.champion_at(platform.run_time(day))
-        rows = gate_rows(platform, day)
-        _, measured, decision = judge_on_gate(
+        model, rows = platform.model, gate_rows(platform, day)
+        judged = judge_model(
             platform.registry.load(version),
             day_training_set(platform, day),
-            rows,
-            study_of(platform.model),
+            GateRows.of_examples(rows, model.roles),
+            None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows)),
+            model,
             as_of=day,
             champion=None if champion is None else platform.registry.load(champion),
+            threads=platform.settings.cores,
         )
+        decision = judged.decision
         platform.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision))
-        days = sorted(pc.unique(rows[platform.model.roles.time]).to_pylist())
-        card = write_model_card(platform, day, version, decision, measured, days)
+        days = sorted(pc.unique(rows[model.roles.time]).to_pylist())
+        card = write_model_card(platform, day, version, decision, judged.calibration, days)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
@@ -120,7 +96,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "card": worded_link(platform, card, "the card of this challenger"),
                 "model_version": version,
                 "champion_version": champion or "none",
-                **verdict_figures(decision.comparisons, decision.depth, measured, None),
+                **verdict_figures(decision.comparisons, decision.depth, judged.calibration, None),
                 "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda c: c.is_met)]),
             },
         )

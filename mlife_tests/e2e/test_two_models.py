@@ -1,0 +1,191 @@
+"""Two models in one home: whatever one does changes no byte of the other's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT
+from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
+from mlife_assets.core.monitoring import quality
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.windows import add_days
+
+FIRST, SECOND = "job_applications", "activity"
+MODEL_EVENTS = ("model_registered", "promotion_decided", "model_promoted", "model_rolled_back", "retrain_decided")
+RETRAINING = {FIRST: "retraining_job", SECOND: f"{SECOND}_retraining_job"}
+
+
+def traces(platform: Platform, name: str) -> dict[str, str]:
+    """Return a hash of everything that a model has: its events, tables, reports and artifacts.
+
+    What arrived when (`feedback_arrivals`) is counted in the log once, by whoever asks first, and is no model's.
+    """
+    view, lake = platform.of_model(name), platform.settings.lake_folder
+    found = {kind: json.dumps(view.model_events(kind), default=str) for kind in MODEL_EVENTS}
+    versions = {row["model_version"] for row in view.model_events("model_registered")}
+    folders = ["reports", "tables"] if name == FIRST else [f"of_models/{name}"]
+    files = [
+        path for folder in (*folders, *(f"models/{one}" for one in versions)) for path in (lake / folder).rglob("*")
+    ]
+    return found | {
+        str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.is_file() and ARRIVALS_REPORT not in path.parts
+    }
+
+
+def copied(home: Any, folder: Path, world: ModuleType, models: ModuleType) -> Any:
+    return models.both_models(world, home.folder, folder)
+
+
+@pytest.fixture(scope="module")
+def trained(lived, lived_world, activity_model, tmp_path_factory) -> tuple[Any, dict[str, str], dict[str, str]]:
+    """A home in which the second model was trained on the newest day; what the first had before and after."""
+    folder = tmp_path_factory.mktemp("two_models") / "home"
+    home = activity_model.both_models(lived_world, lived.home.folder, folder)
+    before = traces(home.platform, FIRST)
+    with home.driver() as driver:
+        driver.run_day(RETRAINING[SECOND], home.day(lived_world.DAYS)).require_success()
+    return home, before, traces(home.platform, FIRST)
+
+
+@pytest.fixture
+def home(trained, lived_world, activity_model, tmp_path) -> Any:
+    """A copy of it that may be changed."""
+    return copied(trained[0], tmp_path / "home", lived_world, activity_model)
+
+
+def test_a_second_model_is_trained_judged_promoted_and_referred_to(trained, lived_world) -> None:
+    home, *_ = trained
+    view, day = home.platform.of_model(SECOND), home.day(lived_world.DAYS)
+    report = view.model_tables.read_report("promotion", day)
+    assert report["outcome"] == "promoted"
+    assert report["objective"] == "average precision"
+    version = challenger_version(view, day)
+    assert view.registry.champion() == version
+    manifest = view.registry.load(version).manifest
+    assert manifest["model_name"] == manifest["declaration"]["name"] == SECOND
+    assert manifest["declaration_hash"] == view.model.content_hash
+    assert view.model_tables.report_days("monitoring_reference") == [day]
+    card = home.settings.lake_folder / "models" / version / "card.html"
+    assert "Who clicks within a week" in card.read_text(encoding="utf-8")
+
+
+def test_training_and_promoting_one_changes_nothing_of_the_other(trained) -> None:
+    home, before, after = trained
+    assert after == before
+    assert len(before) > 100
+    assert home.platform.registry.champion() != home.platform.of_model(SECOND).registry.champion()
+
+
+def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(home, lived, lived_world, tmp_path) -> None:
+    """Scores, reports, decisions and texts of the first are the same bytes whether or not there is another."""
+    day = home.day(lived_world.DAYS + 1)
+    alone = lived.home.copy_to(tmp_path / "alone")
+    for one in (alone, home):
+        with one.driver() as driver:
+            driver.run_day("daily_lifecycle_job", day).require_success()
+    assert traces(home.platform, FIRST) == traces(alone.platform, FIRST)
+    view = home.platform.of_model(SECOND)
+    (decision,) = view.model_events("retrain_decided")
+    assert decision["as_of_date"] == day
+    assert decision["verdict"] in ("wait", "retrain")
+    scores = view.model_tables.read(SCORES_TABLE, day)
+    assert scores.column_names[0] == "person_id"
+    assert scores.num_rows == home.platform.warehouse.read("user_features", as_of=day).num_rows
+    assert set(scores["model_version"].to_pylist()) == {view.registry.champion()}
+    for name in ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report"):
+        assert view.read_monitoring_report(name, day).model_version == view.registry.champion()
+
+
+def test_both_retrain_on_the_same_day_in_any_order(lived, lived_world, activity_model, tmp_path) -> None:
+    found = []
+    for order in ((FIRST, SECOND), (SECOND, FIRST)):
+        home = activity_model.both_models(lived_world, lived.home.folder, tmp_path / order[0])
+        with home.driver() as driver:
+            for name in order:
+                driver.run_day(RETRAINING[name], home.day(lived_world.DAYS)).require_success()
+        found.append({name: traces(home.platform, name) for name in order})
+    assert found[0] == found[1]
+
+
+def test_promoting_and_rolling_back_one_changes_nothing_of_the_other(home, lived_world) -> None:
+    view, platform = home.platform.of_model(SECOND), home.platform
+    now = platform.run_time(home.day(lived_world.DAYS)) + timedelta(hours=4)
+    before = {name: traces(platform, name) for name in (FIRST, SECOND)}
+    refused = next(row["model_version"] for row in platform.registry.versions()[::-1])
+    assert refused != platform.registry.champion()
+    platform.registry.promote(refused, actor="ann", reason="a test", now=now)
+    platform.registry.rollback(actor="ann", reason="worse than the one before", now=now + timedelta(seconds=1))
+    assert traces(platform, SECOND) == before[SECOND]
+    assert traces(platform, FIRST) != before[FIRST]
+    between = traces(platform, FIRST)
+    artifact = view.registry.load(view.registry.champion())
+    other = replace(artifact, training_data_hash="0" * 64)
+    version = view.registry.register(other, as_of=home.day(lived_world.DAYS), now=now)
+    view.registry.promote(version, actor="ann", reason="a test", now=now + timedelta(seconds=1))
+    view.registry.rollback(actor="ann", reason="a test", now=now + timedelta(seconds=2))
+    assert view.registry.champion() == artifact.model_version
+    assert traces(platform, FIRST) == between
+
+
+def faulty(name: str, day: Any, version: str | None) -> MonitoringReport:
+    finding = Finding("quality", "tenure_days", "range", 1.0, 0.5, True, "tenure_days: beyond what it may be.")
+    return MonitoringReport(name, day, version, 1, "alarm", (finding,), "tenure_days: beyond what it may be.")
+
+
+def test_a_block_of_one_is_none_of_the_other(home, lived_world) -> None:
+    platform, view = home.platform, home.platform.of_model(SECOND)
+    day = home.day(lived_world.DAYS + 1)
+    with home.driver() as driver:
+        driver.run_day("daily_lifecycle_job", day).require_success()
+    before = traces(platform, FIRST)
+    view.write_monitoring_report(quality.REPORT, day, faulty(quality.REPORT, day, view.registry.champion()))
+    own = [dg.AssetKey([SECOND, name]) for name in ("retrain_decision", "scores")]
+    assert home.run_assets(day, *own).success
+    decision = view.model_events("retrain_decided")[-1]
+    assert decision["verdict"] == "block"
+    assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0, "nobody is scored on a faulty day"
+    refused = home.run_assets(day, dg.AssetKey([SECOND, "training_set"]), raise_on_error=False)
+    assert not refused.success, "and nothing is trained"
+    assert traces(platform, FIRST) == before
+    with home.driver() as driver:
+        driver.run_day(RETRAINING[FIRST], day).require_success()
+
+
+def test_without_a_champion_the_governor_asks_for_one_and_the_day_goes_on(
+    lived, lived_world, activity_model, tmp_path
+) -> None:
+    """The gate may refuse the first challenger: then the model waits as any other after a retraining."""
+    home = activity_model.both_models(lived_world, lived.home.folder, tmp_path / "home")
+    day = home.day(lived_world.DAYS + 1)
+    view = home.platform.of_model(SECOND)
+    with home.driver() as driver:
+        driver.run_day("daily_lifecycle_job", day).require_success()
+        (decision,) = view.model_events("retrain_decided")
+        assert (decision["verdict"], decision["codes"]) == ("retrain", ["no_champion"])
+        assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0
+        first = driver.tick_sensors(["retrain_on_drift_sensor"])
+        runs = driver.tick_sensors([f"{SECOND}_retrain_on_drift_sensor"])
+    assert [run.run.job_name for run in first] == []
+    (run,) = runs
+    assert (run.run.job_name, run.run_key) == (RETRAINING[SECOND], f"{SECOND}_retrain-{day}-attempt-1")
+    run.run.require_success()
+    assert view.registry.champion() == challenger_version(view, day)
+    with home.instance() as instance:
+        (launched,) = instance.get_runs(filters=dg.RunsFilter(job_name=RETRAINING[SECOND]))
+        assert launched.tags[DECISION_TAG] == decision["decision_id"]
+        assert not is_retraining(instance)
+    assert add_days(day, -1) not in view.model_tables.report_days("challenger")
