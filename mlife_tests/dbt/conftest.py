@@ -28,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 FIRST_DAY = date(2026, 4, 3)
 DAYS = 16
 USERS = 40
+USERS_LOST = 12
 JOBS_PER_DAY = 6
 Rows = list[dict[str, Any]]
 
@@ -242,7 +243,16 @@ class Simulation:
                 arm = "holdout" if number % 5 == 0 else "treated"
                 extra = {"experiment": "salt", "arm": arm, "as_of_date": day(offset)}
                 self.add("experiment_exposed", moment(offset, 18), moment(offset, 18), user_id=user, **extra)
+        self.visit_once()
         return self.rows
+
+    def visit_once(self) -> None:
+        """Add people who look at one job on the first day and are not seen again."""
+        for number in range(USERS_LOST):
+            user = f"usr_lost_{number:03d}"
+            self.snapshot(0, user)
+            where = {"job_id": self.jobs[0], "surface": "feed", "position": 1}
+            self.add("impression", moment(0, 12), moment(0, 23.5), user_id=user, **where)
 
 
 def write_world(lake: Path, rows: dict[str, Rows], *, until: date | None = None) -> World:

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import md5
 from typing import Any
 
 import pyarrow as pa
@@ -214,7 +215,93 @@ def test_examples_carry_the_features_of_their_exposure_date(full, examples: str)
             }
 
 
-@pytest.mark.parametrize("mart", ["user_features", "job_features"])
+def visits(raw: dict[str, Rows]) -> Rows:
+    """Impressions, clicks and applies, each with the day it happened and the day it was observed."""
+    return [
+        {
+            "user_id": row["user_id"],
+            "kind": kind,
+            "happened": row["occurred_at"].date(),
+            "observed": row["observed_at"].date(),
+        }
+        for kind in ("impression", "click", "apply")
+        for row in first_observed(raw[kind])
+    ]
+
+
+@pytest.mark.parametrize("offset", [1, 6, 11, 16])
+def test_churn_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of: DayOf, offset: int) -> None:
+    as_of, found = day_of(offset), visits(world.rows)
+    users = {row["user_id"]: row for row in full.warehouse.read("user_features", as_of=as_of).to_pylist()}
+    jobs = full.warehouse.read("job_features", as_of=as_of).to_pylist()
+    expected = []
+    for user, row in sorted(users.items()):
+        own = [one for one in found if one["user_id"] == user and 1 <= (as_of - one["observed"]).days <= 28]
+        days = {one["observed"] for one in own}
+        if not days:
+            continue
+        applied = [one["observed"] for one in own if one["kind"] == "apply"]
+        near = [
+            job
+            for job in jobs
+            if (job["job_metro_code"], job["job_occupation_group"]) == (row["metro_code"], row["user_occupation_group"])
+        ]
+        expected.append(
+            {
+                "as_of_date": as_of,
+                "user_id": user,
+                "days_since_last_seen": (as_of - max(days)).days,
+                "days_since_first_seen_28d": (as_of - min(days)).days,
+                "days_since_last_apply": (as_of - max(applied)).days if applied else None,
+                "active_days_7d": sum((as_of - day).days <= 7 for day in days),
+                "active_days_28d": len(days),
+                "weekend_share_28d": sum(day.weekday() >= 5 for day in days) / len(days),
+                "user_impressions_28d": count(own, "kind", "impression"),
+                "jobs_nearby": len(near),
+                "is_consented": row["is_consented"],
+            }
+        )
+    assert expected
+    assert full.warehouse.read("churn_features", as_of=as_of, columns=list(expected[0])).to_pylist() == expected
+
+
+def test_a_user_is_lost_who_was_not_seen_in_the_days_asked_about(full, world) -> None:
+    found, outcomes = visits(world.rows), set()
+    asked = {(row["as_of_date"], row["user_id"]): row for row in full.warehouse.read("churn_features").to_pylist()}
+    examples = full.warehouse.read("churn_examples").to_pylist()
+    for row in examples:
+        first, mature = row["as_of_date"], row["as_of_date"] + timedelta(days=8)
+        assert row["label_mature_date"] == mature
+        back = [
+            one
+            for one in found
+            if one["user_id"] == row["user_id"]
+            and first <= one["happened"] < first + timedelta(days=7)
+            and one["observed"] < mature
+        ]
+        assert row["is_lost"] == (not back)
+        outcomes.add(row["is_lost"])
+        features = asked[first, row["user_id"]]
+        assert {name: row[name] for name in features} == features
+    assert outcomes == {True, False}
+
+
+def test_users_are_sampled_by_a_hash_of_user_and_day_alone(full, day_of: DayOf) -> None:
+    last = max(full.warehouse.read("churn_features", columns=["as_of_date"])["as_of_date"].to_pylist())
+    keys = full.warehouse.read("churn_features", end=last - timedelta(days=8), columns=["as_of_date", "user_id"])
+    hashes = {(day, user): md5(f"{user}/{day}".encode()).hexdigest() for day, user in _pairs(keys)}
+    chosen = {key: f"chn_{digest[:16]}" for key, digest in hashes.items() if digest[0] in "0123"}
+    table = full.warehouse.read("churn_examples", columns=["as_of_date", "user_id", "example_id"])
+    actual = {(row["as_of_date"], row["user_id"]): row["example_id"] for row in table.to_pylist()}
+    assert actual == chosen
+    assert 0.1 < len(chosen) / len(hashes) < 0.4
+
+
+def _pairs(table: pa.Table) -> list[tuple[date, str]]:
+    return [(row["as_of_date"], row["user_id"]) for row in table.to_pylist()]
+
+
+@pytest.mark.parametrize("mart", ["user_features", "job_features", "churn_features"])
 def test_features_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full, daily, day_of: DayOf, mart) -> None:
     for offset in range(1, 13):
         then = daily.warehouse.read(mart, as_of=day_of(offset))
@@ -226,15 +313,17 @@ def test_features_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full
 
 def test_examples_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full, daily, day_of: DayOf) -> None:
     """Exposures of the first four feature days mature by day 12; later ones are not there yet."""
-    then = daily.warehouse.read("labelled_examples")
-    assert set(then["exposure_date"].to_pylist()) == {day_of(offset) for offset in range(1, 5)}
-    assert ipc_bytes(then) == ipc_bytes(full.warehouse.read("labelled_examples", end=day_of(4)))
+    for mart, column in (("labelled_examples", "exposure_date"), ("churn_examples", "as_of_date")):
+        then = daily.warehouse.read(mart)
+        days = set(then[column].to_pylist())
+        assert {day_of(3), day_of(4)} <= days <= {day_of(offset) for offset in range(1, 5)}
+        assert ipc_bytes(then) == ipc_bytes(full.warehouse.read(mart, end=day_of(4)))
 
 
 def test_no_label_is_immature(full, daily) -> None:
     for built in (full, daily):
         last = max(built.warehouse.read("user_features", columns=["as_of_date"])["as_of_date"].to_pylist())
-        for mart in ("labelled_examples", "click_examples"):
+        for mart in ("labelled_examples", "click_examples", "churn_examples"):
             mature = built.warehouse.read(mart, columns=["label_mature_date"])["label_mature_date"]
             assert max(mature.to_pylist()) <= last
 
@@ -348,6 +437,8 @@ def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) ->
         "job_features",
         "labelled_examples",
         "click_examples",
+        "churn_features",
+        "churn_examples",
         "fct_messages",
         "kpi_daily",
         "experiment_readout",

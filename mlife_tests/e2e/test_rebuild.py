@@ -19,6 +19,8 @@ DATED = {
     "job_features": "as_of_date",
     "labelled_examples": "label_mature_date",
     "click_examples": "label_mature_date",
+    "churn_features": "as_of_date",
+    "churn_examples": "label_mature_date",
 }
 REPORTS = (keys.DATA_QUALITY_REPORT, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT, keys.CONCEPT_DRIFT_REPORT)
 

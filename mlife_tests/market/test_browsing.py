@@ -215,3 +215,16 @@ def test_offsets_follow_daylight_saving(day: date, shift: float) -> None:
 def test_a_day_begins_at_midnight_utc() -> None:
     moments = np.array([0, MICROSECONDS_PER_DAY - 1, MICROSECONDS_PER_DAY, epoch_us(date(2026, 6, 1))])
     assert day_of(moments).tolist() == [0, 0, 1, (date(2026, 6, 1) - date(1970, 1, 1)).days]
+
+
+def test_how_often_somebody_comes_says_more_of_their_return_than_when_they_came_last(people, jobs) -> None:
+    """What `churn_risk` can find (ADR 22): among people last seen on the same day, the frequent come back more."""
+    steady = replace(jobs, expires_us=np.full(len(jobs), epoch_us(add_days(DAY, 60))))
+    days = [browse(CONFIG, CATALOGUE, people, steady, add_days(DAY, offset)) for offset in range(28)]
+    seen = np.array([np.bincount(views.person, minlength=len(people)) > 0 for views in days])
+    known, later = seen[:21], seen[21:].any(axis=0)
+    asked = np.flatnonzero(known[-1] | known[-2])
+    active = known[:, asked].sum(axis=0)
+    rare, often = (later[asked][mask].mean() for mask in (active <= 4, active >= 15))
+    assert often > 0.98
+    assert rare < 0.85

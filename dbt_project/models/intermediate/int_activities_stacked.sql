@@ -20,11 +20,14 @@ applies as (
 
 stacked as (
 
-    select user_id, job_id, available_date, exposure_kind as activity_kind from exposures
+    select user_id, job_id, exposure_date as activity_date, available_date, exposure_kind as activity_kind
+    from exposures
     union all
-    select user_id, job_id, available_date, 'click' as activity_kind from clicks
+    select user_id, job_id, cast(occurred_at as date) as activity_date, available_date, 'click' as activity_kind
+    from clicks
     union all
-    select user_id, job_id, available_date, 'apply' as activity_kind from applies
+    select user_id, job_id, cast(occurred_at as date) as activity_date, available_date, 'apply' as activity_kind
+    from applies
 
 )
 

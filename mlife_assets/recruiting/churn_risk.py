@@ -1,0 +1,176 @@
+"""The model of churn: who will not be seen for the next days.
+
+Belongs here: the declaration, its roles, the rule in use and its policies. Does not belong here: how its rows are made
+(the marts `churn_features` and `churn_examples`), texting (it does not use this model yet).
+
+Concept: nothing is ranked for anybody, so there is no item, and all rows are judged as one pool. A person is seen on a
+day when an impression, a click or an application of theirs happens on it; a text that reaches them is no visit. Whoever
+was not seen for 28 days has left already and is no row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Baseline, Model, RowSource, Step
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.recruiting.events import OCCUPATION_GROUPS, SHIFTS
+from mlife_assets.recruiting.policies import Policies
+
+CHURN_RISK = "churn_risk"
+ABSENCE_DAYS = 7
+"""How many days a person has to be absent to be lost."""
+
+RULE_NAME = "least_recently_seen_v1"
+
+CHURN_EXAMPLES = ExampleSpec(
+    entity="user_id",
+    time="as_of_date",
+    label="is_lost",
+    label_time="label_mature_date",
+    features=(
+        "days_since_last_seen",
+        "days_since_first_seen_28d",
+        "days_since_last_apply",
+        "active_days_7d",
+        "active_days_28d",
+        "weekend_share_28d",
+        "user_impressions_7d",
+        "user_impressions_28d",
+        "user_clicks_7d",
+        "user_clicks_28d",
+        "user_applies_28d",
+        "user_messages_28d",
+        "tenure_days",
+        "jobs_nearby",
+        "is_consented",
+    ),
+    categoricals=("user_occupation_group", "user_shift"),
+    vocabularies=(("user_occupation_group", OCCUPATION_GROUPS), ("user_shift", SHIFTS)),
+)
+"""What a model of churn learns from: one row per person and day."""
+
+CHURN_COLUMNS = MonitoringColumns(
+    numeric=CHURN_EXAMPLES.features,
+    categorical=CHURN_EXAMPLES.categoricals,
+    # Tenure grows by a day a day, and the first day seen runs away from the day until the log is 28 days old. Texts are
+    # what we do ourselves, and clicks and applications are what they and a better model of applications move.
+    unalarmed=(
+        "tenure_days",
+        "days_since_first_seen_28d",
+        "user_messages_28d",
+        "user_clicks_7d",
+        "user_clicks_28d",
+        "user_applies_28d",
+        "days_since_last_apply",
+        "is_consented",
+    ),
+    closed={"user_occupation_group": OCCUPATION_GROUPS, "user_shift": SHIFTS},
+    # Days of a window, which no person can exceed.
+    ranged=(
+        "days_since_last_seen",
+        "days_since_first_seen_28d",
+        "days_since_last_apply",
+        "active_days_7d",
+        "active_days_28d",
+        "weekend_share_28d",
+    ),
+    # What says most of whether somebody comes back, and how many jobs wait for them.
+    residual=("days_since_last_seen", "active_days_28d", "jobs_nearby"),
+    never_zero=("days_since_last_seen", "days_since_first_seen_28d", "active_days_28d"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The people whose risk is looked at on a day, one row each."""
+
+    table: pa.Table
+
+    @property
+    def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """The person of each row, twice: there is no item."""
+        return self.table["user_id"], self.table["user_id"]
+
+    @property
+    def repeated(self) -> int:
+        """How many rows repeat a person."""
+        count: int = self.table.num_rows - len(self.table["user_id"].unique())
+        return count
+
+    def rows(self, chosen: npt.NDArray[np.int64] | slice = slice(None)) -> pa.Table:
+        """Return all columns of all rows or of the chosen ones."""
+        return self.table.take(pa.array(np.arange(self.table.num_rows)[chosen]))
+
+
+def people_of_day(tables: tuple[pa.Table, ...], day: date, _: Any) -> People:
+    """Return the rows of `churn_features` of a day, in order of people.
+
+    Raises:
+        InvalidInputError: a row is of another day.
+    """
+    (features,) = tables
+    is_other = pc.not_equal(features["as_of_date"], pa.scalar(day, pa.date32()))
+    row = pc.index(is_other, True).as_py()
+    if row >= 0:
+        raise InvalidInputError(
+            f"as_of_date of row {row} of churn_features is {features['as_of_date'][row].as_py()}; pass rows of {day}"
+        )
+    return People(features.sort_by("user_id").combine_chunks())
+
+
+def recency_scores(rows: pa.Table) -> npt.NDArray[np.float64]:
+    """Return the rule's score of n rows, float64 of shape (n,): who was seen least recently comes first.
+
+    People last seen on the same day tie, and a tie counts as ranked at random.
+    """
+    return np.asarray(rows["days_since_last_seen"].to_numpy(), dtype=np.float64)
+
+
+def churn_training_policy() -> TrainingPolicy:
+    """Return how a model of churn is fitted.
+
+    Longer absence never makes a return likelier. How often somebody came has no such direction: for the same absence,
+    who came daily is likelier gone than who comes monthly (Fader, Hardie and Lee 2005, doi 10.1287/mksc.1040.0098).
+    """
+    return TrainingPolicy(formulations=("binary",), rising=("days_since_last_seen",))
+
+
+def churn_promotion_policy(policies: Policies) -> PromotionPolicy:
+    """Return how a model of churn is judged: as a deployment judges all, on a window of 14 days.
+
+    A pool of rows is resampled by day and needs each weekday twice. Labels take 8 days, validation 7, so a window of
+    four weeks would leave four days of 60 to fit on.
+    """
+    return replace(policies.promotion, gate_weeks=2)
+
+
+def churn_risk(policies: Policies) -> Model:
+    """Return the model as a deployment with these policies has it."""
+    return Model(
+        name=CHURN_RISK,
+        title="Who will not come back",
+        outcome=f"a person is not seen for {ABSENCE_DAYS} days",
+        source="churn_examples of this deployment; a quarter of the people seen in the 28 days before, by hash",
+        roles=CHURN_EXAMPLES,
+        steps=(Step("loss", "is_lost", "churn_examples", ABSENCE_DAYS),),
+        row_id="example_id",
+        rows=RowSource(tables=("churn_features",), find=people_of_day),
+        baseline=Baseline(RULE_NAME, recency_scores),
+        watched=CHURN_COLUMNS,
+        training=churn_training_policy(),
+        promotion=churn_promotion_policy(policies),
+        monitoring=policies.monitoring,
+        retrain=policies.retrain,
+        backtest=policies.backtest,
+    )
