@@ -1,4 +1,4 @@
-"""The benchmark of who is champion asks both for the same answer, and knows what it claims; no test judges the clock."""
+"""The benchmark of who is champion wants one answer of both, and knows what it claims; no test judges by the clock."""
 
 from __future__ import annotations
 
