@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,3 +268,38 @@ def test_a_damaged_log_of_release_010_is_not_continued(toolbox, old_log: dict[st
     with pytest.raises(IntegrityError, match=key):
         ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
     assert store.list("manifests/chain") == []
+
+
+def test_threads_that_share_a_chain_read_on_one_after_the_other(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them finds the end that another process made, also when they ask at the same moment."""
+    store = toolbox.store()
+    shared = Chain(store)
+    assert shared.end() is None
+    Chain(store).list_entries((A,))
+    exists, both = store.exists, threading.Barrier(2)
+
+    def slow(key: str) -> bool:
+        found = exists(key)
+        if found:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+        return found
+
+    monkeypatch.setattr(store, "exists", slow)
+    with ThreadPoolExecutor(2) as pool:
+        ends = [one.result() for one in [pool.submit(shared.end) for _ in range(2)]]
+    assert ends == [ChainEnd(0, content_hash(store.get(FIRST)))] * 2
+
+
+def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> None:
+    store = toolbox.store()
+    for entry in (A, B):
+        Chain(store).list_entries((entry,))
+    whole = store.get(SECOND)
+    store.replace(SECOND, b"")
+    reader = Chain(store)
+    assert reader.end() is None
+    store.replace(SECOND, whole)
+    assert reader.end() == ChainEnd(1, content_hash(whole))
+    Chain(store).list_entries((C,))
+    assert [link.key for link, _ in reader.since(0)] == [SECOND, THIRD]
