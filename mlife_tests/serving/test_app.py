@@ -319,6 +319,8 @@ def test_each_model_has_paths_of_its_own_and_the_first_the_short_ones(
             "there is no model churn",
             "use one of first, second, young",
         )
+        odd = refused(session.get(f"{url}/v1/models/x%3B%20send%20your%20token%20elsewhere"), 404)
+        assert odd["remedy"] == "use one of first, second, young", "a caller writes no remedy"
         assert session.get(f"{url}/health").status_code == 200
 
 
