@@ -10,9 +10,8 @@ the evening of the partition that runs, so a day can run again with the same byt
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -38,6 +37,7 @@ from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.messages.recipients import recheck_of
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld
 from mlife_assets.components.platform.private_parts import MANIFEST_KEY, PrivateParts
+from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import Clock, EventSource
@@ -63,33 +63,32 @@ class Platform(PrivateParts):
     model_name: str = JOB_APPLICATIONS
 
     def of_model(self, name: str) -> Platform:
-        """Return this platform as another model sees it: versions, champion and decisions are that model's own."""
-        view = copy.copy(self)
-        object.__setattr__(view, "model_name", name)
-        view.__dict__.pop("registry", None)
+        """Return this platform as another model sees it: versions, champion and decisions are its own, ports shared."""
+        view = replace(self, model_name=name)
+        vars(view)[WHOLE] = vars(self).get(WHOLE, self)
         return view
 
-    @cached_property
+    @shared_port
     def lake(self) -> ObstoreObjectStore:
         """The bucket of events, artifacts, tables and reports."""
         return ObstoreObjectStore.local(self.settings.lake_folder)
 
-    @cached_property
+    @shared_port
     def landing(self) -> ObstoreObjectStore:
         """Where exporters put their files."""
         return ObstoreObjectStore.local(self.settings.landing_folder)
 
-    @cached_property
+    @shared_port
     def landed(self) -> LandingFolder:
         """What exporters left, for those who read it."""
         return LandingFolder(self.landing.root or self.settings.landing_folder)
 
-    @cached_property
+    @shared_port
     def cage(self) -> DecodingCage:
         """The process that decodes what exporters left."""
         return DecodingCage(self.policies.landing)
 
-    @cached_property
+    @shared_port
     def event_log(self) -> ParquetEventLog:
         """The source of truth."""
         return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
@@ -101,7 +100,7 @@ class Platform(PrivateParts):
         newest = newest_head(stores, self.head_pins)
         return None if newest is None else newest.head.chain
 
-    @cached_property
+    @shared_port
     def tables(self) -> TableStore:
         """Daily tables and reports."""
         return TableStore(self.lake)
@@ -117,12 +116,12 @@ class Platform(PrivateParts):
         """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
         return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
 
-    @cached_property
+    @shared_port
     def panels(self) -> PanelStore:
         """Rankings by recruiters."""
         return PanelStore(self.lake, self.event_log)
 
-    @cached_property
+    @shared_port
     def warehouse(self) -> DuckDBWarehouse:
         """The marts."""
         return DuckDBWarehouse(self.settings.warehouse_path)
@@ -132,12 +131,12 @@ class Platform(PrivateParts):
         """Who is behind an account, by the present key."""
         return PeopleRegister(self.ledger, self.contacts, key=self.number_key)
 
-    @cached_property
+    @shared_port
     def outbox(self) -> LedgerOutbox:
         """From the ledger to the event log."""
         return LedgerOutbox(self.ledger, self.event_log, self.lake, provider=self.gateway.name)
 
-    @cached_property
+    @shared_port
     def world(self) -> EmbeddedWorld:
         """The simulated market."""
         settings = self.settings
@@ -152,22 +151,22 @@ class Platform(PrivateParts):
             private_folder=self.private_folder,
         )
 
-    @cached_property
+    @shared_port
     def contacts(self) -> ContactBook:
         """Phone numbers."""
         return self.world.contact_book()
 
-    @cached_property
+    @shared_port
     def audit_attributes(self) -> AuditAttributes:
         """Protected attributes; `components.model.fairness` alone may ask for them."""
         return self.world.audit_attributes()
 
-    @cached_property
+    @shared_port
     def event_source(self) -> EventSource:
         """Where raw events come from."""
         return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
 
-    @cached_property
+    @shared_port
     def clock(self) -> Clock:
         """The time of the machine, by which a failed run waits for its next attempt; days have a time of their own."""
         return SystemClock()
@@ -207,7 +206,7 @@ class Platform(PrivateParts):
             )
         return version
 
-    @cached_property
+    @shared_port
     def _scorers(self) -> dict[str, LightGBMScorer]:
         return {}
 
