@@ -16,7 +16,7 @@ from mlife_assets.adapters.event_log.chain import Chain, last_of_hours
 from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
 from mlife_assets.adapters.event_log.manifests import Entry, Link, Manifest, decode_manifest, encode_manifest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import IntegrityError, MlifeError, TransientError
+from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError, TransientError
 
 FIRST, SECOND, THIRD = (manifest_key(number) for number in range(3))
 HOURS = ("dt=2026-06-02/hour=23", "dt=2026-06-02/hour=04", "dt=2026-06-01/hour=00")
@@ -303,3 +303,20 @@ def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> N
     assert reader.end() == ChainEnd(1, content_hash(whole))
     Chain(store).list_entries((C,))
     assert [link.key for link, _ in reader.since(0)] == [SECOND, THIRD]
+
+
+def test_an_unreadable_end_that_was_taken_away_is_no_end(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = toolbox.store()
+    for entry in (A, B):
+        Chain(store).list_entries((entry,))
+    store.replace(SECOND, b"")
+    reader, get = Chain(store), store.get
+    assert reader.end() is None
+
+    def gone(key: str) -> bytes:
+        if key == SECOND:
+            raise NotFoundError(f"object {key} does not exist")
+        return get(key)
+
+    monkeypatch.setattr(store, "get", gone)
+    assert reader.end() is None
