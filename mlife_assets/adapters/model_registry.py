@@ -11,7 +11,6 @@ card lies beside its artifact and is no part of it: it is derived, so it may be 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -28,38 +27,16 @@ from mlife_assets.core.errors import (
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.ports import EventLog, ObjectStore
+from mlife_assets.core.reigns import PROMOTED, REIGN_EVENTS, ROLLED_BACK, Reign, reigns_of, standing
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 WRITER = "registry"
-REIGN_EVENTS = ("model_promoted", "model_rolled_back")
-_SAID = ("model_version", "previous_version", "actor", "reason")
 CARD_FILE = "card.html"
 CHAMPION = "champion"
 VERSIONS_NAMED = 5
 STEP = timedelta(seconds=1)
 """Between two changes of the champion at least, so that their order is plain."""
-
-
-@dataclass(frozen=True)
-class Reign:
-    """One change of the champion.
-
-    Attributes:
-        model_version: who serves from `since` on.
-        previous_version: who served before; None at first.
-        since: when it was known.
-        kind: `promoted` or `rolled_back`.
-        actor: who did it.
-        reason: why.
-    """
-
-    model_version: str
-    previous_version: str | None
-    since: datetime
-    kind: str
-    actor: str
-    reason: str
 
 
 class ModelRegistry:
@@ -75,8 +52,18 @@ class ModelRegistry:
 
         A model that is trained again to the same content keeps the manifest of its first registration; one that a
         power cut damaged is written again, which its version allows with the same content only.
+
+        Raises:
+            ContentConflictError: another model has this version; it is of one, since manifest and card are.
         """
         version = artifact.model_version
+        registered = self._event_log.read("model_registered").to_pylist()
+        recorded = next((row for row in registered if row["model_version"] == version), None)
+        if recorded is not None and recorded[MODEL_NAME] != self.model_name:
+            raise ContentConflictError(
+                f"{version} is a version of {recorded[MODEL_NAME]} and {self.model_name} learned it, too; give "
+                f"{self.model_name} rows, columns or settings of its own"
+            )
         folder = f"models/{version}"
         if not self._is_whole(version):
             for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
@@ -85,7 +72,6 @@ class ModelRegistry:
                 except ContentConflictError:
                     self._store.replace(f"{folder}/{name}", data)
         manifest = artifact.manifest
-        recorded = next((row for row in self._rows("model_registered") if row["model_version"] == version), None)
         at = now if recorded is None else recorded["observed_at"]
         row = {
             "event_id": event_id("model_registered", version),
@@ -121,7 +107,7 @@ class ModelRegistry:
         if model_version not in self._loaded:
             folder = f"models/{model_version}"
             if not self._store.exists(f"{folder}/{MANIFEST_FILE}"):
-                raise NotFoundError(f"there is no model {model_version}; `mlife models list` shows all versions")
+                raise NotFoundError(f"there is no model {model_version}; {self._shows_all}")
             try:
                 names = file_names(self._store.get(f"{folder}/{MANIFEST_FILE}"))
                 files: Mapping[str, bytes] = {name: self._store.get(f"{folder}/{name}") for name in names}
@@ -146,14 +132,14 @@ class ModelRegistry:
         if text == CHAMPION:
             champion = self.champion()
             if champion is None:
-                raise NotFoundError("no model was promoted yet, so there is no champion; `mlife models list` shows all")
+                raise NotFoundError(f"no model was promoted yet, so there is no champion; {self._shows_all}")
             return champion
         versions = list(dict.fromkeys(row["model_version"] for row in self.versions()))
         found = [version for version in versions if version.startswith(text)]
         if text in found or len(found) == 1:
             return text if text in found else found[0]
         if not found:
-            raise NotFoundError(f"there is no model {text}; `mlife models list` shows all versions")
+            raise NotFoundError(f"there is no model {text}; {self._shows_all}")
         named = ", ".join(found[:VERSIONS_NAMED]) + (", ..." if len(found) > VERSIONS_NAMED else "")
         raise InvalidInputError(f"{text} is the beginning of {len(found)} versions ({named}); write more of it")
 
@@ -180,14 +166,7 @@ class ModelRegistry:
 
     def history(self, until: datetime | None = None) -> list[Reign]:
         """Return all changes of the champion observed by `until`, oldest first."""
-        found = [
-            Reign(
-                since=row["observed_at"], kind=event_type.removeprefix("model_"), **{name: row[name] for name in _SAID}
-            )
-            for event_type in REIGN_EVENTS
-            for row in self._rows(event_type)
-        ]
-        found.sort(key=lambda reign: (reign.since, reign.kind, reign.model_version))
+        found = reigns_of({event_type: self._rows(event_type) for event_type in REIGN_EVENTS})
         return [reign for reign in found if until is None or reign.since <= until]
 
     def champion_at(self, moment: datetime) -> str | None:
@@ -204,27 +183,27 @@ class ModelRegistry:
         """Make a registered version the champion; it takes effect after everything that was recorded before.
 
         Raises:
-            NotFoundError: there is no such version.
+            NotFoundError: the model has no such version.
             IntegrityError: it cannot be loaded.
         """
         self.load(model_version)
+        if all(row["model_version"] != model_version for row in self.versions()):
+            raise NotFoundError(f"{self.model_name} has no version {model_version}; {self._shows_all}")
         history = self.history()
         previous = history[-1].model_version if history else None
-        done = [
-            r for r in self._rows("model_promoted") if r["model_version"] == model_version and r["observed_at"] >= now
-        ]
+        done = [r for r in self._rows(PROMOTED) if r["model_version"] == model_version and r["observed_at"] >= now]
         if done:
             at = done[-1]["observed_at"]
             before = [reign.model_version for reign in history if reign.since < at]
-            own = self._reign_event("model_promoted", model_version, before[-1] if before else None, actor, reason, at)
+            own = self._reign_event(PROMOTED, model_version, before[-1] if before else None, actor, reason, at)
             if done[-1] == own:
-                self._append("model_promoted", own)  # lists it where a crash left it unlisted; else a no-op
+                self._append(PROMOTED, own)  # lists it where a crash left it unlisted; else a no-op
             return
         if previous == model_version:
             return
         if history:
             now = max(now, history[-1].since + STEP)
-        self._record("model_promoted", model_version, previous, actor, reason, now)
+        self._record(PROMOTED, model_version, previous, actor, reason, now)
 
     def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:
         """Return to an earlier champion, by default the one that the present replaced; returns its version.
@@ -241,21 +220,21 @@ class ModelRegistry:
             raise GateClosedError("no model was ever promoted, so there is nothing to roll back")
         newest = history[-1]
         if newest.since >= now and (newest.kind, newest.actor, newest.reason) == ("rolled_back", actor, reason):
-            recorded = next(row for row in self._rows("model_rolled_back") if row["observed_at"] == newest.since)
-            self._append("model_rolled_back", recorded)  # lists it where a crash left it unlisted; else a no-op
+            recorded = next(row for row in self._rows(ROLLED_BACK) if row["observed_at"] == newest.since)
+            self._append(ROLLED_BACK, recorded)  # lists it where a crash left it unlisted; else a no-op
             return newest.model_version
         now = max(now, newest.since + STEP)
         present = newest.model_version
         earlier = [reign.model_version for reign in history[:-1] if reign.model_version != present]
-        standing = _standing(history)
-        target = to or (standing[-2] if len(standing) > 1 else None)
+        stood = standing(history)
+        target = to or (stood[-2] if len(stood) > 1 else None)
         if target is None:
             raise GateClosedError(f"{present} is the only champion so far, so there is nothing to roll back to")
         if target not in earlier:
             known = ", ".join(dict.fromkeys(earlier)) or "none"
             raise GateClosedError(f"{target} was not champion before {present}; earlier champions: {known}")
         self.load(target)
-        self._record("model_rolled_back", target, present, actor, reason, now)
+        self._record(ROLLED_BACK, target, present, actor, reason, now)
         return target
 
     def _record(
@@ -277,21 +256,13 @@ class ModelRegistry:
             MODEL_NAME: self.model_name,
         }
 
+    @property
+    def _shows_all(self) -> str:
+        return f"`mlife models list --model {self.model_name}` shows all versions"
+
     def _rows(self, event_type: str) -> list[dict[str, Any]]:
         return events_of(self._event_log, self.model_name, event_type)
 
     def _append(self, event_type: str, row: Mapping[str, Any]) -> None:
         table = pa.Table.from_pylist([dict(row)], schema=EVENT_TYPES[event_type].schema)
         self._event_log.append(event_type, table, writer=WRITER)
-
-
-def _standing(history: list[Reign]) -> list[str]:
-    """Return the champions that were never rolled back, oldest first; the last one serves."""
-    standing: list[str] = []
-    for reign in history:
-        if reign.kind == "rolled_back" and reign.model_version in standing:
-            place = len(standing) - 1 - standing[::-1].index(reign.model_version)
-            del standing[place + 1 :]
-        else:
-            standing.append(reign.model_version)
-    return standing

@@ -91,18 +91,18 @@ def champion_providers(platform: Platform) -> dict[str, Callable[[], LightGBMSco
     from mlife_assets.adapters.champion_watch import ChampionWatch
     from mlife_assets.adapters.model_events import model_names
 
-    def provider(watch: ChampionWatch) -> Callable[[], LightGBMScorer]:
+    def provider(name: str, watch: ChampionWatch) -> Callable[[], LightGBMScorer]:
         def champion() -> LightGBMScorer:
             version = watch.champion()
             if version is None:
-                raise NotFoundError("no model was promoted yet; run `mlife demo`, which trains one")
+                raise NotFoundError(f"no model was promoted yet as {name}; run its retraining, or promote a version")
             return platform.scorer(version)
 
         return champion
 
     names = dict.fromkeys([platform.model_name, *model_names(platform.event_log)])
-    registries = [platform.of_model(name).registry for name in names]
-    return {one.model_name: provider(ChampionWatch(one, platform.event_log)) for one in registries}
+    registries = {name: platform.of_model(name).registry for name in names}
+    return {name: provider(name, ChampionWatch(one, platform.event_log)) for name, one in registries.items()}
 
 
 def listening_socket(host: str, port: int, *, has_token: bool = False, option: str = "--port") -> socket.socket:

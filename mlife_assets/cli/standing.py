@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from mlife_assets.adapters.model_registry import Reign
     from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.core.reigns import Reign
 
 LAST_TEXTS = 5
 REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")

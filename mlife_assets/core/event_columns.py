@@ -15,6 +15,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.quoting import quoted
+
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 EMBEDDING_SIZE = 8
 EMBEDDING = pa.list_(pa.float64())
@@ -64,11 +67,21 @@ class Upcaster:
         columns: payload columns of `version`.
         select: the list of a SELECT over such rows, which carries everything else over, for example
             `* exclude (surface), surface as place`.
+        constant: name and value of the text column that `select` adds, where it does nothing else, so that such rows
+            are read without an engine.
     """
 
     version: int
     columns: tuple[Column, ...]
     select: str
+    constant: tuple[str, str] | None = None
+
+    @classmethod
+    def adding(cls, version: int, columns: tuple[Column, ...], name: str, value: str) -> Upcaster:
+        """Return what gives each row one more text column, the same for all. Raises InvalidInputError on odd text."""
+        if not (name.isidentifier() and value.isidentifier()):
+            raise InvalidInputError(f"{quoted(value)} as {quoted(name)} is not plain; use letters, digits and _")
+        return cls(version, columns, f"*, '{value}' as {name}", (name, value))
 
 
 @dataclass(frozen=True)

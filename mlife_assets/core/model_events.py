@@ -69,7 +69,7 @@ def model_event_types(first_model: str) -> tuple[EventType, ...]:
             "platform",
             (*columns, identifier(MODEL_NAME)),
             version=2,
-            upcasters=(Upcaster(1, columns, f"*, '{first_model}' as {MODEL_NAME}"),),
+            upcasters=(Upcaster.adding(1, columns, MODEL_NAME, first_model),),
         )
         for name, columns in _PAYLOADS.items()
     )

@@ -212,7 +212,8 @@ def _unavailable(_: Request, error: Exception) -> Response:
 
 
 def _no_model(_: Request, error: Exception) -> Response:
-    return _error(404, *_sentence(error))
+    message, __, remedy = str(error).rpartition("; ")  # the caller chose what stands before, the remedy is ours
+    return _error(404, message, remedy)
 
 
 def _no_route(request: Request, error: Exception) -> Response:

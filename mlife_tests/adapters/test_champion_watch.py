@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from types import ModuleType
 from typing import Any
 
@@ -136,3 +139,34 @@ def test_acts_on_one_model_change_nothing_of_another(acts, tmp_path_factory, tin
 
 
 SEEDS = {"a": (11, 12), "b": (21, 22)}
+
+
+def test_where_the_end_cannot_be_read_every_call_is_a_fold(store, tiny_models) -> None:
+    versions = registered(store, tiny_models, range(2))
+    another_process(store).promote(versions[0], actor="gate", reason="r", now=NOW)
+    newest = max(store.list("manifests/chain"))
+    whole = store.get(newest)
+    store.replace(newest, b"")
+    watch = watch_of(store)
+    assert watch.champion() == versions[0]
+    store.replace(newest, whole)
+    another_process(store).promote(versions[1], actor="gate", reason="r", now=NOW + timedelta(hours=1))
+    assert watch.champion() == versions[1]
+
+
+def test_threads_that_ask_at_once_cause_one_fold(store, tiny_models) -> None:
+    (first,) = registered(store, tiny_models, range(1))
+    another_process(store).promote(first, actor="gate", reason="r", now=NOW)
+    watch, folds, both = watch_of(store), [], Barrier(2)
+    fold = watch._registry.champion
+
+    def slow() -> str | None:
+        folds.append(None)
+        with suppress(BrokenBarrierError):
+            both.wait(0.2)
+        return fold()
+
+    watch._registry.champion = slow
+    with ThreadPoolExecutor(2) as pool:
+        assert [one.result() for one in [pool.submit(watch.champion) for _ in range(2)]] == [first, first]
+    assert len(folds) == 1

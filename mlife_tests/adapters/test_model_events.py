@@ -26,3 +26,15 @@ def test_each_model_sees_its_own_events(tmp_path) -> None:
     assert [row["model_version"] for row in events_of(log, "b", "model_promoted")] == ["v1", "v3"]
     assert events_of(log, "a", "model_promoted", end=date(2026, 6, 1)) == []
     assert events_of(log, "c", "model_promoted") == []
+
+
+def test_a_model_that_was_only_registered_is_one_and_days_bound_what_is_read(tmp_path) -> None:
+    log = ParquetEventLog(ObstoreObjectStore.local(tmp_path))
+    row = {"event_id": "v1", "occurred_at": AT, "observed_at": AT, "model_version": "v1", "as_of_date": AT.date()}
+    row |= {"training_start_date": AT.date(), "training_end_date": AT.date(), "training_data_hash": "h"}
+    row |= {"examples": 2, "positives": 1, "model_name": "young"}
+    schema = EVENT_TYPES["model_registered"].schema
+    log.append("model_registered", pa.Table.from_pylist([row], schema=schema), writer="test")
+    assert model_names(log) == ["young"]
+    assert len(events_of(log, "young", "model_registered", start=AT.date())) == 1
+    assert events_of(log, "young", "model_registered", start=date(2026, 6, 3)) == []

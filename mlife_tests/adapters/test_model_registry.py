@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.model_registry import WRITER, ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+)
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
@@ -488,3 +494,17 @@ def test_a_champion_that_was_tampered_with_is_not_rolled_back_to(registry, store
     with pytest.raises(IntegrityError):
         reopened(store).rollback(actor="ann", reason="worse", now=later(2))
     assert registry.champion() == b
+
+
+def test_a_version_is_of_one_model(registry, store, models):
+    """What two models learned alike would share its manifest and its card, so the second one is refused."""
+    artifact = models.tiny_artifact(1, trees=3)
+    version = registry.register(artifact, as_of=DAY, now=NOW)
+    registry.promote(version, actor="gate", reason="first", now=NOW)
+    other, before = ModelRegistry(store, ParquetEventLog(store), "churn_risk"), store.list("")
+    with pytest.raises(ContentConflictError, match=f"{version} is a version of {JOB_APPLICATIONS}"):
+        other.register(artifact, as_of=DAY, now=later(1))
+    with pytest.raises(NotFoundError, match=f"churn_risk has no version {version}"):
+        other.promote(version, actor="me", reason="by mistake", now=later(2))
+    assert (other.versions(), other.champion()) == ([], None)
+    assert store.list("") == before

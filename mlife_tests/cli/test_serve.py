@@ -95,7 +95,7 @@ def test_a_taken_port_is_reported(run, lived_home):
 
 def test_without_a_champion_nothing_is_served(run, home):
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
-    with pytest.raises(NotFoundError, match="no model was promoted yet"):
+    with pytest.raises(NotFoundError, match="no model was promoted yet as job_applications"):
         next(iter(champion_providers(home.platform).values()))()
     result = run("serve", "--port", "0", "--home", home.path)
     assert result.exit_code == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.event_columns import (
     NOTE_LENGTH,
     TEXT_LENGTH,
@@ -69,3 +70,12 @@ def test_text_has_a_length_and_only_notes_break_lines() -> None:
 def test_columns_of_all_versions_may_be_delivered() -> None:
     names = [column.name for column in KIND.columns_of_all_versions]
     assert sorted(names) == sorted({*ENVELOPE, "user_id", "surface", "place", "state_code", "device", "browser"})
+
+
+@pytest.mark.parametrize(("name", "value"), [("model_name", "it's"), ("a, b", "x"), ("model_name", "")])
+def test_a_constant_that_is_no_plain_word_is_no_upcaster(name: str, value: str) -> None:
+    assert Upcaster.adding(1, (), "model_name", "jobs") == Upcaster(
+        1, (), "*, 'jobs' as model_name", ("model_name", "jobs")
+    )
+    with pytest.raises(InvalidInputError, match="is not plain; use letters, digits and _"):
+        Upcaster.adding(1, (), name, value)

@@ -302,8 +302,11 @@ def test_each_model_has_paths_of_its_own_and_the_first_the_short_ones(
     def nobody() -> LightGBMScorer:
         raise NotFoundError("no model was promoted; promote one")
 
+    def hurt() -> LightGBMScorer:
+        raise IntegrityError("a file was changed; restore it")
+
     rows = records(models, models.random_matrix(9, 5))
-    with serve(create_app({"first": lambda: one, "second": lambda: two, "young": nobody})) as url:
+    with serve(create_app({"first": lambda: one, "second": lambda: two, "young": nobody, "hurt": hurt})) as url:
         asked = [session.post(f"{url}/v1/models/{name}/score", json={"rows": rows}) for name in ("first", "second")]
         short = ask(session, url, rows)
         assert [answer.json()["model_version"] for answer in asked] == [one.model_version, two.model_version]
@@ -312,13 +315,15 @@ def test_each_model_has_paths_of_its_own_and_the_first_the_short_ones(
         assert described[0] == described[1]
         assert session.get(f"{url}/v1/models/second").json()["model_version"] == two.model_version
         named = {entry["name"]: entry["model_version"] for entry in session.get(f"{url}/v1/models").json()["models"]}
-        assert named == {"first": one.model_version, "second": two.model_version, "young": None}
+        assert named == {"first": one.model_version, "second": two.model_version, "young": None, "hurt": None}
         refused(session.get(f"{url}/v1/models/young"), 503)
         error = refused(session.get(f"{url}/v1/models/churn"), 404)
         assert (error["message"], error["remedy"]) == (
             "there is no model churn",
-            "use one of first, second, young",
+            "use one of first, second, young, hurt",
         )
+        odd = refused(session.get(f"{url}/v1/models/x%3B%20send%20your%20token%20elsewhere"), 404)
+        assert odd["remedy"] == "use one of first, second, young, hurt", "a caller writes no remedy"
         assert session.get(f"{url}/health").status_code == 200
 
 

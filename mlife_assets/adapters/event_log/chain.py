@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from mlife_assets.adapters.event_log.layout import (
     CHAIN,
@@ -49,7 +50,7 @@ class ChainEnd:
 
 
 class Chain:
-    """The chain in `store`.
+    """The chain in `store`; threads may share one, which then asks and adds one after the other.
 
     Args:
         store: where the log lies.
@@ -68,7 +69,7 @@ class Chain:
         self._store, self._key_of, self._pinned_of = store, key, pinned
         self._key: bytes | None = None
         self._pin: ChainEnd | None = None
-        self._is_open = False
+        self._is_open, self._lock = False, Lock()
         self._end: ChainEnd | None = None
         self._damaged: int | None = None
         self._listed: dict[str, Entry] = {}
@@ -83,43 +84,49 @@ class Chain:
         """
         if not entries:
             return None
-        self._open()
-        missing = tuple(entries) if are_new else tuple(entry for entry in entries if not self._finds(entry))
-        for _ in range(RACES_MAXIMUM):
-            missing = tuple(entry for entry in missing if not self._knows(entry))
-            if not missing:
-                return None
-            if self._add(missing):
-                return manifest_key(self._next - 1)
-            self._read_on()
+        with self._lock:
+            self._open()
+            missing = tuple(entries) if are_new else tuple(entry for entry in entries if not self._finds(entry))
+            for _ in range(RACES_MAXIMUM):
+                missing = tuple(entry for entry in missing if not self._knows(entry))
+                if not missing:
+                    return None
+                if self._add(missing):
+                    return manifest_key(self._next - 1)
+                self._read_on()
         raise TransientError(f"{RACES_MAXIMUM} other writers were faster in {CHAIN}; append again")
 
     def lists(self, entry: Entry) -> bool:
         """Return whether a manifest lists `entry`."""
-        self._open()
-        return self._finds(entry)
+        with self._lock:
+            self._open()
+            return self._finds(entry)
 
     def lists_key(self, key: str) -> bool:
         """Return whether a manifest lists the file `key`, with whatever hash."""
-        self._open()
-        return self._find(key) is not None
+        with self._lock:
+            self._open()
+            return self._find(key) is not None
 
     def start(self) -> None:
         """Write manifest 0 in a log of release 0.1.0, which anchors all its hours; again is a no-op."""
-        self._open()
-        if self._end is None and not self._add(()):
-            self._read_on()
+        with self._lock:
+            self._open()
+            if self._end is None and not self._add(()):
+                self._read_on()
 
     def is_begun(self) -> bool:
         """Return whether the chain holds a manifest."""
-        self._open()
-        return self._end is not None
+        with self._lock:
+            self._open()
+            return self._end is not None
 
     def end(self) -> ChainEnd | None:
         """Return the newest manifest, whoever wrote it; None before the first, and where the last cannot be read."""
-        self._open()
-        self._read_on()
-        return self._end if self._damaged is None else None
+        with self._lock:
+            self._open()
+            self._read_on()
+            return self._end if self._damaged is None else None
 
     def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
         """Return the manifests after number `sequence`, in order, each checked against the one before.
@@ -127,11 +134,13 @@ class Chain:
         The last one is left out where it cannot be read: it is signed already, or written again first.
         Raises `IntegrityError` when another is damaged, foreign or missing.
         """
-        self._open()
-        self._read_on()
+        with self._lock:
+            self._open()
+            self._read_on()
+            end, pin = self._next, self._pin
         found = []
-        before = self._pin.sha256 if self._pin is not None and self._pin.sequence == sequence else None
-        for number in range(sequence + 1, self._next):
+        before = pin.sha256 if pin is not None and pin.sequence == sequence else None
+        for number in range(sequence + 1, end):
             key = manifest_key(number)
             data = self._bytes(key)
             manifest = self._checked(key, data)
@@ -176,7 +185,7 @@ class Chain:
         key = manifest_key(sequence)
         try:
             decode_manifest(key, self._store.get(key))
-        except IntegrityError:
+        except (IntegrityError, NotFoundError):
             return False
         return True
 
@@ -210,7 +219,9 @@ class Chain:
         return manifest
 
     def _read_on(self) -> None:
-        """Read what others added since; nothing may be skipped."""
+        """Read what others added since, or wrote again; nothing may be skipped."""
+        if self._damaged is not None and self._is_whole(self._damaged):
+            self._damaged = None
         while self._damaged is None and self._store.exists(manifest_key(self._next)):
             self._end = self._read(self._next)
 

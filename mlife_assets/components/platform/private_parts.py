@@ -11,7 +11,6 @@ read gets no folder.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway
@@ -19,6 +18,7 @@ from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins
 from mlife_assets.adapters.private_files import private_file, private_tree
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.head_ports import HeadSigner, HeadStore
 from mlife_assets.settings import Settings
 
@@ -31,12 +31,12 @@ class PrivateParts:
 
     settings: Settings
 
-    @cached_property
+    @shared_port
     def private_folder(self) -> Path:
         """Where people's data and keys are; what an earlier release left open to others is narrowed."""
         return private_tree(self.settings.private_folder)
 
-    @cached_property
+    @shared_port
     def keyring(self) -> Keyring:
         """Keys of this home; those of the embedded world derive from its seed."""
         seed = self.settings.seed if self.settings.environment == "dev" else None
@@ -53,12 +53,12 @@ class PrivateParts:
         key = self.settings.hash_key
         return self.keyring.key("numbers") if key is None else key.get_secret_value().encode()
 
-    @cached_property
+    @shared_port
     def head_store(self) -> HeadStore:
         """Where signed heads of the event log are kept, beside the ledger: outside the lake."""
         return FolderHeadStore(self.settings.private_folder / "heads")
 
-    @cached_property
+    @shared_port
     def head_pins(self) -> KeyPins:
         """The public keys that may sign heads."""
         return KeyPins(self.settings.private_folder / "keys" / "log_heads.pub")
@@ -67,13 +67,13 @@ class PrivateParts:
         """Return who signs heads after so many rotations of the key."""
         return Ed25519Signer(self.keyring.key(HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"))
 
-    @cached_property
+    @shared_port
     def ledger(self) -> SqlLedger:
         """Every send."""
         path = private_file(self.private_folder / "ledger.sqlite")
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.environment != "dev")
 
-    @cached_property
+    @shared_port
     def gateway(self) -> ConsoleGateway:
         """The provider of text messages."""
         return ConsoleGateway(

@@ -10,9 +10,8 @@ the evening of the partition that runs, so a day can run again with the same byt
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -38,6 +37,7 @@ from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.messages.recipients import recheck_of
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld
 from mlife_assets.components.platform.private_parts import MANIFEST_KEY, PrivateParts
+from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -55,8 +55,6 @@ SEND_DELAY = timedelta(minutes=5)
 RETRAIN_DELAY = timedelta(hours=1)
 OUTCOMES_DELAY = timedelta(hours=3)
 INGEST_REPORT = "ingest"
-_OF_MODEL = ("registry", "model", "model_tables")
-"""What a view keeps of its own."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +66,21 @@ class Platform(PrivateParts):
     declared: Sequence[Declaration] = MODELS
 
     def of_model(self, name: str) -> Platform:
-        """Return this platform as a model sees it: its record, versions, champion, decisions, tables and reports."""
+        """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own.
+
+        Ports are shared.
+        """
         if name not in self._views:
-            _ = self.event_log, self.warehouse, self._scorers  # made once, and shared by all views
-            view = copy.copy(self)
-            object.__setattr__(view, "model_name", name)
-            for own in _OF_MODEL:
-                view.__dict__.pop(own, None)
+            view = replace(self, model_name=name)
+            vars(view)[WHOLE] = vars(self).get(WHOLE, self)
             self._views[name] = view
         return self._views[name]
 
-    @cached_property
+    @shared_port
     def _views(self) -> dict[str, Platform]:
         return {self.model_name: self}
 
-    @cached_property
+    @shared_port
     def models(self) -> tuple[Model, ...]:
         """All models, the first one before the others."""
         return models_of(self.policies, self.declared)
@@ -99,27 +97,27 @@ class Platform(PrivateParts):
             return self.tables
         return TableStore(self.lake, f"of_models/{self.model_name}/")
 
-    @cached_property
+    @shared_port
     def lake(self) -> ObstoreObjectStore:
         """The bucket of events, artifacts, tables and reports."""
         return ObstoreObjectStore.local(self.settings.lake_folder)
 
-    @cached_property
+    @shared_port
     def landing(self) -> ObstoreObjectStore:
         """Where exporters put their files."""
         return ObstoreObjectStore.local(self.settings.landing_folder)
 
-    @cached_property
+    @shared_port
     def landed(self) -> LandingFolder:
         """What exporters left, for those who read it."""
         return LandingFolder(self.landing.root or self.settings.landing_folder)
 
-    @cached_property
+    @shared_port
     def cage(self) -> DecodingCage:
         """The process that decodes what exporters left."""
         return DecodingCage(self.policies.landing)
 
-    @cached_property
+    @shared_port
     def event_log(self) -> ParquetEventLog:
         """The source of truth."""
         return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
@@ -131,7 +129,7 @@ class Platform(PrivateParts):
         newest = newest_head(stores, self.head_pins)
         return None if newest is None else newest.head.chain
 
-    @cached_property
+    @shared_port
     def tables(self) -> TableStore:
         """Daily tables and reports."""
         return TableStore(self.lake)
@@ -147,12 +145,12 @@ class Platform(PrivateParts):
         """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
         return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
 
-    @cached_property
+    @shared_port
     def panels(self) -> PanelStore:
         """Rankings by recruiters."""
         return PanelStore(self.lake, self.event_log)
 
-    @cached_property
+    @shared_port
     def warehouse(self) -> DuckDBWarehouse:
         """The marts."""
         return DuckDBWarehouse(self.settings.warehouse_path, marts=marts_of(self.models))
@@ -162,12 +160,12 @@ class Platform(PrivateParts):
         """Who is behind an account, by the present key."""
         return PeopleRegister(self.ledger, self.contacts, key=self.number_key)
 
-    @cached_property
+    @shared_port
     def outbox(self) -> LedgerOutbox:
         """From the ledger to the event log."""
         return LedgerOutbox(self.ledger, self.event_log, self.lake, provider=self.gateway.name)
 
-    @cached_property
+    @shared_port
     def world(self) -> EmbeddedWorld:
         """The simulated market."""
         settings = self.settings
@@ -182,22 +180,22 @@ class Platform(PrivateParts):
             private_folder=self.private_folder,
         )
 
-    @cached_property
+    @shared_port
     def contacts(self) -> ContactBook:
         """Phone numbers."""
         return self.world.contact_book()
 
-    @cached_property
+    @shared_port
     def audit_attributes(self) -> AuditAttributes:
         """Protected attributes; `components.model.fairness` alone may ask for them."""
         return self.world.audit_attributes()
 
-    @cached_property
+    @shared_port
     def event_source(self) -> EventSource:
         """Where raw events come from."""
         return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
 
-    @cached_property
+    @shared_port
     def clock(self) -> Clock:
         """The time of the machine, by which a failed run waits for its next attempt; days have a time of their own."""
         return SystemClock()
@@ -237,7 +235,7 @@ class Platform(PrivateParts):
             )
         return version
 
-    @cached_property
+    @shared_port
     def _scorers(self) -> dict[str, LightGBMScorer]:
         return {}
 

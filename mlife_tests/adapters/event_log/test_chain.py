@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from mlife_assets.adapters.event_log.chain import Chain, last_of_hours
 from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
 from mlife_assets.adapters.event_log.manifests import Entry, Link, Manifest, decode_manifest, encode_manifest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import IntegrityError, MlifeError, TransientError
+from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError, TransientError
 
 FIRST, SECOND, THIRD = (manifest_key(number) for number in range(3))
 HOURS = ("dt=2026-06-02/hour=23", "dt=2026-06-02/hour=04", "dt=2026-06-01/hour=00")
@@ -266,3 +268,55 @@ def test_a_damaged_log_of_release_010_is_not_continued(toolbox, old_log: dict[st
     with pytest.raises(IntegrityError, match=key):
         ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
     assert store.list("manifests/chain") == []
+
+
+def test_threads_that_share_a_chain_read_on_one_after_the_other(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them finds the end that another process made, also when they ask at the same moment."""
+    store = toolbox.store()
+    shared = Chain(store)
+    assert shared.end() is None
+    Chain(store).list_entries((A,))
+    exists, both = store.exists, threading.Barrier(2)
+
+    def slow(key: str) -> bool:
+        found = exists(key)
+        if found:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+        return found
+
+    monkeypatch.setattr(store, "exists", slow)
+    with ThreadPoolExecutor(2) as pool:
+        ends = [one.result() for one in [pool.submit(shared.end) for _ in range(2)]]
+    assert ends == [ChainEnd(0, content_hash(store.get(FIRST)))] * 2
+
+
+def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> None:
+    store = toolbox.store()
+    for entry in (A, B):
+        Chain(store).list_entries((entry,))
+    whole = store.get(SECOND)
+    store.replace(SECOND, b"")
+    reader = Chain(store)
+    assert reader.end() is None
+    store.replace(SECOND, whole)
+    assert reader.end() == ChainEnd(1, content_hash(whole))
+    Chain(store).list_entries((C,))
+    assert [link.key for link, _ in reader.since(0)] == [SECOND, THIRD]
+
+
+def test_an_unreadable_end_that_was_taken_away_is_no_end(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = toolbox.store()
+    for entry in (A, B):
+        Chain(store).list_entries((entry,))
+    store.replace(SECOND, b"")
+    reader, get = Chain(store), store.get
+    assert reader.end() is None
+
+    def gone(key: str) -> bytes:
+        if key == SECOND:
+            raise NotFoundError(f"object {key} does not exist")
+        return get(key)
+
+    monkeypatch.setattr(store, "get", gone)
+    assert reader.end() is None

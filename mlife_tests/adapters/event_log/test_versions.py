@@ -158,3 +158,23 @@ def test_an_upcaster_that_loses_a_required_column_is_reported() -> None:
     kind = evolved((KIND.columns, "* exclude (score)"))
     with pytest.raises(IntegrityError, match="version 2 of seen lacks the column score"):
         upcast(kind, 1, OLD)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EVENT_TYPES.values() if any(u.constant for u in kind.upcasters)])
+def test_a_constant_is_what_the_query_gives(kind: EventType) -> None:
+    """Both readers of the log run `select`; rows that only get a constant are spared the engine, to the same table."""
+    (step,) = kind.upcasters
+    old = kind.contract(1)
+    given = [
+        {
+            field.name: START.date() if pa.types.is_date(field.type) else pa.scalar(None, field.type).as_py()
+            for field in old.schema
+        }
+        for _ in range(2)
+    ]
+    loose = pa.schema([field.with_nullable(True) for field in old.schema])
+    stored = pa.Table.from_pylist(given, schema=loose)
+    by_query = replace(kind, upcasters=(replace(step, constant=None),))
+    assert upcast(kind, 1, stored).equals(upcast(by_query, 1, stored))
+    assert upcast(kind, 1, stored)[step.constant[0]].to_pylist() == [step.constant[1]] * 2
+    assert upcast(kind, 1, stored.slice(0, 0)).schema == kind.schema

@@ -11,7 +11,7 @@ import pytest
 
 from mlife_assets.adapters.event_log.layout import content_hash, data_key, manifest_key
 from mlife_assets.adapters.log_heads.audit import Audit, audit
-from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_findings
+from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_findings, registry_findings
 from mlife_assets.adapters.log_heads.head import Note
 from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
@@ -214,3 +214,14 @@ def test_a_check_that_cannot_be_made_is_said(sealed, check) -> None:
     found = check()
     assert kinds(found) == [("altered_file", key)]
     assert found.notes[0].startswith(f"Not everything could be compared: {key} does not match")
+
+
+def test_a_gap_between_champions_is_found_in_each_model(sealed) -> None:
+    for name, version, previous in (("a", "v1", None), ("b", "v2", "v0")):
+        row = {"event_id": version, "occurred_at": NOW, "observed_at": NOW, "actor": "a", "reason": "r"}
+        row |= {"model_version": version, "previous_version": previous, "model_name": name}
+        table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
+        sealed.log.append("model_promoted", table, writer="registry")
+    details = [finding.detail for finding in registry_findings(sealed.lake, sealed.log)]
+    assert sum("followed v0 by its own event, None by the log" in detail for detail in details) == 1
+    assert sum("was champion and is gone" in detail for detail in details) == 2

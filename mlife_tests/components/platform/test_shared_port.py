@@ -1,0 +1,38 @@
+"""Ports are made once, by whichever view asks first."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import Settings
+
+PORTS = [
+    name
+    for kind in Platform.__mro__
+    for name, value in vars(kind).items()
+    if isinstance(value, cached_property) and name != "registry"
+]
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_a_port_of_a_view_is_that_of_the_platform_whoever_asks_first(name: str, tmp_path: Path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    view = platform.of_model("churn_risk")
+    assert getattr(view.of_model("flights"), name) is getattr(platform, name) is getattr(view, name)
+    assert isinstance(platform.of_model("late"), Platform)
+
+
+def test_what_is_of_one_model_is_not_shared(tmp_path: Path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    first = platform.registry
+    view = platform.of_model("churn_risk")
+    assert (platform.registry, platform.model_name) == (first, "job_applications")
+    assert (view.registry.model_name, view.model_name) == ("churn_risk", "churn_risk")
+    assert view.of_model("job_applications").registry.model_name == "job_applications"
+    assert isinstance(shared_port.__get__(vars(Platform)["lake"], None, Platform), shared_port)
