@@ -23,7 +23,7 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.core.scoring.scorer import LightGBMScorer
+    from mlife_assets.core.scoring.scorer import StagedScorer
     from mlife_assets.settings import Settings
 
 HOST = "127.0.0.1"
@@ -86,13 +86,13 @@ def endpoint_token(settings: Settings, *, makes_token: bool) -> tuple[str | None
     return Keyring(private_tree(settings.private_folder) / "keys").key(path.stem).hex(), str(path)
 
 
-def champion_providers(platform: Platform) -> dict[str, Callable[[], LightGBMScorer]]:
+def champion_providers(platform: Platform) -> dict[str, Callable[[], StagedScorer]]:
     """Return, by model, what gives the scorer of the present champion; it raises NotFoundError when there is none."""
     from mlife_assets.adapters.champion_watch import ChampionWatch
     from mlife_assets.adapters.model_events import model_names
 
-    def provider(name: str, watch: ChampionWatch) -> Callable[[], LightGBMScorer]:
-        def champion() -> LightGBMScorer:
+    def provider(name: str, watch: ChampionWatch) -> Callable[[], StagedScorer]:
+        def champion() -> StagedScorer:
             version = watch.champion()
             if version is None:
                 raise NotFoundError(f"no model was promoted yet as {name}; run its retraining, or promote a version")

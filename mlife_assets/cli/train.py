@@ -204,11 +204,11 @@ def _plots(model: TrainedModel) -> tuple[dict[str, bytes], dict[str, str]]:
 
     from mlife_assets.core.scoring.feature_spec import examples_matrix
     from mlife_assets.core.scoring.reasons import global_importance
-    from mlife_assets.core.scoring.scorer import LightGBMScorer
+    from mlife_assets.core.scoring.scorer import scorer_of
     from mlife_assets.core.training.explain import for_pages, plot_beeswarm, plot_dependences, plot_importance
     from mlife_assets.core.training.search import plot_search
 
-    scorer = LightGBMScorer(model.artifact, threads=1)
+    scorer = scorer_of(model.artifact, threads=1)
     sample = np.linspace(0, model.gate.num_rows - 1, min(EXPLAINED_ROWS, model.gate.num_rows)).astype(np.int64)
     matrix = examples_matrix(model.gate, scorer.feature_spec)[sample]
     contributions, seen = scorer.contributions(matrix), scorer.feature_spec.expanded(matrix)

@@ -16,13 +16,20 @@ import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.calibrator import Calibrator
+from mlife_assets.core.scoring.estimators import StoredEstimator, usable
 from mlife_assets.core.scoring.prediction_details import click_probabilities
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.requests import RequestLimits, row_record
@@ -98,6 +105,27 @@ def test_a_funnel_tells_the_probability_of_a_click_with_the_bits_of_the_batch(
     clicks = np.array([s["click_probability"] for s in scores])
     assert clicks.tobytes() == click_probabilities(funnel.score(matrix)).tobytes()
     assert len(set(clicks.tolist())) > 10
+
+
+def test_an_estimator_of_ones_own_scores_at_the_endpoint_to_the_bit(
+    serve: Callable[[Any], Any], session: requests.Session, models: ModuleType
+) -> None:
+    matrix = models.random_matrix(8, 400)
+    seen = models.SPEC.expanded(matrix)
+    steps = (SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression())
+    fitted = make_pipeline(*steps).fit(usable(seen), np.nan_to_num(matrix[:, 0]) > np.nanmedian(matrix[:, 0]))
+    own = StoredEstimator.fitted_on(fitted, seen)
+    stage = ModelStage("applied", "", Calibrator("sigmoid", (1.0, -0.5), ()), own.to_bytes())
+    scorer = scorer_of(ModelArtifact((stage,), models.SPEC, "of a test", {}), threads=2)
+    batch = scorer.score(matrix)
+    with serve(create_app({"m": lambda: scorer})) as url:
+        answers = [
+            ask(session, url, rows).json()["scores"] for rows in (records(models, matrix), records(models, matrix[7:8]))
+        ]
+    for found, expected in zip(answers, (slice(None), slice(7, 8)), strict=True):
+        assert np.array([one["raw"] for one in found]).tobytes() == batch.raw[expected].tobytes()
+        assert np.array([one["probability"] for one in found]).tobytes() == batch.probability[expected].tobytes()
+    assert len(set(batch.raw.tolist())) > 300
 
 
 def test_a_model_of_one_step_has_null_for_a_click(url: str, session: requests.Session, models: ModuleType) -> None:

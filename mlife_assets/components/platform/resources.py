@@ -42,7 +42,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import Clock, EventSource
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.messaging.binding import nothing_approved
@@ -236,17 +236,17 @@ class Platform(PrivateParts):
         return version
 
     @shared_port
-    def _scorers(self) -> dict[str, LightGBMScorer]:
+    def _scorers(self) -> dict[str, StagedScorer]:
         return {}
 
-    def scorer(self, model_version: str) -> LightGBMScorer:
+    def scorer(self, model_version: str) -> StagedScorer:
         """Return the scorer of a version, verified when it is loaded first."""
         if model_version not in self._scorers:
             artifact = self.registry.load(model_version)
-            self._scorers[model_version] = LightGBMScorer(artifact, threads=self.settings.cores)
+            self._scorers[model_version] = scorer_of(artifact, threads=self.settings.cores)
         return self._scorers[model_version]
 
-    def champion_scorer(self, day: date) -> LightGBMScorer:
+    def champion_scorer(self, day: date) -> StagedScorer:
         """Return the scorer of the champion when partition `day` runs."""
         return self.scorer(self.champion_version(day))
 

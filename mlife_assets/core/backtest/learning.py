@@ -98,7 +98,7 @@ class Learner:
 def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scores:
     """Return the scores of rows by place; labels are not looked at."""
     from mlife_assets.core.scoring.feature_spec import examples_matrix
-    from mlife_assets.core.scoring.scorer import LightGBMScorer
+    from mlife_assets.core.scoring.scorer import scorer_of
 
-    scorer = LightGBMScorer(artifact, threads=history.study.training.threads)
+    scorer = scorer_of(artifact, threads=history.study.training.threads)
     return scorer.score(examples_matrix(history.take(places), artifact.feature_spec))

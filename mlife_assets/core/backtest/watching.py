@@ -35,7 +35,7 @@ from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.ports import Detectors
 from mlife_assets.core.scoring.feature_spec import examples_matrix
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import scorer_of
 
 RESIDUAL_COLUMNS = 8
 """Numeric features along which outcomes are held against expectations: those that matter most. Few, for power."""
@@ -189,7 +189,7 @@ class Watcher:
         kept = sample_pairs(*ids, as_of=window.closed_on, seed=policy.seed, rows=policy.sample_rows_per_day)
         chosen = places[kept]
         table, matrix = self._seen(serving, chosen)
-        scorer = LightGBMScorer(serving.artifact, threads=self._history.study.training.threads)
+        scorer = scorer_of(serving.artifact, threads=self._history.study.training.threads)
         day = pa.array([window.closed_on] * len(chosen), pa.date32())
         return with_contributions(table.append_column(DAY, day), scorer.contributions(matrix), scorer.model_names)
 

@@ -21,6 +21,8 @@ from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
+ESTIMATOR = "is_estimator"
+"""Key of a manifest whose models are estimators of one's own."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,20 @@ class ModelStage:
 
     Attributes:
         step: name of the outcome that it predicts.
-        model_text: LightGBM's text format.
+        model_text: LightGBM's text format; empty where an estimator took its place.
         calibrator: raw score to probability.
+        estimator: file of an estimator of one's own (`estimators`); None for LightGBM.
     """
 
     step: str
     model_text: str
     calibrator: Calibrator
+    estimator: bytes | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The file of the model."""
+        return self.model_text.encode() if self.estimator is None else self.estimator
 
 
 @dataclass(frozen=True)
@@ -55,12 +64,20 @@ class ModelArtifact:
     manifest: Mapping[str, Any]
 
     @property
+    def is_estimator(self) -> bool:
+        """Whether an estimator of one's own took LightGBM's place."""
+        return any(stage.estimator is not None for stage in self.stages)
+
+    @property
     def model_version(self) -> str:
         """Content hash of models, calibrators, spec and training data."""
         digest = hashlib.sha256()
-        stages = [text for stage in self.stages for text in (stage.step, stage.model_text, stage.calibrator.to_json())]
-        for text in (*stages, self.feature_spec.to_json(), self.training_data_hash):
-            part = text.encode()
+        stages = [
+            part
+            for stage in self.stages
+            for part in (stage.step.encode(), stage.content, stage.calibrator.to_json().encode())
+        ]
+        for part in (*stages, self.feature_spec.to_json().encode(), self.training_data_hash.encode()):
             digest.update(len(part).to_bytes(8, "big") + part)
         return "mdl_" + digest.hexdigest()[:20]
 
@@ -71,13 +88,14 @@ class ModelArtifact:
             "model_version": self.model_version,
             "training_data_hash": self.training_data_hash,
             "steps": [stage.step for stage in self.stages],
+            **({ESTIMATOR: True} if self.is_estimator else {}),
         }
         body = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
         sealed = {"manifest": json.loads(body), "manifest_sha256": hashlib.sha256(body.encode()).hexdigest()}
         files = {}
         for place, stage in enumerate(self.stages):
-            model_file, calibrator_file = _stage_files(place)
-            files[model_file] = stage.model_text.encode()
+            model_file, calibrator_file = _stage_files(place, is_estimator=self.is_estimator)
+            files[model_file] = stage.content
             files[calibrator_file] = stage.calibrator.to_json().encode()
         return files | {
             SPEC_FILE: self.feature_spec.to_json().encode(),
@@ -96,7 +114,10 @@ class ModelArtifact:
             sealed = json.loads(files[MANIFEST_FILE])
             manifest = sealed["manifest"]
             artifact = cls(
-                stages=tuple(_read_stage(place, step, files) for place, step in enumerate(manifest["steps"])),
+                stages=tuple(
+                    _read_stage(place, step, files, is_estimator=manifest.get(ESTIMATOR, False))
+                    for place, step in enumerate(manifest["steps"])
+                ),
                 feature_spec=FeatureSpec.from_json(files[SPEC_FILE].decode()),
                 training_data_hash=manifest["training_data_hash"],
                 manifest={k: v for k, v in manifest.items() if k not in _DERIVED},
@@ -118,7 +139,7 @@ class ModelArtifact:
         return artifact
 
 
-_DERIVED = ("model_version", "training_data_hash", "steps")
+_DERIVED = ("model_version", "training_data_hash", "steps", ESTIMATOR)
 
 
 def file_names(manifest_file: bytes) -> tuple[str, ...]:
@@ -128,17 +149,24 @@ def file_names(manifest_file: bytes) -> tuple[str, ...]:
         IntegrityError: the manifest cannot be read.
     """
     try:
-        steps = json.loads(manifest_file)["manifest"]["steps"]
-        stages = [name for place in range(len(steps)) for name in _stage_files(place)]
-    except (KeyError, TypeError, ValueError) as error:
+        manifest = json.loads(manifest_file)["manifest"]
+        is_estimator = bool(manifest.get(ESTIMATOR, False))
+        stages = [
+            name for place in range(len(manifest["steps"])) for name in _stage_files(place, is_estimator=is_estimator)
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"a manifest cannot be read ({error}); restore it") from error
     return (*stages, SPEC_FILE, MANIFEST_FILE)
 
 
-def _stage_files(place: int) -> tuple[str, str]:
-    return f"stage_{place + 1}.model.txt", f"stage_{place + 1}.calibrator.json"
+def _stage_files(place: int, *, is_estimator: bool) -> tuple[str, str]:
+    model = "estimator.skops" if is_estimator else "model.txt"
+    return f"stage_{place + 1}.{model}", f"stage_{place + 1}.calibrator.json"
 
 
-def _read_stage(place: int, step: str, files: Mapping[str, bytes]) -> ModelStage:
-    model_file, calibrator_file = _stage_files(place)
-    return ModelStage(step, files[model_file].decode(), Calibrator.from_json(files[calibrator_file].decode()))
+def _read_stage(place: int, step: str, files: Mapping[str, bytes], *, is_estimator: bool) -> ModelStage:
+    model_file, calibrator_file = _stage_files(place, is_estimator=is_estimator)
+    calibrator = Calibrator.from_json(files[calibrator_file].decode())
+    if is_estimator:
+        return ModelStage(step, "", calibrator, files[model_file])
+    return ModelStage(step, files[model_file].decode(), calibrator)

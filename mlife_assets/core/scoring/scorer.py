@@ -1,7 +1,7 @@
 """Scoring: a loaded artifact behind the `Scorer` port.
 
-Belongs here: from a feature matrix to raw scores, probabilities and contributions. Does not belong here: features
-(`inference.features`), loading (`adapters.model_registry`).
+Belongs here: from a feature matrix to raw scores, probabilities and contributions. Does not belong here: the matrix
+(`feature_spec`), estimators of one's own (`estimators`), loading (`adapters.model_registry`).
 
 Concept: one row alone, in a batch or at the endpoint gives the same bits, so everything here works row by row and
 sums in the model's own order.
@@ -9,22 +9,27 @@ sums in the model's own order.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.estimators import StoredEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
+
+Array = npt.NDArray[np.float64]
 
 ROWS_WORTH_THREADS = 1_000
 """Fewer rows are scored sooner than another thread is awake."""
 
 
-class LightGBMScorer:
-    """Scores with the LightGBM models of an artifact and their calibrators.
+class StagedScorer(ABC):
+    """Scores with the models of an artifact, one or one of each step, and their calibrators.
 
     One stage: `raw` is its log-odds. A funnel: `raw` is the log-probability that all steps happen, as the models say
     it; `probability` is the product of the calibrated steps.
@@ -56,18 +61,18 @@ class LightGBMScorer:
         """Names of what `contributions` are for: the columns of the matrix, then the smoothed rates."""
         return self._artifact.feature_spec.model_names
 
-    @cached_property
-    def _boosters(self) -> tuple[Any, ...]:
-        import lightgbm
+    @abstractmethod
+    def _raws(self, matrix: Array) -> list[Array]:
+        """Return the log-odds of each stage for n rows as a model sees them, each (n,)."""
 
-        return tuple(
-            lightgbm.Booster(model_str=stage.model_text, params={"verbosity": -1}) for stage in self._artifact.stages
-        )
+    @abstractmethod
+    def _parts(self, matrix: Array) -> list[Array]:
+        """Return the contributions to them and the expected value, each (n, model_names + 1)."""
 
     def score(self, features: np.ndarray) -> Scores:
         """Score n rows: raw score, calibrated probability and that of each step, all of shape (n,)."""
         matrix = self._expanded(features)
-        raws = [self._predicted(booster, matrix, raw_score=True) for booster in self._boosters]
+        raws = self._raws(matrix)
         steps = {
             stage.step: stage.calibrator.apply(raw) for stage, raw in zip(self._artifact.stages, raws, strict=True)
         }
@@ -84,7 +89,7 @@ class LightGBMScorer:
         sum to it (the rescale rule for a series of models: Chen, Lundberg and Lee, Nature Communications 2022).
         """
         matrix = self._expanded(features)
-        parts = [self._predicted(booster, matrix, pred_contrib=True) for booster in self._boosters]
+        parts = self._parts(matrix)
         if len(parts) == 1:
             return parts[0]
         return np.asarray(np.add.reduce([_rescaled(part) for part in parts]))
@@ -97,11 +102,50 @@ class LightGBMScorer:
             )
         return self.feature_spec.expanded(np.ascontiguousarray(features, dtype=np.float64))
 
+
+class LightGBMScorer(StagedScorer):
+    """Scores with LightGBM; contributions are its own."""
+
+    def _raws(self, matrix: Array) -> list[Array]:
+        return [self._predicted(booster, matrix, raw_score=True) for booster in self._boosters]
+
+    def _parts(self, matrix: Array) -> list[Array]:
+        return [self._predicted(booster, matrix, pred_contrib=True) for booster in self._boosters]
+
+    @cached_property
+    def _boosters(self) -> tuple[Any, ...]:
+        import lightgbm
+
+        return tuple(
+            lightgbm.Booster(model_str=stage.model_text, params={"verbosity": -1}) for stage in self._artifact.stages
+        )
+
     def _predicted(self, booster: Any, matrix: np.ndarray, **options: bool) -> np.ndarray:
         if len(matrix) == 0:
             return np.zeros((0, len(self.model_names) + 1) if "pred_contrib" in options else 0)
         threads = self._threads if len(matrix) >= ROWS_WORTH_THREADS else 1
         return np.asarray(booster.predict(matrix, num_threads=threads, **options), dtype=np.float64)
+
+
+class SklearnScorer(StagedScorer):
+    """Scores with estimators of scikit-learn; contributions are shap's."""
+
+    @cached_property
+    def _estimators(self) -> tuple[StoredEstimator, ...]:
+        return tuple(StoredEstimator.from_bytes(stage.content) for stage in self._artifact.stages)
+
+    def _raws(self, matrix: Array) -> list[Array]:
+        return [one.raw(matrix) if len(matrix) else np.zeros(0) for one in self._estimators]
+
+    def _parts(self, matrix: Array) -> list[Array]:
+        none = np.zeros((0, len(self.model_names) + 1))
+        return [one.contributions(matrix) if len(matrix) else none for one in self._estimators]
+
+
+def scorer_of(artifact: ModelArtifact, *, threads: int) -> StagedScorer:
+    """Return the scorer of an artifact, whatever its models are."""
+    kind = SklearnScorer if artifact.is_estimator else LightGBMScorer
+    return kind(artifact, threads=threads)
 
 
 def log_probability(log_odds: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.boosting import Objective, Progress, boost, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.formulations import (
@@ -40,6 +40,7 @@ from mlife_assets.core.training.formulations import (
     tune_step,
     tuning_features,
 )
+from mlife_assets.core.training.own_estimator import MakeEstimator, fit_estimator, made
 from mlife_assets.core.training.training_set import TrainingSet
 
 IMPORTANCE_ROWS = 2_000
@@ -48,17 +49,27 @@ R = TypeVar("R")
 
 
 def fit_model(
-    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None = None, *, cores: int = 1
+    training: TrainingSet,
+    policy: TrainingPolicy,
+    progress: Progress | None = None,
+    *,
+    cores: int = 1,
+    estimator: MakeEstimator | None = None,
 ) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
 
-    Up to `cores` models are fitted at once; the artifact does not depend on it.
+    Up to `cores` models are fitted at once; the artifact does not depend on it. `estimator` makes what takes
+    LightGBM's place: an estimator or a pipeline of scikit-learn.
 
     Raises:
-        InvalidInputError: the policy names a feature or a formulation that the examples lack.
+        InvalidInputError: the policy names a feature or a formulation that the examples lack, or the estimator cannot
+            take LightGBM's place.
         NotEnoughEvidenceError: a step has one class only.
     """
-    tuned, refused = _tuned(training, policy, progress, cores)
+    if estimator is not None:
+        made(estimator, seed=policy.seed)
+        cores = 1  # a fit of scikit-learn limits the threads of the whole process
+    tuned, refused = _tuned(training, policy, progress, cores, estimator)
     chosen = choose(tuned)
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
@@ -71,6 +82,9 @@ def fit_model(
             isotonic_minimum_positives=policy.isotonic_minimum_positives,
         )
         rows = learning_rows(training, matrix, step.step).where(reached_before(chosen.name, training, step.step))
+        if estimator is not None:
+            own = fit_estimator(estimator, rows, seed=policy.seed)
+            return ModelStage(step.step, "", calibrator, own.to_bytes())
         final = boost(rows, spec, policy, objective=step.objective, trees=step.trees, progress=progress)
         return ModelStage(step.step, model_text(final), calibrator)
 
@@ -83,7 +97,11 @@ def fit_model(
 
 
 def _tuned(
-    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None, cores: int
+    training: TrainingSet,
+    policy: TrainingPolicy,
+    progress: Progress | None,
+    cores: int,
+    estimator: MakeEstimator | None,
 ) -> tuple[list[Formulation], dict[str, str]]:
     """Return the formulations that could be tuned, and why others could not; raises when none could."""
     spec, matrix = tuning_features(training)
@@ -91,6 +109,9 @@ def _tuned(
     refused: dict[str, str] = {}
     names = available_formulations(training, policy)
     for name in names:
+        if estimator is not None and name == "lambdarank":
+            refused[name] = "an estimator of one's own learns probabilities, no order"
+            continue
         try:
             require_both_classes(name, training)
             steps[name] = steps_of(name, training)
@@ -98,7 +119,7 @@ def _tuned(
             refused[name] = str(error)
 
     def fitted(task: tuple[str, str, Objective]) -> TunedStep:
-        return tune_step(*task, training, matrix, spec, policy, progress)
+        return tune_step(*task, training, matrix, spec, policy, progress, estimator)
 
     found = iter(_each(fitted, [(name, *step) for name in steps for step in steps[name]], cores))
     tuned = []
@@ -123,7 +144,7 @@ def _each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> lis
 
 def _importance(artifact: ModelArtifact, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
     """Return mean |SHAP| of the raw score per feature, on evenly spaced training rows."""
-    scorer = LightGBMScorer(artifact, threads=policy.threads)
+    scorer = scorer_of(artifact, threads=policy.threads)
     sample = np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)
     contributions = np.abs(scorer.contributions(matrix[sample])[:, :-1])
     means = np.sum(contributions, axis=0) / len(sample)

@@ -24,6 +24,7 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.own_estimator import MakeEstimator, fit_estimator
 from mlife_assets.core.training.training_set import TrainingSet
 
 Array = npt.NDArray[np.float64]
@@ -178,10 +179,19 @@ def tune_step(
     spec: FeatureSpec,
     policy: TrainingPolicy,
     progress: Progress | None = None,
+    make: MakeEstimator | None = None,
 ) -> TunedStep:
-    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
+    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`.
+
+    An estimator that `make` returns is fitted as it is: it has no number of trees to be found.
+    """
     rows = learning_rows(training, matrix, step)
     reached = reached_before(name, training, step)
+    held_out = training.is_validation
+    if make is not None:
+        fitted = fit_estimator(make, rows.where(reached & training.is_fit), seed=policy.seed)
+        raw = fitted.raw(matrix[held_out])
+        return TunedStep(step, objective, 0, raw, reached[held_out], rows.outcome[held_out])
     booster = boost(
         rows.where(reached & training.is_fit),
         spec,

@@ -25,7 +25,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate import (
     Condition,
@@ -219,7 +219,7 @@ def judge(
 
 
 def _side(artifact: ModelArtifact, gate: GateRows, threads: int) -> Side:
-    spec, scorer = artifact.feature_spec, LightGBMScorer(artifact, threads=threads)
+    spec, scorer = artifact.feature_spec, scorer_of(artifact, threads=threads)
     ranked = scorer.score(gate.matrix(spec))
     measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
     end = date.fromisoformat(artifact.manifest["training_end_date"])

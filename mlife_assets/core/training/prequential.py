@@ -25,7 +25,7 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
@@ -118,7 +118,7 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) ->
     """
     spec, threads = artifact.feature_spec, study.training.threads
     matrix = examples_matrix(rows, spec)
-    probability, version = LightGBMScorer(artifact, threads=threads).score(matrix).probability, artifact.model_version
+    probability, version = scorer_of(artifact, threads=threads).score(matrix).probability, artifact.model_version
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."

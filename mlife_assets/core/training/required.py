@@ -14,7 +14,7 @@ import pyarrow as pa
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
 from mlife_assets.core.training.parity import parity_condition
@@ -68,9 +68,9 @@ def parity_of(artifact: ModelArtifact, matrix: Array, model: Model, *, threads: 
     """Return the condition that a model scores rows to the same bits in every way of asking, also read back."""
     reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
     return parity_condition(
-        LightGBMScorer(artifact, threads=threads),
+        scorer_of(artifact, threads=threads),
         matrix,
         model.promotion.parity_rows,
         model.promotion.seed,
-        reloaded=LightGBMScorer(reloaded, threads=threads),
+        reloaded=scorer_of(reloaded, threads=threads),
     )

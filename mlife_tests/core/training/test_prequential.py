@@ -205,7 +205,7 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
             return replace(scores, probability=scores.probability + 1e-12 * (self.call == 2))
 
     for module in (prequential, required):
-        monkeypatch.setattr(module, "LightGBMScorer", Broken)
+        monkeypatch.setattr(module, "scorer_of", Broken)
     found = serving_conditions(prepared.artifacts[1], prepared.gate, STUDY)
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == name

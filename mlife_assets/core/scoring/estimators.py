@@ -1,0 +1,219 @@
+"""Estimators of scikit-learn as bytes: what may take LightGBM's place, without pickle, and how it is taken apart.
+
+Belongs here: which estimators are taken, their file, their raw scores and contributions. Does not belong here: fitting
+(`core.training.own_estimator`), calibration, the files of an artifact (`artifact`).
+
+Concept: a file of `skops` names the types that it would make; they are held against a list before any is made, when it
+is written and when it is read. `skops` writes memory addresses and the time; both are replaced by their order, so the
+same estimator gives the same bytes. Scores are log-odds, contributions are shap's and sum to them. A linear model is
+summed column by column: a product of matrices rounds a row differently when it stands alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlife_assets.core.errors import IntegrityError, InvalidInputError
+
+Array = npt.NDArray[np.float64]
+TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
+"""Types that a file may hold besides those of scikit-learn and numpy that `skops` trusts."""
+FINAL_STEPS = ("LogisticRegression", "HistGradientBoostingClassifier")
+SCHEMA = "schema.json"
+LARGEST = 1e30
+"""Numbers beyond count as missing, so that no sum overflows."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredEstimator:
+    """A fitted estimator.
+
+    Attributes:
+        estimator: of scikit-learn, or a pipeline; its last step is one of `FINAL_STEPS`.
+        background: mean of the training rows as the last step sees them, float64 (columns,): what contributions are
+            held against where the last step is linear.
+    """
+
+    estimator: Any
+    background: Array
+
+    @classmethod
+    def fitted_on(cls, estimator: Any, matrix: Array) -> StoredEstimator:
+        """Return a fitted estimator with the rows that it was fitted on as background.
+
+        Raises:
+            InvalidInputError: its steps make other columns of those that they get, so no contribution could be named.
+        """
+        seen = transformed(estimator, matrix)
+        if seen.shape[1] != matrix.shape[1]:
+            raise InvalidInputError(
+                f"the steps before the last make {seen.shape[1]} columns of {matrix.shape[1]}; keep each column in its "
+                "place (SimpleImputer needs keep_empty_features=True), so that reasons can name it"
+            )
+        return cls(estimator, np.asarray(np.add.reduce(seen, axis=0) / len(seen), dtype=np.float64))
+
+    def raw(self, matrix: Array) -> Array:
+        """Return log-odds of n rows, (n,); a row has the same bits alone and among others."""
+        final = last_step(self.estimator)
+        seen = transformed(self.estimator, matrix)
+        if _is_linear(final):
+            total = np.full(len(seen), float(final.intercept_[0]))
+            for place, weight in enumerate(final.coef_[0]):
+                total = total + float(weight) * seen[:, place]
+            return total
+        return np.asarray(final.decision_function(seen), dtype=np.float64)
+
+    def contributions(self, matrix: Array) -> Array:
+        """Return SHAP values of n rows, (n, columns + 1), the last being the expected value; rows sum to `raw`."""
+        shap = _shap()
+        final = last_step(self.estimator)
+        seen = transformed(self.estimator, matrix)
+        if _is_linear(final):
+            masker = shap.maskers.Independent(self.background[None, :], max_samples=1)
+            explainer = shap.LinearExplainer((final.coef_[0], float(final.intercept_[0])), masker)
+        else:
+            explainer = shap.TreeExplainer(final, feature_perturbation="tree_path_dependent")
+        values = np.asarray(explainer.shap_values(seen), dtype=np.float64)
+        expected = float(np.ravel(explainer.expected_value)[0])
+        return np.column_stack([values, np.full(len(values), expected)])
+
+    def to_bytes(self) -> bytes:
+        """Return the file: the same bytes of the same estimator.
+
+        Raises:
+            InvalidInputError: it holds a type that is not trusted.
+        """
+        import skops.io
+
+        data = skops.io.dumps({"estimator": self.estimator, "background": self.background})
+        if unknown := _untrusted(data):
+            raise InvalidInputError(
+                f"the estimator holds {unknown[0]}, which is stored by no trusted type; use steps of scikit-learn "
+                "itself, without functions of your own"
+            )
+        return _canonical(data)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StoredEstimator:
+        """Return the estimator of a file. Raises IntegrityError when it cannot be read or holds an untrusted type."""
+        import skops.io
+
+        try:
+            unknown = _untrusted(data)
+            if unknown:
+                raise IntegrityError(f"an estimator's file holds {unknown[0]}, which is not trusted; restore it")
+            record = skops.io.loads(data, trusted=list(TRUSTED))
+            return cls(record["estimator"], record["background"])
+        except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+            raise IntegrityError(f"an estimator's file cannot be read ({error}); restore it") from error
+
+
+def steps_of_estimator(estimator: Any) -> list[Any]:
+    """Return the steps of a pipeline in order, or the estimator alone."""
+    steps = getattr(estimator, "steps", None)
+    return [estimator] if steps is None else [step for _, step in steps if step not in (None, "passthrough")]
+
+
+def last_step(estimator: Any) -> Any:
+    """Return what scores."""
+    return steps_of_estimator(estimator)[-1]
+
+
+def usable(matrix: Array) -> Array:
+    """Return a matrix in which numbers beyond `LARGEST` are missing: scikit-learn refuses what is infinite."""
+    return np.where(np.abs(matrix) <= LARGEST, matrix, np.nan)
+
+
+def transformed(estimator: Any, matrix: Array) -> Array:
+    """Return rows as the last step sees them."""
+    seen = usable(matrix)
+    for step in steps_of_estimator(estimator)[:-1]:
+        seen = step.transform(seen)
+    return np.asarray(seen, dtype=np.float64)
+
+
+def require_usable(estimator: Any) -> None:
+    """Refuse an estimator before it is fitted.
+
+    Raises:
+        InvalidInputError: nothing says how its scores come about, or it cannot take a missing value.
+    """
+    from sklearn.utils import get_tags
+
+    steps = steps_of_estimator(estimator)
+    kind = type(steps[-1]).__name__
+    if kind not in FINAL_STEPS or not type(steps[-1]).__module__.startswith("sklearn."):
+        raise InvalidInputError(
+            f"the estimator ends with {kind}, whose log-odds cannot be taken apart; end with {' or '.join(FINAL_STEPS)}"
+        )
+    if getattr(steps[-1], "categorical_features", None) not in (None, "from_dtype"):
+        raise InvalidInputError(
+            f"{kind} splits categories, which shap cannot take apart; leave categorical_features out"
+        )
+    for step in steps:
+        if not get_tags(step).input_tags.allow_nan:
+            raise InvalidInputError(
+                f"{type(step).__name__} takes no missing value, and rows have some; make a pipeline that begins with "
+                "SimpleImputer(keep_empty_features=True)"
+            )
+        if type(step).__module__.startswith("sklearn.impute"):
+            return
+
+
+def _shap() -> Any:
+    """Return shap, whose import asks matplotlib for what it will drop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
+    return shap
+
+
+def _is_linear(final: Any) -> bool:
+    return hasattr(final, "coef_")
+
+
+def _untrusted(data: bytes) -> list[str]:
+    import skops.io
+
+    return sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
+
+
+def _canonical(data: bytes) -> bytes:
+    """Return a file of `skops` with addresses replaced by their order, in a fixed order and of no time."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    ids: dict[str, int] = {}
+
+    def number(address: object) -> int:
+        return ids.setdefault(str(address), len(ids) + 1)
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, list):
+            return [renamed(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        found = {key: renamed(inner) for key, inner in value.items()}
+        if "__id__" in found:
+            found["__id__"] = number(found["__id__"])
+        if isinstance(found.get("file"), str) and "__loader__" in found:
+            stem, _, ending = found["file"].partition(".")
+            found["file"] = files.setdefault(found["file"], f"{number(stem)}.{ending}")
+        return found
+
+    files: dict[str, str] = {}
+    schema = renamed(json.loads(parts.pop(SCHEMA)))
+    written = {files[name]: content for name, content in parts.items()}
+    written[SCHEMA] = json.dumps(schema, indent=1).encode()
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(written):
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), written[name])
+    return target.getvalue()

@@ -1,0 +1,130 @@
+"""Estimators of one's own: the same bytes, no untrusted type, a row alone as in a batch, and scores taken apart."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.core.scoring.estimators import StoredEstimator, require_usable, usable
+
+ODD = np.array([[np.nan] * 4, [np.inf, -np.inf, 1e308, -1e308], [0.0, -0.0, 5e-324, 1e30]])
+
+
+def linear() -> Any:
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression())
+
+
+def boosting() -> Any:
+    return HistGradientBoostingClassifier(random_state=1, max_iter=15)
+
+
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(1_500, 4))
+    matrix[rng.random(matrix.shape) < 0.1] = np.nan
+    return matrix, rng.random(1_500) < 1 / (1 + np.exp(-np.nan_to_num(matrix[:, 0])))
+
+
+def stored(make: Callable[[], Any]) -> StoredEstimator:
+    matrix, outcome = rows()
+    return StoredEstimator.fitted_on(make().fit(matrix, outcome), matrix)
+
+
+BOTH = pytest.mark.parametrize("make", [linear, boosting])
+
+
+@BOTH
+def test_a_file_has_the_same_bytes_in_another_process_and_scores_the_same_bits(make: Callable[[], Any]) -> None:
+    one = stored(make)
+    data = one.to_bytes()
+    code = (
+        "import sys, importlib.util as u; s = u.spec_from_file_location('m', sys.argv[1]); m = u.module_from_spec(s); "
+        "s.loader.exec_module(m); sys.stdout.buffer.write(m.stored(getattr(m, sys.argv[2])).to_bytes())"
+    )
+    command = [sys.executable, "-c", code, __file__, make.__name__]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == data
+    again, matrix = StoredEstimator.from_bytes(data), rows()[0]
+    assert again.to_bytes() == data
+    assert again.raw(matrix).tobytes() == one.raw(matrix).tobytes()
+    assert again.contributions(matrix).tobytes() == one.contributions(matrix).tobytes()
+
+
+@BOTH
+def test_a_row_alone_scores_as_in_a_batch_whatever_it_holds(make: Callable[[], Any]) -> None:
+    one, matrix = stored(make), np.concatenate([rows()[0][:200], ODD])
+    for found in (one.raw, one.contributions):
+        batch = found(matrix)
+        assert np.all(np.isfinite(batch))
+        alone = np.concatenate([found(matrix[row : row + 1]) for row in range(len(matrix))])
+        assert alone.tobytes() == batch.tobytes()
+
+
+@BOTH
+def test_scores_are_the_estimators_own_log_odds_and_contributions_sum_to_them(make: Callable[[], Any]) -> None:
+    one, matrix = stored(make), rows()[0]
+    raw = one.raw(matrix)
+    assert raw == pytest.approx(one.estimator.decision_function(matrix), abs=1e-12)
+    parts = one.contributions(matrix)
+    assert parts.shape == (len(matrix), 5)
+    assert np.sum(parts, axis=1) == pytest.approx(raw, abs=1e-9)
+    assert np.ptp(parts[:, -1]) == 0
+    assert np.argmax(np.mean(np.abs(parts[:, :-1]), axis=0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (LogisticRegression, "LogisticRegression takes no missing value"),
+        (lambda: make_pipeline(StandardScaler(), LogisticRegression()), "begins with SimpleImputer"),
+        (RandomForestClassifier, "ends with RandomForestClassifier, whose log-odds cannot be taken apart"),
+        (lambda: HistGradientBoostingClassifier(categorical_features=[0]), "leave categorical_features out"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        require_usable(make())
+
+
+def test_a_column_that_a_step_drops_is_refused() -> None:
+    matrix, outcome = rows()
+    dropping = make_pipeline(SimpleImputer(), SelectKBest(k=3), LogisticRegression()).fit(matrix, outcome)
+    with pytest.raises(InvalidInputError, match="make 3 columns of 4; keep each column in its place"):
+        StoredEstimator.fitted_on(dropping, matrix)
+
+
+def test_a_function_of_ones_own_is_no_trusted_type() -> None:
+    matrix, outcome = rows()
+    own = make_pipeline(FunctionTransformer(usable), SimpleImputer(), LogisticRegression()).fit(matrix, outcome)
+    with pytest.raises(InvalidInputError, match=r"estimators\.usable, which is stored by no trusted type"):
+        StoredEstimator.fitted_on(own, matrix).to_bytes()
+
+
+def test_a_file_that_asks_for_another_type_is_refused_before_any_is_made() -> None:
+    parts = {}
+    with zipfile.ZipFile(io.BytesIO(stored(linear).to_bytes())) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in parts.items():
+            changed = content.replace(b'"StandardScaler"', b'"Popen"').replace(
+                b"sklearn.preprocessing._data", b"subprocess"
+            )
+            archive.writestr(name, changed)
+    with pytest.raises(IntegrityError, match=r"subprocess\.Popen, which is not trusted"):
+        StoredEstimator.from_bytes(target.getvalue())
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        StoredEstimator.from_bytes(b"no archive")
