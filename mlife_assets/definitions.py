@@ -6,7 +6,6 @@ Concept: one function builds the definitions for tests, the CLI and deployments;
 run, and reads the environment only through the settings it is given.
 """
 
-from collections.abc import Sequence
 from datetime import date
 from types import ModuleType
 
@@ -54,7 +53,7 @@ def build_definitions(
     """
     platform = platform or Platform(settings=settings, policies=policies or settings.policies())
     parts = build_model_parts(platform.models)
-    _require_enough_history(settings, platform.models)
+    _require_enough_history(settings, platform.models[0])
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
@@ -71,17 +70,19 @@ def build_definitions(
     )
 
 
-def _require_enough_history(settings: Settings, models: Sequence[Model]) -> None:
-    """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on."""
-    for one in models:
-        least = least_history_days(one)
-        if settings.history_days < least:
-            validation, gate = one.training.validation_days, one.promotion.gate_weeks
-            raise InvalidInputError(
-                f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model of {one.name} "
-                f"needs {least}: labels, {validation} days of validation and {gate} weeks of the gate come after the "
-                f"days that it learns from; set it to {least} or more"
-            )
+def _require_enough_history(settings: Settings, model: Model) -> None:
+    """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on.
+
+    Other models wait until they have enough to learn from, which their governors say.
+    """
+    least = least_history_days(model)
+    if settings.history_days < least:
+        validation, gate = model.training.validation_days, model.promotion.gate_weeks
+        raise InvalidInputError(
+            f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: "
+            f"labels, {validation} days of validation and {gate} weeks of the gate come after the days that it learns "
+            f"from; set it to {least} or more"
+        )
 
 
 def build_location(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:

@@ -28,6 +28,7 @@ from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, Retrai
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.market.injections import Injection
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -142,8 +143,8 @@ def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000
     settings = Settings(
         home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
     )
-    definitions = build_definitions(settings, policies=policies)
-    return Home(settings, definitions, definitions.resources["platform"])
+    platform = Platform(settings=settings, policies=policies, declared=(job_applications,))
+    return Home(settings, build_definitions(settings, platform=platform), platform)
 
 
 def live(folder: Path) -> tuple[dict[str, Any], tuple[DayResult, ...], dict[str, float]]:

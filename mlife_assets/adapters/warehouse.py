@@ -45,8 +45,6 @@ MARTS: dict[str, Mart] = {
     "job_features": Mart(("as_of_date", "job_id"), "as_of_date"),
     "labelled_examples": Mart(("exposure_date", "exposure_id"), "exposure_date"),
     "click_examples": Mart(("exposure_date", "exposure_id"), "exposure_date"),
-    "churn_features": Mart(("as_of_date", "user_id"), "as_of_date"),
-    "churn_examples": Mart(("as_of_date", "example_id"), "as_of_date"),
     "applies": Mart(("apply_date", "apply_event_id"), "apply_date"),
     "fct_messages": Mart(("as_of_date", "message_id"), "as_of_date"),
     "fct_conversions": Mart(("conversion_date", "conversion_event_id"), "conversion_date"),

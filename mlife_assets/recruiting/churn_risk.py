@@ -10,16 +10,13 @@ was not seen for 28 days has left already and is no row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
@@ -91,44 +88,6 @@ CHURN_COLUMNS = MonitoringColumns(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class People:
-    """The people whose risk is looked at on a day, one row each."""
-
-    table: pa.Table
-
-    @property
-    def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-        """The person of each row, twice: there is no item."""
-        return self.table["user_id"], self.table["user_id"]
-
-    @property
-    def repeated(self) -> int:
-        """How many rows repeat a person."""
-        count: int = self.table.num_rows - len(self.table["user_id"].unique())
-        return count
-
-    def rows(self, chosen: npt.NDArray[np.int64] | slice = slice(None)) -> pa.Table:
-        """Return all columns of all rows or of the chosen ones."""
-        return self.table.take(pa.array(np.arange(self.table.num_rows)[chosen]))
-
-
-def people_of_day(tables: tuple[pa.Table, ...], day: date, _: Any) -> People:
-    """Return the rows of `churn_features` of a day, in order of people.
-
-    Raises:
-        InvalidInputError: a row is of another day.
-    """
-    (features,) = tables
-    is_other = pc.not_equal(features["as_of_date"], pa.scalar(day, pa.date32()))
-    row = pc.index(is_other, True).as_py()
-    if row >= 0:
-        raise InvalidInputError(
-            f"as_of_date of row {row} of churn_features is {features['as_of_date'][row].as_py()}; pass rows of {day}"
-        )
-    return People(features.sort_by("user_id").combine_chunks())
-
-
 def recency_scores(rows: pa.Table) -> npt.NDArray[np.float64]:
     """Return the rule's score of n rows, float64 of shape (n,): who was seen least recently comes first.
 
@@ -165,7 +124,7 @@ def churn_risk(policies: Policies) -> Model:
         roles=CHURN_EXAMPLES,
         steps=(Step("loss", "is_lost", "churn_examples", ABSENCE_DAYS),),
         row_id="example_id",
-        rows=RowSource(tables=("churn_features",), find=people_of_day),
+        rows=RowSource(("churn_features",), find_entities, EntityColumn(CHURN_EXAMPLES.entity)),
         baseline=Baseline(RULE_NAME, recency_scores),
         watched=CHURN_COLUMNS,
         training=churn_training_policy(),

@@ -11,12 +11,13 @@ from typing import TypeAlias
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.quoting import quoted
+from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
 Declaration: TypeAlias = Callable[[Policies], Model]
 """A model as a deployment with certain policies has it."""
-MODELS: tuple[Declaration, ...] = (job_applications,)
+MODELS: tuple[Declaration, ...] = (job_applications, churn_risk)
 """Every model of the platform. The first one is meant where none is named, as before there were several."""
 
 

@@ -11,8 +11,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse
+from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse, Mart, marts_of
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
+from mlife_assets.recruiting.churn_risk import churn_risk
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
 
 DAYS = (date(2026, 4, 4), date(2026, 4, 5), date(2026, 4, 6))
 
@@ -153,3 +156,14 @@ def test_reading_leaves_nothing_open(path: Path, warehouse: DuckDBWarehouse) -> 
 
 def test_every_mart_orders_by_a_grain_of_its_own_columns() -> None:
     assert all(mart.grain and mart.date_column for mart in MARTS.values())
+
+
+def test_marts_of_a_model_follow_from_its_record() -> None:
+    found = marts_of([churn_risk(Policies())])
+    assert found == {
+        "churn_examples": Mart(("as_of_date", "example_id"), "as_of_date"),
+        "churn_features": Mart(("as_of_date", "user_id"), "as_of_date"),
+    }
+    of_jobs = marts_of([job_applications(Policies())])
+    assert {*of_jobs} <= {*MARTS}
+    assert of_jobs["labelled_examples"] == MARTS["labelled_examples"]

@@ -26,10 +26,11 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
-GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics"}
+GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics", "churn_risk"}
 GUARDS = {
     dg.AssetCheckKey(keys.CANDIDATE_PAIRS, "candidate_pairs_come_from_a_sound_day"),
     dg.AssetCheckKey(keys.TRAINING_SET, "training_set_comes_from_a_sound_day"),
+    dg.AssetCheckKey(dg.AssetKey(["churn_risk", "training_set"]), "training_set_comes_from_a_sound_day"),
     dg.AssetCheckKey(keys.MESSAGE_PLAN, "holdout_is_not_planned"),
 }
 REPORTING = {"no_quality_fault", "no_column_drifted", "no_joint_drift", "outcomes_are_as_expected"}

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pytest
 import yaml
 
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.churn_risk import (
     ABSENCE_DAYS,
     CHURN_COLUMNS,
     CHURN_EXAMPLES,
     churn_risk,
-    people_of_day,
     recency_scores,
 )
 from mlife_assets.recruiting.policies import Policies
@@ -58,7 +55,7 @@ def test_the_marts_wait_as_long_as_the_model_says() -> None:
 
 def test_sixty_days_of_history_suffice_with_a_gate_of_two_weeks() -> None:
     assert MODEL.promotion.gate_weeks == 2
-    assert least_history_days(MODEL.maturity_days, MODEL.training, MODEL.promotion) <= 60
+    assert least_history_days(MODEL) <= 60
 
 
 def test_people_seen_on_the_same_day_tie() -> None:
@@ -67,20 +64,9 @@ def test_people_seen_on_the_same_day_tie() -> None:
     assert scores.dtype == np.float64
 
 
-def test_every_person_of_the_day_is_scored_once() -> None:
-    found = people_of_day((people("b", "a", "c"),), DAY, None)
-    assert found.rows()["user_id"].to_pylist() == ["a", "b", "c"]
-    assert found.rows(np.array([2, 0]))["user_id"].to_pylist() == ["c", "a"]
-    assert found.rows(slice(1, None))["user_id"].to_pylist() == ["b", "c"]
-    assert [column.to_pylist() for column in found.ids] == [["a", "b", "c"]] * 2
-    assert found.repeated == 0
-    assert people_of_day((people("a", "b", "a"),), DAY, None).repeated == 1
-
-
-def test_rows_of_another_day_are_refused() -> None:
-    rows = pa.concat_tables([people("a"), people("b", day=date(2026, 5, 3))])
-    with pytest.raises(InvalidInputError, match=r"row 1 of churn_features is 2026-05-03; pass rows of 2026-05-04"):
-        people_of_day((rows,), DAY, None)
+def test_rows_to_score_are_people_of_the_day() -> None:
+    found = MODEL.row_source.find((people("b", "a"),), DAY, MODEL.row_source.policy)
+    assert found.rows()["user_id"].to_pylist() == ["a", "b"]
 
 
 def test_what_we_do_ourselves_raises_no_alarm() -> None:

@@ -16,7 +16,7 @@ def test_the_first_is_the_model_that_was_there_before_models_had_names() -> None
 
 def test_a_model_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
     assert model_named(Policies(), "job_applications").name == "job_applications"
-    with pytest.raises(InvalidInputError, match="no model is called 'churn'; known are job_applications"):
+    with pytest.raises(InvalidInputError, match="no model is called 'churn'; known are job_applications, churn_risk"):
         model_named(Policies(), "churn")
 
 

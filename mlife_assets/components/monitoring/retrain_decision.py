@@ -18,11 +18,13 @@ import pyarrow.compute as pc
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.model.training_inputs import day_training_set
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
@@ -83,7 +85,7 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     version = platform.registry.champion_at(now)
     retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
     if version is None:
-        return ChampionFacts(None, None, 0, retrained, in_flight)
+        return ChampionFacts(None, None, 0, retrained, in_flight, _lacking(platform, day))
     rows = platform.model_events("model_registered", end=day)
     known = (row for row in rows if row["observed_at"] <= now)  # not what this very decision then brought about
     registered = {row["model_version"]: row for row in known}
@@ -101,6 +103,15 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
         retrain_dates=retrained,
         is_retraining_in_flight=in_flight,
     )
+
+
+def _lacking(platform: Platform, day: date) -> str | None:
+    """Return what a first model would lack to learn from if it were trained on a day; None where it lacks nothing."""
+    try:
+        day_training_set(platform, day)
+    except (NotEnoughEvidenceError, NotFoundError) as error:
+        return str(error)
+    return None
 
 
 def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), job_name: str = RETRAINING_JOB) -> bool:

@@ -123,17 +123,16 @@ class Demo:
             self.driver.run_range("history_job", FIRST_PARTITION, last).require_success()
 
     def train_first_champion(self) -> dict[str, Any]:
-        """Train the first challenger of each model on history and let the gate decide; returns the first one's verdict.
+        """Train the first challenger on history and let the gate decide; returns the verdict's event.
 
-        Another model may be refused: it is trained again when its governor says so.
+        Other models are trained once their governors say so, on the first day that they have enough to learn from.
 
         Raises:
             PermanentError: the gate refused, so there is no model to serve.
         """
         day = add_days(self.platform.settings.first_lived_date, -1)
         with self.stopwatch.measure("first_champion"):
-            for graph in self.graphs:
-                self.driver.run_day(graph.named(RETRAINING_JOB), day).require_success()
+            self.driver.run_day(RETRAINING_JOB, day).require_success()
         verdict = self._promotion(day)
         if verdict is None or verdict["outcome"] != "promoted":
             reasons = " ".join(verdict["sentences"]) if verdict else "no verdict was recorded"

@@ -48,13 +48,17 @@ COLUMNS_NAMED = 4
 
 @dataclass(frozen=True)
 class ChampionFacts:
-    """What is known of the serving model on the day. `new_mature_positives` counts those after its training window."""
+    """What is known of the serving model on the day. `new_mature_positives` counts those after its training window.
+
+    `lacking` says what a first model would lack to learn from; None where it lacks nothing, or a model serves.
+    """
 
     model_version: str | None
     trained_as_of: date | None
     new_mature_positives: int
     retrain_dates: tuple[date, ...] = ()
     is_retraining_in_flight: bool = False
+    lacking: str | None = None
 
     def __post_init__(self) -> None:
         if (self.model_version is None) != (self.trained_as_of is None):
@@ -239,6 +243,8 @@ def _objections(as_of: date, champion: ChampionFacts, policy: RetrainPolicy) -> 
             BUDGET_SPENT,
             f"{spent} retrainings in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
         )
+    if champion.lacking is not None:
+        yield LABELS_IMMATURE, f"A first model has not enough to learn from: {champion.lacking}."
     if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:
         yield (
             LABELS_IMMATURE,

@@ -602,5 +602,5 @@ def test_a_failed_run_leaves_an_alert(platform) -> None:
 
 def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
-    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 6}
+    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 7}
     assert all(sensor.description for sensor in named.values())

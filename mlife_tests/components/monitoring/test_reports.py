@@ -49,7 +49,7 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
     """The columns of the reference count, and not those that mlife would watch today."""
     columns = MonitoringColumns(unalarmed=("openings",))
     known = MonitoringReference("m", DAY, columns, pa.table({}), scored(), {}, ())
-    monkeypatch.setattr(monitoring, "read_reference", lambda *_: known)
+    monkeypatch.setattr(monitoring, "known_reference", lambda *_: known)
     monkeypatch.setattr(MonitoringReference, "why_incomparable", lambda *_: None)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     platform.tables.write(monitoring.SAMPLE_TABLE, DAY, pa.table({"user_id": ["u"]}))

@@ -141,6 +141,24 @@ def test_no_champion_asks_for_the_first() -> None:
     assert (decision.verdict, decision.codes) == ("retrain", (governor.NO_CHAMPION,))
 
 
+@pytest.mark.parametrize(
+    ("champion", "objection"),
+    [
+        (ChampionFacts(None, None, 0, lacking="40 mature examples, 2,000 needed"), governor.LABELS_IMMATURE),
+        (ChampionFacts(None, None, 0, retrain_dates=(DAY - timedelta(days=1),)), governor.COOLDOWN),
+        (ChampionFacts(None, None, 0, is_retraining_in_flight=True), governor.IN_FLIGHT),
+    ],
+)
+def test_a_first_champion_waits_as_any_other_and_for_enough_to_learn_from(
+    champion: ChampionFacts, objection: str
+) -> None:
+    decision = decide(
+        as_of=DAY, quality=report("quality", model=None), data=None, latent=None, concept=None,
+        history=(), champion=champion, policy=RetrainPolicy(),
+    )  # fmt: skip
+    assert (decision.verdict, decision.codes) == ("wait", (objection, governor.NO_CHAMPION))
+
+
 def test_undecided_reports_are_reported() -> None:
     decision = decide(
         as_of=DAY, quality=report("quality"), data=report("data"), latent=None,
