@@ -44,7 +44,7 @@ def next_day(platform: Platform) -> date:
     A day that was decided and not blocked, but never planned, was cut off: it comes again.
     """
     newest = newest_day(platform)
-    if newest is None:
+    if newest is None or newest < platform.settings.first_lived_date:  # a click on a day of history decides nothing
         return platform.settings.first_lived_date
     decided = platform.model_events("retrain_decided")
     is_blocked = any(row["as_of_date"] == newest and row["verdict"] == "block" for row in decided)

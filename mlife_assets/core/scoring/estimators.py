@@ -27,6 +27,7 @@ Array = npt.NDArray[np.float64]
 TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
 """Types that a file may hold besides those of scikit-learn and numpy that `skops` trusts."""
 FINAL_STEPS = ("LogisticRegression", "HistGradientBoostingClassifier")
+THREADS = "n_threads"
 SCHEMA = "schema.json"
 LARGEST = 1e30
 """Numbers beyond count as missing, so that no sum overflows."""
@@ -200,6 +201,9 @@ def _canonical(data: bytes) -> bytes:
             return [renamed(one) for one in value]
         if not isinstance(value, dict):
             return value
+        if isinstance(threads := value.get(THREADS), dict) and "content" in threads:
+            # Of the machine that fitted; no score depends on it. Equal numbers share an address, this one none.
+            value = {**value, THREADS: {**threads, "content": "1", "__id__": THREADS}}
         found = {key: renamed(inner) for key, inner in value.items()}
         if "__id__" in found:
             found["__id__"] = number(found["__id__"])

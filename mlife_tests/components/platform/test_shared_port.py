@@ -16,7 +16,7 @@ PORTS = [
     name
     for kind in Platform.__mro__
     for name, value in vars(kind).items()
-    if isinstance(value, cached_property) and name != "registry"
+    if isinstance(value, cached_property) and name not in {"registry", "model", "model_tables"}
 ]
 
 
