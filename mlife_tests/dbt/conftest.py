@@ -20,8 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlife_assets.adapters.warehouse import DuckDBWarehouse
+from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
+from mlife_assets.recruiting.models import models_of
+from mlife_assets.recruiting.policies import Policies
 
 DBT = str(Path(sys.executable).parent / "dbt")
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -292,7 +294,7 @@ def run_dbt(
 
 def built(target: Path, output: str) -> Built:
     path = target / "warehouse.duckdb"
-    return Built(DuckDBWarehouse(path, sleep=lambda _: None), path, output)
+    return Built(DuckDBWarehouse(path, marts=marts_of(models_of(Policies())), sleep=lambda _: None), path, output)
 
 
 @pytest.fixture(scope="session")
