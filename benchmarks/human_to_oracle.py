@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, challenger_version
-from mlife_assets.components.model.evaluation import PROMOTION_REPORT
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance

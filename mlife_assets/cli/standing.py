@@ -36,6 +36,21 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class OtherModel:
+    """A model beside the first.
+
+    Attributes:
+        model_name: which.
+        champion_version: who serves, None before the first promotion.
+        verdict: of its governor on its newest day, None before the first.
+    """
+
+    model_name: str
+    champion_version: str | None
+    verdict: str | None
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where a deployment stands.
 
@@ -58,6 +73,7 @@ class Standing:
         duplicate_sends: texts that the provider accepted beyond the first of their message.
         sample_message_id: a text worth tracing.
         alarms: of the newest day's reports, and of failed runs.
+        others: the models beside the first, whose champion, verdict and alarms are above.
     """
 
     home: Path
@@ -78,6 +94,7 @@ class Standing:
     duplicate_sends: int
     sample_message_id: str | None
     alarms: tuple[Alarm, ...]
+    others: tuple[OtherModel, ...]
 
 
 def standing_of(platform: Platform) -> Standing:
@@ -117,7 +134,13 @@ def standing_of(platform: Platform) -> Standing:
         duplicate_sends=platform.gateway.duplicate_sends(),
         sample_message_id=sample_message(platform, platform.settings.first_lived_date),
         alarms=(*_report_alarms(platform, newest), *_run_alarms(platform)),
+        others=tuple(_other(platform.of_model(model.name)) for model in platform.models[1:]),
     )
+
+
+def _other(view: Platform) -> OtherModel:
+    decision = _newest(view, "retrain_decided")
+    return OtherModel(view.model_name, view.registry.champion(), decision["verdict"] if decision else None)
 
 
 def _newest(platform: Platform, event_type: str) -> dict[str, Any] | None:

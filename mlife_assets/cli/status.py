@@ -67,6 +67,9 @@ def _print_standing(console: Console, standing: Standing) -> None:
     if standing.promotion is not None:
         promotion = standing.promotion
         line("gate", f"{promotion['outcome'].replace('_', ' ')} on {promotion['as_of_date']}")
+    for other in standing.others:
+        serves = f"{other.champion_version} serves" if other.champion_version else "no model was promoted yet"
+        line("also", f"{other.model_name}: {other.verdict or 'no verdict yet'}, {serves}")
     _print_sending(console, standing)
     for alarm in standing.alarms:
         line("alarm", f"{alarm.source} of {alarm.day}: {alarm.sentence}", "red")

@@ -27,6 +27,7 @@ from mlife_assets.components.model import (
     monitoring_reference,
     off_policy,
     promotion,
+    verdict_check,
 )
 from mlife_assets.components.monitoring import report_checks, reports, retrain_decision
 from mlife_assets.components.monitoring.performance_history import user_rankings
@@ -83,7 +84,5 @@ def _assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
 
 def _checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    found = [*candidate.build_checks(graph), *report_checks.build_checks(graph)]
-    if graph.is_first:
-        return [*found, *(check for module in (fairness, evaluation, scores) for check in module.CHECKS)]
-    return [*found, *example_evaluation.build_checks(graph)]
+    found = [check for module in (candidate, report_checks, verdict_check) for check in module.build_checks(graph)]
+    return [*found, *fairness.CHECKS, *scores.CHECKS] if graph.is_first else found

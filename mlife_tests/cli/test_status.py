@@ -97,3 +97,29 @@ def test_a_home_with_history_only_has_no_verdict_yet(run, run_json, tmp_path, li
     assert "none has run yet" in text
     assert "no model was promoted yet" in text
     assert "alarms     none" in text
+
+
+def test_the_other_models_have_a_line_each(run, run_json, home, tiny_models):
+    assert (
+        "also       churn_risk: no verdict yet, no model was promoted yet" in run("status", "--home", home.path).stdout
+    )
+    at = run_time(home.newest_day)
+    churn = home.platform.of_model("churn_risk").registry
+    version = churn.register(tiny_models.tiny_artifact(41), as_of=home.newest_day, now=at)
+    churn.promote(version, actor="gate", reason="first", now=at)
+    before = run_json("status", "--home", home.path)["champion"]
+    decision = {
+        "decision_id": "dec_churn",
+        "as_of_date": home.newest_day,
+        "verdict": "wait",
+        "codes": ["wait"],
+        "sentences": ["Nothing moved."],
+        "model_version": version,
+        "policy_version": "pol",
+        "model_name": "churn_risk",
+    }
+    home.add("retrain_decided", decision, at)
+    document = run_json("status", "--home", home.path)
+    assert document["others"] == [{"model_name": "churn_risk", "champion_version": version, "verdict": "wait"}]
+    assert (document["champion"], document["reasons"]) == (before, ["Retrained [lately]."])
+    assert f"also       churn_risk: wait, {version} serves" in run("status", "--home", home.path).stdout

@@ -17,7 +17,7 @@ import pytest
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT, cohort_days
-from mlife_assets.components.model.evaluation import PROMOTION_REPORT
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.training_set import gate_days

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.model.evaluation import PROMOTION_REPORT
 from mlife_assets.components.model.fairness import FAIRNESS_REPORT, audit_model, audited_pairs, day_fairness_condition
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
 from mlife_assets.core.training.fairness import ETHNICITIES, SEXES, FairnessAudit, fairness_condition
 from mlife_assets.core.training.fairness.audit import CONDITION

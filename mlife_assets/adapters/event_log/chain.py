@@ -115,12 +115,6 @@ class Chain:
             if self._end is None and not self._add(()):
                 self._read_on()
 
-    def is_begun(self) -> bool:
-        """Return whether the chain holds a manifest."""
-        with self._lock:
-            self._open()
-            return self._end is not None
-
     def end(self) -> ChainEnd | None:
         """Return the newest manifest, whoever wrote it; None before the first, and where the last cannot be read."""
         with self._lock:

@@ -71,4 +71,3 @@ class ModelGraph:
 
 
 RETRAINED = ("training_set", "candidate_model", "explanation", "evaluation", "champion_model", "monitoring_reference")
-WATCHED = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")

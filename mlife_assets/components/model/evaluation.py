@@ -14,11 +14,12 @@ import dagster as dg
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.cards import write_card
 from mlife_assets.components.model.contenders import challenger_version, gate_day
 from mlife_assets.components.model.fairness import day_fairness_condition
 from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
@@ -29,11 +30,9 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.training.gate import Contender, GateExamples
 from mlife_assets.core.training.judgement import Human, judge_model
-from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.panel import HumanBaseline, panel_agreement
 
 GROUP = "model"
-PROMOTION_REPORT = "promotion"
 
 
 def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
@@ -99,7 +98,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
         day_training_set(platform, day),
         gate.rows,
         Human(human.name, human.scores),
-        job_applications(platform.policies),
+        platform.model,
         as_of=day,
         champion=None if champion is None else platform.registry.load(champion),
         threads=platform.settings.cores,
@@ -128,22 +127,4 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     )
 
 
-@dg.asset_check(
-    asset=keys.EVALUATION,
-    description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
-)
-@says_why
-def challenger_may_be_promoted(
-    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
-) -> dg.AssetCheckResult:
-    """Repeat the verdicts that the gate left."""
-    reports = [platform.tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
-    return dg.AssetCheckResult(
-        passed=all(report["outcome"] == "promoted" for report in reports),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(sentence for report in reports for sentence in report["sentences"]),
-    )
-
-
 ASSETS = [evaluation]
-CHECKS = [challenger_may_be_promoted]

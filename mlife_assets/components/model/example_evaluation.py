@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.contenders import challenger_version
-from mlife_assets.components.model.evaluation import PROMOTION_REPORT
 from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
@@ -102,26 +102,3 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         )
 
     return [evaluation]
-
-
-def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of one model."""
-
-    @dg.asset_check(
-        asset=graph.key(GROUP, "evaluation"),
-        description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
-    )
-    @says_why
-    def challenger_may_be_promoted(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
-    ) -> dg.AssetCheckResult:
-        """Repeat the verdicts that the gate left."""
-        tables = graph.view(platform).model_tables
-        reports = [tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
-        return dg.AssetCheckResult(
-            passed=all(report["outcome"] == "promoted" for report in reports),
-            severity=dg.AssetCheckSeverity.WARN,
-            description=" ".join(sentence for report in reports for sentence in report["sentences"]),
-        )
-
-    return [challenger_may_be_promoted]

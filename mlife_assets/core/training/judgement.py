@@ -152,11 +152,11 @@ def judge_model(
     """
     matrix = gate.matrix(artifact.feature_spec)
     required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
-    challenger = _side(artifact, gate, threads)
+    challenger = _side(artifact, gate, matrix, threads)
     incumbent = None
     if champion is not None:
         _require_columns(champion, gate)
-        incumbent = _side(champion, gate, threads)
+        incumbent = _side(champion, gate, gate.matrix(champion.feature_spec), threads)
     return judge(gate, challenger, incumbent, human, model, as_of=as_of, required=(*also_required, *required))
 
 
@@ -218,9 +218,10 @@ def judge(
     return Judgement(decision, measured, challenger, contenders)
 
 
-def _side(artifact: ModelArtifact, gate: GateRows, threads: int) -> Side:
+def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) -> Side:
+    """Return what a model says of the gate's rows; `matrix` is `gate.matrix` of its spec."""
     spec, scorer = artifact.feature_spec, scorer_of(artifact, threads=threads)
-    ranked = scorer.score(gate.matrix(spec))
+    ranked = scorer.score(matrix)
     measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
     end = date.fromisoformat(artifact.manifest["training_end_date"])
     return Side(artifact.model_version, end, ranked.raw, measured.probability)
