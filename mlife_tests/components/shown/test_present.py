@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP, newest_day, next_day, operator_time
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
 
 
@@ -54,3 +56,17 @@ def test_a_day_that_was_decided_but_never_planned_comes_again(home):
     day = home.newest_day
     (home.path / f"lake/reports/message_plan/as_of_date={day}/report.json").unlink()
     assert next_day(home.platform) == day
+
+
+def test_a_day_of_history_that_was_decided_does_not_come_again(tmp_path):
+    """Somebody clicks on the daily job of a day before the first: its decision moves nothing."""
+    settings = Settings(home=tmp_path)
+    platform = Platform(settings=settings, policies=settings.policies())
+    day = add_days(settings.first_lived_date, -1)
+    row = {"event_id": "e", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "d"}
+    row |= {"as_of_date": day, "verdict": "retrain", "codes": ["no_champion"], "sentences": [], "model_version": None}
+    row |= {"policy_version": "p", "model_name": platform.model_name}
+    schema = EVENT_TYPES["retrain_decided"].schema
+    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+    assert newest_day(platform) == day
+    assert next_day(platform) == settings.first_lived_date
