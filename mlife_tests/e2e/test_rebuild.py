@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.graph import keys
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
+from mlife_assets.recruiting.models import models_of
 
 DATED = {
     "user_features": "as_of_date",
@@ -32,9 +34,10 @@ def features(home) -> list:
 
 def mart_rows(home, day: date) -> dict[str, bytes]:
     """Return the rows of a day in each mart as bytes."""
-    found = {}
+    found, marts = {}, marts_of(models_of(home.platform.policies))
+    warehouse = DuckDBWarehouse(home.settings.warehouse_path, marts=marts)
     for mart, column in DATED.items():
-        table = home.platform.warehouse.read(mart)
+        table = warehouse.read(mart)
         rows = table.filter(pc.equal(table[column], day)).combine_chunks()
         assert rows.num_rows > 10, mart
         sink = pa.BufferOutputStream()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from mlife_assets.core.monitoring.governor import NO_CHAMPION
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
@@ -34,8 +35,12 @@ ACTS = (
 
 
 def newest_day(platform: Platform) -> date | None:
-    """Return the newest day that the governor decided; None before the first."""
-    return max((row["as_of_date"] for row in platform.model_events("retrain_decided")), default=None)
+    """Return the newest day on which a model served and the governor decided; None before the first.
+
+    Where none serves, a day cannot end, so that a click on a day of history moves nothing.
+    """
+    decided = platform.model_events("retrain_decided")
+    return max((row["as_of_date"] for row in decided if NO_CHAMPION not in row["codes"]), default=None)
 
 
 def next_day(platform: Platform) -> date:
@@ -44,7 +49,7 @@ def next_day(platform: Platform) -> date:
     A day that was decided and not blocked, but never planned, was cut off: it comes again.
     """
     newest = newest_day(platform)
-    if newest is None or newest < platform.settings.first_lived_date:  # a click on a day of history decides nothing
+    if newest is None:
         return platform.settings.first_lived_date
     decided = platform.model_events("retrain_decided")
     is_blocked = any(row["as_of_date"] == newest and row["verdict"] == "block" for row in decided)
