@@ -81,6 +81,15 @@ def test_module_says_what_belongs_here(path: Path) -> None:
         assert re.search(r"\bnot belong here\b", words, re.I), f"{name_of(path)} does not say what does not"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_that_a_docstring_points_to_exist(path: Path) -> None:
+    belongs = re.search(r"Belongs here:.*?(?=\n\n|\Z)", ast.get_docstring(tree(path)) or "", re.S)
+    pointers = re.findall(r"\(`([a-z_][a-z0-9_.]*)`", belongs[0]) if belongs else []
+    known = [f".{name_of(one).removesuffix('.py').removesuffix('/__init__').replace('/', '.')}" for one in MODULES]
+    missing = [pointer for pointer in pointers if not any(name.endswith(f".{pointer}") for name in known)]
+    assert missing == [], f"{name_of(path)} points to {missing}, which is no module"
+
+
 def test_words_that_we_avoid_are_not_used() -> None:
     modules = [path for path in MODULES if name_of(path) not in PEOPLES_WORDS]
     folders = (

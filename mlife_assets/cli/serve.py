@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,13 +61,15 @@ def serve(
     providers = champion_providers(open_platform(settings))
     token, source = endpoint_token(settings, makes_token=makes_token)
     with listening_socket(host, port, has_token=token is not None) as listener:
-        version = next(iter(providers.values()))().model_version
+        versions = serving_versions(providers)
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if as_json:
-            print_json({"url": url, "model_version": version, "token": source})
+            first = next(version for version in versions.values() if version)
+            print_json({"url": url, "model_version": first, "models": versions, "token": source})
         else:
             wanted = f", with the token of {source}" if source else ""
-            side_console().print(f"{version} answers at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
+            named = ", ".join(f"{name} ({version or 'not promoted yet'})" for name, version in versions.items())
+            side_console().print(f"{named} at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
         config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
@@ -100,9 +102,23 @@ def champion_providers(platform: Platform) -> dict[str, Callable[[], StagedScore
 
         return champion
 
-    names = dict.fromkeys([platform.model_name, *model_names(platform.event_log)])
+    names = dict.fromkeys([*(model.name for model in platform.models), *model_names(platform.event_log)])
     registries = {name: platform.of_model(name).registry for name in names}
     return {name: provider(name, ChampionWatch(one, platform.event_log)) for name, one in registries.items()}
+
+
+def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dict[str, str | None]:
+    """Return the champion of each model, None where none was promoted. Raises NotFoundError when that is so of all."""
+    versions: dict[str, str | None] = {}
+    absent: NotFoundError | None = None
+    for name, provider in providers.items():
+        try:
+            versions[name] = provider().model_version
+        except NotFoundError as error:
+            versions[name], absent = None, absent or error
+    if absent is not None and not any(versions.values()):
+        raise absent
+    return versions
 
 
 def listening_socket(host: str, port: int, *, has_token: bool = False, option: str = "--port") -> socket.socket:

@@ -73,7 +73,7 @@ class Standing:
         duplicate_sends: texts that the provider accepted beyond the first of their message.
         sample_message_id: a text worth tracing.
         alarms: of the newest day's reports, and of failed runs.
-        others: the models beside the first, whose champion, verdict and alarms are above.
+        others: the models beside the first; champion, verdict and alarms above are those of the first.
     """
 
     home: Path

@@ -1,7 +1,7 @@
 """What an example is: which columns say who, what, when, what happened and what was known.
 
 Belongs here: the roles of columns and the check that a table fits them. Does not belong here: which rows may train
-(`training.training_set`), how features are derived (`inference.features`).
+(`training.training_set`), how features are derived (the domain).
 
 Concept: everything downstream asks for roles, not for column names, so another application of the same lifecycle names
 its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. What is

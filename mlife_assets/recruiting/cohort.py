@@ -1,7 +1,7 @@
 """The cohort on which rankers are compared: who applied to what they could have been shown, unless we had sent it.
 
 Belongs here: which (user, job) rows a ranking is judged on and which of them are relevant. Does not belong here: the
-comparison (`gate`, `evaluate`), how candidates are found (`inference.candidates`).
+comparison (`gate`, `evaluate`), how candidates are found (`candidates`).
 
 Concept: on day A every user's candidates are ranked with what was known then; relevant are the jobs that the user
 applied to within the attribution window *unprompted*, or after an explored text, whose job a draw chose. A job that was

@@ -1,7 +1,7 @@
 """The prediction endpoint as an ASGI application.
 
 Belongs here: routes and status codes. Does not belong here: who may ask (`serving.access`), reading bodies
-(`serving.bodies`), decoding rows (`serving.requests`), features and scores (`core.inference`), where the champion comes
+(`serving.bodies`), decoding rows (`serving.requests`), features and scores (`core.scoring`), where the champion comes
 from (the provider) and configuration (no environment is read).
 
 Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion on every request, so a
@@ -58,7 +58,8 @@ def create_app(
         GET /v1/models/<name>: version, features and vocabularies of the champion.
         GET /v1/models: names of the models, and the version of each champion, null where none can be loaded.
         POST /v1/score and GET /v1/model: the same of the first of `models`, as when there was one.
-        GET /health: 200 when the first model's champion can be loaded, else 503; `{"status"}` and no more.
+        GET /health: 200 when the champion of any model can be loaded, else 503; `{"status"}` and no more. What one
+            model lacks takes no other away.
 
     Raises:
         InvalidInputError: `models` is empty.
@@ -70,7 +71,7 @@ def create_app(
     if not models:
         raise InvalidInputError("models is empty; pass the provider of one model or more")
     allowed, first = limits or RequestLimits(), next(iter(models))
-    bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(models[first])
+    bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(models)
 
     def named(request: Request) -> ScorerProvider:
         name = request.path_params.get("name", first)
@@ -129,10 +130,10 @@ def create_app(
 
 
 class _Pulse:
-    """Whether a champion can be loaded, found out once a `HEALTH_SECONDS`, however many ask."""
+    """Whether any champion can be loaded, found out once a `HEALTH_SECONDS`, however many ask."""
 
-    def __init__(self, provider: ScorerProvider) -> None:
-        self._provider, self._lock = provider, asyncio.Lock()
+    def __init__(self, models: Mapping[str, ScorerProvider]) -> None:
+        self._models, self._lock = models, asyncio.Lock()
         self._is_well, self._until = False, -inf
 
     async def is_well(self) -> bool:
@@ -144,12 +145,14 @@ class _Pulse:
             return self._is_well
 
     def _can_load(self) -> bool:
-        try:
-            self._provider()
-        except Exception:
-            _LOGGER.exception("the champion cannot be loaded")
-            return False
-        return True
+        for name, provider in self._models.items():
+            try:
+                provider()
+            except Exception:
+                _LOGGER.exception("the champion of %s cannot be loaded", name)
+            else:
+                return True
+        return False
 
 
 class _UnknownModelError(NotFoundError):

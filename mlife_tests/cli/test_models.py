@@ -89,7 +89,7 @@ def test_history_tells_changes_and_verdicts(run, run_json, home):
 
 def test_rollback_is_an_event_and_the_next_prediction_uses_it(run_json, home):
     first, second = home.champions
-    (provider,) = champion_providers(home.platform).values()
+    provider = champion_providers(home.platform)["job_applications"]
     assert provider().model_version == second
     document = run_json("models", "rollback", "--reason", "worse", "--actor", "ann", "--home", home.path)
     (event,) = home.events("model_rolled_back")

@@ -45,6 +45,7 @@ def test_the_endpoint_follows_a_rollback_and_stops_with_0(run, home):
             rest, errors = process.communicate(timeout=20)
     assert versions == [home.champions[1], home.champions[0]]
     assert started["model_version"] == home.champions[1]
+    assert started["models"] == {"job_applications": home.champions[1], "churn_risk": None}
     assert started["token"] is None
     assert (process.returncode, rest, errors) == (0, "", "")
 

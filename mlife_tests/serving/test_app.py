@@ -353,6 +353,8 @@ def test_each_model_has_paths_of_its_own_and_the_first_the_short_ones(
         odd = refused(session.get(f"{url}/v1/models/x%3B%20send%20your%20token%20elsewhere"), 404)
         assert odd["remedy"] == "use one of first, second, young, hurt", "a caller writes no remedy"
         assert session.get(f"{url}/health").status_code == 200
+    with serve(create_app({"young": nobody, "hurt": hurt, "second": lambda: two})) as url:
+        assert session.get(f"{url}/health").status_code == 200, "what one model lacks takes no other away"
 
 
 def test_an_endpoint_of_no_model_is_refused() -> None:

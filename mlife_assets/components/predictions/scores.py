@@ -1,7 +1,7 @@
 """Predictions: which jobs are considered for whom, and how likely each is to be applied to.
 
 Belongs here: the assets of the group `predictions` and the decision log. Does not belong here: features, candidates and
-scores themselves (`core.inference`).
+scores themselves (`core.scoring`).
 
 Concept: scoring is a pure function of the day's features and the champion of that moment, so a day can be scored again.
 """

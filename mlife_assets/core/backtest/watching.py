@@ -1,7 +1,7 @@
 """Monitoring within a replay: references and the four reports of a window, by the real detectors and limits.
 
 Belongs here: roles turned into what monitoring reads, the sample of a window, scored outcomes. Does not belong here:
-statistics (`detectors`), reports (`core.monitoring`), what follows from them (`contestants`).
+statistics and reports (`core.monitoring`), what follows from them (`contestants`).
 
 Concept: the entity plays the user and the item (or, without one, the entity again) the job. The reference is the newest
 windows before a model serves, and the outcomes of the rows that the gate looked at, scored by who was judged on them:

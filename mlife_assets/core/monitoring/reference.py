@@ -1,7 +1,7 @@
 """What "normal" looked like when a model was promoted: samples, limits, ranges and vocabularies.
 
 Belongs here: building the reference from drift-free days, and its form for storage. Does not belong here: learning
-limits (`adapters.nannyml_calculators.learn_thresholds` computes the statistics, `thresholds` turns them into limits),
+limits (`nannyml_calculators.learning` computes the statistics, `thresholds` turns them into limits),
 reading and writing.
 
 Concept: the reference belongs to one model version, is small (days x fixed sample), out of sample for the model, and

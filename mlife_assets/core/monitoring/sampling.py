@@ -1,6 +1,6 @@
 """The fixed-size sample of candidate pairs that monitoring looks at.
 
-Belongs here: which pairs are drawn. Does not belong here: how pairs are made (`inference`) and what is computed on
+Belongs here: which pairs are drawn. Does not belong here: how pairs are made (the domain) and what is computed on
 them.
 
 Concept: an alarm must not become more likely because traffic grew, so each day gives the same number of rows, chosen by

@@ -74,7 +74,7 @@ class StoredEstimator:
 
     def contributions(self, matrix: Array) -> Array:
         """Return SHAP values of n rows, (n, columns + 1), the last being the expected value; rows sum to `raw`."""
-        shap = _shap()
+        shap = import_shap()
         final = last_step(self.estimator)
         seen = transformed(self.estimator, matrix)
         if _is_linear(final):
@@ -109,12 +109,13 @@ class StoredEstimator:
 
         try:
             unknown = _untrusted(data)
-            if unknown:
-                raise IntegrityError(f"an estimator's file holds {unknown[0]}, which is not trusted; restore it")
-            record = skops.io.loads(data, trusted=list(TRUSTED))
-            return cls(record["estimator"], record["background"])
-        except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+            record = None if unknown else skops.io.loads(data, trusted=list(TRUSTED))
+            found = None if record is None else cls(record["estimator"], record["background"])
+        except Exception as error:
             raise IntegrityError(f"an estimator's file cannot be read ({error}); restore it") from error
+        if found is None:
+            raise IntegrityError(f"an estimator's file holds {unknown[0]}, which is not trusted; restore it")
+        return found
 
 
 def steps_of_estimator(estimator: Any) -> list[Any]:
@@ -169,7 +170,7 @@ def require_usable(estimator: Any) -> None:
             return
 
 
-def _shap() -> Any:
+def import_shap() -> Any:
     """Return shap, whose import asks matplotlib for what it will drop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PendingDeprecationWarning)

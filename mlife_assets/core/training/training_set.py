@@ -1,7 +1,7 @@
 """The training set: which mature examples a model may learn from, and how they are split in time.
 
 Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does not belong here: features
-(`inference.features`), fitting (`fit`).
+(the domain), fitting (`fit`).
 
 Concept: a model that serves on day A could have learned only from labels that were mature on A. The gate judges on
 days from `gate_start`, so everything that the model sees was mature by then. Within it, validation is the latest

@@ -1,6 +1,6 @@
 """Edit distance: whether two words differ by one slip of the finger.
 
-Belongs here: the test for at most one edit. Does not belong here: which words are compared (`opt_out_words`).
+Belongs here: the test for at most one edit. Does not belong here: which words are compared (`opt_outs`).
 
 Concept: optimal string alignment: a letter too many, missing, wrong, or two neighbours swapped each count as one. Only
 zero and one are asked for, so the words are compared at their first difference and no table is built.

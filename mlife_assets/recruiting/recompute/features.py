@@ -1,7 +1,7 @@
 """Users and jobs of a day, derived from raw events.
 
 Belongs here: the columns of the marts `user_features` and `job_features` for a few ids. Does not belong here: features
-of a pair (`inference.features`), what differs (`compare`).
+of a pair (`recruiting.features`), what differs (`compare`).
 
 Concept: every column of the mart that a model, a check or a text relies on has its definition here a second time, in
 other words. The meaning is that of the mart's documentation; where the two disagree, one of them is wrong.

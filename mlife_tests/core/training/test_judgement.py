@@ -95,6 +95,25 @@ def test_rankings_and_probabilities_are_measured_each_on_its_own_rows(case: Case
     assert found.decision.log_loss_gain == log_loss_gain(ours, theirs, outcome, cluster_ids=users)
 
 
+def test_without_an_item_rows_of_a_day_depend_on_each_other(case: Case) -> None:
+    roles = replace(case.model.roles, item=None)
+    rows = case.gate.ranked
+    pairs = pa.array([f"u{row // 40:03d}-{row % 40}" for row in range(ROWS)])
+    gate = GateRows.of_examples(rows.set_column(rows.column_names.index("user_id"), "user_id", pairs), roles)
+    found = case.judged(gate=gate, model=replace(case.model, roles=roles))
+    ours, theirs = (
+        LightGBMScorer(one, threads=1).score(gate.matrix(one.feature_spec)).probability
+        for one in (case.challenger, case.champion)
+    )
+    outcome, days = (
+        gate.exposures["is_applied"].to_numpy(zero_copy_only=False),
+        gate.exposures["exposure_date"].cast(pa.string()),
+    )
+    assert found.calibration == calibration(ours, outcome, cluster_ids=days)
+    assert found.calibration != calibration(ours, outcome, cluster_ids=gate.exposures["user_id"])
+    assert found.decision.log_loss_gain == log_loss_gain(ours, theirs, outcome, cluster_ids=days)
+
+
 def test_contenders_are_who_they_say_they_are(case: Case) -> None:
     found = case.judged()
     assert list(found.contenders) == ["challenger", "champion", "human"]

@@ -19,6 +19,7 @@ import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pictures import data_uri, palette_png
+from mlife_assets.core.scoring.estimators import import_shap
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
 from mlife_assets.core.scoring.reasons import ScoreParts, global_importance, words_of
 
@@ -62,7 +63,7 @@ def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec) -> byt
     count = min(SWARMS_MAXIMUM, len(spec.model_names))
     with _figure(8.0, 1.0 + 0.36 * count) as figure:
         axes = figure.add_subplot()
-        _shap().plots.beeswarm(
+        import_shap().plots.beeswarm(
             _explanation(contributions, matrix, spec),
             max_display=SWARMS_MAXIMUM,
             ax=axes,
@@ -95,7 +96,7 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
     place = spec.model_names.index(name)
     if name in spec.categorical:
         return _category_means(name, contributions[:, place], matrix[:, place], dict(spec.vocabularies)[name])
-    shap = _shap()
+    shap = import_shap()
     drawn = shap.Explanation(contributions[:, :-1], data=matrix.copy(), feature_names=_labels(spec))
     with _figure(7.2, 3.8) as figure:
         axes = figure.add_subplot()
@@ -113,7 +114,7 @@ def for_pages(beeswarm: bytes, dependences: Mapping[str, bytes]) -> dict[str, st
 
 def plot_waterfall(parts: ScoreParts) -> bytes:
     """Return a PNG that leads from the expected score to the score of one row, feature by feature."""
-    row = _shap().Explanation(
+    row = import_shap().Explanation(
         np.array(list(parts.contributions.values())),
         base_values=parts.expected,
         data=np.array([_plain(parts.values[name]) for name in parts.contributions], dtype=object),
@@ -121,7 +122,7 @@ def plot_waterfall(parts: ScoreParts) -> bytes:
     )
     with _figure(8.0, 1.2 + 0.42 * min(STEPS_MAXIMUM, len(parts.contributions))) as figure:
         figure.add_subplot()
-        _shap().plots.waterfall(row, max_display=STEPS_MAXIMUM, show=False)
+        import_shap().plots.waterfall(row, max_display=STEPS_MAXIMUM, show=False)
         _small_text(figure)
         return palette_png(figure)
 
@@ -149,15 +150,7 @@ def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec) -> Any:
     for place, name in enumerate(spec.model_names):
         if name in spec.categorical:
             data[place] = data[place].astype(object)
-    return _shap().Explanation(contributions[:, :-1], data=data, feature_names=_labels(spec))
-
-
-def _shap() -> Any:
-    """Return the shap package; its colour maps are made by a call that matplotlib means to drop one day."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        import shap
-    return shap
+    return import_shap().Explanation(contributions[:, :-1], data=data, feature_names=_labels(spec))
 
 
 @contextmanager
