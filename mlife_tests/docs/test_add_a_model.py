@@ -1,0 +1,113 @@
+"""`docs/add_a_model.md`, followed file by file on a copy of the repository: the third model trains and scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "add_a_model.md"
+STEP = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+NAMED = re.compile(r"`((?:mlife_assets|dbt_project)/[^`]+)`:\s*\Z")
+EVENT_TYPE = {
+    "mlife_assets/recruiting/events.py",
+    "dbt_project/models/staging/_sources.yml",
+    "dbt_project/models/staging/stg_events__flight_arrived.sql",
+    "dbt_project/models/staging/stg_events__flight_arrived.yml",
+}
+MARTS = {
+    f"dbt_project/models/marts/features/flight_{name}"
+    for name in ("features.sql", "features.yml", "examples.sql", "examples.yml")
+}
+MODEL, ENTRY = "mlife_assets/recruiting/flight_delays.py", "mlife_assets/recruiting/models.py"
+
+
+def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+    done = subprocess.run(command, cwd=folder, text=True, input=stdin, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository in which somebody followed the page."""
+    folder = tmp_path_factory.mktemp("third") / "mlife"
+    for part in ("mlife_assets", "mlife_tests", "dbt_project"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "target", "golden"))
+    for name in ("pyproject.toml", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "as it was")
+    text = PAGE.read_text(encoding="utf-8")
+    for step in STEP.finditer(text):
+        language, body = step.groups()
+        if language == "diff":
+            git(folder, "apply", "-", stdin=body)
+        elif named := NAMED.search(text[: step.start()]):
+            assert not (folder / named[1]).exists(), f"{named[1]} is there already; the page replaces nothing"
+            (folder / named[1]).write_text(body, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lived(copy: Path) -> dict[str, Any]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
+    environment |= {"PYTHONPATH": str(copy)}
+    program = [sys.executable, str(copy / "mlife_tests" / "docs" / "third_model.py"), str(copy.parent / "home")]
+    done = subprocess.run(program, cwd=copy, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_model_is_one_file_its_event_type_its_marts_and_one_entry(copy: Path) -> None:
+    changed = {line[3:] for line in git(copy, "status", "--porcelain", "--untracked-files=all").splitlines()}
+    assert changed == EVENT_TYPE | MARTS | {MODEL, ENTRY}
+    entry = git(copy, "diff", "--numstat", ENTRY).split()
+    assert entry[:2] == ["2", "1"], "an import and the entry"
+
+
+def test_what_the_page_adds_keeps_the_house_rules(copy: Path) -> None:
+    python = [str(copy / name) for name in (MODEL, ENTRY, "mlife_assets/recruiting/events.py")]
+    for command in (("ruff", "check"), ("ruff", "format", "--check")):
+        done = subprocess.run([sys.executable, "-m", *command, *python], cwd=copy, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    rules = ["mlife_tests/dbt/test_conventions.py", "-k", "not unit_tests", "-n0", "-q", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *rules], cwd=copy, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.proof
+def test_it_is_trained_and_judged_on_real_flights(lived: dict[str, Any]) -> None:
+    """Two winter months rank better than the rule, and the gate still refuses: their probabilities are too timid."""
+    assert lived["models"] == ["job_applications", "churn_risk", "flight_delays"]
+    assert lived["registered"] == {"job_applications": 0, "churn_risk": 0, "flight_delays": 1}
+    verdict = lived["verdict"]
+    (human,) = (one for one in verdict["comparisons"] if one["against"] == "human")
+    assert human["model_version"] == "later_in_the_day_is_later"
+    assert human["delta"]["lower"] > 0.04
+    assert verdict["outcome"] == "refused"
+    assert [one["name"] for one in verdict["conditions"] if not one["is_met"]] == ["is_calibrated"]
+    assert lived["champion_before"] is None
+
+
+@pytest.mark.proof
+def test_it_serves_once_somebody_promotes_it(lived: dict[str, Any]) -> None:
+    assert lived["scored_by"] == [lived["version"]]
+    assert lived["scored"] == lived["flights"] > 500
+    low, high = lived["probabilities"]
+    assert 0 < low < 0.15 < high < 1
+    assert lived["decision"] == "wait"
