@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import warnings
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,8 @@ import numpy.typing as npt
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 
 Array = npt.NDArray[np.float64]
+MakeEstimator: TypeAlias = Callable[[], Any]
+"""Returns a new estimator or pipeline of scikit-learn, not fitted."""
 TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
 """Types that a file may hold besides those of scikit-learn and numpy that `skops` trusts."""
 FINAL_STEPS = ("LogisticRegression", "HistGradientBoostingClassifier")
@@ -123,6 +127,17 @@ def steps_of_estimator(estimator: Any) -> list[Any]:
     return [estimator] if steps is None else [step for _, step in steps if step not in (None, "passthrough")]
 
 
+def parameters(estimator: Any) -> dict[str, Any]:
+    """Return what an estimator was made with, step -> parameter -> value: JSON-able, the same of equal estimators."""
+    found: dict[str, Any] = {}
+    for step in steps_of_estimator(estimator):
+        name = type(step).__name__
+        if name in found:
+            name = f"{name}_{len(found) + 1}"
+        found[name] = {key: _plain(value) for key, value in sorted(step.get_params(deep=False).items())}
+    return found
+
+
 def last_step(estimator: Any) -> Any:
     """Return what scores."""
     return steps_of_estimator(estimator)[-1]
@@ -167,6 +182,24 @@ def require_usable(estimator: Any) -> None:
             )
         if type(step).__module__.startswith("sklearn.impute"):
             return
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON; of what JSON has no word for, its name."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return parameters(value)
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _shap() -> Any:
