@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -13,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.scoring.estimators import StoredEstimator, require_usable, usable
+from mlife_assets.core.scoring.estimators import StoredEstimator, parameters, require_usable, usable
 
 ODD = np.array([[np.nan] * 4, [np.inf, -np.inf, 1e308, -1e308], [0.0, -0.0, 5e-324, 1e30]])
 
@@ -131,3 +132,22 @@ def test_a_file_that_asks_for_another_type_is_refused_before_any_is_made() -> No
         StoredEstimator.from_bytes(target.getvalue())
     with pytest.raises(IntegrityError, match="cannot be read"):
         StoredEstimator.from_bytes(b"no archive")
+
+
+def test_parameters_are_json_and_the_same_of_equal_estimators() -> None:
+    found = parameters(linear())
+    assert list(found) == ["SimpleImputer", "StandardScaler", "LogisticRegression"]
+    assert found["SimpleImputer"]["missing_values"] == "nan"
+    assert found["LogisticRegression"]["C"] == 1.0
+    assert json.loads(json.dumps(found, allow_nan=False)) == found == parameters(linear())
+    assert parameters(linear().set_params(logisticregression__C=0.5)) != found
+    odd = make_pipeline(FunctionTransformer(usable), FunctionTransformer(kw_args={"a": np.arange(2)}), boosting())
+    named = parameters(odd)
+    assert named["FunctionTransformer"]["func"] == "mlife_assets.core.scoring.estimators.usable"
+    assert named["FunctionTransformer_2"]["kw_args"] == {"a": [0, 1]}
+    assert named["HistGradientBoostingClassifier"]["max_iter"] == 15
+    nested = parameters(SelectFromModel(LogisticRegression(C=np.float64(3.0))))
+    assert nested["SelectFromModel"]["estimator"]["LogisticRegression"]["C"] == 3.0
+    assert parameters(boosting().set_params(random_state=np.random.RandomState(1)))["HistGradientBoostingClassifier"][
+        "random_state"
+    ].endswith("RandomState")
