@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -74,7 +75,9 @@ class StoredEstimator:
             for place, weight in enumerate(final.coef_[0]):
                 total = total + float(weight) * seen[:, place]
             return total
-        return np.asarray(final.decision_function(seen), dtype=np.float64)
+        # One thread: there is a pool for each tree, and on a busy machine two threads wait for each other each time.
+        with _threads().limit(limits=1, user_api="openmp"):
+            return np.asarray(final.decision_function(seen), dtype=np.float64)
 
     def contributions(self, matrix: Array) -> Array:
         """Return SHAP values of n rows, (n, columns + 1), the last being the expected value; rows sum to `raw`."""
@@ -200,6 +203,14 @@ def _plain(value: Any) -> Any:
         return parameters(value)
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+@cache
+def _threads() -> Any:
+    """Return what limits threads; looking for their libraries takes longer than scoring a row."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _shap() -> Any:

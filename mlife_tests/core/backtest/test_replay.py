@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest.contestants import FIRST, NAMES
+from mlife_assets.core.backtest.page.tables import setting_rows
 from mlife_assets.core.backtest.result import BacktestResult
 from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.training.ready_estimators import logistic_regression
 
 FIRST_DAY = date(2025, 1, 1)
 CHANGE = 80
@@ -123,6 +125,15 @@ def test_a_stopped_replay_goes_on_and_ends_with_the_same_bytes(replayed, rows, c
     assert {key: store.objects[key] for key in kept} == kept, "nothing that was kept is computed again"
     assert dumped(resumed) == dumped(changed)
     assert resumed.cost == changed.cost
+
+
+def test_an_estimator_of_ones_own_is_replayed_and_named_among_the_settings(replayed, rows, model):
+    found = replayed(rows(), model=replace(model(), estimator=logistic_regression)).result
+    assert [one.name for one in found.policies] == list(NAMES)
+    assert all(one.score.average_precision.estimate > 0.5 for one in found.policies)
+    assert found.settings["estimator"]["LogisticRegression.C"] == 1.0
+    assert "leaves" not in found.settings["training"]
+    assert ("estimator.LogisticRegression.C", "1.0") in setting_rows(found)
 
 
 def test_other_inputs_do_not_meet_in_one_store(replayed, rows, model, store):

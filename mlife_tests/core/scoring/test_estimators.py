@@ -19,6 +19,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import ThreadpoolController
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.scoring.estimators import StoredEstimator, parameters, require_usable, usable
@@ -132,6 +133,23 @@ def test_a_file_that_asks_for_another_type_is_refused_before_any_is_made() -> No
         StoredEstimator.from_bytes(target.getvalue())
     with pytest.raises(IntegrityError, match="cannot be read"):
         StoredEstimator.from_bytes(b"no archive")
+
+
+def test_a_row_is_scored_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a pool of threads for each tree; on a busy machine two that wait for each other take seconds."""
+    one, seen = stored(boosting), []
+    final = one.estimator
+    pools = ThreadpoolController().select(user_api="openmp")
+
+    def watched(matrix: np.ndarray) -> np.ndarray:
+        seen.append({pool["num_threads"] for pool in pools.info()})
+        return type(final).decision_function(final, matrix)
+
+    monkeypatch.setattr(final, "decision_function", watched, raising=False)
+    before = pools.info()
+    one.raw(rows()[0][:1])
+    assert seen == [{1}]
+    assert pools.info() == before
 
 
 def test_parameters_are_json_and_the_same_of_equal_estimators() -> None:

