@@ -38,7 +38,8 @@ ASKED = 40
 def churn_by_logistic(policies: Policies) -> Model:
     """Return the model of churn with the policies of a small world and a logistic regression."""
     training = replace(policies.training, formulations=("binary",), rising=(), falling=(), validation_days=3)
-    return replace(churn_risk(policies), estimator=logistic_regression, training=training)
+    monitoring = replace(policies.monitoring, minimum_mature_positives=20)
+    return replace(churn_risk(policies), estimator=logistic_regression, training=training, monitoring=monitoring)
 
 
 @pytest.fixture(scope="module")
