@@ -130,7 +130,7 @@ def history_rows(kind: Kind, seed: int) -> pa.Table:
 def compared(asked: tuple[str, int]) -> Compared:
     """Replay the history of a kind and a seed."""
     name, seed = asked
-    history = prepare_history(history_rows(KINDS[name], seed), Study.from_json(SPEC), today=TODAY)
+    history = prepare_history(history_rows(KINDS[name], seed), Study.from_json(SPEC).model, today=TODAY)
     with tempfile.TemporaryDirectory() as folder:
         store = ObstoreObjectStore.local(Path(folder))
         result = replay(history, NannyMLDetectors(), store, stopwatch=time.perf_counter).result

@@ -11,8 +11,12 @@ import importlib.util
 import os
 import pickle
 import shutil
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +31,9 @@ if TYPE_CHECKING:
 
     from mlife_assets.core.scoring.artifact import ModelArtifact
     from mlife_assets.core.training.training_set import TrainingSet
+    from mlife_assets.serving.connections import ConnectionLimits
 
+START_SECONDS = 20.0
 CHROMIUM = Path("/usr/bin/chromium")
 
 # The same examples in every run, and no verdict by the speed of the machine.
@@ -234,6 +240,37 @@ def lived(
     folder, story = made_once("lived", lambda folder: lived_world.live(folder / "home"))
     home = Path(shutil.copytree(folder / "home", tmp_path_factory.mktemp("lived") / "home"))
     return lived_world.lived_in(home, story)
+
+
+@contextmanager
+def served(app: Any, limits: ConnectionLimits | None = None) -> Iterator[str]:
+    """Serve `app` as `mlife serve` does on a free port of 127.0.0.1; yield its URL."""
+    import uvicorn
+
+    from mlife_assets.serving.connections import server_config
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        server = uvicorn.Server(server_config(app, limits, log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            deadline = time.monotonic() + START_SECONDS
+            while not server.started and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert server.started, "uvicorn did not start"
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Any], Any]:
+    """Return the context manager that serves an application."""
+    return served
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ READERS = {".parquet": "read_parquet($path)", ".csv": READ_CSV, ".csv.gz": READ_
 
 
 def read_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> pa.Table:
-    """Return the examples of a file: the columns of `study.roles`, and `human_score` where there is a human rule.
+    """Return the examples of a file: the columns of its model's roles, and `human_score` where there is a human rule.
 
     A `.csv.zip` holds one CSV file.
 
@@ -93,7 +93,7 @@ def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> p
         except duckdb.Error as error:
             reason = " ".join(str(error).split("\n\n")[0].split())
             raise InvalidInputError(f"{path.name} does not fit the spec: {reason}") from error
-    return study.roles.validated(found)
+    return study.model.roles.validated(found)
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def _query(reader: str, study: Study) -> str:
 
 
 def _columns(study: Study) -> list[str]:
-    roles = study.roles
+    roles = study.model.roles
     types = {roles.time: "date", roles.label_time: "date", **dict.fromkeys(roles.features, "double")}
     values = {name: f"cast({_quoted(name)} as {types.get(name, 'varchar')})" for name in roles.columns}
     values |= {name: _flag(name) for name in roles.steps}

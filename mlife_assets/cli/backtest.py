@@ -54,7 +54,12 @@ def backtest(
     study = Study.from_json(_text(spec, "name the spec of the examples"))
     if policy is not None:
         study = study.with_policies(_text(policy, "name a file of policy changes"))
-    history = prepare_history(read_examples(examples, study), study, today=SystemClock().now().date())
+    history = prepare_history(
+        read_examples(examples, study),
+        study.model,
+        today=SystemClock().now().date(),
+        validation_share=study.validation_share,
+    )
     store = ObstoreObjectStore.local(out / CHECKPOINTS_FOLDER)
     with counted_progress("Replaying, days") as days:
         replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=days)

@@ -23,8 +23,8 @@ from mlife_assets.cli.output import answer_console, counted_progress, print_json
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
+    from mlife_assets.core.model import Model
     from mlife_assets.core.scoring.artifact import ModelArtifact
-    from mlife_assets.core.study import Study
     from mlife_assets.core.training.example_training import TrainedModel
 
 MODEL_FOLDER, PLOTS_FOLDER = "model", "plots"
@@ -67,31 +67,34 @@ def train(
     if not spec.is_file():
         raise NotFoundError(f"there is no file {spec}; name the spec of the examples")
     study = Study.from_json(spec.read_text())
+    declared = study.model
     if trials is not None:
-        study = replace(study, training=replace(study.training, search_trials=trials))
+        declared = replace(declared, training=replace(declared.training, search_trials=trials))
     earlier = None if champion is None else _load(champion)
     rows = read_examples(examples, study)
     out.mkdir(parents=True, exist_ok=True)
-    storage = open_search_storage(out / TRIALS_FILE) if study.training.search_trials else None
+    storage = open_search_storage(out / TRIALS_FILE) if declared.training.search_trials else None
     with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as searched:
         fitted = train_on_examples(
             rows,
-            study,
+            declared,
             today=SystemClock().now().date(),
+            gate_share=study.gate_share,
+            validation_share=study.validation_share,
             champion=earlier,
             storage=storage,
             progress=trees,
             search_progress=searched,
         )
     model = _with_code_version(fitted)
-    result = _result(model, study, examples, spec)
-    _write(model, study, out, result)
+    result = _result(model, declared, examples, spec)
+    _write(model, declared, out, result)
     if as_json:
         print_json(result)
         return
     console = answer_console()
-    console.print(f"{model.artifact.model_version}  {study.title}", soft_wrap=True)
-    for sentence in (*_training_sentences(model, study), *model.decision.sentences):
+    console.print(f"{model.artifact.model_version}  {declared.title}", soft_wrap=True)
+    for sentence in (*_training_sentences(model, declared), *model.decision.sentences):
         console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
 
@@ -102,20 +105,22 @@ def _with_code_version(model: TrainedModel) -> TrainedModel:
     return replace(model, artifact=replace(model.artifact, manifest=manifest))
 
 
-def _training_sentences(model: TrainedModel, study: Study) -> tuple[str, str]:
+def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]:
     """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
     import pyarrow.compute as pc
 
+    from mlife_assets.core.training.manifest_facts import fitted_words
+
     parts = []
     for verb, rows in (("Trained", model.training.examples), ("judged", model.gate)):
-        first, last = (end(rows[study.roles.time]).as_py() for end in (pc.min, pc.max))
-        rate = pc.mean(rows[study.roles.label].cast("int8")).as_py()
+        first, last = (end(rows[declared.roles.time]).as_py() for end in (pc.min, pc.max))
+        rate = pc.mean(rows[declared.roles.label].cast("int8")).as_py()
         parts.append(f"{verb} on {rows.num_rows:,} examples of {first} to {last}, {rate:.1%} positive")
     manifest = model.artifact.manifest
     strongest = sorted(manifest["importance"], key=lambda name: (-manifest["importance"][name], name))
     return (
         "; ".join(parts) + ".",
-        f"Formulation {manifest['formulation']}, {manifest['trees']} trees, calibrator {manifest['calibrator']} of "
+        f"Formulation {manifest['formulation']}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
         f"{manifest['validation_start_date']} to {manifest['training_end_date']}; "
         f"it looks most at {', '.join(strongest[:STRONGEST_FEATURES])}.",
     )
@@ -152,7 +157,7 @@ def _version_of(folder: Path) -> str:
     return version
 
 
-def _result(model: TrainedModel, study: Study, examples: Path, spec: Path) -> dict[str, Any]:
+def _result(model: TrainedModel, declared: Model, examples: Path, spec: Path) -> dict[str, Any]:
     import hashlib
 
     search = None
@@ -161,7 +166,7 @@ def _result(model: TrainedModel, study: Study, examples: Path, spec: Path) -> di
     decision = asdict(model.decision)
     return {
         "model_version": model.artifact.model_version,
-        "title": study.title,
+        "title": declared.title,
         "examples": {
             "file": examples.name,
             "rows_before_gate": model.training.examples.num_rows,
@@ -180,7 +185,7 @@ def _result(model: TrainedModel, study: Study, examples: Path, spec: Path) -> di
     }
 
 
-def _write(model: TrainedModel, study: Study, out: Path, result: dict[str, Any]) -> None:
+def _write(model: TrainedModel, declared: Model, out: Path, result: dict[str, Any]) -> None:
     import orjson
 
     is_ours = (out / RESULT_FILE).is_file()
@@ -193,7 +198,7 @@ def _write(model: TrainedModel, study: Study, out: Path, result: dict[str, Any])
     plots, pictures = _plots(model)
     for name, data in plots.items():
         (out / PLOTS_FOLDER / f"{name}.png").write_bytes(data)
-    (out / CARD_FILE).write_text(_card(model, study, pictures))
+    (out / CARD_FILE).write_text(_card(model, declared, pictures))
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     (out / RESULT_FILE).write_bytes(orjson.dumps(result, option=options))
 
@@ -233,20 +238,20 @@ def _file_stem(name: str, taken: Container[str]) -> str:
     return stem
 
 
-def _card(model: TrainedModel, study: Study, pictures: dict[str, str]) -> str:
+def _card(model: TrainedModel, declared: Model, pictures: dict[str, str]) -> str:
     import pyarrow.compute as pc
 
     from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
 
-    days = model.gate[study.roles.time]
+    days = model.gate[declared.roles.time]
     first, last = pc.min(days).as_py(), pc.max(days).as_py()
-    positives = pc.sum(model.gate[study.roles.label]).as_py()
+    positives = pc.sum(model.gate[declared.roles.label]).as_py()
     gate = CardWindow("gate", first, last, "judged on these days", rows=model.gate.num_rows, positives=positives)
     subject = CardSubject(
-        title=study.title,
+        title=declared.title,
         purpose=(),
-        outcome_name=study.outcome,
-        data=(("source", study.source),),
+        outcome_name=declared.outcome,
+        data=(("source", declared.source),),
     )
     return render_model_card(
         describe_model(
@@ -256,7 +261,7 @@ def _card(model: TrainedModel, study: Study, pictures: dict[str, str]) -> str:
             decision=model.decision,
             calibration=model.calibration,
             windows=(gate,),
-            policies={"promotion": study.promotion},
+            policies={"promotion": declared.promotion},
             pictures=pictures,
         )
     )

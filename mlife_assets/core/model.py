@@ -26,8 +26,15 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import (
+    MonitoringPolicy,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+    require_no_boosting,
+)
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NAME_CHARACTERS = 40
@@ -125,6 +132,7 @@ class Model:
         derive: rows of a mart, or to score, with the features that the mart does not hold.
         unbiased: of examples, those that no decision of the model itself selected.
         baseline: the rule in use; None where nobody decides by one today.
+        estimator: makes what takes LightGBM's place; None for LightGBM.
         watched: how columns are watched.
         training: how it is fitted.
         promotion: how it is judged.
@@ -144,6 +152,7 @@ class Model:
     derive: Callable[[pa.Table], pa.Table] = unchanged
     unbiased: Callable[[pa.Table], pa.Table] = unchanged
     baseline: Baseline | None = None
+    estimator: MakeEstimator | None = None
     watched: MonitoringColumns = field(default_factory=MonitoringColumns)
     training: TrainingPolicy = field(default_factory=TrainingPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
@@ -172,7 +181,9 @@ class Model:
         known = {*self.roles.columns, *(rate.name for rate in self.roles.rates)}
         if unknown := [name for name in (*self.watched.watched, *self.watched.residual) if name not in known]:
             raise InvalidInputError(f"Model.watched of {self.name} names {unknown[0]}, which is no column of its roles")
-        self.to_record()
+        if self.estimator is not None:
+            require_no_boosting(self.training)
+        _plain(self)
 
     @property
     def label_step(self) -> Step:
@@ -206,12 +217,10 @@ class Model:
         return tuple(step.name for step in self.steps)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the model as JSON-able values, functions by their names.
-
-        Raises:
-            InvalidInputError: a function has no name, such as a lambda.
-        """
+        """Return the model as JSON-able values: functions by their names, an estimator with its parameters too."""
         record: dict[str, Any] = json.loads(json.dumps(_plain(self), sort_keys=True))
+        if (make := self.estimator) is not None:
+            record["estimator"] = {"make": f"{make.__module__}.{make.__qualname__}", "steps": parameters(make())}
         return record
 
     @property

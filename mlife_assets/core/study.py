@@ -1,7 +1,7 @@
-"""A study: a file of examples, what its columns are, and how they are to be judged.
+"""A study: a file of examples, how it is read, and the model that is made of it.
 
 Belongs here: the spec file of `mlife train`, checked. Does not belong here: reading the examples
-(`adapters.example_files`), training on them (`core.training.example_training`).
+(`adapters.example_files`), training on them (`core.training.example_training`), which take the model alone.
 
 Concept: one JSON file turns any table with an entity, a time, a label and the time at which the label was complete into
 examples. What the table lacks is derived by SQL expressions, so the file that people have is the file that is used.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,10 +24,11 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.training.ready_estimators import ready_estimator
 
 Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy, MonitoringPolicy, RetrainPolicy, BacktestPolicy)
 POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
-KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", *POLICIES)
+KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", "estimator", *POLICIES)
 HUMAN_COLUMN = "human_score"
 STUDY = "study"
 """Name of the model of a spec file."""
@@ -42,38 +43,20 @@ class Study:
     """What a spec file says.
 
     Attributes:
-        title: what the model answers.
-        outcome: what is predicted, in words that finish "the chance that".
-        source: where the data comes from, and its licence.
-        roles: what the columns are.
+        model: what is made of the file; its examples are the file's, so it names no marts.
         derive: (column, SQL expression) in order; later ones may use earlier ones.
         where: SQL condition on the rows that count; None for all.
-        human_name: name of the human rule; None when there is none.
-        human_score: SQL expression of its score, higher first.
+        human_score: SQL expression of the score of the human rule, higher first; None without a rule.
         gate_share: share of the days, the last ones, on which the gate judges.
-        training: how to fit, but for `validation_days`, which `training_policy` sets unless `is_validation_given`.
-        is_validation_given: whether the spec says how many days validate at least.
-        promotion: how to judge.
-        monitoring: what a replay of the history watches.
-        retrain: when a replay retrains.
-        backtest: how a history is replayed.
+        validation_share: share of the days before the gate that validate; None where the spec says how many days.
     """
 
-    title: str
-    outcome: str
-    source: str
-    roles: ExampleSpec
+    model: Model
     derive: tuple[tuple[str, str], ...]
     where: str | None
-    human_name: str | None
     human_score: str | None
     gate_share: float
-    training: TrainingPolicy
-    is_validation_given: bool
-    promotion: PromotionPolicy
-    monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
-    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
-    backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
+    validation_share: float | None
 
     @classmethod
     def from_json(cls, text: str) -> Study:
@@ -98,22 +81,27 @@ class Study:
         if not isinstance(share, int | float) or not 0.02 <= share <= 0.8:
             raise InvalidInputError(f"the spec's gate_share is {quoted(share)}; set it between 0.02 and 0.8")
         training = _object(record, "training")
-        return cls(
+        model = Model(
+            name=STUDY,
             title=_text(record, "title", "A conversion model"),
             outcome=_text(record, "outcome", "the outcome happens"),
             source=_text(record, "source", "not said"),
             roles=roles,
-            derive=tuple((name, _expression(name, value)) for name, value in _object(record, "derive").items()),
-            where=_text(record, "where", None),
-            human_name=human.get("name"),
-            human_score=human.get("score"),
-            gate_share=float(share),
+            baseline=Baseline(human["name"], human_scores) if human else None,
+            estimator=ready_estimator(record["estimator"]) if "estimator" in record else None,
             training=_policy(TrainingPolicy(), "training", training),
-            is_validation_given="validation_days" in training,
             promotion=_policy(PromotionPolicy(), "promotion", _object(record, "promotion")),
             monitoring=_policy(MonitoringPolicy(), "monitoring", _object(record, "monitoring")),
             retrain=_policy(RetrainPolicy(), "retrain", _object(record, "retrain")),
             backtest=_policy(BacktestPolicy(), "backtest", _object(record, "backtest")),
+        )
+        return cls(
+            model=model,
+            derive=tuple((name, _expression(name, value)) for name, value in _object(record, "derive").items()),
+            where=_text(record, "where", None),
+            human_score=human.get("score"),
+            gate_share=float(share),
+            validation_share=None if "validation_days" in training else VALIDATION_SHARE,
         )
 
     def with_policies(self, text: str) -> Study:
@@ -128,33 +116,13 @@ class Study:
                 raise InvalidInputError(
                     f"the policy has an unknown key {quoted(name)}; known are {', '.join(POLICIES)}"
                 )
-        changed = {name: _policy(getattr(self, name), name, _object(record, name)) for name in record}
-        is_given = self.is_validation_given or "validation_days" in record.get("training", {})
-        return replace(self, **changed, is_validation_given=is_given)
-
-    @property
-    def model(self) -> Model:
-        """The model that is made of the file; its examples are the file's, so it names no marts."""
-        return Model(
-            name=STUDY,
-            title=self.title,
-            outcome=self.outcome,
-            source=self.source,
-            roles=self.roles,
-            baseline=None if self.human_name is None else Baseline(self.human_name, human_scores),
-            training=self.training,
-            promotion=self.promotion,
-            monitoring=self.monitoring,
-            retrain=self.retrain,
-            backtest=self.backtest,
+        changed = {name: _policy(getattr(self.model, name), name, _object(record, name)) for name in record}
+        is_given = "validation_days" in record.get("training", {})
+        return replace(
+            self,
+            model=replace(self.model, **changed),
+            validation_share=None if is_given else self.validation_share,
         )
-
-    def training_policy(self, days_before_gate: int) -> TrainingPolicy:
-        """Return how to fit; at least a share of the days before the gate validates where the spec does not say."""
-        if self.is_validation_given:
-            return self.training
-        days = min(max(round(VALIDATION_SHARE * days_before_gate), 7), 366)
-        return replace(self.training, validation_days=days)
 
 
 def human_scores(rows: pa.Table) -> npt.NDArray[np.float64]:

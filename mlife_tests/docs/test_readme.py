@@ -53,7 +53,7 @@ def test_its_data_is_a_file_of_an_installed_package():
 
 def test_its_spec_is_one():
     spec = re.findall(r"^```json\n(.*?)^```", FIRST_SCREEN, re.M | re.S)[0]
-    assert Study.from_json(spec).roles.label == "was_ordered"
+    assert Study.from_json(spec).model.roles.label == "was_ordered"
 
 
 @pytest.mark.proof

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.components.model import backtest
-from mlife_assets.components.model.backtest import team_history, team_study
+from mlife_assets.components.model.backtest import replayed_model, team_history
 from mlife_assets.components.running.driver import QUIET
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.pages.places import BACKTEST
@@ -112,7 +112,9 @@ def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked)
 
 def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
     assert asked.home.platform.policies.backtest.gate_is_prequential
-    assert not team_study(asked.home.platform).backtest.gate_is_prequential
+    model = replayed_model(asked.home.platform)
+    assert not model.backtest.gate_is_prequential
+    assert model.baseline is None, "a rule ranks what could have been shown, which no history holds"
 
 
 def test_a_young_deployment_sees_how_many_days_are_needed(lived) -> None:

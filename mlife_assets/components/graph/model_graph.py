@@ -50,6 +50,11 @@ class ModelGraph:
         return platform.of_model(self.model.name)
 
     @property
+    def kinds(self) -> set[str]:
+        """What the model is fitted with, as the UI draws it."""
+        return {"lightgbm" if self.model.estimator is None else "scikitlearn"}
+
+    @property
     def label_examples(self) -> dg.AssetKey:
         """Mart of the label."""
         return mart_key(self.model.label_step.examples)

@@ -29,56 +29,40 @@ from mlife_assets.core.backtest import Replayed, prepare_history, replay
 from mlife_assets.core.backtest.page import render_backtest
 from mlife_assets.core.backtest.plots import plot_replay
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.model import Model
 from mlife_assets.core.pages.places import BACKTEST, nav
-from mlife_assets.core.study import Study
-from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"
-IDS = ("exposure_id", "exposure_date", "label_mature_date")
 
 
-def team_study(platform: Platform) -> Study:
-    """Return what the team's examples are and the policies that this deployment follows."""
-    policies = platform.policies
-    return Study(
-        title="Who applies to which job",
-        outcome="somebody applies to a job that was shown",
-        source="labelled_examples of this deployment; organic and explored exposures, faulty days left out",
-        roles=JOB_EXAMPLES,
-        derive=(),
-        where=None,
-        human_name=None,
-        human_score=None,
-        gate_share=0.2,
-        training=policies.training,
-        is_validation_given=True,
-        promotion=policies.promotion,
-        monitoring=policies.monitoring,
-        retrain=policies.retrain,
-        # What was judged is what serves here (docs/adr/0010), so that is what is replayed.
-        backtest=replace(policies.backtest, gate_is_prequential=False),
-    )
+def replayed_model(platform: Platform) -> Model:
+    """Return the model as its history is replayed.
+
+    What was judged is what serves here (docs/adr/0010), so that is what is replayed. The rule in use ranks what could
+    have been shown, and the history holds what was.
+    """
+    model = platform.model
+    return replace(model, baseline=None, backtest=replace(model.backtest, gate_is_prequential=False))
 
 
 def team_history(platform: Platform, today: date) -> pa.Table:
-    """Return mature exposures that no policy of ours exploited, each (user, job, day) once, with derived features.
+    """Return mature examples that no decision of the model selected, with its features.
 
     A pair that was shown more than once on a day counts once, with what came of it that day.
     """
-    mart = platform.warehouse.read("labelled_examples", start=platform.settings.start_date, end=today)
-    faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
-    kept = mart.filter(
-        pc.field("slice").isin(["organic", "explore"])
-        & ~pc.field("exposure_date").isin(faulty)
-        & (pc.field("label_mature_date") <= pa.scalar(today))
+    model, roles = platform.model, platform.model.roles
+    mart = platform.warehouse.read(model.label_step.examples, start=platform.settings.start_date, end=today)
+    faulty = pa.array(quarantined_days(platform, pc.unique(mart[roles.time]).to_pylist()), pa.date32())
+    kept = model.unbiased(mart).filter(
+        ~pc.field(roles.time).isin(faulty) & (pc.field(roles.label_time) <= pa.scalar(today))
     )
-    ordered = kept.sort_by(
-        [("is_applied", "descending"), ("is_clicked", "descending"), *((name, "ascending") for name in IDS)]
-    )
+    best_first = [(name, "descending") for name in reversed(roles.steps)]
+    ordered = kept.sort_by(best_first + [(name, "ascending") for name in (model.row_id, roles.time, roles.label_time)])
     places = pa.array(range(ordered.num_rows), pa.int64())
-    grouped = ordered.append_column("place", places).group_by(["user_id", "job_id", "exposure_date"])
-    return pair_features(ordered.take(grouped.aggregate([("place", "min")])["place_min"]))
+    ids = [name for name in (roles.entity, roles.item, roles.time) if name is not None]
+    grouped = ordered.append_column("place", places).group_by(ids)
+    return model.derive(ordered.take(grouped.aggregate([("place", "min")])["place_min"]))
 
 
 def newest_day(platform: Platform) -> date:
@@ -101,8 +85,8 @@ def newest_day(platform: Platform) -> date:
 @says_why
 def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Replay all history so far; fails with the days that are needed while the history is too short."""
-    study, today = team_study(platform), newest_day(platform)
-    history = prepare_history(team_history(platform, today), study, today=today)
+    today = newest_day(platform)
+    history = prepare_history(team_history(platform, today), replayed_model(platform), today=today)
     checkpoints = platform.private_folder / CHECKPOINTS_FOLDER
 
     def show_progress(done: int, total: int) -> None:

@@ -26,6 +26,7 @@ from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.manifest_facts import fitted_words
 
 GROUP = "model"
 TREES_PER_LOG_LINE = 50
@@ -80,8 +81,8 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key("model", "candidate_model"),
         deps=[graph.key("model", "training_set"), graph.key("model", "hyperparameters")],
-        kinds={"lightgbm"},
-        description="A challenger: LightGBM models with their calibrators and feature spec, registered by content.",
+        kinds=graph.kinds,
+        description="A challenger: models with their calibrators and feature spec, registered by content.",
         group_name=graph.group(GROUP),
         **_COMMON,
     )
@@ -98,8 +99,13 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             if trees % TREES_PER_LOG_LINE == 0:
                 context.log.info("%d of at most %d trees", trees, at_most)
 
-        training, cores = day_training_set(platform, day), platform.settings.cores
-        fitted = fit_model(training, searched_policy(platform, day), log_progress, cores=cores)
+        fitted = fit_model(
+            day_training_set(platform, day),
+            searched_policy(platform, day),
+            log_progress,
+            cores=platform.settings.cores,
+            estimator=platform.model.estimator,
+        )
         artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__, **platform.model.declared})
         version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
         seal(platform)
@@ -109,6 +115,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             metadata={
                 "model_version": version,
                 **facts,
+                "fitted": fitted_words(artifact.manifest),
                 "formulations": table(
                     [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
                 ),

@@ -30,6 +30,10 @@ from mlife_assets.core.training.search import plot_search, search, with_paramete
 GROUP = "model"
 REPORT = "hyperparameters"
 JOURNAL = "search.journal"
+NOT_SEARCHED = (
+    "Nothing was searched: the parameters are LightGBM's, and the model has an estimator of its own. Set those of the "
+    "estimator where it is made."
+)
 
 
 class SearchConfig(dg.Config):
@@ -41,6 +45,8 @@ class SearchConfig(dg.Config):
 def searched_policy(platform: Platform, day: date) -> TrainingPolicy:
     """Return the training policy of a day: with the parameters of the newest search until then, if there is one."""
     policy = platform.model.training
+    if platform.model.estimator is not None:
+        return policy
     days = [one for one in platform.model_tables.report_days(REPORT) if one <= day]
     if not days:
         return policy
@@ -57,7 +63,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
         owners=OWNERS[GROUP],
-        kinds={"lightgbm"},
+        kinds=graph.kinds,
         tags={"layer": "model"},
         description="Leaves, sizes and penalties that did best on the validation window; used by later challengers.",
     )
@@ -69,6 +75,8 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         platform = graph.view(platform)
         day = only_day(context, platform)
         require_sound_day(platform, day)
+        if platform.model.estimator is not None:
+            return dg.MaterializeResult(metadata={"dagster/row_count": 0, "why": NOT_SEARCHED})
         policy = replace(platform.model.training, search_trials=config.trials)
         found = search(
             day_training_set(platform, day),

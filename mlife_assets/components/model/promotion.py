@@ -78,7 +78,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key("model", "champion_model"),
         deps=[graph.key("model", "evaluation")],
-        kinds={"lightgbm"},
+        kinds=graph.kinds,
         description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,

@@ -75,7 +75,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
         owners=OWNERS[GROUP],
-        kinds={"lightgbm"},
+        kinds=graph.kinds,
         tags={"layer": "scores"},
         description="How likely the outcome is for each entity today, by the champion of that moment.",
     )

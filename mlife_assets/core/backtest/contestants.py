@@ -143,7 +143,7 @@ class Naive(Contestant):
 
     def on_morning(self, day: date) -> None:
         """Retrain when the last training is old enough and something has matured since."""
-        every = self.history.study.backtest.naive_retrain_days
+        every = self.history.model.backtest.naive_retrain_days
         last = self.training_days[-1]
         if (day - last).days < every:
             return
@@ -201,7 +201,7 @@ class EveryAlarm(Watching):
 
     def on_reports(self, day: date, reports: Reports) -> None:
         """Count alarms of any kind since the champion serves; enough of them install a new one at once."""
-        policy = self.history.study.backtest
+        policy = self.history.model.backtest
         self.alarms.append(reports.has_drift)
         alarmed = sum(self.alarms[-policy.alarms_window :])
         sentence = (

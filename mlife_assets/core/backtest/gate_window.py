@@ -39,7 +39,7 @@ class GateWindow:
 
 def fold_start(history: History, day: date) -> date:
     """Return the first day of the fold of a day; folds are counted from the first day of the history."""
-    every = history.study.backtest.gate_fold_days
+    every = history.model.backtest.gate_fold_days
     return add_days(history.first_day, (day - history.first_day).days // every * every)
 
 
@@ -49,7 +49,7 @@ def served_window(history: History, as_of: date, since: date) -> GateWindow:
     first, _, missing = _evidence(history, places, f" since {since}, when serving began,")
     if first is None:
         return GateWindow(None, f"{missing}.")
-    weeks = add_days(as_date(history.days[places[-1]]), 1 - WEEK_DAYS * history.study.promotion.gate_weeks)
+    weeks = add_days(as_date(history.days[places[-1]]), 1 - WEEK_DAYS * history.model.promotion.gate_weeks)
     first = min(first, max(weeks, since))
     inside = history.known(as_of, since=first)
     positives = int(np.count_nonzero(history.outcome[inside]))
@@ -63,7 +63,7 @@ def holdout_window(history: History, as_of: date, last_training_day: date | None
     It takes at most a share of all mature rows.
     """
     places = history.known(as_of)
-    most = int(history.study.backtest.gate_rows_share_maximum * len(places))
+    most = int(history.model.backtest.gate_rows_share_maximum * len(places))
     inside = places
     if last_training_day is not None:
         inside = places[history.days[places] > np.datetime64(last_training_day, "D")]
@@ -87,7 +87,7 @@ def _evidence(history: History, places: npt.NDArray[np.int64], since: str) -> tu
     Positives (entities with one, where items are ranked) are counted from the newest day back, and so are the days with
     positives that a bootstrap by day needs.
     """
-    roles, promotion = history.study.roles, history.study.promotion
+    roles, promotion = history.model.roles, history.model.promotion
     positive = places[history.outcome[places]][::-1]
     if roles.item is None:
         counts = np.arange(1, len(positive) + 1)

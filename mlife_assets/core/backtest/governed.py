@@ -115,7 +115,7 @@ class Governed(Watching):
                 retrain_dates=tuple(self.training_days[1:]),
             ),
             policy=replace(
-                self.history.study.retrain,
+                self.history.model.retrain,
                 alarm_days_window=self._alarm_days(day),
                 maximum_model_age_days=self._age_maximum(),
             ),
@@ -151,7 +151,7 @@ class Governed(Watching):
                 self.reference = self.watcher.reference(
                     self.champion, Judged.by_one(self.champion, judged.first_day), day
                 )
-                margin = self.history.study.backtest.margin_average_precision
+                margin = self.history.model.backtest.margin_average_precision
                 sentence = f"The champion is confirmed: the challenger is better by {margin:g} at most."
                 codes, sentences = (*codes, CONFIRMED), (*sentences, sentence)
             self._record(day, "refused", codes, sentences, said.challenger_version)
@@ -180,7 +180,7 @@ class Governed(Watching):
 
     @property
     def _is_prequential(self) -> bool:
-        return self.history.study.backtest.gate_is_prequential
+        return self.history.model.backtest.gate_is_prequential
 
     def _is_confirmed_by(self, said: Verdict) -> bool:
         """Return whether a refused challenger is shown to gain nothing, in ranking or in probabilities.
@@ -189,7 +189,7 @@ class Governed(Watching):
         """
         if not all(name.startswith(COMPARED_PREFIXES) for name in said.unmet):
             return False
-        policy, gain = self.history.study.backtest, said.log_loss_gain_at_least
+        policy, gain = self.history.model.backtest, said.log_loss_gain_at_least
         is_more_probable = gain is not None and gain > policy.margin_log_loss
         is_better_at_most = said.gain_at_most is not None and said.gain_at_most <= policy.margin_average_precision
         return is_better_at_most and not is_more_probable
@@ -199,7 +199,7 @@ class Governed(Watching):
 
         Drift lasts while alarms come closer together than the governor's window of them.
         """
-        apart = self.history.study.retrain.alarm_days_window
+        apart = self.history.model.retrain.alarm_days_window
         began, quiet = None, 0
         for past in reversed(self.looked):
             if past.as_of_date <= self.confirmed_on or quiet >= apart:
@@ -227,7 +227,7 @@ class Governed(Watching):
 
         Not fewer than a fold has, whose model is fitted anyway.
         """
-        most, policy = self.history.study.retrain.maximum_model_age_days, self.history.study.backtest
+        most, policy = self.history.model.retrain.maximum_model_age_days, self.history.model.backtest
         if not self._is_prequential:
             return most
         learned = (self.champion.last_day - self.changed_on).days + 1
@@ -235,7 +235,7 @@ class Governed(Watching):
 
     def _alarm_days(self, day: date) -> int:
         """Return how many days the governor's window of alarms has, so that it holds its number of windows."""
-        first = self.history.closed_windows(day)[-self.history.study.retrain.alarm_days_window :][0].closed_on
+        first = self.history.closed_windows(day)[-self.history.model.retrain.alarm_days_window :][0].closed_on
         return min(ALARM_DAYS_MAXIMUM, (day - first).days + 1)
 
     def _record(

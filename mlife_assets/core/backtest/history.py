@@ -23,9 +23,10 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.policies import policy_version
-from mlife_assets.core.study import Study
-from mlife_assets.core.training.example_training import canonical
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model
+from mlife_assets.core.policies import TrainingPolicy, policy_version
+from mlife_assets.core.training.example_training import canonical, validated_by_share
 from mlife_assets.core.training.training_set import hash_examples
 from mlife_assets.core.windows import add_days
 
@@ -56,7 +57,8 @@ class History:
     """Rows in canonical order, which starts with their day.
 
     Attributes:
-        study: roles and policies.
+        model: roles, policies, baseline and estimator.
+        validation_share: share of the days before a fit's last that validate; None for as many as the policy says.
         rows: n rows with the columns of the roles.
         days: exposure day of each row, datetime64[D] (n,), ascending.
         mature: first day as of which each label is complete, datetime64[D] (n,).
@@ -64,7 +66,8 @@ class History:
         windows: of monitoring, in order.
     """
 
-    study: Study
+    model: Model
+    validation_share: float | None
     rows: pa.Table
     days: Days
     mature: Days
@@ -90,11 +93,16 @@ class History:
     def content_hash(self) -> str:
         """Hash of rows, roles and policies: what a result depends on."""
         digest = hashlib.sha256(hash_examples(self.rows).encode())
-        study = self.study
-        for part in (study.training, study.promotion, study.monitoring, study.retrain, study.backtest):
+        model, rule = self.model, self.model.baseline
+        for part in (model.training, model.promotion, model.monitoring, model.retrain, model.backtest):
             digest.update(policy_version(part).encode())
-        digest.update(repr((asdict(study.roles), study.human_name, study.is_validation_given)).encode())
+        named = (asdict(model.roles), None if rule is None else rule.name, self.validation_share)
+        digest.update(repr((*named, model.to_record()["estimator"])).encode())
         return digest.hexdigest()
+
+    def training_policy(self, last_day: date) -> TrainingPolicy:
+        """Return how a model is fitted whose newest row is of `last_day`."""
+        return validated_by_share(self.model.training, self.validation_share, (last_day - self.first_day).days + 1)
 
     def place(self, day: date) -> int:
         """Return how many rows lie before `day`."""
@@ -124,20 +132,21 @@ class History:
         return {window.closed_on: number for number, window in enumerate(self.windows)}
 
 
-def prepare_history(examples: pa.Table, study: Study, *, today: date) -> History:
+def prepare_history(examples: pa.Table, model: Model, *, today: date, validation_share: float | None = None) -> History:
     """Return the history of validated examples.
 
     Args:
-        examples: rows with the columns of `study.roles`, and `human_score` where there is a human rule.
-        study: roles and policies.
+        examples: rows with the columns of the roles, and those that the baseline scores.
+        model: roles, policies, baseline and estimator.
         today: labels that are complete later are not known yet.
+        validation_share: share of the days before a fit's last that validate; None for as many as the policy says.
 
     Raises:
         InvalidInputError: a label is not complete as of `today`, or rows repeat what the gate judges once; names the
             field and the row.
         NotEnoughEvidenceError: there are no rows, or too few for a replay.
     """
-    roles = study.roles
+    roles = model.roles
     if not examples.num_rows:
         raise NotEnoughEvidenceError("the history has no rows; check the file and the spec's where")
     later = pc.greater(examples[roles.label_time], pa.scalar(today))
@@ -147,24 +156,25 @@ def prepare_history(examples: pa.Table, study: Study, *, today: date) -> History
             f"{examples[roles.label_time][row].as_py()}: their {roles.label} is not known yet, leave them out"
         )
     rows = canonical(examples, roles)
-    _require_unique(rows, study)
+    _require_unique(rows, model.roles)
     days = rows[roles.time].to_numpy().astype("datetime64[D]")
-    study = _fitted_to(study)
+    model = _fitted_to(model)
     history = History(
-        study=study,
+        model=model,
+        validation_share=validation_share,
         rows=rows,
         days=days,
         mature=rows[roles.label_time].to_numpy().astype("datetime64[D]"),
         outcome=np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=bool),
-        windows=split_windows(days, study.monitoring.sample_rows_per_day, study.backtest.window_days_minimum),
+        windows=split_windows(days, model.monitoring.sample_rows_per_day, model.backtest.window_days_minimum),
     )
     span = (history.last_day - history.first_day).days + 1
-    needed = study.backtest.warmup_days + BLOCKS_MINIMUM * study.backtest.bootstrap_block_days
+    needed = model.backtest.warmup_days + BLOCKS_MINIMUM * model.backtest.bootstrap_block_days
     if span < needed:
         raise NotEnoughEvidenceError(
             f"the history spans {span} days ({history.first_day} to {history.last_day}), at least {needed} are needed: "
-            f"{study.backtest.warmup_days} before the first champion and {BLOCKS_MINIMUM} blocks of "
-            f"{study.backtest.bootstrap_block_days} to compare on; bring a longer history or lower backtest.warmup_days"
+            f"{model.backtest.warmup_days} before the first champion and {BLOCKS_MINIMUM} blocks of "
+            f"{model.backtest.bootstrap_block_days} to compare on; bring a longer history or lower backtest.warmup_days"
         )
     return history
 
@@ -193,21 +203,21 @@ def as_date(day: np.datetime64) -> date:
     return date.fromisoformat(str(day.astype("datetime64[D]")))
 
 
-def _fitted_to(study: Study) -> Study:
-    """Return the study with a joint detector that looks at no more rows than a window has."""
-    monitoring = study.monitoring
+def _fitted_to(model: Model) -> Model:
+    """Return the model with a joint detector that looks at no more rows than a window has."""
+    monitoring = model.monitoring
     most = min(monitoring.domain_classifier_sample_rows, monitoring.sample_rows_per_day)
-    return replace(study, monitoring=replace(monitoring, domain_classifier_sample_rows=most))
+    return replace(model, monitoring=replace(monitoring, domain_classifier_sample_rows=most))
 
 
-def _require_unique(rows: pa.Table, study: Study) -> None:
+def _require_unique(rows: pa.Table, roles: ExampleSpec) -> None:
     """Refuse rows that the gate would: it judges each (entity, item, day) once."""
-    names: Sequence[str] = [n for n in (study.roles.entity, study.roles.item, study.roles.time) if n is not None]
+    names: Sequence[str] = [name for name in (roles.entity, roles.item, roles.time) if name is not None]
     counted = rows.group_by(list(names)).aggregate([([], "count_all")])
     repeated = counted.filter(pc.greater(counted["count_all"], 1))
     if not repeated.num_rows:
         return
     first = repeated.sort_by([(name, "ascending") for name in names]).slice(0, 1).to_pylist()[0]
     values = ", ".join(f"{name} {first[name]}" for name in names)
-    remedy = "keep one" if study.roles.item is not None else "keep one, or name what differs as the item"
+    remedy = "keep one" if roles.item is not None else "keep one, or name what differs as the item"
     raise InvalidInputError(f"{first['count_all']} rows have the same {values}; the gate judges each once: {remedy}")

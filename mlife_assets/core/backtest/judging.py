@@ -136,7 +136,7 @@ class Judge:
 
     def window(self, as_of: date, served: Judged) -> GateWindow:
         """Return the window on which the successor of what serves is to be judged."""
-        if self._history.study.backtest.gate_is_prequential:
+        if self._history.model.backtest.gate_is_prequential:
             return served_window(self._history, as_of, served.first_day)
         return holdout_window(self._history, as_of, served.newest.last_day)
 
@@ -147,7 +147,7 @@ class Judge:
             NotEnoughEvidenceError: a model of it cannot be trained.
         """
         history = self._history
-        if not history.study.backtest.gate_is_prequential:
+        if not history.model.backtest.gate_is_prequential:
             return Judged.by_one(self._learner.fit(first_day), first_day)
         days = np.unique(history.days[history.known(as_of, since=first_day)])
         starts = sorted({fold_start(history, as_date(day)) for day in days})
@@ -156,7 +156,7 @@ class Judge:
     def verdict(self, judged: Judged, as_of: date, served: Judged) -> Verdict:
         """Return the gate's verdict on the mature rows of the window, against who served when."""
         step = f"gate|{judged.key}|{as_of}|{served.key}"
-        ask = self._of_recipe if self._history.study.backtest.gate_is_prequential else self._of_model
+        ask = self._of_recipe if self._history.model.backtest.gate_is_prequential else self._of_model
         record = self._checkpoints.remember(step, lambda: _record(ask(judged, as_of, served)))
         return Verdict(
             record["outcome"],
@@ -173,25 +173,23 @@ class Judge:
 
         def conditions() -> tuple[Condition, ...]:
             rows = history.take(history.known(as_of, since=first_day))
-            return serving_conditions(serving.artifact, rows, history.study)
+            return serving_conditions(serving.artifact, rows, history.model)
 
         found = self._remembered(f"serving|{serving.artifact.model_version}|{first_day}|{as_of}", conditions)
         return tuple(one for one in found if not one.is_met)
 
     def _of_model(self, judged: Judged, as_of: date, served: Judged) -> PromotionDecision:
-        history, model = self._history, judged.newest
+        history, model = self._history, self._history.model
         gate = history.take(history.known(as_of, since=judged.first_day))
-        training = self._learner.training_set(model.as_of)
-        study = history.study
         found = judge_model(
-            model.artifact,
-            training,
-            GateRows.of_examples(gate, study.roles),
-            human_of(study, gate),
-            study.model,
+            judged.newest.artifact,
+            self._learner.training_set(judged.newest.as_of),
+            GateRows.of_examples(gate, model.roles),
+            human_of(model, gate),
+            model,
             as_of=as_of,
             champion=served.newest.artifact,
-            threads=study.training.threads,
+            threads=model.training.threads,
         )
         return found.decision
 
@@ -202,7 +200,7 @@ class Judge:
         return judge_refit(
             [self._judged_fold(fold, own) for fold, own in judged.parts(history, places)],
             history.take(places),
-            history.study,
+            history.model,
             as_of=as_of,
             served=Served(
                 served.newest.artifact.model_version, oldest.fit.last_day, served.probability(history, places)
@@ -218,7 +216,7 @@ class Judge:
 
         def conditions() -> tuple[Condition, ...]:
             training = self._learner.training_set(fold.fit.as_of)
-            return fold_conditions(artifact, training, history.take(places), history.study)
+            return fold_conditions(artifact, training, history.take(places), history.model)
 
         return JudgedFold(
             artifact.model_version,

@@ -9,6 +9,7 @@ day alone, so policies that ask for the same day share it, and each pays for it.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.history import History
 from mlife_assets.core.ports import Scores
-from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE, ModelArtifact
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 
@@ -65,7 +66,7 @@ class Learner:
         if as_of not in self._fits:
             step = f"fit|{as_of}"
             record = self._checkpoints.remember(step, lambda: self._timings.measure(step, lambda: self._fitted(as_of)))
-            files = {name: text.encode() for name, text in record["files"].items()}
+            files = {name: _data(name, text) for name, text in record["files"].items()}
             artifact = ModelArtifact.from_files(record["model_version"], files)
             self._fits[as_of] = Fit(artifact, as_of, record["rows"], date.fromisoformat(record["last_day"]))
         return self._fits[as_of]
@@ -76,23 +77,31 @@ class Learner:
 
     def training_set(self, as_of: date) -> TrainingSet:
         """Return what a fit of that morning learns from. Raises NotEnoughEvidenceError where nothing can be."""
-        history, roles = self._history, self._history.study.roles
+        history, roles = self._history, self._history.model.roles
         rows = history.take(history.known(as_of))
         last = pc.max(rows[roles.time]).as_py() if rows.num_rows else history.first_day
-        policy = history.study.training_policy((last - history.first_day).days + 1)
         data_hash = hash_examples(rows.select(roles.columns))
-        return split_examples(rows, roles, last_day=last, policy=policy, data_hash=data_hash)
+        return split_examples(rows, roles, last_day=last, policy=history.training_policy(last), data_hash=data_hash)
 
     def _fitted(self, as_of: date) -> dict[str, Any]:
         training = self.training_set(as_of)
-        policy = self._history.study.training_policy((training.last_day - self._history.first_day).days + 1)
-        artifact = fit_model(training, policy)
+        policy = self._history.training_policy(training.last_day)
+        artifact = fit_model(training, policy, estimator=self._history.model.estimator)
         return {
-            "files": {name: data.decode() for name, data in artifact.files().items()},
+            "files": {name: _text(name, data) for name, data in artifact.files().items()},
             "model_version": artifact.model_version,
             "rows": training.examples.num_rows,
             "last_day": training.last_day.isoformat(),
         }
+
+
+def _text(name: str, data: bytes) -> str:
+    """Return a file of an artifact for a checkpoint, which is JSON; that of an estimator is no text."""
+    return base64.b64encode(data).decode() if name.endswith(ESTIMATOR_FILE) else data.decode()
+
+
+def _data(name: str, text: str) -> bytes:
+    return base64.b64decode(text) if name.endswith(ESTIMATOR_FILE) else text.encode()
 
 
 def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scores:
@@ -100,5 +109,5 @@ def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scor
     from mlife_assets.core.scoring.feature_spec import examples_matrix
     from mlife_assets.core.scoring.scorer import scorer_of
 
-    scorer = scorer_of(artifact, threads=history.study.training.threads)
+    scorer = scorer_of(artifact, threads=history.model.training.threads)
     return scorer.score(examples_matrix(history.take(places), artifact.feature_spec))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,11 @@ from mlife_assets.core.backtest.recommendation import recommend
 from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult
 from mlife_assets.core.backtest.watching import Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.model import Model
+from mlife_assets.core.policies import fields_that_count
 from mlife_assets.core.ports import Detectors, ObjectStore
+from mlife_assets.core.scoring.estimators import parameters
+from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR, manifest_facts
 from mlife_assets.core.windows import add_days, days_between
 
 Progress = Callable[[int, int], None]
@@ -118,10 +123,10 @@ def first_champion(history: History, learner: Learner, watcher: Watcher) -> Star
     Raises:
         NotEnoughEvidenceError: there is no such day that leaves enough blocks of days; says what is missing.
     """
-    policy = history.study.backtest
+    policy = history.model.backtest
     earliest = add_days(history.first_day, policy.warmup_days)
     latest = add_days(history.last_day, 1 - BLOCKS_MINIMUM * policy.bootstrap_block_days)
-    why = f"no window of {history.study.monitoring.sample_rows_per_day:,} rows closes between {earliest} and {latest}"
+    why = f"no window of {history.model.monitoring.sample_rows_per_day:,} rows closes between {earliest} and {latest}"
     for number, window in enumerate(history.windows, 1):
         day = window.closed_on
         if day < earliest or day > latest:
@@ -166,7 +171,7 @@ def _result(
     contestants: dict[str, Contestant],
     probabilities: dict[str, npt.NDArray[np.float64]],
 ) -> BacktestResult:
-    policy = history.study.backtest
+    policy = history.model.backtest
     first = history.place(start.day)
     outcome = history.outcome[first:]
     codes = (history.days[first:] - np.datetime64(start.day, "D")).astype(np.int64)
@@ -175,10 +180,10 @@ def _result(
     trainings = {name: len(one.training_days) for name, one in contestants.items()}
     periods = tuple(_periods(history, start.day, probabilities))
     within = {name: within_periods(periods, name) for name in contestants}
-    study = history.study
+    model = history.model
     return BacktestResult(
-        title=study.title,
-        source=study.source,
+        title=model.title,
+        source=model.source,
         content_hash=history.content_hash,
         first_day=history.first_day,
         start_day=start.day,
@@ -193,12 +198,16 @@ def _result(
         margin=policy.margin_average_precision,
         periods=periods,
         recommendation=recommend(measured, trainings, policy, within),
-        settings={
-            name: asdict(getattr(study, name))
-            for name in ("training", "promotion", "monitoring", "retrain", "backtest")
-        },
+        settings=_settings(model),
         limits=_limits(history),
     )
+
+
+def _settings(model: Model) -> dict[str, dict[str, Any]]:
+    training = fields_that_count(model.training, is_boosted=model.estimator is None)
+    others = {name: asdict(getattr(model, name)) for name in ("promotion", "monitoring", "retrain", "backtest")}
+    own = {} if model.estimator is None else {OWN_ESTIMATOR: manifest_facts(parameters(model.estimator()))}
+    return {"training": training, **others, **own}
 
 
 def within_periods(periods: Sequence[Period], name: str) -> float:
@@ -256,7 +265,7 @@ def _periods(history: History, start: date, probabilities: dict[str, npt.NDArray
 
 
 def _limits(history: History) -> tuple[str, ...]:
-    policy = history.study.backtest
+    policy = history.model.backtest
     return (
         "A replay shows what the policies would have done with this one history. Another history may favour another.",
         "What is served changes nothing in a replay: outcomes are those of the file, whatever a model would have "

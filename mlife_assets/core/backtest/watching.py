@@ -129,7 +129,7 @@ class Watcher:
         if key not in self._references:
             bare = self._bare_reference(serving, judged, as_of)
             step = f"limits|{bare.model_version}|{as_of}|{bare.content_hash}"
-            policy = self._history.study.monitoring
+            policy = self._history.model.monitoring
             record = self._checkpoints.remember(
                 step, lambda: [asdict(limit) for limit in self._detectors.limits(bare, policy)]
             )
@@ -143,7 +143,7 @@ class Watcher:
         return Reports.from_record(record)
 
     def _bare_reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
-        history, policy = self._history, self._history.study.monitoring
+        history, policy = self._history, self._history.model.monitoring
         closed = history.closed_windows(as_of)[-policy.reference_days :]
         if len(closed) < WINDOWS_MINIMUM:
             raise NotEnoughEvidenceError(
@@ -165,7 +165,7 @@ class Watcher:
         )
 
     def _columns(self, serving: Fit) -> MonitoringColumns:
-        spec, roles = serving.artifact.feature_spec, self._history.study.roles
+        spec, roles = serving.artifact.feature_spec, self._history.model.roles
         numeric = tuple(name for name in spec.model_names if name not in spec.categorical)
         importance = serving.artifact.manifest["importance"]
         ranked = sorted(numeric, key=lambda name: (-importance[name], name))
@@ -183,19 +183,19 @@ class Watcher:
 
     def _sample(self, serving: Fit, window: Window) -> pa.Table:
         """Return the sampled rows of a window: day, ids, what the model sees, and its SHAP values."""
-        policy = self._history.study.monitoring
+        policy = self._history.model.monitoring
         places = np.arange(window.start, window.stop)
         ids = self._ids(places)
         kept = sample_pairs(*ids, as_of=window.closed_on, seed=policy.seed, rows=policy.sample_rows_per_day)
         chosen = places[kept]
         table, matrix = self._seen(serving, chosen)
-        scorer = scorer_of(serving.artifact, threads=self._history.study.training.threads)
+        scorer = scorer_of(serving.artifact, threads=self._history.model.training.threads)
         day = pa.array([window.closed_on] * len(chosen), pa.date32())
         return with_contributions(table.append_column(DAY, day), scorer.contributions(matrix), scorer.model_names)
 
     def _seen(self, serving: Fit, places: npt.NDArray[np.int64]) -> tuple[pa.Table, npt.NDArray[np.float64]]:
         """Return rows as monitoring reads them, rates included, and the matrix that the scorer takes."""
-        history, spec, roles = self._history, serving.artifact.feature_spec, self._history.study.roles
+        history, spec, roles = self._history, serving.artifact.feature_spec, self._history.model.roles
         rows = history.take(places)
         matrix = examples_matrix(rows, spec)
         expanded = spec.expanded(matrix)
@@ -211,7 +211,7 @@ class Watcher:
 
     def _ids(self, places: npt.NDArray[np.int64]) -> tuple[pa.ChunkedArray, list[str]]:
         """Return what a row is drawn by: its entity, and what sets it apart from the entity's other rows."""
-        roles, rows = self._history.study.roles, self._history.take(places)
+        roles, rows = self._history.model.roles, self._history.take(places)
         items = [""] * len(places) if roles.item is None else rows[roles.item].cast(pa.string()).to_pylist()
         days = self._history.days[places].astype(str).tolist()
         return rows[roles.entity].cast(pa.string()), [f"{item}|{day}" for item, day in zip(items, days, strict=True)]
@@ -235,7 +235,7 @@ class Watcher:
         )
 
     def _reported(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:
-        policy, as_of = self._history.study.monitoring, window.closed_on
+        policy, as_of = self._history.model.monitoring, window.closed_on
         rows = self._sample(serving, window)
         importance = serving.artifact.manifest["importance"]
         outcomes = self._outcomes(serving, reference, as_of)
@@ -278,7 +278,7 @@ class Watcher:
 
         How far they reach back follows from what the model expects, never from what came, which would bias the answer.
         """
-        history, policy = self._history, self._history.study.monitoring
+        history, policy = self._history, self._history.model.monitoring
         places = history.known(as_of, since=reference.as_of_date)
         examples = self._scored(Judged.by_one(serving, reference.as_of_date), places, serving)
         days = history.days[places]

@@ -23,6 +23,8 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec
 SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
 ESTIMATOR = "is_estimator"
 """Key of a manifest whose models are estimators of one's own."""
+ESTIMATOR_FILE = "estimator.skops"
+"""How the name of a file of one ends, which alone is no text."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def file_names(manifest_file: bytes) -> tuple[str, ...]:
 
 
 def _stage_files(place: int, *, is_estimator: bool) -> tuple[str, str]:
-    model = "estimator.skops" if is_estimator else "model.txt"
+    model = ESTIMATOR_FILE if is_estimator else "model.txt"
     return f"stage_{place + 1}.{model}", f"stage_{place + 1}.calibrator.json"
 
 

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import warnings
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +27,8 @@ import numpy.typing as npt
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 
 Array = npt.NDArray[np.float64]
+MakeEstimator: TypeAlias = Callable[[], Any]
+"""Returns a new estimator or pipeline of scikit-learn, not fitted."""
 TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
 """Types that a file may hold besides those of scikit-learn and numpy that `skops` trusts."""
 FINAL_STEPS = ("LogisticRegression", "HistGradientBoostingClassifier")
@@ -70,7 +75,9 @@ class StoredEstimator:
             for place, weight in enumerate(final.coef_[0]):
                 total = total + float(weight) * seen[:, place]
             return total
-        return np.asarray(final.decision_function(seen), dtype=np.float64)
+        # One thread: there is a pool for each tree, and on a busy machine two threads wait for each other each time.
+        with _threads().limit(limits=1, user_api="openmp"):
+            return np.asarray(final.decision_function(seen), dtype=np.float64)
 
     def contributions(self, matrix: Array) -> Array:
         """Return SHAP values of n rows, (n, columns + 1), the last being the expected value; rows sum to `raw`."""
@@ -124,6 +131,17 @@ def steps_of_estimator(estimator: Any) -> list[Any]:
     return [estimator] if steps is None else [step for _, step in steps if step not in (None, "passthrough")]
 
 
+def parameters(estimator: Any) -> dict[str, Any]:
+    """Return what an estimator was made with, step -> parameter -> value: JSON-able, the same of equal estimators."""
+    found: dict[str, Any] = {}
+    for step in steps_of_estimator(estimator):
+        name = type(step).__name__
+        if name in found:
+            name = f"{name}_{len(found) + 1}"
+        found[name] = {key: _plain(value) for key, value in sorted(step.get_params(deep=False).items())}
+    return found
+
+
 def last_step(estimator: Any) -> Any:
     """Return what scores."""
     return steps_of_estimator(estimator)[-1]
@@ -168,6 +186,32 @@ def require_usable(estimator: Any) -> None:
             )
         if type(step).__module__.startswith("sklearn.impute"):
             return
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON; of what JSON has no word for, its name."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return parameters(value)
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+@cache
+def _threads() -> Any:
+    """Return what limits threads; looking for their libraries takes longer than scoring a row."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def import_shap() -> Any:

@@ -10,7 +10,7 @@ have served. The gate window is read once, by the model that was chosen without 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model
+from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.study import HUMAN_COLUMN, Study, human_scores
+from mlife_assets.core.study import HUMAN_COLUMN
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import PromotionDecision
@@ -81,9 +83,11 @@ def canonical(examples: pa.Table, roles: ExampleSpec) -> pa.Table:
 
 def train_on_examples(
     examples: pa.Table,
-    study: Study,
+    model: Model,
     *,
     today: date,
+    gate_share: float,
+    validation_share: float | None = None,
     champion: ModelArtifact | None = None,
     storage: Any = None,
     progress: Progress | None = None,
@@ -92,9 +96,11 @@ def train_on_examples(
     """Train a model on validated examples and judge it on the last days.
 
     Args:
-        examples: rows with the columns of `study.roles`, and `human_score` where there is a human rule.
-        study: roles and policies.
+        examples: rows with the columns of the roles, and those that the baseline scores.
+        model: roles, policies, baseline and estimator.
         today: labels that are complete later are not known yet.
+        gate_share: share of the days, the last ones, on which the gate judges.
+        validation_share: share of the days before it that validate; None for as many as the policy says.
         champion: an earlier model of the same features to be held against.
         storage: where the search keeps its trials.
         progress: called with (trees, at most).
@@ -104,38 +110,48 @@ def train_on_examples(
         InvalidInputError: a label is not complete as of `today`, or the champion needs a column that is not there.
         NotEnoughEvidenceError: too few days, examples or positives.
     """
-    roles = study.roles
+    roles = model.roles
     _require_complete(examples, roles, today)
     rows = canonical(examples, roles)
-    start = gate_start(rows, roles, study.gate_share)
+    start = gate_start(rows, roles, gate_share)
     as_of = pc.max(rows[roles.label_time]).as_py()
     before = rows.filter(pc.field(roles.label_time) <= pa.scalar(start))
     gate = rows.filter(pc.field(roles.time) >= pa.scalar(start))
     last = pc.max(before[roles.time]).as_py()
     if last is None:
         raise NotEnoughEvidenceError(f"no label is complete by {start}, when the gate begins; lower gate_share")
-    policy = study.training_policy((last - pc.min(before[roles.time]).as_py()).days + 1)
+    days = (last - pc.min(before[roles.time]).as_py()).days + 1
+    policy = validated_by_share(model.training, validation_share, days)
     training = split_examples(
         before, roles, last_day=last, policy=policy, data_hash=hash_examples(before.select(roles.columns))
     )
     found = search(training, policy, storage, search_progress) if policy.search_trials else None
-    artifact = fit_model(training, policy if found is None else found.applied_to(policy), progress)
+    policy = policy if found is None else found.applied_to(policy)
+    artifact = fit_model(training, policy, progress, estimator=model.estimator)
     judged = judge_model(
         artifact,
         training,
         GateRows.of_examples(gate, roles),
-        human_of(study, gate),
-        study.model,
+        human_of(model, gate),
+        model,
         as_of=as_of,
         champion=champion,
-        threads=study.training.threads,
+        threads=model.training.threads,
     )
     return TrainedModel(artifact, judged.decision, judged.calibration, training, gate, judged.challenger, found, as_of)
 
 
-def human_of(study: Study, rows: pa.Table) -> Human | None:
-    """Return the human rule of a study with its scores of rows; None where there is none."""
-    return None if study.human_name is None else Human(study.human_name, human_scores(rows))
+def validated_by_share(policy: TrainingPolicy, share: float | None, days: int) -> TrainingPolicy:
+    """Return a policy that validates on a share of the days before the gate, at least a week; None leaves it."""
+    if share is None:
+        return policy
+    return replace(policy, validation_days=min(max(round(share * days), 7), 366))
+
+
+def human_of(model: Model, rows: pa.Table) -> Human | None:
+    """Return the rule in use with its scores of rows; None where there is none."""
+    rule = model.baseline
+    return None if rule is None else Human(rule.name, rule.score(rows))
 
 
 def _require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> None:

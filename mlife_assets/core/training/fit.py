@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from itertools import islice
 from typing import TypeVar
 
@@ -21,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.policies import TrainingPolicy, policy_version
+from mlife_assets.core.policies import TrainingPolicy, fields_that_count, policy_version, require_no_boosting
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.boosting import Objective, Progress, boost, model_text
@@ -40,7 +40,8 @@ from mlife_assets.core.training.formulations import (
     tune_step,
     tuning_features,
 )
-from mlife_assets.core.training.own_estimator import MakeEstimator, fit_estimator, made
+from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR
+from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.training_set import TrainingSet
 
 IMPORTANCE_ROWS = 2_000
@@ -63,10 +64,11 @@ def fit_model(
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack, or the estimator cannot
-            take LightGBM's place.
+            take LightGBM's place or keep what the policy asks for.
         NotEnoughEvidenceError: a step has one class only.
     """
     if estimator is not None:
+        require_no_boosting(policy)
         made(estimator, seed=policy.seed)
         cores = 1  # a fit of scikit-learn limits the threads of the whole process
     tuned, refused = _tuned(training, policy, progress, cores, estimator)
@@ -91,7 +93,7 @@ def fit_model(
     stages = _each(stage, chosen.steps, cores)
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
     importance = _importance(artifact, unexpanded, policy)
-    facts = {"formulations_refused": refused, "importance": importance}
+    facts = {"formulations_refused": refused, "importance": importance} | _recipe(policy, chosen, estimator)
     manifest = json.loads(json.dumps(_manifest(training, policy, tuned, chosen, stages) | facts))
     return ModelArtifact(artifact.stages, spec, training.data_hash, manifest)
 
@@ -171,9 +173,15 @@ def _manifest(
         "formulation": chosen.name,
         "validation_log_loss": chosen.log_loss,
         "formulations": {one.name: one.log_loss for one in tuned},
-        "trees": sum(step.trees for step in chosen.steps),
-        "trees_by_step": {step.step: step.trees for step in chosen.steps},
         "calibrator": ", ".join(stage.calibrator.method for stage in stages),
-        "policy": asdict(policy),
         "policy_version": policy_version(policy),
     }
+
+
+def _recipe(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimator | None) -> dict[str, object]:
+    """Return trees or the estimator's parameters, and of the policy what counted."""
+    counted = {"policy": fields_that_count(policy, is_boosted=estimator is None)}
+    if estimator is not None:
+        return {**counted, OWN_ESTIMATOR: parameters(made(estimator, seed=policy.seed))}
+    by_step = {step.step: step.trees for step in chosen.steps}
+    return {**counted, "trees": sum(by_step.values()), "trees_by_step": by_step}

@@ -21,10 +21,11 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
-from mlife_assets.core.training.own_estimator import MakeEstimator, fit_estimator
+from mlife_assets.core.training.own_estimator import fit_estimator
 from mlife_assets.core.training.training_set import TrainingSet
 
 Array = npt.NDArray[np.float64]

@@ -19,6 +19,8 @@ Scalar = str | int | float | bool | None
 Section = Literal["windows", "data", "policy", "metrics", "method"]
 
 IMPORTANCE = "importance"
+OWN_ESTIMATOR = "estimator"
+"""Key of the parameters of what took LightGBM's place."""
 _APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
@@ -29,7 +31,7 @@ _DATA = {
     "training_data_hash",
     "validation_rows",
 }
-_POLICY = ("policy", "policies", "policy_version")
+_POLICY = ("policy", "policies", "policy_version", OWN_ESTIMATOR)
 _METHOD = {
     "calibrator",
     "code_version",
@@ -62,6 +64,11 @@ def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, floa
         stage: {name: float(value) for name, value in sorted(values.items(), key=lambda item: (-item[1], item[0]))}
         for stage, values in stages.items()
     }
+
+
+def fitted_words(manifest: Mapping[str, Any]) -> str:
+    """Return what was fitted: how many trees, or the steps of an estimator of one's own."""
+    return ", ".join(manifest[OWN_ESTIMATOR]) if OWN_ESTIMATOR in manifest else f"{manifest['trees']} trees"
 
 
 def section_of(name: str, value: Scalar) -> Section:

@@ -9,17 +9,13 @@ chance gets the seed of the policy; one thread sums, since the order of sums dec
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.scoring.estimators import StoredEstimator, require_usable, usable
+from mlife_assets.core.scoring.estimators import MakeEstimator, StoredEstimator, require_usable, usable
 from mlife_assets.core.training.boosting import Rows
-
-MakeEstimator: TypeAlias = Callable[[], Any]
-"""Returns a new estimator or pipeline of scikit-learn, not fitted."""
 
 
 def made(make: MakeEstimator, *, seed: int) -> Any:

@@ -23,10 +23,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.study import Study
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
 from mlife_assets.core.training.judgement import GateRows, Side, judge
@@ -76,7 +76,7 @@ def recipe_version(model_versions: Sequence[str]) -> str:
 
 
 def fold_conditions(
-    artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, study: Study
+    artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, model: Model
 ) -> tuple[Condition, ...]:
     """Return the conditions that each fold has to meet alone.
 
@@ -87,9 +87,9 @@ def fold_conditions(
         artifact: the model of the fold.
         training: what it learned from.
         rows: of the fold, at least one.
-        study: roles and policies.
+        model: roles and policies.
     """
-    first = rows[study.roles.time].to_numpy().astype("datetime64[D]").min().item()
+    first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
     is_before = training.last_day < first
     text = f"The model of the fold of {first} learned from rows up to {training.last_day}."
     return (
@@ -99,13 +99,13 @@ def fold_conditions(
             training,
             rows,
             examples_matrix(rows, artifact.feature_spec),
-            study.model,
-            threads=study.training.threads,
+            model,
+            threads=model.training.threads,
         ),
     )
 
 
-def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) -> tuple[Condition, ...]:
+def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) -> tuple[Condition, ...]:
     """Return the conditions that the model that would serve has to meet.
 
     Folds judge its recipe and not the model itself. It has learned from the rows, so they say nothing of how good it
@@ -114,9 +114,9 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) ->
     Args:
         artifact: the model.
         rows: of the gate's window, n of them, at least one.
-        study: roles and policies.
+        model: roles and policies.
     """
-    spec, threads = artifact.feature_spec, study.training.threads
+    spec, threads = artifact.feature_spec, model.training.threads
     matrix = examples_matrix(rows, spec)
     probability, version = scorer_of(artifact, threads=threads).score(matrix).probability, artifact.model_version
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
@@ -127,14 +127,14 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, study: Study) ->
     return (
         Condition("serving_probabilities_are_finite", wrong == 0, finite),
         Condition("serving_probabilities_vary", not is_constant, varied),
-        parity_of(artifact, matrix, study.model, threads=threads),
+        parity_of(artifact, matrix, model, threads=threads),
     )
 
 
 def judge_refit(
     folds: Sequence[JudgedFold],
     gate: pa.Table,
-    study: Study,
+    model: Model,
     *,
     as_of: date,
     served: Served,
@@ -146,7 +146,7 @@ def judge_refit(
     Args:
         folds: in order of their days.
         gate: rows of the window in the order of the folds, mature as of `as_of`.
-        study: roles and policies.
+        model: roles and policies.
         as_of: the day.
         served: what was served for the rows.
         to_be_learned: what the model that would serve learns from. It holds what each fold's model learned from, so the
@@ -162,11 +162,11 @@ def judge_refit(
         raise InvalidInputError(f"the folds score {len(probability)} rows, the gate has {gate.num_rows}; pass the same")
     version = recipe_version([fold.model_version for fold in folds])
     judged = judge(
-        GateRows.of_examples(gate, study.roles),
+        GateRows.of_examples(gate, model.roles),
         Side(version, folds[0].trained_to, probability, probability),
         Side(served.model_version, served.trained_to, served.probability, served.probability),
-        human_of(study, gate),
-        study.model,
+        human_of(model, gate),
+        model,
         as_of=as_of,
         required=(*training_conditions(to_be_learned, spec), *over_folds(folds)),
         is_refit=True,

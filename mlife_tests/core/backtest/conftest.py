@@ -17,13 +17,13 @@ from mlife_assets.core.backtest import History, Replayed, prepare_history, repla
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
 from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
-from mlife_assets.core.study import Study
 
 FIRST = date(2025, 1, 1)
 TODAY = date(2026, 1, 1)
@@ -33,18 +33,14 @@ ROLES = ExampleSpec(
 )
 
 
-def make_study(**changes: object) -> Study:
-    """Return a study whose policies fit a history of some thousand rows."""
-    study = Study(
+def make_model(**changes: object) -> Model:
+    """Return a model whose policies fit a history of some thousand rows."""
+    model = Model(
+        name="winners",
         title="Who wins",
         outcome="somebody wins",
         source="made up for a test",
         roles=ROLES,
-        derive=(),
-        where=None,
-        human_name=None,
-        human_score=None,
-        gate_share=0.2,
         training=TrainingPolicy(
             formulations=("binary",),
             trees_maximum=30,
@@ -53,7 +49,6 @@ def make_study(**changes: object) -> Study:
             minimum_examples=500,
             validation_days=7,
         ),
-        is_validation_given=True,
         promotion=PromotionPolicy(
             minimum_users_with_positives=200,
             bootstrap_resamples=400,
@@ -65,7 +60,7 @@ def make_study(**changes: object) -> Study:
         retrain=RetrainPolicy(minimum_new_mature_positives=50),
         backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400, model_age_share_maximum=2.0),
     )
-    return replace(study, **changes)
+    return replace(model, **changes)
 
 
 def make_rows(
@@ -170,8 +165,8 @@ class Tick:
 
 
 @pytest.fixture(scope="session")
-def study() -> Callable[..., Study]:
-    return make_study
+def model() -> Callable[..., Model]:
+    return make_model
 
 
 @pytest.fixture(scope="session")
@@ -196,8 +191,8 @@ def detectors() -> type[PlainDetectors]:
 
 @pytest.fixture(scope="session")
 def history() -> Callable[..., History]:
-    def build(table: pa.Table, study: Study | None = None) -> History:
-        return prepare_history(table, study or make_study(), today=TODAY)
+    def build(table: pa.Table, model: Model | None = None) -> History:
+        return prepare_history(table, model or make_model(), today=TODAY)
 
     return build
 
@@ -206,8 +201,8 @@ def history() -> Callable[..., History]:
 def replayed() -> Callable[..., Replayed]:
     """Replay rows with detectors that cost nothing."""
 
-    def run(table: pa.Table, study: Study | None = None, store: MemoryStore | None = None, progress=None) -> Replayed:
-        built = prepare_history(table, study or make_study(), today=TODAY)
+    def run(table: pa.Table, model: Model | None = None, store: MemoryStore | None = None, progress=None) -> Replayed:
+        built = prepare_history(table, model or make_model(), today=TODAY)
         return replay(built, PlainDetectors(), store or MemoryStore(), stopwatch=Tick(), progress=progress)
 
     return run

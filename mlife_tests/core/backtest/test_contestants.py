@@ -20,9 +20,9 @@ def fit(as_of: date = DAY) -> SimpleNamespace:
     return SimpleNamespace(artifact=SimpleNamespace(model_version="m1"), as_of=as_of)
 
 
-def test_a_training_that_was_due_and_impossible_is_reported(history, rows, study):
+def test_a_training_that_was_due_and_impossible_is_reported(history, rows, model):
     """Without rows that the model has not learned from there is no reference to watch it by."""
-    plain = study()
+    plain = model()
     poor = history(rows(), replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=5_000)))
     policy = EveryAlarm(poor, None, None, None, reigns=[Reign(fit(), DAY)])
     policy.alarms = [True]
@@ -50,8 +50,8 @@ def test_every_alarm_installs_what_has_learned_from_everything_and_watches_it_by
     )
 
 
-def test_every_alarm_with_a_holdout_installs_the_twin(replayed, rows, study):
-    plain = study()
+def test_every_alarm_with_a_holdout_installs_the_twin(replayed, rows, model):
+    plain = model()
     kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
     policy = kept.contestants["every_alarm"]
     _, *later = policy.reigns

@@ -20,9 +20,9 @@ def positives(history, first: date, as_of: date) -> int:
     return int(np.count_nonzero(history.outcome[history.known(as_of, since=first)]))
 
 
-def test_a_holdout_takes_the_fewest_newest_days_that_hold_its_evidence(history, rows, study):
+def test_a_holdout_takes_the_fewest_newest_days_that_hold_its_evidence(history, rows, model):
     needed = 500
-    plain = study()
+    plain = model()
     built = history(rows(), replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=needed)))
     found = holdout_window(built, DAY, None)
     count = positives(built, found.first_day, DAY)
@@ -37,9 +37,9 @@ def test_a_holdout_takes_fourteen_days_at_least(history, rows):
     assert positives(built, found.first_day + timedelta(days=1), DAY) > 200, "the days bind, not the positives"
 
 
-def test_longer_blocks_of_a_holdout_need_as_many_of_them(history, rows, study):
+def test_longer_blocks_of_a_holdout_need_as_many_of_them(history, rows, model):
     """With the days of single ones the gate would refuse every challenger for want of blocks, each time for a fit."""
-    plain = study()
+    plain = model()
     built = history(rows(), replace(plain, promotion=replace(plain.promotion, gate_block_days=2)))
     assert holdout_window(built, DAY, None).first_day == DAY - timedelta(days=28)
 
@@ -53,8 +53,8 @@ def test_a_holdout_stays_behind_the_champions_last_training_day(history, rows):
     assert holdout_window(history(rows()), DAY, DAY - timedelta(days=15)).first_day == DAY - timedelta(days=14)
 
 
-def test_a_holdout_takes_a_share_of_the_rows_at_most(history, rows, study):
-    plain = study()
+def test_a_holdout_takes_a_share_of_the_rows_at_most(history, rows, model):
+    plain = model()
     built = history(rows(), replace(plain, backtest=replace(plain.backtest, gate_rows_share_maximum=0.2)))
     found = holdout_window(built, DAY, None)
     assert found.first_day is None, "14 of 59 days are more than a fifth"
@@ -62,13 +62,13 @@ def test_a_holdout_takes_a_share_of_the_rows_at_most(history, rows, study):
     assert holdout_window(built, DAY + timedelta(days=20), None).first_day is not None
 
 
-def test_with_an_item_entities_are_counted_once(history, rows, study):
+def test_with_an_item_entities_are_counted_once(history, rows, model):
     table = rows()
     rng = np.random.default_rng(0)
     who = [f"u{code}" for code in rng.integers(0, 90, table.num_rows)]
     items = [f"i{row}" for row in range(table.num_rows)]
     table = table.set_column(0, "who", [who]).append_column("what", [items])
-    plain = study()
+    plain = model()
     roles = ExampleSpec(**{**plain.roles.__dict__, "item": "what"})
     promotion = replace(plain.promotion, minimum_users_with_positives=80)
     built = history(table, replace(plain, roles=roles, promotion=promotion))
@@ -108,8 +108,8 @@ def test_what_was_served_is_judged_over_the_newest_four_weeks(built, began, sinc
         assert f"with {positives(built, found.first_day, as_of):,} positives" in found.sentence
 
 
-def test_what_was_served_earlier_is_taken_where_evidence_is_missing(history, rows, study):
-    plain = study()
+def test_what_was_served_earlier_is_taken_where_evidence_is_missing(history, rows, model):
+    plain = model()
     poor = history(rows(), replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=1_200)))
     as_of, start = FIRST + timedelta(days=125), FIRST + timedelta(days=40)
     found = served_window(poor, as_of, start)

@@ -24,9 +24,9 @@ MARGIN, SINCE = 0.01, date(2025, 3, 1)
 
 
 @pytest.fixture(scope="module")
-def steady(replayed, rows, study):
+def steady(replayed, rows, model):
     """A holdout asks for proof, so without drift it refuses; its ages are the governor's."""
-    plain = study()
+    plain = model()
     holdout = replace(plain.backtest, gate_is_prequential=False, model_age_share_maximum=0.5)
     return replayed(rows(), replace(plain, backtest=holdout))
 
@@ -160,10 +160,10 @@ def test_only_a_promotion_that_answers_drift_begins_a_new_world(challenged, reas
 
 
 @pytest.mark.parametrize(("seen_days", "most"), [(1, 14), (29, 14), (31, 15), (100, 50), (300, 60)])
-def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history, rows, study, seen_days, most):
+def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history, rows, model, seen_days, most):
     """From a fold's days up to the governor's own age."""
-    halves = replace(study().backtest, model_age_share_maximum=0.5)
-    policy = Governed(history(rows(), replace(study(), backtest=halves)), None, None, None)
+    halves = replace(model().backtest, model_age_share_maximum=0.5)
+    policy = Governed(history(rows(), replace(model(), backtest=halves)), None, None, None)
     policy.reigns, policy.changed_on = [Reign(CHAMPION, SINCE)], CHAMPION.last_day - timedelta(days=seen_days - 1)
     assert policy._age_maximum() == most
 
@@ -238,8 +238,8 @@ def test_every_fold_is_paid_for_once_and_a_refit_only_when_it_serves(changed):
     assert len(set(mornings)) == len(mornings)
 
 
-def test_a_holdout_serves_what_was_judged(replayed, rows, study):
-    plain = study()
+def test_a_holdout_serves_what_was_judged(replayed, rows, model):
+    plain = model()
     kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
     governed = kept.contestants["governed"]
     promoted = next(one for one in governed.decisions if one.action == "promoted")
@@ -264,8 +264,8 @@ def test_the_cooldown_and_the_age_are_the_governors(calm, steady):
         assert all(b - a >= timedelta(days=7) for a, b in pairwise(trained))
 
 
-def test_a_model_that_has_learned_from_few_days_is_too_old_soon(replayed, rows, study):
-    plain = study()
+def test_a_model_that_has_learned_from_few_days_is_too_old_soon(replayed, rows, model):
+    plain = model()
     halves = replace(plain, backtest=replace(plain.backtest, model_age_share_maximum=0.5))
     decided = replayed(rows(), halves).contestants["governed"]
     trained = decided.training_days
@@ -283,9 +283,9 @@ def test_a_refit_that_cannot_be_judged_yet_waits(replayed, rows):
     assert {one.action for one in early[1:]} == {"wait"}
 
 
-def test_what_had_to_wait_is_asked_again_before_the_next_window_closes(replayed, rows, study):
+def test_what_had_to_wait_is_asked_again_before_the_next_window_closes(replayed, rows, model):
     """Labels are known after ten days, so on the day on which drift is confirmed too few are."""
-    plain = study()
+    plain = model()
     weekly = replace(
         plain,
         backtest=replace(plain.backtest, window_days_minimum=7),
@@ -300,8 +300,8 @@ def test_what_had_to_wait_is_asked_again_before_the_next_window_closes(replayed,
     assert f"The newest window of monitoring closed on {closing}." in confirmed[1].sentences
 
 
-def test_a_reason_that_lasts_is_reported_once_between_windows(replayed, rows, study):
-    plain = study()
+def test_a_reason_that_lasts_is_reported_once_between_windows(replayed, rows, model):
+    plain = model()
     patient = replace(
         plain,
         backtest=replace(plain.backtest, window_days_minimum=7, model_age_share_maximum=0.5),
@@ -328,14 +328,14 @@ def reports(day: date, *, is_faulty: bool = False, has_drifted: bool = False, by
 
 
 @pytest.fixture
-def between(history, rows, study):
+def between(history, rows, model):
     """Return what the policy decided on the morning after a window, whose champion has served since `SINCE`."""
 
     def build(
         newest: Reports, *, age_days: int, alarmed: int = 0, confirmed_on: date | None = None
     ) -> tuple[Decision, ...]:
         asked = Asked(SINCE, Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), None, None), FOLD)
-        plain = study()
+        plain = model()
         policy = Governed(
             history(rows(), replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))),
             asked,
@@ -397,8 +397,8 @@ def test_the_mornings_after_one_alarm_do_not_confirm_it(history, rows):
 
 
 @pytest.mark.parametrize("closed_on", [SINCE, SINCE - timedelta(days=2)])
-def test_of_a_window_before_the_champion_no_drift_counts(history, rows, study, closed_on):
-    once = replace(study(), retrain=replace(study().retrain, alarm_days_needed=1))
+def test_of_a_window_before_the_champion_no_drift_counts(history, rows, model, closed_on):
+    once = replace(model(), retrain=replace(model().retrain, alarm_days_needed=1))
     policy = Governed(history(rows(), once), None, None, None, reigns=[Reign(CHAMPION, SINCE)])
     policy.confirmed_on, policy.changed_on, policy.looked = SINCE, FIRST, []
     policy.newest = reports(closed_on, has_drifted=True, by="m0")

@@ -70,8 +70,8 @@ def test_the_order_of_the_input_changes_nothing(history, rows):
     assert history(shuffled).content_hash == history(table).content_hash
 
 
-def test_another_policy_is_another_history(history, rows, study):
-    table, plain = rows(), study()
+def test_another_policy_is_another_history(history, rows, model):
+    table, plain = rows(), model()
     for name, field, value in (
         ("retrain", "cooldown_days", 8),
         ("backtest", "naive_retrain_days", 8),
@@ -83,26 +83,26 @@ def test_another_policy_is_another_history(history, rows, study):
         assert history(table, changed).content_hash != history(table, plain).content_hash
 
 
-def test_too_short_a_history_says_how_many_days_are_needed(rows, study):
+def test_too_short_a_history_says_how_many_days_are_needed(rows, model):
     with pytest.raises(NotEnoughEvidenceError, match=r"spans 60 days .* at least 96 are needed: 40 .* 8 blocks of 7"):
-        prepare_history(rows(days=60), study(), today=TODAY)
+        prepare_history(rows(days=60), model(), today=TODAY)
 
 
-def test_no_rows_are_reported(rows, study):
+def test_no_rows_are_reported(rows, model):
     with pytest.raises(NotEnoughEvidenceError, match="no rows"):
-        prepare_history(rows().slice(0, 0), study(), today=TODAY)
+        prepare_history(rows().slice(0, 0), model(), today=TODAY)
 
 
-def test_a_label_of_the_future_is_refused_by_row(rows, study):
+def test_a_label_of_the_future_is_refused_by_row(rows, model):
     table = rows()
     last = pc.max(table["known"]).as_py()
     with pytest.raises(InvalidInputError, match=r"known of 60 rows is after today, .* row 7740 with .*leave them out"):
-        prepare_history(table, study(), today=date.fromordinal(last.toordinal() - 1))
+        prepare_history(table, model(), today=date.fromordinal(last.toordinal() - 1))
 
 
-def test_repeated_rows_are_refused_with_what_repeats(rows, study):
+def test_repeated_rows_are_refused_with_what_repeats(rows, model):
     table = rows()
     table = pa.concat_tables([table, table.slice(5, 1)])
     found = re.escape("2 rows have the same who w5, day 2025-01-01; the gate judges each once: keep one, or name")
     with pytest.raises(InvalidInputError, match=found):
-        prepare_history(table, study(), today=TODAY)
+        prepare_history(table, model(), today=TODAY)

@@ -36,8 +36,8 @@ def asked(store):
 
 
 @pytest.fixture
-def holdout(study):
-    plain = study()
+def holdout(model):
+    plain = model()
     return replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False))
 
 
@@ -146,9 +146,9 @@ def test_what_would_serve_is_examined_once_on_the_rows_of_the_window(history, ro
     learner, judge = asked(built)
     serving, seen = learner.fit(AS_OF), []
 
-    def conditions(artifact, window, study):
+    def conditions(artifact, window, model):
         seen.append((artifact.model_version, window.equals(built.take(built.known(AS_OF, since=CHAMPION)))))
-        found = serving_conditions(artifact, window, study)
+        found = serving_conditions(artifact, window, model)
         assert all(one.is_met for one in found)
         return (*found, Condition("odd", False, "It is odd."))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.learning import Learner, score
+from mlife_assets.core.training.ready_estimators import logistic_regression
 
 DAY = date(2025, 3, 1)
 
@@ -41,3 +43,17 @@ def test_scores_do_not_look_at_labels(history, rows, learner):
     flipped = history(table.set_column(2, "won", [[not one for one in table["won"].to_pylist()]]))
     places = np.arange(500)
     assert np.array_equal(score(built, artifact, places).raw, score(flipped, artifact, places).raw)
+
+
+def test_an_estimator_of_ones_own_is_learned_and_kept_like_trees(history, rows, learner, store, model):
+    plain = history(rows())
+    built = history(rows(), replace(model(), estimator=logistic_regression))
+    assert built.content_hash != plain.content_hash, "the two share no step"
+    fit = learner(built).fit(DAY)
+    assert fit.artifact.is_estimator
+    written = len(store.objects)
+    again = learner(built).fit(DAY)
+    assert again.artifact.files() == fit.artifact.files()
+    assert len(store.objects) == written
+    places = np.arange(500)
+    assert score(built, again.artifact, places).raw.tobytes() == score(built, fit.artifact, places).raw.tobytes()

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest.contestants import FIRST, NAMES
+from mlife_assets.core.backtest.page.tables import setting_rows
 from mlife_assets.core.backtest.result import BacktestResult
 from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.training.ready_estimators import logistic_regression
 
 FIRST_DAY = date(2025, 1, 1)
 CHANGE = 80
@@ -51,8 +53,8 @@ def test_after_an_abrupt_change_governed_recovers_and_frozen_does_not(changed):
     assert changed.result.differences["frozen"].estimate > 0.01
 
 
-def test_a_refit_waits_until_it_can_learn_from_what_changed(replayed, rows, study):
-    plain = study()
+def test_a_refit_waits_until_it_can_learn_from_what_changed(replayed, rows, model):
+    plain = model()
     asking = replace(plain, retrain=replace(plain.retrain, minimum_new_mature_positives=200))
     decisions = replayed(rows(change_on=CHANGE), asking).result.policy("governed").decisions
     promoted = next(one for one in decisions if one.action == "promoted")
@@ -125,11 +127,20 @@ def test_a_stopped_replay_goes_on_and_ends_with_the_same_bytes(replayed, rows, c
     assert resumed.cost == changed.cost
 
 
-def test_other_inputs_do_not_meet_in_one_store(replayed, rows, study, store):
+def test_an_estimator_of_ones_own_is_replayed_and_named_among_the_settings(replayed, rows, model):
+    found = replayed(rows(), model=replace(model(), estimator=logistic_regression)).result
+    assert [one.name for one in found.policies] == list(NAMES)
+    assert all(one.score.average_precision.estimate > 0.5 for one in found.policies)
+    assert found.settings["estimator"]["LogisticRegression.C"] == 1.0
+    assert "leaves" not in found.settings["training"]
+    assert ("estimator.LogisticRegression.C", "1.0") in setting_rows(found)
+
+
+def test_other_inputs_do_not_meet_in_one_store(replayed, rows, model, store):
     replayed(rows(), store=store)
-    changed = study()
+    changed = model()
     changed = replace(changed, retrain=replace(changed.retrain, maximum_model_age_days=20))
-    other = replayed(rows(), study=changed, store=store)
+    other = replayed(rows(), model=changed, store=store)
     assert other.resumed_steps == 0
     assert other.result.policy("governed").trainings > 2
 
@@ -173,14 +184,14 @@ def test_periods_hold_every_row_and_every_label_once(calm):
     assert periods[-1].pending == 60, "the labels of the last day"
 
 
-def test_a_history_that_trains_no_first_champion_says_what_is_missing(replayed, rows, study):
-    plain = study()
+def test_a_history_that_trains_no_first_champion_says_what_is_missing(replayed, rows, model):
+    plain = model()
     poor = replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=5_000))
     with pytest.raises(NotEnoughEvidenceError, match=r"too short for a first champion .* 5,000 positives .* hold"):
-        replayed(rows(), study=poor)
+        replayed(rows(), model=poor)
     few = replace(plain, monitoring=replace(plain.monitoring, sample_rows_per_day=900))
     with pytest.raises(NotEnoughEvidenceError, match=r"windows of rows have closed, 8 needed.*sample_rows_per_day"):
-        replayed(rows(), study=few)
+        replayed(rows(), model=few)
 
 
 def test_within_periods_each_counts_by_its_positives(changed):

@@ -22,8 +22,8 @@ DAY, HOLDOUT = date(2025, 2, 24), date(2025, 2, 10)
 def watched(history, rows, store, detectors):
     """Return (history, learner, watcher, detectors) of rows made with the arguments."""
 
-    def build(study=None, **made):
-        built = history(rows(**made), study)
+    def build(model=None, **made):
+        built = history(rows(**made), model)
         checkpoints = Checkpoints(store, built.content_hash)
         learner = Learner(built, checkpoints, Timings(store, built.content_hash, float))
         numbers = detectors()
@@ -78,9 +78,9 @@ def test_outcomes_are_those_of_the_folds_at_hand_also_where_their_models_are_the
     assert not np.array_equal(*said)
 
 
-def test_each_outcome_stands_beside_the_row_that_it_is_of(watched, study):
+def test_each_outcome_stands_beside_the_row_that_it_is_of(watched, model):
     """Drawn rows come in another order than theirs, and two models score them."""
-    plain = study()
+    plain = model()
     few = replace(plain, monitoring=replace(plain.monitoring, reference_examples=400))
     history, learner, watcher, _ = watched(few)
     judged = Judged(tuple(Fold(day, learner.fit(day)) for day in (HOLDOUT, HOLDOUT + timedelta(days=7))))
@@ -96,8 +96,8 @@ def test_each_outcome_stands_beside_the_row_that_it_is_of(watched, study):
     assert np.array_equal(examples["probability"].to_numpy(), np.where(is_late, by_fold[1], by_fold[0]))
 
 
-def test_a_rate_is_watched_as_the_model_sees_it(watched, study):
-    plain = study()
+def test_a_rate_is_watched_as_the_model_sees_it(watched, model):
+    plain = model()
     roles = ExampleSpec(**{**plain.roles.__dict__, "rates": (RateRole("ratio", "noise", "strength"),)})
     _, learner, watcher, _ = watched(replace(plain, roles=roles))
     reference = reference_of(learner, watcher)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,14 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import ThreadpoolController
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.scoring.estimators import StoredEstimator, require_usable, usable
+from mlife_assets.core.scoring.estimators import StoredEstimator, parameters, require_usable, usable
 
 ODD = np.array([[np.nan] * 4, [np.inf, -np.inf, 1e308, -1e308], [0.0, -0.0, 5e-324, 1e30]])
 
@@ -151,3 +153,39 @@ def test_a_damaged_file_is_an_integrity_error_or_the_same_kind(
     damaged = files[which][:start] + value + files[which][start + len(value) :]
     with suppress(IntegrityError):
         assert isinstance(StoredEstimator.from_bytes(damaged), StoredEstimator)
+
+
+def test_a_row_is_scored_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a pool of threads for each tree; on a busy machine two that wait for each other take seconds."""
+    one, seen = stored(boosting), []
+    final = one.estimator
+    pools = ThreadpoolController().select(user_api="openmp")
+
+    def watched(matrix: np.ndarray) -> np.ndarray:
+        seen.append({pool["num_threads"] for pool in pools.info()})
+        return type(final).decision_function(final, matrix)
+
+    monkeypatch.setattr(final, "decision_function", watched, raising=False)
+    before = pools.info()
+    one.raw(rows()[0][:1])
+    assert seen == [{1}]
+    assert pools.info() == before
+
+
+def test_parameters_are_json_and_the_same_of_equal_estimators() -> None:
+    found = parameters(linear())
+    assert list(found) == ["SimpleImputer", "StandardScaler", "LogisticRegression"]
+    assert found["SimpleImputer"]["missing_values"] == "nan"
+    assert found["LogisticRegression"]["C"] == 1.0
+    assert json.loads(json.dumps(found, allow_nan=False)) == found == parameters(linear())
+    assert parameters(linear().set_params(logisticregression__C=0.5)) != found
+    odd = make_pipeline(FunctionTransformer(usable), FunctionTransformer(kw_args={"a": np.arange(2)}), boosting())
+    named = parameters(odd)
+    assert named["FunctionTransformer"]["func"] == "mlife_assets.core.scoring.estimators.usable"
+    assert named["FunctionTransformer_2"]["kw_args"] == {"a": [0, 1]}
+    assert named["HistGradientBoostingClassifier"]["max_iter"] == 15
+    nested = parameters(SelectFromModel(LogisticRegression(C=np.float64(3.0))))
+    assert nested["SelectFromModel"]["estimator"]["LogisticRegression"]["C"] == 3.0
+    assert parameters(boosting().set_params(random_state=np.random.RandomState(1)))["HistGradientBoostingClassifier"][
+        "random_state"
+    ].endswith("RandomState")

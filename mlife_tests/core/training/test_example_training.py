@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.study import Study
 from mlife_assets.core.training import example_training
-from mlife_assets.core.training.example_training import TrainedModel, gate_start
+from mlife_assets.core.training.example_training import TrainedModel, gate_start, validated_by_share
 from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.reliability import calibration
 
@@ -61,7 +62,8 @@ def examples(seed: int = 1, days: int = DAYS) -> pa.Table:
 
 
 def train_on_examples(table: pa.Table, told: Study, today: date = TODAY, **options: Any) -> TrainedModel:
-    return example_training.train_on_examples(table, told, today=today, **options)
+    shares = {"gate_share": told.gate_share, "validation_share": told.validation_share}
+    return example_training.train_on_examples(table, told.model, today=today, **shares, **options)
 
 
 def without_human(table: pa.Table) -> pa.Table:
@@ -136,7 +138,7 @@ def test_a_feature_that_equals_the_label_later_is_refused_by_name() -> None:
 
 def test_rows_of_the_gate_that_were_copied_into_training_are_refused() -> None:
     table = without_human(examples())
-    start = gate_start(table, study().roles, 0.2)
+    start = gate_start(table, study().model.roles, 0.2)
     gate = table.filter(pc.field("day") >= pa.scalar(start)).slice(0, 400)
     rng = np.random.default_rng(5)
     earlier = np.datetime64(FIRST) + rng.integers(0, 40, gate.num_rows)
@@ -206,7 +208,7 @@ def test_the_search_is_run_when_it_is_on() -> None:
 def test_a_label_that_is_complete_after_today_is_refused_with_its_row() -> None:
     table = without_human(examples())
     newest = pc.max(table["known"]).as_py()
-    assert example_training.train_on_examples(table, study(), today=newest).as_of == newest
+    assert train_on_examples(table, study(), today=newest).as_of == newest
     rows = pc.sum(pc.equal(table["known"], newest)).as_py()
     first, yesterday = table.num_rows - rows, newest - timedelta(days=1)
     words = f"known of {rows} rows is after today, {yesterday}; the first is row {first}"
@@ -225,11 +227,18 @@ def shared_days() -> pa.Table:
     return shared.append_column("item", pa.array([f"i{one}" for one in place]))
 
 
+def test_validation_takes_a_share_of_the_days_or_as_many_as_the_policy_says() -> None:
+    policy = TrainingPolicy(validation_days=3)
+    assert [validated_by_share(policy, 0.25, days).validation_days for days in (100, 10, 10_000)] == [25, 7, 366]
+    assert validated_by_share(policy, None, 100) == policy
+
+
 def test_without_items_the_calibration_allows_for_days_and_with_items_for_entities() -> None:
     table = shared_days()
     for item, cluster in ((None, "day"), ("item", "who")):
-        roles = replace(study().roles, item=item)
-        found = train_on_examples(table, replace(study(), roles=roles))
+        told = study()
+        model = replace(told.model, roles=replace(told.model.roles, item=item))
+        found = train_on_examples(table, replace(told, model=model))
         expected = calibration(
             found.judged.probability,
             found.gate["won"].to_numpy(zero_copy_only=False),
@@ -251,7 +260,7 @@ def test_equal_rows_with_other_human_scores_have_an_order_too() -> None:
     place = table.column_names.index("human_score")
     scores = [[3.0, 1.0, 2.0, 0.0], [0.0, 1.0, 2.0, 3.0]]
     one, two = (
-        example_training.canonical(table.set_column(place, "human_score", pa.array(given)), study().roles)
+        example_training.canonical(table.set_column(place, "human_score", pa.array(given)), study().model.roles)
         for given in scores
     )
     assert one.equals(two)
@@ -260,7 +269,7 @@ def test_equal_rows_with_other_human_scores_have_an_order_too() -> None:
 def test_nothing_that_is_fitted_sees_what_happens_after_the_gate_begins(trained: TrainedModel) -> None:
     """Neither trees, vocabularies, priors nor calibrators may move with a row of the gate or of the gap before it."""
     table = without_human(examples())
-    start = gate_start(table, study().roles, 0.2)
+    start = gate_start(table, study().model.roles, 0.2)
     is_seen = np.array([known <= start for known in table["known"].to_pylist()])
     names = {"won": ~table["won"].to_numpy(zero_copy_only=False), "kind": np.full(table.num_rows, "z")}
     for name, values in names.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -20,13 +21,15 @@ from sklearn.preprocessing import StandardScaler
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.policies import BOOSTING_FIELDS, PromotionPolicy
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
+from mlife_assets.core.scoring.estimators import last_step, parameters
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.reasons import reasons, score_parts
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.judgement import GateRows, judge_model
+from mlife_assets.core.training.manifest_facts import fitted_words
 from mlife_assets.core.training.model_card import CardSubject, describe_model, render_model_card
 from mlife_assets.core.training.own_estimator import made
 from mlife_assets.core.training.training_set import TrainingSet
@@ -88,7 +91,12 @@ def test_it_is_read_back_and_one_changed_byte_is_noticed(own: ModelArtifact) -> 
 
 
 def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
-    training_set: TrainingSet, job_pairs: ModuleType, own: ModelArtifact, artifact: ModelArtifact, later: pa.Table
+    training_set: TrainingSet,
+    job_pairs: ModuleType,
+    make: Callable[[], Any],
+    own: ModelArtifact,
+    artifact: ModelArtifact,
+    later: pa.Table,
 ) -> None:
     promotion = PromotionPolicy(
         minimum_users_with_positives=30,
@@ -121,7 +129,11 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
         windows=(),
         policies={"promotion": promotion},
     )
-    assert own.model_version in render_model_card(card)
+    page = re.sub("<[^>]+>", "", render_model_card(card))
+    assert own.model_version in page
+    final = last_step(made(make, seed=job_pairs.POLICY.seed))
+    for words in (type(final).__name__, *(f"{type(final).__name__}.{name}" for name in final.get_params())):
+        assert words in page
 
 
 def test_scores_are_taken_apart_into_reasons_and_what_monitoring_watches(own: ModelArtifact, later: pa.Table) -> None:
@@ -150,6 +162,17 @@ def test_what_is_left_to_chance_gets_the_seed_of_the_policy() -> None:
     assert made(lambda: HistGradientBoostingClassifier(random_state=3), seed=7).random_state == 3
 
 
+def test_the_manifest_says_what_was_fitted_and_nothing_that_did_not_count(
+    job_pairs: ModuleType, make: Callable[[], Any], own: ModelArtifact, artifact: ModelArtifact
+) -> None:
+    steps = own.manifest["estimator"]
+    assert steps == parameters(made(make, seed=job_pairs.POLICY.seed))
+    assert fitted_words(own.manifest) == ", ".join(steps)
+    assert fitted_words(artifact.manifest) == f"{artifact.manifest['trees']} trees"
+    assert set(artifact.manifest["policy"]) - set(own.manifest["policy"]) == set(BOOSTING_FIELDS)
+    assert "trees" not in own.manifest
+
+
 def test_an_order_alone_is_nothing_that_it_can_learn(training_set: TrainingSet, job_pairs: ModuleType) -> None:
     policy = replace(job_pairs.POLICY, formulations=("lambdarank",))
     with pytest.raises(NotEnoughEvidenceError, match="learns probabilities, no order"):
@@ -161,3 +184,5 @@ def test_an_estimator_is_refused_before_anything_is_fitted(training_set: Trainin
         fit_model(training_set, job_pairs.POLICY, estimator=LogisticRegression)
     with pytest.raises(InvalidInputError, match="HistGradientBoostingClassifier cannot be fitted"):
         fit_model(training_set, job_pairs.POLICY, estimator=lambda: HistGradientBoostingClassifier(max_iter=-1))
+    with pytest.raises(InvalidInputError, match="falling is distance_km, which LightGBM alone keeps"):
+        fit_model(training_set, replace(job_pairs.POLICY, falling=("distance_km",)), estimator=boosting)

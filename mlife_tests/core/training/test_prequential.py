@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
@@ -38,13 +39,13 @@ from mlife_assets.core.windows import add_days
 FIRST, FOLD_DAYS, ROWS_A_DAY = date(2026, 1, 1), 14, 100
 STARTS = (date(2026, 2, 12), date(2026, 2, 26))
 AS_OF = date(2026, 3, 13)
-STUDY = Study.from_json(
+MODEL = Study.from_json(
     """{"roles": {"entity": "who", "time": "day", "label": "won", "label_time": "known",
     "features": ["strength", "noise"]}, "training": {"formulations": ["binary"], "trees_maximum": 30,
     "learning_rate": 0.2, "minimum_child_examples": 40, "minimum_examples": 500, "validation_days": 7},
     "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400,
     "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5}}"""
-)
+).model
 
 
 def rows(seed: int = 5, **columns: Any) -> pa.Table:
@@ -60,7 +61,7 @@ def rows(seed: int = 5, **columns: Any) -> pa.Table:
         "strength": strength,
         "noise": rng.normal(size=count),
     }
-    return canonical(pa.table(made | columns), STUDY.roles)
+    return canonical(pa.table(made | columns), MODEL.roles)
 
 
 def known_on(table: pa.Table, day: date, since: date = FIRST) -> pa.Table:
@@ -68,10 +69,10 @@ def known_on(table: pa.Table, day: date, since: date = FIRST) -> pa.Table:
     return table.filter((field("known") <= pa.scalar(day)) & (field("day") >= pa.scalar(since)))
 
 
-def training_set(table: pa.Table, day: date, study: Study = STUDY) -> TrainingSet:
+def training_set(table: pa.Table, day: date, model: Model = MODEL) -> TrainingSet:
     seen = known_on(table, day)
     last = pc.max(seen["day"]).as_py()
-    return split_examples(seen, study.roles, last_day=last, policy=study.training, data_hash=hash_examples(seen))
+    return split_examples(seen, model.roles, last_day=last, policy=model.training, data_hash=hash_examples(seen))
 
 
 def probability(artifact: ModelArtifact, table: pa.Table) -> np.ndarray:
@@ -96,7 +97,7 @@ class Prepared:
             "spec": self.artifacts[-1].feature_spec,
         }
         folds = changes.pop("folds", self.folds)
-        return judge_refit(folds, self.gate, STUDY, **(told | changes))
+        return judge_refit(folds, self.gate, MODEL, **(told | changes))
 
 
 @pytest.fixture(scope="module")
@@ -106,16 +107,16 @@ def prepared() -> Prepared:
     folds, artifacts = [], []
     for start in STARTS:
         training = training_set(table, start)
-        artifact = fit_model(training, STUDY.training)
+        artifact = fit_model(training, MODEL.training)
         own = gate.filter(
             (pc.field("day") >= pa.scalar(start)) & (pc.field("day") < pa.scalar(add_days(start, FOLD_DAYS)))
         )
-        conditions = fold_conditions(artifact, training, own, STUDY)
+        conditions = fold_conditions(artifact, training, own, MODEL)
         last = training.last_day
         folds.append(JudgedFold(artifact.model_version, last, start, probability(artifact, own), conditions))
         artifacts.append(artifact)
     old = training_set(table, date(2026, 2, 5))
-    champion = fit_model(old, STUDY.training)
+    champion = fit_model(old, MODEL.training)
     served = Served(champion.model_version, old.last_day, probability(champion, gate))
     gate = known_on(table, AS_OF, STARTS[0])
     gate = gate.filter(pc.field("day") < pa.scalar(add_days(STARTS[1], FOLD_DAYS)))
@@ -164,16 +165,16 @@ def test_every_fold_has_to_meet_its_own_conditions(prepared: Prepared) -> None:
 
 def test_a_fold_that_learned_from_its_own_days_is_reported(prepared: Prepared) -> None:
     training = training_set(prepared.table, STARTS[1])
-    before, copied, _ = fold_conditions(prepared.artifacts[1], training, prepared.gate, STUDY)
+    before, copied, _ = fold_conditions(prepared.artifacts[1], training, prepared.gate, MODEL)
     assert not before.is_met
     assert "learned from rows up to 2026-02-25" in before.sentence
     same_day = prepared.gate.filter(pc.field("day") >= pa.scalar(date(2026, 2, 25)))
-    assert not fold_conditions(prepared.artifacts[1], training, same_day, STUDY)[0].is_met
+    assert not fold_conditions(prepared.artifacts[1], training, same_day, MODEL)[0].is_met
     assert not copied.is_met, "its rows are those that it learned from"
 
 
 def test_a_model_that_works_may_serve(prepared: Prepared) -> None:
-    found = serving_conditions(prepared.artifacts[1], prepared.gate, STUDY)
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL)
     names = ["serving_probabilities_are_finite", "serving_probabilities_vary", "scoring_parity"]
     assert [(one.name, one.is_met) for one in found] == [(name, True) for name in names]
     assert found[2].sentence.startswith(f"{prepared.gate.num_rows:,} rows score the same bits")
@@ -206,7 +207,7 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
 
     for module in (prequential, required):
         monkeypatch.setattr(module, "scorer_of", Broken)
-    found = serving_conditions(prepared.artifacts[1], prepared.gate, STUDY)
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL)
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == name
     assert words in unmet.sentence
@@ -254,7 +255,7 @@ def test_a_recipe_is_named_by_its_models_in_order() -> None:
     assert recipe_version(["a"]).startswith("recipe_")
 
 
-ITEM_STUDY = replace(STUDY, roles=replace(STUDY.roles, item="what"))
+ITEM_MODEL = replace(MODEL, roles=replace(MODEL.roles, item="what"))
 ITEMS_A_DAY = 10
 
 
@@ -263,7 +264,7 @@ def item_rows() -> pa.Table:
     table = rows()
     place = np.arange(table.num_rows)
     named = table.set_column(table.column_names.index("who"), "who", [[f"u{one:05d}" for one in place // ITEMS_A_DAY]])
-    return canonical(named.append_column("what", [[f"i{one % ITEMS_A_DAY}" for one in place]]), ITEM_STUDY.roles)
+    return canonical(named.append_column("what", [[f"i{one % ITEMS_A_DAY}" for one in place]]), ITEM_MODEL.roles)
 
 
 def average_precision_of_user(scores: np.ndarray, won: np.ndarray) -> float:
@@ -277,23 +278,23 @@ def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turn
     table = item_rows()
     gate, both, folds = known_on(table, AS_OF, STARTS[0]), [], []
     for start, end in pairwise((*STARTS, AS_OF)):
-        training = training_set(table, start, ITEM_STUDY)
-        artifact = fit_model(training, ITEM_STUDY.training)
+        training = training_set(table, start, ITEM_MODEL)
+        artifact = fit_model(training, ITEM_MODEL.training)
         own = gate.filter((pc.field("day") >= pa.scalar(start)) & (pc.field("day") < pa.scalar(end)))
         found = probability(artifact, own)
         both.append(1 - found if is_turned else found)
-        conditions = fold_conditions(artifact, training, own, ITEM_STUDY)
+        conditions = fold_conditions(artifact, training, own, ITEM_MODEL)
         folds.append(JudgedFold(artifact.model_version, training.last_day, start, both[-1], conditions))
-    old = training_set(table, date(2026, 2, 5), ITEM_STUDY)
-    champion = fit_model(old, ITEM_STUDY.training)
+    old = training_set(table, date(2026, 2, 5), ITEM_MODEL)
+    champion = fit_model(old, ITEM_MODEL.training)
     served = Served(champion.model_version, old.last_day, probability(champion, gate))
     decision = judge_refit(
         folds,
         gate,
-        ITEM_STUDY,
+        ITEM_MODEL,
         as_of=AS_OF,
         served=served,
-        to_be_learned=training_set(table, AS_OF, ITEM_STUDY),
+        to_be_learned=training_set(table, AS_OF, ITEM_MODEL),
         spec=artifact.feature_spec,
     )
     users, won = np.array(gate["who"].to_pylist()), gate["won"].to_numpy(zero_copy_only=False)

@@ -19,7 +19,9 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.manifest_facts import (
+    OWN_ESTIMATOR,
     Scalar,
+    fitted_words,
     importance_by_stage,
     manifest_facts,
     section_of,
@@ -31,7 +33,7 @@ from mlife_assets.core.training.reliability import Calibration
 
 _WINDOWS = (
     ("training", "fitted on these days"),
-    ("validation", "formulation, number of trees and calibrator chosen here"),
+    ("validation", "formulation, calibrator and number of trees, if any, chosen here"),
 )
 _PROVENANCE = {"training_data_hash", "code_version"}
 
@@ -114,7 +116,12 @@ def describe_model(
         feature_words=subject.feature_words,
         vocabularies=dict(artifact.feature_spec.vocabularies),
         policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
-        method=(*_calibrators(artifact), *_method(by_section.get("method", {})), *_priors(artifact)),
+        method=(
+            *_estimator(artifact.manifest),
+            *_calibrators(artifact),
+            *_method(by_section.get("method", {})),
+            *_priors(artifact),
+        ),
         provenance=(
             ("model version", artifact.model_version),
             ("training data", artifact.training_data_hash),
@@ -122,6 +129,10 @@ def describe_model(
         ),
         limits=subject.limits,
     )
+
+
+def _estimator(manifest: Mapping[str, Any]) -> Facts:
+    return ((OWN_ESTIMATOR, fitted_words(manifest)),) if OWN_ESTIMATOR in manifest else ()
 
 
 def _calibrators(artifact: ModelArtifact) -> Facts:
@@ -186,7 +197,8 @@ def _manifest_policies(facts: Mapping[str, Scalar]) -> dict[str, Facts]:
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, value in facts.items():
         first, _, rest = name.partition(".")
-        group, _, leaf = rest.partition(".") if first == "policies" else ("training", "", rest or name)
+        alone = first if first == OWN_ESTIMATOR else "training"
+        group, _, leaf = rest.partition(".") if first == "policies" else (alone, "", rest or name)
         groups.setdefault(group, []).append((leaf or group, value_words(value)))
     return {name: tuple(fields) for name, fields in groups.items()}
 
