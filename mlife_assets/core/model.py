@@ -40,7 +40,7 @@ class Step:
     """One outcome of a model; its label is the last, and what has to happen before it comes first.
 
     Attributes:
-        name: identifier, by which figures and reports name the step.
+        name: "quote", "sale".
         label: boolean column.
         examples: mart with one row per exposure and this outcome, mature.
         maturity_days: after which the outcome is complete.

@@ -119,7 +119,7 @@ def train_on_examples(
         before, roles, last_day=last, policy=policy, data_hash=hash_examples(before.select(roles.columns))
     )
     found = search(training, policy, storage, search_progress) if policy.search_trials else None
-    artifact = fit_model(training, policy if found is None else found.applied_to(policy), progress)
+    artifact = fit_model(training, policy if found is None else found.tuned(policy), progress)
     judged = judge_model(
         artifact,
         training,
