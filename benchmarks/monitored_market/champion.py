@@ -25,7 +25,7 @@ from mlife_assets.core.monitoring.reference import MonitoringReference, build_re
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.prediction_details import click_probabilities
+from mlife_assets.core.scoring.prediction_details import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import gate_days, last_training_day, split_examples
@@ -202,7 +202,7 @@ def _scored(watch: Watch, scorer: LightGBMScorer, rows: pa.Table, day: date) -> 
             counts &= np.asarray(pc.less(rows["user_id"], pa.scalar(f"usr_{watch.users:07d}")))
         kept = rows.filter(pa.array(counts))
         scores = scorer.score(feature_matrix(kept, scorer.feature_spec))
-        watch.scores[day] = Scored(counts, {"apply": scores.probability, "click": click_probabilities(scores)})
+        watch.scores[day] = Scored(counts, {"apply": scores.probability, "click": first_step_probabilities(scores)})
     return watch.scores[day]
 
 

@@ -22,9 +22,10 @@ from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import ExplainableScorer, click_probabilities, strongest_reasons
+from mlife_assets.core.scoring.prediction_details import ExplainableScorer, first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.reasons import ScoreParts, score_parts
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.message_trace import Hop, MessageTrace
 
 CONVERSION_DAYS = 45
@@ -173,12 +174,12 @@ def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> tuple[d
             "was changed after it was scored; run `mlife log verify`"
         )
     scores = scorer.score(row)
-    click = float(click_probabilities(scores)[0])
+    click = float(first_step_probabilities(scores)[0])
     gives = {
         "raw_score": float(scores.raw[0]),
         "probability": float(scores.probability[0]),
         "click_probability": None if np.isnan(click) else click,
-        "reasons": strongest_reasons(scorer, row)[0],
+        "reasons": strongest_reasons(scorer, row, PAIR_WORDS)[0],
     }
     for name, now in gives.items():
         if chosen[name] != now:

@@ -219,15 +219,15 @@ def _plots(model: TrainedModel) -> tuple[dict[str, bytes], dict[str, str]]:
     contributions, seen = scorer.contributions(matrix), scorer.feature_spec.expanded(matrix)
     importance = global_importance(contributions, scorer.model_names)
     plots = {
-        "importance": plot_importance(importance),
-        "shap": plot_beeswarm(contributions, seen, scorer.feature_spec),
+        "importance": plot_importance(importance, {}),
+        "shap": plot_beeswarm(contributions, seen, scorer.feature_spec, {}),
     }
-    dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
+    dependences = plot_dependences(contributions, seen, scorer.feature_spec, {}, DEPENDENCE_PLOTS)
     for name, png in dependences.items():
         plots[_file_stem(f"dependence_{name}", plots)] = png
     if model.search is not None:
         plots["search"] = plot_search(model.search)
-    return plots, for_pages(plots["shap"], dependences)
+    return plots, for_pages(plots["shap"], dependences, {})
 
 
 def _file_stem(name: str, taken: Container[str]) -> str:

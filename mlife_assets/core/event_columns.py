@@ -19,20 +19,12 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-EMBEDDING_SIZE = 8
-EMBEDDING = pa.list_(pa.float64())
-
-OCCUPATION_GROUPS = ("11", "21", "25", "29", "31", "33", "35", "37", "41", "43", "47", "49", "51", "53")
-"""SOC major groups of the simulated catalogue; `occupation_group` holds one of them."""
-
-SHIFTS = ("day", "evening", "night")
-
 
 TEXT_LENGTH = 200
-"""Characters of an id, a name, a title or a code. Ids here have 28, and titles of advertisements end at 100 to 150."""
+"""Characters of an id, a name, a title or a code. Ids here have 28, and long titles end at 100 to 150."""
 
 NOTE_LENGTH = 2_000
-"""Characters of what is written in sentences: a body of ten segments has 1,530."""
+"""Characters of what is written in sentences; the longest that is composed here has 1,530."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +167,7 @@ def flag(name: str) -> Column:
     return Column(name, pa.bool_())
 
 
-def texts(name: str) -> Column:
+def text_list(name: str) -> Column:
     """Return a column of lists of text."""
     return Column(name, pa.list_(pa.string()))
 

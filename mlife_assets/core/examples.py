@@ -3,7 +3,7 @@
 Belongs here: the roles of columns and the check that a table fits them. Does not belong here: which rows may train
 (`training.training_set`), how features are derived (the domain).
 
-Concept: everything downstream asks for roles, not for column names, so another application of the same lifecycle names
+Concept: everything downstream asks for roles, not for column names, so another use of the same lifecycle names
 its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. What is
 ranked is: without an item there is no ranking, and examples are judged by average precision over all rows.
 """
@@ -112,12 +112,12 @@ class ExampleSpec:
         values: dict[str, Any] = {}
         for name, value in record.items():
             if name in ("features", "categoricals", "funnel"):
-                values[name] = _texts(name, value)
+                values[name] = _strings(name, value)
             elif name == "rates":
                 values[name] = tuple(_rate(entry) for entry in _items(name, value, list))
             elif name == "vocabularies":
                 known_values = _items(name, value, dict)
-                values[name] = tuple((key, _texts(f"{name}.{key}", known_values[key])) for key in known_values)
+                values[name] = tuple((key, _strings(f"{name}.{key}", known_values[key])) for key in known_values)
             elif value is not None and not isinstance(value, str):
                 raise InvalidInputError(f"the spec's {name} is {quoted(value)}; write the name of a column")
             else:
@@ -199,16 +199,16 @@ def _items(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
+def _strings(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise InvalidInputError(f"the spec's {name} is no list of texts; write the names of columns")
+        raise InvalidInputError(f"the spec's {name} is no list of strings; write the names of columns")
     return tuple(value)
 
 
 def _rate(entry: Any) -> RateRole:
     keys = {"name", "successes", "trials"}
     if not isinstance(entry, dict) or set(entry) != keys or not all(isinstance(v, str) for v in entry.values()):
-        raise InvalidInputError("an entry of the spec's rates needs name, successes and trials, all texts")
+        raise InvalidInputError("an entry of the spec's rates needs name, successes and trials, all strings")
     return RateRole(**entry)
 
 

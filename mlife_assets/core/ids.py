@@ -30,10 +30,10 @@ def digest(parts: Iterable[object], length: int = 24) -> str:
 
     Parts that hold the separator are written as JSON instead, so that different parts never give one digest.
     """
-    texts = [str(part) for part in parts]
-    joined = SEPARATOR.join(texts)
-    if joined.count(SEPARATOR) >= max(len(texts), 1):
-        return hashlib.sha256(_NO_TEXT + json.dumps(texts).encode()).hexdigest()[:length]
+    words = [str(part) for part in parts]
+    joined = SEPARATOR.join(words)
+    if joined.count(SEPARATOR) >= max(len(words), 1):
+        return hashlib.sha256(_NO_TEXT + json.dumps(words).encode()).hexdigest()[:length]
     return hashlib.sha256(joined.encode()).hexdigest()[:length]
 
 
@@ -41,9 +41,9 @@ def digests(*parts: str | Column, length: int = 24) -> list[str]:
     """Return the `digest` of each row; a part that is one text is the same in all rows. Columns have no nulls."""
     import pyarrow.compute as pc
 
-    texts = [part for part in parts if isinstance(part, str)]
+    constants = [part for part in parts if isinstance(part, str)]
     columns = [part for part in parts if not isinstance(part, str)]
-    if any(SEPARATOR in text for text in texts) or any(_has_separator(column) for column in columns):
+    if any(SEPARATOR in part for part in constants) or any(_has_separator(column) for column in columns):
         rows = [[part] * len(columns[0]) if isinstance(part, str) else part.to_pylist() for part in parts]
         return [digest(row, length) for row in zip(*rows, strict=True)]
     joined = pc.binary_join_element_wise(*parts, SEPARATOR)
@@ -67,5 +67,5 @@ def unit_interval(*parts: object) -> float:
 
 
 def keyed_hash(key: bytes, value: str) -> str:
-    """Return the HMAC-SHA-256 of `value`, for identifiers (phone numbers) that must not be stored in the clear."""
+    """Return the HMAC-SHA-256 of `value`, for identifiers of people that must not be stored in the clear."""
     return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]

@@ -47,7 +47,7 @@ class Step:
     """One outcome of a model; its label is the last, and what has to happen before it comes first.
 
     Attributes:
-        name: "click", "apply".
+        name: "quote", "sale".
         label: boolean column.
         examples: mart with one row per exposure and this outcome, mature.
         maturity_days: after which the outcome is complete.
@@ -134,6 +134,7 @@ class Model:
         baseline: the rule in use; None where nobody decides by one today.
         estimator: makes what takes LightGBM's place; None for LightGBM.
         watched: how columns are watched.
+        words: what features mean, by name; one without words is called by its name.
         training: how it is fitted.
         promotion: how it is judged.
         monitoring: what is watched.
@@ -154,6 +155,7 @@ class Model:
     baseline: Baseline | None = None
     estimator: MakeEstimator | None = None
     watched: MonitoringColumns = field(default_factory=MonitoringColumns)
+    words: Mapping[str, str] = field(default_factory=dict)
     training: TrainingPolicy = field(default_factory=TrainingPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
     monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
@@ -179,8 +181,11 @@ class Model:
                 "model of a file none"
             )
         known = {*self.roles.columns, *(rate.name for rate in self.roles.rates)}
-        if unknown := [name for name in (*self.watched.watched, *self.watched.residual) if name not in known]:
-            raise InvalidInputError(f"Model.watched of {self.name} names {unknown[0]}, which is no column of its roles")
+        for part, named in (("watched", (*self.watched.watched, *self.watched.residual)), ("words", self.words)):
+            if unknown := [name for name in named if name not in known]:
+                raise InvalidInputError(
+                    f"Model.{part} of {self.name} names {unknown[0]}, which is no column of its roles"
+                )
         if self.estimator is not None:
             require_no_boosting(self.training)
         _plain(self)

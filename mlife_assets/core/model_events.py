@@ -17,7 +17,7 @@ from mlife_assets.core.event_columns import (
     note,
     number,
     text,
-    texts,
+    text_list,
 )
 
 WHY = (text("actor"), note("reason"))
@@ -30,8 +30,8 @@ _PAYLOADS: dict[str, tuple[Column, ...]] = {
         identifier("decision_id"),
         day("as_of_date"),
         choice("verdict", "retrain", "wait", "block"),
-        texts("codes"),
-        texts("sentences"),
+        text_list("codes"),
+        text_list("sentences"),
         identifier("model_version", nullable=True),
         identifier("policy_version"),
     ),
@@ -53,7 +53,7 @@ _PAYLOADS: dict[str, tuple[Column, ...]] = {
         number("delta_map_lower", nullable=True),
         number("delta_map_upper", nullable=True),
         integer("users_with_positives", 0),
-        texts("sentences"),
+        text_list("sentences"),
         identifier("policy_version"),
     ),
     "model_promoted": (identifier("model_version"), identifier("previous_version", nullable=True), *WHY),

@@ -219,7 +219,7 @@ def tie_keys(user_ids: IdColumn, item_ids: IdColumn, seed: int) -> np.ndarray:
     Raises:
         InvalidInputError: columns differ in length, or hold a missing id.
     """
-    users, items = encode_ids(user_ids, "user_id"), encode_ids(item_ids, "item_id")
+    users, items = encode_ids(user_ids, "user_ids"), encode_ids(item_ids, "item_ids")
     if len(users.codes) != len(items.codes):
         raise InvalidInputError(
             f"{len(users.codes)} user ids but {len(items.codes)} item ids; pass one of each per row"

@@ -39,7 +39,7 @@ def too_long(array: pa.Array, length: int) -> np.ndarray:
 
 
 def has_control_characters(values: pa.Array, *, may_break_lines: bool) -> np.ndarray:
-    """Return a mask of shape (n,) of texts with control characters; tabs and line breaks are none where they may be."""
+    """Return a mask (n,) of values with control characters; tabs and line breaks are none where they may be."""
     data = values.buffers()[2]
     if data is None:
         return np.zeros(len(values), dtype=bool)

@@ -275,8 +275,8 @@ def _rejected(
     fault_of_row = pa.array(first[rows], pa.int64())
     take = pa.array(rows)
     ids = casts["event_id"].values.take(take) if "event_id" in casts else pa.nulls(len(rows), pa.string())
-    texts = [c.name for c in kind.all_columns if c.type in (pa.string(), pa.list_(pa.string()))]
-    raw = rows_as_json({name: array.take(take) for name, array in given.items()}, len(rows), text_columns=texts)
+    of_text = [c.name for c in kind.all_columns if c.type in (pa.string(), pa.list_(pa.string()))]
+    raw = rows_as_json({name: array.take(take) for name, array in given.items()}, len(rows), text_columns=of_text)
     is_long = _union([fault for fault in faults if fault.reason == Reason.TOO_LONG], size)[rows]
     columns = [
         take.cast(pa.int64()),

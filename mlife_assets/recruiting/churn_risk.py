@@ -57,6 +57,15 @@ CHURN_EXAMPLES = ExampleSpec(
 )
 """What a model of churn learns from: one row per person and day."""
 
+CHURN_WORDS = {
+    "days_since_first_seen_28d": "days since first seen in 28 days",
+    "weekend_share_28d": "share of the active days that were weekends",
+    "user_impressions_7d": "jobs the person looked at in 7 days",
+    "user_impressions_28d": "jobs the person looked at in 28 days",
+    "user_messages_28d": "texts to the person in 28 days",
+    "jobs_nearby": "open jobs near the person",
+}
+
 CHURN_COLUMNS = MonitoringColumns(
     numeric=CHURN_EXAMPLES.features,
     categorical=CHURN_EXAMPLES.categoricals,
@@ -127,6 +136,7 @@ def churn_risk(policies: Policies) -> Model:
         rows=RowSource(("churn_features",), find_entities, EntityColumn(CHURN_EXAMPLES.entity)),
         baseline=Baseline(RULE_NAME, recency_scores),
         watched=CHURN_COLUMNS,
+        words=CHURN_WORDS,
         training=churn_training_policy(),
         promotion=churn_promotion_policy(policies),
         monitoring=policies.monitoring,

@@ -13,11 +13,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from mlife_assets.core.event_columns import (
-    EMBEDDING,
-    EMBEDDING_SIZE,
     ENVELOPE,
-    OCCUPATION_GROUPS,
-    SHIFTS,
     TIMESTAMP,
     Column,
     EventType,
@@ -31,7 +27,7 @@ from mlife_assets.core.event_columns import (
     note,
     number,
     text,
-    texts,
+    text_list,
 )
 from mlife_assets.core.model_events import WHY, model_event_types
 
@@ -51,6 +47,14 @@ __all__ = [
     "EventType",
     "Upcaster",
 ]
+
+EMBEDDING_SIZE = 8
+EMBEDDING = pa.list_(pa.float64())
+
+OCCUPATION_GROUPS = ("11", "21", "25", "29", "31", "33", "35", "37", "41", "43", "47", "49", "51", "53")
+"""SOC major groups of the simulated catalogue; `occupation_group` holds one of them."""
+
+SHIFTS = ("day", "evening", "night")
 
 JOB_APPLICATIONS = "job_applications"
 """The model that was there when there was one: events that name none are about it."""
@@ -140,7 +144,7 @@ _TYPES = (
             identifier("candidate_set_hash"),
             identifier("policy_version"),
             # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
-            texts("reasons"),
+            text_list("reasons"),
         ),
     ),
     EventType(

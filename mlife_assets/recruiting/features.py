@@ -72,6 +72,26 @@ JOB_EXAMPLES = ExampleSpec(
 )
 """What a model of applications learns from: one row per exposure."""
 
+PAIR_WORDS = {
+    "same_occupation_group": "same occupation group",
+    "same_shift": "same shift",
+    "seniority_gap": "seniority gap",
+    "distance_km": "distance in km",
+    "log_pay_ratio": "pay against expected pay (log ratio)",
+    "taste_match": "match of interests",
+    "user_click_rate": "how often the person clicks",
+    "job_click_rate": "how often the job is clicked",
+    "user_impressions_7d": "jobs the person looked at in 7 days",
+    "job_impressions_7d": "times the job was looked at in 7 days",
+    "job_clicks_7d": "clicks on the job in 7 days",
+    "job_applies_7d": "applications to the job in 7 days",
+    "job_apply_rate": "how often clicks on the job become applications",
+    "days_since_last_click": "days since the person's last click",
+    "job_age_days": "age of the posting in days",
+    "exposure_kind": "how it is shown",
+}
+"""What features mean, where a name does not say it. Logged reasons hold them, and a trace must give those again."""
+
 
 def pair_features(pairs: pa.Table) -> pa.Table:
     """Return `pairs` with the derived features as float64 columns.

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.recruiting.candidates import Candidates, find_candidates
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
-from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
+from mlife_assets.recruiting.features import JOB_EXAMPLES, PAIR_WORDS, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy, Policies
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
@@ -45,6 +45,7 @@ def job_applications(policies: Policies) -> Model:
         unbiased=unexploited,
         baseline=Baseline(RULE_NAME, recruiter_scores),
         watched=PAIR_COLUMNS,
+        words=PAIR_WORDS,
         training=policies.training,
         promotion=policies.promotion,
         monitoring=policies.monitoring,

@@ -29,7 +29,7 @@ from starlette.routing import Route
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.quoting import cut
-from mlife_assets.core.scoring.prediction_details import ExplainableScorer, click_probabilities
+from mlife_assets.core.scoring.prediction_details import ExplainableScorer, first_step_probabilities
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError
 from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
@@ -171,7 +171,7 @@ def _scored(provider: ScorerProvider, parts: list[bytes], limits: RequestLimits)
     rows = parse_rows(b"".join(parts), limits)
     scorer = provider()
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
-    columns = (scores.raw, scores.probability, click_probabilities(scores))
+    columns = (scores.raw, scores.probability, first_step_probabilities(scores))
     return _json(
         {
             "model_version": scorer.model_version,

@@ -20,10 +20,11 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
+from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
+from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_id
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -73,7 +74,7 @@ class World:
             "raw_score": float(scores.raw[place]),
             "probability": float(scores.probability[place]),
             "click_probability": self.click_probability(place),
-            "reasons": strongest_reasons(self.scorer, self.matrix)[place],
+            "reasons": strongest_reasons(self.scorer, self.matrix, PAIR_WORDS)[place],
             "rank": place + 1,
             "propensity": 0.9,
             "exploration_propensity": 0.25,
@@ -85,7 +86,7 @@ class World:
         return key
 
     def click_probability(self, place: int) -> float | None:
-        value = float(click_probabilities(self.scorer.score(self.matrix))[place])
+        value = float(first_step_probabilities(self.scorer.score(self.matrix))[place])
         return None if np.isnan(value) else value
 
     def plan(self, prediction: str | None) -> None:
@@ -192,7 +193,8 @@ def test_the_score_is_taken_apart_and_the_alternatives_are_ranked(world):
     assert len(trace.reasons) == 3
     assert all("the score by" in line for line in trace.reasons)
     hop = next(hop for hop in trace.hops if hop.event_type == "prediction")
-    assert tuple(hop.details["reasons"]) == trace.reasons == tuple(strongest_reasons(world.scorer, world.matrix)[0])
+    given = strongest_reasons(world.scorer, world.matrix, PAIR_WORDS)[0]
+    assert hop.details["reasons"] == list(trace.reasons) == given
     assert hop.details["click_probability"] is None, "the model has one step"
     assert trace.parts.expected + sum(trace.parts.contributions.values()) == pytest.approx(hop.details["raw_score"])
     assert tuple(trace.parts.contributions) == world.scorer.model_names
@@ -249,7 +251,7 @@ def test_a_logged_score_that_the_model_does_not_give_again_is_refused(tmp_path, 
         "probability": float(np.nextafter(scores.probability[0], 1)),
         "click_probability": float(np.nextafter(world.click_probability(0), 1)),
         "features": [0.5] * world.matrix.shape[1],
-        "reasons": strongest_reasons(world.scorer, world.matrix)[0][::-1],
+        "reasons": strongest_reasons(world.scorer, world.matrix, PAIR_WORDS)[0][::-1],
         "no reasons": [],
     }
     world.plan(world.predict(0, **{column.removeprefix("no "): changed[column]}))

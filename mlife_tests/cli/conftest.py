@@ -26,10 +26,11 @@ from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
+from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
+from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_id
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
@@ -108,7 +109,7 @@ def _train(platform: Platform) -> tuple[str, ...]:
 
 def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> None:
     scores, hashes = scorer.score(matrix), feature_hashes(matrix)
-    clicks, told = click_probabilities(scores), strongest_reasons(scorer, matrix)
+    clicks, told = first_step_probabilities(scores), strongest_reasons(scorer, matrix, PAIR_WORDS)
     for place in range(len(matrix)):
         row = {
             "prediction_id": prediction_id("u1", f"j{place}", DAY, scorer.model_version, hashes[place]),

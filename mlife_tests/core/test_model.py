@@ -70,6 +70,7 @@ def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
         (lambda: replace(LOANS, row_id=None), "some of steps, row_id and rows"),
         (lambda: replace(LOANS, watched=MonitoringColumns(numeric=("income",))), "names income"),
         (lambda: replace(LOANS, watched=MonitoringColumns(residual=("income",))), "names income"),
+        (lambda: replace(LOANS, words={"income": "what they earn"}), "Model.words of loan_risk names income"),
         (lambda: replace(LOANS, derive=lambda rows: rows), "instead of a lambda"),
         (lambda: replace(LOANS, estimator=lambda: logistic()), "instead of a lambda"),
         (
@@ -92,6 +93,7 @@ def test_the_record_is_json_and_names_functions() -> None:
     assert record["baseline"] == {"name": "smallest_first", "score": "by_amount"}
     assert record["rows"]["find"] == "everybody"
     assert record["training"]["leaves"] == 7
+    assert record["words"] == {}
 
 
 def test_the_hash_moves_with_every_part_and_with_nothing_else() -> None:
@@ -99,6 +101,7 @@ def test_the_hash_moves_with_every_part_and_with_nothing_else() -> None:
     others = [
         replace(LOANS, name="loan_risks"),
         replace(LOANS, training=TrainingPolicy(leaves=8)),
+        replace(LOANS, words={"age": "age in years"}),
         replace(LOANS, roles=replace(ROLES, features=("age", "amount"))),
         replace(LOANS, steps=(LOANS.steps[0], replace(LOANS.steps[1], maturity_days=31))),
         replace(LOANS, baseline=None),

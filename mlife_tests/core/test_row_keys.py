@@ -75,8 +75,8 @@ def test_a_dictionary_may_hold_its_names_in_any_way(
     ],
 )
 def test_a_missing_id_in_a_dictionary_names_its_row(column: pa.Array) -> None:
-    with pytest.raises(InvalidInputError, match="user_id is missing in row 1"):
-        encode_ids(column, "user_id")
+    with pytest.raises(InvalidInputError, match="user_ids is missing in row 1"):
+        encode_ids(column, "user_ids")
 
 
 @given(st.lists(st.text(max_size=3) | st.integers(-5, 5).map(str), min_size=1, max_size=40), st.data())
@@ -122,8 +122,8 @@ def test_what_is_not_a_column_of_ids_is_refused_by_name(column: object) -> None:
 
 
 def test_a_missing_id_names_its_row() -> None:
-    with pytest.raises(InvalidInputError, match="user_id is missing in row 1"):
-        encode_ids(["a", None], "user_id")
+    with pytest.raises(InvalidInputError, match="user_ids is missing in row 1"):
+        encode_ids(["a", None], "user_ids")
 
 
 def test_days_are_counted_from_1970_and_a_missing_day_is_refused() -> None:

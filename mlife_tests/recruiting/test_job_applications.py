@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from mlife_assets.core.scoring.reasons import words_of
 from mlife_assets.recruiting.candidates import find_candidates
 from mlife_assets.recruiting.job_applications import job_applications, unexploited
 from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy, Policies
@@ -33,6 +34,13 @@ def test_the_rows_to_score_are_the_candidates_under_the_policy(job_pairs) -> Non
 def test_no_exposure_that_a_policy_chose_by_score_counts() -> None:
     rows = pa.table({"slice": ["organic", "exploit", "explore", "recruiter_rule", None]})
     assert unexploited(rows)["slice"].to_pylist() == ["organic", "explore"]
+
+
+def test_its_features_keep_the_words_of_reasons_that_were_logged() -> None:
+    words = job_applications(Policies()).words
+    assert words_of("job_apply_rate", words) == "how often clicks on the job become applications"
+    assert words_of("log_pay_ratio", words) == "pay against expected pay (log ratio)"
+    assert words_of("tenure_days", words) == "tenure days"
 
 
 def test_the_baseline_is_the_recruiter_rule(job_pairs) -> None:

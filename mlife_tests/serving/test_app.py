@@ -28,7 +28,7 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFound
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import StoredEstimator, usable
-from mlife_assets.core.scoring.prediction_details import click_probabilities
+from mlife_assets.core.scoring.prediction_details import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.serving.app import create_app
@@ -103,7 +103,7 @@ def test_a_funnel_tells_the_probability_of_a_click_with_the_bits_of_the_batch(
     with serve(create_app({"m": lambda: funnel})) as url:
         scores = ask(session, url, records(models, matrix)).json()["scores"]
     clicks = np.array([s["click_probability"] for s in scores])
-    assert clicks.tobytes() == click_probabilities(funnel.score(matrix)).tobytes()
+    assert clicks.tobytes() == first_step_probabilities(funnel.score(matrix)).tobytes()
     assert len(set(clicks.tolist())) > 10
 
 

@@ -59,7 +59,7 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
         examples, pairs = gate_examples(cohort_days(platform, [day]))
         evaluation = evaluate_rankings(
             examples.user_ids,
-            examples.job_ids,
+            examples.item_ids,
             examples.is_relevant,
             {
                 "champion": ranking_scores(platform, version, pairs),

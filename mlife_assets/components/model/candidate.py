@@ -119,7 +119,10 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "formulations": table(
                     [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
                 ),
-                "importance": plot(plot_importance(ranked_importance(artifact.manifest["importance"])), "mean |SHAP|"),
+                "importance": plot(
+                    plot_importance(ranked_importance(artifact.manifest["importance"]), platform.model.words),
+                    "mean |SHAP|",
+                ),
             }
         )
 

@@ -12,7 +12,6 @@ from mlife_assets.components.model.fairness import FAIRNESS_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import card_key, nav
-from mlife_assets.core.scoring.reasons import WORDS
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
@@ -60,6 +59,7 @@ def write_model_card(
         outcome_name=model.outcome,
         data=tuple((f"{step.name} counts", f"within {step.maturity_days} days") for step in model.steps),
         limits=_limits(platform),
+        feature_words=model.words,
     )
     card = describe_model(
         platform.registry.load(version),
@@ -93,7 +93,11 @@ def _subject(platform: Platform) -> CardSubject:
             ("a hire counts", f"within {label.hire_window_days} days"),
         ),
         limits=_limits(platform),
-        feature_words=WORDS,
+        feature_words=platform.model.words,
+        measure_words={
+            "selection": "Selection: who would be written to",
+            "exposure": "Exposure: who is shown the well-paid",
+        },
     )
 
 

@@ -61,7 +61,7 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
     mature = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.label_mature_date, "D")) for cohort in cohorts]
     examples = GateExamples(
         user_ids=np.array(pairs["user_id"].to_pylist(), dtype=object),
-        job_ids=np.array(pairs["job_id"].to_pylist(), dtype=object),
+        item_ids=np.array(pairs["job_id"].to_pylist(), dtype=object),
         as_of_dates=np.concatenate(dates),
         is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
         label_mature_dates=np.concatenate(mature),

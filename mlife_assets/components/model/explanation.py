@@ -68,18 +68,19 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
         importance = global_importance(contributions, scorer.model_names)
         seen = scorer.feature_spec.expanded(matrix)
-        beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec)
-        dependences = plot_dependences(contributions, seen, scorer.feature_spec, DEPENDENCE_PLOTS)
-        kept = [{"title": title, "source": source} for title, source in for_pages(beeswarm, dependences).items()]
+        words = platform.model.words
+        beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec, words)
+        dependences = plot_dependences(contributions, seen, scorer.feature_spec, words, DEPENDENCE_PLOTS)
+        kept = [{"title": title, "source": source} for title, source in for_pages(beeswarm, dependences, words).items()]
         platform.model_tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
-        strongest = [Bar(words_of(name), value, False) for name, value in importance.items()]
+        strongest = [Bar(words_of(name, words), value, False) for name, value in importance.items()]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": pairs.num_rows,
                 "mean_absolute_shap": dg.MetadataValue.md(bars(strongest, "mean |SHAP| in the unit of the score")),
                 "model_version": scorer.model_version,
                 "largest_gap_to_raw_score": gap,
-                "importance": plot(plot_importance(importance), "mean |SHAP|"),
+                "importance": plot(plot_importance(importance, words), "mean |SHAP|"),
                 "beeswarm": plot(beeswarm, "SHAP values"),
                 **{f"dependence_on_{name}": plot(png, f"SHAP value by {name}") for name, png in dependences.items()},
             }

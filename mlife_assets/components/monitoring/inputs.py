@@ -28,7 +28,7 @@ from mlife_assets.core.monitoring.outcomes import Outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.prediction_details import click_probabilities
+from mlife_assets.core.scoring.prediction_details import first_step_probabilities
 from mlife_assets.core.windows import add_days
 
 SAMPLE_TABLE = "monitoring_sample"
@@ -185,7 +185,7 @@ def scored_examples(
     examples = mature_exposures(platform, first, last, outcome=outcome, rows=rows)
     scorer = platform.scorer(model_version)
     scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
-    probability = scores.probability if outcome == "apply" else click_probabilities(scores)
+    probability = scores.probability if outcome == "apply" else first_step_probabilities(scores)
     scored = examples.append_column("probability", pa.array(probability))
     return scored.append_column("is_positive", examples[judged_steps(platform)[outcome].label])
 

@@ -23,11 +23,11 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import digests
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import click_probabilities, strongest_reasons
+from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
 from mlife_assets.recruiting.candidates import candidate_pairs as find_candidate_pairs
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.exploration import explore
-from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.features import PAIR_WORDS, feature_matrix, pair_features
 from mlife_assets.recruiting.ids import prediction_ids
 from mlife_assets.recruiting.messaging.plan import plan_policy_version
 
@@ -117,7 +117,7 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
             "model_version": pa.array([scorer.model_version] * pairs.num_rows, pa.string()),
             "raw_score": scores.raw,
             "probability": scores.probability,
-            "click_probability": pa.array(click_probabilities(scores), from_pandas=True),
+            "click_probability": pa.array(first_step_probabilities(scores), from_pandas=True),
             "rank": picks.rank,
             "is_exploration": picks.is_exploration,
             "slice": pa.array(np.where(picks.is_exploration, "explore", "exploit").tolist(), pa.string()),
@@ -170,7 +170,7 @@ def log_predictions(
     words: list[list[str]] = [[] for _ in range(count)]
     is_planned = pc.is_in(scored["prediction_id"], value_set=planned_ids.combine_chunks())
     places = np.flatnonzero(is_planned.to_numpy(zero_copy_only=False))
-    for place, reasons in zip(places, strongest_reasons(scorer, matrix[places]), strict=True):
+    for place, reasons in zip(places, strongest_reasons(scorer, matrix[places], PAIR_WORDS), strict=True):
         words[place] = reasons
     event_type = EVENT_TYPES["prediction"]
     columns = {

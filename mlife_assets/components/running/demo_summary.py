@@ -60,7 +60,7 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     examples, pairs = gate_examples(cohorts)
     policy = platform.policies.promotion
     windows = encode_days(examples.as_of_dates, "as_of_dates")
-    rows = prepare_ranking_rows(examples.user_ids, examples.job_ids, examples.is_relevant, policy.seed, windows)
+    rows = prepare_ranking_rows(examples.user_ids, examples.item_ids, examples.is_relevant, policy.seed, windows)
     ranked = {
         name: rank_rows(rows, scores, policy.ranking_depth)
         for name, scores in (

@@ -79,7 +79,7 @@ class Contestant(ABC):
         reigns: who served since when, oldest first.
         decisions: one per morning on which something was decided.
         training_days: mornings on which a challenger was trained.
-        fits: every fit that the policy paid for, each once, the first champion's included.
+        fits: every fit that the policy is charged, each once, the first champion's included.
     """
 
     history: History
@@ -95,7 +95,7 @@ class Contestant(ABC):
         """Install the first champion, which was not gated."""
         self._install(start.serving, start.day)
         self.training_days.append(start.day)
-        self._pay(start.serving)
+        self._charge(start.serving)
         version = start.serving.artifact.model_version
         sentence = (
             f"{version} is the first champion of the replay. It was installed without a gate: there was nothing to "
@@ -112,10 +112,10 @@ class Contestant(ABC):
         """The model that serves."""
         return self.reigns[-1].fit
 
-    def _pay(self, *fits: Fit) -> None:
+    def _charge(self, *fits: Fit) -> None:
         """Count fits that the policy had not asked for before."""
-        paid = {fit.as_of for fit in self.fits}
-        self.fits += [fit for fit in fits if fit.as_of not in paid]
+        charged = {fit.as_of for fit in self.fits}
+        self.fits += [fit for fit in fits if fit.as_of not in charged]
 
     def _install(self, fit: Fit, day: date) -> None:
         self.reigns.append(Reign(fit, day))
@@ -155,7 +155,7 @@ class Naive(Contestant):
             self._record(day, "failed", ("training_impossible",), (str(error),))
             return
         self.training_days.append(day)
-        self._pay(fit)
+        self._charge(fit)
         self._install(fit, day)
         sentence = f"{every} days have passed; retrained and installed."
         self._record(day, "installed", ("calendar",), (sentence,), fit.artifact.model_version)
@@ -169,7 +169,7 @@ class Watching(Contestant):
     def begin(self, start: Start) -> None:
         """Install the first champion and learn what is normal to it."""
         super().begin(start)
-        self._pay(start.twin.newest)
+        self._charge(start.twin.newest)
         self.reference = self.watcher.reference(start.serving, start.twin, start.day)
 
     def on_morning(self, day: date) -> None:
@@ -221,7 +221,7 @@ class EveryAlarm(Watching):
             self._record(day, "failed", ("training_impossible",), (str(error),))
             return
         self.training_days.append(day)
-        self._pay(twin.newest, serving)
+        self._charge(twin.newest, serving)
         self._install(serving, day)
         self.reference = self.watcher.reference(serving, twin, day)
         self.alarms = []

@@ -134,7 +134,7 @@ class Governed(Watching):
             self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), (*verdict.sentences, str(error)))
             return
         self.training_days.append(day)
-        self._pay(*(fold.fit for fold in judged.folds))
+        self._charge(*(fold.fit for fold in judged.folds))
         try:
             said = self.judge.verdict(judged, day, self.served)
             serving = None
@@ -156,7 +156,7 @@ class Governed(Watching):
                 codes, sentences = (*codes, CONFIRMED), (*sentences, sentence)
             self._record(day, "refused", codes, sentences, said.challenger_version)
             return
-        self._pay(serving)
+        self._charge(serving)
         unfit, version = self.judge.unfit(serving, day, judged.first_day), serving.artifact.model_version
         if unfit:
             codes = (*codes, UNFIT, *(one.name for one in unfit))

@@ -4,7 +4,7 @@ Belongs here: fits by day, shared between policies; scores by place. Does not be
 (`contestants`), who judges them (`judging`), fitting itself (`training`).
 
 Concept: the model of a day is the recipe fitted on every row whose label was complete that morning. It follows from the
-day alone, so policies that ask for the same day share it, and each pays for it.
+day alone, so policies that ask for the same day share it, and each is charged for it.
 """
 
 from __future__ import annotations

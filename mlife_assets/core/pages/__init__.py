@@ -7,7 +7,7 @@ What is drawn with what:
 - A drawing on a page is inline SVG from `charts`: it takes the colours of the page, light or dark, stays sharp on paper
   and is there without a script. Dashboard, model cards and backtests share these charts.
 - In the metadata of the Dagster UI, which shows no HTML, a key figure is a glance (`core.glances`: SVG so short that
-  the UI shows it without a click), and a picture is a PNG by matplotlib behind a click, inline in Markdown (the `plots`
+  the UI shows it at once), and a picture is a PNG by matplotlib behind a link, inline in Markdown (the `plots`
   modules beside what they draw).
 - SHAP values are drawn by shap as people know them (`core.training.explain.plots`), on a page, too: as PNG.
 - A command's terminal output is drawn by rich (`cli`).

@@ -52,7 +52,7 @@ def prepare_ranking_rows(
         InvalidInputError: columns differ in length, an id is missing, relevance is not boolean, or a (user, item) pair
             occurs twice in one window; names the row.
     """
-    users, items = read_ids(user_ids, "user_id"), read_ids(item_ids, "item_id")
+    users, items = read_ids(user_ids, "user_ids"), read_ids(item_ids, "item_ids")
     if len(users.values) != len(items.values):
         raise InvalidInputError(
             f"{len(users.values)} user ids but {len(items.values)} item ids; pass one of each per row"
@@ -93,7 +93,7 @@ def _ready(groups: RowGroups, keys: np.ndarray, relevant: np.ndarray) -> Ranking
         one, two = sorted(int(row) for row in rows.order[repeats[1:]])
         group = np.flatnonzero((groups.starts <= repeats[1]) & (repeats[1] < groups.starts + groups.sizes))[0]
         raise InvalidInputError(
-            f"user_id {quoted(groups.users[groups.group_users[group]])} has the same item in rows {one} and {two} "
+            f"user {quoted(groups.users[groups.group_users[group]])} has the same item in rows {one} and {two} "
             f"({int(repeats[0])} repeats in all); pass each (user, item) once"
         )
     return rows

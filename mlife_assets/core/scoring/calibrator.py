@@ -1,9 +1,9 @@
 """The calibrator: from a raw score to a probability.
 
-Belongs here: applying a fitted calibrator, its JSON. Does not belong here: fitting one (`core.training.calibrate`),
-judging calibration (`core.training.reliability`).
+Belongs here: what a fitted calibrator makes of scores, its JSON. Does not belong here: fitting one
+(`core.training.calibrate`), judging calibration (`core.training.reliability`).
 
-Concept: a handful of numbers in JSON, applied by one vectorised function, so one row alone gets the same bits.
+Concept: a handful of numbers in JSON and one vectorised function, so one row alone gets the same bits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Calibrator:
     raw: tuple[float, ...]
     probability: tuple[float, ...]
 
-    def apply(self, raw: Array) -> Array:
+    def probabilities(self, raw: Array) -> Array:
         """Return probabilities of raw scores, both of shape (n,)."""
         if self.method == "isotonic":
             values = np.interp(raw, np.array(self.raw), np.array(self.probability))

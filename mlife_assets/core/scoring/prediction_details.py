@@ -1,4 +1,4 @@
-"""What is said of a prediction beside its score: how likely a click is, and why it scores as it does.
+"""What is said of a prediction beside its score: how likely its first step is, and why it scores as it does.
 
 Belongs here: the two facts that batch, endpoint and trace must state alike. Does not belong here: scores (`scoring`),
 the words of a reason (`reasons`), logging.
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mlife_assets.core.ports import Scorer, Scores
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.scoring.reasons import reasons
+from mlife_assets.core.scoring.reasons import Words, reasons
 
 REASONS_LOGGED = 3
 
@@ -29,13 +29,13 @@ class ExplainableScorer(Scorer, Protocol):
         ...
 
 
-def click_probabilities(scores: Scores) -> npt.NDArray[np.float64]:
+def first_step_probabilities(scores: Scores) -> npt.NDArray[np.float64]:
     """Return the calibrated probability of the first step of a funnel, float64 (n,); NaN where a model has one step."""
     steps = list(scores.steps.values())
     return np.full(len(scores.probability), np.nan) if len(steps) < 2 else np.asarray(steps[0], dtype=np.float64)
 
 
-def strongest_reasons(scorer: ExplainableScorer, matrix: npt.NDArray[np.float64]) -> list[list[str]]:
+def strongest_reasons(scorer: ExplainableScorer, matrix: npt.NDArray[np.float64], words: Words) -> list[list[str]]:
     """Return the `REASONS_LOGGED` strongest reasons of each row of a matrix (n, feature_names), strongest first.
 
     A row alone gives the words that it gives in a batch. A contribution of exactly 0 is no reason, so a row may have
@@ -43,4 +43,4 @@ def strongest_reasons(scorer: ExplainableScorer, matrix: npt.NDArray[np.float64]
     """
     spec = scorer.feature_spec
     rows = zip(scorer.contributions(matrix), spec.expanded(matrix), strict=True)
-    return [reasons(contributions, values, spec, REASONS_LOGGED) for contributions, values in rows]
+    return [reasons(contributions, values, spec, words, REASONS_LOGGED) for contributions, values in rows]

@@ -1,7 +1,7 @@
 """Reasons: why one row scores as it does in plain words, and what matters over all rows.
 
-Belongs here: words and summaries of SHAP values. Does not belong here: pictures (`core.training.explain`), the values
-themselves (`Scorer.contributions`).
+Belongs here: sentences and summaries of SHAP values. Does not belong here: pictures (`core.training.explain`), the
+values themselves (`Scorer.contributions`), what the features of a model mean (`Model.words`).
 
 Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
 apart.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,24 +22,8 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec
 Array = npt.NDArray[np.float64]
 REASONS_MAXIMUM = 5
 
-WORDS: dict[str, str] = {
-    "same_occupation_group": "same occupation group",
-    "same_shift": "same shift",
-    "seniority_gap": "seniority gap",
-    "distance_km": "distance in km",
-    "log_pay_ratio": "pay against expected pay (log ratio)",
-    "taste_match": "match of interests",
-    "user_click_rate": "how often the person clicks",
-    "job_click_rate": "how often the job is clicked",
-    "user_impressions_7d": "jobs the person looked at in 7 days",
-    "job_impressions_7d": "times the job was looked at in 7 days",
-    "job_clicks_7d": "clicks on the job in 7 days",
-    "job_applies_7d": "applications to the job in 7 days",
-    "job_apply_rate": "how often clicks on the job become applications",
-    "days_since_last_click": "days since the person's last click",
-    "job_age_days": "age of the posting in days",
-    "exposure_kind": "how it is shown",
-}
+Words: TypeAlias = Mapping[str, str]
+"""What features mean, by name, where a model says so."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +50,16 @@ def score_parts(contributions: Array, values: Array, spec: FeatureSpec) -> Score
     return ScoreParts(float(contributions[-1]), parts, seen)
 
 
-def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int = REASONS_MAXIMUM) -> list[str]:
+def reasons(
+    contributions: Array, values: Array, spec: FeatureSpec, words: Words, limit: int = REASONS_MAXIMUM
+) -> list[str]:
     """Return why one row scores as it does, strongest first.
 
     Args:
         contributions: one row of `Scorer.contributions`, shape (model_names + 1,).
         values: what the model sees of the row, shape (model_names,): `FeatureSpec.expanded`.
         spec: names and vocabularies.
+        words: what features mean.
         limit: at most so many reasons.
 
     Raises:
@@ -87,7 +75,7 @@ def reasons(contributions: Array, values: Array, spec: FeatureSpec, limit: int =
             continue
         value = value_words(float(values[place]), vocabularies.get(name))
         verb = "raises" if effect > 0 else "lowers"
-        lines.append(f"{words_of(name)} = {value} {verb} the score by {abs(effect):.2f}")
+        lines.append(f"{words_of(name, words)} = {value} {verb} the score by {abs(effect):.2f}")
     return lines
 
 
@@ -98,9 +86,9 @@ def _require_fit(contributions: Array, values: Array, spec: FeatureSpec) -> None
         )
 
 
-def words_of(name: str) -> str:
-    """Return what a feature means in words."""
-    return WORDS.get(name, name.replace("_", " "))
+def words_of(name: str, words: Words) -> str:
+    """Return what a feature means: what `words` say, else its name as people write it."""
+    return words.get(name, name.replace("_", " "))
 
 
 def value_words(value: float, vocabulary: Sequence[str] | None) -> str:

@@ -74,7 +74,8 @@ class StagedScorer(ABC):
         matrix = self._expanded(features)
         raws = self._raws(matrix)
         steps = {
-            stage.step: stage.calibrator.apply(raw) for stage, raw in zip(self._artifact.stages, raws, strict=True)
+            stage.step: stage.calibrator.probabilities(raw)
+            for stage, raw in zip(self._artifact.stages, raws, strict=True)
         }
         probability = np.ones(len(matrix))
         for given_before in steps.values():

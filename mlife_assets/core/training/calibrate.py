@@ -1,6 +1,6 @@
 """Calibration: from a raw score to a probability.
 
-Belongs here: fitting a calibrator. Does not belong here: applying it (`core.scoring.calibrator`), judging calibration
+Belongs here: fitting a calibrator. Does not belong here: using it (`core.scoring.calibrator`), judging calibration
 (`reliability`).
 
 Concept: with enough positives isotonic regression, else a logistic curve of the raw score (Platt 1999). A calibrator

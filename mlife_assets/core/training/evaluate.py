@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 COHORTS = ("cohort", "randomised_slice", "oracle")
-"""Where relevance comes from: all applies of a mature window, the exploration slice, or the simulator's truth."""
+"""Where relevance comes from: all outcomes of a mature window, the exploration slice, or the simulator's truth."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Evaluation:
 
 def evaluate_rankings(
     user_ids: IdColumn,
-    job_ids: IdColumn,
+    item_ids: IdColumn,
     is_relevant: np.ndarray,
     scores_by_name: Mapping[str, np.ndarray],
     policy: PromotionPolicy,
@@ -101,8 +101,8 @@ def evaluate_rankings(
 
     Args:
         user_ids: user of each row.
-        job_ids: job of each row.
-        is_relevant: whether the user applied, bool of shape (n,).
+        item_ids: item of each row.
+        is_relevant: whether the outcome happened, bool of shape (n,).
         scores_by_name: one float array of shape (n,) per ranker; higher comes first.
         policy: depth, bootstrap and seed.
         cohort: where relevance comes from, one of `COHORTS`.
@@ -118,7 +118,7 @@ def evaluate_rankings(
     if not scores_by_name:
         raise InvalidInputError("scores_by_name is empty; pass at least one ranker")
     windows = None if as_of_dates is None else encode_days(as_of_dates, "as_of_dates")
-    rows = prepare_ranking_rows(user_ids, job_ids, is_relevant, policy.seed, windows)
+    rows = prepare_ranking_rows(user_ids, item_ids, is_relevant, policy.seed, windows)
     results = {name: rank_rows(rows, scores, policy.ranking_depth) for name, scores in scores_by_name.items()}
     first = next(iter(results.values()))
     rankers = tuple(

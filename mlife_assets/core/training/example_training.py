@@ -126,7 +126,7 @@ def train_on_examples(
         before, roles, last_day=last, policy=policy, data_hash=hash_examples(before.select(roles.columns))
     )
     found = search(training, policy, storage, search_progress) if policy.search_trials else None
-    policy = policy if found is None else found.applied_to(policy)
+    policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator)
     judged = judge_model(
         artifact,

@@ -256,7 +256,7 @@ def _log_likelihood(
             calibrator = fit_calibrator(
                 step.raw[known], step.outcome[known], isotonic_minimum_positives=isotonic_minimum_positives
             )
-            probability[inside] *= calibrator.apply(step.raw[inside])
+            probability[inside] *= calibrator.probabilities(step.raw[inside])
     likelihood = np.log(np.where(outcome, probability, 1.0 - probability))
     by_entity = np.bincount(entity, weights=likelihood).astype(np.float64)
     return by_entity, float(-np.sum(likelihood) / len(likelihood))

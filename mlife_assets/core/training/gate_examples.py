@@ -4,7 +4,7 @@ Belongs here: inputs of the gate and the checks that need no ranking. Does not b
 verdict (`core.training.gate`).
 
 Concept: a comparison is fair only when both sides rank the same rows, with scores of the model they claim, on outcomes
-that are complete, seen by no training, and not caused by a text that one side chose. Each requirement is a condition
+that are complete, seen by no training, and not caused by what one side chose. Each requirement is a condition
 with a name and a sentence; nothing is compared unless all hold.
 """
 
@@ -19,7 +19,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.row_keys import encode_days, encode_ids
 
 ALLOWED_SLICES = ("organic", "explore")
-"""Slices whose outcomes favour no contender. Applies after an exploiting text favour the policy that sent it."""
+"""Slices whose outcomes favour no contender. What follows from a choice of the policy favours that policy."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,23 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class GateExamples:
-    """n rows (user, job, day) with their mature outcome. A user may occur on several days; (user, day) is one ranking.
+    """n rows (user, item, day) with their mature outcome. A user may occur on several days; (user, day) is one ranking.
 
     Without an item, all rows are one pool and (user, day) names a row; where a user has several rows a day, pass ids of
     the rows in place of the users.
 
     Attributes:
         user_ids: shape (n,), strings or integers.
-        job_ids: shape (n,), strings or integers; None when the examples have no item.
+        item_ids: shape (n,), strings or integers; None when the examples have no item.
         as_of_dates: day of the ranking, datetime64[D] or dates, shape (n,).
-        is_relevant: whether the user applied to the job without being texted about it, bool, shape (n,).
+        is_relevant: whether the outcome happened and no contender caused it, bool, shape (n,).
         label_mature_dates: first day as of which the outcome is complete, shape (n,).
         slices: where each row's outcome comes from, one of `ALLOWED_SLICES`; None when all are organic.
         cohort: named in every result.
     """
 
     user_ids: np.ndarray
-    job_ids: np.ndarray | None
+    item_ids: np.ndarray | None
     as_of_dates: np.ndarray
     is_relevant: np.ndarray
     label_mature_dates: np.ndarray
@@ -58,7 +58,7 @@ class GateExamples:
 
     def __post_init__(self) -> None:
         rows = len(self.user_ids)
-        for name in ("job_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices"):
+        for name in ("item_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices"):
             column = getattr(self, name)
             if column is not None and len(column) != rows:
                 raise InvalidInputError(
@@ -72,9 +72,9 @@ class GateExamples:
         Raises:
             InvalidInputError: the examples have no item.
         """
-        if self.job_ids is None:
-            raise InvalidInputError("GateExamples.job_ids is None; pass the item of each row to rank items")
-        return self.job_ids
+        if self.item_ids is None:
+            raise InvalidInputError("GateExamples.item_ids is None; pass the item of each row to rank items")
+        return self.item_ids
 
     @property
     def first_day(self) -> date:
@@ -95,7 +95,7 @@ class Contender:
         model_version: of the model that is judged, as the registry names it (for the human: name of the rule or panel).
         scored_by: model version recorded with the scores; must equal `model_version`.
         user_ids: users of the scored rows, shape (m,).
-        job_ids: jobs of the scored rows, shape (m,); None when the examples have no item.
+        item_ids: items of the scored rows, shape (m,); None when the examples have no item.
         as_of_dates: days of the scored rows, shape (m,).
         scores: higher ranks first, finite, shape (m,).
         training_end_date: last exposure day that the model was fitted on; None only for the human.
@@ -104,14 +104,14 @@ class Contender:
     model_version: str
     scored_by: str
     user_ids: np.ndarray
-    job_ids: np.ndarray | None
+    item_ids: np.ndarray | None
     as_of_dates: np.ndarray
     scores: np.ndarray
     training_end_date: date | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.scores)
-        for name in ("user_ids", "job_ids", "as_of_dates"):
+        for name in ("user_ids", "item_ids", "as_of_dates"):
             column = getattr(self, name)
             if column is not None and len(column) != rows:
                 raise InvalidInputError(f"Contender.{name} has {len(column)} rows, scores {rows}; pass one per row")
@@ -125,7 +125,7 @@ def on_examples(
         model_version,
         model_version,
         examples.user_ids,
-        examples.job_ids,
+        examples.item_ids,
         examples.as_of_dates,
         scores,
         training_end_date,
@@ -136,7 +136,7 @@ def example_conditions(examples: GateExamples, as_of: date) -> list[Condition]:
     """Return the conditions on the examples alone: each row once, labels mature as of `as_of`, outcomes unbiased."""
     rows = len(examples.user_ids)
     repeats, row = _repeats(examples)
-    key = "(user, job, day)" if examples.job_ids is not None else "(user, day)"
+    key = "(user, item, day)" if examples.item_ids is not None else "(user, day)"
     text = f"{rows:,} rows, each {key} once."
     if repeats:
         text = f"{repeats:,} rows repeat a {key}, the first is row {row}; each may occur once."
@@ -177,18 +177,19 @@ def contender_conditions(
 def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> np.ndarray | str:
     """Return the scores in the order of the examples, or the sentence that says which rows differ."""
     scores = np.asarray(contender.scores, dtype=np.float64)
-    if (examples.job_ids is None) != (contender.job_ids is None):
-        has, lacks = ("examples have", role) if contender.job_ids is None else (f"{role} has", "examples")
+    if (examples.item_ids is None) != (contender.item_ids is None):
+        has, lacks = ("examples have", role) if contender.item_ids is None else (f"{role} has", "examples")
         return f"The {has} an item in each row, the {lacks} none; score the same rows."
-    if all(_same(getattr(examples, name), getattr(contender, name)) for name in ("user_ids", "job_ids", "as_of_dates")):
+    key = ("user_ids", "item_ids", "as_of_dates")
+    if all(_same(getattr(examples, name), getattr(contender, name)) for name in key):
         return scores
     rows = len(examples.user_ids)
-    jobs = None
-    if examples.job_ids is not None and contender.job_ids is not None:
-        jobs = np.concatenate([np.asarray(examples.job_ids), np.asarray(contender.job_ids)])
+    items = None
+    if examples.item_ids is not None and contender.item_ids is not None:
+        items = np.concatenate([np.asarray(examples.item_ids), np.asarray(contender.item_ids)])
     keys = _row_keys(
         np.concatenate([np.asarray(examples.user_ids), np.asarray(contender.user_ids)]),
-        jobs,
+        items,
         np.concatenate([np.asarray(examples.as_of_dates), np.asarray(contender.as_of_dates)]),
     )
     wanted, given = keys[:rows], keys[rows:]
@@ -208,17 +209,17 @@ def _same(left: np.ndarray | None, right: np.ndarray | None) -> bool:
     return left is right or np.array_equal(np.asarray(left), np.asarray(right))
 
 
-def _row_keys(user_ids: np.ndarray, job_ids: np.ndarray | None, as_of_dates: np.ndarray) -> np.ndarray:
+def _row_keys(user_ids: np.ndarray, item_ids: np.ndarray | None, as_of_dates: np.ndarray) -> np.ndarray:
     users, days = encode_ids(user_ids, "user_ids"), encode_ids(encode_days(as_of_dates, "as_of_dates"))
     keys = np.asarray(users.codes * max(1, len(days.ids)) + days.codes)
-    if job_ids is None:
+    if item_ids is None:
         return keys
-    jobs = encode_ids(job_ids, "job_ids")
-    return np.asarray(keys * max(1, len(jobs.ids)) + jobs.codes)
+    items = encode_ids(item_ids, "item_ids")
+    return np.asarray(keys * max(1, len(items.ids)) + items.codes)
 
 
 def _repeats(examples: GateExamples) -> tuple[int, int]:
-    keys = _row_keys(examples.user_ids, examples.job_ids, examples.as_of_dates)
+    keys = _row_keys(examples.user_ids, examples.item_ids, examples.as_of_dates)
     ordered = np.sort(keys)
     if not np.any(ordered[1:] == ordered[:-1]):
         return 0, -1
@@ -236,7 +237,7 @@ def _scores_vary(examples: GateExamples, role: str, scores: np.ndarray) -> Condi
     if np.all(scores == scores[0]):
         text = f"All {len(scores):,} scores of the {role} are {scores[0]:g}: they do not vary, so they rank nothing."
         return Condition(name, False, text)
-    if examples.job_ids is not None:
+    if examples.item_ids is not None:
         groups = _row_keys(examples.user_ids, None, examples.as_of_dates)
         _, first, member = np.unique(groups, return_index=True, return_inverse=True)
         if not np.any(scores != scores[first][member]):

@@ -67,7 +67,7 @@ class GateRows:
         """Return a gate that compares, measures and ranks the same examples."""
         examples = GateExamples(
             user_ids=_ids(rows, roles.entity),
-            job_ids=None if roles.item is None else _ids(rows, roles.item),
+            item_ids=None if roles.item is None else _ids(rows, roles.item),
             as_of_dates=rows[roles.time].to_numpy().astype("datetime64[D]"),
             is_relevant=_outcome(rows, roles),
             label_mature_dates=rows[roles.label_time].to_numpy().astype("datetime64[D]"),

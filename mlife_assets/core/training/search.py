@@ -59,7 +59,7 @@ class Search:
         """The trial with the lowest log loss, the earlier one of equals."""
         return min(self.trials, key=lambda trial: (trial.log_loss, trial.number))
 
-    def applied_to(self, policy: TrainingPolicy) -> TrainingPolicy:
+    def tuned(self, policy: TrainingPolicy) -> TrainingPolicy:
         """Return the policy with the parameters of the best trial."""
         return with_parameters(policy, self.best.parameters)
 

@@ -182,7 +182,7 @@ def _proxy(examples: GateExamples, scores: np.ndarray, sentence: str) -> HumanBa
 
 
 def _kept(examples: GateExamples, mask: np.ndarray) -> GateExamples:
-    names = ("user_ids", "job_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices")
+    names = ("user_ids", "item_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices")
     columns = {name: getattr(examples, name) for name in names}
     kept = {name: np.asarray(column)[mask] for name, column in columns.items() if column is not None}
     return replace(examples, **kept)

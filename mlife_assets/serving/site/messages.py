@@ -16,6 +16,7 @@ from typing import Any
 from mlife_assets.core.pages import Markup, render
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import plot_waterfall
+from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 
 NEWEST, CONVERTED, RANKED = 20, 10, 5
@@ -69,7 +70,7 @@ def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | N
         ],
         prediction_id=None if prediction is None else prediction.details["prediction_id"],
         reasons=found.reasons,
-        waterfall=None if found.parts is None else data_uri(plot_waterfall(found.parts)),
+        waterfall=None if found.parts is None else data_uri(plot_waterfall(found.parts, PAIR_WORDS)),
         features=[(name, f"{value:.4g}") for name, value in found.features.items()],
         ranked=found.alternatives[:RANKED],
         ranked_in_all=len(found.alternatives),

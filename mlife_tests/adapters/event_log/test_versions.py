@@ -22,7 +22,7 @@ from mlife_assets.core.event_columns import (
     flag,
     number,
     text,
-    texts,
+    text_list,
 )
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -126,7 +126,7 @@ def test_what_an_upcaster_carries_over_stays_as_it_is_to_the_bit() -> None:
         number("number", nullable=True),
         flag("is_on"),
         day("as_of_date"),
-        texts("words"),
+        text_list("words"),
         Column("vector", pa.list_(pa.float64())),
         Column("at", TIMESTAMP),
     )

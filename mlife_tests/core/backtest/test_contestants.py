@@ -77,9 +77,9 @@ def test_a_training_that_fails_is_reported_and_installs_nothing(history, rows):
         assert (len(policy.reigns), policy.fits, DAY in policy.training_days) == (1, [], False)
 
 
-def test_a_fit_is_paid_for_once():
+def test_a_fit_is_charged_once():
     policy = Frozen(None, None, None, None)
     one, same, other = fit(), fit(), fit(date(2025, 3, 8))
-    policy._pay(one, other)
-    policy._pay(same, other)
+    policy._charge(one, other)
+    policy._charge(same, other)
     assert policy.fits == [one, other]

@@ -88,8 +88,8 @@ def test_an_item_may_return_in_another_window_or_for_another_user() -> None:
         ({"relevant": np.array([0, 2])}, "relevance is .* in row 1"),
         ({"windows": [1]}, "1 windows for 2 rows"),
         ({"item_ids": ["1"]}, "2 user ids but 1 item ids"),
-        ({"user_ids": ["a", None]}, "user_id is missing in row 1"),
-        ({"item_ids": ["a", None]}, "item_id is missing in row 1"),
+        ({"user_ids": ["a", None]}, "user_ids is missing in row 1"),
+        ({"item_ids": ["a", None]}, "item_ids is missing in row 1"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:

@@ -10,7 +10,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.reasons import global_importance, reasons, score_parts
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.recruiting.features import feature_matrix
+from mlife_assets.recruiting.features import PAIR_WORDS, feature_matrix
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_reasons_name_the_strongest_features_first(
     ):
         contributions[names.index(name)], values[names.index(name)] = effect, value
     group = dict(spec.vocabularies)["user_occupation_group"][3]
-    found = reasons(contributions, values, spec)
+    found = reasons(contributions, values, spec, PAIR_WORDS)
     assert len(found) == 3
     assert group in found[0]
     assert "41.5" in found[1]
@@ -45,13 +45,14 @@ def test_a_value_that_is_no_number_has_words(artifact: ModelArtifact, value: flo
     names = artifact.feature_spec.model_names
     contributions, values = np.zeros(len(names) + 1), np.zeros(len(names))
     contributions[names.index("distance_km")], values[names.index("distance_km")] = 1.0, value
-    assert len(reasons(contributions, values, artifact.feature_spec)) == 1
+    assert len(reasons(contributions, values, artifact.feature_spec, {})) == 1
 
 
 def test_shapes_must_fit_the_spec(artifact: ModelArtifact) -> None:
-    for explain in (reasons, score_parts):
-        with pytest.raises(InvalidInputError, match="do not fit"):
-            explain(np.zeros(3), np.zeros(2), artifact.feature_spec)
+    with pytest.raises(InvalidInputError, match="do not fit"):
+        reasons(np.zeros(3), np.zeros(2), artifact.feature_spec, {})
+    with pytest.raises(InvalidInputError, match="do not fit"):
+        score_parts(np.zeros(3), np.zeros(2), artifact.feature_spec)
 
 
 def test_the_parts_of_a_score_sum_to_it_and_carry_what_the_model_saw(

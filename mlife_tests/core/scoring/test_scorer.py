@@ -152,8 +152,8 @@ def test_neither_threads_nor_layout_nor_order_matter(
 @settings(max_examples=100, deadline=None)
 @given(raw=st.lists(st.floats(-40, 40), min_size=1, max_size=40))
 def test_calibration_of_one_is_that_of_many(calibrator: Calibrator, raw: list[float]) -> None:
-    many = calibrator.apply(np.array(raw))
-    alone = np.concatenate([calibrator.apply(np.array([value])) for value in raw])
+    many = calibrator.probabilities(np.array(raw))
+    alone = np.concatenate([calibrator.probabilities(np.array([value])) for value in raw])
     assert alone.tobytes() == many.tobytes()
 
 
@@ -182,7 +182,7 @@ def test_one_stage_has_one_step_and_its_log_odds(tiny: ModuleType) -> None:
     found = LightGBMScorer(artifact, threads=1).score(tiny.random_matrix(9, 50))
     assert list(found.steps) == ["is_applied"]
     assert found.steps["is_applied"].tobytes() == found.probability.tobytes()
-    assert found.probability.tobytes() == artifact.stages[0].calibrator.apply(found.raw).tobytes()
+    assert found.probability.tobytes() == artifact.stages[0].calibrator.probabilities(found.raw).tobytes()
     assert found.raw.min() < 0 < found.raw.max()
 
 

@@ -25,7 +25,7 @@ def test_an_overconfident_score_becomes_believable(rows: int, method: str) -> No
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=2_000)
     assert found.method == method
     fresh, happened = drawn(60_000, 0.6, -0.5, seed=1)
-    judged = calibration(found.apply(fresh), happened)
+    judged = calibration(found.probabilities(fresh), happened)
     assert judged.slope == pytest.approx(1.0, abs=0.12)
     assert judged.expected_calibration_error < 0.01
 
@@ -39,17 +39,17 @@ def test_any_fit_is_monotone_bounded_and_exact_in_json(seed: int, slope: float, 
     outcome[0], outcome[1] = True, False
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=least)
     grid = np.linspace(-60, 60, 2_001)
-    probability = found.apply(grid)
+    probability = found.probabilities(grid)
     assert (np.diff(probability) >= 0).all()
     assert ((probability > 0) & (probability < 1)).all()
     again = Calibrator.from_json(found.to_json())
     assert again == found
-    assert again.apply(grid).tobytes() == probability.tobytes()
+    assert again.probabilities(grid).tobytes() == probability.tobytes()
 
 
 def test_separable_outcomes_have_a_finite_answer() -> None:
     raw = np.linspace(-3, 3, 200)
-    probability = fit_calibrator(raw, raw > 0, isotonic_minimum_positives=10_000).apply(raw)
+    probability = fit_calibrator(raw, raw > 0, isotonic_minimum_positives=10_000).probabilities(raw)
     assert np.isfinite(probability).all()
     assert probability[0] < 0.05 < 0.95 < probability[-1]
 
@@ -68,7 +68,7 @@ def test_a_run_of_one_class_at_an_end_is_no_certainty(run: int) -> None:
     raw = np.concatenate([np.linspace(-3, -2, run), inner, np.linspace(2, 3, run)])
     outcome = np.concatenate([np.zeros(run), (np.arange(200) + 1) % 2, np.ones(run)]).astype(bool)
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
-    low, high = found.apply(np.array([-3.0, 3.0]))
+    low, high = found.probabilities(np.array([-3.0, 3.0]))
     assert found.method == "isotonic"
     assert low == pytest.approx(0.5 / (run + 1))
     assert high == pytest.approx(1 - 0.5 / (run + 1))
@@ -86,6 +86,6 @@ def test_a_sigmoid_fits_the_targets_of_platt() -> None:
     raw, outcome = drawn(40, 1.0, 2.0)
     positives = int(outcome.sum())
     target = np.where(outcome, (positives + 1) / (positives + 2), 1 / (len(raw) - positives + 2))
-    probability = fit_calibrator(raw, outcome, isotonic_minimum_positives=10_000).apply(raw)
+    probability = fit_calibrator(raw, outcome, isotonic_minimum_positives=10_000).probabilities(raw)
     assert probability.mean() == pytest.approx(target.mean(), abs=1e-9)
     assert (probability * raw).mean() == pytest.approx((target * raw).mean(), abs=1e-9)

@@ -189,7 +189,7 @@ def test_each_half_of_the_entities_is_judged_by_the_curve_of_the_other(training_
         for side in (0, 1):
             known = (half != side) & step.is_reached
             curve = fit_calibrator(step.raw[known], step.outcome[known], isotonic_minimum_positives=1_000)
-            probability[half == side] *= curve.apply(step.raw[half == side])
+            probability[half == side] *= curve.probabilities(step.raw[half == side])
     likelihood = np.where(outcome, np.log(probability), np.log(1 - probability))
     assert found.log_loss == pytest.approx(-likelihood.mean())
     users = np.array(training_set.examples["user_id"].to_pylist())[training_set.is_validation]

@@ -65,9 +65,9 @@ def gate(
     utility = rng.normal(size=shape)
     relevant = rng.random(shape) < 1 / (1 + np.exp(3.0 - 1.2 * utility))
     days = np.array(["2026-06-02", "2026-06-09"], dtype="datetime64[D]")
-    user_ids, windows, job_ids = (grid.ravel() for grid in np.meshgrid(*map(np.arange, shape), indexing="ij"))
+    user_ids, windows, item_ids = (grid.ravel() for grid in np.meshgrid(*map(np.arange, shape), indexing="ij"))
     as_of_dates = days[windows]
-    examples = GateExamples(user_ids, job_ids, as_of_dates, relevant.ravel(), as_of_dates + 8)
+    examples = GateExamples(user_ids, item_ids, as_of_dates, relevant.ravel(), as_of_dates + 8)
     challenger, champion, human = ((w * utility + rng.normal(size=shape)).ravel() for w in weights)
     return Gate(
         examples,
@@ -149,7 +149,7 @@ def fewer_rows(g: Gate) -> Gate:
         "mdl_old",
         "mdl_old",
         e.user_ids[keep],
-        e.job_ids[keep],
+        e.item_ids[keep],
         e.as_of_dates[keep],
         g.champion.scores[keep],  # type: ignore[union-attr]
         date(2026, 5, 1),
@@ -162,7 +162,7 @@ def repeated_rows(g: Gate) -> Gate:
     index = np.append(np.arange(len(e.user_ids)), [3])
     columns = {
         name: getattr(e, name)[index]
-        for name in ("user_ids", "job_ids", "as_of_dates", "is_relevant", "label_mature_dates")
+        for name in ("user_ids", "item_ids", "as_of_dates", "is_relevant", "label_mature_dates")
     }
     examples = GateExamples(**columns)
     sides: dict[str, Any] = {
@@ -222,7 +222,7 @@ INVALID: list[tuple[Callable[[Gate], Gate], str, str]] = [
     (not_finite, "challenger_scores_are_finite", "1 scores of the challenger are not finite, the first in row 7."),
     (human_not_finite, "human_scores_are_finite", "18,000 scores of the human are not finite"),
     (fewer_rows, "champion_on_same_rows", "The champion is scored on 17,995 rows, the examples have 18,000"),
-    (repeated_rows, "each_row_once", "1 rows repeat a (user, job, day), the first is row 18000"),
+    (repeated_rows, "each_row_once", "1 rows repeat a (user, item, day), the first is row 18000"),
     (texted_outcomes, "outcomes_favour_nobody", "4 rows are not organic or explore; leave them out."),
     (no_human, "human_baseline_given", "No human baseline was given"),
     (
@@ -381,11 +381,11 @@ def permuted(g: Gate, seed: int) -> Gate:
 
     def moved(side: Contender) -> Contender:
         order = rng.permutation(len(side.scores))
-        columns = {name: getattr(side, name)[order] for name in ("user_ids", "job_ids", "as_of_dates", "scores")}
+        columns = {name: getattr(side, name)[order] for name in ("user_ids", "item_ids", "as_of_dates", "scores")}
         return replace(side, **columns)
 
     order = rng.permutation(len(e.user_ids))
-    names = ("user_ids", "job_ids", "as_of_dates", "is_relevant", "label_mature_dates")
+    names = ("user_ids", "item_ids", "as_of_dates", "is_relevant", "label_mature_dates")
     examples = replace(e, **{name: getattr(e, name)[order] for name in names})
     return replace(
         g,
@@ -422,7 +422,7 @@ def test_copying_a_window_does_not_narrow_the_interval() -> None:
         pick: Callable[[np.ndarray], np.ndarray] = doubled if copies else (lambda column: column[first])
         shown = days if copies else days[: first.sum()]
         e = GateExamples(
-            pick(g.examples.user_ids), pick(g.examples.job_ids), shown, pick(g.examples.is_relevant), shown + 8
+            pick(g.examples.user_ids), pick(g.examples.item_ids), shown, pick(g.examples.is_relevant), shown + 8
         )
         sides = [
             on_examples(e, side.model_version, pick(side.scores), date(2026, 6, 1))

@@ -32,7 +32,7 @@ def test_scores_in_another_order_are_brought_into_the_order_of_the_examples() ->
     order = np.array([2, 0, 3, 1])
     e = examples()
     scores = np.array([10.0, 20, 30, 40])
-    shuffled = Contender("m", "m", e.user_ids[order], e.job_ids[order], e.as_of_dates[order], scores[order])
+    shuffled = Contender("m", "m", e.user_ids[order], e.item_ids[order], e.as_of_dates[order], scores[order])
     assert np.array_equal(aligned_scores(e, "champion", shuffled), scores)
     assert np.array_equal(aligned_scores(e, "champion", on_examples(e, "m", scores)), scores)
 
@@ -49,20 +49,20 @@ def test_missing_and_extra_rows_are_counted() -> None:
 def test_a_repeated_score_does_not_stand_in_for_a_missing_one() -> None:
     e = examples()
     index = np.array([0, 0, 1, 2])
-    other = Contender("m", "m", e.user_ids[index], e.job_ids[index], e.as_of_dates[index], np.zeros(4))
+    other = Contender("m", "m", e.user_ids[index], e.item_ids[index], e.as_of_dates[index], np.zeros(4))
     assert "1 have no score" in str(aligned_scores(e, "human", other))
 
 
 def test_scores_of_more_rows_than_the_examples_are_other_rows() -> None:
     e = examples()
-    jobs, days = np.append(e.job_ids, "9"), np.append(e.as_of_dates, DAY)  # type: ignore[arg-type]
+    jobs, days = np.append(e.item_ids, "9"), np.append(e.as_of_dates, DAY)  # type: ignore[arg-type]
     other = Contender("m", "m", np.append(e.user_ids, "b"), jobs, days, np.zeros(5))
     assert aligned_scores(e, "champion", other) == (
         "The champion is scored on 5 rows, the examples have 4: 0 have no score, "
         "1 scores belong to no example; score the same rows."
     )
     twice = np.array([0, 1, 2, 3, 3])
-    again = Contender("m", "m", e.user_ids[twice], e.job_ids[twice], e.as_of_dates[twice], np.zeros(5))
+    again = Contender("m", "m", e.user_ids[twice], e.item_ids[twice], e.as_of_dates[twice], np.zeros(5))
     assert "is scored on 5 rows, the examples have 4" in str(aligned_scores(e, "champion", again))
 
 
@@ -108,14 +108,14 @@ def test_a_missing_day_is_refused() -> None:
 
 def test_columns_of_unlike_length_are_refused() -> None:
     e = examples()
-    with pytest.raises(InvalidInputError, match=r"GateExamples\.job_ids has 3 rows"):
-        replace(e, job_ids=e.job_ids[:3])
+    with pytest.raises(InvalidInputError, match=r"GateExamples\.item_ids has 3 rows"):
+        replace(e, item_ids=e.item_ids[:3])
     with pytest.raises(InvalidInputError, match=r"Contender\.user_ids has 4 rows, scores 3"):
         on_examples(e, "m", np.zeros(3))
 
 
 def without_item() -> GateExamples:
-    return replace(examples(), job_ids=None, user_ids=np.array(["a", "b", "c", "a"], dtype=object))
+    return replace(examples(), item_ids=None, user_ids=np.array(["a", "b", "c", "a"], dtype=object))
 
 
 def test_rows_without_an_item_are_aligned_by_user_and_day() -> None:
@@ -142,7 +142,7 @@ def test_items_on_one_side_only_are_other_rows() -> None:
 
 def test_examples_without_items_have_none_to_rank() -> None:
     assert examples().items is not None
-    with pytest.raises(InvalidInputError, match=r"GateExamples\.job_ids is None"):
+    with pytest.raises(InvalidInputError, match=r"GateExamples\.item_ids is None"):
         _ = without_item().items
 
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[2]
 DAY = date(2026, 6, 2)
 PICTURES = {
-    title: data_uri(plot_importance({"a": value}))
+    title: data_uri(plot_importance({"a": value}, {}))
     for title, value in (("SHAP values", 1.0), ("SHAP value by distance in km", 2.0))
 }
 HOSTILE = "</title></style><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=1>&\x00\ud800"
@@ -66,6 +66,7 @@ SUBJECT = CardSubject(
     data=(("apply window", "7 days"), ("hire window", "30 days")),
     limits=("It learned from a simulated market.",),
     feature_words={"taste_match": "match of interests"},
+    measure_words={"exposure": "Exposure: who is shown the well-paid"},
 )
 
 
@@ -165,7 +166,7 @@ def decision(artifact: Any) -> PromotionDecision:
     relevant = truth > np.sort(truth, axis=1)[:, [-2]]
     examples = GateExamples(
         user_ids=np.repeat(np.array([f"u{place}" for place in range(users)], dtype=object), jobs),
-        job_ids=np.tile(np.array([f"j{place}" for place in range(jobs)], dtype=object), users),
+        item_ids=np.tile(np.array([f"j{place}" for place in range(jobs)], dtype=object), users),
         as_of_dates=np.full(users * jobs, np.datetime64("2026-05-20")),
         is_relevant=relevant.ravel(),
         label_mature_dates=np.full(users * jobs, np.datetime64("2026-05-28")),
@@ -250,6 +251,8 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         f"{decision.users_with_positives} users with positives resampled in pairs, 95 % intervals.",
         "by sex and race or ethnicity: lowest ratio",
         "rising none",
+        "Exposure: who is shown the well-paid",
+        "Scoring: whose best score lies above the median",
         "It learned from a simulated market.",
     ):
         assert told in words, told
@@ -288,7 +291,7 @@ def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
     truth = rng.random(rows)
     examples = GateExamples(
         user_ids=np.arange(rows),
-        job_ids=None,
+        item_ids=None,
         as_of_dates=np.datetime64("2026-04-01") + rng.integers(0, days, rows),
         is_relevant=rng.random(rows) < truth / 2,
         label_mature_dates=np.full(rows, np.datetime64("2026-05-20")),
@@ -442,6 +445,7 @@ def hostile(card: ModelCard) -> ModelCard:
         importance={HOSTILE: {HOSTILE: 1.0}},
         pictures={HOSTILE: PICTURES["SHAP values"], HOSTILE + "2": PICTURES["SHAP values"]},
         feature_words={HOSTILE: HOSTILE},
+        measure_words={HOSTILE: HOSTILE},
         vocabularies={HOSTILE: (HOSTILE,)},
         policies={HOSTILE: ((HOSTILE, HOSTILE),)},
         method=((HOSTILE, HOSTILE),),

@@ -145,7 +145,7 @@ def test_scores_are_taken_apart_into_reasons_and_what_monitoring_watches(own: Mo
     alone = np.concatenate([scorer.contributions(matrix[row : row + 1]) for row in range(50)])
     assert alone.tobytes() == parts[:50].tobytes()
     seen = own.feature_spec.expanded(matrix)
-    assert len(reasons(parts[0], seen[0], own.feature_spec)) > 0
+    assert len(reasons(parts[0], seen[0], own.feature_spec, {})) > 0
     taken = score_parts(parts[0], seen[0], own.feature_spec)
     assert taken.expected + sum(taken.contributions.values()) == pytest.approx(scores.raw[0], abs=1e-9)
     watched = with_contributions(later, parts, scorer.model_names)

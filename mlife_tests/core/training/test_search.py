@@ -210,7 +210,7 @@ def test_the_best_trial_is_applied_and_the_earlier_of_equals_wins() -> None:
     worse = Trial(0, parameters | {"leaves": 5}, 0.3)
     found = Search((worse, Trial(1, parameters, 0.2), Trial(2, parameters | {"leaves": 50}, 0.2)))
     assert found.best.number == 1
-    policy = found.applied_to(POLICY)
+    policy = found.tuned(POLICY)
     assert policy == with_parameters(POLICY, parameters)
     assert policy == replace(POLICY, leaves=12, minimum_child_examples=77, feature_fraction=0.7, l2_penalty=3.5)
     assert isinstance(policy.leaves, int)

@@ -108,7 +108,7 @@ def gate(users: int, jobs: int = 5, seed: int = 3) -> tuple[GateExamples, np.nda
     at = np.repeat(np.where(np.arange(users) % 2, np.datetime64(NEXT), np.datetime64(DAY)), jobs)
     examples = GateExamples(
         user_ids=np.repeat(np.array([f"u{k:03d}" for k in range(users)], dtype=object), jobs),
-        job_ids=np.tile(np.array([f"j{k}" for k in range(jobs)], dtype=object), users),
+        item_ids=np.tile(np.array([f"j{k}" for k in range(jobs)], dtype=object), users),
         as_of_dates=at,
         is_relevant=relevant.ravel(),
         label_mature_dates=at + 8,
@@ -155,7 +155,7 @@ def test_with_a_panel_all_sides_keep_its_rows(files: SimpleNamespace) -> None:
     assert [panel.as_of_date for panel in human.panels] == [DAY, NEXT]
     assert human.mask.tolist() == [True] * 250 + [False] * 50
     assert len(human.examples.user_ids) == len(human.scores) == 250
-    for name in ("user_ids", "job_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices"):
+    for name in ("user_ids", "item_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices"):
         assert np.array_equal(getattr(human.examples, name), getattr(examples, name)[human.mask]), name
     assert "3 recruiters ranked 50 candidate lists before their outcomes; 10 lists without a full" in human.sentence
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import plot_waterfall
+from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.serving.site.messages import CONVERTED, NEWEST, messages_body, planned_day, trace_body
 
 
@@ -44,7 +45,7 @@ def test_a_trace_says_what_the_command_prints(get, contents) -> None:
 
 
 def test_a_trace_draws_the_score_feature_by_feature(get, contents) -> None:
-    png = plot_waterfall(contents.trace("msg_1").parts)
+    png = plot_waterfall(contents.trace("msg_1").parts, PAIR_WORDS)
     assert png.startswith(b"\x89PNG")
     text = get("/messages/msg_1").text
     assert f'src="{data_uri(png)}"' in text

@@ -114,7 +114,7 @@ def policies_note(result: BacktestResult) -> str:
     return (
         f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
         f"{backtest['bootstrap_block_days']} days. Within periods: of each period's rows alone, averaged by positives. "
-        "Trainings are decisions to train; fits are the models that they took, each paid for once by every policy that "
+        "Trainings are decisions to train; fits are the models that they took, each charged once to every policy that "
         f"asked for it. {_FITS[bool(backtest['gate_is_prequential'])]}"
     )
 

@@ -2,7 +2,7 @@
 
 Belongs here: positions of signs and runs on a track. Does not belong here: what they mean (each page).
 
-Concept: a track is HTML placed by percent, so it is as readable on a phone as on a wall; its words are said by its
+Concept: a track is HTML placed by percent, so it is as readable at any width; its words are said by its
 label and by the note beside it.
 """
 

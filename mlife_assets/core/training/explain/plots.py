@@ -21,7 +21,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pictures import data_uri, palette_png
 from mlife_assets.core.scoring.estimators import import_shap
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
-from mlife_assets.core.scoring.reasons import ScoreParts, global_importance, words_of
+from mlife_assets.core.scoring.reasons import ScoreParts, Words, global_importance, words_of
 
 BARS_MAXIMUM = 20
 SWARMS_MAXIMUM = 12
@@ -34,7 +34,7 @@ PADDING_INCHES = 0.1
 BLUE, GREY = "#3566a8", "#9aa4af"
 
 
-def plot_importance(importance: Mapping[str, float]) -> bytes:
+def plot_importance(importance: Mapping[str, float], words: Words) -> bytes:
     """Return a PNG of mean |SHAP| per feature."""
     from matplotlib.figure import Figure
 
@@ -42,20 +42,22 @@ def plot_importance(importance: Mapping[str, float]) -> bytes:
     figure = Figure(figsize=(6.4, 1.0 + 0.24 * len(shown)), dpi=90, layout="constrained")
     axes = figure.add_subplot()
     axes.barh(range(len(shown)), [value for _, value in shown], color=BLUE)
-    axes.set_yticks(range(len(shown)), [_label(name) for name, _ in shown], fontsize=8)
+    axes.set_yticks(range(len(shown)), [_label(name, words) for name, _ in shown], fontsize=8)
     axes.set_xlabel("mean |SHAP|, in the unit of the score")
     axes.spines[["top", "right"]].set_visible(False)
     return palette_png(figure)
 
 
-def plot_dependences(contributions: Array, matrix: Array, spec: FeatureSpec, limit: int) -> dict[str, bytes]:
+def plot_dependences(
+    contributions: Array, matrix: Array, spec: FeatureSpec, words: Words, limit: int
+) -> dict[str, bytes]:
     """Return the dependence on each of the strongest features that vary, as PNG by feature, the strongest first."""
     ranked = global_importance(contributions, spec.model_names)
     varying = [name for name in ranked if len(np.unique(matrix[:, spec.model_names.index(name)])) > 1]
-    return {name: plot_dependence(name, contributions, matrix, spec) for name in varying[:limit]}
+    return {name: plot_dependence(name, contributions, matrix, spec, words) for name in varying[:limit]}
 
 
-def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec) -> bytes:
+def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec, words: Words) -> bytes:
     """Return a PNG of the SHAP value of each of n rows per feature, coloured by the feature's own value.
 
     A category is grey: its code is neither high nor low. The features beyond the strongest are one swarm together.
@@ -64,7 +66,7 @@ def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec) -> byt
     with _figure(8.0, 1.0 + 0.36 * count) as figure:
         axes = figure.add_subplot()
         import_shap().plots.beeswarm(
-            _explanation(contributions, matrix, spec),
+            _explanation(contributions, matrix, spec, words),
             max_display=SWARMS_MAXIMUM,
             ax=axes,
             plot_size=None,
@@ -77,7 +79,7 @@ def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec) -> byt
         return palette_png(figure, SCALE_COLOURS)
 
 
-def plot_dependence(name: str, contributions: Array, matrix: Array, spec: FeatureSpec) -> bytes:
+def plot_dependence(name: str, contributions: Array, matrix: Array, spec: FeatureSpec, words: Words) -> bytes:
     """Return a PNG of the SHAP value of one feature against its value, for n rows.
 
     Colour is the feature whose value goes with what is left; a missing value is a tick at the left edge.
@@ -87,6 +89,7 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
         contributions: `Scorer.contributions`, shape (n, model_names + 1).
         matrix: what the model sees, shape (n, model_names).
         spec: names and vocabularies; a category is drawn as the mean of its rows.
+        words: what features mean.
 
     Raises:
         InvalidInputError: there is no such feature.
@@ -95,9 +98,11 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
         raise InvalidInputError(f"there is no feature {name}; use one of {', '.join(spec.model_names)}")
     place = spec.model_names.index(name)
     if name in spec.categorical:
-        return _category_means(name, contributions[:, place], matrix[:, place], dict(spec.vocabularies)[name])
+        return _category_means(
+            words_of(name, words), contributions[:, place], matrix[:, place], dict(spec.vocabularies)[name]
+        )
     shap = import_shap()
-    drawn = shap.Explanation(contributions[:, :-1], data=matrix.copy(), feature_names=_labels(spec))
+    drawn = shap.Explanation(contributions[:, :-1], data=matrix.copy(), feature_names=_labels(spec, words))
     with _figure(7.2, 3.8) as figure:
         axes = figure.add_subplot()
         shap.plots.scatter(drawn[:, place], color=drawn, ax=axes, show=False, dot_size=8)
@@ -106,19 +111,19 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
         return palette_png(figure, SCALE_COLOURS)
 
 
-def for_pages(beeswarm: bytes, dependences: Mapping[str, bytes]) -> dict[str, str]:
+def for_pages(beeswarm: bytes, dependences: Mapping[str, bytes], words: Words) -> dict[str, str]:
     """Return the pictures of a model as a page takes them: data URIs by title, the swarm first."""
-    titled = {f"SHAP value by {words_of(name)}": png for name, png in dependences.items()}
+    titled = {f"SHAP value by {words_of(name, words)}": png for name, png in dependences.items()}
     return {title: data_uri(png) for title, png in {"SHAP values": beeswarm, **titled}.items()}
 
 
-def plot_waterfall(parts: ScoreParts) -> bytes:
+def plot_waterfall(parts: ScoreParts, words: Words) -> bytes:
     """Return a PNG that leads from the expected score to the score of one row, feature by feature."""
     row = import_shap().Explanation(
         np.array(list(parts.contributions.values())),
         base_values=parts.expected,
         data=np.array([_plain(parts.values[name]) for name in parts.contributions], dtype=object),
-        feature_names=[_label(name) for name in parts.contributions],
+        feature_names=[_label(name, words) for name in parts.contributions],
     )
     with _figure(8.0, 1.2 + 0.42 * min(STEPS_MAXIMUM, len(parts.contributions))) as figure:
         figure.add_subplot()
@@ -127,7 +132,7 @@ def plot_waterfall(parts: ScoreParts) -> bytes:
         return palette_png(figure)
 
 
-def _category_means(name: str, effect: Array, values: Array, vocabulary: tuple[str, ...]) -> bytes:
+def _category_means(title: str, effect: Array, values: Array, vocabulary: tuple[str, ...]) -> bytes:
     from matplotlib.figure import Figure
 
     means = [(effect[values == code].mean(), text) for code, text in enumerate(vocabulary) if (values == code).any()]
@@ -137,12 +142,12 @@ def _category_means(name: str, effect: Array, values: Array, vocabulary: tuple[s
     axes.barh(range(len(shown)), [mean for mean, _ in shown], color=BLUE)
     axes.set_yticks(range(len(shown)), [_plain(text) for _, text in shown], fontsize=7)
     axes.axvline(0.0, color=GREY, linewidth=0.8)
-    axes.set_xlabel(f"mean SHAP value of {_label(name)}, in the unit of the score", fontsize=8)
+    axes.set_xlabel(f"mean SHAP value of {_short(title)}, in the unit of the score", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return palette_png(figure)
 
 
-def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec) -> Any:
+def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec, words: Words) -> Any:
     """Return contributions of n rows as shap knows them; categories are objects, so that they get no colour."""
     import pandas as pd
 
@@ -150,7 +155,7 @@ def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec) -> Any:
     for place, name in enumerate(spec.model_names):
         if name in spec.categorical:
             data[place] = data[place].astype(object)
-    return import_shap().Explanation(contributions[:, :-1], data=data, feature_names=_labels(spec))
+    return import_shap().Explanation(contributions[:, :-1], data=data, feature_names=_labels(spec, words))
 
 
 @contextmanager
@@ -185,13 +190,16 @@ def _small_text(figure: Any) -> None:
         axes.tick_params(labelsize=9)
 
 
-def _labels(spec: FeatureSpec) -> list[str]:
-    return [_label(name) for name in spec.model_names]
+def _labels(spec: FeatureSpec, words: Words) -> list[str]:
+    return [_label(name, words) for name in spec.model_names]
 
 
-def _label(name: str) -> str:
-    words = words_of(name)
-    return _plain(words if len(words) <= LABEL_CHARACTERS else words[: LABEL_CHARACTERS - 1] + "…")
+def _label(name: str, words: Words) -> str:
+    return _short(words_of(name, words))
+
+
+def _short(text: str) -> str:
+    return _plain(text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1] + "…")
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Fairness: who is selected, scored high and shown well-paid jobs, by group, with intervals.
+"""Fairness: who is selected, scored high and shown what is worth most, by group, with intervals.
 
 Belongs here: the names that other layers use. Does not belong here: protected attributes themselves, which only the
 restricted audit table holds (`core.ports.AuditAttributes`).

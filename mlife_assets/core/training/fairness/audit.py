@@ -75,7 +75,7 @@ def audit_fairness(
     values = {
         "selection": outcomes.is_selected.astype(np.float64),
         "scoring": outcomes.is_above_median.astype(np.float64),
-        "exposure": outcomes.well_paid_exposure,
+        "exposure": outcomes.valued_exposure,
     }
     tables = tuple(
         _table(measure, attribute, values[measure], labels[attribute], policy)

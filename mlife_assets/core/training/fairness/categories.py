@@ -3,7 +3,7 @@
 Belongs here: names and how two of them are joined. Does not belong here: who is in which category.
 
 Concept: the categories are those that New York City's Local Law 144 asks for (6 RCNY 5-301), which are the ones that
-employers report to the EEOC (Component 1 of EEO-1). What a person did not say is `unknown`, never a guess.
+companies report to the EEOC (Component 1 of EEO-1). What a person did not say is `unknown`, never a guess.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class ImpactRow:
 
     Attributes:
         category: its name.
-        users: people in it; None when suppressed. For exposure those with a choice between pays.
+        users: people in it; None when suppressed. For exposure those whose candidates differ in worth.
         selected: of them selected or above the median; None for exposure and when suppressed.
         rate: share selected or above the median, or mean share of exposure; None when suppressed.
         ratio: rate over the reference's rate; None when not judged.
@@ -67,7 +67,7 @@ class ImpactTable:
         attribute: one of `categories.ATTRIBUTES`.
         rows: categories by name.
         unknown_users: users whose category is not known; in no row.
-        left_out_users: users without a value of the measure (no choice between pays); in no row.
+        left_out_users: users without a value of the measure (all candidates worth the same); in no row.
         alpha: error of each bound.
     """
 

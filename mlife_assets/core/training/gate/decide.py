@@ -87,7 +87,7 @@ def decide_promotion(
     """Decide whether `challenger` may be promoted.
 
     Args:
-        examples: n mature rows of the gate window, in any order; without `job_ids` they are judged as one pool.
+        examples: n mature rows of the gate window, in any order; without `item_ids` they are judged as one pool.
         challenger: the new model with its scores on the same rows.
         champion: the model in use; None before the first promotion.
         human: the baseline; with an item None refuses, without an item it is reported as not given.
@@ -113,7 +113,7 @@ def decide_promotion(
     sides = {"challenger": challenger, "human": human, "champion": champion}
     contenders = {role: side for role, side in sides.items() if side is not None}
     aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
-    is_human_optional = has_no_human or examples.job_ids is None
+    is_human_optional = has_no_human or examples.item_ids is None
     conditions = [
         *example_conditions(examples, as_of),
         _human_given(human, is_optional=is_human_optional),
@@ -121,12 +121,12 @@ def decide_promotion(
     ]
     for role, side in contenders.items():
         conditions += contender_conditions(examples, role, side, aligned[role])
-    objective = f"MAP@{policy.ranking_depth}" if examples.job_ids is not None else "average precision"
+    objective = f"MAP@{policy.ranking_depth}" if examples.item_ids is not None else "average precision"
     evaluation = _Evaluation(0, 0, (), ())
     remarks: tuple[str, ...] = ()
     scores = {role: values for role, values in aligned.items() if not isinstance(values, str)}
     if all(condition.is_met for condition in conditions):
-        if examples.job_ids is not None:
+        if examples.item_ids is not None:
             evaluation = _by_user(examples, scores, contenders, policy)
         else:
             evaluation = _by_day(examples, scores, contenders, policy)
@@ -147,7 +147,7 @@ def decide_promotion(
         champion_version=None if champion is None else champion.model_version,
         cohort=examples.cohort,
         objective=objective,
-        depth=None if examples.job_ids is None else policy.ranking_depth,
+        depth=None if examples.item_ids is None else policy.ranking_depth,
         comparisons=evaluation.comparisons,
         users=evaluation.users,
         users_with_positives=evaluation.users_with_positives,
@@ -163,7 +163,7 @@ def _human_given(human: Contender | None, *, is_optional: bool) -> Condition:
         return Condition(HUMAN_GIVEN, True, f"The human baseline is {human.model_version}.")
     if is_optional:
         return Condition(HUMAN_GIVEN, True, "A human baseline was not given; nothing is said about beating people.")
-    return Condition(HUMAN_GIVEN, False, "No human baseline was given; pass the recruiters' ranking.")
+    return Condition(HUMAN_GIVEN, False, "No human baseline was given; pass the ranking that people use today.")
 
 
 def _is_another(challenger: Contender, champion: Contender | None) -> list[Condition]:

@@ -49,6 +49,7 @@ class CardSubject:
         data: rules of the data for people, attribution windows above all.
         limits: that hold whatever is measured, for example that the world is simulated.
         feature_words: feature -> what it means.
+        measure_words: measure of the fairness audit -> its heading, where the usual one says too little.
     """
 
     title: str
@@ -57,6 +58,7 @@ class CardSubject:
     data: Facts = ()
     limits: tuple[str, ...] = ()
     feature_words: Mapping[str, str] = field(default_factory=dict)
+    measure_words: Mapping[str, str] = field(default_factory=dict)
 
 
 def describe_model(
@@ -114,6 +116,7 @@ def describe_model(
         importance=importance_by_stage(artifact.manifest),
         pictures=dict(pictures or {}),
         feature_words=subject.feature_words,
+        measure_words=subject.measure_words,
         vocabularies=dict(artifact.feature_spec.vocabularies),
         policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
         method=(

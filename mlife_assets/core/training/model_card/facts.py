@@ -78,6 +78,7 @@ class ModelCard:
         importance: stage -> feature -> mean |SHAP|, in the unit of the score; the stage of a model of one step is "".
         pictures: title -> data URI of a PNG of how features move the score, the one of all features first.
         feature_words: feature -> what it means, where there are words for it.
+        measure_words: measure of the fairness audit -> its heading, where the usual one is not used.
         vocabularies: categorical feature -> known values.
         policies: policy -> field -> value, what people decided.
         method: how it was fitted: trees, calibrator and the like.
@@ -105,6 +106,7 @@ class ModelCard:
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
     feature_words: Mapping[str, str] = field(default_factory=dict)
+    measure_words: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: Mapping[str, Facts] = field(default_factory=dict)
     method: Facts = ()

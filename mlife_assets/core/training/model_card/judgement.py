@@ -32,10 +32,10 @@ STANDINGS = {
     "no_ratio": "no ratio",
 }
 _ORDER = ("human", "champion", "random")
-_MEASURES = {
-    "selection": "Selection: who would be written to",
+MEASURE_WORDS = {
+    "selection": "Selection: who is selected",
     "scoring": "Scoring: whose best score lies above the median",
-    "exposure": "Exposure: who is shown the well-paid",
+    "exposure": "Exposure: who is shown what is worth most",
 }
 
 
@@ -145,8 +145,9 @@ def fairness_view(card: ModelCard) -> list[tuple[str, list[ImpactView]]]:
         return []
     measures = list(dict.fromkeys(one.measure for one in audit.tables))
     ordered = sorted(audit.tables, key=lambda one: measures.index(one.measure))
+    words = MEASURE_WORDS | dict(card.measure_words)
     return [
-        (_MEASURES.get(measure, measure), [_impact_view(one, audit.minimum) for one in tables])
+        (words.get(measure, measure), [_impact_view(one, audit.minimum) for one in tables])
         for measure, tables in groupby(ordered, key=lambda one: one.measure)
     ]
 

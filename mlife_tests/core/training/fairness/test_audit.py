@@ -96,11 +96,11 @@ def test_unknown_answers_are_counted_and_never_guessed() -> None:
     assert all(record["rate"] is None and not record["is_judged"] for record in shown)
 
 
-def test_users_without_a_choice_of_pay_are_left_out_of_exposure_only() -> None:
+def test_users_without_a_choice_are_left_out_of_exposure_only() -> None:
     found, sex, ethnicity = world()
-    exposure = found.well_paid_exposure.copy()
+    exposure = found.valued_exposure.copy()
     exposure[100:600] = np.nan
-    audit = audit_fairness("m", replace(found, well_paid_exposure=exposure), sex, ethnicity, POLICY)
+    audit = audit_fairness("m", replace(found, valued_exposure=exposure), sex, ethnicity, POLICY)
     assert {one.left_out_users for one in audit.tables if one.measure == "exposure"} == {500}
     assert {one.left_out_users for one in audit.tables if one.measure != "exposure"} == {0}
 
@@ -234,7 +234,7 @@ def test_exposure_that_is_almost_zero_for_all_is_no_ratio() -> None:
     found, sex, ethnicity = world(users=200)
     exposure = np.zeros(200)
     exposure[170] = 1.0
-    audit = audit_fairness("m", replace(found, well_paid_exposure=exposure), sex, ethnicity, POLICY)
+    audit = audit_fairness("m", replace(found, valued_exposure=exposure), sex, ethnicity, POLICY)
     assert {row.standing for row in table_of(audit, "exposure", "sex").rows} == {"no_ratio"}
 
 
@@ -256,7 +256,7 @@ def test_the_order_of_users_changes_nothing() -> None:
     found, sex, ethnicity = world()
     order = np.random.default_rng(9).permutation(6_000)
     moved = UserOutcomes(
-        found.user_ids[order], found.is_selected[order], found.is_above_median[order], found.well_paid_exposure[order]
+        found.user_ids[order], found.is_selected[order], found.is_above_median[order], found.valued_exposure[order]
     )
     assert audit_fairness("m", found, sex, ethnicity, POLICY) == audit_fairness(
         "m", moved, sex[order], ethnicity[order], POLICY
