@@ -47,7 +47,7 @@ def test_one_class_is_refused(reference, window, pairs_world) -> None:
 
 def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, pairs_world) -> None:
     clicks = pairs_world.scored_examples(9, first=pairs_world.START, days=14, per_day=1_000, shift=1.0)
-    funnel = replace(reference, clicks=clicks)
+    funnel = replace(reference, steps={"click": clicks})
     applies = performance.performance_statistics(funnel, window())
     assert applies == performance.performance_statistics(reference, window())
     of_clicks = performance.performance_statistics(funnel, window(), outcome="click")
