@@ -125,9 +125,7 @@ def test_a_field_under_an_earlier_name_is_read_and_never_beside_todays() -> None
     text = json.dumps({"roles": ROLES, "retrain": {"patience": 9}})
     assert Study.from_json(text, renamed).retrain.cooldown_days == 9
     assert study().with_policies('{"retrain": {"patience": 8}}', renamed).retrain.cooldown_days == 8
-    with pytest.raises(
-        InvalidInputError, match="has patience and its new name cooldown_days; keep the new one"
-    ):
+    with pytest.raises(InvalidInputError, match="has patience and its new name cooldown_days; keep the new one"):
         study().with_policies('{"retrain": {"patience": 8, "cooldown_days": 9}}', renamed)
     with pytest.raises(InvalidInputError, match="unknown key 'patience'"):
         Study.from_json(text)
