@@ -28,8 +28,6 @@ DOMAIN_WORDS = {
 }
 """Pattern of a word, whatever its case and as a part of a name too -> why it stands outside."""
 
-# TEMPORARY, for the merge of the words of monitoring: delete this and its use below together with that merge.
-NOT_YET = ("monitoring/", "backtest/watching.py", "glances.py", "policies.py")
 
 ANY_WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(DOMAIN_WORDS)})(?![a-z])")
 
@@ -50,7 +48,6 @@ def test_core_names_nothing_of_a_domain() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}: {word} ({reason_of(word)})"
         for path in files
-        if not path.relative_to(CORE).as_posix().startswith(NOT_YET)
         for number, word in domain_words(path.read_text(encoding="utf-8"))
     ]
     assert not found, "core serves any model; take the word from the record of the model:\n" + "\n".join(found)

@@ -21,6 +21,7 @@ from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
@@ -142,7 +143,7 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
     sample(watch, market)
     days = [day for day in sorted(watch.samples)[-policy.reference_days :] if day not in watch.faulty]
     examples = {}
-    for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else ("apply",):
+    for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else (LABEL,):
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
         examples[outcome] = scored_examples(watch, scorer, market, add_days(trained_until, 1), last, outcome)
     columns = PAIR_COLUMNS
@@ -151,9 +152,10 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
         as_of=market.day,
         sample=pa.concat_tables([explained(scorer, watch.samples[day].pairs, policy, columns) for day in days]),
         pair_rows={day: watch.samples[day].population_rows for day in days},
-        examples=examples["apply"],
-        clicks=examples.get("click"),
+        examples=examples.pop(LABEL),
         columns=columns,
+        ids=JOB_EXAMPLES.ids,
+        steps=examples,
     )
     watch.serving = Champion(
         scorer=scorer,
@@ -188,7 +190,7 @@ def scored_examples(
                 watch.scored[outcome, day] = _labelled(rows, _scored(watch, scorer, rows, day), outcome)
             parts.append(watch.scored[outcome, day])
     policy = watch.policies.monitoring
-    most = policy.reference_examples if outcome == "apply" else policy.reference_click_examples
+    most = policy.reference_examples if outcome == LABEL else policy.reference_step_examples
     rows = without_late_feedback(pa.concat_tables(parts), late_days(market.arrivals, market.arrivals))
     places = sample_pairs(rows["user_id"], rows["exposure_id"], as_of=last, seed=policy.seed, rows=most)
     return rows.take(pa.array(np.sort(places).astype(np.int64)))
@@ -202,10 +204,10 @@ def _scored(watch: Watch, scorer: LightGBMScorer, rows: pa.Table, day: date) -> 
             counts &= np.asarray(pc.less(rows["user_id"], pa.scalar(f"usr_{watch.users:07d}")))
         kept = rows.filter(pa.array(counts))
         scores = scorer.score(feature_matrix(kept, scorer.feature_spec))
-        watch.scores[day] = Scored(counts, {"apply": scores.probability, "click": first_step_probabilities(scores)})
+        watch.scores[day] = Scored(counts, {LABEL: scores.probability, "click": first_step_probabilities(scores)})
     return watch.scores[day]
 
 
 def _labelled(rows: pa.Table, scored: Scored, outcome: str) -> pa.Table:
     kept = rows.filter(pa.array(scored.counts)).append_column("probability", pa.array(scored.probability[outcome]))
-    return kept.append_column("is_positive", kept["is_applied" if outcome == "apply" else "is_clicked"])
+    return kept.append_column("is_positive", kept["is_applied" if outcome == LABEL else "is_clicked"])

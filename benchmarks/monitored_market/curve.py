@@ -25,6 +25,7 @@ from mlife_assets.core.monitoring.reference import MonitoringReference, build_re
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from monitored_market.champion import Watch, sample
@@ -89,6 +90,7 @@ def curve(seed: int) -> list[CurvePoint]:
         sample=pa.concat_tables([watch.samples[day].pairs for day in days]),
         pair_rows={day: watch.samples[day].population_rows for day in days},
         examples=EXAMPLES.empty_table(),
+        ids=JOB_EXAMPLES.ids,
     )
     drifted = {}
     for name, injected in CURVE_DRIFTS.items():
@@ -121,8 +123,10 @@ def curve_point(
             fitted = _classifier(reference, part, names, policy, most)
             values += [fitted(reference.day(reference.days[place])) for place in analysed]
         worth = [
-            min(_independent(reference.day(reference.days[-1]), names), policy.domain_classifier_sample_rows),
-            min(_independent(reference.sample, names), most),
+            min(
+                _independent(reference, reference.day(reference.days[-1]), names), policy.domain_classifier_sample_rows
+            ),
+            min(_independent(reference, reference.sample, names), most),
         ]
         bound = limits.auc_bound(worth[0], worth[1], rate)
         threshold = limits.learn_threshold("domain_classifier", block, values, error_rate=rate, sampling_bound=bound)
@@ -154,19 +158,19 @@ def _classifier(
             chunk_number=1,
             cv_folds_num=drift.CLASSIFIER_FOLDS,
             hyperparameters=dict(drift.CLASSIFIER_SETTINGS),
-        ).fit(frame(reference, drift.by_job(part, policy, most), names))
+        ).fit(frame(reference, drift.by_item(reference, part, policy, most), names))
 
     def auc(day: pa.Table) -> float:
         with quiet_nannyml():
-            result = classifier.calculate(frame(reference, drift.by_job(day, policy), names))
+            result = classifier.calculate(frame(reference, drift.by_item(reference, day, policy), names))
             return float(result.filter(period="analysis").to_df().iloc[0][("domain_classifier_auroc", "value")])
 
     return auc
 
 
-def _independent(table: pa.Table, names: list[str]) -> float:
+def _independent(reference: MonitoringReference, table: pa.Table, names: list[str]) -> float:
     """Return how many independent rows the most clustered of some columns is worth."""
-    clusters = [np.asarray(table[name].combine_chunks().dictionary_encode().indices) for name in ("user_id", "job_id")]
+    clusters = [np.asarray(table[name].combine_chunks().dictionary_encode().indices) for name in reference.ids]
     worth = []
     for name in names:
         is_text = pa.types.is_string(table[name].type)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.exporter import World, honest_tables
@@ -42,7 +43,7 @@ from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy
 
 IMPRESSION, MESSAGE, CLICKED, APPLIED = range(4)
 LABELS = LabelPolicy()
-WINDOW_DAYS = {"click": LABELS.click_window_days, "apply": LABELS.apply_window_days}
+WINDOW_DAYS = {"click": LABELS.click_window_days, LABEL: LABELS.apply_window_days}
 EXAMPLE_FEATURES = (*DERIVED_FEATURES, *PASSED_FEATURES, *CATEGORICAL_FEATURES)
 EXAMPLE_KEYS = ("exposure_id", "user_id", "job_id", "slice", "exposure_date")
 ENDLESS_HISTORY_DAYS = 2_000
@@ -80,7 +81,7 @@ class MonitoredMarket:
         self.exposures: dict[date, Exposures] = {}
         self.outcomes: dict[date, Outcomes] = {}
         self.arrivals: dict[date, Arrivals] = {}
-        self.examples: dict[str, dict[date, pa.Table]] = {"apply": {}, "click": {}}
+        self.examples: dict[str, dict[date, pa.Table]] = {LABEL: {}, "click": {}}
         self._job_parts: list[pa.Table] = []
         self._expires_us = self._closed = self._hires = np.zeros(0, dtype=np.int64)
         self._counts: dict[date, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -169,7 +170,7 @@ class MonitoredMarket:
         for outcome, days in WINDOW_DAYS.items():
             self._mature(outcome, last_mature_exposure_day(self.day, days))
 
-    def mature_examples(self, first: date, last: date, outcome: str = "apply") -> pa.Table:
+    def mature_examples(self, first: date, last: date, outcome: str = LABEL) -> pa.Table:
         """Return exposures of [first, last] whose labels are mature this morning; clicks are sooner than applies."""
         self.label_what_matures()
         known = self.examples[outcome]
@@ -257,7 +258,7 @@ class MonitoredMarket:
         waited = WINDOW_DAYS[outcome] + 1
         happened = joined([self.outcomes[add_days(day, ahead)] for ahead in range(waited)])
         table = exposures.table
-        for name, kind, window in (("is_clicked", CLICK, "click"), ("is_applied", APPLY, "apply")):
+        for name, kind, window in (("is_clicked", CLICK, "click"), ("is_applied", APPLY, LABEL)):
             of_kind = happened.take(happened.kind == kind)
             place = np.minimum(np.searchsorted(exposures.ids, of_kind.exposure_id), len(exposures.ids) - 1)
             is_ours = exposures.ids[place] == of_kind.exposure_id

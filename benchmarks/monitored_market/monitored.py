@@ -22,11 +22,13 @@ from mlife_assets.adapters.nannyml_calculators import drift_statistics, latent_s
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.lateness import late_days, late_within
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.events import LABEL_EVENT_TYPES, OWN_EVENT_TYPES
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.overnight import SNAPSHOT_COLUMNS, overnight_findings
 from monitored_market.champion import Watch, explained, sample, scored_examples
 from monitored_market.marts import WINDOW_DAYS, MonitoredMarket
@@ -89,7 +91,7 @@ def looked(watch: Watch, market: MonitoredMarket) -> Look:
         ),
         "concept": concept_report(watch, market, windows),
     }
-    return Look(reports, {outcome: _positives(rows) for outcome, rows in windows.items()})
+    return Look(reports, {outcome or "apply": _positives(rows) for outcome, rows in windows.items()})
 
 
 def decided(watch: Watch, market: MonitoredMarket, look: Look) -> Day:
@@ -150,7 +152,7 @@ def concept_windows(watch: Watch, market: MonitoredMarket) -> dict[str, pa.Table
     reference = watch.champion.reference
     late = late_days(market.arrivals, market.arrivals)
     windows = {}
-    for outcome in ("apply", "click") if reference.has("click") else ("apply",):
+    for outcome in reference.outcomes:
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
         first = max(add_days(last, 1 - concept.WINDOW_DAYS), add_days(_newest(reference.scored(outcome)), 1))
         market.label_what_matures()
@@ -174,11 +176,10 @@ def concept_report(watch: Watch, market: MonitoredMarket, windows: dict[str, pa.
     return concept.concept_drift_report(
         as_of=market.day,
         reference=reference,
-        examples=windows["apply"],
-        statistics=statistics.get("apply", ()),
+        examples=windows,
+        statistics=statistics,
         policy=policy,
-        clicks=windows.get("click"),
-        click_statistics=statistics.get("click", ()),
+        words=job_applications(watch.policies).wording,
     )
 
 
@@ -186,7 +187,7 @@ def champion_facts(watch: Watch, market: MonitoredMarket) -> ChampionFacts:
     """Return what the governor knows of the champion this morning."""
     champion, maturity_days = watch.champion, watch.policies.label.apply_window_days
     usable = last_training_day(gate_days(market.day, maturity_days, watch.policies.promotion)[0], maturity_days)
-    new = [rows for day, rows in market.examples["apply"].items() if champion.trained_until < day <= usable]
+    new = [rows for day, rows in market.examples[LABEL].items() if champion.trained_until < day <= usable]
     return ChampionFacts(
         model_version=champion.scorer.model_version,
         trained_as_of=champion.trained_as_of,

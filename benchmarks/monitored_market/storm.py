@@ -38,7 +38,7 @@ STORM_DAYS, PHASE_DAYS = 60, 5
 JUDGED_USERS, DRAWS, DEPTH = 500, 4, 10
 JUDGED_EVERY = 3
 """Days between two judgements; no divisor of on and off together, so that each day of both is judged as often."""
-REFERENCE_EXAMPLES = {"reference_examples": 30_000, "reference_click_examples": 20_000}
+REFERENCE_EXAMPLES = {"reference_examples": 30_000, "reference_step_examples": 20_000}
 DRIFT_KINDS = ("data", "latent", "concept")
 GOVERNED, FROZEN = "mlife", "never"
 

@@ -17,6 +17,7 @@ import typer
 from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import answer_console, counted_progress, print_json
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.recruiting.released_names import POLICY_FIELDS
 
 if TYPE_CHECKING:
     from mlife_assets.core.backtest import BacktestResult
@@ -51,9 +52,9 @@ def backtest(
     from mlife_assets.core.backtest.page import render_backtest
     from mlife_assets.core.study import Study
 
-    study = Study.from_json(_text(spec, "name the spec of the examples"))
+    study = Study.from_json(_text(spec, "name the spec of the examples"), POLICY_FIELDS)
     if policy is not None:
-        study = study.with_policies(_text(policy, "name a file of policy changes"))
+        study = study.with_policies(_text(policy, "name a file of policy changes"), POLICY_FIELDS)
     history = prepare_history(
         read_examples(examples, study),
         study.model,

@@ -21,6 +21,7 @@ import mlife_assets
 from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import answer_console, counted_progress, print_json
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.recruiting.released_names import POLICY_FIELDS
 
 if TYPE_CHECKING:
     from mlife_assets.core.model import Model
@@ -66,7 +67,7 @@ def train(
 
     if not spec.is_file():
         raise NotFoundError(f"there is no file {spec}; name the spec of the examples")
-    study = Study.from_json(spec.read_text())
+    study = Study.from_json(spec.read_text(), POLICY_FIELDS)
     declared = study.model
     if trials is not None:
         declared = replace(declared, training=replace(declared.training, search_trials=trials))

@@ -89,6 +89,11 @@ class ExampleSpec:
         return tuple(name for _, name in self._roles())
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """Columns that say which rows are alike: the entity's, and the item's where there is one."""
+        return (self.entity,) if self.item is None else (self.entity, self.item)
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """The funnel with the label as its last step."""
         return (*self.funnel, self.label)

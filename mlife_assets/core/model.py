@@ -26,6 +26,7 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
 from mlife_assets.core.policies import (
     MonitoringPolicy,
     PromotionPolicy,
@@ -51,20 +52,32 @@ class Step:
         label: boolean column.
         examples: mart with one row per exposure and this outcome, mature.
         maturity_days: after which the outcome is complete.
+        plural: several of them in a sentence; empty for the name with an s.
+        verb: what a row does that has it ("is sold"); empty for "leads to" them.
     """
 
     name: str
     label: str
     examples: str
     maturity_days: int
+    plural: str = ""
+    verb: str = ""
 
     def __post_init__(self) -> None:
         _require_name("Step.name", self.name)
         for name in ("label", "examples"):
             if not getattr(self, name):
                 raise InvalidInputError(f"Step.{name} of {self.name} is empty; name it")
+        if self.name == "example":
+            raise InvalidInputError("Step.name is example, as rows of any step are called; name what happens")
         if not 1 <= self.maturity_days <= 366:
             raise InvalidInputError(f"Step.maturity_days of {self.name} is {self.maturity_days}; use 1 to 366")
+
+    @property
+    def wording(self) -> Wording:
+        """How sentences speak of the step."""
+        plural = self.plural or f"{self.name.replace('_', ' ')}s"
+        return Wording(plural, self.verb or f"leads to {plural}")
 
 
 @dataclass(frozen=True)
@@ -196,6 +209,16 @@ class Model:
         if not self.steps:
             raise InvalidInputError(f"model {self.name} has no steps; a model of the platform names its marts")
         return self.steps[-1]
+
+    @property
+    def outcomes(self) -> dict[str, Step]:
+        """Steps by the name of their outcome: the label's (`LABEL`), then earlier ones."""
+        return {LABEL: self.label_step, **{step.name: step for step in self.steps[:-1]}}
+
+    @property
+    def wording(self) -> dict[str, Wording]:
+        """How sentences speak of each outcome."""
+        return {outcome: step.wording for outcome, step in self.outcomes.items()}
 
     @property
     def row_source(self) -> RowSource:

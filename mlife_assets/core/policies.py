@@ -141,27 +141,27 @@ class PromotionPolicy:
 class MonitoringPolicy:
     """What is watched. Samples have a fixed size so that alarms do not grow with traffic.
 
-    `reference_examples` and `reference_click_examples` bound the scored exposures of the reference and of a window; a
-    click is many times as frequent as an apply, so fewer rows hold as many. SHAP values, which cost more than anything
-    else of a day, are computed for `explained_rows_per_day` of its rows.
+    `reference_examples` and, for each earlier step of a funnel, `reference_step_examples` bound the scored exposures of
+    the reference and of a window; a step is many times as frequent as the label, so fewer rows hold as many. SHAP
+    values, which cost more than anything else of a day, are computed for `explained_rows_per_day` of its rows.
 
     The domain classifier compares up to `domain_classifier_sample_rows` of a day with as many of the reference. Rows of
-    users are nearly independent, so those are compared with `domain_classifier_user_reference_rows`: a fifth less
+    entities are nearly independent, so those are compared with `domain_classifier_entity_reference_rows`: a fifth less
     scatter for a fiftieth of a second.
 
     `recompute_rows_per_day` feature rows are derived again from raw events: today's before they are scored, and as many
-    of yesterday's as they were logged. `changed_share_maximum` is the share of users whose home, occupation or pay may
-    change in a night, unless usual nights show more. `accepted_findings` names quality findings as
-    `column/method` that a person has looked at and declares true (a unit that changed for good): still shown, they no
-    longer block. Empty unless somebody answers for it.
+    of yesterday's as they were logged. `changed_share_maximum` is the share of entities of which a lasting attribute
+    may change in a night, unless usual nights show more. `accepted_findings` names quality findings as `column/method`
+    that a person has looked at and declares true (a unit that changed for good): still shown, they no longer block.
+    Empty unless somebody answers for it.
     """
 
     sample_rows_per_day: int = 2_000
     reference_days: int = 14
     reference_examples: int = 80_000
-    reference_click_examples: int = 40_000
+    reference_step_examples: int = 40_000
     domain_classifier_sample_rows: int = 2_000
-    domain_classifier_user_reference_rows: int = 8_000
+    domain_classifier_entity_reference_rows: int = 8_000
     explained_rows_per_day: int = 1_000
     missing_share_maximum: float = 0.05
     unseen_share_maximum: float = 0.05
@@ -177,8 +177,8 @@ class MonitoringPolicy:
 
     def __post_init__(self) -> None:
         _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(8, 120), false_alarm_rate_per_day=(1e-6, 0.2))
-        _bounded(self, reference_examples=(100, 1e8), reference_click_examples=(100, 1e8))
-        _bounded(self, domain_classifier_user_reference_rows=(100, 1e6))
+        _bounded(self, reference_examples=(100, 1e8), reference_step_examples=(100, 1e8))
+        _bounded(self, domain_classifier_entity_reference_rows=(100, 1e6))
         _bounded(self, domain_classifier_sample_rows=(100, 1e6), explained_rows_per_day=(100, 1e6))
         _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
         _bounded(self, rejected_share_maximum=(0, 1), duplicate_share_maximum=(0, 1), changed_share_maximum=(0, 1))

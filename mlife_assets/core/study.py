@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,8 +60,8 @@ class Study:
     validation_share: float | None
 
     @classmethod
-    def from_json(cls, text: str) -> Study:
-        """Return the study of a spec file.
+    def from_json(cls, text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Study:
+        """Return the study of a spec file. `renamed` has fields of policies that may stand under an earlier name.
 
         Raises:
             InvalidInputError: it is not JSON, a key is unknown or missing, or a value is out of bounds; names the key.
@@ -89,11 +90,11 @@ class Study:
             roles=roles,
             baseline=Baseline(human["name"], human_scores) if human else None,
             estimator=ready_estimator(record["estimator"]) if "estimator" in record else None,
-            training=_policy(TrainingPolicy(), "training", training),
-            promotion=_policy(PromotionPolicy(), "promotion", _object(record, "promotion")),
-            monitoring=_policy(MonitoringPolicy(), "monitoring", _object(record, "monitoring")),
-            retrain=_policy(RetrainPolicy(), "retrain", _object(record, "retrain")),
-            backtest=_policy(BacktestPolicy(), "backtest", _object(record, "backtest")),
+            training=_policy(TrainingPolicy(), "training", training, renamed),
+            promotion=_policy(PromotionPolicy(), "promotion", _object(record, "promotion"), renamed),
+            monitoring=_policy(MonitoringPolicy(), "monitoring", _object(record, "monitoring"), renamed),
+            retrain=_policy(RetrainPolicy(), "retrain", _object(record, "retrain"), renamed),
+            backtest=_policy(BacktestPolicy(), "backtest", _object(record, "backtest"), renamed),
         )
         return cls(
             model=model,
@@ -104,7 +105,7 @@ class Study:
             validation_share=None if "validation_days" in training else VALIDATION_SHARE,
         )
 
-    def with_policies(self, text: str) -> Study:
+    def with_policies(self, text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Study:
         """Return this study with the changes of a policy file: an object of the spec's policies and their fields.
 
         Raises:
@@ -116,7 +117,7 @@ class Study:
                 raise InvalidInputError(
                     f"the policy has an unknown key {quoted(name)}; known are {', '.join(POLICIES)}"
                 )
-        changed = {name: _policy(getattr(self.model, name), name, _object(record, name)) for name in record}
+        changed = {name: _policy(getattr(self.model, name), name, _object(record, name), renamed) for name in record}
         is_given = "validation_days" in record.get("training", {})
         return replace(
             self,
@@ -169,9 +170,14 @@ def _expression(name: str, value: Any) -> str:
     return str(value)
 
 
-def _policy(default: Policy, name: str, changes: Mapping[str, Any]) -> Policy:
+def _policy(default: Policy, name: str, given: Mapping[str, Any], renamed: Mapping[str, str]) -> Policy:
     """Return a policy with the changes of a spec; lists become tuples, and whole numbers stay whole."""
     known = {field.name for field in fields(default)}
+    if both := [old for old, new in renamed.items() if old in given and new in given]:
+        raise InvalidInputError(
+            f"the spec's {name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one"
+        )
+    changes = {renamed.get(key, key): value for key, value in given.items()}
     for key, value in changes.items():
         if key not in known:
             raise InvalidInputError(

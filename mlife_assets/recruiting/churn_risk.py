@@ -131,7 +131,7 @@ def churn_risk(policies: Policies) -> Model:
         outcome=f"a person is not seen for {ABSENCE_DAYS} days",
         source="churn_examples of this deployment; a quarter of the people seen in the 28 days before, by hash",
         roles=CHURN_EXAMPLES,
-        steps=(Step("loss", "is_lost", "churn_examples", ABSENCE_DAYS),),
+        steps=(Step("loss", "is_lost", "churn_examples", ABSENCE_DAYS, plural="losses"),),
         row_id="example_id",
         rows=RowSource(("churn_features",), find_entities, EntityColumn(CHURN_EXAMPLES.entity)),
         baseline=Baseline(RULE_NAME, recency_scores),

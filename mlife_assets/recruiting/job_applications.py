@@ -31,8 +31,22 @@ def job_applications(policies: Policies) -> Model:
         source="labelled_examples of this deployment; organic and explored exposures, faulty days left out",
         roles=JOB_EXAMPLES,
         steps=(
-            Step("click", "is_clicked", "click_examples", policies.label.click_window_days),
-            Step("apply", "is_applied", "labelled_examples", policies.label.apply_window_days),
+            Step(
+                name="click",
+                label="is_clicked",
+                examples="click_examples",
+                maturity_days=policies.label.click_window_days,
+                plural="clicks",
+                verb="is clicked",
+            ),
+            Step(
+                name="apply",
+                label="is_applied",
+                examples="labelled_examples",
+                maturity_days=policies.label.apply_window_days,
+                plural="applies",
+                verb="converts",
+            ),
         ),
         row_id="exposure_id",
         rows=RowSource(

@@ -28,7 +28,6 @@ def rows(day: int, *, shift: float = 0.0) -> pa.Table:
         {
             "as_of_date": pa.array([date(2026, 1, day)] * 200),
             "user_id": ids,
-            "job_id": ids,
             "strength": rng.normal(size=200) + shift,
             "kind": np.array(["a", "b"])[rng.integers(0, 2, 200)].tolist(),
         }
@@ -57,6 +56,7 @@ def reference() -> MonitoringReference:
         pair_rows={date(2026, 1, day): 200 for day in range(2, 10)},
         examples=outcomes(10),
         columns=COLUMNS,
+        ids=("user_id",),
     )
 
 

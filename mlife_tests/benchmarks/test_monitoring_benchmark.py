@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.monitoring import lateness
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import CLICK
@@ -188,15 +189,15 @@ def test_a_week_with_late_feedback_is_not_judged_as_in_production(
     if late is not None:
         usual[date(2026, 6, late)] = lateness.Arrivals(100, 10)
     market = SimpleNamespace(
-        day=day, arrivals=usual, examples={"apply": known}, label_what_matures=lambda: monitored.WINDOW_DAYS
+        day=day, arrivals=usual, examples={LABEL: known}, label_what_matures=lambda: monitored.WINDOW_DAYS
     )
     scored = pa.table({key: [add_days(first, -5)] for key in names})
-    reference = SimpleNamespace(has=lambda _: False, scored=lambda _: scored)
+    reference = SimpleNamespace(outcomes=(LABEL,), scored=lambda _: scored)
     watch = SimpleNamespace(champion=SimpleNamespace(reference=reference, scorer=None), faulty=set())
-    monkeypatch.setattr(monitored, "WINDOW_DAYS", {"apply": 8})
+    monkeypatch.setattr(monitored, "WINDOW_DAYS", {LABEL: 8})
     monkeypatch.setattr(monitored, "scored_examples", lambda *_: pa.concat_tables(known.values()))
     windows = monitored.concept_windows(watch, market)
-    assert {outcome: rows.num_rows for outcome, rows in windows.items()} == {"apply": judged}
+    assert {outcome: rows.num_rows for outcome, rows in windows.items()} == {LABEL: judged}
 
 
 def test_false_retrains_are_counted_per_morning(tables: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

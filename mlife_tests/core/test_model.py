@@ -16,6 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.manifest_facts import manifest_facts
@@ -57,6 +58,13 @@ def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
         LOANS.step("default")
 
 
+def test_outcomes_are_the_label_and_what_comes_before_it_with_words_for_people() -> None:
+    assert {outcome: step.name for outcome, step in LOANS.outcomes.items()} == {LABEL: "repay", "accept": "accept"}
+    assert LOANS.wording["accept"] == Wording("accepts", "leads to accepts")
+    spoken = replace(LOANS.steps[0], plural="offers accepted", verb="accepts")
+    assert spoken.wording == Wording("offers accepted", "accepts")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -78,6 +86,7 @@ def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
             "TrainingPolicy.rising is amount, which LightGBM alone keeps; leave rising out, or the estimator",
         ),
         (lambda: replace(LOANS.steps[0], maturity_days=0), "maturity_days of accept is 0"),
+        (lambda: replace(LOANS.steps[0], name="example"), "Step.name is example"),
         (lambda: replace(LOANS.steps[0], examples=""), "examples of accept is empty"),
         (lambda: RowSource((), everybody), "tables is empty"),
     ],

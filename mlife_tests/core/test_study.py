@@ -142,6 +142,17 @@ def test_a_spec_states_what_fits_its_history() -> None:
     assert found.backtest == BacktestPolicy(), "the backtest itself is the default"
 
 
+def test_a_field_under_an_earlier_name_is_read_and_never_beside_todays() -> None:
+    renamed = {"patience": "cooldown_days"}
+    text = json.dumps({"roles": ROLES, "retrain": {"patience": 9}})
+    assert Study.from_json(text, renamed).retrain.cooldown_days == 9
+    assert study().with_policies('{"retrain": {"patience": 8}}', renamed).retrain.cooldown_days == 8
+    with pytest.raises(InvalidInputError, match="has patience and its new name cooldown_days; keep the new one"):
+        study().with_policies('{"retrain": {"patience": 8, "cooldown_days": 9}}', renamed)
+    with pytest.raises(InvalidInputError, match="unknown key 'patience'"):
+        Study.from_json(text)
+
+
 def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
     found = study(retrain={"cooldown_days": 9}, training={"leaves": 5})
     changed = found.with_policies('{"retrain": {"budget_per_30_days": 2}, "backtest": {"gate_fold_days": 7}}')

@@ -4,7 +4,8 @@ Belongs here: univariate drift, domain classifier, PCA reconstruction. Does not 
 outcomes (`performance`), missing and unseen values and all words (`core.monitoring`).
 
 Concept: Kolmogorov-Smirnov for numbers, Jensen-Shannon for categories; a shallow classifier and PCA for rows. The
-classifier is judged on jobs that it has not seen, because jobs come and go every day and recognising them is not drift.
+classifier is judged on items that it has not seen, because items come and go every day and recognising them is not
+drift. Where nothing is ranked, the entity is what comes and goes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -120,7 +122,7 @@ def univariate(calculator: Fitted, reference: MonitoringReference, pairs: pa.Tab
 
 def cached_joint(nml: Any, reference: MonitoringReference, policy: MonitoringPolicy) -> Fitted:
     """Return block -> (classifier, reconstruction) fitted on the whole reference."""
-    kind = ("joint", policy.domain_classifier_sample_rows, policy.domain_classifier_user_reference_rows, policy.seed)
+    kind = ("joint", policy.domain_classifier_sample_rows, policy.domain_classifier_entity_reference_rows, policy.seed)
     return cached(reference, kind, lambda: fit_joint(nml, reference, reference.sample, policy))
 
 
@@ -136,7 +138,9 @@ def fit_joint(nml: Any, reference: MonitoringReference, sample: pa.Table, policy
             hyperparameters=dict(CLASSIFIER_SETTINGS),
         )
         fitted[block] = (
-            classifier.fit(frame(reference, by_job(rows, policy, reference_rows(reference, block, policy)), names)),
+            classifier.fit(
+                frame(reference, by_item(reference, rows, policy, reference_rows(reference, block, policy)), names)
+            ),
             fit_reconstruction(nml, reference, rows, names),
         )
     return fitted
@@ -155,7 +159,7 @@ def joint(
     for block, names in blocks(reference):
         classifier, reconstruction = fitted[block]
         rows = rows_of(pairs, reference, block)
-        today = frame(reference, by_job(rows, policy), names)
+        today = frame(reference, by_item(reference, rows, policy), names)
         result = _analysis(classifier.calculate(today))
         values = {
             latent.DOMAIN_CLASSIFIER: float(result[("domain_classifier_auroc", "value")]),
@@ -173,7 +177,7 @@ def _moved(
     reference: MonitoringReference, block: str, today: pd.DataFrame, policy: MonitoringPolicy
 ) -> tuple[str, ...]:
     rows = rows_of(reference.sample, reference, block)
-    usual = frame(reference, by_job(rows, policy), list(today.columns))
+    usual = frame(reference, by_item(reference, rows, policy), list(today.columns))
     return most_moved(usual, today, CLASSIFIER_SETTINGS, policy.seed)
 
 
@@ -193,20 +197,28 @@ def reconstruct(calculator: Fitted, reference: MonitoringReference, pairs: pa.Ta
 
 def reference_rows(reference: MonitoringReference, block: str, policy: MonitoringPolicy) -> int:
     """Return with how many rows of the reference the classifier of a block compares a day."""
-    is_of_users = block in reference.columns.entity_blocks
-    return policy.domain_classifier_user_reference_rows if is_of_users else policy.domain_classifier_sample_rows
+    is_of_entities = block in reference.columns.entity_blocks
+    return policy.domain_classifier_entity_reference_rows if is_of_entities else policy.domain_classifier_sample_rows
 
 
-def by_job(sample: pa.Table, policy: MonitoringPolicy, most: int | None = None) -> pa.Table:
-    """Return at most `most` rows, or `domain_classifier_sample_rows`: one equal block per fold, each of other jobs.
+def item_hashes(reference: MonitoringReference, sample: pa.Table) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row's item, or of its entity where nothing is ranked."""
+    name = reference.ids[-1]
+    return sampling.hash_ids(sample[name], name)
 
-    NannyML's folds are unshuffled blocks of each class, so every fold holds the same jobs on both sides and the
-    classifier never sees a job that it is judged on. A tenth is left out so that every block can be filled.
+
+def by_item(
+    reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy, most: int | None = None
+) -> pa.Table:
+    """Return at most `most` rows, or `domain_classifier_sample_rows`: one equal block per fold, each of other items.
+
+    NannyML's folds are unshuffled blocks of each class, so every fold holds the same items on both sides and the
+    classifier never sees an item that it is judged on. A tenth is left out so that every block can be filled.
     """
     rows = min(most or policy.domain_classifier_sample_rows, sample.num_rows)
     size = max(1, int(0.9 * rows) // CLASSIFIER_FOLDS)
     order = np.random.default_rng(policy.seed).permutation(sample.num_rows)
-    block = sampling.hash_ids(sample["job_id"], "job_id")[order] % np.uint64(CLASSIFIER_FOLDS)
+    block = item_hashes(reference, sample)[order] % np.uint64(CLASSIFIER_FOLDS)
     return sample.take(pa.array(np.concatenate([order[block == fold][:size] for fold in range(CLASSIFIER_FOLDS)])))
 
 

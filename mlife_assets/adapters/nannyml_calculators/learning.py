@@ -9,6 +9,7 @@ compares numbers with numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.nannyml_calculators import drift
 from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
-from mlife_assets.core.monitoring import latent, sampling
+from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
+from mlife_assets.core.monitoring.named_outcomes import prefix_of
 from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
-from mlife_assets.core.monitoring.outcomes import OUTCOMES, PREFIXES, SHORTFALL
-from mlife_assets.core.monitoring.reference import IDS, MonitoringReference
+from mlife_assets.core.monitoring.outcomes import SHORTFALL
+from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
@@ -33,9 +35,8 @@ JOINT_METHODS = (latent.DOMAIN_CLASSIFIER, latent.RECONSTRUCTION)
 def with_learned_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -> MonitoringReference:
     """Return the reference holding the limits of drift, latent and (with enough positives) concept statistics."""
     usual = {
-        (PREFIXES[outcome] + SHORTFALL, metric): value
-        for outcome in OUTCOMES
-        if reference.has(outcome)
+        (prefix_of(outcome) + SHORTFALL, metric): value
+        for outcome in reference.outcomes
         for metric, value in usual_shortfalls(reference, outcome).items()
     }
     return reference.with_thresholds(
@@ -87,8 +88,8 @@ def _sampling_bound(
     names = dict(drift.blocks(reference)).get(column, [column]) if method in JOINT_METHODS else [column]
     block = column if method in JOINT_METHODS else ""
     sample = drift.rows_of(reference.sample, reference, block)
-    rows = min(_effective_rows(drift.rows_of(day, reference, block), name) for name in names)
-    total = min(_effective_rows(sample, name) for name in names)
+    rows = min(_effective_rows(drift.rows_of(day, reference, block), name, reference.ids) for name in names)
+    total = min(_effective_rows(sample, name, reference.ids) for name in names)
     if method == drift.NUMERIC_METHOD:
         return limits.kolmogorov_bound(rows, total, rate)
     if method == drift.CATEGORICAL_METHOD:
@@ -99,12 +100,12 @@ def _sampling_bound(
     _, reconstruction = drift.cached_joint(nml, reference, policy)[column]
     error = reconstruction.result.filter(period="reference").to_df().iloc[0][("reconstruction_error", "sampling_error")]
     deviation = float(error) * float(np.sqrt(sample.num_rows))
-    return limits.mean_bound(_unseen_job_error(nml, reference, sample, names), deviation, rows, total, rate)
+    return limits.mean_bound(_unseen_error(nml, reference, sample, names), deviation, rows, total, rate)
 
 
-def _unseen_job_error(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> float:
-    """Return the mean reconstruction error of jobs that PCA was not fitted on, from two disjoint halves of the jobs."""
-    half = sampling.hash_ids(sample["job_id"], "job_id") % np.uint64(2)
+def _unseen_error(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> float:
+    """Return the mean reconstruction error of items that PCA was not fitted on, from two disjoint halves of them."""
+    half = drift.item_hashes(reference, sample) % np.uint64(2)
     errors = []
     for part in (0, 1):
         fitted = drift.fit_reconstruction(nml, reference, sample.filter(pa.array(half == part)), names)
@@ -112,8 +113,8 @@ def _unseen_job_error(nml: Any, reference: MonitoringReference, sample: pa.Table
     return float(np.mean(errors))
 
 
-def _effective_rows(sample: pa.Table, column: str) -> float:
-    clusters = [np.asarray(sample[name].combine_chunks().dictionary_encode().indices) for name in IDS]
+def _effective_rows(sample: pa.Table, column: str, ids: Sequence[str]) -> float:
+    clusters = [np.asarray(sample[name].combine_chunks().dictionary_encode().indices) for name in ids]
     values = sample[column]
     if pa.types.is_string(values.type):
         codes = pc.fill_null(values, "missing").combine_chunks().dictionary_encode().indices

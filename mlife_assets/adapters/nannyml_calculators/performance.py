@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, quiet_nannyml
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.outcomes import METRICS, Outcome, positives_of
+from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.outcomes import METRICS, positives_of
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Statistic
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def performance_statistics(
-    reference: MonitoringReference, examples: pa.Table, *, outcome: Outcome = "apply"
+    reference: MonitoringReference, examples: pa.Table, *, outcome: str = LABEL
 ) -> tuple[Statistic, ...]:
     """Return methods `estimated` and `realised` on columns `roc_auc` and `average_precision` of scored `examples`.
 
@@ -52,7 +53,7 @@ def performance_statistics(
         )
 
 
-def usual_shortfalls(reference: MonitoringReference, outcome: Outcome) -> dict[str, float]:
+def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, float]:
     """Return metric -> estimated minus realised performance where nothing changed, the mean of two halves.
 
     CBPE is fitted on the earlier half of the reference's exposure days and asked about the later one, and the reverse:

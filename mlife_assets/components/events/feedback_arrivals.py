@@ -7,7 +7,6 @@ without clicks is counted again: its files may have landed since.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date
 
 import pyarrow.compute as pc
@@ -17,6 +16,8 @@ from mlife_assets.core.monitoring.lateness import FRESH_DAYS, USUAL_DAYS, USUAL_
 from mlife_assets.core.windows import add_days, days_between
 
 ARRIVALS_REPORT = "feedback_arrivals"
+FEEDBACK_TYPE, FEEDBACK = "click", "clicks"
+"""The event type that is counted, and what several of it are called, in reports too."""
 REACH_DAYS = 182
 
 
@@ -35,7 +36,7 @@ def late_feedback_days(platform: Platform, first: date, last: date) -> frozenset
 
     start = add_days(first, -USUAL_DAYS)
     look(start, last)
-    oldest = min((file.day for file in platform.event_log.files("click")), default=first)
+    oldest = min((file.day for file in platform.event_log.files(FEEDBACK_TYPE)), default=first)
     beginning = max(oldest, add_days(first, -REACH_DAYS))
     while start > beginning and not _has_usual_days(arrivals, first):
         end, start = add_days(start, -1), max(add_days(start, -USUAL_DAYS), beginning)
@@ -47,18 +48,19 @@ def _has_usual_days(arrivals: Mapping[date, Arrivals], first: date) -> bool:
     """Return whether enough days before `first` had clicks, and in time."""
     before = [day for day in arrivals if day < first]
     late = late_days(arrivals, before)
-    return sum(bool(arrivals[day].clicks) and day not in late for day in before) >= USUAL_DAYS_MINIMUM
+    return sum(bool(arrivals[day].count) and day not in late for day in before) >= USUAL_DAYS_MINIMUM
 
 
 def _read(platform: Platform, day: date) -> Arrivals:
     report = platform.tables.read_report(ARRIVALS_REPORT, day)
-    return Arrivals(report["clicks"], report["fresh"])
+    return Arrivals(report[FEEDBACK], report["fresh"])
 
 
 def _count(platform: Platform, day: date) -> Arrivals:
-    clicks = platform.event_log.read("click", start=day, end=day, columns=["occurred_at"])
-    is_fresh = pc.greater_equal(clicks["occurred_at"].cast("date32"), add_days(day, 1 - FRESH_DAYS))
-    arrived = Arrivals(clicks.num_rows, int(pc.sum(is_fresh).as_py() or 0))
-    if arrived.clicks:
-        platform.tables.write_report(ARRIVALS_REPORT, day, {"as_of_date": day, **asdict(arrived)})
+    events = platform.event_log.read(FEEDBACK_TYPE, start=day, end=day, columns=["occurred_at"])
+    is_fresh = pc.greater_equal(events["occurred_at"].cast("date32"), add_days(day, 1 - FRESH_DAYS))
+    arrived = Arrivals(events.num_rows, int(pc.sum(is_fresh).as_py() or 0))
+    if arrived.count:
+        counts = {FEEDBACK: arrived.count, "fresh": arrived.fresh}
+        platform.tables.write_report(ARRIVALS_REPORT, day, {"as_of_date": day, **counts})
     return arrived

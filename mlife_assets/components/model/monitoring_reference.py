@@ -22,7 +22,6 @@ from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
     is_funnel,
-    judged_steps,
     sampled_examples,
     sampled_pairs,
     write_reference,
@@ -31,6 +30,7 @@ from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
@@ -85,20 +85,26 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         samples = [sampled_pairs(platform, one) for one in days]
         columns = platform.model.watched
         trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
-        mature = {
-            name: last_mature_exposure_day(day, one.maturity_days) for name, one in judged_steps(platform).items()
+        examples = {
+            outcome: sampled_examples(
+                platform,
+                version,
+                add_days(trained, 1),
+                last_mature_exposure_day(day, step.maturity_days),
+                outcome=outcome,
+            )
+            for outcome, step in platform.model.outcomes.items()
+            if outcome == LABEL or is_funnel(platform, version)
         }
-        first = add_days(trained, 1)
         reference = build_reference(
             model_version=version,
             as_of=day,
             sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs, columns) for sample in samples]),
             pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
-            examples=sampled_examples(platform, version, first, mature["apply"]),
+            examples=examples.pop(LABEL),
             columns=columns,
-            clicks=sampled_examples(platform, version, first, mature["click"], outcome="click")
-            if is_funnel(platform, version)
-            else None,
+            ids=platform.model.roles.ids,
+            steps=examples,
         )
         reference = with_learned_thresholds(reference, policy)
         write_reference(platform, day, reference)
@@ -110,7 +116,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "model_version": version,
                 "days": f"{days[0]} to {days[-1]}",
                 "mature_examples": reference.examples.num_rows,
-                "mature_click_examples": 0 if reference.clicks is None else reference.clicks.num_rows,
+                **{f"mature_{step}_examples": rows.num_rows for step, rows in reference.steps.items()},
                 "limits": table(limits),
             }
         )

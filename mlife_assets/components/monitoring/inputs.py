@@ -19,17 +19,17 @@ from mlife_assets.components.events.feedback_arrivals import late_feedback_days
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
-from mlife_assets.core.model import ScorableRows, Step
+from mlife_assets.core.model import ScorableRows
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import without_late_feedback
-from mlife_assets.core.monitoring.named_rows import examples_of, sample_of
-from mlife_assets.core.monitoring.outcomes import Outcome
+from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.named_rows import examples_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.prediction_details import first_step_probabilities
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.released_names import reference_facts
 
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
@@ -42,7 +42,7 @@ class DaySample:
     Attributes:
         pairs: sampled rows with derived features.
         population_rows: candidate pairs that they were drawn from.
-        duplicate_pairs: repeated (user, job) among those.
+        duplicate_pairs: rows among those that repeat the ids of another.
     """
 
     pairs: pa.Table
@@ -56,7 +56,7 @@ def sampled_pairs(platform: Platform, day: date) -> DaySample:
     policy, found = model.monitoring, rows_to_score(platform, day)
     entities, items = found.ids
     places = sample_pairs(entities, items, as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day)
-    rows = sample_of(model.derive(found.rows(places)), model.roles)
+    rows = model.derive(found.rows(places))
     return DaySample(rows, len(entities), found.repeated)
 
 
@@ -70,14 +70,6 @@ def rows_to_score(platform: Platform, day: date) -> ScorableRows:
 def scoring_matrix(platform: Platform, rows: pa.Table, spec: FeatureSpec) -> Array:
     """Return the matrix of rows to score, with what is the same for all of them."""
     return examples_matrix(rows, spec, dict(platform.model.row_source.constants))
-
-
-def judged_steps(platform: Platform) -> dict[Outcome, Step]:
-    """Return the steps whose outcomes are watched: the label's, and the first of a funnel."""
-    steps: dict[Outcome, Step] = {"apply": platform.model.label_step}
-    if len(platform.model.steps) > 1:
-        steps["click"] = platform.model.steps[0]
-    return steps
 
 
 def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
@@ -151,7 +143,8 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
     }
     try:
         known = {"entity_blocks": platform.model.watched.entity_blocks}  # which 0.1.0 did not write down
-        return MonitoringReference.from_tables(tables, {**facts, "columns": {**known, **facts["columns"]}})
+        facts = reference_facts({**facts, "columns": {**known, **facts["columns"]}})
+        return MonitoringReference.from_tables(tables, facts)
     except InvalidInputError as error:
         raise UpstreamMismatchError(f"the reference of model {version} is not whole ({error}); {remedy}") from error
 
@@ -170,28 +163,32 @@ def scored_examples(
     first: date,
     last: date,
     *,
-    outcome: Outcome = "apply",
+    outcome: str = LABEL,
     rows: int | None = None,
 ) -> pa.Table:
     """Return `mature_exposures`, scored by a model version.
 
-    Columns: those of the exposures, `probability` and `is_positive`, of the label or of the funnel's first step.
+    Columns: those of the exposures, `probability` and `is_positive`, of the label or of an earlier step.
 
     Raises:
-        InvalidInputError: clicks are asked of a model that is no funnel (`is_funnel`).
+        InvalidInputError: an earlier step is asked of a model that is no funnel (`is_funnel`).
     """
-    if outcome == "click" and not is_funnel(platform, model_version):
-        raise InvalidInputError(f"model {model_version} has no first step; judge its applies alone")
+    if outcome != LABEL and not is_funnel(platform, model_version):
+        raise InvalidInputError(f"model {model_version} says nothing of {outcome}; judge its label alone")
     examples = mature_exposures(platform, first, last, outcome=outcome, rows=rows)
     scorer = platform.scorer(model_version)
     scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
-    probability = scores.probability if outcome == "apply" else first_step_probabilities(scores)
+    step = platform.model.outcomes[outcome]
+    probability = scores.probability
+    if outcome != LABEL:
+        before = list(scores.steps.values())[: platform.model.steps.index(step) + 1]
+        probability = np.multiply.reduce(before)
     scored = examples.append_column("probability", pa.array(probability))
-    return scored.append_column("is_positive", examples[judged_steps(platform)[outcome].label])
+    return scored.append_column("is_positive", examples[step.label])
 
 
 def mature_exposures(
-    platform: Platform, first: date, last: date, *, outcome: Outcome = "apply", rows: int | None = None
+    platform: Platform, first: date, last: date, *, outcome: str = LABEL, rows: int | None = None
 ) -> pa.Table:
     """Return mature exposures of [first, last] that no policy of ours exploited, with derived features.
 
@@ -202,7 +199,7 @@ def mature_exposures(
     Columns: those of the mart, also under the names of monitoring.
     """
     model = platform.model
-    mart = platform.warehouse.read(judged_steps(platform)[outcome].examples, start=first, end=last)
+    mart = platform.warehouse.read(model.outcomes[outcome].examples, start=first, end=last)
     mart = examples_of(mart, model.roles)
     faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
     unbiased = model.unbiased(mart).filter(~pc.field("exposure_date").isin(faulty))
@@ -212,20 +209,20 @@ def mature_exposures(
         unbiased = without_late_feedback(unbiased, late)
     if rows is not None:
         seed = model.monitoring.seed
-        places = sample_pairs(unbiased["user_id"], unbiased[model.row_id], as_of=last, seed=seed, rows=rows)
+        places = sample_pairs(unbiased[model.roles.entity], unbiased[model.row_id], as_of=last, seed=seed, rows=rows)
         unbiased = unbiased.take(pa.array(np.sort(places)))
     return model.derive(unbiased)
 
 
 def sampled_examples(
-    platform: Platform, model_version: str, first: date, last: date, *, outcome: Outcome = "apply"
+    platform: Platform, model_version: str, first: date, last: date, *, outcome: str = LABEL
 ) -> pa.Table:
     """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
     policy = platform.model.monitoring
-    rows = policy.reference_examples if outcome == "apply" else policy.reference_click_examples
+    rows = policy.reference_examples if outcome == LABEL else policy.reference_step_examples
     return scored_examples(platform, model_version, first, last, outcome=outcome, rows=rows)
 
 
 def is_funnel(platform: Platform, model_version: str) -> bool:
-    """Return whether a model says how likely a click is."""
+    """Return whether a model says how likely each step is."""
     return len(platform.registry.load(model_version).stages) > 1

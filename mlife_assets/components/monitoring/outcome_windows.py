@@ -10,12 +10,12 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.events.feedback_arrivals import late_feedback_days
-from mlife_assets.components.monitoring.inputs import judged_steps, sampled_examples
+from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feedback_days
+from mlife_assets.components.monitoring.inputs import sampled_examples
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring import concept
 from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
-from mlife_assets.core.monitoring.outcomes import Outcome, has_enough_positives, positives_of
+from mlife_assets.core.monitoring.outcomes import has_enough_positives, positives_of
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
@@ -23,10 +23,10 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 
 def outcome_window(
-    platform: Platform, reference: MonitoringReference, day: date, outcome: Outcome
+    platform: Platform, reference: MonitoringReference, day: date, outcome: str
 ) -> tuple[pa.Table, LateFeedback | None]:
     """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late."""
-    maturity_days = judged_steps(platform)[outcome].maturity_days
+    maturity_days = platform.model.outcomes[outcome].maturity_days
     last = last_mature_exposure_day(day, maturity_days)
     first = add_days(last, 1 - concept.WINDOW_DAYS)
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
@@ -35,13 +35,13 @@ def outcome_window(
     late = late_within(late_feedback_days(platform, add_days(first, -1), add_days(day, -1)), first, day)
     if late:
         again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
-        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again)
+        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, FEEDBACK)
     scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 
 
 def outcome_performance(
-    reference: MonitoringReference, window: pa.Table, outcome: Outcome, policy: MonitoringPolicy
+    reference: MonitoringReference, window: pa.Table, outcome: str, policy: MonitoringPolicy
 ) -> Sequence[Statistic]:
     """Return estimated and realised performance; none without enough outcomes, or where the reference has none."""
     from mlife_assets.adapters.nannyml_calculators import performance_statistics

@@ -15,7 +15,8 @@ import pyarrow as pa
 from mlife_assets.components.metrics.map_history import map_by_day
 from mlife_assets.components.monitoring.special import Rankings
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.monitoring.outcomes import METRICS, PREFIXES, SHORTFALL, Outcome, positives_of
+from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
+from mlife_assets.core.monitoring.outcomes import METRICS, SHORTFALL, positives_of
 from mlife_assets.core.monitoring.performance_plot import PerformanceDay, RankingDay, plot_performance
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.thresholds import Statistic
@@ -25,10 +26,10 @@ REPORT = "realised_performance"
 HISTORY_DAYS = 90
 
 
-def performance_values(statistics: Mapping[Outcome, Sequence[Statistic]]) -> dict[str, float]:
-    """Return performance by name, `realised_roc_auc` or `estimated_roc_auc`; that of clicks begins with `click_`."""
+def performance_values(statistics: Mapping[str, Sequence[Statistic]]) -> dict[str, float]:
+    """Return performance by name, `realised_roc_auc` or `estimated_roc_auc`; that of an earlier step begins with it."""
     return {
-        f"{PREFIXES[outcome]}{statistic.method}_{statistic.column}": statistic.value
+        f"{prefix_of(outcome)}{statistic.method}_{statistic.column}": statistic.value
         for outcome, found in statistics.items()
         for statistic in found
     }
@@ -38,8 +39,8 @@ def write_performance(
     platform: Platform,
     day: date,
     report: MonitoringReport,
-    windows: Mapping[Outcome, pa.Table],
-    statistics: Mapping[Outcome, Sequence[Statistic]],
+    windows: Mapping[str, pa.Table],
+    statistics: Mapping[str, Sequence[Statistic]],
 ) -> None:
     """Keep the performance of a day, with how far below its estimate it may be."""
     allowed = {
@@ -47,8 +48,8 @@ def write_performance(
         for finding in report.findings
         if finding.method.endswith(SHORTFALL)
     }
-    counts = {f"{PREFIXES[outcome]}positives": positives_of(window) for outcome, window in windows.items()}
-    exposures = windows["apply"].num_rows
+    counts = {f"{prefix_of(outcome)}positives": positives_of(window) for outcome, window in windows.items()}
+    exposures = windows[LABEL].num_rows
     platform.model_tables.write_report(
         REPORT,
         day,
@@ -62,7 +63,8 @@ def performance_history(platform: Platform, until: date) -> list[PerformanceDay]
     found = []
     for day in days:
         report = platform.model_tables.read_report(REPORT, day)
-        for outcome, prefix in PREFIXES.items():
+        for outcome in platform.model.outcomes:
+            prefix = prefix_of(outcome)
             for metric in METRICS:
                 if (realised := report.get(f"{prefix}realised_{metric}")) is None:
                     continue
@@ -77,7 +79,7 @@ def performance_picture(platform: Platform, day: date, rankings: Rankings | None
     mature = last_mature_exposure_day(day, platform.model.maturity_days)
     reported = [one for one in platform.model_tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
     ranked = [] if rankings is None else rankings(platform, reported)
-    return plot_performance(performance_history(platform, day), ranked)
+    return plot_performance(performance_history(platform, day), ranked, platform.model.wording)
 
 
 def user_rankings(platform: Platform, days: Sequence[date]) -> list[RankingDay]:

@@ -35,7 +35,6 @@ from mlife_assets.components.shown.metadata import percent, plot, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.moved_plot import plot_moved
-from mlife_assets.core.monitoring.outcomes import OUTCOMES
 from mlife_assets.core.monitoring.plots import plot_findings
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport, undecided, without_model
@@ -204,9 +203,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         policy = platform.model.monitoring
         if (reference := known_reference(platform, day)) is None:
             return _without_model(platform, day, concept.REPORT)
-        read = {
-            outcome: outcome_window(platform, reference, day, outcome) for outcome in OUTCOMES if reference.has(outcome)
-        }
+        read = {outcome: outcome_window(platform, reference, day, outcome) for outcome in reference.outcomes}
         windows = {outcome: window for outcome, (window, _) in read.items()}
         statistics = {
             outcome: outcome_performance(reference, window, outcome, policy) for outcome, window in windows.items()
@@ -214,12 +211,11 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         report = concept.concept_drift_report(
             as_of=day,
             reference=reference,
-            examples=windows["apply"],
-            statistics=statistics["apply"],
+            examples=windows,
+            statistics=statistics,
             policy=policy,
-            clicks=windows.get("click"),
-            click_statistics=statistics.get("click", ()),
             late={outcome: late for outcome, (_, late) in read.items() if late is not None},
+            words=platform.model.wording,
         )
         write_performance(platform, day, report, windows, statistics)
         result = _publish(platform, day, report, reference)

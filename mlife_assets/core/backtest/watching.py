@@ -3,9 +3,9 @@
 Belongs here: roles turned into what monitoring reads, the sample of a window, scored outcomes. Does not belong here:
 statistics and reports (`core.monitoring`), what follows from them (`contestants`).
 
-Concept: the entity plays the user and the item (or, without one, the entity again) the job. The reference is the newest
-windows before a model serves, and the outcomes of the rows that the gate looked at, scored by who was judged on them:
-the model that serves has learned from those rows, and what it says of them is not what out-of-sample scores look like.
+Concept: the reference is the newest windows before a model serves, and the outcomes of the rows that the gate looked
+at, scored by who was judged on them: the model that serves has learned from those rows, and what it says of them is not
+what out-of-sample scores look like.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -162,6 +163,7 @@ class Watcher:
             pair_rows={window.closed_on: policy.sample_rows_per_day for window in closed},
             examples=self._scored(judged, places[np.sort(kept)], serving),
             columns=columns,
+            ids=history.model.roles.ids,
         )
 
     def _columns(self, serving: Fit) -> MonitoringColumns:
@@ -199,11 +201,7 @@ class Watcher:
         rows = history.take(places)
         matrix = examples_matrix(rows, spec)
         expanded = spec.expanded(matrix)
-        entity = rows[roles.entity].cast(pa.string())
-        arrays: dict[str, pa.Array | pa.ChunkedArray] = {
-            "user_id": entity,
-            "job_id": entity if roles.item is None else rows[roles.item].cast(pa.string()),
-        }
+        arrays: dict[str, pa.Array | pa.ChunkedArray] = {name: rows[name].cast(pa.string()) for name in roles.ids}
         for place, name in enumerate(spec.model_names):
             is_text = name in spec.categorical
             arrays[name] = rows[name].cast(pa.string()) if is_text else pa.array(expanded[:, place].copy())
@@ -267,8 +265,8 @@ class Watcher:
             concept=concept.concept_drift_report(
                 as_of=as_of,
                 reference=reference,
-                examples=outcomes,
-                statistics=self._detectors.performance(reference, outcomes) if is_enough else (),
+                examples={LABEL: outcomes},
+                statistics={LABEL: self._detectors.performance(reference, outcomes)} if is_enough else {},
                 policy=policy,
             ),
         )

@@ -5,8 +5,8 @@ and their limits (`outcome_limits`), CBPE and realised performance (`adapters.na
 exposures (use the exploration slice or a same-policy reference).
 
 Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is held against
-what CBPE expects without labels, and residuals against the reference. Where the model has a first step (clicks), that
-is judged too, as soon as its labels are mature: there are more of them and they are known days earlier. With fewer
+what CBPE expects without labels, and residuals against the reference. Earlier steps of a
+funnel are judged too, each as soon as it is mature: there are more of them and they are known days earlier. With fewer
 positives than the policy asks for, the only honest answer is "not enough evidence".
 """
 
@@ -22,14 +22,13 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.core.monitoring.lateness import LateFeedback
+from mlife_assets.core.monitoring.named_outcomes import LABEL, PLAIN_WORDS, Wording, prefix_of
 from mlife_assets.core.monitoring.outcome_limits import EXPECTED_POSITIVES_MINIMUM, limit_for, rests_on_enough
 from mlife_assets.core.monitoring.outcomes import (
     LEVEL,
     METRICS,
-    PREFIXES,
     SHORTFALL,
     SLOPE,
-    Outcome,
     has_enough_positives,
     keys_of,
     positives_of,
@@ -44,10 +43,6 @@ REPORT = "concept_drift_report"
 KIND = "concept"
 WINDOW_DAYS = 7
 """Whole weeks, so that the rhythm of the week cancels."""
-_NOUNS: dict[Outcome, str] = {"apply": "positives", "click": "clicks"}
-_OUTCOMES: dict[Outcome, str] = {"click": "clicks", "apply": "applies"}
-_SUBJECTS: dict[Outcome, str] = {"apply": "Outcomes", "click": "Clicks"}
-_VERBS: dict[Outcome, str] = {"apply": "converts", "click": "is clicked"}
 
 
 def concept_window(
@@ -56,7 +51,7 @@ def concept_window(
     reference: MonitoringReference,
     as_of: date,
     days: int = WINDOW_DAYS,
-    outcome: Outcome = "apply",
+    outcome: str = LABEL,
 ) -> pa.Table:
     """Return the examples of the latest `days` mature exposure days that lie after the reference's own examples.
 
@@ -77,27 +72,35 @@ def concept_drift_report(
     *,
     as_of: date,
     reference: MonitoringReference,
-    examples: pa.Table,
-    statistics: Sequence[Statistic],
+    examples: Mapping[str, pa.Table],
+    statistics: Mapping[str, Sequence[Statistic]],
     policy: MonitoringPolicy,
-    clicks: pa.Table | None = None,
-    click_statistics: Sequence[Statistic] = (),
-    late: Mapping[Outcome, LateFeedback] | None = None,
+    late: Mapping[str, LateFeedback] | None = None,
+    words: Mapping[str, Wording] = PLAIN_WORDS,
 ) -> MonitoringReport:
-    """Return the concept drift report of day `as_of`.
+    """Return the concept drift report of day `as_of`. What is given by outcome may lack some of the reference's.
 
-    `examples` is the window (`concept_window`) scored by the reference's model, `statistics` its estimated and realised
-    performance (`performance_statistics`; empty when `has_enough_positives` is false); `clicks` and `click_statistics`
-    are the same of the funnel's first step, where the reference has it. An outcome without enough positives is noted,
-    not judged. `late` holds the outcomes whose window is empty because feedback was late, to be named in the report.
-    Raises InvalidInputError on an immature label and UpstreamMismatchError when performance is missing although there
-    is enough evidence.
+    Args:
+        as_of: the day.
+        reference: whose outcomes are judged.
+        examples: windows (`concept_window`), scored by the reference's model.
+        statistics: their estimated and realised performance (`performance_statistics`), where a window
+            `has_enough_positives`; other outcomes are noted, not judged.
+        policy: how much evidence is needed, and the rate of false alarms.
+        late: outcomes whose window is empty because feedback was late, to be named in the report.
+        words: what outcomes are called in it.
+
+    Raises:
+        InvalidInputError: a label is immature.
+        UpstreamMismatchError: performance is missing although there is enough evidence.
     """
     limits = by_key(reference.thresholds)
-    family = sum(key in limits for outcome in PREFIXES for key in keys_of(reference.columns.residual, outcome))
-    windows = [_Window("apply", examples, statistics)]
-    if clicks is not None and reference.has("click"):
-        windows.append(_Window("click", clicks, click_statistics))
+    family = sum(key in limits for one in reference.outcomes for key in keys_of(reference.columns.residual, one))
+    windows = [
+        _Window(outcome, examples[outcome], statistics.get(outcome, ()), words[outcome])
+        for outcome in reference.outcomes
+        if outcome in examples
+    ]
     judged, left_out, findings = list[str](), list[str](), list[Finding]()
     for window in windows:
         check_examples(window.examples, as_of)
@@ -106,11 +109,11 @@ def concept_drift_report(
             found, thin = _judged(window, reference, limits, family, policy)
             findings += found
             judged.append(window.basis())
-            left_out += [_thin_words(window.outcome, where, columns) for where, columns in thin.items() if columns]
+            left_out += [window.thin_words(where, columns) for where, columns in thin.items() if columns]
         elif window.outcome not in (late or {}):
             left_out.append(window.shortfall_words(bool(keys), policy))
     if late:
-        left_out.append(_lateness_words(late))
+        left_out.append(_lateness_words(late, [*reference.steps, LABEL], words))
     rows = max(window.examples.num_rows for window in windows)
     if not judged:
         return MonitoringReport(
@@ -128,37 +131,57 @@ def concept_drift_report(
     )
 
 
-def _lateness_words(late: Mapping[Outcome, LateFeedback]) -> str:
+def _lateness_words(late: Mapping[str, LateFeedback], order: Sequence[str], words: Mapping[str, Wording]) -> str:
     days = frozenset[date]().union(*(one.days for one in late.values()))
     span = f"{len(days)} days from {min(days)} to {max(days)}" if len(days) > 1 else f"{min(days)}"
-    first, *others = (outcome for outcome in _OUTCOMES if outcome in late)
-    again = [f"{_OUTCOMES[first]} are judged again from {late[first].judged_again_on}"]
-    again += [f"{_OUTCOMES[outcome]} from {late[outcome].judged_again_on}" for outcome in others]
-    return f"Clicks came late on {span}: {' and '.join(again)} if no other day is late."
+    first, *others = (outcome for outcome in order if outcome in late)
+    again = [f"{words[first].plural} are judged again from {late[first].judged_again_on}"]
+    again += [f"{words[outcome].plural} from {late[outcome].judged_again_on}" for outcome in others]
+    feedback = late[first].feedback.capitalize()
+    return f"{feedback} came late on {span}: {' and '.join(again)} if no other day is late."
 
 
 @dataclass(frozen=True)
 class _Window:
     """What is judged of one outcome."""
 
-    outcome: Outcome
+    outcome: str
     examples: pa.Table
     statistics: Sequence[Statistic]
+    words: Wording
+
+    @property
+    def noun(self) -> str:
+        return "positives" if self.outcome == LABEL else self.words.plural
+
+    @property
+    def subject(self) -> str:
+        return "Outcomes" if self.outcome == LABEL else self.words.plural.capitalize()
+
+    @property
+    def of(self) -> str:
+        return "" if self.outcome == LABEL else f" of {self.words.plural}"
 
     def basis(self) -> str:
         first, last = (read(self.examples["exposure_date"]).as_py() for read in (pc.min, pc.max))
         return (
-            f"{positives_of(self.examples):,} {_NOUNS[self.outcome]} in {self.examples.num_rows:,} exposures of "
+            f"{positives_of(self.examples):,} {self.noun} in {self.examples.num_rows:,} exposures of "
             f"{first} to {last}, all mature"
         )
 
     def shortfall_words(self, is_known: bool, policy: MonitoringPolicy) -> str:
         whose = "the window has"
         if not is_known:
-            whose = f"the reference has too few mature {_NOUNS[self.outcome]} to learn limits; {whose}"
+            whose = f"the reference has too few mature {self.noun} to learn limits; {whose}"
         return (
-            f"Not enough mature labels: {whose} {positives_of(self.examples):,} {_NOUNS[self.outcome]} in "
+            f"Not enough mature labels: {whose} {positives_of(self.examples):,} {self.noun} in "
             f"{self.examples.num_rows:,} exposures, {policy.minimum_mature_positives:,} needed."
+        )
+
+    def thin_words(self, where: str, columns: Sequence[str]) -> str:
+        return (
+            f"{self.subject} are not judged along {', '.join(columns)}: hardly anything varies in the {where} (fewer "
+            f"than {EXPECTED_POSITIVES_MINIMUM} expected positives would decide)."
         )
 
 
@@ -200,49 +223,40 @@ def _judged(
             least_deviation=float(least),
         )
         if key[0].endswith(SHORTFALL):
-            findings.append(_shortfall(window.outcome, key[1], performance, mean + limit))
+            findings.append(_shortfall(window, key[1], performance, mean + limit))
         else:
-            findings.append(_residual(window.outcome, key, float(value), mean, limit))
+            findings.append(_residual(window, key, float(value), mean, limit))
     return findings, thin
 
 
-def _thin_words(outcome: Outcome, where: str, columns: Sequence[str]) -> str:
-    return (
-        f"{_SUBJECTS[outcome]} are not judged along {', '.join(columns)}: hardly anything varies in the {where} (fewer "
-        f"than {EXPECTED_POSITIVES_MINIMUM} expected positives would decide)."
-    )
-
-
-def _shortfall(outcome: Outcome, metric: str, performance: dict[tuple[str, str], float], limit: float) -> Finding:
+def _shortfall(window: _Window, metric: str, performance: dict[tuple[str, str], float], limit: float) -> Finding:
     try:
         estimated, realised = performance["estimated", metric], performance["realised", metric]
     except KeyError as error:
         raise UpstreamMismatchError(f"no {error} performance; compute performance_statistics on the window") from error
     is_alarm = estimated - realised > limit
     verb = "falls short of" if is_alarm else "agrees with"
-    of = " of clicks" if outcome == "click" else ""
     return Finding(
-        KIND, metric, PREFIXES[outcome] + SHORTFALL, estimated - realised, limit, is_alarm,
-        f"Realised {METRICS[metric]}{of} {realised:.3f} {verb} the estimate {estimated:.3f} (may be {limit:.3f} less).",
+        KIND, metric, prefix_of(window.outcome) + SHORTFALL, estimated - realised, limit, is_alarm,
+        f"Realised {METRICS[metric]}{window.of} {realised:.3f} {verb} the estimate {estimated:.3f} "
+        f"(may be {limit:.3f} less).",
     )  # fmt: skip
 
 
-def _residual(outcome: Outcome, key: tuple[str, str], value: float, mean: float, limit: float) -> Finding:
+def _residual(window: _Window, key: tuple[str, str], value: float, mean: float, limit: float) -> Finding:
     method, column = key
-    plain = method.removeprefix(PREFIXES[outcome])
-    subject, verb = _SUBJECTS[outcome], _VERBS[outcome]
+    plain = method.removeprefix(prefix_of(window.outcome))
     change = value - mean
     is_alarm = abs(change) > limit
     suffix = f"(change {change:+.3f}, limit {limit:.3f})"
     more = "more" if change > 0 else "less"
     if plain == LEVEL:
-        text = f"{subject} are {np.exp(change):.2f} times as frequent as the model expects {suffix}."
+        text = f"{window.subject} are {np.exp(change):.2f} times as frequent as the model expects {suffix}."
     elif plain == SLOPE:
-        text = f"{subject} separate {more} along the score than in the reference {suffix}."
+        text = f"{window.subject} separate {more} along the score than in the reference {suffix}."
     else:
-        text = f"Higher {column} {verb} {more} often than the model expects {suffix}."
+        text = f"Higher {column} {window.words.verb} {more} often than the model expects {suffix}."
     if not is_alarm:
-        of = " of clicks" if outcome == "click" else ""
-        what = {LEVEL: f"Level{of}", SLOPE: f"Slope{of}"}.get(plain, f"{column}{of}")
-        text = f"{what} as in the reference {suffix}."
+        what = {LEVEL: "Level", SLOPE: "Slope"}.get(plain, column)
+        text = f"{what}{window.of} as in the reference {suffix}."
     return Finding(KIND, column, method, abs(change), limit, is_alarm, text)

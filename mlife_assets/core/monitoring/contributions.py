@@ -48,8 +48,8 @@ def explained_matrix(
 ) -> npt.NDArray[np.float64]:
     """Return a feature matrix of shape (n, len(names)) in which columns that never alarm are missing throughout.
 
-    A tree lets one feature change what another contributes, so leaving out the contributions of clicks of last week
-    would not keep clicks that are late out of the rest.
+    A tree lets one feature change what another contributes, so leaving out the contributions of a count that came
+    late would not keep the delay out of the rest.
     """
     silent = set(unalarmed)
     blind = matrix.copy()

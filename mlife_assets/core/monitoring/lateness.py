@@ -1,14 +1,15 @@
-"""Late feedback: on which days clicks did not arrive as they usually do, and which examples that touches.
+"""Late feedback: on which days outcomes did not arrive as they usually do, and which examples that touches.
 
 Belongs here: finding a late day, what it touched, leaving that out. Does not belong here: counting arrivals (whoever
 holds the events), data quality (`quality`), which reports types that did not land and leaves labels to this.
 
-Concept: a label is mature when its window has closed *and* been observed. When clicks come days late, labels look like
-refusals, and what people did last week is missing from the features, so a model looks wrong although nothing changed.
+Concept: a label is mature when its window has closed *and* been observed. Feedback is what is counted by its arrival:
+the first outcome that comes. When it comes days late, labels look like refusals, and what was done last week is missing
+from the features, so a model looks wrong although nothing changed.
 A reference leaves such examples out. A week that is judged may not: what is left of it is some weekdays with few
 outcomes, held against limits of whole weeks, so it is not judged at all. The price of one late day is every morning on
-which it lies in the span of a week and its maturity: the next 10 for clicks (2 days to mature), the next 15 for applies
-(7 days). Feedback that is late more often than that is never judged.
+which it lies in the span of a week and its maturity: the next 10 for an outcome that matures in 2 days, the next 15 for
+one that matures in 7. Feedback that is late more often than that is never judged.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from mlife_assets.core.windows import add_days
 
 USUAL_DAYS, USUAL_DAYS_MINIMUM = 14, 7
 FRESH_DAYS = 2
-"""A click is fresh when it is observed on its day or the next."""
+"""Feedback is fresh when it is observed on its day or the next."""
 FRESH_SHARE = 0.5
-RARE_CLICKS = 30
+RARE = 30
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """The clicks that were observed on a day, and how many of them are at most `FRESH_DAYS` old."""
+    """How much feedback was observed on a day, and how much of it is at most `FRESH_DAYS` old."""
 
-    clicks: int
+    count: int
     fresh: int
 
 
@@ -42,29 +43,36 @@ NONE_ARRIVED = Arrivals(0, 0)
 
 @dataclass(frozen=True)
 class LateFeedback:
-    """Why a window is not judged: its late `days`, and the morning on which it is again (`judged_again_on`)."""
+    """Why a window is not judged.
+
+    Attributes:
+        days: on which feedback was late.
+        judged_again_on: the morning on which the window is judged again.
+        feedback: what was late, in words ("replies").
+    """
 
     days: frozenset[date]
     judged_again_on: date
+    feedback: str
 
 
 def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozenset[date]:
     """Return which of `days` had late feedback; a day that `arrivals` lacks had none.
 
-    Late is a day whose clicks are mostly old, or on which none came although the median of up to 14 earlier days of
-    `days` that were not late is not small. Fewer clicks than usual are not late: people may click less.
+    Late is a day whose feedback is mostly old, or on which none came although the median of up to 14 earlier days of
+    `days` that were not late is not small. Less than usual is not late: there may be less to come.
     """
     usual: list[int] = []
     late = []
     for day in sorted(days):
         arrived = arrivals.get(day, NONE_ARRIVED)
         recent = usual[-USUAL_DAYS:]
-        is_expected = len(recent) >= USUAL_DAYS_MINIMUM and float(np.median(recent)) >= RARE_CLICKS
-        is_old = arrived.clicks >= RARE_CLICKS and arrived.fresh < FRESH_SHARE * arrived.clicks
-        if is_old or (not arrived.clicks and is_expected):
+        is_expected = len(recent) >= USUAL_DAYS_MINIMUM and float(np.median(recent)) >= RARE
+        is_old = arrived.count >= RARE and arrived.fresh < FRESH_SHARE * arrived.count
+        if is_old or (not arrived.count and is_expected):
             late.append(day)
         else:
-            usual.append(arrived.clicks)
+            usual.append(arrived.count)
     return frozenset(late)
 
 

@@ -3,8 +3,8 @@
 Belongs here: learning limits by resampling the reference, the limit for a window. Does not belong here: the statistics
 (`outcomes`), the report and its words (`concept`).
 
-Concept: limits come from resampling the reference by what makes rows alike (days, users, jobs) and by single rows,
-whichever varies most, and widen as positives get fewer: jobs turn over, so a week is judged on other jobs than the
+Concept: limits come from resampling the reference by what makes rows alike (days, entities, items) and by single rows,
+whichever varies most, and widen as positives get fewer: items turn over, so a week is judged on other items than the
 reference, each with an appeal of its own. Those of slope and residuals are never narrower than the probabilities imply,
 of the reference and of the window. What hangs on few expected positives is not judged, because a small count is no
 normal variable; with as few as are allowed, the error of one statistic is two to four times its share of the day's.
@@ -19,16 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.monitoring.outcomes import (
-    OUTCOMES,
     SHORTFALL,
     Array,
     Evidence,
-    Outcome,
     has_enough_positives,
     keys_of,
     scored_outcomes,
 )
-from mlife_assets.core.monitoring.reference import IDS, MonitoringReference
+from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
@@ -63,7 +61,11 @@ def learn_concept_thresholds(
     minus realised on days that the estimator was not fitted on, is the mean of a shortfall, never below 0.
     """
     shortfalls = usual_shortfalls or {}
-    known = [_usual(reference, outcome, policy) for outcome in OUTCOMES if _is_known(reference, outcome, policy)]
+    known = [
+        _usual(reference, outcome, policy)
+        for outcome in reference.outcomes
+        if has_enough_positives(reference.scored(outcome), policy)
+    ]
     family = sum(int(usual.is_judged.sum()) for usual in known)
     learned = []
     for usual in known:
@@ -110,23 +112,19 @@ def limit_for(
     rate = policy.false_alarm_rate_per_day / family
     sides = 1 if method.endswith(SHORTFALL) else 2
     quantile = float(norm.ppf(1 - rate / sides))
-    # Rows of a day, a user or a job scatter hardly more than single ones (ADR 6): Fisher's information is not widened.
+    # Rows of a day, entity or item scatter hardly more than single ones (ADR 6): Fisher's information is not widened.
     variance = deviation**2 / reference_positives + max(deviation**2 / positives, least_deviation**2)
     return quantile * float(np.sqrt(variance)), rate
 
 
-def _is_known(reference: MonitoringReference, outcome: Outcome, policy: MonitoringPolicy) -> bool:
-    return reference.has(outcome) and has_enough_positives(reference.scored(outcome), policy)
-
-
-def _usual(reference: MonitoringReference, outcome: Outcome, policy: MonitoringPolicy) -> _Usual:
+def _usual(reference: MonitoringReference, outcome: str, policy: MonitoringPolicy) -> _Usual:
     examples = reference.scored(outcome)
     outcomes = scored_outcomes(reference, examples, outcome)
     rows, positives = len(outcomes.outcome), float(outcomes.outcome.sum())
     evidence, rng = outcomes.evidence(), np.random.default_rng(policy.seed)
     by_row = np.array([outcomes.statistics(rng.poisson(1.0, rows).astype(float)) for _ in range(RESAMPLES)])
     deviations = [by_row.std(axis=0, ddof=1), evidence.least_deviation]
-    clusters = [name for name in ("exposure_date", *IDS) if name in examples.column_names]
+    clusters = [name for name in ("exposure_date", *reference.ids) if name in examples.column_names]
     for name in clusters:
         labels = np.asarray(examples[name].combine_chunks().dictionary_encode().indices)
         groups = int(labels.max()) + 1

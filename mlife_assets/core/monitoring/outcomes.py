@@ -7,7 +7,7 @@ Concept: residuals (outcome minus probability) are held against the reference: t
 and along the rank of each feature (one Newton step of a logistic regression, which names what changed). Ranks, because
 a few rows far out (people who look a thousand kilometres away) would otherwise carry the whole statistic, and whether
 one of them converted would decide it. A rare value still can, so slope and residuals say on how many expected positives
-they hang. A funnel has two outcomes, clicks and applies, each with statistics of its own.
+they hang. Each step of a funnel is an outcome with statistics of its own.
 """
 
 from __future__ import annotations
@@ -15,20 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, numbers
 from mlife_assets.core.policies import MonitoringPolicy
 
-Outcome = Literal["apply", "click"]
-OUTCOMES: tuple[Outcome, ...] = ("apply", "click")
-"""The label that the model is about, and the first step of a funnel: sooner mature and more frequent."""
-PREFIXES: dict[Outcome, str] = {"apply": "", "click": "click_"}
 SHORTFALL = "performance_shortfall"
 LEVEL = "calibration_level"
 SLOPE = "calibration_slope"
@@ -116,7 +112,7 @@ class ScoredOutcomes:
         return weights * (self.outcome - expected), variance, design - (variance @ design) / variance.sum()
 
 
-def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome: Outcome = "apply") -> ScoredOutcomes:
+def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome: str = LABEL) -> ScoredOutcomes:
     """Return the arrays of scored `examples`, features as ranks among the reference's examples of the same outcome.
 
     Raises InvalidInputError when a feature of the reference is missing.
@@ -161,9 +157,9 @@ def standardised_ranks(values: Array, usual: Array) -> Array:
     return np.where(np.isnan(values), 0.0, ranks)
 
 
-def keys_of(names: Sequence[str], outcome: Outcome = "apply") -> list[tuple[str, str]]:
+def keys_of(names: Sequence[str], outcome: str = LABEL) -> list[tuple[str, str]]:
     """Return (method, column) of every statistic of an outcome, in the order of `ScoredOutcomes.statistics`."""
-    prefix = PREFIXES[outcome]
+    prefix = prefix_of(outcome)
     return [
         *((prefix + SHORTFALL, metric) for metric in METRICS),
         (prefix + LEVEL, ""),

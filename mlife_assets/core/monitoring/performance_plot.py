@@ -4,17 +4,19 @@ Belongs here: the picture of performance over time. Does not belong here: comput
 
 Concept: the estimate is what the scores promise, the band below it how far outcomes may fall short by chance. A
 realised line that leaves the band is concept drift; both lines moving together is a change of the mix. Ranking quality
-per user, which is what the gate judges, is drawn below and has no limit of its own: days of few users vary too much.
+per entity, which is what the gate judges, is drawn below and has no limit of its own: days of few entities vary too
+much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.core.monitoring.outcomes import METRICS, OUTCOMES, Outcome
+from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
+from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.plots import ALARM, LINE, QUIET
 from mlife_assets.core.pictures import palette_png
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = 1.45
 ESTIMATE, BAND, CHANCE = "#1f77b4", "#dce9f5", "#c9b37e"
-LABELS: dict[Outcome, str] = {"apply": "applies", "click": "clicks"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class PerformanceDay:
     """One metric of one outcome in the window of one day; `allowed` is how far below its estimate it may be."""
 
     as_of_date: date
-    outcome: Outcome
+    outcome: str
     metric: str
     estimated: float
     realised: float
@@ -45,7 +46,7 @@ class PerformanceDay:
 
 @dataclass(frozen=True)
 class RankingDay:
-    """MAP@k per user of one day: the champion's, the recruiters' and that of a random order."""
+    """MAP@k per entity of one day: the champion's, that of the rule in use and that of a random order."""
 
     as_of_date: date
     champion: float
@@ -53,8 +54,13 @@ class RankingDay:
     random: float
 
 
-def plot_performance(performance: Sequence[PerformanceDay], ranking: Sequence[RankingDay]) -> bytes:
-    """Return a PNG with one panel per outcome and metric that has values, and one of MAP per user, on one time axis."""
+def plot_performance(
+    performance: Sequence[PerformanceDay], ranking: Sequence[RankingDay], words: Mapping[str, Wording]
+) -> bytes:
+    """Return a PNG with one panel per outcome and metric that has values, and one of MAP per entity, on one time axis.
+
+    Outcomes stand in the order of their `words`.
+    """
     from matplotlib import dates
     from matplotlib.figure import Figure
 
@@ -62,7 +68,7 @@ def plot_performance(performance: Sequence[PerformanceDay], ranking: Sequence[Ra
 
     panels = [
         (outcome, metric, ordered)
-        for outcome in OUTCOMES
+        for outcome in words
         for metric in METRICS
         if (ordered := _ordered(performance, outcome, metric))
     ]
@@ -75,9 +81,9 @@ def plot_performance(performance: Sequence[PerformanceDay], ranking: Sequence[Ra
         return palette_png(figure)
     axes = list(figure.subplots(len(panels) + bool(ranking), 1, sharex=True, squeeze=False)[:, 0])
     for place, (outcome, metric, days) in zip(axes, panels, strict=False):
-        _draw_metric(place, days, f"{METRICS[metric]} of {LABELS[outcome]}")
+        _draw_metric(place, days, f"{METRICS[metric]} of {words[outcome].plural}")
     if ranking:
-        _draw_ranking(axes[-1], sorted(ranking, key=lambda one: one.as_of_date))
+        _draw_ranking(axes[-1], sorted(ranking, key=lambda one: one.as_of_date), words[LABEL].plural)
     for place in axes:
         place.tick_params(labelsize=7)
         place.margins(x=0.02)
@@ -86,7 +92,7 @@ def plot_performance(performance: Sequence[PerformanceDay], ranking: Sequence[Ra
     return palette_png(figure)
 
 
-def _ordered(performance: Sequence[PerformanceDay], outcome: Outcome, metric: str) -> list[PerformanceDay]:
+def _ordered(performance: Sequence[PerformanceDay], outcome: str, metric: str) -> list[PerformanceDay]:
     chosen = [one for one in performance if (one.outcome, one.metric) == (outcome, metric)]
     return sorted(chosen, key=lambda one: one.as_of_date)
 
@@ -108,16 +114,16 @@ def _dates(days: Sequence[PerformanceDay]) -> list[Any]:
     return [one.as_of_date for one in days]
 
 
-def _draw_ranking(axes: Axes, days: Sequence[RankingDay]) -> None:
+def _draw_ranking(axes: Axes, days: Sequence[RankingDay], positives: str) -> None:
     dates: list[Any] = [one.as_of_date for one in days]
     for name, label, colour in (
         ("champion", "model", LINE),
-        ("human", "recruiter rule", QUIET),
+        ("human", "rule in use", QUIET),
         ("random", "random", CHANCE),
     ):
         axes.plot(dates, [getattr(one, name) for one in days], color=colour, linewidth=1.2, marker=".", label=label)
     axes.set_ylim(bottom=0)
-    _titled(axes, "MAP per user, by day of exposure (applies)")
+    _titled(axes, f"MAP per user, by day of exposure ({positives})")
 
 
 def _titled(axes: Axes, title: str) -> None:

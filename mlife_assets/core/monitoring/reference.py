@@ -25,13 +25,13 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import contributing
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.profiles import Profile, profile
 from mlife_assets.core.monitoring.sizes import changed_sizes
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
 DAY = "as_of_date"
-IDS = ("user_id", "job_id")
 STORED_FORM = 2
 """Version of the stored layout. In 1, limits of outcomes were along standardised values, which say nothing of ranks."""
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
@@ -41,35 +41,38 @@ EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_posi
 class MonitoringReference:
     """The reference of one model version.
 
-    `sample`: one row per sampled pair (`as_of_date`, `user_id`, `job_id`, watched, embedding and SHAP columns).
-    `examples`: mature, scored, out of sample (`exposure_date`, `label_mature_date`, `probability`, `is_positive`,
-    optional feature columns), at most label-mature as of `as_of_date`. `clicks`: the same with the probability and the
-    outcome of a funnel's first step, None when the model has none. `pair_rows`: candidate pairs of each reference day
-    before sampling. `sizes`: with how many rows `thresholds` were learned (`sizes.sizes_of`).
+    `ids`: columns that say which rows are alike, the entity's and, of a ranking, the item's. `sample`: one row per
+    sampled pair (`as_of_date`, `ids`, watched, embedding and SHAP columns). `examples`: mature, scored, out of sample
+    (`exposure_date`, `label_mature_date`, `probability`, `is_positive`, optional ids and feature columns), at most
+    label-mature as of `as_of_date`. `steps`: the same with the probability and the outcome of each earlier step of a
+    funnel, by its name. `pair_rows`: candidate pairs of each reference day before sampling. `sizes`: with how many rows
+    `thresholds` were learned (`sizes.sizes_of`).
     """
 
     model_version: str
     as_of_date: date
     columns: MonitoringColumns
+    ids: tuple[str, ...]
     sample: pa.Table
     examples: pa.Table
     pair_rows: Mapping[str, int]
     profiles: tuple[Profile, ...]
     thresholds: tuple[Threshold, ...] = ()
-    clicks: pa.Table | None = None
+    steps: Mapping[str, pa.Table] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
 
-    def has(self, outcome: str) -> bool:
-        """Return whether there are scored examples of an outcome: `apply`, or `click` where the model is a funnel."""
-        return outcome == "apply" or self.clicks is not None
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """The outcomes of which there are scored examples: the label's, then those of earlier steps."""
+        return (LABEL, *self.steps)
 
     def scored(self, outcome: str) -> pa.Table:
         """Return the scored examples of an outcome. Raises InvalidInputError when there are none."""
-        if outcome == "apply":
+        if outcome == LABEL:
             return self.examples
-        if outcome != "click" or self.clicks is None:
+        if outcome not in self.steps:
             raise InvalidInputError(f"the reference of {self.model_version} has no scored examples of {outcome}")
-        return self.clicks
+        return self.steps[outcome]
 
     @cached_property
     def content_hash(self) -> str:
@@ -77,7 +80,7 @@ class MonitoringReference:
         columns = self.columns
         watched = (columns.watched, columns.alarming, columns.embedding, columns.contribution)
         digest = hashlib.sha256(repr(watched).encode())
-        for table in (self.sample, self.examples, *([] if self.clicks is None else [self.clicks])):
+        for table in (self.sample, self.examples, *self.steps.values()):
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table.combine_chunks())
@@ -126,16 +129,17 @@ class MonitoringReference:
         return replace(self, thresholds=tuple(thresholds), sizes=dict(sizes or {}))
 
     def to_tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
-        """Return ({sample, examples, clicks if any}, JSON-able facts), for storage as Parquet and JSON."""
+        """Return ({sample, examples, one of each earlier step}, JSON-able facts), for storage as Parquet and JSON."""
         tables = {"sample": self.sample, "examples": self.examples}
-        if self.clicks is not None:
-            tables["clicks"] = self.clicks
+        tables |= {f"{step}s": rows for step, rows in self.steps.items()}
         facts = {
             "form": STORED_FORM,
             "tables": sorted(tables),
             "model_version": self.model_version,
             "as_of_date": self.as_of_date.isoformat(),
             "columns": asdict(self.columns),
+            "ids": list(self.ids),
+            "steps": list(self.steps),
             "pair_rows": dict(sorted(self.pair_rows.items())),
             "profiles": [asdict(one) for one in self.profiles],
             "thresholds": [asdict(threshold) for threshold in self.thresholds],
@@ -163,12 +167,13 @@ class MonitoringReference:
                 model_version=facts["model_version"],
                 as_of_date=date.fromisoformat(facts["as_of_date"]),
                 columns=MonitoringColumns(**columns),
+                ids=tuple(facts["ids"]),
                 sample=tables["sample"],
                 examples=tables["examples"],
                 pair_rows=dict(facts["pair_rows"]),
                 profiles=tuple(Profile(**p | {"values": tuple(p["values"])}) for p in facts["profiles"]),
                 thresholds=tuple(Threshold(**threshold) for threshold in facts["thresholds"]),
-                clicks=tables["clicks"] if "clicks" in facts["tables"] else None,
+                steps={step: tables[f"{step}s"] for step in facts["steps"]},
                 sizes=dict(facts["sizes"]),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -188,14 +193,15 @@ def build_reference(
     pair_rows: Mapping[date, int],
     examples: pa.Table,
     columns: MonitoringColumns,
-    clicks: pa.Table | None = None,
+    ids: Sequence[str],
+    steps: Mapping[str, pa.Table] | None = None,
 ) -> MonitoringReference:
     """Return a reference without thresholds from sampled pairs and scored mature examples.
 
-    `sample` holds `as_of_date`, `user_id`, `job_id` and the pair columns of at least 8 drift-free days, each of the
-    same sample size; SHAP values beside them (`contributions.with_contributions`) are watched jointly too. Columns of
-    `columns` that the sample lacks, or that are missing throughout, are not watched. `clicks` are scored mature
-    examples of a funnel's first step. Raises NotEnoughEvidenceError on too few days and InvalidInputError on days
+    `sample` holds `as_of_date`, `ids` and the pair columns of at least 8 drift-free days, each of the same sample size;
+    SHAP values beside them (`contributions.with_contributions`) are watched jointly too. Columns of `columns` that the
+    sample lacks, or that are missing throughout, are not watched. `steps` are scored mature examples of the earlier
+    steps of a funnel. Raises NotEnoughEvidenceError on too few days and InvalidInputError on days
     without a pair count or immature examples.
     """
     days = sorted(set(sample[DAY].to_pylist()))
@@ -204,7 +210,8 @@ def build_reference(
     uncounted = [day.isoformat() for day in days if day not in pair_rows]
     if uncounted:
         raise InvalidInputError(f"pair_rows lacks {', '.join(uncounted)}; count the pairs of every sampled day")
-    scored = [examples] if clicks is None else [examples, clicks]
+    earlier = steps or {}
+    scored = [examples, *earlier.values()]
     for table in scored:
         check_examples(table, as_of)
     present = [name for name in sample.column_names if sample[name].null_count < sample.num_rows]
@@ -214,21 +221,22 @@ def build_reference(
     )
     wanted = [*columns.watched, *columns.embedding, *(name for name in columns.closed if name not in columns.watched)]
     order = pc.sort_indices(sample, sort_keys=[(DAY, "ascending")])
-    kept = tidy(sample.take(order), columns, [*wanted, *columns.contribution])
+    kept = tidy(sample.take(order), columns, [*ids, *wanted, *columns.contribution])
     return MonitoringReference(
         model_version,
         as_of,
         columns,
+        tuple(ids),
         kept,
-        _kept(examples, columns),
+        _kept(examples, columns, ids),
         {day.isoformat(): int(pair_rows[day]) for day in days},
         tuple(profile(name, kept[name], kept[DAY].to_numpy()) for name in wanted),
-        clicks=None if clicks is None else _kept(clicks, columns),
+        steps={step: _kept(rows, columns, ids) for step, rows in earlier.items()},
     )
 
 
 def tidy(table: pa.Table, columns: MonitoringColumns, names: Sequence[str]) -> pa.Table:
-    """Return day, ids and `names` of `table`: numbers as float64 with NaN for null, everything else as string.
+    """Return day and `names` of `table`: numbers as float64 with NaN for null, everything else as string.
 
     Raises InvalidInputError naming a column that the table lacks.
     """
@@ -236,7 +244,7 @@ def tidy(table: pa.Table, columns: MonitoringColumns, names: Sequence[str]) -> p
     numeric = {*columns.numeric, *columns.embedding, *columns.contribution}
     if DAY in table.column_names:
         arrays[DAY] = table[DAY].cast(pa.date32())
-    for name in [*IDS, *names]:
+    for name in names:
         if name not in table.column_names:
             raise InvalidInputError(f"the sampled pairs lack column {name}; sample the columns of the reference")
         arrays[name] = pa.array(numbers(table, name)) if name in numeric else table[name].cast(pa.string())
@@ -272,7 +280,7 @@ def check_examples(examples: pa.Table, as_of: date) -> None:
         raise InvalidInputError(f"probability of example {row} is {probability[row]}; score it with the champion")
 
 
-def _kept(examples: pa.Table, columns: MonitoringColumns) -> pa.Table:
+def _kept(examples: pa.Table, columns: MonitoringColumns, ids: Sequence[str]) -> pa.Table:
     """Return the columns that limits of outcomes are learned from; ids, where there are any, say who is alike."""
-    ids = [name for name in IDS if name in examples.column_names]
-    return examples.select([*EXAMPLE_COLUMNS, *ids, *columns.residual])
+    known = [name for name in ids if name in examples.column_names]
+    return examples.select([*EXAMPLE_COLUMNS, *known, *columns.residual])

@@ -4,7 +4,7 @@ Belongs here: which pairs are drawn. Does not belong here: how pairs are made (t
 them.
 
 Concept: an alarm must not become more likely because traffic grew, so each day gives the same number of rows, chosen by
-a hash of (seed, day, user, job). The choice depends on nothing else: not on row order, process or library version.
+a hash of (seed, day, entity, item). The choice depends on nothing else: not on row order, process or library version.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ Ids = Sequence[str] | npt.NDArray[Any] | Any
 """Ids as an Arrow array or column, a numpy array or a list of strings."""
 
 
-def sample_pairs(user_ids: Ids, job_ids: Ids, *, as_of: date, seed: int, rows: int) -> npt.NDArray[np.int64]:
+def sample_pairs(entities: Ids, items: Ids, *, as_of: date, seed: int, rows: int) -> npt.NDArray[np.int64]:
     """Return the row indices, shape (min(rows, n),), of the day's sample, in order of their hash.
 
-    `user_ids` and `job_ids` are n ids each. Raises InvalidInputError on unequal lengths, nulls or `rows` below 1.
+    `entities` and `items` are n ids each. Raises InvalidInputError on unequal lengths, nulls or `rows` below 1.
     """
     if rows < 1:
         raise InvalidInputError(f"rows is {rows}; sample at least one row")
-    users, jobs = hash_ids(user_ids, "user_id"), hash_ids(job_ids, "job_id")
-    if len(users) != len(jobs):
-        raise InvalidInputError(f"{len(users)} user ids for {len(jobs)} job ids; pass one of each per pair")
+    own, other = hash_ids(entities, "entity"), hash_ids(items, "item")
+    if len(own) != len(other):
+        raise InvalidInputError(f"{len(own)} ids of entities for {len(other)} of items; pass one of each per pair")
     key = hash_ids([f"{seed}|{as_of.isoformat()}"], "seed")[0]
     with np.errstate(over="ignore"):
-        hashes = _mix(_mix(users ^ key) + jobs)
+        hashes = _mix(_mix(own ^ key) + other)
     if rows < len(hashes):
         chosen = np.flatnonzero(hashes <= np.partition(hashes, rows - 1)[rows - 1])
     else:
         chosen = np.arange(len(hashes))
-    order = np.lexsort((jobs[chosen], users[chosen], hashes[chosen]))
+    order = np.lexsort((other[chosen], own[chosen], hashes[chosen]))
     return chosen[order][:rows].astype(np.int64)
 
 

@@ -5,7 +5,7 @@ day (`reference`), the limits (`thresholds`).
 
 Concept: a limit holds for the number of rows that it was learned with. Fewer rows scatter more and alarm more often,
 more rows hide what the limit was meant to find, and neither shows. So the sizes are kept beside the limits, and a
-policy that was changed since is reported instead of applied.
+policy that was changed since is reported instead of used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JOINT_SIZES = (
     *COLUMN_SIZES,
     "explained_rows_per_day",
     "domain_classifier_sample_rows",
-    "domain_classifier_user_reference_rows",
+    "domain_classifier_entity_reference_rows",
 )
 """Sizes on which the joint detectors depend: all that are kept."""
 

@@ -4,11 +4,11 @@ Belongs here: statistics, the limits they are held against and how limits follow
 how a statistic is computed and what is said about it.
 
 Concept: each reference day is compared with the days of the *other half* of the reference (blocked A/A), so slow
-turnover of jobs and users is inside what counts as normal. The limit is the one-sided prediction bound of Student's t
+turnover of items and entities is inside what is normal. The limit is the one-sided prediction bound of Student's t
 for one more day, mean + t * sd * sqrt(1 + 1/days), at the day's error rate divided by the number of statistics
 (Bonferroni). Days of one half share their comparison, so t has half the days as degrees of freedom. The limit is never
 below the bound that theory gives for two independent samples of as many *independent units* as there are: pairs of one
-job are alike and jobs turn over, so 2,000 pairs of 400 jobs are worth fewer (design effect, Kish 1965).
+item are alike and items turn over, so 2,000 pairs of 400 items are worth fewer (design effect, Kish 1965).
 """
 
 from __future__ import annotations

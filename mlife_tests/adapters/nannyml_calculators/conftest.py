@@ -62,6 +62,7 @@ def explained():
 def explained_reference(pairs_world, world, policy, explained) -> MonitoringReference:
     plain = build_reference(
         columns=PAIR_COLUMNS,
+        ids=("user_id", "job_id"),
         model_version="mdl_explained",
         as_of=pairs_world.START + pairs_world.timedelta(days=30),
         sample=pairs_world.pa.concat_tables([explained(world.day(offset), 1_500) for offset in range(14)]),
@@ -75,6 +76,7 @@ def explained_reference(pairs_world, world, policy, explained) -> MonitoringRefe
 def reference(pairs_world, world, policy) -> MonitoringReference:
     plain = build_reference(
         columns=PAIR_COLUMNS,
+        ids=("user_id", "job_id"),
         model_version="mdl_test",
         as_of=pairs_world.START + pairs_world.timedelta(days=30),
         sample=world.sample(),

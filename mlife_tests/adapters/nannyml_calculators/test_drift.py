@@ -92,26 +92,32 @@ def test_a_column_without_values_is_as_far_as_can_be(reference, world, pairs_wor
 
 def test_no_job_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
     for table, rows in ((reference.sample, 1_800), (world.day(25).slice(0, 1_000), 900), (world.day(25), 1_800)):
-        few = calculators.by_job(table, policy)
+        few = calculators.by_item(reference, table, policy)
         folds = np.array_split(np.array(few["job_id"].to_pylist()), calculators.CLASSIFIER_FOLDS)
         assert few.num_rows == rows
         assert not set(folds[0]) & set(folds[1])
         assert not set(folds[1]) & set(folds[2])
-    reference_folds = np.array_split(np.array(calculators.by_job(reference.sample, policy)["job_id"].to_pylist()), 3)
-    assert not set(reference_folds[0]) & set(folds[1])
+    usual = calculators.by_item(reference, reference.sample, policy)["job_id"].to_pylist()
+    assert not set(np.array_split(np.array(usual), 3)[0]) & set(folds[1])
+
+
+def test_where_nothing_is_ranked_no_entity_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
+    few = calculators.by_item(replace(reference, ids=("user_id",)), world.day(25), policy)
+    folds = np.array_split(np.array(few["user_id"].to_pylist()), calculators.CLASSIFIER_FOLDS)
+    assert not set(folds[0]) & set(folds[1])
 
 
 def test_what_speaks_of_users_is_compared_with_more_of_the_reference(reference, world, policy, monkeypatch) -> None:
     rows = {block: calculators.reference_rows(reference, block, policy) for block, _ in calculators.blocks(reference)}
     assert rows == {"features": 2_000, "taste_embeddings": 8_000, "text_embeddings": 2_000}
-    by_job, taken = calculators.by_job, []
+    by_item, taken = calculators.by_item, []
 
-    def counted(sample: pa.Table, *further: object) -> pa.Table:
-        few = by_job(sample, *further)
+    def counted(*given: object) -> pa.Table:
+        few = by_item(*given)
         taken.append(few.num_rows)
         return few
 
-    monkeypatch.setattr(calculators, "by_job", counted)
+    monkeypatch.setattr(calculators, "by_item", counted)
     with calculators.quiet_nannyml() as nml:
         fitted = calculators.fit_joint(nml, reference, reference.sample, policy)
         assert taken == [1_800, 7_200, 1_800]
@@ -127,7 +133,7 @@ def test_more_of_the_reference_lowers_the_limit_of_a_block_of_users(reference, p
             ("domain_classifier", "taste_embeddings"),
             reference.day(reference.days[-1]),
             0.001,
-            replace(policy, domain_classifier_user_reference_rows=rows),
+            replace(policy, domain_classifier_entity_reference_rows=rows),
         )
         for rows in (2_000, 8_000)
     }

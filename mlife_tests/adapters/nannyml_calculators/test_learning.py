@@ -38,6 +38,7 @@ def test_limits_respect_that_pairs_of_one_job_are_alike(reference) -> None:
 def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, policy) -> None:
     small = build_reference(
         columns=PAIR_COLUMNS,
+        ids=("user_id", "job_id"),
         model_version="mdl_small",
         as_of=reference.as_of_date,
         sample=world.sample(days=8, rows=300),

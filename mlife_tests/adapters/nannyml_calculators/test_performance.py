@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlife_assets.adapters.nannyml_calculators import performance
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_one_class_is_refused(reference, window, pairs_world) -> None:
 
 def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, pairs_world) -> None:
     clicks = pairs_world.scored_examples(9, first=pairs_world.START, days=14, per_day=1_000, shift=1.0)
-    funnel = replace(reference, clicks=clicks)
+    funnel = replace(reference, steps={"click": clicks})
     applies = performance.performance_statistics(funnel, window())
     assert applies == performance.performance_statistics(reference, window())
     of_clicks = performance.performance_statistics(funnel, window(), outcome="click")
@@ -62,7 +63,7 @@ def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, p
 
 
 def test_the_usual_shortfall_is_measured_on_days_that_the_estimator_does_not_know(reference, pairs_world) -> None:
-    usual = performance.usual_shortfalls(reference, "apply")
+    usual = performance.usual_shortfalls(reference, LABEL)
     assert set(usual) == {"roc_auc", "average_precision"}
     assert abs(usual["roc_auc"]) < 0.02
     first = pairs_world.scored_examples(1, first=pairs_world.START, days=7, per_day=1_000)
@@ -76,7 +77,7 @@ def test_the_usual_shortfall_is_measured_on_days_that_the_estimator_does_not_kno
         for metric in usual:
             found = {s.method: s.value for s in values if s.column == metric}
             gaps.setdefault(metric, []).append(found["estimated"] - found["realised"])
-    halves = performance.usual_shortfalls(torn, "apply")
+    halves = performance.usual_shortfalls(torn, LABEL)
     assert halves == {metric: pytest.approx(np.mean(values)) for metric, values in gaps.items()}
 
 
@@ -84,4 +85,4 @@ def test_no_usual_shortfall_is_reported_of_a_half_with_one_class(reference, pair
     days = reference.examples["exposure_date"].to_numpy().astype("datetime64[D]").astype(int)
     late_only = reference.examples["is_positive"].to_numpy(zero_copy_only=False) & (days > np.median(days))
     torn = replace(reference, examples=pairs_world.replaced(reference.examples, is_positive=late_only))
-    assert performance.usual_shortfalls(torn, "apply") == {}
+    assert performance.usual_shortfalls(torn, LABEL) == {}

@@ -51,6 +51,7 @@ world = pairs_world.PairsWorld(3, users=400, jobs=80, days=20)
 policy = MonitoringPolicy(domain_classifier_sample_rows=200)
 plain = build_reference(
     columns=PAIR_COLUMNS,
+    ids=("user_id", "job_id"),
     model_version="mdl_test",
     as_of=pairs_world.START + pairs_world.timedelta(days=30),
     sample=world.sample(days=8, rows=200),

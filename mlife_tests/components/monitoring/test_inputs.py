@@ -24,6 +24,7 @@ from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import feature_matrix
@@ -116,9 +117,9 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
         "text_embeddings",
         "shap",
     }
-    last = {outcome: max(reference.scored(outcome)["exposure_date"].to_pylist()) for outcome in ("apply", "click")}
+    last = {outcome: max(reference.scored(outcome)["exposure_date"].to_pylist()) for outcome in (LABEL, "click")}
     policy = lived.home.platform.policies.label
-    assert (last["click"] - last["apply"]).days == policy.apply_window_days - policy.click_window_days
+    assert (last["click"] - last[LABEL]).days == policy.apply_window_days - policy.click_window_days
     assert any(t.method == "click_calibration_level" for t in reference.thresholds)
     assert reference.sizes == sizes_of(lived.home.platform.policies.monitoring)
     assert reference.columns.unalarmed == PAIR_COLUMNS.unalarmed
@@ -140,6 +141,20 @@ def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived,
     platform.tables.write_report(REFERENCE_REPORT, partition, facts | {"model_version": "mdl_another"})
     with pytest.raises(NotFoundError, match="has no reference; materialize monitoring_reference for the day it was"):
         read_reference(platform, day)
+
+
+def test_a_reference_of_0_1_0_is_read_as_what_it_was(lived, tmp_path) -> None:
+    home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
+    known = read_reference(home.platform, day)
+    partition, facts = stored_reference(home.platform, known.model_version)
+    assert (known.ids, list(known.steps)) == (("user_id", "job_id"), ["click"])
+    old = {name: value for name, value in facts.items() if name not in ("ids", "steps")}
+    sizes = dict(facts["sizes"])
+    sizes["domain_classifier_user_reference_rows"] = sizes.pop("domain_classifier_entity_reference_rows")
+    home.platform.tables.write_report(REFERENCE_REPORT, partition, old | {"sizes": sizes})
+    found = read_reference(home.platform, day)
+    assert (found.content_hash, found.outcomes, found.ids) == (known.content_hash, known.outcomes, known.ids)
+    assert (found.sizes, found.thresholds) == (known.sizes, known.thresholds)
 
 
 def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
@@ -174,7 +189,7 @@ def test_a_sample_is_bounded_and_the_same_again(lived) -> None:
 def test_a_model_of_one_step_has_no_clicks_to_judge(lived, monkeypatch) -> None:
     monkeypatch.setattr(monitoring_inputs, "is_funnel", lambda *_: False)
     day = lived.home.day(1)
-    with pytest.raises(InvalidInputError, match="has no first step"):
+    with pytest.raises(InvalidInputError, match="says nothing of click; judge its label alone"):
         scored_examples(lived.home.platform, "mdl_x", day, day, outcome="click")
 
 
@@ -182,7 +197,7 @@ def test_no_exposure_is_no_example(lived) -> None:
     """Once an error: a day without a single mature exposure since the reference had no examples to sample."""
     day = lived.home.day(1)
     version = lived.home.platform.champion_version(day)
-    for outcome in ("apply", "click"):
+    for outcome in (LABEL, "click"):
         none = sampled_examples(lived.home.platform, version, day, add_days(day, -1), outcome=outcome)
         assert none.num_rows == 0
         assert {"probability", "is_positive", "label_mature_date"} <= set(none.column_names)

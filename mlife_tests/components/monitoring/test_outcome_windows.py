@@ -11,6 +11,7 @@ import pytest
 from mlife_assets.components.monitoring import outcome_windows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.lateness import LateFeedback
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.policies import Policies
@@ -38,7 +39,7 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
 
 
 def reference(examples: pa.Table) -> MonitoringReference:
-    return MonitoringReference("m", DAY, PAIR_COLUMNS, pa.table({}), examples, {}, ())
+    return MonitoringReference("m", DAY, PAIR_COLUMNS, ("user_id", "job_id"), pa.table({}), examples, {}, ())
 
 
 @pytest.mark.parametrize(
@@ -57,9 +58,9 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
 
     monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    window, late = outcome_windows.outcome_window(platform, reference(scored(*known)), DAY, "apply")
+    window, late = outcome_windows.outcome_window(platform, reference(scored(*known)), DAY, LABEL)
     assert late is None
-    assert asked == [(first, date(2026, 6, 22), "apply")]
+    assert asked == [(first, date(2026, 6, 22), LABEL)]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
 
 
@@ -78,19 +79,20 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
     monkeypatch.setattr(outcome_windows, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     known = reference(scored(date(2026, 6, 16)))
-    window, days = outcome_windows.outcome_window(platform, known, DAY, "apply")
+    window, days = outcome_windows.outcome_window(platform, known, DAY, LABEL)
     assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
     again = date(2026, 6, late) + timedelta(days=16)
-    assert (window.num_rows, days) == ((1, None) if is_judged else (0, LateFeedback({date(2026, 6, late)}, again)))
+    why = LateFeedback(frozenset({date(2026, 6, late)}), again, "clicks")
+    assert (window.num_rows, days) == ((1, None) if is_judged else (0, why))
     assert set(window.column_names) == set(SCHEMA.names)
 
 
 def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
     window = scored(*[date(2026, 6, 20)] * 30, positives=10)
     policy = MonitoringPolicy(minimum_mature_positives=10)
-    assert outcome_windows.outcome_performance(reference(scored(date(2026, 6, 10))), window, "apply", policy) == ()
+    assert outcome_windows.outcome_performance(reference(scored(date(2026, 6, 10))), window, LABEL, policy) == ()
     known = reference(scored(*[date(2026, 6, 10)] * 30, positives=10))
-    assert {one.method for one in outcome_windows.outcome_performance(known, window, "apply", policy)} == {
+    assert {one.method for one in outcome_windows.outcome_performance(known, window, LABEL, policy)} == {
         "estimated",
         "realised",
     }

@@ -12,6 +12,7 @@ from mlife_assets.components.metrics.map_history import MapDay
 from mlife_assets.components.monitoring import performance_history
 from mlife_assets.components.monitoring.performance_history import performance_picture, user_rankings, write_performance
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reports import Finding, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.windows import add_days
@@ -30,7 +31,7 @@ def platform(tmp_path) -> Platform:
 def written(platform: Platform, day: date, realised: float | None, *, clicks: bool = True) -> None:
     """Keep a day of both outcomes, or one without enough labels."""
     window = pa.table({"is_positive": [True, False, False]})
-    outcomes = ("apply", "click") if clicks else ("apply",)
+    outcomes = (LABEL, "click") if clicks else (LABEL,)
     found = [Statistic("estimated", m, 0.8) for m in METRICS] + [
         Statistic("realised", m, realised or 0.0) for m in METRICS
     ]
@@ -59,8 +60,8 @@ def test_history_tells_both_outcomes_with_their_limits_and_nothing_where_there_i
     written(platform, add_days(DAY, 9), 0.1)
     history = performance_history.performance_history(platform, add_days(DAY, 2))
     assert [(one.as_of_date, one.outcome, one.metric) for one in history] == [
-        *((add_days(DAY, 1), outcome, metric) for outcome in ("apply", "click") for metric in METRICS),
-        *((add_days(DAY, 2), "apply", metric) for metric in METRICS),
+        *((add_days(DAY, 1), outcome, metric) for outcome in (LABEL, "click") for metric in METRICS),
+        *((add_days(DAY, 2), LABEL, metric) for metric in METRICS),
     ]
     assert {(one.estimated, one.realised, one.allowed) for one in history[:4]} == {(0.8, 0.7, 0.05)}
     assert [one.is_alarm for one in history] == [True] * 4 + [False] * 2
@@ -75,7 +76,7 @@ def test_reports_of_before_limits_were_kept_are_drawn_without(platform) -> None:
     }
     platform.tables.write_report("realised_performance", DAY, old)
     history = performance_history.performance_history(platform, DAY)
-    assert {(one.outcome, one.allowed, one.is_alarm) for one in history} == {("apply", None, False)}
+    assert {(one.outcome, one.allowed, one.is_alarm) for one in history} == {(LABEL, None, False)}
 
 
 def test_the_picture_of_a_day_knows_no_later_one_and_ranks_mature_days_only(platform, monkeypatch) -> None:

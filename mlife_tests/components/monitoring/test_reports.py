@@ -48,7 +48,7 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
 ) -> None:
     """The columns of the reference count, and not those that mlife would watch today."""
     columns = MonitoringColumns(unalarmed=("openings",))
-    known = MonitoringReference("m", DAY, columns, pa.table({}), scored(), {}, ())
+    known = MonitoringReference("m", DAY, columns, ("user_id",), pa.table({}), scored(), {}, ())
     monkeypatch.setattr(monitoring, "known_reference", lambda *_: known)
     monkeypatch.setattr(MonitoringReference, "why_incomparable", lambda *_: None)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())

@@ -30,6 +30,7 @@ def world(pairs_world):
 def reference(pairs_world, world) -> MonitoringReference:
     return build_reference(
         columns=PAIR_COLUMNS,
+        ids=("user_id", "job_id"),
         model_version="mdl_test",
         as_of=pairs_world.START + pairs_world.timedelta(days=30),
         sample=world.sample(days=10, rows=600),

@@ -9,12 +9,14 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.monitoring import concept
 from mlife_assets.core.monitoring.lateness import LateFeedback
+from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
 from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
 from mlife_assets.core.monitoring.outcomes import LEVEL, METRICS, RESIDUAL, SHORTFALL, SLOPE
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 
 POLICY = MonitoringPolicy()
+WORDS = {LABEL: Wording("applies", "converts"), "click": Wording("clicks", "is clicked")}
 AGREED = [Statistic(method, metric, 0.7) for method in ("estimated", "realised") for metric in METRICS]
 
 
@@ -30,7 +32,7 @@ def report(pairs_world, limited):
         window = pairs_world.scored_examples(seed, first=first, days=7, per_day=per_day, **change)
         as_of = first + timedelta(days=6 + 8)
         return concept.concept_drift_report(
-            as_of=as_of, reference=limited, examples=window, statistics=statistics, policy=POLICY
+            as_of=as_of, reference=limited, examples={LABEL: window}, statistics={LABEL: statistics}, policy=POLICY
         )
 
     return run
@@ -76,9 +78,9 @@ def test_too_few_positives_say_so_with_counts(report, reference) -> None:
 def test_an_empty_window_of_late_feedback_says_why(pairs_world, limited) -> None:
     as_of = pairs_world.START + timedelta(days=40)
     days = frozenset(as_of - timedelta(days=back) for back in (2, 1))
-    late = {"apply": LateFeedback(days, as_of + timedelta(days=14))}
+    late = {LABEL: LateFeedback(days, as_of + timedelta(days=14), "replies")}
     words = (
-        f"Clicks came late on 2 days from {min(days)} to {max(days)}: applies are judged again from 2026-05-25 if no "
+        f"Replies came late on 2 days from {min(days)} to {max(days)}: outcomes are judged again from 2026-05-25 if no "
         "other day is late."
     )
     shortfall = "Not enough mature labels: the window has 0 positives in 0 exposures, 100 needed."
@@ -86,8 +88,8 @@ def test_an_empty_window_of_late_feedback_says_why(pairs_world, limited) -> None
         result = concept.concept_drift_report(
             as_of=as_of,
             reference=limited,
-            examples=limited.examples.slice(0, 0),
-            statistics=(),
+            examples={LABEL: limited.examples.slice(0, 0)},
+            statistics={},
             policy=POLICY,
             late=told,
         )
@@ -111,7 +113,11 @@ def test_a_window_in_which_a_feature_hardly_varies_is_no_drift(pairs_world, limi
         drawn = np.random.default_rng(seed).random(window.num_rows) < window["probability"].to_numpy()
         window = pairs_world.replaced(window, distance_km=narrow, is_positive=drawn)
         result = concept.concept_drift_report(
-            as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
+            as_of=first + timedelta(days=14),
+            reference=limited,
+            examples={LABEL: window},
+            statistics={LABEL: AGREED},
+            policy=POLICY,
         )
         found = [finding.is_alarm for finding in result.findings if finding.column == "distance_km"]
         judged, alarms = judged + len(found), alarms + sum(found)
@@ -129,7 +135,11 @@ def test_what_hangs_on_few_positives_is_reported_and_not_judged(pairs_world, lim
 
     def told(reference, examples) -> str:
         result = concept.concept_drift_report(
-            as_of=first + timedelta(days=14), reference=reference, examples=examples, statistics=AGREED, policy=POLICY
+            as_of=first + timedelta(days=14),
+            reference=reference,
+            examples={LABEL: examples},
+            statistics={LABEL: AGREED},
+            policy=POLICY,
         )
         is_judged = "distance_km" in {finding.column for finding in result.findings}
         assert is_judged == ("not judged" not in result.sentence)
@@ -148,7 +158,11 @@ def test_a_window_of_one_score_is_not_judged_along_it(pairs_world, limited) -> N
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
     flat = pairs_world.replaced(window, probability=np.full(window.num_rows, 0.05))
     result = concept.concept_drift_report(
-        as_of=first + timedelta(days=14), reference=limited, examples=flat, statistics=AGREED, policy=POLICY
+        as_of=first + timedelta(days=14),
+        reference=limited,
+        examples={LABEL: flat},
+        statistics={LABEL: AGREED},
+        policy=POLICY,
     )
     assert SLOPE not in {finding.method for finding in result.findings}
     assert "Outcomes are not judged along the score: hardly anything varies in the window" in result.sentence
@@ -160,8 +174,8 @@ def test_an_immature_label_never_alarms(pairs_world, limited) -> None:
         concept.concept_drift_report(
             as_of=pairs_world.START + timedelta(days=33),
             reference=limited,
-            examples=window,
-            statistics=AGREED,
+            examples={LABEL: window},
+            statistics={LABEL: AGREED},
             policy=POLICY,
         )
 
@@ -183,15 +197,19 @@ def test_missing_parts_are_named(report, pairs_world, limited) -> None:
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800).drop_columns(["distance_km"])
     with pytest.raises(InvalidInputError, match="lack feature distance_km"):
         concept.concept_drift_report(
-            as_of=first + timedelta(days=14), reference=limited, examples=window, statistics=AGREED, policy=POLICY
+            as_of=first + timedelta(days=14),
+            reference=limited,
+            examples={LABEL: window},
+            statistics={LABEL: AGREED},
+            policy=POLICY,
         )
 
 
 @pytest.fixture(scope="module")
 def funnel(pairs_world, reference):
-    """A reference of a model with a first step: ten clicks for an apply would be more, here as many."""
+    """A reference of a model with an earlier step, of which there are as many as of the label."""
     clicks = pairs_world.scored_examples(11, first=pairs_world.START, days=14, per_day=800)
-    with_clicks = replace(reference, clicks=clicks)
+    with_clicks = replace(reference, steps={"click": clicks})
     return with_clicks.with_thresholds(learn_concept_thresholds(with_clicks, POLICY))
 
 
@@ -204,11 +222,10 @@ def two_step_report(pairs_world, funnel):
         return concept.concept_drift_report(
             as_of=first + timedelta(days=14),
             reference=funnel,
-            examples=applies,
-            statistics=statistics,
+            examples={LABEL: applies, "click": clicks},
+            statistics={LABEL: statistics, "click": click_statistics},
             policy=POLICY,
-            clicks=clicks,
-            click_statistics=click_statistics,
+            words=WORDS,
         )
 
     return run
@@ -248,19 +265,23 @@ def test_clicks_are_judged_while_applies_are_too_few(two_step_report) -> None:
 def test_each_late_outcome_says_when_it_is_judged_again(pairs_world, funnel, two_step_report) -> None:
     as_of = pairs_world.START + timedelta(days=34)
     late = {
-        "apply": LateFeedback(frozenset({as_of - timedelta(days=9), as_of}), as_of + timedelta(days=16)),
-        "click": LateFeedback(frozenset({as_of}), as_of + timedelta(days=11)),
+        LABEL: LateFeedback(frozenset({as_of - timedelta(days=9), as_of}), as_of + timedelta(days=16), "clicks"),
+        "click": LateFeedback(frozenset({as_of}), as_of + timedelta(days=11), "clicks"),
     }
     nothing = funnel.examples.slice(0, 0)
-    common = {"as_of": as_of, "reference": funnel, "examples": nothing, "statistics": (), "policy": POLICY}
-    neither = concept.concept_drift_report(**common, clicks=nothing, late=late)
+    common = {"as_of": as_of, "reference": funnel, "policy": POLICY, "words": WORDS}
+    windows = {LABEL: nothing, "click": nothing}
+    neither = concept.concept_drift_report(**common, examples=windows, statistics={}, late=late)
     assert neither.sentence == (
         "Clicks came late on 2 days from 2026-04-26 to 2026-05-05: clicks are judged again from 2026-05-16 and applies "
         "from 2026-05-21 if no other day is late."
     )
     clicks = pairs_world.scored_examples(12, first=pairs_world.START + timedelta(days=20), days=7, per_day=800)
     judged = concept.concept_drift_report(
-        **common, clicks=clicks, click_statistics=AGREED, late={"apply": late["apply"]}
+        **common,
+        examples=windows | {"click": clicks},
+        statistics={"click": AGREED},
+        late={LABEL: late[LABEL]},
     )
     assert judged.status == "ok"
     assert judged.sentence.endswith("applies are judged again from 2026-05-21 if no other day is late.")
@@ -281,27 +302,26 @@ def test_an_immature_click_never_alarms(pairs_world, funnel) -> None:
         concept.concept_drift_report(
             as_of=first + timedelta(days=13),
             reference=funnel,
-            examples=early,
-            statistics=AGREED,
+            examples={LABEL: early, "click": late},
+            statistics={LABEL: AGREED, "click": AGREED},
             policy=POLICY,
-            clicks=late,
-            click_statistics=AGREED,
+            words=WORDS,
         )
 
 
 def test_the_window_of_clicks_begins_after_the_clicks_of_the_reference(pairs_world, reference) -> None:
     later = pairs_world.scored_examples(11, first=pairs_world.START, days=18, per_day=10)
-    known = replace(reference, clicks=later)
+    known = replace(reference, steps={"click": later})
     examples = pairs_world.scored_examples(2, first=pairs_world.START + timedelta(days=10), days=20, per_day=5)
     as_of = pairs_world.START + timedelta(days=30)
     first = {
         outcome: min(
             concept.concept_window(examples, reference=known, as_of=as_of, outcome=outcome)["exposure_date"].to_pylist()
         )
-        for outcome in ("apply", "click")
+        for outcome in (LABEL, "click")
     }
     assert first == {
-        "apply": pairs_world.START + timedelta(days=16),
+        LABEL: pairs_world.START + timedelta(days=16),
         "click": pairs_world.START + timedelta(days=18),
     }
 
@@ -317,8 +337,8 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world,
         result = concept.concept_drift_report(
             as_of=first + timedelta(days=14),
             reference=limited,
-            examples=window,
-            statistics=[*estimated, *(one for one in AGREED if one.method == "realised")],
+            examples={LABEL: window},
+            statistics={LABEL: [*estimated, *(one for one in AGREED if one.method == "realised")]},
             policy=POLICY,
         )
         return {finding.method for finding in result.alarms}

@@ -9,7 +9,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.monitoring.named_rows import examples_of, sample_of
+from mlife_assets.core.monitoring.named_rows import examples_of
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 
 LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",))
@@ -18,9 +18,8 @@ ROWS = pa.table(
 )
 
 
-def test_rows_of_a_model_without_an_item_are_their_entities() -> None:
+def test_days_have_the_names_of_monitoring_and_nothing_else_changes() -> None:
     found = examples_of(ROWS, LOANS)
-    assert found["user_id"].to_pylist() == found["job_id"].to_pylist() == ["a", "b"]
     assert found["exposure_date"].equals(ROWS["day"])
     assert found["label_mature_date"].equals(ROWS["known_on"])
     assert found.select(ROWS.column_names).equals(ROWS)
@@ -32,7 +31,7 @@ def test_rows_that_are_called_so_stay_as_they_are(job_pairs) -> None:
 
 
 def test_no_column_is_overwritten_and_none_is_missed() -> None:
-    with pytest.raises(InvalidInputError, match="a column user_id beside client"):
-        sample_of(ROWS.append_column("user_id", ROWS["client"]), LOANS)
-    with pytest.raises(InvalidInputError, match="lack column client"):
-        sample_of(ROWS.drop_columns(["client"]), LOANS)
+    with pytest.raises(InvalidInputError, match="a column exposure_date beside day"):
+        examples_of(ROWS.append_column("exposure_date", ROWS["day"]), LOANS)
+    with pytest.raises(InvalidInputError, match="lack column known_on"):
+        examples_of(ROWS.drop_columns(["known_on"]), LOANS)

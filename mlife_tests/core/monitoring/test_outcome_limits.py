@@ -17,7 +17,7 @@ BOTH = {"positives": 400, "reference_positives": 100}
 
 def test_the_family_counts_every_statistic_of_every_outcome(reference) -> None:
     alone = learn_concept_thresholds(reference, POLICY)
-    both = learn_concept_thresholds(replace(reference, clicks=reference.examples), POLICY)
+    both = learn_concept_thresholds(replace(reference, steps={"click": reference.examples}), POLICY)
     assert len(both) == 2 * len(alone)
     assert sum(threshold.error_rate for threshold in alone) == pytest.approx(POLICY.false_alarm_rate_per_day)
     assert sum(threshold.error_rate for threshold in both) == pytest.approx(POLICY.false_alarm_rate_per_day)
@@ -47,7 +47,7 @@ def test_jobs_with_an_appeal_of_their_own_widen_the_limits_and_labels_without_me
 
 
 def test_an_outcome_with_too_few_positives_has_no_limits(reference) -> None:
-    few = replace(reference, clicks=reference.examples.slice(0, 50))
+    few = replace(reference, steps={"click": reference.examples.slice(0, 50)})
     assert {t.method.startswith("click_") for t in learn_concept_thresholds(few, POLICY)} == {False}
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import (
     STORED_FORM,
     MonitoringReference,
@@ -77,6 +78,7 @@ def test_bad_references_are_refused(pairs_world, world, reference) -> None:
         "as_of": reference.as_of_date,
         "examples": examples,
         "columns": PAIR_COLUMNS,
+        "ids": ("user_id", "job_id"),
     }
     build_reference(sample=sample, pair_rows=counts, **settings)
     with pytest.raises(NotEnoughEvidenceError, match="7 days, 8 needed"):
@@ -104,20 +106,21 @@ def test_an_immature_or_unscored_example_is_refused(pairs_world) -> None:
         check_examples(examples.drop_columns(["is_positive"]).append_column("is_positive", labels), last_mature)
 
 
-def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, world) -> None:
+def test_steps_and_contributions_are_kept_hashed_and_restored(pairs_world, world) -> None:
     sample = world.sample(days=8, rows=50)
     values = np.random.default_rng(1).standard_normal((sample.num_rows, 4))
     explained = with_contributions(sample, values, ("distance_km", "tenure_days", "user_click_rate"))
     settings = {
         "model_version": "m",
         "columns": PAIR_COLUMNS,
+        "ids": ("user_id", "job_id"),
         "as_of": pairs_world.START + timedelta(days=30),
         "sample": explained,
         "pair_rows": pairs_world.pair_rows(days=8),
         "examples": pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=10),
     }
     clicks = pairs_world.scored_examples(2, first=pairs_world.START, days=14, per_day=10)
-    known = build_reference(**settings, clicks=clicks)
+    known = build_reference(**settings, steps={"click": clicks})
     assert known.columns.contribution == ("shap_distance_km",)
     assert [profile.column for profile in known.profiles if profile.column.startswith("shap_")] == []
     assert known.columns.restricted_to(["openings"]).contribution == ()
@@ -125,13 +128,15 @@ def test_clicks_and_contributions_are_kept_hashed_and_restored(pairs_world, worl
     assert set(tables) == {"sample", "examples", "clicks"} == set(facts["tables"])
     again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts)))
     assert again == known
-    assert again.scored("click").column_names == again.scored("apply").column_names
+    assert again.scored("click").column_names == again.scored(LABEL).column_names
     without = build_reference(**settings)
-    assert (without.has("click"), known.has("click"), without.has("apply")) == (False, True, True)
+    assert (without.outcomes, known.outcomes) == ((LABEL,), (LABEL, "click"))
+    with pytest.raises(InvalidInputError, match="no scored examples of click"):
+        without.scored("click")
     assert without.content_hash != known.content_hash
     late = pairs_world.scored_examples(2, first=pairs_world.START + timedelta(days=25), days=1, per_day=10)
     with pytest.raises(InvalidInputError, match="label_mature_date of example 0"):
-        build_reference(**settings, clicks=late)
+        build_reference(**settings, steps={"click": late})
 
 
 def test_a_reference_of_another_form_is_not_read(reference) -> None:

@@ -99,9 +99,9 @@ def test_hashes_never_change() -> None:
 
 
 def test_bad_input_is_named() -> None:
-    with pytest.raises(InvalidInputError, match="user_id of row 1 is null"):
+    with pytest.raises(InvalidInputError, match="entity of row 1 is null"):
         sample_pairs(["a", None], ["x", "y"], as_of=DAY, seed=1, rows=1)
-    with pytest.raises(InvalidInputError, match="1 user ids for 2 job ids"):
+    with pytest.raises(InvalidInputError, match="1 ids of entities for 2 of items"):
         sample_pairs(["a"], ["x", "y"], as_of=DAY, seed=1, rows=1)
     with pytest.raises(InvalidInputError, match="rows is 0"):
         sample_pairs(["a"], ["x"], as_of=DAY, seed=1, rows=0)

@@ -15,15 +15,15 @@ def test_kept_are_the_sizes_of_samples_by_their_names_in_the_policy() -> None:
         "sample_rows_per_day": 2_000,
         "explained_rows_per_day": 1_000,
         "domain_classifier_sample_rows": 2_000,
-        "domain_classifier_user_reference_rows": 8_000,
+        "domain_classifier_entity_reference_rows": 8_000,
     }
 
 
 def test_every_size_that_changed_is_named_and_others_are_not() -> None:
-    other = replace(POLICY, explained_rows_per_day=500, domain_classifier_user_reference_rows=2_000, seed=1)
+    other = replace(POLICY, explained_rows_per_day=500, domain_classifier_entity_reference_rows=2_000, seed=1)
     assert changed_sizes(sizes_of(POLICY), other, JOINT_SIZES) == (
         "since limits were learned the policy has changed in explained_rows_per_day (1,000 then, 500 now), "
-        "domain_classifier_user_reference_rows (8,000 then, 2,000 now)"
+        "domain_classifier_entity_reference_rows (8,000 then, 2,000 now)"
     )
     assert changed_sizes(sizes_of(POLICY), other, COLUMN_SIZES) is None
     assert changed_sizes(sizes_of(other), other, JOINT_SIZES) is None

@@ -111,7 +111,7 @@ def freshness(
 
 
 def duplicate_pairs(count: int, pair_rows: int) -> Finding:
-    """Return the finding of repeated (user, job) among the candidate pairs: one is too many."""
+    """Return the finding of repeated (entity, item) among the candidate pairs: one is too many."""
     return _repeated(count, pair_rows, "pairs", 0.0)
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: putting rules together. Does not belong here: the rules (`arrivals`, `sampled_rows`), drift.
 
-Concept: a fault is what no change of the world explains: pay in cents, a distance of exactly zero, a value outside a
+Concept: a fault is what no change of the world explains: a price in cents, a distance of exactly zero, a value out of a
 closed vocabulary, an event type that stopped arriving, everybody's home somewhere else. A new city, more users or new
 behaviour is not a fault, so open vocabularies, counts of behaviour and moderate growth are left to drift.
 """

@@ -1,7 +1,7 @@
 """Rules on the day's sampled pairs, column by column: schema, missing, unseen, range, units, zeros, one value.
 
 Belongs here: what no change of the world does to the values of a column. Does not belong here: how much arrived
-(`arrivals`), the same user on two days (`overnight`).
+(`arrivals`), the same entity on two days (`overnight`).
 
 Concept: limits come from the worst day of the reference. A column that is broken may be so for a part of its rows, so
 rules count rows; a unit that changed for all of them shows in the median as well.
@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring.profiles import most_frequent, plain_values
 from mlife_assets.core.monitoring.quality.shares import KIND, schema_fault, share_finding
-from mlife_assets.core.monitoring.reference import IDS, MonitoringReference, numbers, tidy
+from mlife_assets.core.monitoring.reference import MonitoringReference, numbers, tidy
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.policies import MonitoringPolicy
 
 UNIT_RATIO = 5.0
-"""No world moves the median of pay or distance fivefold overnight; cents, metres or thousands do."""
+"""No world moves the median of a price or a distance fivefold overnight; cents, metres or thousands do."""
 NEAR_ZERO_SHARE = 0.05
 """A column whose smallest reference value is below this share of its median has no lower bound but zero."""
 CONTINUOUS_SHARE = 0.2
@@ -39,7 +39,7 @@ def sampled_row_findings(reference: MonitoringReference, pairs: pa.Table, policy
     names = [profile.column for profile in reference.profiles]
     broken = list(_schema(reference, pairs, names))
     lost = {finding.column for finding in broken}
-    if lost & set(IDS):
+    if lost & set(reference.ids):
         return broken
     sound = [name for name in names if name not in lost]
     day = tidy(pairs, reference.columns, sound)
@@ -49,7 +49,7 @@ def sampled_row_findings(reference: MonitoringReference, pairs: pa.Table, policy
 
 def _schema(reference: MonitoringReference, pairs: pa.Table, names: list[str]) -> Iterator[Finding]:
     numeric = {*reference.columns.numeric, *reference.columns.embedding}
-    for name in [*IDS, *names]:
+    for name in [*reference.ids, *names]:
         if name not in pairs.column_names:
             yield schema_fault(name, f"{name}: the day's pairs lack this column, which the reference has.")
             continue
@@ -68,7 +68,7 @@ def _missing(reference: MonitoringReference, day: pa.Table, policy: MonitoringPo
         column = day[profile.column]
         is_number = pa.types.is_floating(column.type)
         share = float(np.mean(np.isnan(column.to_numpy()) if is_number else np.asarray(column.is_null())))
-        # Where missing is a value ("never clicked"), newcomers raise it; a fault is what takes most of the rest away.
+        # Where missing is a value ("never seen"), newcomers raise it; a fault is what takes most of the rest away.
         limit = (1 + profile.missing_share) / 2 if profile.missing_share > 0.001 else policy.missing_share_maximum
         yield share_finding(profile.column, "missing_share", share, limit, "missing", profile.missing_share)
 
@@ -92,7 +92,7 @@ def _out_of_range(reference: MonitoringReference, day: pa.Table, policy: Monitor
         low, high = float(profile.minimum or 0.0), float(profile.maximum or 0.0)
         width = max(high - low, abs(high), 1e-9)
         usual, column = float(profile.median or 0.0), numbers(day, name)
-        # Below a price list lies no long tail: half of the smallest pay is as far outside as twice the largest.
+        # Below a price list lies no long tail: half of the smallest price is as far outside as twice the largest.
         is_bounded = name in reference.columns.never_zero and low > NEAR_ZERO_SHARE * usual
         is_outside = (column < (low / 2 if is_bounded else low - width)) | (column > high + width)
         share, limit = float(np.mean(is_outside)), policy.out_of_range_share_maximum

@@ -127,6 +127,7 @@ class ExportedMarket:
         }
         return build_reference(
             columns=PAIR_COLUMNS,
+            ids=("user_id", "job_id"),
             model_version="mdl_test",
             as_of=self.day,
             sample=pa.concat_tables([morning.pairs for morning in last]),

@@ -96,6 +96,7 @@ def test_zero_inflation_shows_where_a_few_zeros_were_usual(world, pairs_world, r
     sample = pa.concat_tables([world.day(k, 600) for k in range(10)])
     known = build_reference(
         columns=PAIR_COLUMNS,
+        ids=("user_id", "job_id"),
         model_version="mdl_test",
         as_of=reference.as_of_date,
         sample=pairs_world.replaced(sample, distance_km=np.concatenate(usual)),
@@ -194,6 +195,7 @@ def test_hires_that_never_come_raise_openings_to_what_was_posted_and_no_rule_fir
 
     known = build_reference(
         columns=PAIR_COLUMNS,
+        ids=("user_id", "job_id"),
         model_version="mdl_test",
         as_of=reference.as_of_date,
         sample=with_openings(pa.concat_tables([world.day(k, 600) for k in range(10)]), has_hires=True),
