@@ -24,6 +24,7 @@ from mlife_assets.core.windows import add_days
 
 FIRST, SECOND = "job_applications", "activity"
 MODEL_EVENTS = ("model_registered", "promotion_decided", "model_promoted", "model_rolled_back", "retrain_decided")
+PREDICTIONS = {FIRST: "events/event_type=prediction", SECOND: "events/event_type=entity_scored"}
 RETRAINING = {FIRST: "retraining_job", SECOND: f"{SECOND}_retraining_job"}
 
 
@@ -35,7 +36,7 @@ def traces(platform: Platform, name: str) -> dict[str, str]:
     view, lake = platform.of_model(name), platform.settings.lake_folder
     found = {kind: json.dumps(view.model_events(kind), default=str) for kind in MODEL_EVENTS}
     versions = {row["model_version"] for row in view.model_events("model_registered")}
-    folders = ["reports", "tables"] if name == FIRST else [f"of_models/{name}"]
+    folders = ["reports", "tables", PREDICTIONS[FIRST]] if name == FIRST else [f"of_models/{name}", PREDICTIONS[SECOND]]
     files = [
         path for folder in (*folders, *(f"models/{one}" for one in versions)) for path in (lake / folder).rglob("*")
     ]
@@ -110,6 +111,43 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(home,
         assert view.read_monitoring_report(name, day).model_version == view.registry.champion()
 
 
+def test_every_score_is_an_event_once_and_the_most_likely_come_first(home, lived_world) -> None:
+    """Scored again by the same champion a day adds nothing; by another, its scores stand beside the first ones."""
+    view, day = home.platform.of_model(SECOND), home.day(lived_world.DAYS + 1)
+    with home.driver() as driver:
+        driver.run_day("daily_lifecycle_job", day).require_success()
+
+    def scored_again() -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
+        assert home.run_assets(day, dg.AssetKey([SECOND, "scores"])).success
+        rows = view.model_tables.read(SCORES_TABLE, day).to_pylist()
+        return rows, view.model_events("entity_scored", start=day, end=day), traces(home.platform, SECOND)
+
+    before = traces(home.platform, SECOND)
+    rows, events, after = scored_again()
+    assert after == before
+    assert [row["raw_score"] for row in rows] == sorted((row["raw_score"] for row in rows), reverse=True)
+    assert rows[0]["probability"] > rows[-1]["probability"]
+    facts = ("prediction_id", "model_version", "feature_hash", "raw_score", "probability")
+    known = {event["entity_id"]: event for event in events}
+    assert len(known) == len(events) == len(rows) > 100
+    for row in rows:
+        event = known[row["person_id"]]
+        assert {name: event[name] for name in facts} == {name: row[name] for name in facts}
+        assert (event["model_name"], event["as_of_date"]) == (SECOND, day)
+        assert event["observed_at"] == event["occurred_at"] == home.platform.run_time(day)
+    champion, now = view.registry.load(view.registry.champion()), home.platform.run_time(day)
+    other = replace(champion, training_data_hash="0" * 64)
+    view.registry.register(other, as_of=day, now=now - timedelta(hours=2))
+    view.registry.promote(other.model_version, actor="ann", reason="a test", now=now - timedelta(hours=1))
+    others, both, _ = scored_again()
+    assert {row["model_version"] for row in others} == {other.model_version}
+    assert len({event["prediction_id"] for event in both}) == len(both) == 2 * len(rows)
+    view.registry.rollback(actor="ann", reason="worse than the one before", now=now - timedelta(minutes=1))
+    again, all_events, _ = scored_again()
+    assert again == rows
+    assert all_events == both
+
+
 def test_both_retrain_on_the_same_day_in_any_order(lived, lived_world, activity_model, tmp_path) -> None:
     found = []
     for order in ((FIRST, SECOND), (SECOND, FIRST)):
@@ -153,11 +191,17 @@ def test_a_block_of_one_is_none_of_the_other(home, lived_world) -> None:
         driver.run_day("daily_lifecycle_job", day).require_success()
     before = traces(platform, FIRST)
     view.write_monitoring_report(quality.REPORT, day, faulty(quality.REPORT, day, view.registry.champion()))
+    logged = view.model_events("entity_scored")
     own = [dg.AssetKey([SECOND, name]) for name in ("retrain_decision", "scores")]
-    assert home.run_assets(day, *own).success
+    run = home.run_assets(day, *own)
+    assert run.success
+    (scored,) = (check for check in run.get_asset_check_evaluations() if check.check_name == "champion_scored_the_day")
+    assert (scored.passed, scored.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert f"scored 0 of {len(logged):,} rows of {day}. data quality of {day} is not sound" in scored.description
     decision = view.model_events("retrain_decided")[-1]
     assert decision["verdict"] == "block"
     assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0, "nobody is scored on a faulty day"
+    assert view.model_events("entity_scored") == logged
     refused = home.run_assets(day, dg.AssetKey([SECOND, "training_set"]), raise_on_error=False)
     assert not refused.success, "and nothing is trained"
     assert traces(platform, FIRST) == before
