@@ -137,6 +137,7 @@ def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
             f"apply rate: texted {kpi['treated_apply_rate']:.1%}, holdout {kpi['holdout_apply_rate']:.1%}, "
             f"difference {kpi['lift']:+.1%} ({low:+.1%} to {high:+.1%})",
         )
+    lines += [line for name, model in summary["models"].items() for line in _model_lines(name, model)]
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True)
     console.print("\nWhere to look next", style="bold")
@@ -149,6 +150,19 @@ def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
     ):
         console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True, end="")
         console.print(f"  {why}", style="dim", highlight=False, soft_wrap=True)
+
+
+def _model_lines(name: str, model: dict[str, Any]) -> list[str]:
+    """Return who serves of a model beside the first, and what the gate said of it."""
+    serves = f"{model['champion_version']} serves" if model["champion_version"] else "no model serves yet"
+    lines = [f"{name}: {serves}, {model['scored']:,} rows scored on the last day"]
+    if model["outcome"] is not None:
+        lines.append(f"{name}, gate: {model['outcome'].replace('_', ' ')}")
+    if model["delta"] is not None:
+        low, high = model["interval"]
+        measured = f"{model['objective']} minus {model['rule']} {model['delta']:+.3f} ({low:+.3f} to {high:+.3f})"
+        lines[-1] += f", {measured}"
+    return lines
 
 
 def _withheld_line(withheld: dict[str, Any]) -> str:

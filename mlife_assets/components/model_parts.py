@@ -85,4 +85,6 @@ def _assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
 def _checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     found = [check for module in (candidate, report_checks, verdict_check) for check in module.build_checks(graph)]
-    return [*found, *fairness.CHECKS, *scores.CHECKS] if graph.is_first else found
+    if graph.is_first:
+        return [*found, *fairness.CHECKS, *scores.CHECKS]
+    return [*found, *entity_scores.build_checks(graph)]

@@ -1,4 +1,4 @@
-"""Events of a model's life: registered, judged, promoted, rolled back, due for retraining.
+"""Events of a model's life: registered, judged, promoted, rolled back, due for retraining; and what it scored.
 
 Belongs here: event types that every model has. Does not belong here: what happens to those whom a model is about
 (`recruiting.events`), the form of an event type (`event_columns`).
@@ -59,17 +59,31 @@ _PAYLOADS: dict[str, tuple[Column, ...]] = {
     "model_promoted": (identifier("model_version"), identifier("previous_version", nullable=True), *WHY),
     "model_rolled_back": (identifier("model_version"), identifier("previous_version"), *WHY),
 }
+_SCORED = (
+    identifier("prediction_id"),
+    day("as_of_date"),
+    identifier("model_version"),
+    identifier("entity_id"),
+    identifier("feature_hash"),
+    number("raw_score"),
+    number("probability", 0, 1),
+)
+"""A score of an entity for whom nothing is ranked: what is ranked for somebody has events of its own."""
 
 
 def model_event_types(first_model: str) -> tuple[EventType, ...]:
     """Return the types; rows of version 1, of when there was one model, are about `first_model`."""
-    return tuple(
-        EventType(
-            name,
-            "platform",
-            (*columns, identifier(MODEL_NAME)),
-            version=2,
-            upcasters=(Upcaster.adding(1, columns, MODEL_NAME, first_model),),
-        )
-        for name, columns in _PAYLOADS.items()
+    about = identifier(MODEL_NAME)
+    return (
+        *(
+            EventType(
+                name,
+                "platform",
+                (*columns, about),
+                version=2,
+                upcasters=(Upcaster.adding(1, columns, MODEL_NAME, first_model),),
+            )
+            for name, columns in _PAYLOADS.items()
+        ),
+        EventType("entity_scored", "platform", (*_SCORED, about)),
     )

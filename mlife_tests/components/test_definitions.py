@@ -108,6 +108,17 @@ def test_what_no_job_of_the_day_runs_has_a_job_of_its_own(definitions) -> None:
     assert covered == set(repository.asset_graph.get_all_asset_keys())
 
 
+def test_a_retraining_makes_of_another_model_what_it_makes_of_the_first(definitions) -> None:
+    """But for what only job applications have: people of protected groups, and texts."""
+    repository = definitions.get_repository_def()
+    first, other = (
+        {key.path[-1] for key in repository.get_job(name).asset_layer.executable_asset_keys}
+        for name in ("retraining_job", "churn_risk_retraining_job")
+    )
+    assert first - other == {"fairness_audit", "off_policy_estimate"}
+    assert other < first
+
+
 def test_metrics_follow_from_messages_in_the_graph(definitions) -> None:
     graph = definitions.get_repository_def().asset_graph
     assert keys.KPI_DAILY in dg.AssetSelection.assets(keys.MESSAGE_DELIVERIES).downstream().resolve(graph)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import date
 from urllib.parse import urljoin, urlparse
 
@@ -15,9 +16,27 @@ import pytest
 
 from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.core.pages.charts.scales import format_day, format_value
+from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.places import DASHBOARD, card_key
 from mlife_assets.core.statistics import Sums, mean_difference_interval
 from mlife_assets.core.windows import is_mature, mature_day
+from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain
+from mlife_assets.recruiting.dashboard.page import render_dashboard
+
+DAY = date(2026, 6, 2)
+OTHERS = tuple(
+    OtherModel(
+        name,
+        "Who will not come back",
+        "mdl_7d09ce5518aa2b6e4f10",
+        DAY,
+        outcome="promoted",
+        gain=RuleGain("average precision", "least_recently_seen_v1", DailyValue(DAY, 0.108, 0.095, 0.12)),
+        decision=Decision(DAY, "wait", ("The domain classifier finds today among the reference: AUC 0.52 of 0.55.",)),
+    )
+    for name in ("churn_risk", "loan_default_within_a_year")
+)
+"""Two models beside the first, whose lines may not make the page too long or too wide."""
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +182,6 @@ def test_cards_link_back(lived) -> None:
 
 
 def test_the_page_is_that_of_the_marts_as_they_are(page, lived) -> None:
-    from mlife_assets.recruiting.dashboard.page import render_dashboard
-
     assert render_dashboard(collect(lived.home.platform)) == page
 
 
@@ -172,9 +189,10 @@ def test_the_page_is_that_of_the_marts_as_they_are(page, lived) -> None:
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "light"), (1280, "dark")])
 def test_pages_of_the_lake_have_no_fault(page, look, lived, width, scheme) -> None:
     cards = [lived.home.platform.registry.card(row["model_version"]) for row in lived.home.platform.registry.versions()]
-    for text in (page, *cards):
+    others = render_dashboard(replace(collect(lived.home.platform), others=OTHERS))
+    for text in (page, others, *cards):
         seen = look(text, width, scheme)
         assert (seen.problems, seen.requests, seen.faults) == ([], [], [])
         assert seen.width <= width
         assert len(text) < 1_000_000
-    assert look(page).height <= 4_000
+    assert look(page).height <= look(others).height <= 4_000

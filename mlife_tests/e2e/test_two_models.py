@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,16 +15,22 @@ import dagster as dg
 import pytest
 
 from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT
+from mlife_assets.components.metrics.dashboard import collect
+from mlife_assets.components.metrics.other_models import other_models
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
+from mlife_assets.components.predictions.entity_scores import SCORES_TABLE, why_unscored
+from mlife_assets.components.running.demo_summary import models_beside
 from mlife_assets.core.monitoring import quality
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.dashboard.page import render_dashboard
 
 FIRST, SECOND = "job_applications", "activity"
 MODEL_EVENTS = ("model_registered", "promotion_decided", "model_promoted", "model_rolled_back", "retrain_decided")
+PREDICTIONS = {FIRST: "events/event_type=prediction", SECOND: "events/event_type=entity_scored"}
+SCORED = "champion_scored_the_day"
 RETRAINING = {FIRST: "retraining_job", SECOND: f"{SECOND}_retraining_job"}
 
 
@@ -35,7 +42,7 @@ def traces(platform: Platform, name: str) -> dict[str, str]:
     view, lake = platform.of_model(name), platform.settings.lake_folder
     found = {kind: json.dumps(view.model_events(kind), default=str) for kind in MODEL_EVENTS}
     versions = {row["model_version"] for row in view.model_events("model_registered")}
-    folders = ["reports", "tables"] if name == FIRST else [f"of_models/{name}"]
+    folders = ["reports", "tables", PREDICTIONS[FIRST]] if name == FIRST else [f"of_models/{name}", PREDICTIONS[SECOND]]
     files = [
         path for folder in (*folders, *(f"models/{one}" for one in versions)) for path in (lake / folder).rglob("*")
     ]
@@ -67,6 +74,21 @@ def home(trained, lived_world, activity_model, tmp_path) -> Any:
     return copied(trained[0], tmp_path / "home", lived_world, activity_model)
 
 
+@pytest.fixture(scope="module")
+def served(trained, lived_world, activity_model, tmp_path_factory) -> Any:
+    """That home after a day on which both models served. Read only."""
+    home = copied(trained[0], tmp_path_factory.mktemp("served") / "home", lived_world, activity_model)
+    with home.driver() as driver:
+        driver.run_day("daily_lifecycle_job", home.day(lived_world.DAYS + 1)).require_success()
+    return home
+
+
+@pytest.fixture
+def later(served, lived_world, activity_model, tmp_path) -> Any:
+    """A copy of it that may be changed."""
+    return copied(served, tmp_path / "later", lived_world, activity_model)
+
+
 def test_a_second_model_is_trained_judged_promoted_and_referred_to(trained, lived_world) -> None:
     home, *_ = trained
     view, day = home.platform.of_model(SECOND), home.day(lived_world.DAYS)
@@ -90,13 +112,14 @@ def test_training_and_promoting_one_changes_nothing_of_the_other(trained) -> Non
     assert home.platform.registry.champion() != home.platform.of_model(SECOND).registry.champion()
 
 
-def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(home, lived, lived_world, tmp_path) -> None:
+def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
+    served, lived, lived_world, tmp_path
+) -> None:
     """Scores, reports, decisions and texts of the first are the same bytes whether or not there is another."""
-    day = home.day(lived_world.DAYS + 1)
+    home, day = served, served.day(lived_world.DAYS + 1)
     alone = lived.home.copy_to(tmp_path / "alone")
-    for one in (alone, home):
-        with one.driver() as driver:
-            driver.run_day("daily_lifecycle_job", day).require_success()
+    with alone.driver() as driver:
+        driver.run_day("daily_lifecycle_job", day).require_success()
     assert traces(home.platform, FIRST) == traces(alone.platform, FIRST)
     view = home.platform.of_model(SECOND)
     (decision,) = view.model_events("retrain_decided")
@@ -108,6 +131,70 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(home,
     assert set(scores["model_version"].to_pylist()) == {view.registry.champion()}
     for name in ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report"):
         assert view.read_monitoring_report(name, day).model_version == view.registry.champion()
+
+
+def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, lived_world) -> None:
+    """Scored again by the same champion a day adds nothing; by another, its scores stand beside the first ones."""
+    home, day = later, later.day(lived_world.DAYS + 1)
+    view = home.platform.of_model(SECOND)
+
+    def scored_again() -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
+        run = home.run_assets(day, dg.AssetKey([SECOND, "scores"]))
+        assert [(check.check_name, check.passed) for check in run.get_asset_check_evaluations()] == [(SCORED, True)]
+        rows = view.model_tables.read(SCORES_TABLE, day).to_pylist()
+        return rows, view.model_events("entity_scored", start=day, end=day), traces(home.platform, SECOND)
+
+    before = traces(home.platform, SECOND)
+    rows, events, after = scored_again()
+    assert after == before
+    assert [row["raw_score"] for row in rows] == sorted((row["raw_score"] for row in rows), reverse=True)
+    assert rows[0]["probability"] > rows[-1]["probability"]
+    facts = ("prediction_id", "model_version", "feature_hash", "raw_score", "probability")
+    known = {event["entity_id"]: event for event in events}
+    assert len(known) == len(events) == len(rows) > 100
+    for row in rows:
+        event = known[row["person_id"]]
+        assert {name: event[name] for name in facts} == {name: row[name] for name in facts}
+        assert (event["model_name"], event["as_of_date"]) == (SECOND, day)
+        assert event["observed_at"] == event["occurred_at"] == home.platform.run_time(day)
+    champion, now = view.registry.load(view.registry.champion()), home.platform.run_time(day)
+    other = replace(champion, training_data_hash="0" * 64)
+    view.registry.register(other, as_of=day, now=now - timedelta(hours=2))
+    view.registry.promote(other.model_version, actor="ann", reason="a test", now=now - timedelta(hours=1))
+    stale = f"{other.model_version} serves and scored 0 of {len(rows):,} rows of {day}. Materialize the scores"
+    assert why_unscored(view, day).startswith(stale)
+    others, both, _ = scored_again()
+    assert {row["model_version"] for row in others} == {other.model_version}
+    assert len({event["prediction_id"] for event in both}) == len(both) == 2 * len(rows)
+    view.registry.rollback(actor="ann", reason="worse than the one before", now=now - timedelta(minutes=1))
+    again, all_events, _ = scored_again()
+    assert again == rows
+    assert all_events == both
+
+
+def test_pages_and_summary_speak_of_the_second_model_in_its_own_figures(served, lived_world) -> None:
+    view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS + 1)
+    champion = view.registry.champion()
+    report = view.model_tables.read_report("promotion", served.day(lived_world.DAYS))
+    (against,) = (one for one in report["comparisons"] if one["against"] == "human")
+    (decision,) = view.model_events("retrain_decided")
+    (other,) = other_models(served.platform)
+    assert (other.name, other.title, other.model_version) == (SECOND, "Who clicks within a week", champion)
+    assert (other.outcome, other.since) == ("promoted", served.day(lived_world.DAYS))
+    assert (other.gain.objective, other.gain.rule) == ("average precision", "newest_first")
+    delta, bounds = against["delta"], other.gain.delta
+    assert (bounds.value, bounds.lower, bounds.upper) == (delta["estimate"], delta["lower"], delta["upper"])
+    assert (other.decision.day, other.decision.sentences) == (day, tuple(decision["sentences"]))
+    told = models_beside(served.platform, day)[SECOND]
+    scored = view.model_tables.read(SCORES_TABLE, day).num_rows
+    assert (told["champion_version"], told["scored"], told["delta"]) == (champion, scored, delta["estimate"])
+    page = render_dashboard(collect(served.platform))
+    section = page[page.index('<section aria-label="Other models"') :]
+    assert f'title="{champion}"' in section
+    assert f"{delta['lower']:.3f} to {delta['upper']:.3f}" in section
+    assert f"+{delta['estimate']:.3f}" in section
+    (card,) = re.findall(r'href="\.\./([^"]*card\.html)"', section)
+    assert (served.settings.lake_folder / card).exists()
 
 
 def test_both_retrain_on_the_same_day_in_any_order(lived, lived_world, activity_model, tmp_path) -> None:
@@ -146,18 +233,22 @@ def faulty(name: str, day: Any, version: str | None) -> MonitoringReport:
     return MonitoringReport(name, day, version, 1, "alarm", (finding,), "tenure_days: beyond what it may be.")
 
 
-def test_a_block_of_one_is_none_of_the_other(home, lived_world) -> None:
+def test_a_block_of_one_is_none_of_the_other(later, lived_world) -> None:
+    home, day = later, later.day(lived_world.DAYS + 1)
     platform, view = home.platform, home.platform.of_model(SECOND)
-    day = home.day(lived_world.DAYS + 1)
-    with home.driver() as driver:
-        driver.run_day("daily_lifecycle_job", day).require_success()
     before = traces(platform, FIRST)
     view.write_monitoring_report(quality.REPORT, day, faulty(quality.REPORT, day, view.registry.champion()))
+    logged = view.model_events("entity_scored")
     own = [dg.AssetKey([SECOND, name]) for name in ("retrain_decision", "scores")]
-    assert home.run_assets(day, *own).success
+    run = home.run_assets(day, *own)
+    assert run.success
+    (scored,) = (check for check in run.get_asset_check_evaluations() if check.check_name == SCORED)
+    assert (scored.passed, scored.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert f"scored 0 of {len(logged):,} rows of {day}. data quality of {day} is not sound" in scored.description
     decision = view.model_events("retrain_decided")[-1]
     assert decision["verdict"] == "block"
     assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0, "nobody is scored on a faulty day"
+    assert view.model_events("entity_scored") == logged
     refused = home.run_assets(day, dg.AssetKey([SECOND, "training_set"]), raise_on_error=False)
     assert not refused.success, "and nothing is trained"
     assert traces(platform, FIRST) == before
@@ -177,6 +268,7 @@ def test_without_a_champion_the_governor_asks_for_one_and_the_day_goes_on(
         (decision,) = view.model_events("retrain_decided")
         assert (decision["verdict"], decision["codes"]) == ("retrain", ["no_champion"])
         assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0
+        assert why_unscored(view, day) == ""
         first = driver.tick_sensors(["retrain_on_drift_sensor"])
         runs = driver.tick_sensors([f"{SECOND}_retrain_on_drift_sensor"])
     assert [run.run.job_name for run in first] == []

@@ -16,6 +16,7 @@ import dagster as dg
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.metrics.map_history import MapDay, map_by_day
+from mlife_assets.components.metrics.other_models import decision_of, other_models
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import page_link
@@ -96,10 +97,7 @@ def _performance(platform: Platform, name: str) -> tuple[DailyValue, ...]:
 
 
 def _decisions(platform: Platform) -> tuple[Decision, ...]:
-    return tuple(
-        Decision(row["as_of_date"], row["verdict"], tuple(row["sentences"]), tuple(row["codes"]), row["model_version"])
-        for row in decision_rows(platform)
-    )
+    return tuple(decision_of(row) for row in decision_rows(platform))
 
 
 def _models(platform: Platform) -> tuple[ModelVersion, ...]:
@@ -206,6 +204,7 @@ def collect(platform: Platform) -> DashboardData:
         production=production(kpis, readout, label, as_of),
         decisions=_decisions(platform),
         models=_models(platform),
+        others=other_models(platform),
         suppressions=_suppressions(platform),
         reports=_digests(platform, as_of),
         extra_markers=tuple(

@@ -1,55 +1,77 @@
 """Scores of a model without an item: how likely the outcome is for each entity today.
 
-Belongs here: scoring the day's rows of such a model. Does not belong here: the rows (`monitoring.inputs`), pairs and
-what is texted about them (`scores`).
+Belongs here: scoring the day's rows of such a model, logging the scores, the check on them. Does not belong here: the
+rows (`monitoring.inputs`), pairs and what is texted about them (`scores`).
 
-Concept: scoring is a pure function of the day's rows and the champion of that moment, so a day can be scored again.
-Where no model serves, or the day is not sound, nobody is scored, which is said and is no failure: the day of other
-models goes on.
+Concept: scoring is a pure function of the day's rows and the champion of that moment, so a day can be scored again:
+the same scores are the same events. Where no model serves, or the day is not sound, nobody is scored, which is said and
+is no failure: the day of other models goes on.
 """
 
 from datetime import date
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.ids import digests
+from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.scoring.feature_spec import feature_hashes
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "predictions"
 SCORES_TABLE = "scores"
+ENTITY_SCORED, WRITER = "entity_scored", "scorer"
 SHOWN = 10
 
 
-def score_day(platform: Platform, model_version: str, rows: pa.Table) -> pa.Table:
+def score_day(platform: Platform, day: date, model_version: str, rows: pa.Table) -> pa.Table:
     """Return one row per entity with its score by a version of the model, the most likely first."""
     scorer, entity = platform.scorer(model_version), platform.model.roles.entity
     matrix = scoring_matrix(platform, rows, scorer.feature_spec)
-    scores = scorer.score(matrix)
+    scores, hashes = scorer.score(matrix), pa.chunked_array([feature_hashes(matrix)], pa.string())
+    about = (platform.model_name, rows[entity].cast(pa.string()), day.isoformat(), model_version, hashes)
     scored = pa.table(
         {
             entity: rows[entity],
             "model_version": pa.array([model_version] * rows.num_rows, pa.string()),
             "raw_score": scores.raw,
             "probability": scores.probability,
-            "feature_hash": pa.array(feature_hashes(matrix), pa.string()),
+            "prediction_id": pa.array([f"prd_{one}" for one in digests(ENTITY_SCORED, *about)], pa.string()),
+            "feature_hash": hashes,
         }
     )
     return scored.sort_by([("raw_score", "descending"), (entity, "ascending")])
 
 
-def why_not(platform: Platform, day: date) -> str:
-    """Return why nobody may be scored on a day; empty where all may."""
-    if platform.registry.champion_at(platform.run_time(day)) is None:
-        return "No model serves yet."
+def log_scores(platform: Platform, day: date, scored: pa.Table) -> None:
+    """Append one `entity_scored` event per row of `scored`: the same rows again add nothing, other rows come beside."""
+    if scored.num_rows == 0:
+        return
+    schema, now = EVENT_TYPES[ENTITY_SCORED].schema, platform.run_time(day)
+    same = {"occurred_at": now, "observed_at": now, "as_of_date": day, MODEL_NAME: platform.model_name}
+    rows = {
+        "event_id": pa.array(digests("event", ENTITY_SCORED, scored["prediction_id"]), pa.string()),
+        "entity_id": scored[platform.model.roles.entity].cast(pa.string()),
+        **{name: pa.array([value] * scored.num_rows, schema.field(name).type) for name, value in same.items()},
+    }
+    columns = [rows[name] if name in rows else scored[name] for name in schema.names]
+    platform.event_log.append(ENTITY_SCORED, pa.table(columns, schema=schema), writer=WRITER)
+    seal(platform)
+
+
+def why_unsound(platform: Platform, day: date) -> str:
+    """Return why a day may not be acted on; empty where it may."""
     try:
         require_sound_day(platform, day)
     except GateClosedError as error:
@@ -57,11 +79,25 @@ def why_not(platform: Platform, day: date) -> str:
     return ""
 
 
+def why_unscored(platform: Platform, day: date) -> str:
+    """Return why rows of a day lack a score of the model that serves; empty where none does, or none serves."""
+    version = platform.registry.champion_at(platform.run_time(day))
+    if version is None:
+        return ""
+    scored = pc.sum(pc.equal(platform.model_tables.read(SCORES_TABLE, day)["model_version"], version)).as_py() or 0
+    rows = len(rows_to_score(platform, day).ids[0])
+    if scored == rows:
+        return ""
+    why = why_unsound(platform, day) or f"Materialize the scores of {day} again."
+    return f"{version} serves and scored {scored:,} of {rows:,} rows of {day}. {why}"
+
+
 def nobody(platform: Platform, rows: pa.Table) -> pa.Table:
     """Return scores of nobody."""
     entity = platform.model.roles.entity
     number, text = pa.float64(), pa.string()
-    fields = [("model_version", text), ("raw_score", number), ("probability", number), ("feature_hash", text)]
+    fields = [("model_version", text), ("raw_score", number), ("probability", number)]
+    fields += [("prediction_id", text), ("feature_hash", text)]
     return pa.schema([(entity, rows.schema.field(entity).type), *fields]).empty_table()
 
 
@@ -85,8 +121,10 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         platform = graph.view(platform)
         day = only_day(context, platform)
         version = platform.registry.champion_at(platform.run_time(day))
-        rows, why = platform.model.derive(rows_to_score(platform, day).rows(slice(None))), why_not(platform, day)
-        scored = nobody(platform, rows) if version is None or why else score_day(platform, version, rows)
+        rows = platform.model.derive(rows_to_score(platform, day).rows(slice(None)))
+        why = "No model serves yet." if version is None else why_unsound(platform, day)
+        scored = nobody(platform, rows) if version is None or why else score_day(platform, day, version, rows)
+        log_scores(platform, day, scored)
         platform.model_tables.write(SCORES_TABLE, day, scored)
         return dg.MaterializeResult(
             metadata={
@@ -98,3 +136,24 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         )
 
     return [scores]
+
+
+def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return what is checked of one model."""
+
+    @dg.asset_check(
+        asset=graph.key(GROUP, "scores"),
+        description="Green when the model that serves scored every row of the day, or when none serves yet.",
+    )
+    @says_why
+    def champion_scored_the_day(
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.AssetCheckResult:
+        """Compare the scores as they are stored with the day's rows."""
+        platform = graph.view(platform)
+        found = [why for day in checked_days(context) if (why := why_unscored(platform, day))]
+        return dg.AssetCheckResult(
+            passed=not found, severity=dg.AssetCheckSeverity.WARN, description=" ".join(found) or None
+        )
+
+    return [champion_scored_the_day]

@@ -18,11 +18,13 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
 from mlife_assets.components.metrics.dashboard import experiment_total
+from mlife_assets.components.metrics.other_models import other_models
 from mlife_assets.components.model.contenders import cohort_days, gate_examples, ranking_scores
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.platform.sealing import audit_log
+from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
@@ -142,6 +144,26 @@ def sample_message(platform: Platform, first: date) -> str | None:
     return str(min(own.to_pylist())) if len(own) else None
 
 
+def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
+    """Return how each model beside the first stands on `day`, by name."""
+    found = {}
+    for one in other_models(platform):
+        tables, gain = platform.of_model(one.name).model_tables, one.gain
+        found[one.name] = {
+            "title": one.title,
+            "champion_version": one.model_version,
+            "champion_since": one.since,
+            "outcome": one.outcome,
+            "objective": gain and gain.objective,
+            "rule": gain and gain.rule,
+            "delta": gain and gain.delta.value,
+            "interval": gain and [gain.delta.lower, gain.delta.upper],
+            "verdict": one.decision and one.decision.verdict,
+            "scored": tables.read(SCORES_TABLE, day).num_rows if day in tables.days(SCORES_TABLE) else 0,
+        }
+    return found
+
+
 def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
     """Return the summary of a demo that ran until `last_day`."""
     first = platform.settings.first_lived_date
@@ -172,6 +194,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
             }
             for row in promotions
         ],
+        "models": models_beside(platform, last_day),
         "messages": _messages(platform, first),
         "withheld": _withheld(platform, first),
         "kpi": _kpi(platform, first),

@@ -129,6 +129,37 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
+class RuleGain:
+    """What the gate measured of a model against the rule in use: the difference in `objective`, with its bounds."""
+
+    objective: str
+    rule: str
+    delta: DailyValue
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """A model beside the one that the page is about.
+
+    Attributes:
+        name, title: which it is, and what it answers.
+        model_version, since: who serves, and from when; None before the first promotion.
+        card: link to its card, where one was written.
+        outcome, gain: of the gate, about who serves; about the newest challenger before somebody does.
+        decision: the newest of its governor.
+    """
+
+    name: str
+    title: str
+    model_version: str | None = None
+    since: date | None = None
+    card: str | None = None
+    outcome: Literal["promoted", "refused", "not_enough_evidence"] | None = None
+    gain: RuleGain | None = None
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
 class Suppression:
     """How many planned or due texts were not sent for one reason."""
 
@@ -197,6 +228,7 @@ class DashboardData:
     production: ProductionMetrics = ProductionMetrics()
     decisions: tuple[Decision, ...] = ()
     models: tuple[ModelVersion, ...] = ()
+    others: tuple[OtherModel, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     reports: tuple[ReportDigest, ...] = ()
     extra_markers: tuple[Marker, ...] = ()

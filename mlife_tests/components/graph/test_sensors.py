@@ -24,6 +24,7 @@ from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.running.driver import DRIVER_TAG
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import Policies
@@ -94,12 +95,16 @@ def end(daemon: Daemon, run: dg.DagsterRun, event: dg.DagsterEventType) -> None:
     daemon.instance.report_dagster_event(ended, run_id=run.run_id, timestamp=now)
 
 
-def decide(instance: dg.DagsterInstance, day: date, verdict: str, decision_id: str = "") -> None:
+def decide(
+    instance: dg.DagsterInstance,
+    day: date,
+    verdict: str,
+    decision_id: str = "",
+    key: dg.AssetKey = keys.RETRAIN_DECISION,
+) -> None:
     decision_id = decision_id or f"dec_{day.isoformat()}"
     metadata = {"verdict": verdict, "decision_id": decision_id}
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(keys.RETRAIN_DECISION, partition=day.isoformat(), metadata=metadata)
-    )
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
 
 
 @pytest.fixture
@@ -194,6 +199,19 @@ def test_a_retraining_whose_process_is_gone_does_not_count_as_running_for_ever(d
     """Run monitoring fails it after four hours, by this tag, whoever launched it; then the next attempt is due."""
     job = definitions.get_repository_def().get_job("retraining_job")
     assert job.run_tags["dagster/max_runtime"] == "14400"
+
+
+def test_a_model_waits_for_a_retraining_of_its_own_and_for_no_other(definitions, instance, platform) -> None:
+    graph = ModelGraph(churn_risk(platform.policies))
+    job = next(job for job in build_jobs([graph]) if job.name == "churn_risk_retraining_job")
+    daemon = Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
+    decide(instance, DAY, "retrain", key=graph.key("monitoring", "retrain_decision"))
+    by_hand = add_run(instance, job.name, Status.STARTED)
+    assert daemon.tick() == []
+    assert daemon.skip_message.startswith("A retraining is running")
+    add_run(instance, "retraining_job", Status.STARTED)
+    end(daemon, by_hand, dg.DagsterEventType.RUN_SUCCESS)
+    assert daemon.tick() == ["churn_risk_retrain-2026-06-02-attempt-1"]
 
 
 def test_a_retraining_that_a_person_launched_is_waited_for(retraining) -> None:

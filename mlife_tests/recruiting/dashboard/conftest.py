@@ -18,9 +18,11 @@ from mlife_assets.recruiting.dashboard.data import (
     Kpi,
     ModelMetrics,
     ModelVersion,
+    OtherModel,
     ProductionMetrics,
     Ranking,
     ReportDigest,
+    RuleGain,
     Suppression,
     Texting,
 )
@@ -168,6 +170,18 @@ def example(seed: int = 7) -> DashboardData:
                 "not_enough_evidence",
                 DailyValue(date(2026, 6, 13), 0.006, -0.004, 0.017),
                 ("410 users with positives, 1,000 needed",),
+            ),
+        ),
+        others=(
+            OtherModel(
+                "churn_risk",
+                "Who will not come back",
+                "mdl_7d09ce5518aa2b6e4f10",
+                date(2026, 6, 1),
+                "../models/mdl_7d09ce5518aa2b6e4f10/card.html",
+                "promoted",
+                RuleGain("average precision", "least_recently_seen_v1", DailyValue(LAST, 0.108, 0.095, 0.12)),
+                Decision(LAST, "wait", ("Nothing that matters drifts.", "It is 21 days old.")),
             ),
         ),
         suppressions=(

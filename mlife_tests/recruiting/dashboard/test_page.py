@@ -22,7 +22,9 @@ from mlife_assets.recruiting.dashboard.data import (
     Kpi,
     ModelMetrics,
     ModelVersion,
+    OtherModel,
     ReportDigest,
+    RuleGain,
     Suppression,
 )
 from mlife_assets.recruiting.dashboard.page import render_dashboard
@@ -74,6 +76,18 @@ def hostile_data() -> DashboardData:
         ),
         decisions=(Decision(DAY, "block", (HOSTILE,), (HOSTILE,), HOSTILE),),
         models=(ModelVersion(HOSTILE, DAY, DAY, DAY, 1, 1, "refused", None, (HOSTILE,), is_champion=True),),
+        others=(
+            OtherModel(
+                HOSTILE,
+                HOSTILE,
+                HOSTILE,
+                DAY,
+                None,
+                "refused",
+                RuleGain(HOSTILE, HOSTILE, values[0]),
+                Decision(DAY, "wait", (HOSTILE,)),
+            ),
+        ),
         suppressions=(Suppression(HOSTILE, 3),),
         reports=(ReportDigest(HOSTILE, DAY, "alarm", HOSTILE, 1, 1, 1, (HOSTILE,)),),
         extra_markers=(Marker(DAY, "rollback", HOSTILE),),
@@ -85,7 +99,8 @@ def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> 
     page = render_dashboard(example_data)
     nesting = parse(page)
     headings = re.findall(r"<h[123][^>]*>([^<]+)", page)
-    for heading in ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions"):
+    parts = ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions", "Other models")
+    for heading in parts:
         assert heading in headings
     for heading in ("Ranking quality, MAP@10", "Texts per day", "People with an apply, texted or not"):
         assert heading in headings
@@ -93,8 +108,29 @@ def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> 
     assert runs == ["wait", "block", "wait", "retrain", "wait"], "21 days are five runs of like verdicts"
     ids = {attributes["id"] for _, attributes in nesting.tags if "id" in attributes}
     inside = {a["href"][1:] for tag, a in nesting.tags if tag == "a" and a["href"].startswith("#")}
-    assert len(inside) == 7
+    assert len(inside) == len(parts)
     assert inside <= ids, "a line of the table of contents leads nowhere"
+
+
+def test_other_models_have_a_line_each_and_a_single_model_has_no_such_section(example_data: DashboardData) -> None:
+    page = render_dashboard(
+        replace(example_data, others=(*example_data.others, OtherModel("loan_risk", "Who defaults")))
+    )
+    first, second = page[page.index('id="others"') :].split("<tbody>")[1].split("</tr>")[:2]
+    for words in (
+        "Who will not come back",
+        "since 1 Jun 2026",
+        "promoted",
+        "+0.108",
+        "0.095 to 0.120",
+        "average precision, against least_recently_seen_v1",
+        "22 Jun: Nothing that matters drifts.",
+        'href="../models/mdl_7d09ce5518aa2b6e4f10/card.html"',
+    ):
+        assert words in first, words
+    assert "none yet" in second
+    assert "no decision yet" in second
+    assert "ther models" not in render_dashboard(replace(example_data, others=()))
 
 
 def test_page_loads_nothing(example_data: DashboardData) -> None:
