@@ -10,6 +10,7 @@ from mlife_assets.core.event_columns import (
     Column,
     EventType,
     Upcaster,
+    added,
     choice,
     day,
     identifier,
@@ -24,6 +25,9 @@ WHY = (text("actor"), note("reason"))
 """Who did something, and why."""
 MODEL_NAME = "model_name"
 """Column that says which model an event is about."""
+DECLARATION_HASH = "declaration_hash"
+"""Column that says under which record of the model something was decided (`core.model`); null before there was one."""
+_DECIDED = ("retrain_decided", "promotion_decided")
 
 _PAYLOADS: dict[str, tuple[Column, ...]] = {
     "retrain_decided": (
@@ -74,12 +78,13 @@ _SCORED = (
 def model_event_types(first_model: str) -> tuple[EventType, ...]:
     """Return the types; rows of version 1, of when there was one model, are about `first_model`."""
     about = identifier(MODEL_NAME)
+    under = added(2, identifier(DECLARATION_HASH, nullable=True))
     return (
         *(
             EventType(
                 name,
                 "platform",
-                (*columns, about),
+                (*columns, about, under) if name in _DECIDED else (*columns, about),
                 version=2,
                 upcasters=(Upcaster.adding(1, columns, MODEL_NAME, first_model),),
             )

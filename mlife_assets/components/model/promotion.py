@@ -27,7 +27,8 @@ from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.model_events import MODEL_NAME
+from mlife_assets.core.model import Model
+from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.ports import EventLog
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -35,7 +36,7 @@ GROUP = "model"
 WRITER = "gate"
 
 
-def verdict_event(event_log: EventLog, model_name: str, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
+def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
     """Return the event of a day's verdict: the newest of that day when it says the same already.
 
     Appending that one again adds nothing, and lists its file where a killed process did not come to it. A challenger
@@ -55,7 +56,7 @@ def verdict_event(event_log: EventLog, model_name: str, day: date, report: dict[
         "users_with_positives": report["users_with_positives"],
         "sentences": report["sentences"],
         "policy_version": report["policy_version"],
-        MODEL_NAME: model_name,
+        MODEL_NAME: model.name,
     }
     earlier = [
         row
@@ -68,7 +69,7 @@ def verdict_event(event_log: EventLog, model_name: str, day: date, report: dict[
     at = max([now, *(row["observed_at"] + STEP for row in earlier)])
     number = [len(earlier)] if earlier else []
     identity = event_id("promotion_decided", said["model_version"], said["champion_version"], day, *number)
-    row = {"event_id": identity, "occurred_at": at, "observed_at": at, **said}
+    row = {"event_id": identity, "occurred_at": at, "observed_at": at, **said, DECLARATION_HASH: model.content_hash}
     return pa.Table.from_pylist([row], schema=schema)
 
 
@@ -99,7 +100,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
                 "fairness_audit and evaluation of that day again"
             )
-        verdict = verdict_event(platform.event_log, platform.model_name, day, report, now)
+        verdict = verdict_event(platform.event_log, platform.model, day, report, now)
         platform.event_log.append("promotion_decided", verdict, writer=WRITER)
         is_promoted = report["outcome"] == "promoted"
         if is_promoted:

@@ -26,7 +26,7 @@ from mlife_assets.components.shown.metadata import plot, sentences
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.ids import digest, event_id
-from mlife_assets.core.model_events import MODEL_NAME
+from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.plots import plot_decisions
@@ -184,6 +184,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             "model_version": decision.model_version,
             "policy_version": version,
             MODEL_NAME: platform.model_name,
+            DECLARATION_HASH: platform.model.content_hash,
         }
         schema = EVENT_TYPES["retrain_decided"].schema
         platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)

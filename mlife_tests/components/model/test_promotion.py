@@ -11,10 +11,12 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.promotion import WRITER, verdict_event
-from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
+MODEL = job_applications(Policies())
 
 
 def report(outcome: str, sentence: str) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def log(tmp_path: Path) -> ParquetEventLog:
 
 def record(log: ParquetEventLog, *said: str) -> list[str]:
     """Record a verdict and return the outcomes on record."""
-    log.append("promotion_decided", verdict_event(log, JOB_APPLICATIONS, DAY, report(*said), NOW), writer=WRITER)
+    log.append("promotion_decided", verdict_event(log, MODEL, DAY, report(*said), NOW), writer=WRITER)
     return log.read("promotion_decided")["outcome"].to_pylist()
 
 
@@ -46,6 +48,7 @@ def test_the_same_verdict_again_is_one_event(log: ParquetEventLog) -> None:
     assert record(log, "refused", "There is no audit.") == ["refused"]
     (row,) = log.read("promotion_decided").to_pylist()
     assert (row["observed_at"], row["delta_map"], row["delta_map_lower"]) == (NOW, 0.031, 0.01)
+    assert (row["model_name"], row["declaration_hash"]) == ("job_applications", MODEL.content_hash)
 
 
 def test_a_challenger_that_is_judged_again_has_its_newest_verdict_last(log: ParquetEventLog) -> None:
