@@ -19,7 +19,7 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import print_json, side_console
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
@@ -64,11 +64,11 @@ def serve(
         versions = serving_versions(providers)
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if as_json:
-            first = next(version for version in versions.values() if version)
+            first = versions[next(iter(versions))]
             print_json({"url": url, "model_version": first, "models": versions, "token": source})
         else:
             wanted = f", with the token of {source}" if source else ""
-            named = ", ".join(f"{name} ({version or 'not promoted yet'})" for name, version in versions.items())
+            named = ", ".join(f"{name} ({version or 'none can be loaded'})" for name, version in versions.items())
             side_console().print(f"{named} at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
         config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
@@ -108,16 +108,17 @@ def champion_providers(platform: Platform) -> dict[str, Callable[[], StagedScore
 
 
 def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dict[str, str | None]:
-    """Return the champion of each model, None where none was promoted. Raises NotFoundError when that is so of all."""
+    """Return the champion of each model, None where none can be loaded. Raises why, when that is so of all."""
     versions: dict[str, str | None] = {}
-    absent: NotFoundError | None = None
+    faults: list[MlifeError] = []
     for name, provider in providers.items():
         try:
             versions[name] = provider().model_version
-        except NotFoundError as error:
-            versions[name], absent = None, absent or error
-    if absent is not None and not any(versions.values()):
-        raise absent
+        except (NotFoundError, IntegrityError, TransientError) as error:
+            versions[name] = None
+            faults.append(error)
+    if len(faults) == len(versions):
+        raise faults[0]
     return versions
 
 

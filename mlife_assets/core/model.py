@@ -11,6 +11,7 @@ can be said later under which declaration a model was made.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -51,7 +52,8 @@ class Step:
         name: "quote", "sale".
         label: boolean column.
         examples: mart with one row per exposure and this outcome, mature.
-        maturity_days: after which the outcome is complete.
+        maturity_days: days after the exposure until the outcome is complete; its label is mature a day later, when that
+            day has been observed (`windows.mature_day`).
         plural: several of them in a sentence; empty for the name with an s.
         verb: what a row does that has it ("is sold"); empty for "leads to" them.
     """
@@ -201,6 +203,10 @@ class Model:
                 )
         if self.estimator is not None:
             require_no_boosting(self.training)
+            if not inspect.isfunction(self.estimator):
+                raise InvalidInputError(
+                    f"Model.estimator of {self.name} is a {type(self.estimator).__name__}; name a function of a module"
+                )
         _plain(self)
 
     @property

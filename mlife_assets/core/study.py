@@ -23,7 +23,13 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import (
+    BOOSTING_FIELDS,
+    MonitoringPolicy,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+)
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.training.ready_estimators import ready_estimator
 
@@ -82,6 +88,8 @@ class Study:
         if not isinstance(share, int | float) or not 0.02 <= share <= 0.8:
             raise InvalidInputError(f"the spec's gate_share is {quoted(share)}; set it between 0.02 and 0.8")
         training = _object(record, "training")
+        if "estimator" in record:
+            _require_no_boosting(training, "spec")
         model = Model(
             name=STUDY,
             title=_text(record, "title", "A conversion model"),
@@ -117,6 +125,8 @@ class Study:
                 raise InvalidInputError(
                     f"the policy has an unknown key {quoted(name)}; known are {', '.join(POLICIES)}"
                 )
+        if self.model.estimator is not None:
+            _require_no_boosting(_object(record, "training"), "policy")
         changed = {name: _policy(getattr(self.model, name), name, _object(record, name), renamed) for name in record}
         is_given = "validation_days" in record.get("training", {})
         return replace(
@@ -170,9 +180,18 @@ def _expression(name: str, value: Any) -> str:
     return str(value)
 
 
+def _require_no_boosting(training: Mapping[str, Any], file: str) -> None:
+    """Refuse what is said of LightGBM beside an estimator: nothing would read it."""
+    if given := [name for name in training if name in BOOSTING_FIELDS]:
+        raise InvalidInputError(
+            f"the {file}'s training has {', '.join(given)}, which LightGBM alone reads; leave it out, or the estimator"
+        )
+
+
 def _policy(default: Policy, name: str, given: Mapping[str, Any], renamed: Mapping[str, str]) -> Policy:
     """Return a policy with the changes of a spec; lists become tuples, and whole numbers stay whole."""
     known = {field.name for field in fields(default)}
+    renamed = {old: new for old, new in renamed.items() if new in known}
     if both := [old for old, new in renamed.items() if old in given and new in given]:
         raise InvalidInputError(
             f"the spec's {name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one"

@@ -58,8 +58,8 @@ def create_app(
         GET /v1/models/<name>: version, features and vocabularies of the champion.
         GET /v1/models: names of the models, and the version of each champion, null where none can be loaded.
         POST /v1/score and GET /v1/model: the same of the first of `models`, as when there was one.
-        GET /health: 200 when the champion of any model can be loaded, else 503; `{"status"}` and no more. What one
-            model lacks takes no other away.
+        GET /health: 200 when the champion of any of `models` can be loaded, else 503; `{"status"}` and no more. What
+            one model lacks takes no other away; `/v1/models` says which champions cannot be loaded.
 
     Raises:
         InvalidInputError: `models` is empty.
@@ -148,6 +148,8 @@ class _Pulse:
         for name, provider in self._models.items():
             try:
                 provider()
+            except NotFoundError:
+                continue  # not promoted yet, which is no fault
             except Exception:
                 _LOGGER.exception("the champion of %s cannot be loaded", name)
             else:

@@ -15,8 +15,8 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from mlife_assets.cli.serve import champion_providers, endpoint_token
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.cli.serve import champion_providers, endpoint_token, serving_versions
+from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.settings import Settings
 
 PROGRAM = "from mlife_assets.cli import main; main()"
@@ -101,3 +101,17 @@ def test_without_a_champion_nothing_is_served(run, home):
     result = run("serve", "--port", "0", "--home", home.path)
     assert result.exit_code == 1
     assert "no model was promoted yet" in result.stderr
+
+
+def test_what_another_model_lacks_keeps_nobody_from_serving(home):
+    def damaged():
+        raise IntegrityError("a file was changed; restore it")
+
+    def nobody():
+        raise NotFoundError("no model was promoted yet")
+
+    first = champion_providers(home.platform)["job_applications"]
+    found = serving_versions({"young": nobody, "hurt": damaged, "first": first})
+    assert found == {"young": None, "hurt": None, "first": home.champions[1]}
+    with pytest.raises(IntegrityError, match="restore it"):
+        serving_versions({"hurt": damaged, "young": nobody})

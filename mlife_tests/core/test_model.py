@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +82,7 @@ def test_outcomes_are_the_label_and_what_comes_before_it_with_words_for_people()
         (lambda: replace(LOANS, words={"income": "what they earn"}), "Model.words of loan_risk names income"),
         (lambda: replace(LOANS, derive=lambda rows: rows), "instead of a lambda"),
         (lambda: replace(LOANS, estimator=lambda: logistic()), "instead of a lambda"),
+        (lambda: replace(LOANS, estimator=partial(logistic)), "estimator of loan_risk is a partial; name a function"),
         (
             lambda: replace(LOANS, estimator=logistic, training=TrainingPolicy(rising=("amount",), search_trials=3)),
             "TrainingPolicy.rising is amount, which LightGBM alone keeps; leave rising out, or the estimator",

@@ -101,11 +101,11 @@ def test_derived_columns_keep_their_order() -> None:
         (json.dumps({"roles": ROLES, "estimator": ["forest"]}), "no estimator is called"),
         (
             json.dumps({"roles": ROLES, "estimator": "logistic_regression", "training": {"rising": ["size"]}}),
-            "rising is size, which LightGBM alone keeps; leave rising out, or the estimator",
+            "training has rising, which LightGBM alone reads; leave it out, or the estimator",
         ),
         (
             json.dumps({"roles": ROLES, "estimator": "logistic_regression", "training": {"search_trials": 5}}),
-            "search_trials is 5, which LightGBM alone keeps",
+            "training has search_trials, which LightGBM alone reads",
         ),
     ],
 )
@@ -145,12 +145,25 @@ def test_a_spec_states_what_fits_its_history() -> None:
 def test_a_field_under_an_earlier_name_is_read_and_never_beside_todays() -> None:
     renamed = {"patience": "cooldown_days"}
     text = json.dumps({"roles": ROLES, "retrain": {"patience": 9}})
-    assert Study.from_json(text, renamed).retrain.cooldown_days == 9
-    assert study().with_policies('{"retrain": {"patience": 8}}', renamed).retrain.cooldown_days == 8
+    assert Study.from_json(text, renamed).model.retrain.cooldown_days == 9
+    assert study().with_policies('{"retrain": {"patience": 8}}', renamed).model.retrain.cooldown_days == 8
     with pytest.raises(InvalidInputError, match="has patience and its new name cooldown_days; keep the new one"):
         study().with_policies('{"retrain": {"patience": 8, "cooldown_days": 9}}', renamed)
     with pytest.raises(InvalidInputError, match="unknown key 'patience'"):
         Study.from_json(text)
+    with pytest.raises(InvalidInputError, match="the spec's training has an unknown key 'patience'"):
+        Study.from_json(json.dumps({"roles": ROLES, "training": {"patience": 9}}), renamed)
+
+
+def test_what_is_said_of_lightgbm_beside_an_estimator_is_refused() -> None:
+    spec = {"roles": ROLES, "estimator": "histogram_boosting", "training": {"learning_rate": 0.3}}
+    words = "training has learning_rate, which LightGBM alone reads; leave it out, or the estimator"
+    with pytest.raises(InvalidInputError, match=f"the spec's {words}"):
+        Study.from_json(json.dumps(spec))
+    found = Study.from_json(json.dumps(spec | {"training": {"validation_days": 9}}))
+    assert found.model.training.validation_days == 9
+    with pytest.raises(InvalidInputError, match=f"the policy's {words}"):
+        found.with_policies('{"training": {"learning_rate": 0.3}}')
 
 
 def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:

@@ -32,7 +32,8 @@ MODEL, ENTRY = "mlife_assets/recruiting/flight_delays.py", "mlife_assets/recruit
 
 def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
-    done = subprocess.run(command, cwd=folder, text=True, input=stdin, capture_output=True)
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    done = subprocess.run(command, cwd=folder, text=True, input=stdin, capture_output=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

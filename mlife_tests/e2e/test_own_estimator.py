@@ -100,7 +100,7 @@ def test_a_row_scores_the_same_bits_alone_in_a_batch_on_the_day_and_at_the_endpo
     parts = scorer.contributions(matrix[:ASKED])
     assert np.sum(parts, axis=1) == pytest.approx(batch.raw[:ASKED], abs=1e-9)
     seen = scorer.feature_spec.expanded(matrix[:ASKED])
-    assert all(reasons(*row, scorer.feature_spec) for row in zip(parts, seen, strict=True))
+    assert all(reasons(*row, scorer.feature_spec, view.model.words) for row in zip(parts, seen, strict=True))
 
 
 def test_the_day_after_is_watched_and_governed(home: Any, lived_world: ModuleType) -> None:

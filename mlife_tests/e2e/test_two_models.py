@@ -197,6 +197,16 @@ def test_pages_and_summary_speak_of_the_second_model_in_its_own_figures(served, 
     assert (served.settings.lake_folder / card).exists()
 
 
+def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, lived_world) -> None:
+    day = home.day(lived_world.DAYS)
+    (report,) = (home.settings.lake_folder / "of_models" / SECOND / "reports" / "promotion").rglob(f"*{day}*")
+    file = report if report.is_file() else next(path for path in report.rglob("*") if path.is_file())
+    file.write_text("{")
+    (other,) = other_models(home.platform)
+    assert "is not JSON" in other.fault
+    assert "is not JSON" in render_dashboard(collect(home.platform))
+
+
 def test_both_retrain_on_the_same_day_in_any_order(lived, lived_world, activity_model, tmp_path) -> None:
     found = []
     for order in ((FIRST, SECOND), (SECOND, FIRST)):

@@ -4,7 +4,7 @@ Belongs here: collecting how such a model stands, for the dashboard and the summ
 that is shown, the first model (`dashboard`).
 
 Concept: each figure is read where it was decided. What the gate measured is about the model that serves; before one
-does, it is about the newest challenger, and says why none serves.
+does, it is about the newest challenger, and says why none serves. A file that was damaged takes no other model away.
 """
 
 from datetime import date
@@ -13,6 +13,7 @@ from typing import Any
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.places import DASHBOARD, between, card_key
 from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain
@@ -32,6 +33,13 @@ def other_models(platform: Platform) -> tuple[OtherModel, ...]:
 
 
 def _stands(view: Platform) -> OtherModel:
+    try:
+        return _read(view)
+    except IntegrityError as error:
+        return OtherModel(view.model_name, view.model.title, fault=str(error))
+
+
+def _read(view: Platform) -> OtherModel:
     reigns, decisions = view.registry.history(), decision_rows(view)
     version = reigns[-1].model_version if reigns else None
     day, report = _judged(view, version)

@@ -27,6 +27,7 @@ from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.named_rows import examples_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.released_names import reference_facts
@@ -144,9 +145,15 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
     try:
         known = {"entity_blocks": platform.model.watched.entity_blocks}  # which 0.1.0 did not write down
         facts = reference_facts({**facts, "columns": {**known, **facts["columns"]}})
-        return MonitoringReference.from_tables(tables, facts)
+        reference = MonitoringReference.from_tables(tables, facts)
     except InvalidInputError as error:
         raise UpstreamMismatchError(f"the reference of model {version} is not whole ({error}); {remedy}") from error
+    if unknown := [outcome for outcome in reference.outcomes if outcome not in platform.model.outcomes]:
+        raise UpstreamMismatchError(
+            f"the reference of model {version} has step {quoted(unknown[0])}, which {platform.model_name} has not any "
+            f"more; {remedy}"
+        )
+    return reference
 
 
 def write_reference(platform: Platform, day: date, reference: MonitoringReference) -> None:

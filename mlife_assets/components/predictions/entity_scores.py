@@ -40,18 +40,26 @@ def score_day(platform: Platform, day: date, model_version: str, rows: pa.Table)
     scorer, entity = platform.scorer(model_version), platform.model.roles.entity
     matrix = scoring_matrix(platform, rows, scorer.feature_spec)
     scores, hashes = scorer.score(matrix), pa.chunked_array([feature_hashes(matrix)], pa.string())
-    about = (platform.model_name, rows[entity].cast(pa.string()), day.isoformat(), model_version, hashes)
     scored = pa.table(
         {
             entity: rows[entity],
             "model_version": pa.array([model_version] * rows.num_rows, pa.string()),
             "raw_score": scores.raw,
             "probability": scores.probability,
-            "prediction_id": pa.array([f"prd_{one}" for one in digests(ENTITY_SCORED, *about)], pa.string()),
+            "prediction_id": prediction_ids(platform, day, model_version, rows, hashes),
             "feature_hash": hashes,
         }
     )
     return scored.sort_by([("raw_score", "descending"), (entity, "ascending")])
+
+
+def prediction_ids(
+    platform: Platform, day: date, model_version: str, rows: pa.Table, hashes: pa.ChunkedArray
+) -> pa.Array:
+    """Return what names the score of each row by a version: whom it is about, the day, and the features."""
+    entities = rows[platform.model.roles.entity].cast(pa.string())
+    found = digests(ENTITY_SCORED, platform.model_name, entities, day.isoformat(), model_version, hashes)
+    return pa.array([f"prd_{one}" for one in found], pa.string())
 
 
 def log_scores(platform: Platform, day: date, scored: pa.Table) -> None:
@@ -84,12 +92,16 @@ def why_unscored(platform: Platform, day: date) -> str:
     version = platform.registry.champion_at(platform.run_time(day))
     if version is None:
         return ""
-    scored = pc.sum(pc.equal(platform.model_tables.read(SCORES_TABLE, day)["model_version"], version)).as_py() or 0
-    rows = len(rows_to_score(platform, day).ids[0])
-    if scored == rows:
+    rows = platform.model.derive(rows_to_score(platform, day).rows(slice(None)))
+    matrix = scoring_matrix(platform, rows, platform.scorer(version).feature_spec)
+    hashes = pa.chunked_array([feature_hashes(matrix)], pa.string())
+    wanted = prediction_ids(platform, day, version, rows, hashes)
+    stored = platform.model_tables.read(SCORES_TABLE, day)["prediction_id"].combine_chunks()
+    scored = pc.sum(pc.is_in(wanted, value_set=stored)).as_py() or 0
+    if scored == rows.num_rows > 0:
         return ""
     why = why_unsound(platform, day) or f"Materialize the scores of {day} again."
-    return f"{version} serves and scored {scored:,} of {rows:,} rows of {day}. {why}"
+    return f"{version} serves and scored {scored:,} of {rows.num_rows:,} rows of {day}. {why}"
 
 
 def nobody(platform: Platform, rows: pa.Table) -> pa.Table:

@@ -22,7 +22,13 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.named_outcomes import LABEL, PLAIN_WORDS, Wording, prefix_of
+from mlife_assets.core.monitoring.named_outcomes import (
+    LABEL,
+    PLAIN_WORDS,
+    Wording,
+    capitalised,
+    prefix_of,
+)
 from mlife_assets.core.monitoring.outcome_limits import EXPECTED_POSITIVES_MINIMUM, limit_for, rests_on_enough
 from mlife_assets.core.monitoring.outcomes import (
     LEVEL,
@@ -137,7 +143,7 @@ def _lateness_words(late: Mapping[str, LateFeedback], order: Sequence[str], word
     first, *others = (outcome for outcome in order if outcome in late)
     again = [f"{words[first].plural} are judged again from {late[first].judged_again_on}"]
     again += [f"{words[outcome].plural} from {late[outcome].judged_again_on}" for outcome in others]
-    feedback = late[first].feedback.capitalize()
+    feedback = capitalised(late[first].feedback)
     return f"{feedback} came late on {span}: {' and '.join(again)} if no other day is late."
 
 
@@ -156,7 +162,7 @@ class _Window:
 
     @property
     def subject(self) -> str:
-        return "Outcomes" if self.outcome == LABEL else self.words.plural.capitalize()
+        return "Outcomes" if self.outcome == LABEL else capitalised(self.words.plural)
 
     @property
     def of(self) -> str:

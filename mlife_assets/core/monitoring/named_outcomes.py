@@ -27,6 +27,11 @@ PLAIN_WORDS = {LABEL: Wording()}
 """Words for a model that says nothing but its label."""
 
 
+def capitalised(words: str) -> str:
+    """Return words as a sentence begins with them; what is written in capitals stays."""
+    return words[:1].upper() + words[1:]
+
+
 def prefix_of(outcome: str) -> str:
     """Return what names of statistics of an outcome begin with."""
     return f"{outcome}_" if outcome else ""

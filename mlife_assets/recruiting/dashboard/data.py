@@ -147,6 +147,7 @@ class OtherModel:
         card: link to its card, where one was written.
         outcome, gain: of the gate, about who serves; about the newest challenger before somebody does.
         decision: the newest of its governor.
+        fault: why none of this can be read; empty where it can.
     """
 
     name: str
@@ -157,6 +158,7 @@ class OtherModel:
     outcome: Literal["promoted", "refused", "not_enough_evidence"] | None = None
     gain: RuleGain | None = None
     decision: Decision | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlife_assets.core.monitoring.named_outcomes import LABEL, PLAIN_WORDS, Wording, prefix_of
+from mlife_assets.core.monitoring.named_outcomes import LABEL, PLAIN_WORDS, Wording, capitalised, prefix_of
 from mlife_assets.core.monitoring.outcomes import keys_of
 
 
@@ -14,3 +14,11 @@ def test_statistics_of_the_label_have_plain_names_and_those_of_a_step_its_own() 
 
 def test_a_model_that_says_no_words_has_outcomes_that_convert() -> None:
     assert {LABEL: Wording("outcomes", "converts")} == PLAIN_WORDS
+
+
+def test_a_sentence_begins_with_the_words_as_they_were_given() -> None:
+    assert [capitalised(words) for words in ("SMS replies", "quotes", "")] == [
+        "SMS replies",
+        "Quotes",
+        "",
+    ]
