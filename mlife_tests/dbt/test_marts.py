@@ -326,6 +326,13 @@ def test_no_label_is_immature(full, daily) -> None:
         for mart in ("labelled_examples", "click_examples", "churn_examples"):
             mature = built.warehouse.read(mart, columns=["label_mature_date"])["label_mature_date"]
             assert max(mature.to_pylist()) <= last
+        for mart, exposed, days in (
+            ("labelled_examples", "exposure_date", 8),
+            ("click_examples", "exposure_date", 3),
+            ("churn_examples", "as_of_date", 8),
+        ):
+            rows = built.warehouse.read(mart, columns=[exposed, "label_mature_date"]).to_pylist()
+            assert {(row["label_mature_date"] - row[exposed]).days for row in rows} == {days}
 
 
 def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:

@@ -18,12 +18,14 @@ from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.components.metrics.other_models import other_models
 from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE, why_unscored
 from mlife_assets.components.running.demo_summary import models_beside
 from mlife_assets.core.monitoring import quality
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.dashboard.page import render_dashboard
 
@@ -205,6 +207,30 @@ def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, li
     (other,) = other_models(home.platform)
     assert "is not JSON" in other.fault
     assert "is not JSON" in render_dashboard(collect(home.platform))
+
+
+def test_a_day_scored_again_keeps_the_champion_of_its_day(later, lived_world) -> None:
+    """Invariant 1: whoever was promoted since changes no score of the day."""
+    home, day = later, later.day(lived_world.DAYS + 1)
+    view, now = home.platform.of_model(SECOND), home.platform.run_time(day)
+    scored, logged = view.model_tables.read(SCORES_TABLE, day), view.model_events("entity_scored")
+    other = replace(view.registry.load(view.registry.champion()), training_data_hash="0" * 64)
+    view.registry.register(other, as_of=day, now=now + timedelta(hours=1))
+    view.registry.promote(other.model_version, actor="ann", reason="a test", now=now + timedelta(hours=2))
+    assert home.run_assets(day, dg.AssetKey([SECOND, "scores"])).success
+    assert view.model_tables.read(SCORES_TABLE, day).equals(scored)
+    assert view.model_events("entity_scored") == logged
+
+
+def test_stored_scores_are_those_of_the_scorer_to_the_bit(served, lived_world) -> None:
+    """Invariant 2."""
+    view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS + 1)
+    scored, scorer = view.model_tables.read(SCORES_TABLE, day), view.scorer(view.registry.champion())
+    rows = view.model.derive(rows_to_score(view, day).rows())
+    batch = scorer.score(examples_matrix(rows, scorer.feature_spec))
+    expected = dict(zip(rows["person_id"].to_pylist(), zip(batch.raw, batch.probability, strict=True), strict=True))
+    found = zip(scored["raw_score"].to_pylist(), scored["probability"].to_pylist(), strict=True)
+    assert dict(zip(scored["person_id"].to_pylist(), found, strict=True)) == expected
 
 
 def test_both_retrain_on_the_same_day_in_any_order(lived, lived_world, activity_model, tmp_path) -> None:

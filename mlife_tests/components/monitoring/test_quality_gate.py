@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from mlife_assets.components.graph.partitions import DAILY
-from mlife_assets.components.monitoring.quality_gate import quality_check, quarantined_days
+from mlife_assets.components.monitoring.quality_gate import quality_check, quarantined_days, require_sound_day
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.windows import add_days
@@ -31,6 +32,14 @@ def platform(tmp_path: Path) -> Platform:
         report = MonitoringReport(REPORT, day, "mdl", 1, "alarm" if is_faulty else "ok", (finding,), "s")
         platform.write_monitoring_report(REPORT, day, report)
     return platform
+
+
+def test_a_day_whose_quality_is_unknown_is_not_acted_on(tmp_path: Path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    require_sound_day(platform, FIRST)  # no model serves yet
+    vars(platform)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+    with pytest.raises(GateClosedError, match="is unknown"):
+        require_sound_day(platform, FIRST)
 
 
 def test_faulty_days_are_found_among_those_that_are_asked_for(platform) -> None:

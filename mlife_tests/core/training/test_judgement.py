@@ -167,3 +167,14 @@ def test_rows_and_scores_have_to_fit(case: Case) -> None:
     side = Side("a model", case.training.last_day, np.random.default_rng(1).random(ROWS), np.full(7, 0.5))
     with pytest.raises(InvalidInputError, match="the challenger has 7 probabilities, the gate 2000 exposures"):
         judge(case.gate, side, None, case.human, case.model, as_of=case.as_of, required=())
+
+
+def test_each_side_reads_the_rows_by_its_own_spec(case: Case) -> None:
+    """Invariant 5: a champion whose columns stand in another order is scored with those."""
+    spec = case.champion.feature_spec
+    turned = replace(spec, names=spec.names[::-1])
+    champion = replace(case.champion, feature_spec=turned)
+    scorer = LightGBMScorer(champion, threads=1)
+    expected = scorer.score(case.gate.matrix(turned)).raw
+    assert not np.array_equal(expected, scorer.score(case.gate.matrix(spec)).raw)
+    assert np.array_equal(case.judged(champion=champion).contenders["champion"].scores, expected)

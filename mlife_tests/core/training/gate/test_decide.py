@@ -296,3 +296,12 @@ def test_a_refit_keeps_every_condition_that_makes_a_comparison_valid() -> None:
 def test_a_refit_of_nothing_is_an_error() -> None:
     with pytest.raises(InvalidInputError, match="without a champion"):
         replace(refit_gate((0.5, 2.0)), champion=None).decide()
+
+
+def test_the_margin_holds_for_a_pool_of_rows_and_not_against_chance() -> None:
+    g = gate()
+    lower = g.decide().comparisons[0].delta.lower
+    at_bound = replace(g, policy=replace(POLICY, minimum_delta_map=lower)).decide()
+    assert {one.against: one.margin for one in at_bound.comparisons} == {"champion": lower, "random": 0.0}
+    assert [one.name for one in at_bound.unmet] == ["beats_champion"]
+    assert replace(g, policy=replace(POLICY, minimum_delta_map=lower - 1e-9)).decide().is_promoted
