@@ -85,16 +85,14 @@ def _require_enough_history(settings: Settings, model: Model) -> None:
         )
 
 
-def build_location(settings: Settings, *, policies: Policies | None = None) -> dg.Definitions:
+def build_location(settings: Settings, *, platform: Platform | None = None) -> dg.Definitions:
     """Return the graph as people see it in the UI: its partitions end with the next day that can run.
 
     Raises:
         InvalidInputError: see `build_definitions`.
     """
-    chosen = policies or settings.policies()
-    return build_definitions(
-        settings, policies=chosen, last=last_partition(Platform(settings=settings, policies=chosen))
-    )
+    platform = platform or Platform(settings=settings, policies=settings.policies())
+    return build_definitions(settings, platform=platform, last=last_partition(platform))
 
 
 @dg.definitions

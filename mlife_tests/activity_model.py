@@ -95,7 +95,9 @@ def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:
     settings = world.open_home(folder).settings
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute(VIEWS)
-    platform = Platform(settings=settings, policies=world.POLICIES, declared=(job_applications, activity))
+    platform = Platform(
+        settings=settings, policies=world.POLICIES, declared=(job_applications, activity), story=world.STORY
+    )
     built = build_definitions(settings, platform=platform)
     definitions = dg.Definitions(
         assets=[*built.assets, *(_view(name) for name in ("activity_rows", "activity_examples"))],

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
-from mlife_assets.components.platform import embedded_world
+from mlife_assets.components.platform.embedded_world import Story
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.running import demo
 from mlife_assets.components.running.demo import DayResult, Demo, prepare_home
 from mlife_assets.components.running.driver import QUIET, LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
@@ -62,21 +60,15 @@ POLICIES = Policies(
 UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approve_within_limits=False))
 
 
-@contextmanager
-def moved_story() -> Iterator[None]:
-    """Put this world's injections in the place of the demo's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedded_world, "demo_injections", _injections)
-        patch.setattr(demo, "story", lambda platform: {DRIFT_DAY: "tastes turn", FAULT_DAY: "pay in cents"})
-        yield
-
-
 def _injections(first_lived_date: date, days: tuple[int, int, int]) -> tuple[Injection, ...]:
     return (
         Injection("new_city", first_lived_date),
         Injection("new_taste_cluster", first_lived_date, size=1.0),
         Injection("pay_in_cents", add_days(first_lived_date, FAULT_DAY - 2), duration_days=1),
     )
+
+
+STORY = Story(_injections, {DRIFT_DAY: "tastes turn", FAULT_DAY: "pay in cents"})
 
 
 @dataclass(frozen=True)
@@ -102,8 +94,8 @@ class Home:
 
     @contextmanager
     def driver(self) -> Iterator[LifecycleDriver]:
-        """Return a driver of this home, in the world of the moved story."""
-        with moved_story(), self.instance() as instance:
+        """Return a driver of this home."""
+        with self.instance() as instance:
             yield LifecycleDriver(self.definitions, instance)
 
     def run_assets(self, day: date, *keys: dg.AssetKey, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
@@ -115,7 +107,7 @@ class Home:
             jobs=[job],
             resources=self.definitions.resources,
         )
-        with moved_story(), self.instance() as instance:
+        with self.instance() as instance:
             try:
                 return chosen.resolve_job_def("chosen_assets").execute_in_process(
                     instance=instance, partition_key=day.isoformat(), raise_on_error=raise_on_error, run_config=QUIET
@@ -143,7 +135,7 @@ def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000
     settings = Settings(
         home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
     )
-    platform = Platform(settings=settings, policies=policies, declared=(job_applications,))
+    platform = Platform(settings=settings, policies=policies, declared=(job_applications,), story=STORY)
     return Home(settings, build_definitions(settings, platform=platform), platform)
 
 
@@ -151,7 +143,7 @@ def live(folder: Path) -> tuple[dict[str, Any], tuple[DayResult, ...], dict[str,
     """Live the whole story in `folder`; return what happened, as `Lived` takes it."""
     prepare_home(folder)
     home = open_home(folder)
-    with moved_story(), home.instance() as instance:
+    with home.instance() as instance:
         story = Demo(home.definitions, instance, home.platform)
         story.run_history(lambda _: None)
         verdict = story.train_first_champion()

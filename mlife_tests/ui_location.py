@@ -3,8 +3,7 @@
 Belongs here: what Dagster loads. Does not belong here: asking it for something (`ui_client`).
 
 Concept: the environment names the home, as it does for `dagster dev`. Policies have no variables, so `UI_WORLD` names
-the file of tests whose small policies they are, which fit some hundred people. `UI_STORY` moves that world's story in
-this process for good; tests that load the location into their own process move it for a while.
+the file of tests whose small policies they are, which fit some hundred people, and whose story it is.
 """
 
 from __future__ import annotations
@@ -12,19 +11,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
 
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.definitions import build_location
 from mlife_assets.settings import Settings
 
-WORLD, STORY = "UI_WORLD", "UI_STORY"
+WORLD = "UI_WORLD"
 MODULES = {"lived_world.py": "mlife_lived_world", "golden/small_home.py": "mlife_small_home"}
 """Under the names that the fixtures give them, so that each is loaded once."""
-_MOVED = ExitStack()
 
 
 def _world() -> ModuleType:
@@ -41,6 +39,6 @@ def _world() -> ModuleType:
 def location() -> dg.Definitions:
     """Return what the UI loads."""
     settings, world = Settings(), _world()
-    if STORY in os.environ:
-        _MOVED.enter_context(world.moved_story())
-    return build_location(settings, policies=world.POLICIES if settings.approve_console_sends else world.UNAPPROVED)
+    policies = world.POLICIES if settings.approve_console_sends else world.UNAPPROVED
+    platform = Platform(settings=settings, policies=policies, story=getattr(world, "STORY", None))
+    return build_location(settings, platform=platform)

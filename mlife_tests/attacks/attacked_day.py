@@ -88,8 +88,8 @@ def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any
     """Open a home and the story that lives in it."""
     from mlife_assets.components.running.demo import Demo
 
-    home, world = open_home(folder, is_first=is_first), lived_world()
-    with world.moved_story(), home.instance() as instance:
+    home = open_home(folder, is_first=is_first)
+    with home.instance() as instance:
         yield home, Demo(home.definitions, instance, home.platform)
     home.platform.ledger.close()
     home.platform.gateway.close()

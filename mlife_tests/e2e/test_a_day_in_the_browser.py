@@ -50,7 +50,7 @@ def served(home: Any, lived_world: Any, repository: Path, tmp_path: Path) -> Ite
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
     environment |= {f"MLIFE_{name.upper()}": str(value) for name, value in world.items()}
     environment |= {"MLIFE_HOME": str(home.folder), "MLIFE_HASH_KEY": lived_world.HASH_KEY}
-    environment |= {"UI_WORLD": "lived_world.py", "UI_STORY": "moved"}
+    environment |= {"UI_WORLD": "lived_world.py"}
     with (tmp_path / "dev.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(workspace)],

@@ -148,8 +148,7 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
     home = lived.home.copy_to(folder, lived_world.UNAPPROVED)
     day = home.day(lived_world.DAYS + 1)
     eve = add_days(day, -1)
-    with lived_world.moved_story():
-        home.platform.event_source.deliver(eve)
+    home.platform.event_source.deliver(eve)
     expected = leave_rubbish(home, eve)
     joined = share_a_number(home, eve)
     for path in home.settings.truth_folder.rglob("*.parquet"):

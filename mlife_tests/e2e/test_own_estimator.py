@@ -49,7 +49,7 @@ def home(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
     shutil.copytree(lived.home.folder, folder)
     settings = lived_world.open_home(folder).settings
     declared = (job_applications, churn_by_logistic)
-    platform = Platform(settings=settings, policies=lived_world.POLICIES, declared=declared)
+    platform = Platform(settings=settings, policies=lived_world.POLICIES, declared=declared, story=lived_world.STORY)
     home = lived_world.Home(settings, build_definitions(settings, platform=platform), platform)
     with home.driver() as driver:
         driver.run_day(f"{CHURN_RISK}_retraining_job", home.day(lived_world.DAYS)).require_success()

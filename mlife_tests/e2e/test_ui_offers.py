@@ -57,7 +57,7 @@ def ui(home: Any, lived_world: ModuleType, ui_client: ModuleType, environment: p
     environment.setenv("MLIFE_HASH_KEY", lived_world.HASH_KEY)
     for name in ("market_users", "market_jobs", "history_days", "demo_days"):
         environment.setenv(f"MLIFE_{name.upper()}", str(getattr(settings, name)))
-    with lived_world.moved_story(), ui_client.opened(home.folder) as opened:
+    with ui_client.opened(home.folder) as opened:
         yield opened
 
 

@@ -8,7 +8,7 @@ in a folder that no asset opens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,17 +34,36 @@ EVENTS = (
 """The demo's story, in the order of `Settings.demo_event_days`."""
 
 
-def demo_injections(first_lived_date: date, days: tuple[int, int, int]) -> tuple[Injection, ...]:
-    """Return the three events of the demo's story, by day.
+@dataclass(frozen=True)
+class Story:
+    """What happens in the simulated world, which the platform has to find out.
+
+    Attributes:
+        injections: what the market does; takes the first day on which the platform texts.
+        events: day, 1 being that first one -> what happens, in words.
+    """
+
+    injections: Callable[[date], tuple[Injection, ...]]
+    events: Mapping[int, str]
+
+
+def demo_story(days: tuple[int, int, int] | None) -> Story:
+    """Return the three events of the demo, by day; without days nothing happens.
 
     The fault is in the export that the partition of its day lands, which is that of the day before.
     """
+    if days is None:
+        return Story(lambda _: (), {})
     shift, city, fault = days
-    return (
-        Injection("pay_elasticity", add_days(first_lived_date, shift - 1), size=2.5),
-        Injection("new_city", add_days(first_lived_date, city - 1)),
-        Injection("pay_in_cents", add_days(first_lived_date, fault - 2), duration_days=1),
-    )
+
+    def injections(first_lived_date: date) -> tuple[Injection, ...]:
+        return (
+            Injection("pay_elasticity", add_days(first_lived_date, shift - 1), size=2.5),
+            Injection("new_city", add_days(first_lived_date, city - 1)),
+            Injection("pay_in_cents", add_days(first_lived_date, fault - 2), duration_days=1),
+        )
+
+    return Story(injections, dict(zip(days, EVENTS, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,7 @@ class EmbeddedWorld:
         jobs: open at any time, about.
         start_date: first simulated day.
         history_days: days before the platform texts.
-        event_days: days of the demo's three events; None where they do not happen.
+        story: what happens in it.
         home: folder of the market's state and truth tables.
         private_folder: folder of the contact book and of the audit table.
     """
@@ -67,7 +86,7 @@ class EmbeddedWorld:
     jobs: int
     start_date: date
     history_days: int
-    event_days: tuple[int, int, int] | None
+    story: Story
     home: Path
     private_folder: Path
 
@@ -81,7 +100,7 @@ class EmbeddedWorld:
             jobs=self.jobs,
             start_date=self.start_date,
             history_days=self.history_days,
-            injections=() if self.event_days is None else demo_injections(first_lived, self.event_days),
+            injections=self.story.injections(first_lived),
         )
 
     def event_source(

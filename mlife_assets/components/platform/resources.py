@@ -35,7 +35,7 @@ from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.messages.recipients import recheck_of
-from mlife_assets.components.platform.embedded_world import EmbeddedWorld
+from mlife_assets.components.platform.embedded_world import EmbeddedWorld, Story, demo_story
 from mlife_assets.components.platform.private_parts import MANIFEST_KEY, PrivateParts
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import NotFoundError
@@ -59,11 +59,15 @@ INGEST_REPORT = "ingest"
 
 @dataclass(frozen=True)
 class Platform(PrivateParts):
-    """All ports of one deployment, as one model sees it; adapters are made when first asked for."""
+    """All ports of one deployment, as one model sees it; adapters are made when first asked for.
+
+    `declared` are the models of the deployment, `story` is what happens in its market, by default that of the settings.
+    """
 
     policies: Policies
     model_name: str = JOB_APPLICATIONS
     declared: Sequence[Declaration] = MODELS
+    story: Story | None = None
 
     def of_model(self, name: str) -> Platform:
         """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own.
@@ -169,13 +173,14 @@ class Platform(PrivateParts):
     def world(self) -> EmbeddedWorld:
         """The simulated market."""
         settings = self.settings
+        days = settings.demo_event_days if settings.demo_faults else None
         return EmbeddedWorld(
             seed=settings.seed,
             users=settings.market_users,
             jobs=settings.market_jobs,
             start_date=settings.start_date,
             history_days=settings.history_days,
-            event_days=settings.demo_event_days if settings.demo_faults else None,
+            story=self.story or demo_story(days),
             home=settings.home,
             private_folder=self.private_folder,
         )

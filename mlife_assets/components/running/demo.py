@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB, decision_rows
-from mlife_assets.components.platform.embedded_world import EVENTS
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError
@@ -79,12 +78,6 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def story(platform: Platform) -> dict[int, str]:
-    """Return what happens in the world, by day."""
-    settings = platform.settings
-    return dict(zip(settings.demo_event_days, EVENTS, strict=True)) if settings.demo_faults else {}
 
 
 def prepare_home(home: Path) -> None:
@@ -178,7 +171,7 @@ class Demo:
         return DayResult(
             number=number,
             day=day,
-            event=story(self.platform).get(number, ""),
+            event=self.platform.world.story.events.get(number, ""),
             verdict=decision["verdict"],
             reasons=tuple(decision["sentences"]),
             promotion=promotion["sentences"][0] if promotion else "",

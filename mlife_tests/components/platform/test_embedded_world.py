@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.running.demo import story
 from mlife_assets.settings import Settings
 
 
@@ -25,13 +24,13 @@ def test_the_world_changes_on_the_days_that_are_said(tmp_path):
         assert [one.name for one in (shift, city, fault)] == ["pay_elasticity", "new_city", "pay_in_cents"]
         assert [shift.day, city.day] == [first + timedelta(days=day - 1) for day in days[:2]]
         assert fault.day == first + timedelta(days=days[2] - 2), "its day lands the export of the eve"
-        assert list(story(platform)) == list(days)
+        assert list(platform.world.story.events) == list(days)
 
 
 def test_a_world_without_events_tells_none(tmp_path):
     platform = platform_of(tmp_path, demo_faults=False)
     assert platform.world.config.injections == ()
-    assert story(platform) == {}
+    assert platform.world.story.events == {}
 
 
 @pytest.mark.parametrize("days", [(3, 3, 14), (0, 4, 7), (1, 2), (1, 2, 121)])
