@@ -60,7 +60,7 @@ POLICIES = Policies(
 UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approve_within_limits=False))
 
 
-def _injections(first_lived_date: date, days: tuple[int, int, int]) -> tuple[Injection, ...]:
+def _injections(first_lived_date: date) -> tuple[Injection, ...]:
     return (
         Injection("new_city", first_lived_date),
         Injection("new_taste_cluster", first_lived_date, size=1.0),
