@@ -69,7 +69,7 @@ def serve(
         else:
             wanted = f", with the token of {source}" if source else ""
             named = ", ".join(f"{name} ({version or 'none can be loaded'})" for name, version in versions.items())
-            side_console().print(f"{named} at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
+            side_console().print(f"{named} answer at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
         config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
