@@ -68,8 +68,10 @@ def serve(
             print_json({"url": url, "model_version": first, "models": versions, "token": source})
         else:
             wanted = f", with the token of {source}" if source else ""
-            named = ", ".join(f"{name} ({version or 'none can be loaded'})" for name, version in versions.items())
-            side_console().print(f"{named} answer at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
+            for name, version in versions.items():
+                said = f"{version} answers at {url}/v1/models/{name}/score" if version else "no champion can be loaded"
+                side_console().print(f"{name}: {said}", markup=False, soft_wrap=True)
+            side_console().print(f"Serving at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
         config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

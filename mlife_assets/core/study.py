@@ -89,7 +89,7 @@ class Study:
             raise InvalidInputError(f"the spec's gate_share is {quoted(share)}; set it between 0.02 and 0.8")
         training = _object(record, "training")
         if "estimator" in record:
-            _require_no_boosting(training, "spec")
+            _require_nothing_of_lightgbm(training, "spec")
         model = Model(
             name=STUDY,
             title=_text(record, "title", "A conversion model"),
@@ -126,7 +126,7 @@ class Study:
                     f"the policy has an unknown key {quoted(name)}; known are {', '.join(POLICIES)}"
                 )
         if self.model.estimator is not None:
-            _require_no_boosting(_object(record, "training"), "policy")
+            _require_nothing_of_lightgbm(_object(record, "training"), "policy")
         changed = {name: _policy(getattr(self.model, name), name, _object(record, name), renamed) for name in record}
         is_given = "validation_days" in record.get("training", {})
         return replace(
@@ -180,7 +180,7 @@ def _expression(name: str, value: Any) -> str:
     return str(value)
 
 
-def _require_no_boosting(training: Mapping[str, Any], file: str) -> None:
+def _require_nothing_of_lightgbm(training: Mapping[str, Any], file: str) -> None:
     """Refuse what is said of LightGBM beside an estimator: nothing would read it."""
     if given := [name for name in training if name in BOOSTING_FIELDS]:
         raise InvalidInputError(

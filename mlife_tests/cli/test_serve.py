@@ -115,3 +115,19 @@ def test_what_another_model_lacks_keeps_nobody_from_serving(home):
     assert found == {"young": None, "hurt": None, "first": home.champions[1]}
     with pytest.raises(IntegrityError, match="restore it"):
         serving_versions({"hurt": damaged, "young": nobody})
+
+
+def test_people_read_who_answers_where(home):
+    command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--home", str(home.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines = [process.stderr.readline() for _ in range(3)]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+    url = lines[2].removeprefix("Serving at ").split(";")[0]
+    assert lines == [
+        f"job_applications: {home.champions[1]} answers at {url}/v1/models/job_applications/score\n",
+        "churn_risk: no champion can be loaded\n",
+        f"Serving at {url}; stop with Ctrl-C\n",
+    ]

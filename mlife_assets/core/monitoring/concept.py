@@ -5,9 +5,9 @@ and their limits (`outcome_limits`), CBPE and realised performance (`adapters.na
 exposures (use the exploration slice or a same-policy reference).
 
 Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is held against
-what CBPE expects without labels, and residuals against the reference. Earlier steps of a
-funnel are judged too, each as soon as it is mature: there are more of them and they are known days earlier. With fewer
-positives than the policy asks for, the only honest answer is "not enough evidence".
+what CBPE expects without labels, and residuals against the reference. Earlier steps of a funnel are judged too, each as
+soon as it is mature: there are more of them and they are known days earlier. With fewer positives than the policy asks
+for, the only honest answer is "not enough evidence".
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ USUAL_DAYS, USUAL_DAYS_MINIMUM = 14, 7
 FRESH_DAYS = 2
 """Feedback is fresh when it is observed on its day or the next."""
 FRESH_SHARE = 0.5
-RARE = 30
+FEW = 30
+"""Below so many a day, that most are old or that none came says nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozen
     for day in sorted(days):
         arrived = arrivals.get(day, NONE_ARRIVED)
         recent = usual[-USUAL_DAYS:]
-        is_expected = len(recent) >= USUAL_DAYS_MINIMUM and float(np.median(recent)) >= RARE
-        is_old = arrived.count >= RARE and arrived.fresh < FRESH_SHARE * arrived.count
+        is_expected = len(recent) >= USUAL_DAYS_MINIMUM and float(np.median(recent)) >= FEW
+        is_old = arrived.count >= FEW and arrived.fresh < FRESH_SHARE * arrived.count
         if is_old or (not arrived.count and is_expected):
             late.append(day)
         else:

@@ -24,7 +24,7 @@ SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
 ESTIMATOR = "is_estimator"
 """Key of a manifest whose models are estimators of one's own."""
 ESTIMATOR_FILE = "estimator.skops"
-"""How the name of a file of one ends, which alone is no text."""
+"""How the name of such an estimator's file ends: the only file of an artifact that is no text."""
 
 
 @dataclass(frozen=True)

@@ -115,14 +115,14 @@ class StoredEstimator:
         import skops.io
 
         try:
-            unknown = _untrusted(data)
-            record = None if unknown else skops.io.loads(data, trusted=list(TRUSTED))
-            found = None if record is None else cls(record["estimator"], record["background"])
-        except Exception as error:
+            if unknown := _untrusted(data):
+                raise IntegrityError(f"an estimator's file holds {unknown[0]}, which is not trusted; restore it")
+            record = skops.io.loads(data, trusted=list(TRUSTED))
+            return cls(record["estimator"], record["background"])
+        except IntegrityError:
+            raise
+        except Exception as error:  # a damaged file makes skops, numpy and zipfile raise errors of a dozen types
             raise IntegrityError(f"an estimator's file cannot be read ({error}); restore it") from error
-        if found is None:
-            raise IntegrityError(f"an estimator's file holds {unknown[0]}, which is not trusted; restore it")
-        return found
 
 
 def steps_of_estimator(estimator: Any) -> list[Any]:

@@ -133,6 +133,15 @@ def test_other_models_have_a_line_each_and_a_single_model_has_no_such_section(ex
     assert "ther models" not in render_dashboard(replace(example_data, others=()))
 
 
+def test_a_model_that_cannot_be_read_says_why_and_nothing_else(example_data: DashboardData) -> None:
+    hurt = OtherModel("loan_risk", "Who defaults", fault="its report is not JSON; materialize it again")
+    page = render_dashboard(replace(example_data, others=(hurt,)))
+    row = page[page.index('id="others"') :].split("<tbody>")[1].split("</tr>")[0]
+    assert "its report is not JSON; materialize it again" in row
+    assert "none yet" not in row
+    assert "no decision yet" not in row
+
+
 def test_page_loads_nothing(example_data: DashboardData) -> None:
     page = render_dashboard(example_data)
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
