@@ -72,7 +72,7 @@ def drift_openings(decisions: Sequence[RetrainDecision], policy: RetrainPolicy) 
         confirmed = [code for code in one.codes if code in codes]
         if not confirmed:
             continue
-        if last is None or (one.as_of_date - last).days >= policy.drift_open_days:
+        if last is None or (one.as_of_date - last).days > policy.drift_open_days:
             found.append(Opening(confirmed[0], one.as_of_date))
         last = one.as_of_date
     return found
