@@ -38,6 +38,7 @@ from mlife_assets.core.training.gate.verdict import (
     HUMAN_GIVEN,
     Comparison,
     PromotionDecision,
+    has_right_level,
     is_better,
     is_calibrated,
     outcome_of,
@@ -80,6 +81,7 @@ def decide_promotion(
     as_of: date,
     calibration: Calibration | None,
     log_loss_gain: Interval | None = None,
+    level_gain: Interval | None = None,
     also_required: Sequence[Condition] = (),
     has_no_human: bool = False,
     is_refit: bool = False,
@@ -91,12 +93,13 @@ def decide_promotion(
         challenger: the new model with its scores on the same rows.
         champion: the model in use; None before the first promotion.
         human: the baseline; with an item None refuses, without an item it is reported as not given.
-        policy: depth, margin, evidence, bootstrap, bounds of the calibration slope. Without an item the minimum of
+        policy: depth, margin, evidence, bootstrap, bounds of calibration. Without an item the minimum of
             users with positives counts positive rows.
         as_of: labels must be mature as of this day.
         calibration: of the challenger's probabilities on mature exposures outside its training; None refuses.
         log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
             it was not measured.
+        level_gain: how much nearer to right the challenger's level is than the champion's there; None likewise.
         also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
         has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
         is_refit: the caller's word that the challenger is the champion's own recipe fitted again, for a reason that the
@@ -139,6 +142,9 @@ def decide_promotion(
         else:
             conditions += [is_better(one, objective) for one in compared]
             conditions.append(is_calibrated(calibration, gain, policy))
+            if calibration is not None:
+                nearer = level_gain if champion is not None else None
+                conditions.append(has_right_level(calibration, gain, nearer, policy))
         conditions += also_required
     outcome = outcome_of(conditions)
     return PromotionDecision(

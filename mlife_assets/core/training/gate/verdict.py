@@ -26,6 +26,7 @@ EVIDENCE_PREFIX = "enough_"
 HUMAN_GIVEN = "human_baseline_given"
 NO_HARM_PREFIX = "refit_does_no_harm_to_"
 """What a refit of the champion's own recipe has to meet instead of being better than all."""
+LEVEL = "is_calibrated_in_level"
 COMPARED_PREFIXES = (NO_HARM_PREFIX, "beats_", "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
 _SHOWN_WHEN_MET = ("beats_", NO_HARM_PREFIX, EVIDENCE_PREFIX, "is_calibrated")
@@ -123,7 +124,7 @@ def is_better(comparison: Comparison, objective: str) -> Condition:
 
 
 def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition that the challenger's probabilities may be believed.
+    """Return the condition that the challenger's probabilities are neither too bold nor too timid.
 
     Either the whole interval of the calibration slope lies within the policy's bounds, or `gain`, how much lower the
     challenger's log loss is than the champion's, lies above zero with its whole interval: refusing would then keep the
@@ -146,6 +147,29 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
         else "nor are its probabilities shown to beat"
     )
     return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {_gained(gain)}.")
+
+
+def has_right_level(
+    calibration: Calibration, gain: Interval | None, level_gain: Interval | None, policy: PromotionPolicy
+) -> Condition:
+    """Return the condition that the challenger's probabilities promise neither too much nor too little in all.
+
+    The whole interval of the level lies within the policy's bounds. A lower log loss alone excuses no level: sharper
+    probabilities may have it and still promise too much. It does where the champion is shown to be further off in level
+    too (`level_gain` above zero with its whole interval), since refusing keeps that one.
+    """
+    low, high = policy.calibration_level_minimum, policy.calibration_level_maximum
+    level = calibration.level
+    is_within = low <= level.lower and level.upper <= high
+    verb = "lies" if is_within else "does not lie"
+    text = f"{_level(calibration)} {verb} within {low:g} to {high:g}"
+    if is_within or gain is None or level_gain is None:
+        return Condition(LEVEL, is_within, text + ".")
+    is_excused = gain.lower > 0 and level_gain.lower > 0
+    link = "but the champion is worse in level too" if is_excused else "nor is the champion shown to be worse in both"
+    nearer = f"{level_gain.estimate:+.3f} ({level_gain.lower:+.3f} to {level_gain.upper:+.3f})"
+    text = f"{text}, {link}: log-odds nearer to right by {nearer}, {_gained(gain)}."
+    return Condition(LEVEL, is_excused, text)
 
 
 def refit_keeps_ranking(comparison: Comparison, objective: str) -> Condition:
@@ -172,19 +196,24 @@ def refit_keeps_probabilities(gain: Interval | None) -> Condition:
 def remarks_on_refit(
     comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
 ) -> tuple[str, ...]:
-    """Return what is reported of a refit and not required: who else ranks the rows, and its calibration slope."""
+    """Return what is reported of a refit and not required: who else ranks the rows, its calibration slope and level."""
     others = [one for one in comparisons if one.against != "champion"]
     names = {"random": "a random ranking"}
     remarks = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
     if calibration is not None:
-        text = _slope(calibration)
-        remarks.append(text[0].lower() + text[1:])
+        remarks += [text[0].lower() + text[1:] for text in (_slope(calibration), _level(calibration))]
     return tuple(f"Not required of a refit: {one}." for one in remarks)
 
 
 def _slope(calibration: Calibration) -> str:
     bounds = f"{calibration.slope_lower:.2f} to {calibration.slope_upper:.2f}"
     return f"The calibration slope {calibration.slope:.2f} ({bounds})"
+
+
+def _level(calibration: Calibration) -> str:
+    level = calibration.level
+    bounds = f"{level.lower:.2f} to {level.upper:.2f}"
+    return f"The calibration level {level.estimate:.2f} ({bounds}; odds of what happened over odds of what was said)"
 
 
 def _gained(gain: Interval) -> str:
