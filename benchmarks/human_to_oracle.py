@@ -174,7 +174,7 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
             matrix = feature_matrix(one.pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)
             scores = {
                 "human": recruiter_scores(one.pairs),
-                "champion": scorer.score(matrix).raw,
+                "champion": scorer.score(matrix).probability,
                 "oracle": one.probability,
                 **bound,
             }

@@ -182,7 +182,8 @@ def _judged(market: MonitoredMarket, contestants: list[Contestant], seed: int) -
         scorers[one.watch.champion.scorer.model_version] = one.watch.champion.scorer
     scores = {"oracle": probability}
     for version, scorer in scorers.items():
-        scores[version] = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind="impression")).raw
+        matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="impression")
+        scores[version] = scorer.score(matrix).probability
     rng = np.random.default_rng((seed, market.day.toordinal()))
     users, jobs = (np.array(pairs[name].to_pylist(), dtype=object) for name in ("user_id", "job_id"))
     found: dict[str, list[float]] = {name: [] for name in scores}

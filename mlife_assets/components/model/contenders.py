@@ -110,6 +110,6 @@ def gate_day(platform: Platform, day: date) -> GateDay:
 
 
 def ranking_scores(platform: Platform, version: str, pairs: pa.Table) -> Array:
-    """Return the scores by which a model ranks pairs with features, as they would be shown unprompted."""
+    """Return the probabilities by which a model ranks pairs with features, as they would be shown unprompted."""
     scorer = platform.scorer(version)
-    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).raw
+    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).probability

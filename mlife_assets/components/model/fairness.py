@@ -56,7 +56,7 @@ def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAu
     outcomes = user_outcomes(
         pairs["user_id"],
         pairs["job_id"],
-        scores.raw,
+        scores.probability,
         pairs["pay_usd_per_hour"].to_numpy(),
         budget=platform.policies.messaging.maximum_messages_per_day,
         depth=policy.ranking_depth,

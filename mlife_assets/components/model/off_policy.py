@@ -29,8 +29,7 @@ from mlife_assets.components.shown.figures import value_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.ports import Scores
-from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
 from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
@@ -49,17 +48,16 @@ def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
     )
 
 
-def scores_by(platform: Platform, version: str, candidates: pa.Table) -> Scores:
-    """Return the scores of logged candidates by a model, whichever model was logged with them, in their order."""
+def probabilities_by(platform: Platform, version: str, candidates: pa.Table) -> Array:
+    """Return the probabilities of logged candidates by a model, whichever was logged with them, in their order."""
     scorer = platform.scorer(version)
-    raw, probability = np.empty(candidates.num_rows), np.empty(candidates.num_rows)
+    probability = np.empty(candidates.num_rows)
     logged = np.array(candidates["model_version"].to_pylist(), dtype=object)
     for one in sorted(set(logged)):
         places = np.flatnonzero(logged == one)
         known = logged_features(candidates.take(pa.array(places)), platform.scorer(one).feature_spec)
-        found = scorer.score(examples_matrix(known, scorer.feature_spec))
-        raw[places], probability[places] = found.raw, found.probability
-    return Scores(raw, probability)
+        probability[places] = scorer.score(examples_matrix(known, scorer.feature_spec)).probability
+    return probability
 
 
 def unseen_days(platform: Platform, day: date, versions: Sequence[str]) -> tuple[date, date]:
@@ -91,10 +89,10 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     report |= {"decisions": decisions, "first_day": first.isoformat(), "last_day": last.isoformat()}
     if decisions == 0:
         return report | {"sentences": [f"No text was explored from {first.isoformat()} to {last.isoformat()}."]}
-    reward_model = scores_by(platform, champion, candidates)
+    reward_model = probabilities_by(platform, champion, candidates)
     sides = {
         "champion": greedy_decisions(candidates, reward_model, reward_model),
-        "challenger": greedy_decisions(candidates, scores_by(platform, challenger, candidates), reward_model),
+        "challenger": greedy_decisions(candidates, probabilities_by(platform, challenger, candidates), reward_model),
     }
     sentences: list[str] = []
     values = []

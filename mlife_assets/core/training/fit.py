@@ -40,7 +40,7 @@ from mlife_assets.core.training.formulations import (
     tune_step,
     tuning_features,
 )
-from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR
+from mlife_assets.core.training.manifest_facts import AT_LIMIT, OWN_ESTIMATOR, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -184,4 +184,5 @@ def _recipe(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimato
     if estimator is not None:
         return {**counted, OWN_ESTIMATOR: parameters(made(estimator, seed=policy.seed))}
     by_step = {step.step: step.trees for step in chosen.steps}
-    return {**counted, "trees": sum(by_step.values()), "trees_by_step": by_step}
+    limits = trees_at_limit(by_step, policy.trees_maximum, policy.early_stopping_rounds)
+    return {**counted, "trees": sum(by_step.values()), "trees_by_step": by_step, AT_LIMIT: limits}

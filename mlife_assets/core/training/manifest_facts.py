@@ -21,6 +21,13 @@ Section = Literal["windows", "data", "policy", "metrics", "method"]
 IMPORTANCE = "importance"
 OWN_ESTIMATOR = "estimator"
 """Key of the parameters of what took LightGBM's place."""
+AT_LIMIT = "trees_at_limit"
+"""Key of the steps whose number of trees is not one that validation chose freely, each with the limit."""
+FIRST_TREE, MAXIMUM = "first tree", "maximum of trees"
+LIMIT_WORDS = {
+    FIRST_TREE: "stopped at its first tree: a second one made validation worse, so it learned next to nothing",
+    MAXIMUM: "reached the maximum of trees before it could stop early: more trees might have been better",
+}
 _APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
@@ -42,6 +49,7 @@ _METHOD = {
     "objective",
     "priors",
     "trees",
+    "trees_at_limit",
     "trees_by_step",
 }
 
@@ -67,8 +75,30 @@ def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, floa
 
 
 def fitted_words(manifest: Mapping[str, Any]) -> str:
-    """Return what was fitted: how many trees, or the steps of an estimator of one's own."""
-    return ", ".join(manifest[OWN_ESTIMATOR]) if OWN_ESTIMATOR in manifest else f"{manifest['trees']} trees"
+    """Return what was fitted: how many trees and where that is a limit, or the steps of an estimator of one's own."""
+    if OWN_ESTIMATOR in manifest:
+        return ", ".join(manifest[OWN_ESTIMATOR])
+    policy, by_step = manifest.get("policy", {}), manifest.get("trees_by_step", {})
+    if not {"trees_maximum", "early_stopping_rounds"} <= set(policy):
+        return f"{manifest['trees']} trees"
+    limits = trees_at_limit(by_step, policy["trees_maximum"], policy["early_stopping_rounds"])
+    words = [f"{step} {LIMIT_WORDS[why].partition(':')[0]}" for step, why in limits.items()]
+    return f"{manifest['trees']} trees" + (f" ({'; '.join(words)})" if words else "")
+
+
+def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int, early_stopping_rounds: int) -> dict[str, str]:
+    """Return the steps whose fit stopped at its first tree or ran out of trees, each with which of the two it was.
+
+    Early stopping looks `early_stopping_rounds` trees ahead, so a best tree that is nearer to the maximum than that was
+    not chosen: nobody saw whether it is the best one.
+    """
+    found = {}
+    for step, trees in trees_by_step.items():
+        if trees + early_stopping_rounds > maximum:
+            found[step] = MAXIMUM
+        elif trees <= 1:
+            found[step] = FIRST_TREE
+    return found
 
 
 def section_of(name: str, value: Scalar) -> Section:

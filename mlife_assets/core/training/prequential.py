@@ -7,8 +7,8 @@ Concept: a holdout judges one model, which must not have seen the weeks that it 
 more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
 what was mature when the fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984),
 and held against what was served. Every row is out of sample on both sides, whoever served, and the newest fold is
-scored by a model as fresh as folds and the delay of labels allow. Raw scores of different models are on no common
-scale, so both sides are ranked by the calibrated probability, which is what serves.
+scored by a model as fresh as folds and the delay of labels allow. Both sides are ranked by the calibrated probability,
+which is what serves; raw scores of different models would be on no common scale either.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."
-    if is_constant:
+    if all(stage.calibrator.method == "base_rate" for stage in artifact.stages):
+        is_constant = True
+        varied = f"The scores of {version} said nothing in validation, so its probabilities are the base rate for all."
+    elif is_constant:
         varied = f"All {len(probability):,} probabilities of {version} are {probability[0]:g}, so they rank nothing."
     return (
         Condition("serving_probabilities_are_finite", wrong == 0, finite),

@@ -20,6 +20,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import fit_feature_spec
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.manifest_facts import trees_at_limit
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.job_applications import job_applications
@@ -118,6 +119,9 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert all(1 <= trees <= POLICY.trees_maximum for trees in manifest["trees_by_step"].values())
     assert {stage.step: stage.model_text.count("\nTree=") for stage in artifact.stages} == manifest["trees_by_step"]
     assert sum(manifest["trees_by_step"].values()) == manifest["trees"]
+    assert manifest["trees_at_limit"] == trees_at_limit(
+        manifest["trees_by_step"], POLICY.trees_maximum, POLICY.early_stopping_rounds
+    )
     assert set(manifest["importance"]) == set(artifact.feature_spec.model_names)
     assert max(manifest["importance"], key=manifest["importance"].get) == "taste_match"
 

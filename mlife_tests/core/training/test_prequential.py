@@ -16,6 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
@@ -225,6 +226,17 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == name
     assert words in unmet.sentence
+
+
+def test_a_model_whose_scores_said_nothing_in_validation_may_not_serve(prepared: Prepared) -> None:
+    """Its probabilities differ by a trace, so that order is kept, and rank nothing all the same."""
+    artifact = prepared.artifacts[1]
+    flat = Calibrator("base_rate", (-1.0, 1.0), log_odds=(-2.001, -1.999))
+    stages = tuple(replace(stage, calibrator=flat) for stage in artifact.stages)
+    found = serving_conditions(replace(artifact, stages=stages), prepared.gate, MODEL)
+    (unmet,) = [one for one in found if not one.is_met]
+    assert unmet.name == "serving_probabilities_vary"
+    assert "said nothing in validation, so its probabilities are the base rate for all" in unmet.sentence
 
 
 def test_columns_and_label_times_are_examined_on_what_would_be_learned(prepared: Prepared) -> None:

@@ -111,7 +111,7 @@ def describe_model(
         sentences=decision.sentences if decision else (),
         metrics=(*metrics, *_metrics(by_section.get("metrics", {}))),
         calibration=calibration,
-        slope_bounds=_bounds(promotion) if decision else None,
+        **(_bounds(promotion) if decision and promotion else {}),
         fairness=fairness,
         importance=importance_by_stage(artifact.manifest),
         pictures=dict(pictures or {}),
@@ -192,8 +192,11 @@ def _metrics(facts: Mapping[str, Scalar]) -> tuple[CardMetric, ...]:
     )
 
 
-def _bounds(policy: PromotionPolicy | None) -> tuple[float, float] | None:
-    return (policy.calibration_slope_minimum, policy.calibration_slope_maximum) if policy else None
+def _bounds(policy: PromotionPolicy) -> dict[str, Any]:
+    return {
+        "slope_bounds": (policy.calibration_slope_minimum, policy.calibration_slope_maximum),
+        "level_bounds": (policy.calibration_level_minimum, policy.calibration_level_maximum),
+    }
 
 
 def _manifest_policies(facts: Mapping[str, Scalar]) -> dict[str, Facts]:
