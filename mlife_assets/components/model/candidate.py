@@ -105,6 +105,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             log_progress,
             cores=platform.settings.cores,
             estimator=platform.model.estimator,
+            simple_columns=platform.model.simple_columns,
         )
         artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__, **platform.model.declared})
         version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))

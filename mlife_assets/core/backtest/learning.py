@@ -88,9 +88,10 @@ class Learner:
 
     def _fitted(self, as_of: date) -> dict[str, Any]:
         training = self.training_set(as_of)
+        model = self._history.model
         label = training.roles.label
         policy = self._history.training_policy(training.trained_to[label])
-        artifact = fit_model(training, policy, estimator=self._history.model.estimator)
+        artifact = fit_model(training, policy, estimator=model.estimator, simple_columns=model.simple_columns)
         return {
             "files": {name: _text(name, data) for name, data in artifact.files().items()},
             "model_version": artifact.model_version,

@@ -128,7 +128,7 @@ def train_on_examples(
     )
     found = search(training, policy, storage, search_progress) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
-    artifact = fit_model(training, policy, progress, estimator=model.estimator)
+    artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
     judged = judge_model(
         artifact,
         training,

@@ -42,6 +42,7 @@ from mlife_assets.core.training.formulations import (
 )
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
+from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
 from mlife_assets.core.training.training_set import TrainingSet
 
 IMPORTANCE_ROWS = 2_000
@@ -56,11 +57,13 @@ def fit_model(
     *,
     cores: int = 1,
     estimator: MakeEstimator | None = None,
+    simple_columns: Sequence[str] = (),
 ) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
 
     Up to `cores` models are fitted at once; the artifact does not depend on it. `estimator` makes what takes
-    LightGBM's place: an estimator or a pipeline of scikit-learn.
+    LightGBM's place: an estimator or a pipeline of scikit-learn. `simple_columns` are those of the simple rule
+    beside the model (`simple_rule`).
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack, or the estimator cannot
@@ -93,7 +96,10 @@ def fit_model(
     stages = _each(stage, chosen.steps, cores)
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
     importance = _importance(artifact, unexpanded, policy)
-    facts = {"formulations_refused": refused, "importance": importance} | _recipe(policy, chosen, estimator)
+    known = learning_rows(training, matrix, training.roles.label, training.known(training.roles.label))
+    rule = fit_simple_rule(known.matrix, known.outcome, spec, simple_columns)
+    facts = {"formulations_refused": refused, "importance": importance, SIMPLE_RULE: rule.to_record()}
+    facts |= _recipe(policy, chosen, estimator)
     manifest = json.loads(json.dumps(_manifest(training, policy, tuned, chosen, stages) | facts))
     return ModelArtifact(artifact.stages, spec, training.data_hash, manifest)
 
