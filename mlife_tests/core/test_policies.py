@@ -20,6 +20,8 @@ from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
         (lambda: PromotionPolicy(gate_block_days=0), "PromotionPolicy.gate_block_days is 0"),
         (lambda: PromotionPolicy(calibration_slope_minimum=-9.0), "calibration_slope_minimum is -9.0"),
         (lambda: PromotionPolicy(calibration_slope_maximum=float("inf")), "calibration_slope_maximum is inf"),
+        (lambda: PromotionPolicy(calibration_level_minimum=1.5), "calibration_level_minimum is 1.5"),
+        (lambda: PromotionPolicy(calibration_level_maximum=0.9), "calibration_level_maximum is 0.9"),
         (lambda: PromotionPolicy(seed=-1), "PromotionPolicy.seed is -1"),
         (lambda: TrainingPolicy(seed=-1), "TrainingPolicy.seed is -1"),
         (lambda: TrainingPolicy(isotonic_minimum_positives=0), "isotonic_minimum_positives is 0"),

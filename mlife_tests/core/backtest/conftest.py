@@ -55,6 +55,8 @@ def make_model(**changes: object) -> Model:
             parity_rows=20,
             calibration_slope_minimum=0.4,
             calibration_slope_maximum=2.5,
+            calibration_level_minimum=0.4,
+            calibration_level_maximum=2.5,
         ),
         monitoring=MonitoringPolicy(sample_rows_per_day=120, minimum_mature_positives=50),
         retrain=RetrainPolicy(minimum_new_mature_positives=50),
