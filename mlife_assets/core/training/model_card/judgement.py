@@ -31,7 +31,7 @@ STANDINGS = {
     "suppressed": "too few to show",
     "no_ratio": "no ratio",
 }
-_ORDER = ("human", "champion", "random")
+_ORDER = ("human", "simple", "champion", "random")
 MEASURE_WORDS = {
     "selection": "Selection: who is selected",
     "scoring": "Scoring: whose best score lies above the median",
