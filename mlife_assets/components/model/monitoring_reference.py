@@ -19,6 +19,7 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
     is_funnel,
@@ -45,6 +46,20 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     """
     wanted = (add_days(day, -back) for back in range(LOOKED_AT_TIMES * count))
     return sorted(islice((one for one in wanted if one not in quarantined), count))
+
+
+def unseen_outcomes(platform: Platform, version: str, day: date, outcome: str) -> pa.Table:
+    """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it.
+
+    What a fit on everything says of rows that it learned from is not what its scores will look like, so its folds are
+    asked, as the gate asked them (`core.backtest.watching`). Of an earlier step only those are that know it.
+    """
+    asked = folds_of(platform, version)
+    if outcome != LABEL:
+        known = [is_funnel(platform, fold.model_version) for fold in asked]
+        asked = asked[len(known) - known[::-1].index(False) if False in known else 0 :]
+    last = last_mature_exposure_day(day, platform.model.outcomes[outcome].maturity_days)
+    return sampled_examples(platform, asked, asked[0].first_day, last, outcome=outcome)
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -84,16 +99,9 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
         samples = [sampled_pairs(platform, one) for one in days]
         columns = platform.model.watched
-        trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
         examples = {
-            outcome: sampled_examples(
-                platform,
-                version,
-                add_days(trained, 1),
-                last_mature_exposure_day(day, step.maturity_days),
-                outcome=outcome,
-            )
-            for outcome, step in platform.model.outcomes.items()
+            outcome: unseen_outcomes(platform, version, day, outcome)
+            for outcome in platform.model.outcomes
             if outcome == LABEL or is_funnel(platform, version)
         }
         reference = build_reference(
