@@ -192,7 +192,7 @@ def champion_facts(watch: Watch, market: MonitoredMarket) -> ChampionFacts:
         model_version=champion.scorer.model_version,
         trained_as_of=champion.trained_as_of,
         new_mature_positives=sum(int(np.sum(rows["is_applied"].to_numpy(zero_copy_only=False))) for rows in new),
-        retrain_dates=tuple(past.as_of_date for past in watch.history if past.verdict == "retrain"),
+        fit_dates=tuple(past.as_of_date for past in watch.history if past.verdict == "retrain"),
     )
 
 

@@ -27,7 +27,8 @@ MODEL_NAME = "model_name"
 """Column that says which model an event is about."""
 DECLARATION_HASH = "declaration_hash"
 """Column that says under which record of the model something was decided (`core.model`); null before there was one."""
-_DECIDED = ("retrain_decided", "promotion_decided")
+PROMOTION_KIND = "kind"
+"""Column that says by which way a challenger was judged (`training.gate`); null in verdicts from when there was one."""
 
 _PAYLOADS: dict[str, tuple[Column, ...]] = {
     "retrain_decided": (
@@ -79,12 +80,16 @@ def model_event_types(first_model: str) -> tuple[EventType, ...]:
     """Return the types; rows of version 1, of when there was one model, are about `first_model`."""
     about = identifier(MODEL_NAME)
     under = added(2, identifier(DECLARATION_HASH, nullable=True))
+    later = {
+        "retrain_decided": (under,),
+        "promotion_decided": (under, added(2, choice(PROMOTION_KIND, "win", "non_inferiority"))),
+    }
     return (
         *(
             EventType(
                 name,
                 "platform",
-                (*columns, about, under) if name in _DECIDED else (*columns, about),
+                (*columns, about, *later.get(name, ())),
                 version=2,
                 upcasters=(Upcaster.adding(1, columns, MODEL_NAME, first_model),),
             )

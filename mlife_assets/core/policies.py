@@ -105,6 +105,15 @@ def require_no_boosting(policy: TrainingPolicy) -> None:
 class PromotionPolicy:
     """When a challenger replaces the champion. Closed by default: ties and thin evidence refuse.
 
+    A win is spent over a year: `win_alpha_per_year` is the chance at most that a house whose challengers are no better
+    ever promotes one by a win within a year of `gates_per_year` gates. Each gate may err by an equal part of it
+    (Bonferroni), however the gates depend on each other and however many were held before.
+
+    While a drift is confirmed, or the model is too old, a challenger that is not inferior may serve: worse by no more
+    than `non_inferiority_margin` of the objective, by the lower bound at `one_sided_alpha`, which is also the error of
+    every other interval that is shown. `fairness_one_sided_alpha` is the audit's own, since there the error that a
+    smaller alpha prevents is a refusal: one alpha for both would loosen fairness where the gate is tightened.
+
     `impact_ratio_minimum` is the four-fifths rule of the Uniform Guidelines: a challenger is refused when the interval
     of a group's impact ratio lies below it. `minimum_group_share` is the share of the audited users below which a group
     is reported and not judged, as New York City's Local Law 144 allows. `gate_block_days` counts without an item only:
@@ -129,6 +138,10 @@ class PromotionPolicy:
     gate_block_days: int = 1
     bootstrap_resamples: int = 2_000
     one_sided_alpha: float = 0.025
+    win_alpha_per_year: float = 0.05
+    gates_per_year: int = 52
+    non_inferiority_margin: float = 0.01
+    fairness_one_sided_alpha: float = 0.025
     calibration_slope_minimum: float = 0.8
     calibration_slope_maximum: float = 1.25
     impact_ratio_minimum: float = 0.8
@@ -145,9 +158,16 @@ class PromotionPolicy:
         _bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
         _bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
         _bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
+        _bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 366), non_inferiority_margin=(0, 0.2))
+        _bounded(self, fairness_one_sided_alpha=(1e-4, 0.2))
         _bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
         _bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
         _bounded(self, calibration_slope_minimum=(0, 1), calibration_slope_maximum=(1, 10))
+
+    @property
+    def win_alpha(self) -> float:
+        """One-sided error of a win at one gate."""
+        return self.win_alpha_per_year / self.gates_per_year
 
 
 @dataclass(frozen=True)
@@ -202,7 +222,17 @@ class MonitoringPolicy:
 
 @dataclass(frozen=True)
 class RetrainPolicy:
-    """When the governor retrains.
+    """When the governor asks for a fit, how often a model may be promoted, and how long a drift stays open.
+
+    A *fit* is asked for when `minimum_new_mature_positives` have matured since the last one, when drift is confirmed,
+    or when the model is older than `maximum_model_age_days`. Fits lie `days_between_fits` apart, but for a drift that
+    no fit has answered yet, and there are `fits_per_year` at most: the gate's error is spent over as many.
+    `cooldown_days` and `budget_per_30_days` count *promotions*: while none is allowed, none is prepared.
+
+    A confirmed drift of one of `opening_kinds` opens the gate for what is not inferior, for `drift_open_days` from its
+    last confirmation: with labels of a week, six weekly fits pass until a gate of four weeks holds nothing but the new
+    world. Only concept drift opens, since only that says that the model's answers are of another world. Inputs that
+    move ask for a fit, which has to win.
 
     A retraining that failed is tried again `retry_wait_minutes` after its end, one wait per further attempt; then a
     person is alerted.
@@ -217,10 +247,19 @@ class RetrainPolicy:
     budget_per_30_days: int = 4
     maximum_model_age_days: int = 60
     minimum_new_mature_positives: int = 300
+    days_between_fits: int = 7
+    fits_per_year: int = 52
+    drift_open_days: int = 42
+    opening_kinds: tuple[str, ...] = ("concept",)
     retry_wait_minutes: tuple[int, ...] = (10, 60)
     minimum_importance_share: float = 0.05
 
     def __post_init__(self) -> None:
+        _bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), drift_open_days=(1, 366))
+        if unknown := set(self.opening_kinds) - {"data", "latent", "concept"}:
+            raise InvalidInputError(
+                f"RetrainPolicy.opening_kinds has {min(unknown)!r}; list data, latent, concept, some of them or none"
+            )
         _bounded(self, minimum_importance_share=(0, 1), minimum_new_mature_positives=(0, 1e9))
         _bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 366), cooldown_days=(0, 90))
         _bounded(self, budget_per_30_days=(1, 30), maximum_model_age_days=(1, 3650))

@@ -6,7 +6,7 @@ Belongs here: the fold of promotions and rollbacks. Does not belong here: readin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,3 +57,14 @@ def standing(history: Sequence[Reign]) -> list[str]:
         else:
             versions.append(reign.model_version)
     return versions
+
+
+def anchor_of(history: Sequence[Reign], not_inferior: Collection[str]) -> str | None:
+    """Return the version from which the losses of a chain of promotions are counted: the last that won, or the first.
+
+    Args:
+        history: all changes of the champion, oldest first.
+        not_inferior: versions that were promoted as not inferior; all others won, or were put there by a person.
+    """
+    versions = standing(history)
+    return next((one for one in reversed(versions) if one not in not_inferior), versions[0] if versions else None)

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +16,10 @@ def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
     return load_benchmark("gate")
 
 
-def test_retrainings_are_as_many_as_cooldown_and_budget_allow(bench: ModuleType) -> None:
-    assert bench.gate_offsets(60, RetrainPolicy()) == [0, 7, 14, 21, 30, 37, 44, 51]
-    assert bench.gate_offsets(15, RetrainPolicy(cooldown_days=3, budget_per_30_days=30)) == [0, 3, 6, 9, 12]
+def test_gates_are_as_many_as_the_budget_of_fits_allows(bench: ModuleType) -> None:
+    assert bench.gate_offsets(365, RetrainPolicy()) == [*range(0, 364, 7)]
+    assert bench.gate_offsets(60, RetrainPolicy(days_between_fits=3, fits_per_year=4)) == [0, 3, 6, 9]
+    assert len(bench.gate_offsets(365, RetrainPolicy())) == PromotionPolicy().gates_per_year
 
 
 def test_simulated_rankers_have_the_map_that_was_asked_for(bench: ModuleType) -> None:
@@ -32,11 +33,36 @@ def test_simulated_rankers_have_the_map_that_was_asked_for(bench: ModuleType) ->
 def test_both_gates_run_and_decide_by_the_comparison(bench: ModuleType) -> None:
     noise = bench.Noise(0.43, 0.22, 0.49, 0.83)
     lines = {line.name: line for line in bench.one_gate(noise, 2)}
-    assert lines["A/A: promoted, all conditions"].share.n == 2
-    assert lines["power at +.03, alike models"].share.estimate >= 0.5
-    repeated = list(bench.repeated_gates(noise, 1))
-    assert repeated[0].share.n == 8
-    assert repeated[1].share.n == repeated[2].share.n == 1
+    assert lines["A/A: beats the champion, 2 gates a year"].share.n == 2
+    assert lines["better by .03: promoted, alike models"].share.estimate >= 0.5
+    assert lines["drift open, worse by .01: promoted"].share.n == 2
+    each, won, promoted = bench.years(noise, 1)
+    assert (each.share.n, won.share.n, promoted.share.n) == (52, 1, 1)
+    alike, unalike = bench.quarters(noise, 1)
+    assert alike.share.estimate == unalike.share.estimate == 1.0
+
+
+def test_chains_of_losses_end_where_the_anchor_stops_them(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "CHAIN_USERS", 1_000)
+    monkeypatch.setattr(bench, "CHAIN_REFITS", 4)
+    steps = [0.43, 0.44, 0.47, 0.52, 0.58]
+    held, free = bench.chains(steps, 0.83, 1)
+    assert held.share.n == free.share.n == 1
+    assert (held.claim, free.claim) == ("<= 2.5%", "")
+
+
+def test_weekly_gates_without_an_item_share_their_rows(bench: ModuleType) -> None:
+    policy = PromotionPolicy(minimum_users_with_positives=30, bootstrap_resamples=200)
+    won, each = bench.pooled_gates(1, 2, 3, 0.3, 1.0, 5_000, policy)
+    assert (won.n, won.estimate, each) == (2, 1.0, 1.0)
+
+
+def test_a_run_leaves_its_figures(bench: ModuleType) -> None:
+    lines = [bench.Line("held", bench.share([False] * 40), "<= 2.5%", at_most=0.025)]
+    kept = bench.record(lines, [], {"runs": 40})
+    assert kept["settings"] == {"runs": 40}
+    assert kept["figures"][0]["upper"] == pytest.approx(0.0876, abs=1e-4)
+    assert len(kept["commit"].removesuffix("-dirty")) == 40
 
 
 def test_an_error_may_exceed_its_claim_by_chance_and_power_must_reach_it(bench: ModuleType) -> None:
@@ -51,7 +77,7 @@ def test_a_broken_claim_of_either_benchmark_is_an_error(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [bench.Line("held", bench.share([False] * 40), "<= 2.5%", at_most=0.025)]
-    monkeypatch.setattr(bench, "measure", lambda runs, repeated: iter(lines))
+    monkeypatch.setattr(bench, "measure", lambda runs, simulated_years, chained: iter(lines))
     monkeypatch.setattr(bench, "off_policy", lambda runs: ())
     bench.main()
     assert "BROKEN" not in capsys.readouterr().out

@@ -28,7 +28,7 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model import Model
-from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
+from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME, PROMOTION_KIND
 from mlife_assets.core.ports import EventLog
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -57,6 +57,7 @@ def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str
         "sentences": report["sentences"],
         "policy_version": report["policy_version"],
         MODEL_NAME: model.name,
+        PROMOTION_KIND: report.get("kind"),
     }
     earlier = [
         row

@@ -34,6 +34,7 @@ from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import fold_starts
@@ -56,7 +57,8 @@ def decision_rows(platform: Platform) -> list[dict[str, Any]]:
     return [by_day[day] for day in sorted(by_day)]
 
 
-def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
+def decisions_until(platform: Platform, day: date) -> list[RetrainDecision]:
+    """Return the governor's decision of each day up to and including `day`, oldest first."""
     return [
         RetrainDecision(
             as_of_date=row["as_of_date"],
@@ -66,8 +68,13 @@ def _decisions_before(platform: Platform, day: date) -> list[RetrainDecision]:
             model_version=row["model_version"],
         )
         for row in decision_rows(platform)
-        if row["as_of_date"] < day
+        if row["as_of_date"] <= day
     ]
+
+
+def gate_opening(platform: Platform, day: date) -> Opening | None:
+    """Return why a challenger of `day` may serve that is not inferior; None where it has to win."""
+    return opening(decisions_until(platform, day), day, platform.model.retrain)
 
 
 def _decision_id(platform: Platform, decision: RetrainDecision, version: str) -> str:
@@ -86,14 +93,19 @@ def _time_of_decision(platform: Platform, day: date, decision_id: str) -> dateti
 
 
 def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
-    """Return what the governor may know of the serving model when partition `day` decides, also when asked later."""
+    """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
+
+    A fit is what was asked for, whatever became of it, and what was registered, whoever asked.
+    """
     now = platform.run_time(day)
-    version = platform.registry.champion_at(now)
-    retrained = tuple(decision.as_of_date for decision in history if decision.verdict == "retrain")
-    if version is None:
-        return ChampionFacts(None, None, 0, retrained, in_flight, _lacking(platform, day))
     rows = platform.model_events("model_registered", end=day)
-    known = (row for row in rows if row["observed_at"] <= now)  # not what this very decision then brought about
+    known = [row for row in rows if row["observed_at"] <= now]  # not what this very decision then brought about
+    asked = {decision.as_of_date for decision in history if decision.verdict == "retrain"}
+    fits = tuple(sorted(asked | {row["as_of_date"] for row in known}))
+    reigns = platform.registry.history(now)
+    if not reigns:
+        return ChampionFacts(None, None, 0, (), fits, in_flight, _lacking(platform, day))
+    version = reigns[-1].model_version
     registered = {row["model_version"]: row for row in known}
     newest = registered[version]
     trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
@@ -106,7 +118,8 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
         model_version=version,
         trained_as_of=newest["as_of_date"],
         new_mature_positives=positives,
-        retrain_dates=retrained,
+        promotion_dates=tuple(one.since.date() for one in reigns if one.kind == "promoted"),
+        fit_dates=fits,
         is_retraining_in_flight=in_flight,
     )
 
@@ -165,7 +178,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         """Decide, record the decision as an event, and show the history."""
         platform = graph.view(platform)
         day = only_day(context, platform)
-        history = _decisions_before(platform, day)
+        history = decisions_until(platform, add_days(day, -1))
         read = platform.read_monitoring_report
         decided = decisions_since(platform, day)
         in_flight = is_retraining(context.instance, decided, graph.named(RETRAINING_JOB))

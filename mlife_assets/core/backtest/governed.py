@@ -3,11 +3,12 @@
 Belongs here: what the governor gets to see, and what follows from its verdict and the gate's. Does not belong here: the
 verdicts themselves (`monitoring.governor`, `training.gate`), the other policies (`contestants`).
 
-Concept: the governor gives the reason for a refit, the gate refuses it where refitting is shown to have done harm.
-Labels are new to the governor only from the day on which the drift at hand began: a refit that could not learn from
-what changed would change nothing. A challenger that is shown, on rows since that day, to gain no more than the margin,
-and whose probabilities are not shown to be better either, confirms the champion: its age counts from that day, and what
-is normal to it is learned anew. One that is refused for want of proof confirms nothing.
+Concept: the governor asks for a fit, the gate for a win; where drift is confirmed or the model too old, for one that is
+not inferior. Labels are new to the governor only from the day on which the drift at hand began: a refit that could not
+learn from what changed would change nothing. A challenger that answers drift or age and is shown, on rows since that
+day, to gain no more than the margin, and whose probabilities are not shown to be better either, confirms the champion:
+its age counts from that day, and what is normal to it is learned anew. One that is refused for want of proof confirms
+nothing, nor does one that was fitted only because labels were new.
 
 The governor is asked every morning, as a deployment's is. What the newest window said stands until the next one closes:
 what was due and had to wait is not forgotten meanwhile, and a model becomes too old on any day. What a refit gains lies
@@ -25,16 +26,19 @@ import numpy as np
 from mlife_assets.core.backtest.contestants import Start, Watching
 from mlife_assets.core.backtest.gate_window import GateWindow
 from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
+from mlife_assets.core.backtest.learning import Fit
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import (
     CONFIRMED_SUFFIX,
     LABELS_IMMATURE,
+    NEW_LABELS,
     ChampionFacts,
     RetrainDecision,
     decide,
 )
-from mlife_assets.core.training.gate import COMPARED_PREFIXES
+from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.training.gate import COMPARED_PREFIXES, WIN
 from mlife_assets.core.windows import add_days
 
 CONFIRMED = "champion_confirmed"
@@ -51,17 +55,20 @@ class Governed(Watching):
         confirmed_on: day of the champion, or of the newest challenger that it withstood.
         newest: reports of the newest window.
         changed_on: first day of the history, or of what was news when a promotion last answered drift.
+        anchor: the model that won last, or the first.
     """
 
     looked: list[RetrainDecision]
     confirmed_on: date
     newest: Reports
     changed_on: date
+    anchor: Fit
 
     def begin(self, start: Start) -> None:
         """Begin with the first champion, which is new on its first day."""
         super().begin(start)
         self.looked, self.confirmed_on, self.changed_on = [], start.day, self.history.first_day
+        self.anchor = start.serving
         self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
 
     def on_reports(self, day: date, reports: Reports) -> None:
@@ -75,8 +82,9 @@ class Governed(Watching):
         self._follow(day, self._ask(day, 0))
 
     def _follow(self, day: date, verdict: RetrainDecision) -> None:
-        """Do what the governor says, who is asked again with new labels where there is a reason to retrain."""
-        has_reason = verdict.verdict == "retrain" or LABELS_IMMATURE in verdict.codes
+        """Do what the governor says, who is asked again with new labels where a fit may be due."""
+        is_early = (day - self.training_days[-1]).days < self.history.model.retrain.days_between_fits
+        has_reason = verdict.verdict == "retrain" or LABELS_IMMATURE in verdict.codes or not is_early
         if not has_reason:
             if day == self.newest.closed_on:
                 self._record(day, verdict.verdict, verdict.codes, verdict.sentences)
@@ -112,7 +120,8 @@ class Governed(Watching):
                 model_version=version,
                 trained_as_of=self.confirmed_on,
                 new_mature_positives=new_mature_positives,
-                retrain_dates=tuple(self.training_days[1:]),
+                promotion_dates=tuple(reign.since for reign in self.reigns[1:]),
+                fit_dates=tuple(self.training_days[1:]),
             ),
             policy=replace(
                 self.history.model.retrain,
@@ -136,7 +145,7 @@ class Governed(Watching):
         self.training_days.append(day)
         self._charge(*(fold.fit for fold in judged.folds))
         try:
-            said = self.judge.verdict(judged, day, self.served)
+            said = self.judge.verdict(judged, day, self.served, self._opened_by(day, verdict), self.anchor)
             serving = None
             if said.is_promoted:
                 serving = self.learner.fit(day) if self._is_prequential else judged.newest
@@ -146,7 +155,7 @@ class Governed(Watching):
             return
         codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
         if serving is None:
-            if judged.first_day >= since and self._is_confirmed_by(said):
+            if NEW_LABELS not in verdict.codes and judged.first_day >= since and self._is_confirmed_by(said):
                 self.confirmed_on = day
                 self.reference = self.watcher.reference(
                     self.champion, Judged.by_one(self.champion, judged.first_day), day
@@ -164,6 +173,8 @@ class Governed(Watching):
             self._record(day, "failed", codes, (*sentences, sentence), version)
             return
         self._install(serving, day)
+        if said.kind == WIN:
+            self.anchor = serving
         self.confirmed_on = day
         if any(code.endswith(CONFIRMED_SUFFIX) for code in verdict.codes):
             self.changed_on = since
@@ -193,6 +204,13 @@ class Governed(Watching):
         is_more_probable = gain is not None and gain > policy.margin_log_loss
         is_better_at_most = said.gain_at_most is not None and said.gain_at_most <= policy.margin_average_precision
         return is_better_at_most and not is_more_probable
+
+    def _opened_by(self, day: date, verdict: RetrainDecision) -> str | None:
+        """Return why a challenger need not win; a drift is open for as long as a window may last, at least."""
+        policy = self.history.model.retrain
+        days = max(policy.drift_open_days, self._alarm_days(day))
+        found = opening((*self.looked, verdict), day, replace(policy, drift_open_days=days))
+        return None if found is None else found.clause
 
     def _news_since(self) -> date:
         """Return the day from which rows are news: when the drift at hand began, else when the champion's rows end.

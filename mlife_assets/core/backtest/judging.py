@@ -48,6 +48,7 @@ class Verdict:
         sentences: the gate's own.
         gain_at_most: upper bound of challenger minus champion; None where they were not compared.
         log_loss_gain_at_least: lower bound of how much lower its log loss is; None where that was not measured.
+        kind: whether it had to win, or to be not inferior.
     """
 
     outcome: str
@@ -56,6 +57,7 @@ class Verdict:
     sentences: tuple[str, ...]
     gain_at_most: float | None
     log_loss_gain_at_least: float | None
+    kind: str
 
     @property
     def is_promoted(self) -> bool:
@@ -153,11 +155,14 @@ class Judge:
         starts = sorted({fold_start(history, as_date(day)) for day in days})
         return Judged(tuple(Fold(max(start, first_day), self._learner.fit(start)) for start in starts))
 
-    def verdict(self, judged: Judged, as_of: date, served: Judged) -> Verdict:
-        """Return the gate's verdict on the mature rows of the window, against who served when."""
-        step = f"gate|{judged.key}|{as_of}|{served.key}"
+    def verdict(self, judged: Judged, as_of: date, served: Judged, opened_by: str | None, anchor: Fit) -> Verdict:
+        """Return the gate's verdict on the mature rows of the window, against who served when.
+
+        `opened_by` says why what is judged need not win; None where it has to. `anchor` won last, or served first.
+        """
+        step = f"gate|{judged.key}|{as_of}|{served.key}|{opened_by}|{anchor.artifact.model_version}"
         ask = self._of_recipe if self._history.model.backtest.gate_is_prequential else self._of_model
-        record = self._checkpoints.remember(step, lambda: _record(ask(judged, as_of, served)))
+        record = self._checkpoints.remember(step, lambda: _record(ask(judged, as_of, served, opened_by, anchor)))
         return Verdict(
             record["outcome"],
             record["challenger_version"],
@@ -165,6 +170,7 @@ class Judge:
             tuple(record["sentences"]),
             record["gain_at_most"],
             record["log_loss_gain_at_least"],
+            record["kind"],
         )
 
     def unfit(self, serving: Fit, as_of: date, first_day: date) -> tuple[Condition, ...]:
@@ -178,7 +184,9 @@ class Judge:
         found = self._remembered(f"serving|{serving.artifact.model_version}|{first_day}|{as_of}", conditions)
         return tuple(one for one in found if not one.is_met)
 
-    def _of_model(self, judged: Judged, as_of: date, served: Judged) -> PromotionDecision:
+    def _of_model(
+        self, judged: Judged, as_of: date, served: Judged, opened_by: str | None, anchor: Fit
+    ) -> PromotionDecision:
         history, model = self._history, self._history.model
         gate = history.take(history.known(as_of, since=judged.first_day))
         found = judge_model(
@@ -190,10 +198,14 @@ class Judge:
             as_of=as_of,
             champion=served.newest.artifact,
             threads=model.training.threads,
+            opened_by=opened_by,
+            anchor=anchor.artifact,
         )
         return found.decision
 
-    def _of_recipe(self, judged: Judged, as_of: date, served: Judged) -> PromotionDecision:
+    def _of_recipe(
+        self, judged: Judged, as_of: date, served: Judged, opened_by: str | None, anchor: Fit
+    ) -> PromotionDecision:
         history = self._history
         places = history.known(as_of, since=judged.first_day)
         oldest, _ = served.parts(history, places)[0]
@@ -207,6 +219,10 @@ class Judge:
             ),
             to_be_learned=self._learner.training_set(as_of),
             spec=judged.newest.artifact.feature_spec,
+            opened_by=opened_by,
+            anchor=Served(
+                anchor.artifact.model_version, anchor.last_day, score(history, anchor.artifact, places).probability
+            ),
         )
 
     def _judged_fold(self, fold: Fold, places: npt.NDArray[np.int64]) -> JudgedFold:
@@ -237,6 +253,7 @@ def _record(decision: PromotionDecision) -> dict[str, Any]:
         "log_loss_gain_at_least": None if gain is None else gain.lower,
         "gain_at_most": None if compared is None else compared.delta.upper,
         "outcome": decision.outcome,
+        "kind": decision.kind,
         "challenger_version": decision.model_version,
         "unmet": [condition.name for condition in decision.unmet],
         "sentences": list(decision.sentences),

@@ -3,21 +3,24 @@
 Belongs here: the decision. Does not belong here: how alarms arise (the reports), launching a run (a sensor), and
 whether the challenger may serve (`training.gate`).
 
-Concept: an alarm is a question, not an order. A quality fault blocks, always. A day's data or latent drift counts when
-what moved carries a share of the champion's importance, and drift counts when the same kind did so on n of the last m
-days and the champion is the one it was measured against; then cooldown, single flight, budget and evidence still have a
-say. Unknown means no: a missing or undecided quality report blocks as a failed one does, and an alarm whose importance
-is not known is not dismissed.
+Concept: to retrain is to fit and to ask the gate. A fit is cheap, so it is due whenever enough new labels have matured
+to matter; drift, or age, makes it due sooner. An alarm is a question, not an order: a day's data or latent drift counts
+when what moved carries a share of the champion's importance, and drift counts when the same kind did so on n of the
+last m days and the champion is the one it was measured against. What is dear is a promotion: while cooldown or budget
+allow none, none is prepared. Single flight, the budget of fits and evidence have a say, too. A quality fault blocks,
+always. Unknown means no: a missing or undecided quality report blocks as a failed one does, and an alarm whose
+importance is not known is not dismissed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.monitoring.importance import dismissed_alarms
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
@@ -25,13 +28,12 @@ from mlife_assets.core.windows import add_days
 Verdict = Literal["retrain", "wait", "block"]
 VERDICTS: tuple[Verdict, ...] = ("retrain", "wait", "block")
 KINDS = ("data", "latent", "concept")
-WEIGHED_KINDS = ("data", "latent")
-"""Kinds that count by importance. Concept drift is about outcomes: it matters whatever it is that changed."""
-BUDGET_DAYS = 30
+BUDGET_DAYS, YEAR_DAYS = 30, 365
 
 QUALITY_FAULT = "quality_fault"
 QUALITY_UNKNOWN = "quality_unknown"
 NO_CHAMPION = "no_champion"
+NEW_LABELS = "new_labels"
 MODEL_TOO_OLD = "model_too_old"
 ALARM_NOT_CONFIRMED = "alarm_not_confirmed"
 NO_DRIFT = "no_drift"
@@ -39,24 +41,33 @@ DRIFT_UNIMPORTANT = "drift_unimportant"
 IN_FLIGHT = "retraining_in_flight"
 COOLDOWN = "cooldown"
 BUDGET_SPENT = "budget_spent"
+FIT_TOO_SOON = "fit_too_soon"
+FITS_SPENT = "fits_spent"
 LABELS_IMMATURE = "labels_immature"
 ALARM_SUFFIX = "_alarm"
 CONFIRMED_SUFFIX = "_drift_confirmed"
 UNIMPORTANT_SUFFIX = "_alarm_unimportant"
-COLUMNS_NAMED = 4
 
 
 @dataclass(frozen=True)
 class ChampionFacts:
-    """What is known of the serving model on the day. `new_mature_positives` counts those after its training window.
+    """What is known of the serving model on the day.
 
-    `lacking` says what a first model would lack to learn from; None where it lacks nothing, or a model serves.
+    Attributes:
+        model_version: of the champion; None without one.
+        trained_as_of: day of its training.
+        new_mature_positives: those that the last fit has not learned from.
+        promotion_dates: days on which a model was promoted.
+        fit_dates: days on which a challenger was fitted or asked for, whatever the gate said.
+        is_retraining_in_flight: whether a fit is running.
+        lacking: what a first model would lack to learn from; None where it lacks nothing, or a model serves.
     """
 
     model_version: str | None
     trained_as_of: date | None
     new_mature_positives: int
-    retrain_dates: tuple[date, ...] = ()
+    promotion_dates: tuple[date, ...] = ()
+    fit_dates: tuple[date, ...] = ()
     is_retraining_in_flight: bool = False
     lacking: str | None = None
 
@@ -122,7 +133,7 @@ def decide(
             f"history of {as_of} repeats a day or is not earlier; pass one decision per earlier day"
         )
     alarming = {kind: report for kind, report in reports.items() if report is not None and report.status == "alarm"}
-    dismissed = dict(_dismissed(alarming, policy))
+    dismissed = dict(dismissed_alarms(alarming, policy.minimum_importance_share))
     alarmed = [kind for kind in alarming if kind not in dismissed]
     codes = [kind + (UNIMPORTANT_SUFFIX if kind in dismissed else ALARM_SUFFIX) for kind in alarming]
     if quality is None or quality.status != "ok":
@@ -137,13 +148,17 @@ def decide(
         )
     sentences = [*dismissed.values(), *(report.sentence for report in alarming.values())]
     reasons = list(_reasons(as_of, alarmed, history, champion, policy))
+    is_answered = _is_answered([code for code, _ in reasons], history, champion, policy)
+    objections = list(_objections(as_of, champion, policy, may_be_soon=bool(reasons) and not is_answered))
+    if not reasons and not objections:
+        reasons.append((NEW_LABELS, _new_labels(champion)))
     if not reasons:
         code, sentence = _quiet(alarmed, dismissed, policy)
         undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
+        why = f"No fit is due for new labels either: {objections[0][1]}"
         return RetrainDecision(
-            as_of, "wait", (code, *codes), (sentence, *sentences, *undecided), champion.model_version
+            as_of, "wait", (code, *codes), (sentence, *sentences, *undecided, why), champion.model_version
         )
-    objections = list(_objections(as_of, champion, policy))
     verdict: Verdict = "wait" if objections else "retrain"
     parts = [*objections, *reasons]
     opening = "Retraining would be due, but has to wait." if objections else "Retraining is due."
@@ -165,37 +180,6 @@ def _check(report: MonitoringReport | None, as_of: date, champion: ChampionFacts
         raise UpstreamMismatchError(
             f"{report.name} of {as_of} was made against model {report.model_version}, the champion is "
             f"{champion.model_version}; materialize the reports again"
-        )
-
-
-def importance_of(report: MonitoringReport) -> float | None:
-    """Return the share of the champion's importance that the alarms of a report carry; None when one is not known.
-
-    Alarms of data drift are columns, whose shares add up; those of latent drift are blocks of columns that overlap, of
-    which the largest counts.
-    """
-    shares = [finding.importance_share for finding in report.alarms]
-    known = [share for share in shares if share is not None]
-    if not known or len(known) < len(shares):
-        return None
-    if any(finding.moved_columns for finding in report.alarms):
-        return max(known)
-    return min(1.0, sum({f.column: f.importance_share or 0.0 for f in report.alarms}.values()))
-
-
-def _dismissed(alarming: Mapping[str, MonitoringReport], policy: RetrainPolicy) -> Iterator[tuple[str, str]]:
-    """Yield the kinds whose alarm does not count, each with the sentence that says why."""
-    for kind in WEIGHED_KINDS:
-        report = alarming.get(kind)
-        share = None if report is None else importance_of(report)
-        if report is None or share is None or share >= policy.minimum_importance_share:
-            continue
-        names = report.moved_columns
-        more = f" and {len(names) - COLUMNS_NAMED} more" if len(names) > COLUMNS_NAMED else ""
-        yield (
-            kind,
-            f"{kind.capitalize()} drift of {', '.join(names[:COLUMNS_NAMED])}{more} does not count: what moved carries "
-            f"{share:.1%} of the model's importance ({policy.minimum_importance_share:.1%} needed).",
         )
 
 
@@ -228,21 +212,47 @@ def _reasons(
         yield MODEL_TOO_OLD, f"The model is {age} days old ({policy.maximum_model_age_days} allowed)."
 
 
-def _objections(as_of: date, champion: ChampionFacts, policy: RetrainPolicy) -> Iterator[tuple[str, str]]:
+def _is_answered(
+    reasons: Sequence[str], history: Sequence[RetrainDecision], champion: ChampionFacts, policy: RetrainPolicy
+) -> bool:
+    """Return whether each drift among the reasons had been confirmed when the last fit was made, and not long before.
+
+    One that had not is news, for which a fit need not wait. Nothing else is.
+    """
+    drifts = {code for code in reasons if code.endswith(CONFIRMED_SUFFIX)}
+    last = max(champion.fit_dates, default=None)
+    if last is None:
+        return False
+    start = add_days(last, 1 - policy.drift_open_days)
+    return drifts <= {code for past in history if start <= past.as_of_date <= last for code in past.codes}
+
+
+def _objections(
+    as_of: date, champion: ChampionFacts, policy: RetrainPolicy, *, may_be_soon: bool
+) -> Iterator[tuple[str, str]]:
     if champion.is_retraining_in_flight:
         yield IN_FLIGHT, "A retraining is already running."
-    past = sorted(day for day in champion.retrain_dates if day <= as_of)
-    if past and (as_of - past[-1]).days < policy.cooldown_days:
+    promoted = sorted(day for day in champion.promotion_dates if day <= as_of)
+    if promoted and (as_of - promoted[-1]).days < policy.cooldown_days:
         yield (
             COOLDOWN,
-            f"The last retraining is {(as_of - past[-1]).days} days old ({policy.cooldown_days} needed).",
+            f"The last promotion is {(as_of - promoted[-1]).days} days old ({policy.cooldown_days} needed).",
         )
-    spent = sum((as_of - day).days < BUDGET_DAYS for day in past)
+    spent = sum((as_of - day).days < BUDGET_DAYS for day in promoted)
     if spent >= policy.budget_per_30_days:
         yield (
             BUDGET_SPENT,
-            f"{spent} retrainings in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
+            f"{spent} promotions in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
         )
+    fitted = sorted(day for day in champion.fit_dates if day <= as_of)
+    if fitted and not may_be_soon and (as_of - fitted[-1]).days < policy.days_between_fits:
+        yield (
+            FIT_TOO_SOON,
+            f"The last fit is {(as_of - fitted[-1]).days} days old ({policy.days_between_fits} needed).",
+        )
+    fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)
+    if fits >= policy.fits_per_year:
+        yield FITS_SPENT, f"{fits} fits in {YEAR_DAYS} days spend the budget of {policy.fits_per_year}."
     if champion.lacking is not None:
         yield LABELS_IMMATURE, f"A first model has not enough to learn from: {champion.lacking}."
     if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:
@@ -251,6 +261,10 @@ def _objections(as_of: date, champion: ChampionFacts, policy: RetrainPolicy) -> 
             f"Only {champion.new_mature_positives:,} new mature positives, "
             f"{policy.minimum_new_mature_positives:,} needed to learn anything new.",
         )
+
+
+def _new_labels(champion: ChampionFacts) -> str:
+    return f"{champion.new_mature_positives:,} positives have matured since the last fit, enough to matter."
 
 
 def _quiet(alarmed: Sequence[str], dismissed: Collection[str], policy: RetrainPolicy) -> tuple[str, str]:

@@ -10,7 +10,7 @@ with a name and a sentence; nothing is compared unless all hold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -75,6 +75,12 @@ class GateExamples:
         if self.item_ids is None:
             raise InvalidInputError("GateExamples.item_ids is None; pass the item of each row to rank items")
         return self.item_ids
+
+    def chosen(self, keep: np.ndarray) -> GateExamples:
+        """Return the rows where `keep`, bool of shape (n,), is true."""
+        names = ("user_ids", "item_ids", "as_of_dates", "is_relevant", "label_mature_dates", "slices")
+        columns = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: np.asarray(one)[keep] for name, one in columns.items() if one is not None})
 
     @property
     def first_day(self) -> date:
@@ -167,9 +173,9 @@ def contender_conditions(
     if len(wrong):
         text = f"{len(wrong):,} scores of the {role} are not finite, the first in row {int(wrong[0])}."
     conditions.append(Condition(f"{role}_scores_are_finite", len(wrong) == 0, text))
-    if role != "champion" and not isinstance(aligned, str) and len(aligned):
+    if role in ("challenger", "human") and not isinstance(aligned, str) and len(aligned):
         conditions.append(_scores_vary(examples, role, aligned))
-    if role != "human" and len(examples.user_ids):
+    if role in ("challenger", "champion") and len(examples.user_ids):
         conditions.append(_trained_before(examples, role, contender.training_end_date))
     return conditions
 
@@ -231,7 +237,7 @@ def _repeats(examples: GateExamples) -> tuple[int, int]:
 def _scores_vary(examples: GateExamples, role: str, scores: np.ndarray) -> Condition:
     """Refuse a score that ranks nothing; with an item it must differ between items of one user.
 
-    The champion is not asked: a constant one is a reason to replace it.
+    Champion and anchor are not asked: a constant one is a reason to replace it.
     """
     name = f"{role}_scores_vary"
     if np.all(scores == scores[0]):

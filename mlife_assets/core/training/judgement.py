@@ -132,6 +132,8 @@ def judge_model(
     champion: ModelArtifact | None,
     threads: int,
     also_required: Sequence[Condition] = (),
+    opened_by: str | None = None,
+    anchor: ModelArtifact | None = None,
 ) -> Judgement:
     """Return the gate's verdict of a model on rows that it has not learned from.
 
@@ -145,19 +147,32 @@ def judge_model(
         champion: what it has to beat; None for the first.
         threads: to score with.
         also_required: what this model alone requires, such as an audit of fairness.
+        opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
+        anchor: the model that won last; None where that is the champion.
 
     Raises:
-        InvalidInputError: the champion needs a column that is not there.
+        InvalidInputError: champion or anchor needs a column that is not there.
         NotEnoughEvidenceError: only one class to learn from.
     """
     matrix = gate.matrix(artifact.feature_spec)
     required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
     challenger = _side(artifact, gate, matrix, threads)
-    incumbent = None
-    if champion is not None:
-        _require_columns(champion, gate)
-        incumbent = _side(champion, gate, gate.matrix(champion.feature_spec), threads)
-    return judge(gate, challenger, incumbent, human, model, as_of=as_of, required=(*also_required, *required))
+    sides: dict[str, Side | None] = {"champion": None, "anchor": None}
+    for role, other in (("champion", champion), ("anchor", anchor)):
+        if other is not None:
+            _require_columns(role, other, gate)
+            sides[role] = _side(other, gate, gate.matrix(other.feature_spec), threads)
+    return judge(
+        gate,
+        challenger,
+        sides["champion"],
+        human,
+        model,
+        as_of=as_of,
+        required=(*also_required, *required),
+        opened_by=opened_by,
+        anchor=sides["anchor"],
+    )
 
 
 def judge(
@@ -169,7 +184,8 @@ def judge(
     *,
     as_of: date,
     required: Sequence[Condition],
-    is_refit: bool = False,
+    opened_by: str | None = None,
+    anchor: Side | None = None,
 ) -> Judgement:
     """Return the gate's verdict.
 
@@ -181,7 +197,9 @@ def judge(
         model: roles and policies.
         as_of: labels must be mature as of this day.
         required: `required_conditions`, of a recipe in its own parts, and what this model alone requires.
-        is_refit: whether the challenger is the champion's own recipe, fitted again.
+        opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
+        anchor: the model that won last, one model that is asked about every row; None where that is the champion. The
+            gate leaves out the rows that it has learned from.
 
     Raises:
         InvalidInputError: scores and rows differ in length, or as of `decide_promotion`.
@@ -195,7 +213,7 @@ def judge(
             )
     contenders = {
         role: on_examples(gate.examples, side.model_version, side.ranking, side.trained_to)
-        for role, side in (("challenger", challenger), ("champion", champion))
+        for role, side in (("challenger", challenger), ("champion", champion), ("anchor", anchor))
         if side is not None
     }
     if human is not None:
@@ -213,7 +231,8 @@ def judge(
         log_loss_gain=gain,
         also_required=required,
         has_no_human=model.baseline is None,
-        is_refit=is_refit,
+        opened_by=opened_by,
+        anchor=contenders.get("anchor"),
     )
     return Judgement(decision, measured, challenger, contenders)
 
@@ -227,12 +246,12 @@ def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) 
     return Side(artifact.model_version, end, ranked.raw, measured.probability)
 
 
-def _require_columns(champion: ModelArtifact, gate: GateRows) -> None:
-    for name in champion.feature_spec.names:
+def _require_columns(role: str, artifact: ModelArtifact, gate: GateRows) -> None:
+    for name in artifact.feature_spec.names:
         if name not in gate.exposures.column_names:
             raise InvalidInputError(
-                f"the champion {champion.model_version} needs {name}, which is no feature of the spec; hold the model "
-                "against a champion of the same features"
+                f"the {role} {artifact.model_version} needs {name}, which is no feature of the spec; hold the model "
+                f"against a {role} of the same features"
             )
 
 

@@ -180,6 +180,8 @@ def judge_refit(
     served: Served,
     to_be_learned: TrainingSet,
     spec: FeatureSpec,
+    opened_by: str | None = None,
+    anchor: Served | None = None,
 ) -> PromotionDecision:
     """Return the gate's verdict of refitting the champion's recipe.
 
@@ -192,6 +194,9 @@ def judge_refit(
         to_be_learned: what the model that would serve learns from. It holds what each fold's model learned from, so the
             columns and label times are examined once, on it.
         spec: features of the newest fold's model.
+        opened_by: why a recipe that is not inferior may serve (`monitoring.opening`); None asks for a win.
+        anchor: the model that won last, asked about every row, and the last day that it learned from; None where that
+            is the only champion of the window.
 
     Raises:
         InvalidInputError: folds and rows do not fit.
@@ -204,14 +209,19 @@ def judge_refit(
     judged = judge(
         GateRows.of_examples(gate, model.roles),
         Side(version, folds[0].trained_to, probability, probability),
-        Side(served.model_version, served.trained_to, served.probability, served.probability),
+        _side(served),
         human_of(model, gate),
         model,
         as_of=as_of,
         required=(*training_conditions(to_be_learned, spec), *over_folds(folds)),
-        is_refit=True,
+        opened_by=opened_by,
+        anchor=None if anchor is None else _side(anchor),
     )
     return judged.decision
+
+
+def _side(served: Served) -> Side:
+    return Side(served.model_version, served.trained_to, served.probability, served.probability)
 
 
 def over_folds(folds: Sequence[JudgedFold]) -> tuple[Condition, ...]:

@@ -34,9 +34,9 @@ from mlife_assets.recruiting.ports import LedgerRow
 DAY = date(2026, 6, 10)
 PRICE = PricePolicy(text_segment_usd=0.01)
 COMPARISONS = (
-    Comparison("human", "rule", 0.45, 0.32, Interval(0.13, 0.11, 0.15, 0.95, 900), 0.0),
-    Comparison("champion", "mdl_a", 0.45, 0.44, Interval(0.01, -0.002, 0.022, 0.95, 900), 0.0),
-    Comparison("random", "random", 0.45, 0.1, Interval(0.35, 0.33, 0.37, 0.95, 900), 0.0),
+    Comparison("human", "rule", 0.45, 0.32, Interval(0.13, 0.11, 0.15, 0.95, 900), 0.0, 0.0),
+    Comparison("champion", "mdl_a", 0.45, 0.44, Interval(0.01, -0.002, 0.022, 0.95, 900), 0.0, 0.0),
+    Comparison("random", "random", 0.45, 0.1, Interval(0.35, 0.33, 0.37, 0.95, 900), 0.0, 0.0),
 )
 
 

@@ -14,7 +14,8 @@ from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.policies import RetrainPolicy
 
 DAY = date(2026, 6, 15)
-CHAMPION = ChampionFacts("mdl_a", DAY - timedelta(days=20), 1_000)
+CHAMPION = ChampionFacts("mdl_a", DAY - timedelta(days=20), 1_000, fit_dates=(DAY - timedelta(days=5),))
+"""Fitted five days ago, so that new labels alone are no reason."""
 STATUSES = st.sampled_from(["ok", "alarm", "not_enough_evidence"])
 
 
@@ -98,8 +99,9 @@ def test_an_alarm_that_ended_does_not_retrain() -> None:
     ("change", "code"),
     [
         ({"is_retraining_in_flight": True}, governor.IN_FLIGHT),
-        ({"retrain_dates": (DAY - timedelta(days=6),)}, governor.COOLDOWN),
-        ({"retrain_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, governor.BUDGET_SPENT),
+        ({"promotion_dates": (DAY - timedelta(days=6),)}, governor.COOLDOWN),
+        ({"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, governor.BUDGET_SPENT),
+        ({"fit_dates": tuple(DAY - timedelta(days=7 * k) for k in range(1, 53))}, governor.FITS_SPENT),
         ({"new_mature_positives": 299}, governor.LABELS_IMMATURE),
     ],
 )
@@ -114,13 +116,90 @@ def test_what_makes_a_due_retraining_wait(change: dict, code: str) -> None:
 
 def test_the_edges_of_cooldown_budget_and_age() -> None:
     history = [past(1, "data")]
-    cooled = replace(CHAMPION, retrain_dates=(DAY - timedelta(days=7),))
+    cooled = replace(CHAMPION, promotion_dates=(DAY - timedelta(days=7),))
     assert decided("data", history=history, champion=cooled).verdict == "retrain"
-    spent = replace(CHAMPION, retrain_dates=tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 30)))
+    spent = replace(CHAMPION, promotion_dates=tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 30)))
     assert decided("data", history=history, champion=spent).verdict == "retrain"
     assert decided(champion=replace(CHAMPION, trained_as_of=DAY - timedelta(days=60))).verdict == "wait"
-    old = decided(champion=replace(CHAMPION, trained_as_of=DAY - timedelta(days=61)))
-    assert (old.verdict, old.codes) == ("retrain", (governor.MODEL_TOO_OLD,))
+    old = replace(CHAMPION, trained_as_of=DAY - timedelta(days=61), fit_dates=(DAY - timedelta(days=7),))
+    assert (decided(champion=old).verdict, decided(champion=old).codes) == ("retrain", (governor.MODEL_TOO_OLD,))
+    tried = decided(champion=replace(old, fit_dates=(DAY - timedelta(days=6),)))
+    assert (tried.verdict, tried.codes) == ("wait", (governor.FIT_TOO_SOON, governor.MODEL_TOO_OLD))
+    most = tuple(DAY - timedelta(days=7 * k + 1) for k in range(1, 53))
+    assert decided("data", history=history, champion=replace(CHAMPION, fit_dates=most)).verdict == "retrain"
+
+
+def test_enough_new_labels_ask_for_a_fit_of_their_own() -> None:
+    due = replace(CHAMPION, fit_dates=(DAY - timedelta(days=7),))
+    decision = decided(champion=due)
+    assert (decision.verdict, decision.codes) == ("retrain", (governor.NEW_LABELS,))
+    assert decision.sentences == (
+        "Retraining is due.",
+        "1,000 positives have matured since the last fit, enough to matter.",
+    )
+    assert decided("data", champion=due).codes == (governor.NEW_LABELS, "data_alarm"), "the alarm counts tomorrow"
+    assert decided(champion=due, quality="alarm").verdict == "block"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"new_mature_positives": 299}, "Only 299 new mature positives, 300 needed to learn anything new."),
+        ({"fit_dates": (DAY - timedelta(days=6),)}, "The last fit is 6 days old (7 needed)."),
+        ({"promotion_dates": (DAY - timedelta(days=6),)}, "The last promotion is 6 days old (7 needed)."),
+        (
+            {"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))},
+            "4 promotions in 30 days spend the budget of 4.",
+        ),
+        (
+            {"fit_dates": tuple(DAY - timedelta(days=7 * k) for k in range(1, 53))},
+            "52 fits in 365 days spend the budget of 52.",
+        ),
+        ({"is_retraining_in_flight": True}, "A retraining is already running."),
+    ],
+)
+def test_a_fit_that_is_not_due_is_quiet_and_says_why(change: dict, why: str) -> None:
+    due = replace(CHAMPION, fit_dates=(DAY - timedelta(days=7),))
+    decision = decided(champion=replace(due, **change))
+    assert (decision.verdict, decision.codes) == ("wait", (governor.NO_DRIFT,))
+    assert decision.sentences[-1] == f"No fit is due for new labels either: {why}"
+
+
+def confirmed(days_ago: int, kind: str = "data", verdict: str = "wait") -> RetrainDecision:
+    codes = (kind + governor.CONFIRMED_SUFFIX, kind + governor.ALARM_SUFFIX)
+    return RetrainDecision(DAY - timedelta(days=days_ago), verdict, codes, (), "mdl_a")
+
+
+@pytest.mark.parametrize(
+    ("history", "verdict"),
+    [
+        ([past(1, "data")], "retrain"),
+        ([confirmed(2), confirmed(1)], "retrain"),
+        ([confirmed(5, verdict="retrain"), past(2, "data"), past(1, "data")], "wait"),
+        ([confirmed(6), past(5, verdict="retrain"), past(1, "data")], "wait"),
+        ([confirmed(47), past(1, "data")], "retrain"),
+        ([confirmed(46), past(1, "data")], "wait"),
+        ([confirmed(5, "latent", verdict="retrain"), past(1, "data")], "retrain"),
+        ([past(5, "data", verdict="retrain"), past(1, "data")], "retrain"),
+    ],
+    ids=[
+        "confirmed today",
+        "confirmed since the fit, and had to wait",
+        "the fit was asked for by it",
+        "confirmed when labels asked for the fit",
+        "another drift, long before the fit",
+        "confirmed within the days that it is open",
+        "another kind",
+        "not confirmed when the fit was made",
+    ],
+)
+def test_a_drift_that_no_fit_has_answered_need_not_wait_for_a_week(
+    history: list[RetrainDecision], verdict: str
+) -> None:
+    """The last fit is five days old."""
+    decision = decided("data", history=history)
+    assert (decision.verdict, "data_drift_confirmed" in decision.codes) == (verdict, True)
+    assert (governor.FIT_TOO_SOON in decision.codes) == (verdict == "wait")
 
 
 def test_a_quality_fault_blocks_and_unknown_quality_too() -> None:
@@ -145,7 +224,7 @@ def test_no_champion_asks_for_the_first() -> None:
     ("champion", "objection"),
     [
         (ChampionFacts(None, None, 0, lacking="40 mature examples, 2,000 needed"), governor.LABELS_IMMATURE),
-        (ChampionFacts(None, None, 0, retrain_dates=(DAY - timedelta(days=1),)), governor.COOLDOWN),
+        (ChampionFacts(None, None, 0, fit_dates=(DAY - timedelta(days=1),)), governor.FIT_TOO_SOON),
         (ChampionFacts(None, None, 0, is_retraining_in_flight=True), governor.IN_FLIGHT),
     ],
 )
@@ -190,15 +269,21 @@ def test_inputs_of_another_day_or_model_are_refused() -> None:
     verdicts=st.lists(st.sampled_from(governor.VERDICTS), min_size=6, max_size=6),
     positives=st.integers(0, 1_000),
     age=st.integers(0, 100),
-    retrained=st.lists(st.integers(0, 60), max_size=6),
+    promoted=st.lists(st.integers(0, 60), max_size=6),
+    fitted=st.lists(st.integers(0, 400), max_size=60),
     in_flight=st.booleans(),
     shuffle=st.randoms(use_true_random=False),
 )
-def test_invariants(statuses, alarms, verdicts, positives, age, retrained, in_flight, shuffle) -> None:
+def test_invariants(statuses, alarms, verdicts, positives, age, promoted, fitted, in_flight, shuffle) -> None:
     policy = RetrainPolicy()
     history = [past(k + 1, *sorted(a), verdict=v) for k, (a, v) in enumerate(zip(alarms, verdicts, strict=True))]
     champion = ChampionFacts(
-        "mdl_a", DAY - timedelta(days=age), positives, tuple(DAY - timedelta(days=d) for d in retrained), in_flight
+        "mdl_a",
+        DAY - timedelta(days=age),
+        positives,
+        tuple(DAY - timedelta(days=d) for d in promoted),
+        tuple(DAY - timedelta(days=d) for d in fitted),
+        in_flight,
     )
     quality, *others = statuses
     arguments = {
@@ -220,14 +305,17 @@ def test_invariants(statuses, alarms, verdicts, positives, age, retrained, in_fl
     if decision.verdict == "retrain":
         assert not in_flight
         assert positives >= policy.minimum_new_mature_positives
-        assert all(days >= policy.cooldown_days for days in retrained)
-        assert sum(days < 30 for days in retrained) < policy.budget_per_30_days
+        assert all(days >= policy.cooldown_days for days in promoted)
+        assert sum(days < 30 for days in promoted) < policy.budget_per_30_days
+        assert sum(days < 365 for days in fitted) < policy.fits_per_year
         confirmed = [
             kind
             for kind in decision.alarms
             if 1 + sum(kind in h.alarms and h.verdict != "block" for h in history[:2]) >= policy.alarm_days_needed
         ]
-        assert confirmed or age > policy.maximum_model_age_days
+        is_spaced = all(days >= policy.days_between_fits for days in fitted)
+        assert confirmed or is_spaced
+        assert (decision.codes[0] == governor.NEW_LABELS) == (not confirmed and age <= policy.maximum_model_age_days)
 
 
 CONFIRMED_BEFORE = [past(1, *KINDS), past(2, *KINDS)]
@@ -241,6 +329,7 @@ def test_drift_of_columns_that_the_model_hardly_uses_does_not_count() -> None:
         "Data drift of column_0, column_1 does not count: what moved carries 4.9% of the model's importance "
         "(5.0% needed).",
         "data moved.",
+        "No fit is due for new labels either: The last fit is 5 days old (7 needed).",
     )
     assert (decision.alarms, decision.unimportant_alarms) == ((), ("data",))
 
@@ -251,8 +340,6 @@ def test_the_shares_of_columns_add_up_and_those_of_blocks_overlap() -> None:
     assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == governor.DRIFT_UNIMPORTANT
     latent = weighed("latent", 0.01, 0.05, moved=("distance_km",))
     assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == "latent_drift_confirmed"
-    assert governor.importance_of(weighed("data", 0.7, 0.7)) == 1.0
-    assert governor.importance_of(weighed("data")) is None
 
 
 def test_importance_that_is_not_known_dismisses_nothing() -> None:
@@ -288,11 +375,11 @@ SHARES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=4)
     age=st.integers(0, 100),
     is_counted_before=st.booleans(),
 )
-def test_unimportant_drift_never_retrains_and_age_still_does(
+def test_unimportant_drift_is_never_the_reason_and_age_still_is(
     data, latent, minimum, quality, age, is_counted_before
 ) -> None:
     policy = RetrainPolicy(minimum_importance_share=minimum)
-    champion = replace(CHAMPION, trained_as_of=DAY - timedelta(days=age))
+    champion = replace(CHAMPION, trained_as_of=DAY - timedelta(days=age), fit_dates=(DAY - timedelta(days=7),))
     decision = weighed_decision(
         CONFIRMED_BEFORE if is_counted_before else (),
         champion=champion,
@@ -310,5 +397,6 @@ def test_unimportant_drift_never_retrains_and_age_still_does(
     assert set(decision.alarms) | set(decision.unimportant_alarms) == set(alarmed)
     is_old = age > policy.maximum_model_age_days
     expected = is_old or (is_counted_before and any(counts.values()))
-    assert decision.verdict == ("block" if quality != "ok" else "retrain" if expected else "wait")
+    assert decision.verdict == ("block" if quality != "ok" else "retrain")
+    assert (governor.NEW_LABELS in decision.codes) == (quality == "ok" and not expected)
     assert all(sentence.strip() and sentence[-1] in ".!" for sentence in decision.sentences)

@@ -46,8 +46,11 @@ MODEL = Study.from_json(
     "features": ["strength", "noise"]}, "training": {"formulations": ["binary"], "trees_maximum": 30,
     "learning_rate": 0.2, "minimum_child_examples": 40, "minimum_examples": 500, "validation_days": 7},
     "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400,
-    "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5}}"""
+    "non_inferiority_margin": 0.15, "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5}}"""
 ).model
+
+
+REASON = "concept drift was confirmed on 2026-02-20"
 
 
 def rows(seed: int = 5, **columns: Any) -> pa.Table:
@@ -97,6 +100,7 @@ class Prepared:
             "served": self.champion,
             "to_be_learned": training_set(self.table, AS_OF),
             "spec": self.artifacts[-1].feature_spec,
+            "opened_by": REASON,
         }
         folds = changes.pop("folds", self.folds)
         return judge_refit(folds, self.gate, MODEL, **(told | changes))
@@ -126,9 +130,10 @@ def prepared() -> Prepared:
     return Prepared(table, gate, tuple(folds), tuple(artifacts), served)
 
 
-def test_a_recipe_that_does_no_harm_may_be_refitted(prepared: Prepared) -> None:
+def test_a_recipe_that_is_not_inferior_may_be_refitted_while_there_is_a_reason(prepared: Prepared) -> None:
     decision = prepared.judged()
-    assert decision.outcome == "promoted", decision.sentences
+    assert (decision.outcome, decision.kind) == ("promoted", "non_inferiority"), decision.sentences
+    assert [one.name for one in prepared.judged(opened_by=None).unmet] == ["beats_champion"]
     versions = [artifact.model_version for artifact in prepared.artifacts]
     assert decision.model_version == recipe_version(versions)
     assert decision.model_version not in versions
@@ -140,8 +145,17 @@ def test_a_recipe_that_does_no_harm_may_be_refitted(prepared: Prepared) -> None:
     assert found.challenger_map == pytest.approx(average_precision(both, won), abs=1e-12)
     assert found.other_map == pytest.approx(average_precision(prepared.champion.probability, won), abs=1e-12)
     assert any(
-        sentence.startswith("Not required of a refit: against a random ranking") for sentence in decision.sentences
+        sentence.startswith("Not required of what is not inferior: against a random ranking")
+        for sentence in decision.sentences
     )
+
+
+def test_a_chain_of_refits_is_held_against_the_model_that_won_last(prepared: Prepared) -> None:
+    won = prepared.gate["won"].to_numpy(zero_copy_only=False)
+    anchor = replace(prepared.champion, model_version="mdl_won", probability=np.where(won, 0.9, 0.1))
+    decision = prepared.judged(anchor=anchor)
+    assert [one.name for one in decision.unmet] == ["is_not_inferior_to_anchor"]
+    assert prepared.judged(anchor=prepared.champion).is_promoted
 
 
 def test_a_recipe_that_does_harm_is_refused(prepared: Prepared) -> None:
@@ -149,7 +163,7 @@ def test_a_recipe_that_does_harm_is_refused(prepared: Prepared) -> None:
     turned = replace(prepared.folds[1], probability=1 - prepared.folds[1].probability)
     decision = prepared.judged(folds=(prepared.folds[0], turned))
     assert decision.outcome == "refused"
-    assert "refit_does_no_harm_to_ranking" in [one.name for one in decision.unmet]
+    assert "is_not_inferior_to_champion" in [one.name for one in decision.unmet]
 
 
 def test_every_fold_has_to_meet_its_own_conditions(prepared: Prepared) -> None:
@@ -298,6 +312,7 @@ def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turn
         served=served,
         to_be_learned=training_set(table, AS_OF, ITEM_MODEL),
         spec=artifact.feature_spec,
+        opened_by=REASON,
     )
     users, won = np.array(gate["who"].to_pylist()), gate["won"].to_numpy(zero_copy_only=False)
     of_users = [users == user for user in np.unique(users[won])]
@@ -308,7 +323,7 @@ def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turn
         expected = [average_precision_of_user(scores[own], won[own]) for own in of_users]
         assert value == pytest.approx(np.mean(expected), abs=1e-3), "but for ties"
     assert decision.outcome == ("refused" if is_turned else "promoted"), decision.sentences
-    harm = [f"refit_does_no_harm_to_{what}" for what in ("ranking", "probabilities")]
+    harm = ["is_not_inferior_to_champion", "keeps_probabilities"]
     assert [one.name for one in decision.unmet] == (harm if is_turned else [])
 
 

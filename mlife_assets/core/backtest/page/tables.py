@@ -158,7 +158,7 @@ def _reason(decision: Decision, first: str) -> str:
     cause = decision.sentences[1] if decision.sentences[0].startswith("Retraining is due") else first
     if verdict is None:
         return cause
-    versus = ("The refitted recipe", "The challenger beats the champion")
+    versus = ("The challenger is not inferior to the champion", "The challenger beats the champion")
     compared = [s for s in decision.sentences if decision.action == "promoted" and s.startswith(versus)]
     return " ".join((cause, verdict, *compared[:1]))
 

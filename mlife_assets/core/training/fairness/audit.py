@@ -7,7 +7,8 @@ Concept: the form is that of Local Law 144 (6 RCNY 5-301): a group's rate over t
 A ratio is judged by its interval, so neither a small group's chance nor a point estimate refuses a model. The
 reference is picked from the data, therefore the error is divided among all ordered pairs of judged groups, which covers
 whichever pair is picked: the chance that any group with a true ratio at or above the minimum is called low is at most
-`one_sided_alpha` in the whole audit.
+`fairness_one_sided_alpha` in the whole audit. No other error of the gate enters: a smaller one would call fewer groups
+low, and a gate that is tightened would loosen fairness.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def audit_fairness(
         for measure in MEASURES
         for attribute in ATTRIBUTES
     )
-    return FairnessAudit(model_version, users, policy.impact_ratio_minimum, policy.one_sided_alpha, tables)
+    return FairnessAudit(model_version, users, policy.impact_ratio_minimum, policy.fairness_one_sided_alpha, tables)
 
 
 def _labels(values: np.ndarray, users: int, name: str) -> np.ndarray:
@@ -103,7 +104,7 @@ def _table(measure: str, attribute: str, values: Array, labels: np.ndarray, poli
     groups = {name: np.sort(values[has_value & (labels == name)]) for name in names}
     judged = {name: own for name, own in groups.items() if len(own) >= smallest}
     pairs = len(judged) * (len(judged) - 1)
-    alpha = policy.one_sided_alpha / FAMILIES / max(1, pairs)
+    alpha = policy.fairness_one_sided_alpha / FAMILIES / max(1, pairs)
     means = {name: _mean(own) for name, own in judged.items()}
     reference = max(means, key=lambda name: (means[name], len(judged[name])), default="")
     ratios = _ratios(measure, judged, reference, alpha, policy) if pairs and means[reference] > 0 else {}

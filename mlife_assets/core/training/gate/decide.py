@@ -1,49 +1,43 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
-Belongs here: which conditions are checked in which order, and the comparison of contenders. Does not belong here: which
-rows are examples (`components`), validity of the inputs (`core.training.gate_examples`), how the verdict is worded
-(`core.training.gate.verdict`), recording it (events).
+Belongs here: which conditions are checked in which order, and the two ways to be promoted. Does not belong here: which
+rows are examples (`components`), validity of the inputs (`core.training.gate_examples`), comparing rankings
+(`core.training.gate.comparing`), how the verdict is worded (`core.training.gate.verdict`), recording it (events).
 
-Concept: a challenger is promoted only when every condition is met. It must rank better than the human baseline *and*
-the champion: the lower bound of the paired bootstrap of the difference lies strictly above the margin, so a tie
-refuses. Both must hold, which needs no correction for two tests. The champion's own recipe, fitted again for a reason,
-is refused where it is shown to do harm: the burden of proof is the champion's then, human and calibration are reported,
-since a refusal keeps an older fit of the same recipe. An invalid comparison is refused without being made; too little
-evidence is an outcome of its own, and no pass. With an item the objective is MAP@k, resampled by user; without one it
-is the average precision of all rows, resampled by day. Each verdict has the error of one look; what that sums to over
-many retrainings is measured in `benchmarks/gate.py`.
+Concept: a challenger is promoted only when every condition is met. *By a win* it must rank better than the human
+baseline and the champion: the lower bound of the paired difference lies strictly above the margin, so a tie refuses.
+Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates.
+*As not inferior* it need not be better, and only while the caller has a reason that keeps the gate open (a confirmed
+drift, an old model). Then it must be shown to be worse by no more than a margin: than the champion, so that one
+promotion does no harm, and than the anchor, the model that won last, so that a chain of them does none either. Human
+and calibration slope are reported then, since a refusal keeps a model of an older world. An invalid comparison is
+refused without being made; too little evidence is an outcome of its own, and no pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy, policy_version
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
-from mlife_assets.core.row_keys import encode_days, encode_ids
-from mlife_assets.core.statistics import (
-    Interval,
-    day_multiplicities,
-    expanded_percentile_interval,
-    paired_bootstrap_interval,
-)
-from mlife_assets.core.training.gate.average_precision import day_counts, weighted_average_precision
+from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.gate.comparing import CHALLENGER, NOTHING, Evaluation, evaluate
 from mlife_assets.core.training.gate.verdict import (
-    EVIDENCE_PREFIX,
     HUMAN_GIVEN,
-    Comparison,
+    NON_INFERIORITY,
+    WIN,
     PromotionDecision,
     is_better,
     is_calibrated,
+    is_not_inferior,
+    keeps_probabilities,
     outcome_of,
-    refit_keeps_probabilities,
-    refit_keeps_ranking,
-    remarks_on_refit,
+    remark_on_alpha,
+    remarks_on_what_is_not_required,
     sentences_of,
 )
 from mlife_assets.core.training.gate_examples import (
@@ -55,19 +49,6 @@ from mlife_assets.core.training.gate_examples import (
     example_conditions,
 )
 from mlife_assets.core.training.reliability import Calibration
-
-MINIMUM_DAY_BLOCKS = 14
-"""Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
-
-
-@dataclass(frozen=True)
-class _Evaluation:
-    """What ranking the rows showed: counts for the decision, conditions on the evidence, comparisons."""
-
-    users: int
-    users_with_positives: int
-    evidence: tuple[Condition, ...]
-    comparisons: tuple[Comparison, ...]
 
 
 def decide_promotion(
@@ -82,7 +63,8 @@ def decide_promotion(
     log_loss_gain: Interval | None = None,
     also_required: Sequence[Condition] = (),
     has_no_human: bool = False,
-    is_refit: bool = False,
+    opened_by: str | None = None,
+    anchor: Contender | None = None,
 ) -> PromotionDecision:
     """Decide whether `challenger` may be promoted.
 
@@ -91,26 +73,33 @@ def decide_promotion(
         challenger: the new model with its scores on the same rows.
         champion: the model in use; None before the first promotion.
         human: the baseline; with an item None refuses, without an item it is reported as not given.
-        policy: depth, margin, evidence, bootstrap, bounds of the calibration slope. Without an item the minimum of
+        policy: depth, margins, evidence, errors, bounds of the calibration slope. Without an item the minimum of
             users with positives counts positive rows.
         as_of: labels must be mature as of this day.
-        calibration: of the challenger's probabilities on mature exposures outside its training; None refuses.
+        calibration: of the challenger's probabilities on mature exposures outside its training; None is no win.
         log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
             it was not measured.
         also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
         has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
-        is_refit: the caller's word that the challenger is the champion's own recipe fitted again, for a reason that the
-            caller has. It is refused where it is shown to do harm; false asks for proof that it is better than all.
+        opened_by: why a challenger that is not inferior may serve, as a clause that finishes "since"
+            (`monitoring.opening`); None asks for a win.
+        anchor: the model that won last, or the first champion, scored on the same rows; None where that is the
+            champion. Compared on the rows that are younger than what it learned from, and only where `opened_by` is
+            given.
 
     Raises:
         InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
-            `has_no_human`, or a refit without a champion. Every other fault is a refusal.
+            `has_no_human`, or a reason or an anchor without a champion. Every other fault is a refusal.
     """
-    if is_refit and champion is None:
-        raise InvalidInputError("a refit was given without a champion; a first champion has to be proven better")
+    if champion is None and (opened_by is not None or anchor is not None):
+        raise InvalidInputError(
+            "opened_by or anchor was given without a champion; a first champion has to win, leave them out"
+        )
     if has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
-    sides = {"challenger": challenger, "human": human, "champion": champion}
+    sides = {CHALLENGER: challenger, "human": human, "champion": champion}
+    if opened_by is not None and not _is_same(anchor, champion):
+        sides["anchor"] = anchor
     contenders = {role: side for role, side in sides.items() if side is not None}
     aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
     is_human_optional = has_no_human or examples.item_ids is None
@@ -122,25 +111,30 @@ def decide_promotion(
     for role, side in contenders.items():
         conditions += contender_conditions(examples, role, side, aligned[role])
     objective = f"MAP@{policy.ranking_depth}" if examples.item_ids is not None else "average precision"
-    evaluation = _Evaluation(0, 0, (), ())
-    remarks: tuple[str, ...] = ()
+    evaluation, kind = NOTHING, WIN
+    remarks: list[str] = []
     scores = {role: values for role, values in aligned.items() if not isinstance(values, str)}
     if all(condition.is_met for condition in conditions):
-        if examples.item_ids is not None:
-            evaluation = _by_user(examples, scores, contenders, policy)
-        else:
-            evaluation = _by_day(examples, scores, contenders, policy)
+        versions = {role: side.model_version for role, side in contenders.items()}
+        common = {role: values for role, values in scores.items() if role != "anchor"}
+        evaluation = evaluate(examples, common, versions, policy)
+        gain = log_loss_gain if champion is not None else None
         conditions += evaluation.evidence
-        compared, gain = evaluation.comparisons, log_loss_gain if champion is not None else None
-        if is_refit:
-            conditions += [refit_keeps_ranking(one, objective) for one in compared if one.against == "champion"]
-            conditions.append(refit_keeps_probabilities(gain))
-            remarks = remarks_on_refit(compared, objective, calibration)
-        else:
-            conditions += [is_better(one, objective) for one in compared]
-            conditions.append(is_calibrated(calibration, gain, policy))
-        conditions += also_required
+        asked = [is_better(one, objective) for one in evaluation.comparisons]
+        asked.append(is_calibrated(calibration, gain, policy))
+        if evaluation.comparisons:
+            remarks.append(remark_on_alpha(policy))
+        if opened_by is not None and not all(condition.is_met for condition in asked):
+            kind = NON_INFERIORITY
+            remarks += remarks_on_what_is_not_required(evaluation.comparisons, objective, calibration, opened_by)
+            asked = [is_not_inferior(one, objective, policy) for one in evaluation.against("champion")]
+            if "anchor" in contenders:
+                evaluation, held = _with_anchor(evaluation, examples, contenders["anchor"], scores, versions, policy)
+                asked += [*held, *(is_not_inferior(one, objective, policy) for one in evaluation.against("anchor"))]
+            asked.append(keeps_probabilities(calibration, gain, policy))
+        conditions += [*asked, *also_required]
     outcome = outcome_of(conditions)
+    reason = opened_by if kind == NON_INFERIORITY else None
     return PromotionDecision(
         outcome=outcome,
         model_version=challenger.model_version,
@@ -152,10 +146,50 @@ def decide_promotion(
         users=evaluation.users,
         users_with_positives=evaluation.users_with_positives,
         conditions=tuple(conditions),
-        sentences=(*sentences_of(outcome, conditions, has_human=human is not None), *remarks),
+        sentences=(*sentences_of(outcome, conditions, has_human=human is not None, opened_by=reason), *remarks),
         policy_version=policy_version(policy),
         log_loss_gain=log_loss_gain,
+        kind=kind,
     )
+
+
+def _is_same(anchor: Contender | None, champion: Contender | None) -> bool:
+    """Return whether a comparison with the champion says all about the anchor.
+
+    A champion that is the anchor may come as a mixture, of each row who served; that one has learned from less.
+    """
+    if anchor is None or champion is None:
+        return True
+    same = (champion.model_version, champion.training_end_date)
+    return (anchor.model_version, anchor.training_end_date) == same
+
+
+def _with_anchor(
+    evaluation: Evaluation,
+    examples: GateExamples,
+    anchor: Contender,
+    scores: Mapping[str, np.ndarray],
+    versions: Mapping[str, str],
+    policy: PromotionPolicy,
+) -> tuple[Evaluation, list[Condition]]:
+    """Return the evaluation with the comparison against the anchor, and the conditions on its evidence.
+
+    Of the rows those count that the anchor has not learned from; no day of its training is known, no row does.
+    """
+    days = np.asarray(examples.as_of_dates, dtype="datetime64[D]")
+    end = anchor.training_end_date
+    keep = np.zeros(len(days), dtype=np.bool_) if end is None else days > np.datetime64(end, "D")
+    both = {role: scores[role][keep] for role in (CHALLENGER, "anchor")}
+    found = evaluate(examples.chosen(keep), both, versions, policy)
+    held = [
+        replace(
+            one,
+            name=f"{one.name}_against_anchor",
+            sentence=f"Younger than what {anchor.model_version}, which won last, learned from: {one.sentence}",
+        )
+        for one in found.evidence
+    ]
+    return replace(evaluation, comparisons=(*evaluation.comparisons, *found.against("anchor"))), held
 
 
 def _human_given(human: Contender | None, *, is_optional: bool) -> Condition:
@@ -174,92 +208,3 @@ def _is_another(challenger: Contender, champion: Contender | None) -> list[Condi
         text = f"The challenger {version} is the champion; a model is never compared with itself."
         return [Condition("is_another_model", False, text)]
     return [Condition("is_another_model", True, f"{version} is not the champion {champion.model_version}.")]
-
-
-def _by_user(
-    examples: GateExamples,
-    scores: Mapping[str, np.ndarray],
-    contenders: Mapping[str, Contender],
-    policy: PromotionPolicy,
-) -> _Evaluation:
-    """MAP@k: one value per user with positives, resampled by user."""
-    days = encode_days(examples.as_of_dates, "as_of_dates")
-    rows = prepare_ranking_rows(examples.user_ids, examples.items, examples.is_relevant, policy.seed, days)
-    results = {role: rank_rows(rows, values, policy.ranking_depth) for role, values in scores.items()}
-    ours = results["challenger"]
-    values = {role: result.average_precision for role, result in results.items()}
-    values["random"] = ours.random_expectation
-    count, needed = len(ours.users), policy.minimum_users_with_positives
-    evidence = _enough("users_with_positives", count, needed, f"{count:,} users with positives, {needed:,} needed.")
-    comparisons = [
-        Comparison(
-            against=role,
-            model_version=contenders[role].model_version if role in contenders else role,
-            challenger_map=ours.mean,
-            other_map=float(np.sum(values[role]) / count),
-            delta=paired_bootstrap_interval(
-                ours.average_precision - values[role],
-                policy.bootstrap_resamples,
-                policy.one_sided_alpha,
-                policy.seed,
-            ),
-            margin=_margin(role, policy),
-        )
-        for role in ("human", "champion", "random")
-        if role in values and count > 1
-    ]
-    return _Evaluation(ours.users_total, count, (evidence,), tuple(comparisons))
-
-
-def _by_day(
-    examples: GateExamples,
-    scores: Mapping[str, np.ndarray],
-    contenders: Mapping[str, Contender],
-    policy: PromotionPolicy,
-) -> _Evaluation:
-    """Average precision of all rows: resampled by day, the same days for every contender."""
-    days, block_days = encode_ids(encode_days(examples.as_of_dates, "as_of_dates")), policy.gate_block_days
-    positive = np.asarray(examples.is_relevant, dtype=np.bool_)
-    positives, needed = int(np.count_nonzero(positive)), policy.minimum_users_with_positives
-    blocks = len(np.unique(days.codes[positive])) // block_days
-    unit = "days with positives" if block_days == 1 else f"blocks of {block_days} days with positives"
-    evidence = (
-        _enough("positives", positives, needed, f"{positives:,} positives, {needed:,} needed."),
-        _enough("days", blocks, MINIMUM_DAY_BLOCKS, f"{blocks:,} {unit}, {MINIMUM_DAY_BLOCKS} needed."),
-    )
-    rows = len(positive)
-    if not evidence[1].is_met or positives == 0:
-        return _Evaluation(rows, positives, evidence, ())
-    resamples = day_multiplicities(len(days.ids), block_days, policy.bootstrap_resamples, policy.seed)
-    weights = np.concatenate([np.ones((1, len(days.ids))), resamples])
-    values = {
-        role: weighted_average_precision(day_counts(score, positive, days.codes, len(days.ids)), weights)
-        for role, score in scores.items()
-    }
-    values["random"] = weighted_average_precision(
-        day_counts(np.zeros(rows), positive, days.codes, len(days.ids)), weights
-    )
-    ours = values["challenger"]
-    comparisons = [
-        Comparison(
-            against=role,
-            model_version=contenders[role].model_version if role in contenders else role,
-            challenger_map=float(ours[0]),
-            other_map=float(values[role][0]),
-            delta=expanded_percentile_interval(
-                float(ours[0] - values[role][0]), ours[1:] - values[role][1:], policy.one_sided_alpha, blocks
-            ),
-            margin=_margin(role, policy),
-        )
-        for role in ("human", "champion", "random")
-        if role in values
-    ]
-    return _Evaluation(rows, positives, evidence, tuple(comparisons))
-
-
-def _enough(what: str, count: int, needed: int, sentence: str) -> Condition:
-    return Condition(EVIDENCE_PREFIX + what, count >= needed, sentence)
-
-
-def _margin(role: str, policy: PromotionPolicy) -> float:
-    return 0.0 if role == "random" else policy.minimum_delta_map

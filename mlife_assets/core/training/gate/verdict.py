@@ -10,7 +10,7 @@ those that are not met, and the first sentence is the first reason.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlife_assets.core.policies import PromotionPolicy
@@ -19,16 +19,21 @@ from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.reliability import Calibration
 
 Outcome = Literal["promoted", "refused", "not_enough_evidence"]
+Kind = Literal["win", "non_inferiority"]
+WIN: Kind = "win"
+NON_INFERIORITY: Kind = "non_inferiority"
 
 EVIDENCE_PREFIX = "enough_"
 """Conditions with this prefix ask for more data; one that is not met makes the outcome "not_enough_evidence"."""
 
 HUMAN_GIVEN = "human_baseline_given"
-NO_HARM_PREFIX = "refit_does_no_harm_to_"
-"""What a refit of the champion's own recipe has to meet instead of being better than all."""
-COMPARED_PREFIXES = (NO_HARM_PREFIX, "beats_", "is_calibrated")
+BEATS_PREFIX = "beats_"
+NOT_INFERIOR_PREFIX = "is_not_inferior_to_"
+KEEPS_PROBABILITIES = "keeps_probabilities"
+COMPARED_PREFIXES = (NOT_INFERIOR_PREFIX, KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
-_SHOWN_WHEN_MET = ("beats_", NO_HARM_PREFIX, EVIDENCE_PREFIX, "is_calibrated")
+_SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
+_NAMES = {"random": "a random ranking", "anchor": "the model that won last"}
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,13 @@ class Comparison:
     """Challenger against one other ranking on the same rows.
 
     Attributes:
-        against: "human", "champion" or "random".
+        against: "human", "champion", "anchor" (the model that won last) or "random".
         model_version: of the other side.
         challenger_map: the objective of the challenger: MAP@k, or average precision of examples without an item.
         other_map: the objective of the other side (for "random" its expectation: analytic, or the base rate).
         delta: challenger minus other with its bounds; n counts users with positives, or days without an item.
-        margin: what `delta.lower` must exceed.
+        margin: what a win has to exceed.
+        win_bound: lower bound of the difference at the error of a win, which is smaller than that of `delta`.
     """
 
     against: str
@@ -50,11 +56,12 @@ class Comparison:
     other_map: float
     delta: Interval
     margin: float
+    win_bound: float
 
     @property
     def is_won(self) -> bool:
-        """Whether the lower bound lies strictly above the margin."""
-        return self.delta.lower > self.margin
+        """Whether the bound of a win lies strictly above the margin."""
+        return self.win_bound > self.margin
 
     @property
     def is_tied(self) -> bool:
@@ -73,13 +80,15 @@ class PromotionDecision:
         cohort: where relevance comes from.
         objective: what is compared, as sentences name it: "MAP@10" or "average precision".
         depth: k of MAP@k; None where the objective has no depth.
-        comparisons: against the human, the champion (if any) and a random ranking; empty when a comparison is invalid.
+        comparisons: against the human, the champion (if any), a random ranking, and the anchor where that was asked;
+            empty when a comparison is invalid.
         users: users in the examples; rows when they have no item.
         users_with_positives: users that count in MAP; positive rows when the examples have no item.
         conditions: every requirement that was checked, in order.
         sentences: the verdict for people: first why, then what was measured.
         policy_version: hash of the policy that the decision was taken under.
         log_loss_gain: how much lower the challenger's log loss is than the champion's; None where it was not measured.
+        kind: "win", or "non_inferiority" where the gate was open for that and the challenger did not win.
     """
 
     outcome: Outcome
@@ -95,6 +104,7 @@ class PromotionDecision:
     sentences: tuple[str, ...]
     policy_version: str
     log_loss_gain: Interval | None = None
+    kind: Kind = WIN
 
     @property
     def is_promoted(self) -> bool:
@@ -107,19 +117,31 @@ class PromotionDecision:
         return tuple(condition for condition in self.conditions if not condition.is_met)
 
     def against(self, name: str) -> Comparison | None:
-        """Return the comparison with "human", "champion" or "random"; None when it was not made."""
+        """Return the comparison with one other side; None when it was not made."""
         return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
 
 def is_better(comparison: Comparison, objective: str) -> Condition:
     """Return the condition that a comparison is won, with both values and the bounds of their difference."""
-    other = "a random ranking" if comparison.against == "random" else f"the {comparison.against}"
     verb = "beats" if comparison.is_won else "does not beat"
     if comparison.is_tied:
         verb = "ties with and so does not beat"
-    found = _compared(comparison, objective)
-    text = f"The challenger {verb} {other}: {found}, lower bound must exceed {comparison.margin:g}."
-    return Condition(f"beats_{comparison.against}", comparison.is_won, text)
+    text = (
+        f"The challenger {verb} {_other(comparison)}: {_compared(comparison, objective)}; the bound of a win is "
+        f"{comparison.win_bound:+.4f} and must exceed {comparison.margin:g}."
+    )
+    return Condition(BEATS_PREFIX + comparison.against, comparison.is_won, text)
+
+
+def is_not_inferior(comparison: Comparison, objective: str, policy: PromotionPolicy) -> Condition:
+    """Return the condition that the challenger is shown to be worse by no more than the policy's margin."""
+    is_met = comparison.delta.lower > -policy.non_inferiority_margin
+    verb = "is not inferior" if is_met else "is not shown to be not inferior"
+    text = (
+        f"The challenger {verb} to {_other(comparison)}: {_compared(comparison, objective)}, lower bound must exceed "
+        f"-{policy.non_inferiority_margin:g}."
+    )
+    return Condition(NOT_INFERIOR_PREFIX + comparison.against, is_met, text)
 
 
 def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
@@ -148,38 +170,49 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
     return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {_gained(gain)}.")
 
 
-def refit_keeps_ranking(comparison: Comparison, objective: str) -> Condition:
-    """Return the condition that a refit is not shown to rank worse: the upper bound does not lie below 0."""
-    is_met = comparison.delta.upper >= 0
-    verb = "is not shown to rank worse" if is_met else "ranks worse"
-    text = f"The refitted recipe {verb} than the {comparison.against}: {_compared(comparison, objective)}."
-    return Condition(NO_HARM_PREFIX + "ranking", is_met, text)
+def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
+    """Return the condition on the probabilities of a challenger that need not win.
 
-
-def refit_keeps_probabilities(gain: Interval | None) -> Condition:
-    """Return the condition that a refit's probabilities are not shown to be worse: no whole interval lies below 0.
-
-    Where nothing was measured nothing is shown either way: that asks for more data and refuses nothing.
+    Refusing it keeps the champion's, which belong to an older world. So it is enough that they are calibrated, or not
+    shown to be worse than the champion's: no whole interval of `gain` lies below zero. Where neither can be said for
+    want of a measurement, that asks for more data.
     """
+    calibrated = is_calibrated(calibration, gain, policy)
+    if calibrated.is_met:
+        return replace(calibrated, name=KEEPS_PROBABILITIES)
     if gain is None:
-        text = "The log loss of the refitted recipe was not measured; evaluate probabilities on more examples."
+        text = "The log loss of the challenger was not measured; evaluate probabilities on more examples."
         return Condition(EVIDENCE_PREFIX + "log_loss", False, text)
-    verb = "are not shown to be worse" if gain.upper >= 0 else "are worse"
-    text = f"The probabilities of the refitted recipe {verb} than the champion's: {_gained(gain)}."
-    return Condition(NO_HARM_PREFIX + "probabilities", gain.upper >= 0, text)
+    is_met = gain.upper >= 0
+    verb = "are not shown to be worse" if is_met else "are worse"
+    text = f"The probabilities of the challenger {verb} than the champion's: {_gained(gain)}."
+    return Condition(KEEPS_PROBABILITIES, is_met, text)
 
 
-def remarks_on_refit(
-    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
+def remark_on_alpha(policy: PromotionPolicy) -> str:
+    """Return how much a win may err, at one gate and in a year."""
+    return (
+        f"The bound of a win errs at {policy.win_alpha:.2%} of gates, so that in a year of {policy.gates_per_year} a "
+        f"challenger that is no better wins with a chance of {policy.win_alpha_per_year:.0%} at most."
+    )
+
+
+def remarks_on_what_is_not_required(
+    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None, opened_by: str
 ) -> tuple[str, ...]:
-    """Return what is reported of a refit and not required: who else ranks the rows, and its calibration slope."""
-    others = [one for one in comparisons if one.against != "champion"]
+    """Return what is reported of a challenger that need not win: why, who else ranks the rows, its slope."""
+    others = [one for one in comparisons if one.against in ("human", "random")]
     names = {"random": "a random ranking"}
     remarks = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
     if calibration is not None:
         text = _slope(calibration)
         remarks.append(text[0].lower() + text[1:])
-    return tuple(f"Not required of a refit: {one}." for one in remarks)
+    opening = f"It did not win, and need not be more than not inferior, since {opened_by}."
+    return (opening, *(f"Not required of what is not inferior: {one}." for one in remarks))
+
+
+def _other(comparison: Comparison) -> str:
+    return _NAMES.get(comparison.against, f"the {comparison.against}")
 
 
 def _slope(calibration: Calibration) -> str:
@@ -207,15 +240,19 @@ def outcome_of(conditions: Sequence[Condition]) -> Outcome:
     return "not_enough_evidence" if any(name.startswith(EVIDENCE_PREFIX) for name in unmet) else "refused"
 
 
-def sentences_of(outcome: Outcome, conditions: Sequence[Condition], *, has_human: bool) -> tuple[str, ...]:
+def sentences_of(
+    outcome: Outcome, conditions: Sequence[Condition], *, has_human: bool, opened_by: str | None = None
+) -> tuple[str, ...]:
     """Return the verdict for people: the reason, further reasons, then what was measured.
 
     A missing human baseline that was allowed is mentioned as well, so that nobody takes silence for a comparison.
+    `opened_by` says why the challenger did not have to win; None where it had to.
     """
     shown = _SHOWN_WHEN_MET if has_human else (HUMAN_GIVEN, *_SHOWN_WHEN_MET)
     measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(shown)]
     if outcome == "promoted":
-        return (f"Promoted: all {len(conditions)} conditions are met.", *measured)
+        way = "by a win" if opened_by is None else f"as not inferior, since {opened_by}"
+        return (f"Promoted {way}: all {len(conditions)} conditions are met.", *measured)
     unmet = sorted((c for c in conditions if not c.is_met), key=lambda c: not c.name.startswith(EVIDENCE_PREFIX))
     prefix = "Not enough evidence" if outcome == "not_enough_evidence" else "Refused"
     return (f"{prefix}: {unmet[0].sentence}", *(c.sentence for c in unmet[1:]), *measured)

@@ -7,14 +7,16 @@ from datetime import date
 
 import numpy as np
 import pytest
+from scipy.stats import t
 from sklearn.metrics import average_precision_score
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval
-from mlife_assets.core.training.gate.decide import MINIMUM_DAY_BLOCKS, decide_promotion
+from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS
+from mlife_assets.core.training.gate.decide import decide_promotion
 from mlife_assets.core.training.gate.verdict import PromotionDecision
-from mlife_assets.core.training.gate_examples import Contender, GateExamples, on_examples
+from mlife_assets.core.training.gate_examples import Condition, Contender, GateExamples, on_examples
 from mlife_assets.core.training.reliability import Calibration
 
 POLICY = PromotionPolicy(minimum_users_with_positives=200, bootstrap_resamples=400)
@@ -33,7 +35,9 @@ class Gate:
     as_of: date = date(2026, 8, 1)
     calibration: Calibration = CALIBRATION
     log_loss_gain: Interval | None = None
-    is_refit: bool = False
+    opened_by: str | None = None
+    anchor: Contender | None = None
+    also_required: tuple[Condition, ...] = ()
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -45,7 +49,9 @@ class Gate:
             as_of=self.as_of,
             calibration=self.calibration,
             log_loss_gain=self.log_loss_gain,
-            is_refit=self.is_refit,
+            opened_by=self.opened_by,
+            anchor=self.anchor,
+            also_required=self.also_required,
         )
 
 
@@ -243,65 +249,161 @@ def test_better_probabilities_than_the_champions_excuse_a_slope_that_is_not_prov
 
 
 UNSURE = Interval(0.0, -0.01, 0.01, 0.95, 28)
+WORSE = Interval(-0.02, -0.03, -0.01, 0.95, 28)
+DRIFT = "concept drift was confirmed on 2026-06-30"
 
 
-def refit_gate(noise: tuple[float, float]) -> Gate:
-    return replace(gate(noise=noise), is_refit=True, log_loss_gain=UNSURE)
+def alike(shift: float = 0.0, seed: int = 1, own: float = 0.02, rows: int = 20_000) -> Gate:
+    """Two models that hardly differ, while a drift is open; the challenger is noisier by `shift`."""
+    g = gate(seed, rows=rows, noise=(0.5, 0.5))
+    rng = np.random.default_rng([seed, 7])
+    scores = g.champion.scores + own * rng.normal(size=rows) + shift * rng.normal(size=rows)  # type: ignore[union-attr]
+    challenger = on_examples(g.examples, "mdl_new", scores, date(2026, 6, 1))
+    return replace(g, challenger=challenger, opened_by=DRIFT, log_loss_gain=UNSURE)
 
 
-def test_a_refit_need_not_be_better_but_is_refused_where_it_is_shown_to_be_worse() -> None:
-    alike = refit_gate((0.5, 0.5))
-    found = alike.decide().against("champion")
+def test_what_is_not_inferior_is_promoted_only_while_there_is_a_reason() -> None:
+    g = alike()
+    decision = g.decide()
+    found = decision.against("champion")
     assert found is not None
-    assert found.delta.lower < 0 < found.delta.upper
-    assert alike.decide().is_promoted
-    assert replace(alike, is_refit=False).decide().outcome == "refused"
-    assert refit_gate((0.5, 2.0)).decide().is_promoted
-    worse = refit_gate((2.0, 0.5)).decide()
-    assert [one.name for one in worse.unmet] == ["refit_does_no_harm_to_ranking"]
-    assert worse.sentences[0].startswith(
-        "Refused: The refitted recipe ranks worse than the champion: average precision"
-    )
+    assert -0.01 < found.delta.lower < 0 < found.delta.upper
+    assert (decision.outcome, decision.kind) == ("promoted", "non_inferiority")
+    assert decision.sentences[0].startswith(f"Promoted as not inferior, since {DRIFT}: all ")
+    closed = replace(g, opened_by=None).decide()
+    assert (closed.outcome, closed.kind) == ("refused", "win")
+    assert [one.name for one in closed.unmet] == ["beats_champion"], "without drift a tie refuses"
+    stricter = replace(g, policy=replace(POLICY, non_inferiority_margin=-found.delta.lower)).decide()
+    assert [one.name for one in stricter.unmet] == ["is_not_inferior_to_champion"]
 
 
-def test_a_refit_whose_probabilities_are_shown_to_be_worse_is_refused() -> None:
-    g = refit_gate((0.5, 2.0))
-    decision = replace(g, log_loss_gain=Interval(-0.02, -0.03, -0.01, 0.95, 28)).decide()
+def test_what_is_worse_or_not_known_well_enough_is_refused_though_drift_is_open() -> None:
+    for g in (alike(shift=0.6), alike(own=0.5, rows=5_000)):
+        decision = g.decide()
+        assert decision.outcome == "refused"
+        assert [one.name for one in decision.unmet] == ["is_not_inferior_to_champion"]
+        assert decision.sentences[0].startswith(
+            "Refused: The challenger is not shown to be not inferior to the champion: average precision"
+        )
+
+
+def test_a_win_is_a_win_though_drift_is_open() -> None:
+    decision = replace(gate(), opened_by=DRIFT, log_loss_gain=UNSURE).decide()
+    assert (decision.outcome, decision.kind) == ("promoted", "win")
+    assert decision.sentences[0].startswith("Promoted by a win: all ")
+
+
+def test_probabilities_that_are_shown_to_be_worse_and_are_not_calibrated_are_refused() -> None:
+    g = replace(alike(), calibration=replace(CALIBRATION, slope_lower=0.1))
+    assert g.decide().is_promoted
+    decision = replace(g, log_loss_gain=WORSE).decide()
     assert decision.outcome == "refused"
-    assert [one.name for one in decision.unmet] == ["refit_does_no_harm_to_probabilities"]
+    assert [one.name for one in decision.unmet] == ["keeps_probabilities"]
     unmeasured = replace(g, log_loss_gain=None).decide()
     assert unmeasured.outcome == "not_enough_evidence"
-    assert unmeasured.sentences[0].startswith("Not enough evidence: The log loss of the refitted recipe was not")
+    assert unmeasured.sentences[0].startswith("Not enough evidence: The log loss of the challenger was not measured")
 
 
-def test_what_a_refit_need_not_meet_is_reported() -> None:
-    g = replace(refit_gate((2.0, 2.0)), calibration=replace(CALIBRATION, slope_lower=0.1))
-    strong = on_examples(g.examples, "panel", gate(noise=(0.1, 2.0)).challenger.scores)
+def test_what_need_not_win_may_lose_to_people_and_that_is_reported() -> None:
+    g = replace(alike(), calibration=replace(CALIBRATION, slope_lower=0.1))
+    strong = on_examples(g.examples, "panel", gate(rows=20_000, noise=(0.1, 2.0)).challenger.scores)
     decision = replace(g, human=strong).decide()
     assert decision.is_promoted
     assert [c.against for c in decision.comparisons] == ["human", "champion", "random"]
     for what in ("against panel average", "against a random ranking average", "the calibration slope 1.00 (0.10"):
-        assert any(s.startswith(f"Not required of a refit: {what}") for s in decision.sentences)
+        assert any(s.startswith(f"Not required of what is not inferior: {what}") for s in decision.sentences)
     assert not any(one.name.startswith(("beats_", "is_calibrated")) for one in decision.conditions)
 
 
-def test_a_refit_keeps_every_condition_that_makes_a_comparison_valid() -> None:
-    g = refit_gate((0.5, 2.0))
+def test_what_need_not_win_meets_every_condition_that_makes_a_comparison_valid_and_what_is_required_elsewhere() -> None:
+    g = alike()
     unmet = [[one.name for one in plant(g).decide().unmet] for plant in (stale, itself, immature)]
     assert [names[0] for names in unmet] == ["champion_scores_are_current", "is_another_model", "labels_are_mature"]
-    few = replace(g, policy=replace(POLICY, minimum_users_with_positives=5_000))
+    few = replace(g, policy=replace(POLICY, minimum_users_with_positives=50_000))
     assert few.decide().outcome == "not_enough_evidence"
+    for name in ("impact_ratios_not_proven_low", "scoring_parity", "no_feature_tells_the_outcome"):
+        elsewhere = replace(g, also_required=(Condition(name, False, "It fails."),)).decide()
+        assert [one.name for one in elsewhere.unmet] == [name]
 
 
-def test_a_refit_of_nothing_is_an_error() -> None:
-    with pytest.raises(InvalidInputError, match="without a champion"):
-        replace(refit_gate((0.5, 2.0)), champion=None).decide()
+def test_small_losses_may_not_add_up_to_more_than_the_margin_since_the_last_win() -> None:
+    """The champion lost a little to the model that won, the challenger a little to the champion."""
+    g = alike()
+    won = on_examples(g.examples, "mdl_won", gate(rows=20_000, noise=(0.35, 2.0)).challenger.scores, date(2026, 4, 1))
+    decision = replace(g, anchor=won).decide()
+    assert decision.outcome == "refused"
+    assert [one.name for one in decision.unmet] == ["is_not_inferior_to_anchor"]
+    assert "not inferior to the model that won last: average precision" in decision.sentences[0]
+    near = on_examples(g.examples, "mdl_won", g.champion.scores + 1e-9, date(2026, 4, 1))  # type: ignore[union-attr]
+    held = replace(g, anchor=near).decide()
+    assert held.is_promoted
+    assert [c.against for c in held.comparisons] == ["champion", "random", "anchor"]
+    closed = replace(g, anchor=won, opened_by=None).decide()
+    assert closed.against("anchor") is None, "a win is a win, whoever won last"
+
+
+def test_the_anchor_is_compared_on_rows_that_it_has_not_learned_from() -> None:
+    g = alike(rows=40_000)
+    late = date(2026, 6, 11)
+    known = g.examples.as_of_dates <= np.datetime64(late, "D")
+    scores = np.where(known, 1e3 * g.examples.is_relevant, g.champion.scores)  # type: ignore[union-attr]
+    anchor = on_examples(g.examples, "mdl_won", scores, late)
+    decision = replace(g, anchor=anchor).decide()
+    found = decision.against("anchor")
+    assert found is not None
+    assert found.delta.n == 18, "days from 12 to 29 June"
+    assert decision.is_promoted, "what it knew by heart does not count"
+    newer = replace(g, anchor=replace(anchor, training_end_date=date(2026, 6, 20))).decide()
+    assert newer.outcome == "not_enough_evidence"
+    assert newer.sentences[0] == (
+        "Not enough evidence: Younger than what mdl_won, which won last, learned from: 9 days with positives, 14 "
+        "needed."
+    )
+    unknown = replace(g, anchor=replace(anchor, training_end_date=None)).decide()
+    assert unknown.outcome == "not_enough_evidence"
+
+
+def test_an_anchor_of_other_rows_is_an_invalid_comparison() -> None:
+    g = alike()
+    other = gate(2).challenger
+    decision = replace(g, anchor=replace(other, model_version="mdl_won", scored_by="mdl_won")).decide()
+    assert [one.name for one in decision.unmet] == ["anchor_on_same_rows"]
+    assert decision.comparisons == ()
+
+
+def test_a_champion_that_is_the_anchor_is_compared_once_but_for_a_mixture_of_who_served() -> None:
+    g = alike()
+    same = replace(g, anchor=g.champion).decide()
+    assert same.against("anchor") is None
+    assert same.is_promoted
+    mixture = replace(g, anchor=replace(g.champion, training_end_date=date(2026, 6, 3))).decide()  # type: ignore[type-var]
+    assert mixture.against("anchor") is not None
+
+
+@pytest.mark.parametrize("what", [{"opened_by": DRIFT}, {"anchor": gate().champion}])
+def test_a_first_champion_has_to_win(what: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError, match="without a champion; a first champion has to win"):
+        replace(gate(), champion=None, **what).decide()  # type: ignore[arg-type]
 
 
 def test_the_margin_holds_for_a_pool_of_rows_and_not_against_chance() -> None:
     g = gate()
-    lower = g.decide().comparisons[0].delta.lower
-    at_bound = replace(g, policy=replace(POLICY, minimum_delta_map=lower)).decide()
-    assert {one.against: one.margin for one in at_bound.comparisons} == {"champion": lower, "random": 0.0}
+    bound = g.decide().comparisons[0].win_bound
+    at_bound = replace(g, policy=replace(POLICY, minimum_delta_map=bound)).decide()
+    assert {one.against: one.margin for one in at_bound.comparisons} == {"champion": bound, "random": 0.0}
     assert [one.name for one in at_bound.unmet] == ["beats_champion"]
-    assert replace(g, policy=replace(POLICY, minimum_delta_map=lower - 1e-9)).decide().is_promoted
+    assert replace(g, policy=replace(POLICY, minimum_delta_map=bound - 1e-9)).decide().is_promoted
+
+
+def test_the_bound_of_a_win_is_that_of_student_at_the_years_error_divided_by_its_gates() -> None:
+    g = gate()
+    decided = {gates: replace(g, policy=replace(POLICY, gates_per_year=gates)).decide() for gates in (1, 52)}
+    once, weekly = (one.against("champion") for one in decided.values())
+    assert once is not None
+    assert weekly is not None
+    assert once.delta == weekly.delta, "the interval that is shown is another one"
+    errors = [
+        (one.delta.estimate - one.win_bound) / -t.ppf(alpha, 27) for one, alpha in ((once, 0.05), (weekly, 0.05 / 52))
+    ]
+    assert errors[0] == pytest.approx(errors[1])
+    assert (weekly.delta.upper - weekly.delta.lower) / (2 * errors[0]) == pytest.approx(-t.ppf(0.025, 27), rel=0.1)

@@ -13,10 +13,11 @@ from mlife_assets.core.training.gate.verdict import (
     Comparison,
     is_better,
     is_calibrated,
+    is_not_inferior,
+    keeps_probabilities,
     outcome_of,
-    refit_keeps_probabilities,
-    refit_keeps_ranking,
-    remarks_on_refit,
+    remark_on_alpha,
+    remarks_on_what_is_not_required,
     sentences_of,
 )
 from mlife_assets.core.training.gate_examples import Condition
@@ -27,8 +28,11 @@ UNMET = Condition("beats_human", False, "It does not beat the human.")
 THIN = Condition("enough_days", False, "3 days, 14 needed.")
 
 
-def comparison(lower: float, estimate: float, upper: float, margin: float = 0.0) -> Comparison:
-    return Comparison("champion", "mdl", 0.4 + estimate, 0.4, Interval(estimate, lower, upper, 0.95, 500), margin)
+def comparison(
+    lower: float, estimate: float, upper: float, margin: float = 0.0, win_bound: float | None = None
+) -> Comparison:
+    delta = Interval(estimate, lower, upper, 0.95, 500)
+    return Comparison("champion", "mdl", 0.4 + estimate, 0.4, delta, margin, lower if win_bound is None else win_bound)
 
 
 def test_thin_evidence_comes_first_whatever_else_fails() -> None:
@@ -56,9 +60,10 @@ def test_a_missing_human_is_reported_only_when_it_is_missing() -> None:
         (comparison(0.0, 0.01, 0.02), False, "does not beat the champion: AP"),
         (comparison(0.0, 0.0, 0.0), False, "ties with and so does not beat the champion: AP"),
         (comparison(0.001, 0.01, 0.02, margin=0.001), False, "does not beat the champion: AP"),
+        (comparison(0.001, 0.01, 0.02, win_bound=-0.001), False, "does not beat the champion: AP"),
     ],
 )
-def test_only_a_lower_bound_above_the_margin_wins(found: Comparison, is_met: bool, verb: str) -> None:
+def test_only_a_bound_of_a_win_above_the_margin_wins(found: Comparison, is_met: bool, verb: str) -> None:
     condition = is_better(found, "AP")
     assert condition.is_met is is_met
     assert condition.sentence.startswith(f"The challenger {verb}")
@@ -96,46 +101,71 @@ def test_probabilities_are_believed_within_the_bounds_or_when_shown_to_be_better
 @pytest.mark.parametrize(
     ("found", "is_met", "verb"),
     [
-        (comparison(-0.05, -0.02, 0.001), True, "is not shown to rank worse than the champion: AP"),
-        (comparison(0.0, 0.0, 0.0), True, "is not shown to rank worse than the champion: AP"),
-        (comparison(-0.05, -0.02, -0.001), False, "ranks worse than the champion: AP"),
+        (comparison(-0.0099, -0.002, 0.006), True, "is not inferior to the champion: AP"),
+        (comparison(0.0, 0.0, 0.0), True, "is not inferior to the champion: AP"),
+        (comparison(-0.01, 0.02, 0.05), False, "is not shown to be not inferior to the champion: AP"),
+        (comparison(-0.05, -0.02, -0.001), False, "is not shown to be not inferior to the champion: AP"),
     ],
 )
-def test_a_refit_is_refused_where_its_whole_interval_says_worse(found: Comparison, is_met: bool, verb: str) -> None:
-    condition = refit_keeps_ranking(found, "AP")
-    assert condition == Condition("refit_does_no_harm_to_ranking", is_met, condition.sentence)
-    assert condition.sentence.startswith(f"The refitted recipe {verb}")
+def test_not_inferior_is_worse_by_no_more_than_the_margin_with_the_whole_interval(
+    found: Comparison, is_met: bool, verb: str
+) -> None:
+    condition = is_not_inferior(found, "AP", PromotionPolicy())
+    assert condition == Condition("is_not_inferior_to_champion", is_met, condition.sentence)
+    assert condition.sentence.startswith(f"The challenger {verb}")
+    assert condition.sentence.endswith("lower bound must exceed -0.01.")
+    anchored = is_not_inferior(replace(found, against="anchor"), "AP", PromotionPolicy(non_inferiority_margin=0.2))
+    assert (anchored.name, anchored.is_met) == ("is_not_inferior_to_anchor", True)
+    assert "to the model that won last: AP" in anchored.sentence
+
+
+WORSE, UNSURE = Interval(-0.01, -0.02, -0.001, 0.95, 50), Interval(-0.01, -0.02, 0.0, 0.95, 50)
 
 
 @pytest.mark.parametrize(
-    ("gain", "is_met", "words"),
+    ("measured", "gain", "is_met", "words"),
     [
-        (Interval(-0.01, -0.02, 0.0, 0.95, 50), True, "are not shown to be worse than the champion's: log loss lower"),
-        (Interval(-0.01, -0.02, -0.001, 0.95, 50), False, "are worse than the champion's: log loss lower by -0.0100"),
+        (slope(0.93, 0.75, 1.11), UNSURE, True, "are not shown to be worse than the champion's: log loss lower"),
+        (slope(0.93, 0.75, 1.11), WORSE, False, "are worse than the champion's: log loss lower by -0.0100"),
+        (None, UNSURE, True, "are not shown to be worse"),
+        (slope(1.0, 0.8, 1.25), WORSE, True, "lies within 0.8 to 1.25."),
+        (slope(1.0, 0.8, 1.25), None, True, "lies within 0.8 to 1.25."),
     ],
 )
-def test_a_refit_is_refused_where_its_probabilities_are_shown_to_be_worse(
-    gain: Interval, is_met: bool, words: str
+def test_probabilities_of_what_need_not_win_are_calibrated_or_not_shown_to_be_worse(
+    measured: Calibration | None, gain: Interval | None, is_met: bool, words: str
 ) -> None:
-    condition = refit_keeps_probabilities(gain)
-    assert (condition.name, condition.is_met) == ("refit_does_no_harm_to_probabilities", is_met)
+    condition = keeps_probabilities(measured, gain, PromotionPolicy())
+    assert (condition.name, condition.is_met) == ("keeps_probabilities", is_met)
     assert words in condition.sentence
 
 
-def test_probabilities_of_a_refit_that_nobody_measured_are_a_want_of_evidence_and_no_harm() -> None:
-    condition = refit_keeps_probabilities(None)
+def test_probabilities_that_nobody_measured_are_a_want_of_evidence_and_no_harm() -> None:
+    condition = keeps_probabilities(None, None, PromotionPolicy())
     assert outcome_of([MET, condition]) == "not_enough_evidence"
     assert not condition.name.startswith(COMPARED_PREFIXES)
     assert "was not measured; evaluate probabilities on more examples" in condition.sentence
 
 
-def test_what_a_refit_need_not_meet_is_reported_with_its_numbers() -> None:
+def test_what_is_not_required_is_reported_with_its_numbers_and_the_reason() -> None:
     against = comparison(-0.02, -0.01, 0.003)
     others = [replace(against, against=name, model_version=name) for name in ("human", "champion", "random")]
     numbers = "AP 0.390 against 0.400, difference -0.0100 (-0.0200 to +0.0030)."
-    assert remarks_on_refit(others, "AP", slope(0.93, 0.75, 1.11)) == (
-        f"Not required of a refit: against human {numbers}",
-        f"Not required of a refit: against a random ranking {numbers}",
-        "Not required of a refit: the calibration slope 0.93 (0.75 to 1.11).",
+    why = "It did not win, and need not be more than not inferior, since it rains."
+    assert remarks_on_what_is_not_required(others, "AP", slope(0.93, 0.75, 1.11), "it rains") == (
+        why,
+        f"Not required of what is not inferior: against human {numbers}",
+        f"Not required of what is not inferior: against a random ranking {numbers}",
+        "Not required of what is not inferior: the calibration slope 0.93 (0.75 to 1.11).",
     )
-    assert remarks_on_refit([], "AP", None) == ()
+    assert remarks_on_what_is_not_required([], "AP", None, "it rains") == (why,)
+
+
+def test_the_verdict_says_by_which_way_it_promotes_and_what_a_win_may_err() -> None:
+    assert sentences_of("promoted", [MET], has_human=True)[0] == "Promoted by a win: all 1 conditions are met."
+    found = sentences_of("promoted", [MET], has_human=True, opened_by="it rains")
+    assert found[0] == "Promoted as not inferior, since it rains: all 1 conditions are met."
+    assert remark_on_alpha(PromotionPolicy()) == (
+        "The bound of a win errs at 0.10% of gates, so that in a year of 52 a challenger that is no better wins with a "
+        "chance of 5% at most."
+    )

@@ -1,0 +1,78 @@
+"""What opens the gate: a confirmed drift or an old model, read from the governor's recorded decisions. Pure.
+
+Belongs here: whether a challenger that is not inferior may serve on a day, and how often that was so. Does not belong
+here: when drift is confirmed (`governor`), what not inferior means (`training.gate`).
+
+Concept: without a reason the gate asks for a win. The reason is fixed before a challenger is seen: it is a code that
+the governor recorded, on a day and under a policy that are known. A confirmed drift lasts from its last confirmation
+for a number of days, across promotions: the first model that answers it has seen little of the new world, and those of
+the next weeks more. What the promotions of that time may lose together is bounded by the gate. Each opening is an
+event of the log, so on histories without drift the false ones can be counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, MODEL_TOO_OLD, RetrainDecision
+from mlife_assets.core.policies import RetrainPolicy
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Why a challenger need not win.
+
+    Attributes:
+        code: of the decision that opened the gate, such as `concept_drift_confirmed`.
+        day: of that decision.
+    """
+
+    code: str
+    day: date
+
+    @property
+    def clause(self) -> str:
+        """Finish "since", in words."""
+        if self.code == MODEL_TOO_OLD:
+            return "the model in use is too old"
+        return f"{self.code.removesuffix(CONFIRMED_SUFFIX)} drift was confirmed on {self.day}"
+
+
+def opening(decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPolicy) -> Opening | None:
+    """Return what opens the gate on a day; None where a challenger has to win.
+
+    Args:
+        decisions: one per day, that of `as_of` included where there is one, in any order; later ones do not count.
+        as_of: the day of the challenger.
+        policy: which kinds of drift open the gate, and for how many days.
+    """
+    known = sorted((one for one in decisions if one.as_of_date <= as_of), key=lambda one: one.as_of_date, reverse=True)
+    codes = {kind + CONFIRMED_SUFFIX for kind in policy.opening_kinds}
+    for one in known:
+        if (as_of - one.as_of_date).days >= policy.drift_open_days:
+            break
+        if confirmed := [code for code in one.codes if code in codes]:
+            return Opening(confirmed[0], one.as_of_date)
+    if known and MODEL_TOO_OLD in known[0].codes:
+        return Opening(MODEL_TOO_OLD, known[0].as_of_date)
+    return None
+
+
+def drift_openings(decisions: Sequence[RetrainDecision], policy: RetrainPolicy) -> list[Opening]:
+    """Return the first day of every run of days on which drift held the gate open, oldest first.
+
+    On a history without drift these are the false ones.
+    """
+    codes = {kind + CONFIRMED_SUFFIX for kind in policy.opening_kinds}
+    found: list[Opening] = []
+    last: date | None = None
+    for one in sorted(decisions, key=lambda one: one.as_of_date):
+        confirmed = [code for code in one.codes if code in codes]
+        if not confirmed:
+            continue
+        if last is None or (one.as_of_date - last).days > policy.drift_open_days:
+            found.append(Opening(confirmed[0], one.as_of_date))
+        last = one.as_of_date
+    return found

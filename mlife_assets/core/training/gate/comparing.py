@@ -1,0 +1,154 @@
+"""Comparing rankings on the same rows: the evidence, and the difference from every rival with its bounds.
+
+Belongs here: the objective with and without an item, its bootstrap, whether there is enough evidence. Does not belong
+here: which rows and rivals are compared and what follows from it (`core.training.gate.decide`).
+
+Concept: with an item the objective is MAP@k, resampled by user; without one it is the average precision of all rows,
+resampled by day. Each difference has two lower bounds: that of the interval that is shown, a percentile of the
+bootstrap, and that of a win, whose error is so small that it is read from the standard error by Student's t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.row_keys import encode_days, encode_ids
+from mlife_assets.core.statistics import (
+    day_multiplicities,
+    expanded_percentile_interval,
+    paired_bootstrap_interval,
+    student_lower_bound,
+)
+from mlife_assets.core.training.gate.average_precision import day_counts, weighted_average_precision
+from mlife_assets.core.training.gate.verdict import EVIDENCE_PREFIX, Comparison
+from mlife_assets.core.training.gate_examples import Condition, GateExamples
+
+MINIMUM_DAY_BLOCKS = 14
+"""Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
+RIVALS = ("human", "champion", "anchor")
+CHALLENGER, RANDOM = "challenger", "random"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ranking the rows showed: counts for the decision, conditions on the evidence, comparisons."""
+
+    users: int
+    users_with_positives: int
+    evidence: tuple[Condition, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def against(self, name: str) -> tuple[Comparison, ...]:
+        """Return the comparison with one other side; nothing when it was not made."""
+        return tuple(one for one in self.comparisons if one.against == name)
+
+
+NOTHING = Evaluation(0, 0, (), ())
+
+
+def evaluate(
+    examples: GateExamples, scores: Mapping[str, np.ndarray], versions: Mapping[str, str], policy: PromotionPolicy
+) -> Evaluation:
+    """Rank n rows by every score and compare the challenger with the others and with a random ranking.
+
+    Args:
+        examples: the rows; without `item_ids` they are one pool.
+        scores: role -> scores in the order of the rows, shape (n,); the challenger is one of them.
+        versions: role -> what its side is called.
+        policy: depth, margin, evidence, errors and the bootstrap.
+    """
+    if examples.item_ids is not None:
+        return _by_user(examples, scores, versions, policy)
+    return _by_day(examples, scores, versions, policy)
+
+
+def _by_user(
+    examples: GateExamples, scores: Mapping[str, np.ndarray], versions: Mapping[str, str], policy: PromotionPolicy
+) -> Evaluation:
+    """MAP@k: one value per user with positives, resampled by user."""
+    days = encode_days(examples.as_of_dates, "as_of_dates")
+    rows = prepare_ranking_rows(examples.user_ids, examples.items, examples.is_relevant, policy.seed, days)
+    results = {role: rank_rows(rows, values, policy.ranking_depth) for role, values in scores.items()}
+    ours = results[CHALLENGER]
+    values = {role: result.average_precision for role, result in results.items()}
+    values[RANDOM] = ours.random_expectation
+    count, needed = len(ours.users), policy.minimum_users_with_positives
+    evidence = _enough("users_with_positives", count, needed, f"{count:,} users with positives, {needed:,} needed.")
+    comparisons = []
+    for role in (*RIVALS, RANDOM):
+        if role not in values or count < 2:
+            continue
+        difference = ours.average_precision - values[role]
+        delta = paired_bootstrap_interval(difference, policy.bootstrap_resamples, policy.one_sided_alpha, policy.seed)
+        error = float(np.std(difference, ddof=1) / np.sqrt(count))
+        comparisons.append(
+            Comparison(
+                against=role,
+                model_version=versions.get(role, role),
+                challenger_map=ours.mean,
+                other_map=float(np.sum(values[role]) / count),
+                delta=delta,
+                margin=_margin(role, policy),
+                win_bound=student_lower_bound(delta.estimate, error, policy.win_alpha, count),
+            )
+        )
+    return Evaluation(ours.users_total, count, (evidence,), tuple(comparisons))
+
+
+def _by_day(
+    examples: GateExamples, scores: Mapping[str, np.ndarray], versions: Mapping[str, str], policy: PromotionPolicy
+) -> Evaluation:
+    """Average precision of all rows: resampled by day, the same days for every contender."""
+    days, block_days = encode_ids(encode_days(examples.as_of_dates, "as_of_dates")), policy.gate_block_days
+    positive = np.asarray(examples.is_relevant, dtype=np.bool_)
+    positives, needed = int(np.count_nonzero(positive)), policy.minimum_users_with_positives
+    blocks = len(np.unique(days.codes[positive])) // block_days
+    unit = "days with positives" if block_days == 1 else f"blocks of {block_days} days with positives"
+    evidence = (
+        _enough("positives", positives, needed, f"{positives:,} positives, {needed:,} needed."),
+        _enough("days", blocks, MINIMUM_DAY_BLOCKS, f"{blocks:,} {unit}, {MINIMUM_DAY_BLOCKS} needed."),
+    )
+    rows = len(positive)
+    if not evidence[1].is_met or positives == 0:
+        return Evaluation(rows, positives, evidence, ())
+    resamples = day_multiplicities(len(days.ids), block_days, policy.bootstrap_resamples, policy.seed)
+    weights = np.concatenate([np.ones((1, len(days.ids))), resamples])
+    values = {
+        role: weighted_average_precision(day_counts(score, positive, days.codes, len(days.ids)), weights)
+        for role, score in scores.items()
+    }
+    values[RANDOM] = weighted_average_precision(
+        day_counts(np.zeros(rows), positive, days.codes, len(days.ids)), weights
+    )
+    ours = values[CHALLENGER]
+    comparisons = []
+    for role in (*RIVALS, RANDOM):
+        if role not in values:
+            continue
+        estimate, resampled = float(ours[0] - values[role][0]), ours[1:] - values[role][1:]
+        error = float(np.std(resampled, ddof=1) * np.sqrt(blocks / (blocks - 1)))
+        comparisons.append(
+            Comparison(
+                against=role,
+                model_version=versions.get(role, role),
+                challenger_map=float(ours[0]),
+                other_map=float(values[role][0]),
+                delta=expanded_percentile_interval(estimate, resampled, policy.one_sided_alpha, blocks),
+                margin=_margin(role, policy),
+                win_bound=student_lower_bound(estimate, error, policy.win_alpha, blocks),
+            )
+        )
+    return Evaluation(rows, positives, evidence, tuple(comparisons))
+
+
+def _enough(what: str, count: int, needed: int, sentence: str) -> Condition:
+    return Condition(EVIDENCE_PREFIX + what, count >= needed, sentence)
+
+
+def _margin(role: str, policy: PromotionPolicy) -> float:
+    return 0.0 if role == RANDOM else policy.minimum_delta_map
