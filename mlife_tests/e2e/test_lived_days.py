@@ -21,7 +21,6 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 
@@ -244,10 +243,13 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
         assert row["is_applied"] == expected, row
         positives += expected
     assert positives > 100
+    assert policies.promotion.judged_by == "folds"
     for row in events("model_registered"):
-        gate_start = gate_days(row["as_of_date"], policies.label.apply_window_days, policies.promotion)[0]
-        assert row["training_end_date"] <= last_training_day(gate_start, policies.label.apply_window_days)
-        assert add_days(row["training_end_date"], window) < gate_start
+        assert row["training_end_date"] == last_mature_exposure_day(row["as_of_date"], window)
+        folds = home.platform.tables.read_report("folds", row["as_of_date"])["folds"]
+        assert len(folds) == policies.promotion.gate_weeks
+        for fold in folds:
+            assert add_days(date.fromisoformat(fold["trained_to"]), window) < date.fromisoformat(fold["first_day"])
     for number in range(1, lived_world.DAYS + 1):
         day = home.day(number)
         report = home.platform.tables.read_report("realised_performance", day)

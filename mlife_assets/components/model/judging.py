@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mlife_assets.components.model.anchor import anchor_version
 from mlife_assets.components.model.contenders import challenger_version
-from mlife_assets.components.model.out_of_sample import served_folds, side_of_folds, stored_folds
+from mlife_assets.components.model.out_of_sample import anchor_side, served_folds, side_of_folds, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
+from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since, until
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.judgement import GateRows, Human, Judgement, Side, judge, judge_model
+from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     fold_conditions,
@@ -113,25 +115,38 @@ def judge_challenger(
         InvalidInputError: the champion needs a column that is not there, or a row lies outside of the window.
         NotEnoughEvidenceError: only one class to learn from.
     """
-    model, registry = platform.model, platform.registry
-    version, champion = challenger_version(platform, day), registry.champion_at(platform.run_time(day))
     training = day_training_set(platform, day)
     if window.folds:
         judged = _by_folds(platform, day, window, gate, human, training, also_required)
     else:
-        judged = judge_model(
-            registry.load(version),
-            training,
-            gate,
-            human,
-            model,
-            as_of=day,
-            champion=None if champion is None else registry.load(champion),
-            threads=platform.settings.cores,
-            also_required=also_required,
-        )
+        judged = _by_holdout(platform, day, gate, human, training, also_required)
     sentences = (*judged.decision.sentences, window.sentence)
     return replace(judged, decision=replace(judged.decision, sentences=sentences))
+
+
+def _by_holdout(
+    platform: Platform,
+    day: date,
+    gate: GateRows,
+    human: Human | None,
+    training: TrainingSet,
+    also_required: Sequence[Condition],
+) -> Judgement:
+    registry = platform.registry
+    champion, opened_by, anchor = _held_against(platform, day)
+    return judge_model(
+        registry.load(challenger_version(platform, day)),
+        training,
+        gate,
+        human,
+        platform.model,
+        as_of=day,
+        champion=None if champion is None else registry.load(champion),
+        threads=platform.settings.cores,
+        also_required=also_required,
+        opened_by=opened_by,
+        anchor=None if anchor is None else registry.load(anchor),
+    )
 
 
 def _by_folds(
@@ -143,9 +158,9 @@ def _by_folds(
     training: TrainingSet,
     also_required: Sequence[Condition],
 ) -> Judgement:
-    model, registry = platform.model, platform.registry
-    version, champion = challenger_version(platform, day), registry.champion_at(platform.run_time(day))
-    challenger, artifact = side_of_folds(platform, version, window.folds, gate), registry.load(version)
+    model, registry, version = platform.model, platform.registry, challenger_version(platform, day)
+    champion, opened_by, anchor = _held_against(platform, day)
+    artifact = registry.load(version)
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
     newest, newest_rows = parts[-1]
@@ -156,10 +171,28 @@ def _by_folds(
         *(_of_the_fit(one) for one in serving_conditions(artifact, gate.exposures, model)),
         follows_newest_fold(artifact, registry.load(newest.model_version), newest_rows, model),
     )
-    served: Side | None = None
-    if champion is not None:
-        served = side_of_folds(platform, champion, window.served, gate)
-    return judge(gate, challenger, served, human, model, as_of=day, required=required)
+    return judge(
+        gate,
+        side_of_folds(platform, version, window.folds, gate),
+        None if champion is None else side_of_folds(platform, champion, window.served, gate),
+        human,
+        model,
+        as_of=day,
+        required=required,
+        opened_by=opened_by,
+        anchor=None if anchor is None else anchor_side(platform, anchor, gate),
+    )
+
+
+def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None, str | None]:
+    """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
+
+    The last one only where it is asked for: with a reason, and where it is not the champion.
+    """
+    champion = platform.registry.champion_at(platform.run_time(day))
+    opened = None if champion is None else gate_opening(platform, day)
+    anchor = None if opened is None else anchor_version(platform, day)
+    return champion, None if opened is None else opened.clause, None if anchor == champion else anchor
 
 
 def _of_the_fit(condition: Condition) -> Condition:

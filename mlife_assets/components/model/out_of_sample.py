@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
-from mlife_assets.core.training.folds import Fold, Places, in_order, rows_by_fold, since, until
+from mlife_assets.core.training.folds import Days, Fold, Places, in_order, rows_by_fold, since, until
 from mlife_assets.core.training.judgement import GateRows, Side
 from mlife_assets.core.windows import add_days, mature_day, run_time
 
@@ -76,23 +77,44 @@ def side_of_folds(platform: Platform, version: str, folds: Sequence[Fold], gate:
     Raises:
         InvalidInputError: a row is older than all folds, or was learned from.
     """
-    model = platform.model
-    exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
+    exposed = gate.exposures[platform.model.roles.time].to_numpy().astype("datetime64[D]")
     probability = np.empty(gate.exposures.num_rows)
     for fold, places in rows_by_fold(folds, exposed):
-        probability[places] = _scores(platform, fold, gate.exposures, places)[1]
-    ranking = probability
-    asked = rows_by_fold(folds, np.asarray(gate.examples.as_of_dates, dtype="datetime64[D]"))
-    if gate.ranked is not gate.exposures:
-        ranking = np.empty(gate.ranked.num_rows)
-        for fold, places in asked:
-            ranking[places] = _scores(platform, fold, gate.ranked, places, dict(gate.constants))[0]
-    return Side(version, asked[0][0].trained_to, ranking, probability)
+        probability[places] = _scores(platform, fold, gate.exposures, places, {}).probability
+    days = _days(gate)
+    ranking = probability if _is_one_pool(gate) else _ranking(platform, folds, gate, np.arange(len(days)))
+    return Side(version, rows_by_fold(folds, days)[0][0].trained_to, ranking, probability)
 
 
-def _scores(
-    platform: Platform, fold: Fold, rows: pa.Table, places: Places, constants: dict[str, str] | None = None
-) -> tuple[Array, Array]:
+def anchor_side(platform: Platform, version: str, gate: GateRows) -> Side:
+    """Return how a registered model ranks the gate's rows on whose days anybody may be asked for it.
+
+    Older rows score 0 and count as learned from, so that the gate leaves them out.
+    """
+    folds = folds_of(platform, version)
+    first = folds[0].first_day
+    places = np.flatnonzero(_days(gate) >= np.datetime64(first, "D"))
+    ranking = np.zeros(gate.ranked.num_rows)
+    ranking[places] = _ranking(platform, folds, gate, places)
+    return Side(version, add_days(first, -1), ranking, np.zeros(0))
+
+
+def _ranking(platform: Platform, folds: Sequence[Fold], gate: GateRows, places: Places) -> Array:
+    found = np.empty(len(places))
+    for fold, own in rows_by_fold(folds, _days(gate)[places]):
+        scores = _scores(platform, fold, gate.ranked, places[own], dict(gate.constants))
+        found[own] = scores.probability if _is_one_pool(gate) else scores.raw
+    return found
+
+
+def _scores(platform: Platform, fold: Fold, rows: pa.Table, places: Places, constants: dict[str, str]) -> Scores:
     scorer = platform.scorer(fold.model_version)
-    scores = scorer.score(examples_matrix(rows.take(pa.array(places)), scorer.feature_spec, constants or {}))
-    return scores.raw, scores.probability
+    return scorer.score(examples_matrix(rows.take(pa.array(places)), scorer.feature_spec, constants))
+
+
+def _is_one_pool(gate: GateRows) -> bool:
+    return gate.ranked is gate.exposures
+
+
+def _days(gate: GateRows) -> Days:
+    return np.asarray(gate.examples.as_of_dates, dtype="datetime64[D]")
