@@ -5,11 +5,11 @@ Run: python benchmarks/human_to_oracle.py [--seeds 5] [--users 10000] [--history
 Each seed is a market of its own. Its history is landed and transformed by the real jobs, the first challenger is
 trained and gated by the real retraining job, and what it learned is ranked on days after its training window. The
 *oracle cohort* is what only a simulator knows: all candidates of all users, each relevant with its true probability of
-an application if it were shown first. MAP@10 is averaged over several draws of relevance, so little of the spread
-between seeds is noise of the draw.
+an application if it were shown first (`market.true_map`).
 
 Two rows say what bounds the share: a model of the same kind that is fitted to the true probabilities of other days
-with the same features, and the same with what people keep to themselves (their true tastes, the appeal of a posting).
+with the same features, and the same with what people keep to themselves (their true tastes, what they weigh, the appeal
+of a posting).
 
 Jobs without history are those that nobody has looked at yet; the model ranks them by what is written in them.
 """
@@ -34,10 +34,10 @@ from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
-from mlife_assets.market.truth import MarketTruth, oracle_apply_probability, read_truth
+from mlife_assets.market.true_map import expected_maps, pair_probabilities
+from mlife_assets.market.truth import MarketTruth, read_truth
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import Policies
@@ -45,7 +45,7 @@ from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from mlife_assets.settings import Settings
 
 FIRST_SEED = 101
-DEPTH, DRAWS = 10, 10
+DEPTH = 10
 JUDGED_DAYS_AGO = (1, 8)
 """Days that are ranked, before the day of training; both lie after the training window, which ends before the gate."""
 BOUND_DAYS_AGO = (14, 21, 28, 35, 42)
@@ -79,7 +79,6 @@ class SeedResult:
     bound_with_hidden: float
     cold_human_map: float
     cold_champion_map: float
-    cold_users: float
 
 
 @dataclass(frozen=True)
@@ -99,33 +98,28 @@ def judged_day(platform: Platform, day: date, users: int | None = None) -> Judge
     jobs = platform.warehouse.read("job_features", as_of=day)
     pairs = pair_features(candidate_pairs(asked, jobs, day, platform.policies.candidates))
     truth = read_truth(ObstoreObjectStore.local(platform.settings.truth_folder), day)
-    probability = oracle_apply_probability(truth, pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist())
-    return JudgedDay(pairs, truth, probability)
+    return JudgedDay(pairs, truth, pair_probabilities(truth, pairs))
 
 
 def true_map(judged: JudgedDay, scores: dict[str, np.ndarray], kept: np.ndarray, seed: int) -> dict[str, float]:
-    """Return the MAP of each ranking of the kept rows, relevance drawn from the true probabilities."""
-    rng = np.random.default_rng((seed, judged.truth.day.toordinal()))
-    users, jobs = (np.array(judged.pairs[name].to_pylist(), dtype=object)[kept] for name in ("user_id", "job_id"))
-    found: dict[str, list[float]] = {name: [] for name in scores}
-    counted = []
-    for _ in range(DRAWS):
-        relevant = (rng.random(len(judged.probability)) < judged.probability)[kept]
-        rows = prepare_ranking_rows(users, jobs, relevant, seed)
-        for name, values in scores.items():
-            result = rank_rows(rows, values[kept], DEPTH)
-            found[name].append(result.mean)
-        counted.append(len(result.users))
-    return {name: float(np.mean(values)) for name, values in found.items()} | {"users": float(np.mean(counted))}
+    """Return the expected MAP of each ranking of the kept rows, and the oracle's."""
+    return expected_maps(
+        judged.pairs.filter(pa.array(kept)),
+        judged.probability[kept],
+        {name: values[kept] for name, values in scores.items()},
+        depth=DEPTH,
+        seed=seed + judged.truth.day.toordinal(),
+    )
 
 
 def hidden_columns(judged: JudgedDay) -> np.ndarray:
-    """Return what no feature holds: the true match of taste and posting, and the posting's appeal, shape (n, 2)."""
+    """Return what no feature holds, shape (n, 4): true match, appeal, and the person's weights of pay and distance."""
     truth = judged.truth
     person = np.searchsorted(truth.people.user_ids, np.array(judged.pairs["user_id"].to_pylist(), dtype=str))
     job = np.searchsorted(truth.jobs.job_ids, np.array(judged.pairs["job_id"].to_pylist(), dtype=str))
     match = np.einsum("ij,ij->i", truth.mood.taste[person], truth.jobs.quality[job])
-    return np.column_stack([match, truth.jobs.appeal[job]])
+    weights = (truth.people.pay_weight[person], truth.people.distance_weight[person])
+    return np.column_stack([match, truth.jobs.appeal[job], *weights])
 
 
 def fitted_bounds(platform: Platform, version: str, day: date, judged: list[JudgedDay]) -> list[dict[str, np.ndarray]]:
@@ -172,8 +166,7 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
             matrix = feature_matrix(one.pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)
             scores = {
                 "human": recruiter_scores(one.pairs),
-                "champion": scorer.score(matrix).raw,
-                "oracle": one.probability,
+                "champion": scorer.score(matrix).probability,
                 **bound,
             }
             is_cold = one.pairs["job_impressions_7d"].to_numpy() == 0
@@ -195,7 +188,6 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
         bound_with_hidden=share("hidden"),
         cold_human_map=unseen["human"],
         cold_champion_map=unseen["champion"],
-        cold_users=unseen["users"],
     )
 
 
@@ -225,7 +217,7 @@ def main() -> int:
     bounds = np.median([(one.bound_by_features, one.bound_with_hidden) for one in results], axis=0)
     low, middle, high = shares.min(), np.median(shares), shares.max()
     print(f"\nshare of the way from human to oracle: median {middle:.3f} ({low:.3f} to {high:.3f}), at least {GOAL}")
-    print(f"bound by the features: median {bounds[0]:.3f}; with true match and appeal: {bounds[1]:.3f}")
+    print(f"bound by the features: median {bounds[0]:.3f}; with true match, weights and appeal: {bounds[1]:.3f}")
     print(f"jobs without history, MAP@{DEPTH} minus the rule's: median {np.median(cold):+.3f}, least {cold.min():+.3f}")
     return 0 if middle >= GOAL and np.median(cold) >= GOAL_COLD else 1
 

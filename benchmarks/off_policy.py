@@ -189,7 +189,6 @@ def simulate(seed: int) -> tuple[float, LoggedDecisions]:
         drawn = explore(
             pa.chunked_array([pa.array(users)]),
             pa.chunked_array([pa.array(postings)]),
-            score,
             1 / (1 + np.exp(-score) / TYPICAL_PROBABILITY),
             (moment - jobs.posted_us[job]) / MICROSECONDS_PER_DAY,
             policy=policy,

@@ -6,8 +6,8 @@ governor and the detectors (`monitored`).
 Concept: all policies see the same market and the same detectors, train with the same function on the same mature labels
 and serve what they trained, ungated; only the decision differs. What two policies share (a morning's sample, a look by
 the same champion, a training and its limits) is computed once. Five days on, five days off: half of the people move to
-another cluster of tastes while pay matters nearly four times as much. The truth is known, so MAP@10 is that of the true
-probabilities, and the MAP lost is the way to a ranking by these.
+another cluster of tastes while pay matters nearly four times as much; what is published of tastes lags a week behind.
+The truth is known, so MAP@10 is that of the true probabilities, and the MAP lost is the way to a ranking by these.
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ def _judged(market: MonitoredMarket, contestants: list[Contestant], seed: int) -
         scorers[one.watch.champion.scorer.model_version] = one.watch.champion.scorer
     scores = {"oracle": probability}
     for version, scorer in scorers.items():
-        scores[version] = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind="impression")).raw
+        matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="impression")
+        scores[version] = scorer.score(matrix).probability
     rng = np.random.default_rng((seed, market.day.toordinal()))
     users, jobs = (np.array(pairs[name].to_pylist(), dtype=object) for name in ("user_id", "job_id"))
     found: dict[str, list[float]] = {name: [] for name in scores}

@@ -137,6 +137,13 @@ def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
             f"apply rate: texted {kpi['treated_apply_rate']:.1%}, holdout {kpi['holdout_apply_rate']:.1%}, "
             f"difference {kpi['lift']:+.1%} ({low:+.1%} to {high:+.1%})",
         )
+    if summary["true_map_at_10"] is not None:
+        lines.insert(1, _truth_line(summary["true_map_at_10"]))
+    lines += [
+        f"promoted on {one['date']}: {one['won_since']}"
+        for one in summary["promotions"]
+        if one["won_since"] is not None
+    ]
     lines += [line for name, model in summary["models"].items() for line in _model_lines(name, model)]
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True)
@@ -178,7 +185,19 @@ def _ranking_line(ranked: dict[str, Any] | None) -> str:
         return "MAP@10: no week of the demo is mature yet"
     gain = ranked["champion_minus_human"]
     return (
-        f"MAP@10 on {ranked['cohort_users']:,} users: random {ranked['random']:.3f}, human {ranked['human']:.3f}, "
-        f"champion {ranked['champion']:.3f}, oracle {ranked['oracle']:.3f}; champion minus human "
-        f"{gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})"
+        f"MAP@10 on what {ranked['cohort_users']:,} people applied to unprompted: {_rungs(ranked)}; champion minus "
+        f"human {gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})"
     )
+
+
+def _truth_line(ranked: dict[str, Any]) -> str:
+    share = (
+        "" if ranked["share"] is None else f": the champion goes {ranked['share']:.0%} of the way from human to oracle"
+    )
+    return f"MAP@10 on the true probabilities, which only a simulator knows: {_rungs(ranked)}{share}"
+
+
+def _rungs(ranked: dict[str, Any]) -> str:
+    """Return the MAP of each ranking that there is, from no knowledge to all."""
+    rungs = {"random": "random", "human": "human", "simple": "simple rule", "champion": "champion", "oracle": "oracle"}
+    return ", ".join(f"{words} {ranked[name]:.3f}" for name, words in rungs.items() if name in ranked)

@@ -147,6 +147,7 @@ class Model:
         derive: rows of a mart, or to score, with the features that the mart does not hold.
         unbiased: of examples, those that no decision of the model itself selected.
         baseline: the rule in use; None where nobody decides by one today.
+        simple_columns: what the simple rule beside each model looks at; empty for the columns that weigh most.
         estimator: makes what takes LightGBM's place; None for LightGBM.
         watched: how columns are watched.
         words: what features mean, by name; one without words is called by its name.
@@ -168,6 +169,7 @@ class Model:
     derive: Callable[[pa.Table], pa.Table] = unchanged
     unbiased: Callable[[pa.Table], pa.Table] = unchanged
     baseline: Baseline | None = None
+    simple_columns: tuple[str, ...] = ()
     estimator: MakeEstimator | None = None
     watched: MonitoringColumns = field(default_factory=MonitoringColumns)
     words: Mapping[str, str] = field(default_factory=dict)
@@ -196,7 +198,12 @@ class Model:
                 "model of a file none"
             )
         known = {*self.roles.columns, *(rate.name for rate in self.roles.rates)}
-        for part, named in (("watched", (*self.watched.watched, *self.watched.residual)), ("words", self.words)):
+        named_columns = {
+            "watched": (*self.watched.watched, *self.watched.residual),
+            "words": self.words,
+            "simple_columns": self.simple_columns,
+        }
+        for part, named in named_columns.items():
             if unknown := [name for name in named if name not in known]:
                 raise InvalidInputError(
                     f"Model.{part} of {self.name} names {unknown[0]}, which is no column of its roles"

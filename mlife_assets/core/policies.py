@@ -114,6 +114,10 @@ class PromotionPolicy:
     every other interval that is shown. `fairness_one_sided_alpha` is the audit's own, since there the error that a
     smaller alpha prevents is a refusal: one alpha for both would loosen fairness where the gate is tightened.
 
+    Probabilities are judged by slope and by level. The level is the odds of what happened over the odds of what was
+    said: spend and capacity are planned with sums of probabilities, and at .8 a plan is a quarter too large. Its bounds
+    are those of the slope, which mirror each other (1.25 = 1 / .8), so that too much and too little weigh the same.
+
     `impact_ratio_minimum` is the four-fifths rule of the Uniform Guidelines: a challenger is refused when the interval
     of a group's impact ratio lies below it. `minimum_group_share` is the share of the audited users below which a group
     is reported and not judged, as New York City's Local Law 144 allows. `gate_block_days` counts without an item only:
@@ -144,6 +148,8 @@ class PromotionPolicy:
     fairness_one_sided_alpha: float = 0.025
     calibration_slope_minimum: float = 0.8
     calibration_slope_maximum: float = 1.25
+    calibration_level_minimum: float = 0.8
+    calibration_level_maximum: float = 1.25
     impact_ratio_minimum: float = 0.8
     minimum_group_share: float = 0.02
     off_policy_minimum_effective_sample: int = 200
@@ -163,6 +169,7 @@ class PromotionPolicy:
         _bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
         _bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
         _bounded(self, calibration_slope_minimum=(0, 1), calibration_slope_maximum=(1, 10))
+        _bounded(self, calibration_level_minimum=(0, 1), calibration_level_maximum=(1, 10))
 
     @property
     def win_alpha(self) -> float:

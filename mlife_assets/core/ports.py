@@ -88,8 +88,9 @@ class Scores:
     """Scores of n rows, float64 of shape (n,).
 
     Attributes:
-        raw: what ranks; higher is likelier.
-        probability: calibrated probability of the outcome.
+        raw: what the model says before calibration, in log-odds (of several steps: the log-probability of all). It is
+            what contributions sum to and calibrators are fitted on.
+        probability: calibrated probability of the outcome. It serves, so it is what ranks.
         steps: step of the funnel -> its calibrated probability given the step before; the product is `probability`.
     """
 

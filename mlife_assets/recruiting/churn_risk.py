@@ -57,6 +57,9 @@ CHURN_EXAMPLES = ExampleSpec(
 )
 """What a model of churn learns from: one row per person and day."""
 
+SIMPLE_COLUMNS = ("days_since_last_seen", "active_days_7d", "active_days_28d", "user_impressions_28d")
+"""How lately and how often somebody came, by which customers have always been sorted."""
+
 CHURN_WORDS = {
     "days_since_first_seen_28d": "days since first seen in 28 days",
     "weekend_share_28d": "share of the active days that were weekends",
@@ -135,6 +138,7 @@ def churn_risk(policies: Policies) -> Model:
         row_id="example_id",
         rows=RowSource(("churn_features",), find_entities, EntityColumn(CHURN_EXAMPLES.entity)),
         baseline=Baseline(RULE_NAME, recency_scores),
+        simple_columns=SIMPLE_COLUMNS,
         watched=CHURN_COLUMNS,
         words=CHURN_WORDS,
         training=churn_training_policy(),

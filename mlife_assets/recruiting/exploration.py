@@ -37,7 +37,7 @@ class Exploration:
     """Choices for n candidate rows.
 
     Attributes:
-        rank: place by score among the user's candidates, 1 is best, int64 (n,).
+        rank: place by probability among the user's candidates, 1 is best, int64 (n,).
         is_exploration: the one drawn pick of an exploring user, bool (n,).
         propensity: probability of this row under the ranking policy, before capacity, float64 (n,); sums to 1 by user.
         exploration_propensity: probability of this row given that the user explores, float64 (n,); sums to 1 by user,
@@ -53,7 +53,6 @@ class Exploration:
 def explore(
     user_ids: pa.ChunkedArray,
     job_ids: pa.ChunkedArray,
-    scores: Floats,
     probabilities: Floats,
     job_age_days: Floats,
     *,
@@ -64,17 +63,16 @@ def explore(
 
     Args:
         user_ids, job_ids: strings, shape (n,).
-        scores: raw scores, higher is better; they keep apart what a calibrator with plateaus would tie.
-        probabilities: of an apply, in [0, 1]; the quality floor is a share of the user's best one.
+        probabilities: of an apply, in [0, 1]; they rank, and the quality floor is a share of the user's best one.
         job_age_days: days since the posting, NaN where unknown (then the job is not new).
         policy: share, salt, floor and bonus.
         as_of: day of the draw.
 
     Raises:
-        InvalidInputError: columns differ in length, a score is not a number, or a probability is outside [0, 1].
+        InvalidInputError: columns differ in length, or a probability is no number in [0, 1].
     """
     rows = len(user_ids)
-    _check(rows, scores, probabilities, job_age_days)
+    _check(rows, probabilities, job_age_days)
     if rows == 0:
         return Exploration(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0), np.zeros(0))
     encoded = user_ids.combine_chunks().dictionary_encode()
@@ -82,7 +80,7 @@ def explore(
     ties = tie_keys(user_ids, job_ids, as_of.toordinal())
     sizes = np.bincount(user, minlength=len(encoded.dictionary))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    order = np.lexsort((ties, -scores, user))
+    order = np.lexsort((ties, -probabilities, user))
     rank = np.empty(rows, dtype=np.int64)
     rank[order] = np.arange(rows) - starts[user[order]] + 1
 
@@ -108,18 +106,14 @@ def explore(
     return Exploration(rank, is_exploration, propensity, explored)
 
 
-def _check(rows: int, scores: Floats, probabilities: Floats, job_age_days: Floats) -> None:
-    for name, values in (("scores", scores), ("probabilities", probabilities), ("job_age_days", job_age_days)):
+def _check(rows: int, probabilities: Floats, job_age_days: Floats) -> None:
+    for name, values in (("probabilities", probabilities), ("job_age_days", job_age_days)):
         if len(values) != rows:
             raise InvalidInputError(f"{name} has {len(values)} rows, user_ids {rows}; pass one per row")
-    for name, wrong in (
-        ("scores", np.isnan(scores)),
-        ("probabilities", ~((probabilities >= 0) & (probabilities <= 1))),
-    ):
-        if wrong.any():
-            row = int(wrong.argmax())
-            value = {"scores": scores, "probabilities": probabilities}[name][row]
-            raise InvalidInputError(f"{name} row {row} is {value}; pass a finite score and a probability in [0, 1]")
+    wrong = ~((probabilities >= 0) & (probabilities <= 1))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InvalidInputError(f"probabilities row {row} is {probabilities[row]}; pass a number in [0, 1]")
 
 
 def _cumulative_weight(

@@ -20,6 +20,17 @@ from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 UNBIASED_SLICES = ("organic", "explore")
+SIMPLE_COLUMNS = (
+    "log_pay_ratio",
+    "taste_match",
+    "distance_km",
+    "same_occupation_group",
+    "same_shift",
+    "seniority_gap",
+    "job_age_days",
+    "job_click_rate",
+)
+"""What tells jobs apart for one person, by columns that a recruiter would name."""
 
 
 def job_applications(policies: Policies) -> Model:
@@ -58,6 +69,7 @@ def job_applications(policies: Policies) -> Model:
         derive=pair_features,
         unbiased=unexploited,
         baseline=Baseline(RULE_NAME, recruiter_scores),
+        simple_columns=SIMPLE_COLUMNS,
         watched=PAIR_COLUMNS,
         words=PAIR_WORDS,
         training=policies.training,

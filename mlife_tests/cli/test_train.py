@@ -209,7 +209,7 @@ def test_an_estimator_that_the_spec_names_takes_the_place_of_lightgbm(run, folde
     rows = ("--examples", str(folder / "rows.parquet"), "--spec", str(tmp_path / "spec.json"))
     result = run("train", *rows, "--out", str(tmp_path / "out"), "--champion", str(trained))
     assert result.exit_code == 0, result.stderr
-    assert "Formulation binary, SimpleImputer, StandardScaler, LogisticRegression, calibrator sigmoid" in result.stdout
+    assert "Formulation binary, SimpleImputer, StandardScaler, LogisticRegression, calibrator logistic" in result.stdout
     found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())
     assert found["manifest"]["estimator"]["LogisticRegression"]["max_iter"] == 1_000
     names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}

@@ -171,13 +171,13 @@ def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: da
     sets = [log.sets[text["user_id"], text["as_of_date"]] for text in texts]
     matrix = np.array([row["features"] for rows in sets for row in rows], dtype=np.float64)
     ends = np.cumsum([len(rows) for rows in sets])[:-1]
-    raws = np.split(scorers[0].score(matrix).raw, ends)
+    chances = np.split(scorers[0].score(matrix).probability, ends)
     rewards = np.split(scorers[1].score(matrix).probability, ends)
     weighted, weights, users = [], [], defaultdict(float)
     robust = []
-    for text, rows, raw, expected in zip(texts, sets, raws, rewards, strict=True):
-        assert (raw == raw.max()).sum() == 1, "no tie, so no rule for ties is needed"
-        best = int(raw.argmax())
+    for text, rows, chance, expected in zip(texts, sets, chances, rewards, strict=True):
+        assert (chance == chance.max()).sum() == 1, "no tie, so no rule for ties is needed"
+        best = int(chance.argmax())
         if rows[best]["exploration_propensity"] == 0:
             continue
         sent = next(place for place, row in enumerate(rows) if row["prediction_id"] == text["prediction_id"])

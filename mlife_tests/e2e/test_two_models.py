@@ -149,7 +149,8 @@ def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, live
     before = traces(home.platform, SECOND)
     rows, events, after = scored_again()
     assert after == before
-    assert [row["raw_score"] for row in rows] == sorted((row["raw_score"] for row in rows), reverse=True)
+    for name in ("probability", "raw_score"):
+        assert [row[name] for row in rows] == sorted((row[name] for row in rows), reverse=True)
     assert rows[0]["probability"] > rows[-1]["probability"]
     facts = ("prediction_id", "model_version", "feature_hash", "raw_score", "probability")
     known = {event["entity_id"]: event for event in events}

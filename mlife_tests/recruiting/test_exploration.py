@@ -24,7 +24,6 @@ DAY = date(2026, 6, 2)
 USERS, JOBS = 4_000, 5
 USER_IDS = [f"u{i}" for i in range(USERS) for _ in range(JOBS)]
 JOB_IDS = [f"j{k}" for _ in range(USERS) for k in range(JOBS)]
-SCORES = np.tile(np.array([0.1, 0.5, 0.3, 0.2, 0.4]), USERS)
 PROBABILITIES = np.tile(np.array([0.004, 0.05, 0.02, 0.006, 0.03]), USERS)
 AGES = np.tile(np.array([0.0, 10.0, 3.0, 4.0, np.nan]), USERS)
 NAMES = ("rank", "is_exploration", "propensity", "exploration_propensity")
@@ -38,14 +37,13 @@ OFFERED = np.array([0.0, 1.0, 3.0, 1.0, 1.0]) / 6
 def drawn(
     users: Sequence[str] = USER_IDS,
     jobs: Sequence[str] = JOB_IDS,
-    scores: np.ndarray = SCORES,
     probabilities: np.ndarray = PROBABILITIES,
     ages: np.ndarray = AGES,
     policy: MessagingPolicy = POLICY,
     as_of: date = DAY,
 ) -> Exploration:
     columns = (pa.chunked_array([pa.array(ids, pa.string())]) for ids in (users, jobs))
-    return explore(*columns, scores, probabilities, ages, policy=policy, as_of=as_of)
+    return explore(*columns, probabilities, ages, policy=policy, as_of=as_of)
 
 
 def test_ranks_and_propensities_of_each_user() -> None:
@@ -94,12 +92,10 @@ def test_the_logged_columns_give_the_pick_again() -> None:
 
 def test_neither_order_nor_other_users_move_anything() -> None:
     found = drawn()
-    order = np.random.default_rng(1).permutation(len(SCORES))
-    shuffled = drawn(
-        [USER_IDS[i] for i in order], [JOB_IDS[i] for i in order], SCORES[order], PROBABILITIES[order], AGES[order]
-    )
+    order = np.random.default_rng(1).permutation(len(PROBABILITIES))
+    shuffled = drawn([USER_IDS[i] for i in order], [JOB_IDS[i] for i in order], PROBABILITIES[order], AGES[order])
     part = slice(5 * JOBS, 50 * JOBS)
-    few = drawn(USER_IDS[part], JOB_IDS[part], SCORES[part], PROBABILITIES[part], AGES[part])
+    few = drawn(USER_IDS[part], JOB_IDS[part], PROBABILITIES[part], AGES[part])
     for name in NAMES:
         assert np.array_equal(getattr(shuffled, name), getattr(found, name)[order])
         assert np.array_equal(getattr(few, name), getattr(found, name)[part])
@@ -119,9 +115,12 @@ def test_a_share_of_nothing_explores_nobody_even_at_the_lowest_draw(monkeypatch:
     assert not drawn(policy=replace(POLICY, exploration_share=0.0)).is_exploration.any()
 
 
-def test_scores_move_picks_only_through_the_floor() -> None:
-    assert np.array_equal(drawn(scores=-SCORES).is_exploration, drawn().is_exploration)
-    moved = drawn(probabilities=np.full(len(SCORES), 0.01)).is_exploration.reshape(USERS, JOBS)
+def test_probabilities_move_picks_only_through_the_floor() -> None:
+    turned = np.tile(np.array([0.004, 0.02, 0.05, 0.03, 0.006]), USERS)
+    found, other = drawn(), drawn(probabilities=turned)
+    assert np.array_equal(other.is_exploration, found.is_exploration)
+    assert not np.array_equal(other.rank, found.rank)
+    moved = drawn(probabilities=np.full(len(PROBABILITIES), 0.01)).is_exploration.reshape(USERS, JOBS)
     assert moved[:, 0].sum() > 0
 
 
@@ -133,8 +132,8 @@ def test_day_and_salt_choose_others() -> None:
     assert (found & salted).sum() < found.sum() / 2
 
 
-def test_equal_scores_have_distinct_ranks_that_favour_no_job() -> None:
-    ranks = drawn(scores=np.zeros(len(SCORES))).rank.reshape(USERS, JOBS)
+def test_equal_probabilities_have_distinct_ranks_that_favour_no_job() -> None:
+    ranks = drawn(probabilities=np.full(len(PROBABILITIES), 0.01)).rank.reshape(USERS, JOBS)
     assert (np.sort(ranks, axis=1) == np.arange(1, JOBS + 1)).all()
     assert chisquare((ranks == 1).sum(axis=0)).pvalue > 0.001
 
@@ -162,7 +161,7 @@ def test_propensities_sum_to_one_and_picks_keep_the_floor(
         exploration_new_job_bonus=bonus,
         assignment_salt=str(salt),
     )
-    found = drawn(users, jobs, probabilities, probabilities, ages, policy)
+    found = drawn(users, jobs, probabilities, ages, policy)
     names = np.array(users)
     for user in set(users):
         mine = names == user
@@ -178,18 +177,21 @@ def test_propensities_sum_to_one_and_picks_keep_the_floor(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"scores": SCORES[1:]}, "scores has 19999 rows, user_ids 20000"),
+        ({"probabilities": PROBABILITIES[1:]}, "probabilities has 19999 rows, user_ids 20000"),
         ({"ages": AGES[1:]}, "job_age_days has 19999 rows"),
-        ({"scores": np.where(np.arange(len(SCORES)) == 3, np.nan, SCORES)}, "scores row 3 is nan"),
+        (
+            {"probabilities": np.where(np.arange(USERS * JOBS) == 3, np.nan, PROBABILITIES)},
+            "probabilities row 3 is nan",
+        ),
         ({"probabilities": PROBABILITIES * 30}, "probabilities row 1 is 1.5"),
         ({"probabilities": PROBABILITIES * np.nan}, "probabilities row 0 is nan"),
     ],
 )
-def test_what_is_no_score_is_refused(change: dict[str, np.ndarray], sentence: str) -> None:
+def test_what_is_no_probability_is_refused(change: dict[str, np.ndarray], sentence: str) -> None:
     with pytest.raises(InvalidInputError, match=sentence):
         drawn(**change)  # type: ignore[arg-type]
 
 
 def test_no_rows() -> None:
-    nothing = drawn([], [], np.zeros(0), np.zeros(0), np.zeros(0))
+    nothing = drawn([], [], np.zeros(0), np.zeros(0))
     assert all(len(getattr(nothing, name)) == 0 for name in NAMES)

@@ -314,9 +314,7 @@ def test_greedy_targets_follow_scores_and_the_ties_of_the_draw() -> None:
     for offset in (0, 1):
         day = date(2026, 6, 2 + offset)
         ids = (pa.chunked_array([pa.array(column.tolist())]) for column in (users, jobs))
-        found = explore(
-            *ids, scores, np.full(len(users), 0.5), np.zeros(len(users)), policy=MessagingPolicy(), as_of=day
-        )
+        found = explore(*ids, scores / 4, np.zeros(len(users)), policy=MessagingPolicy(), as_of=day)
         chosen.append(found.rank == 1)
         days.append(np.full(len(users), np.datetime64(day)))
     rows = (np.tile(users, 2), np.tile(jobs, 2), np.concatenate(days), np.tile(scores, 2))

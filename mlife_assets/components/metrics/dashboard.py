@@ -15,7 +15,7 @@ import dagster as dg
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.metrics.map_history import MapDay, map_by_day
+from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions, map_by_day
 from mlife_assets.components.metrics.other_models import decision_of, other_models
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
@@ -100,9 +100,9 @@ def _decisions(platform: Platform) -> tuple[Decision, ...]:
     return tuple(decision_of(row) for row in decision_rows(platform))
 
 
-def _models(platform: Platform) -> tuple[ModelVersion, ...]:
+def _models(platform: Platform, map_days: Sequence[MapDay]) -> tuple[ModelVersion, ...]:
     verdicts = {row["model_version"]: row for row in platform.model_events("promotion_decided")}
-    champion = platform.registry.champion()
+    champion, gains = platform.registry.champion(), gains_of_promotions(platform, map_days)
     found = []
     for row in platform.registry.versions():
         version = row["model_version"]
@@ -125,6 +125,7 @@ def _models(platform: Platform) -> tuple[ModelVersion, ...]:
                 is_champion=version == champion,
                 against="the champion" if verdict and verdict["champion_version"] else "recruiters",
                 card=between(DASHBOARD, card_key(version)) if platform.registry.card(version) else None,
+                won=gains[version].sentence if version in gains else "",
             )
         )
     return tuple(found)
@@ -158,12 +159,14 @@ def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
 def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
     if not map_days:
         return None
+    simple = [one.simple for one in map_days if one.simple is not None]
     return Ranking(
         map_days[0].day,
         map_days[-1].day,
         len(map_days),
         model=sum(one.champion for one in map_days) / len(map_days),
         human=sum(one.human for one in map_days) / len(map_days),
+        simple=sum(simple) / len(map_days) if len(simple) == len(map_days) else None,
         gain=paired_gain([one.champion - one.human for one in map_days]),
     )
 
@@ -175,6 +178,8 @@ def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date])
         map_realised=(*(DailyValue(one.day, one.champion) for one in map_days), *waits),
         map_human=(*(DailyValue(one.day, one.human) for one in map_days), *waits),
         map_random=(*(DailyValue(one.day, one.random) for one in map_days), *waits),
+        map_simple=tuple(DailyValue(one.day, one.simple) for one in map_days if one.simple is not None),
+        map_replaced=tuple(DailyValue(one.day, one.replaced) for one in map_days if one.replaced is not None),
         auc_realised=_performance(platform, "realised_roc_auc"),
         auc_estimated=_performance(platform, "estimated_roc_auc"),
         click_auc_realised=_performance(platform, "click_realised_roc_auc"),
@@ -203,7 +208,7 @@ def collect(platform: Platform) -> DashboardData:
         model=_model(platform, map_days, days),
         production=production(kpis, readout, label, as_of),
         decisions=_decisions(platform),
-        models=_models(platform),
+        models=_models(platform, map_days),
         others=other_models(platform),
         suppressions=_suppressions(platform),
         reports=_digests(platform, as_of),

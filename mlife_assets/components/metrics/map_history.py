@@ -1,19 +1,30 @@
-"""Realised MAP by day: how champion, human and chance ranked what people then applied to.
+"""Realised MAP by day: how champion, the model before it, simple rule, human and chance ranked what people applied to.
 
-Belongs here: ranking mature days again with who was champion then. Does not belong here: the metric (`core.ranking`).
+Belongs here: ranking mature days again with who was champion then; what a promotion won since. Does not belong here:
+the metric (`core.ranking`), whether a promotion was due (`core.training.gate`).
 
-Concept: a day's value never changes once its labels are mature, so it is computed once and kept as a report.
+Concept: a day's value never changes once its labels are mature, so it is computed once and kept as a report. The model
+that a promotion replaced ranks the same rows, so what the promotion won is seen on days that neither model has learned
+from and neither chose.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
-from mlife_assets.components.model.contenders import cohort_days, gate_examples, ranking_scores
+from mlife_assets.components.model.contenders import (
+    cohort_days,
+    gate_examples,
+    ranking_scores,
+    simple_rule_scores,
+)
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.evaluate import evaluate_rankings
+from mlife_assets.recruiting.dashboard.figures import paired_gain
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 REPORT = "map_by_day"
@@ -21,7 +32,11 @@ REPORT = "map_by_day"
 
 @dataclass(frozen=True)
 class MapDay:
-    """MAP@k of one day's rankings, on users who applied to a candidate; None where nobody did."""
+    """MAP@k of one day's rankings, on users who applied to a candidate.
+
+    `simple` is None for a model of a release without a simple rule, `replaced` while the first champion serves, and
+    both on days that an earlier release measured.
+    """
 
     day: date
     model_version: str
@@ -29,6 +44,53 @@ class MapDay:
     human: float
     random: float
     users_with_positives: int
+    simple: float | None = None
+    replaced: float | None = None
+    replaced_version: str | None = None
+
+
+@dataclass(frozen=True)
+class PromotionGain:
+    """What a promotion won: MAP@k of the new model minus that of the one it replaced, on days since.
+
+    Attributes:
+        model_version: promoted.
+        replaced_version: what served before.
+        days: mature days on which the new one served.
+        delta: mean of the daily differences; None for too few days for an interval.
+    """
+
+    model_version: str
+    replaced_version: str
+    days: int
+    delta: Interval | None
+
+    @property
+    def sentence(self) -> str:
+        """What it won in words."""
+        if self.delta is None:
+            return f"too early to say: {self.days} mature day{'' if self.days == 1 else 's'} since"
+        bounds = f"{self.delta.lower:+.4f} to {self.delta.upper:+.4f}"
+        return f"MAP {self.delta.estimate:+.4f} ({bounds}) on {self.days} mature days since"
+
+
+def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str, PromotionGain]:
+    """Return what each promotion of a successor won on measured days, by the version that was promoted."""
+    history = platform.registry.history()
+    found = {}
+    for before, reign in pairwise(history):
+        if reign.kind != "promoted":
+            continue
+        served = [
+            one.champion - one.replaced
+            for one in days
+            if one.replaced is not None
+            and (one.model_version, one.replaced_version) == (reign.model_version, before.model_version)
+        ]
+        found[reign.model_version] = PromotionGain(
+            reign.model_version, before.model_version, len(served), paired_gain(served)
+        )
+    return found
 
 
 def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
@@ -47,6 +109,7 @@ def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
 
 def _measured(platform: Platform, day: date) -> dict[str, object]:
     version = platform.champion_version(day)
+    replaced = _replaced(platform, day)
     empty = {
         "day": day,
         "model_version": version,
@@ -57,15 +120,14 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
     }
     try:
         examples, pairs = gate_examples(cohort_days(platform, [day]))
+        scores = {"champion": ranking_scores(platform, version, pairs), "human": recruiter_scores(pairs)}
+        simple = simple_rule_scores(platform, version, pairs)
+        if simple is not None:
+            scores["simple"] = simple
+        if replaced is not None:
+            scores["replaced"] = ranking_scores(platform, replaced, pairs)
         evaluation = evaluate_rankings(
-            examples.user_ids,
-            examples.item_ids,
-            examples.is_relevant,
-            {
-                "champion": ranking_scores(platform, version, pairs),
-                "human": recruiter_scores(pairs),
-            },
-            platform.policies.promotion,
+            examples.user_ids, examples.item_ids, examples.is_relevant, scores, platform.policies.promotion
         )
     except (NotEnoughEvidenceError, NotFoundError):
         return empty
@@ -76,4 +138,12 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
         "human": evaluation.map_of("human"),
         "random": evaluation.random_map,
         "users_with_positives": evaluation.users_with_positives,
+        **{name: evaluation.map_of(name) for name in ("simple", "replaced") if name in scores},
+        "replaced_version": replaced,
     }
+
+
+def _replaced(platform: Platform, day: date) -> str | None:
+    """Return who served before the champion of a day; None for the first."""
+    begun = platform.registry.history(platform.run_time(day))
+    return begun[-2].model_version if len(begun) > 1 else None

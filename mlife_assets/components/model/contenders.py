@@ -19,6 +19,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array
 from mlife_assets.core.training.gate import GateExamples
 from mlife_assets.core.training.judgement import GateRows
+from mlife_assets.core.training.simple_rule import SimpleRule
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
@@ -114,6 +115,16 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
 
 
 def ranking_scores(platform: Platform, version: str, pairs: pa.Table) -> Array:
-    """Return the scores by which a model ranks pairs with features, as they would be shown unprompted."""
+    """Return the probabilities by which a model ranks pairs with features, as they would be shown unprompted."""
     scorer = platform.scorer(version)
-    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).raw
+    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).probability
+
+
+def simple_rule_scores(platform: Platform, version: str, pairs: pa.Table) -> Array | None:
+    """Return the scores of the simple rule beside a model; None for a model of a release that fitted none."""
+    artifact = platform.registry.load(version)
+    rule = SimpleRule.of_manifest(artifact.manifest)
+    if rule is None:
+        return None
+    spec = artifact.feature_spec
+    return rule.score(feature_matrix(pairs, spec, exposure_kind=ORGANIC_EXPOSURE), spec)

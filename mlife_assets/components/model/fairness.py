@@ -97,7 +97,7 @@ def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: i
     return user_outcomes(
         pairs["user_id"],
         pairs["job_id"],
-        scores.raw,
+        scores.probability,
         pairs["pay_usd_per_hour"].to_numpy(),
         budget=budget,
         depth=policy.ranking_depth,

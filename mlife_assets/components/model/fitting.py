@@ -25,10 +25,16 @@ def fitted_artifact(
     context: dg.AssetExecutionContext, platform: Platform, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact:
     """Fit a model of what the platform sees, and log how far it is. Raises what `fit_model` raises."""
+    model = platform.model
     artifact = fit_model(
-        training, policy, _logs_progress(context), cores=platform.settings.cores, estimator=platform.model.estimator
+        training,
+        policy,
+        _logs_progress(context),
+        cores=platform.settings.cores,
+        estimator=model.estimator,
+        simple_columns=model.simple_columns,
     )
-    return replace(artifact, manifest={**artifact.manifest, "code_version": __version__, **platform.model.declared})
+    return replace(artifact, manifest={**artifact.manifest, "code_version": __version__, **model.declared})
 
 
 def _logs_progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:

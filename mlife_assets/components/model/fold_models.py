@@ -27,6 +27,7 @@ from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
+from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.windows import add_days
 
 GROUP = "model"
@@ -59,7 +60,8 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
                 "last_day": add_days(first, FOLD_DAYS - 1).isoformat(),
                 "model_version": platform.registry.keep_fold(artifact),
                 "trained_to": training.last_day.isoformat(),
-                "examples": training.examples.num_rows,
+                "trained_to_by_step": trained_to_words(training.trained_to),
+                "examples": artifact.manifest["examples"],
                 "positives": training.positives,
                 "validation_log_loss": artifact.manifest["validation_log_loss"],
             }
@@ -72,7 +74,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=graph.key(GROUP, "fold_models"),
-        deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), graph.label_examples],
+        deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), *graph.learned_examples],
         kinds=graph.kinds,
         description="The challenger's recipe as of each week of the gate: models that have not seen what they judge.",
         group_name=graph.group(GROUP),

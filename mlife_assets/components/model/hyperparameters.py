@@ -74,7 +74,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=graph.key("model", "hyperparameters"),
-        deps=[graph.label_examples],
+        deps=graph.learned_examples,
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,

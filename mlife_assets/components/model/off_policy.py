@@ -31,8 +31,7 @@ from mlife_assets.components.shown.figures import value_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.ports import Scores
-from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
@@ -52,18 +51,17 @@ def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
     )
 
 
-def scores_by(platform: Platform, folds: Sequence[Fold], candidates: pa.Table) -> Scores:
-    """Return the scores of logged candidates by who is asked about their day, whichever model was logged with them."""
-    raw, probability = np.empty(candidates.num_rows), np.empty(candidates.num_rows)
+def probabilities_by(platform: Platform, folds: Sequence[Fold], candidates: pa.Table) -> Array:
+    """Return the probabilities of logged candidates by who is asked about their day, whichever was logged with them."""
+    probability = np.empty(candidates.num_rows)
     logged = np.array(candidates["model_version"].to_pylist(), dtype=object)
     for fold, own in rows_by_fold(folds, candidates["as_of_date"].to_numpy().astype("datetime64[D]")):
         scorer = platform.scorer(fold.model_version)
         for one in sorted(set(logged[own])):
             places = own[logged[own] == one]
             known = logged_features(candidates.take(pa.array(places)), platform.scorer(one).feature_spec)
-            found = scorer.score(examples_matrix(known, scorer.feature_spec))
-            raw[places], probability[places] = found.raw, found.probability
-    return Scores(raw, probability)
+            probability[places] = scorer.score(examples_matrix(known, scorer.feature_spec)).probability
+    return probability
 
 
 def unseen_days(platform: Platform, day: date, sides: Sequence[Sequence[Fold]]) -> tuple[date, date]:
@@ -95,10 +93,12 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     report |= {"decisions": decisions, "first_day": first.isoformat(), "last_day": last.isoformat()}
     if decisions == 0:
         return report | {"sentences": [f"No text was explored from {first.isoformat()} to {last.isoformat()}."]}
-    reward_model = scores_by(platform, asked["champion"], candidates)
+    reward_model = probabilities_by(platform, asked["champion"], candidates)
     sides = {
         "champion": greedy_decisions(candidates, reward_model, reward_model),
-        "challenger": greedy_decisions(candidates, scores_by(platform, asked["challenger"], candidates), reward_model),
+        "challenger": greedy_decisions(
+            candidates, probabilities_by(platform, asked["challenger"], candidates), reward_model
+        ),
     }
     sentences: list[str] = []
     values = []

@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
-from mlife_assets.core.training.folds import Days, Fold, Places, in_order, rows_by_fold, since, until
+from mlife_assets.core.training.folds import Days, Fold, in_order, rows_by_fold, since, until
 from mlife_assets.core.training.judgement import GateRows, Side
+from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.windows import add_days, mature_day, run_time
 
 FOLD_REPORT = "folds"
@@ -47,8 +47,9 @@ def folds_of(platform: Platform, model_version: str) -> tuple[Fold, ...]:
     """
     rows = [row for row in platform.registry.versions() if row["model_version"] == model_version]
     folds = [fold for row in rows[:1] for fold in stored_folds(platform, row["as_of_date"], model_version)]
-    trained_to = date.fromisoformat(platform.registry.load(model_version).manifest["training_end_date"])
-    itself = Fold(mature_day(trained_to, platform.model.maturity_days), model_version, trained_to)
+    manifest = platform.registry.load(model_version).manifest
+    complete = [mature_day(trained_to(manifest, step.label), step.maturity_days) for step in platform.model.steps]
+    itself = Fold(max(complete), model_version, last_trained_day(manifest))
     return (*until(folds, itself.first_day), itself)
 
 
@@ -69,20 +70,19 @@ def served_folds(platform: Platform, day: date) -> tuple[Fold, ...]:
 
 
 def side_of_folds(platform: Platform, version: str, folds: Sequence[Fold], gate: GateRows) -> Side:
-    """Return what is said of the gate's rows, each row by the model of its fold.
+    """Return the probabilities of the gate's rows, each row by the model of its fold.
 
-    With an item a ranking is of one day and so of one model: it ranks by raw score, as that model does. Without one all
-    rows are one ranking, for which raw scores of different models are on no common scale, and probabilities are.
+    Raw scores of different models are on no common scale; probabilities are, and one score ranks everywhere.
 
     Raises:
         InvalidInputError: a row is older than all folds, or was learned from.
     """
-    exposed = gate.exposures[platform.model.roles.time].to_numpy().astype("datetime64[D]")
-    probability = np.empty(gate.exposures.num_rows)
-    for fold, places in rows_by_fold(folds, exposed):
-        probability[places] = _scores(platform, fold, gate.exposures, places, {}).probability
     days = _days(gate)
-    ranking = probability if _is_one_pool(gate) else _ranking(platform, folds, gate, np.arange(len(days)))
+    exposed = gate.exposures[platform.model.roles.time].to_numpy().astype("datetime64[D]")
+    probability = _probability(platform, folds, gate.exposures, exposed, {})
+    ranking = probability
+    if gate.ranked is not gate.exposures:
+        ranking = _probability(platform, folds, gate.ranked, days, dict(gate.constants))
     return Side(version, rows_by_fold(folds, days)[0][0].trained_to, ranking, probability)
 
 
@@ -93,27 +93,22 @@ def anchor_side(platform: Platform, version: str, gate: GateRows) -> Side:
     """
     folds = folds_of(platform, version)
     first = folds[0].first_day
-    places = np.flatnonzero(_days(gate) >= np.datetime64(first, "D"))
-    ranking = np.zeros(gate.ranked.num_rows)
-    ranking[places] = _ranking(platform, folds, gate, places)
+    days = _days(gate)
+    places = np.flatnonzero(days >= np.datetime64(first, "D"))
+    ranking, rows = np.zeros(len(days)), gate.ranked.take(pa.array(places))
+    ranking[places] = _probability(platform, folds, rows, days[places], dict(gate.constants))
     return Side(version, add_days(first, -1), ranking, np.zeros(0))
 
 
-def _ranking(platform: Platform, folds: Sequence[Fold], gate: GateRows, places: Places) -> Array:
-    found = np.empty(len(places))
-    for fold, own in rows_by_fold(folds, _days(gate)[places]):
-        scores = _scores(platform, fold, gate.ranked, places[own], dict(gate.constants))
-        found[own] = scores.probability if _is_one_pool(gate) else scores.raw
+def _probability(
+    platform: Platform, folds: Sequence[Fold], rows: pa.Table, days: Days, constants: dict[str, str]
+) -> Array:
+    found = np.empty(rows.num_rows)
+    for fold, places in rows_by_fold(folds, days):
+        scorer = platform.scorer(fold.model_version)
+        matrix = examples_matrix(rows.take(pa.array(places)), scorer.feature_spec, constants)
+        found[places] = scorer.score(matrix).probability
     return found
-
-
-def _scores(platform: Platform, fold: Fold, rows: pa.Table, places: Places, constants: dict[str, str]) -> Scores:
-    scorer = platform.scorer(fold.model_version)
-    return scorer.score(examples_matrix(rows.take(pa.array(places)), scorer.feature_spec, constants))
-
-
-def _is_one_pool(gate: GateRows) -> bool:
-    return gate.ranked is gate.exposures
 
 
 def _days(gate: GateRows) -> Days:

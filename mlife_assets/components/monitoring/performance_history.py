@@ -84,4 +84,7 @@ def performance_picture(platform: Platform, day: date, rankings: Rankings | None
 
 def user_rankings(platform: Platform, days: Sequence[date]) -> list[RankingDay]:
     """Return MAP per user of mature days, for a model that ranks items."""
-    return [RankingDay(one.day, one.champion, one.human, one.random) for one in map_by_day(platform, days)]
+    return [
+        RankingDay(one.day, one.champion, one.human, one.random, one.simple, one.replaced)
+        for one in map_by_day(platform, days)
+    ]

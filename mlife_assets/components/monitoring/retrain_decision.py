@@ -38,6 +38,7 @@ from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.training.manifest_facts import trained_to
 from mlife_assets.core.training.training_set import last_training_day
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
@@ -108,10 +109,11 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     version = reigns[-1].model_version
     registered = {row["model_version"]: row for row in known}
     newest = registered[version]
-    trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
+    last = max(registered.values(), key=lambda row: (row["training_end_date"], row["observed_at"]))
     model = platform.model
-    usable = last_training_day(known_by(model, day), model.maturity_days)
     label = model.label_step
+    trained_until = trained_to(platform.registry.load(last["model_version"]).manifest, label.label)
+    usable = last_training_day(known_by(model, day), model.maturity_days)
     new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
     positives = int(pc.sum(new[label.label]).as_py() or 0)
     return ChampionFacts(

@@ -50,7 +50,7 @@ def score_day(platform: Platform, day: date, model_version: str, rows: pa.Table)
             "feature_hash": hashes,
         }
     )
-    return scored.sort_by([("raw_score", "descending"), (entity, "ascending")])
+    return scored.sort_by([("probability", "descending"), (entity, "ascending")])
 
 
 def prediction_ids(

@@ -103,7 +103,6 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     picks = explore(
         pairs["user_id"],
         pairs["job_id"],
-        scores.raw,
         scores.probability,
         pc.fill_null(pairs["job_age_days"].cast(pa.float64()), float("nan")).to_numpy(),
         policy=policy,

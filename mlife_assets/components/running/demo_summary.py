@@ -18,59 +18,63 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
 from mlife_assets.components.metrics.dashboard import experiment_total
+from mlife_assets.components.metrics.map_history import PromotionGain, gains_of_promotions, map_by_day
 from mlife_assets.components.metrics.other_models import other_models
-from mlife_assets.components.model.contenders import cohort_days, gate_examples, ranking_scores
+from mlife_assets.components.model.contenders import (
+    cohort_days,
+    gate_examples,
+    ranking_scores,
+    simple_rule_scores,
+)
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
+from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.market.truth import oracle_apply_probability, read_truth
+from mlife_assets.core.windows import add_days, is_mature, last_mature_exposure_day
+from mlife_assets.market.true_map import ORACLE, expected_maps, pair_probabilities
+from mlife_assets.market.truth import read_truth
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.keywords import OTHER
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 SUMMARY_FILE = "summary.json"
+TRUE_USERS = 1_000
+"""People whose candidates are ranked against the truth, evenly spread."""
 
 
 def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
-    """Return MAP@k of random, human, champion and oracle on the same users of the mature weeks of the demo.
+    """Return MAP@k of random, human, simple rule and champion on the same users of the mature weeks of the demo.
 
-    Each ranking is made by who was champion on its day. The cohort is every user with an unprompted apply to a
-    candidate. None while no week is mature.
+    Each ranking is made by who was champion on its day, with the simple rule beside it. The cohort is every user with
+    an unprompted apply to a candidate. None while no week is mature.
     """
-    first = platform.settings.first_lived_date
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
-    days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= mature]
-    faulty = quarantined_days(platform, days)
-    days = [day for day in days if day not in faulty]
+    days = _sound_weeks(platform, mature)
     if not days:
         return None
     cohorts = cohort_days(platform, days)
-    truth = ObstoreObjectStore.local(platform.settings.truth_folder)
-    champion, oracle = [], []
+    champion, simple = [], []
     for cohort in cohorts:
         _, pairs = gate_examples([cohort])
         version = platform.champion_version(cohort.as_of_date)
         champion.append(ranking_scores(platform, version, pairs))
-        known = read_truth(truth, cohort.as_of_date)
-        oracle.append(oracle_apply_probability(known, pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist()))
+        simple.append(simple_rule_scores(platform, version, pairs))
     examples, pairs = gate_examples(cohorts)
     policy = platform.policies.promotion
     windows = encode_days(examples.as_of_dates, "as_of_dates")
     rows = prepare_ranking_rows(examples.user_ids, examples.item_ids, examples.is_relevant, policy.seed, windows)
-    ranked = {
-        name: rank_rows(rows, scores, policy.ranking_depth)
-        for name, scores in (
-            ("human", recruiter_scores(pairs)),
-            ("champion", np.concatenate(champion)),
-            ("oracle", np.concatenate(oracle)),
-        )
-    }
+    scores = {"human": recruiter_scores(pairs), "champion": np.concatenate(champion)}
+    known_rules = [one for one in simple if one is not None]
+    if len(known_rules) == len(cohorts):
+        scores["simple"] = np.concatenate(known_rules)
+    ranked = {name: rank_rows(rows, values, policy.ranking_depth) for name, values in scores.items()}
     difference = ranked["champion"].average_precision - ranked["human"].average_precision
     interval = paired_bootstrap_interval(difference, policy.bootstrap_resamples, policy.one_sided_alpha, policy.seed)
     return {
@@ -81,6 +85,57 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
         "cohort_users": len(ranked["human"].users),
         "champion_minus_human": {"delta": interval.estimate, "lower": interval.lower, "upper": interval.upper},
     }
+
+
+def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
+    """Return expected MAP@k on the true probabilities of all candidates of some people, once a week of the demo.
+
+    The truth of a day needs no label, so every sound week counts; None without one. `share` is how far the champion
+    goes from the human rule to the oracle, which is the ceiling here.
+    """
+    days = _sound_weeks(platform, last_day)
+    store = ObstoreObjectStore.local(platform.settings.truth_folder)
+    found = []
+    for day in days:
+        users = platform.warehouse.read("user_features", as_of=day)
+        asked = users.take(np.linspace(0, users.num_rows - 1, min(TRUE_USERS, users.num_rows)).astype(np.int64))
+        jobs = platform.warehouse.read("job_features", as_of=day)
+        pairs = pair_features(candidate_pairs(asked, jobs, day, platform.policies.candidates))
+        version = platform.champion_version(day)
+        scores = {"human": recruiter_scores(pairs), "champion": ranking_scores(platform, version, pairs)}
+        simple = simple_rule_scores(platform, version, pairs)
+        if simple is not None:
+            scores["simple"] = simple
+        probability = pair_probabilities(read_truth(store, day), pairs)
+        policy = platform.policies.promotion
+        found.append(expected_maps(pairs, probability, scores, depth=policy.ranking_depth, seed=policy.seed))
+    if not found:
+        return None
+    mean = {
+        name: float(np.mean([one[name] for one in found])) for name in found[0] if all(name in one for one in found)
+    }
+    way = mean[ORACLE] - mean["human"]
+    return {
+        **mean,
+        "share": (mean["champion"] - mean["human"]) / way if way > 0 else None,
+        "days": [day.isoformat() for day in days],
+        "users": TRUE_USERS,
+    }
+
+
+def _sound_weeks(platform: Platform, until: date) -> list[date]:
+    """Return the first day of each week of the demo until a day, without faulty ones."""
+    first = platform.settings.first_lived_date
+    days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= until]
+    faulty = quarantined_days(platform, days)
+    return [day for day in days if day not in faulty]
+
+
+def _gains(platform: Platform, last_day: date) -> dict[str, PromotionGain]:
+    """Return what each promotion won on the mature days since."""
+    window = platform.policies.label.apply_window_days
+    days = [day for day in platform.tables.report_days(DRIFT_REPORT) if is_mature(day, last_day, window)]
+    return gains_of_promotions(platform, map_by_day(platform, days))
 
 
 def _counts(platform: Platform, event_type: str, column: str, first: date) -> dict[str, int]:
@@ -169,7 +224,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
     first = platform.settings.first_lived_date
     verification = audit_log(platform).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
-    promotions = platform.model_events("promotion_decided")
+    promotions, gains = platform.model_events("promotion_decided"), _gains(platform, last_day)
     return {
         "seed": platform.settings.seed,
         "days": (last_day - first).days + 1,
@@ -178,6 +233,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
         "events": verification.rows,
         "rejected_rows": sum(sum(entry["rejected"].values()) for report in ingests for entry in report["types"]),
         "map_at_10": map_comparison(platform, last_day),
+        "true_map_at_10": true_map_comparison(platform, last_day),
         "decisions": [
             {"date": row["as_of_date"], "verdict": row["verdict"], "reasons": row["sentences"], "codes": row["codes"]}
             for row in decision_rows(platform)
@@ -191,6 +247,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
                 "delta_map": row["delta_map"],
                 "interval": [row["delta_map_lower"], row["delta_map_upper"]],
                 "sentences": row["sentences"],
+                "won_since": gains[row["model_version"]].sentence if row["model_version"] in gains else None,
             }
             for row in promotions
         ],

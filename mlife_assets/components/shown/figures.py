@@ -55,7 +55,7 @@ def _bounded(name: str, interval: Interval | None) -> dict[str, float | None]:
 def verdict_figures(
     comparisons: Sequence[Comparison], depth: int | None, calibration: Calibration | None, gain: Interval | None
 ) -> Figures:
-    """Return MAP of each side, differences with bounds, the calibration slope and the gain in log loss (nats)."""
+    """Return MAP of each side, differences with bounds, calibration slope and level, the gain in log loss (nats)."""
     name = _objective_name(depth)
     values: dict[str, float | None] = {f"{name}_challenger": one.challenger_map for one in comparisons[:1]}
     for one in comparisons:
@@ -67,6 +67,7 @@ def verdict_figures(
             "calibration_slope": calibration.slope,
             "calibration_slope_lower": calibration.slope_lower,
             "calibration_slope_upper": calibration.slope_upper,
+            **_bounded("calibration_level", calibration.level),
         }
     return figures(values | _bounded("log_loss_gain_nats", gain))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANEL_INCHES = 1.45
-ESTIMATE, BAND, CHANCE = "#1f77b4", "#dce9f5", "#c9b37e"
+ESTIMATE, BAND, CHANCE, REPLACED = "#1f77b4", "#dce9f5", "#c9b37e", "#8c6bb1"
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,17 @@ class PerformanceDay:
 
 @dataclass(frozen=True)
 class RankingDay:
-    """MAP@k per entity of one day: the champion's, that of the rule in use and that of a random order."""
+    """MAP@k per entity of one day: the champion's, that of the rule in use and that of a random order.
+
+    `simple` is that of the simple rule and `replaced` that of the model before; None where there is none.
+    """
 
     as_of_date: date
     champion: float
     human: float
     random: float
+    simple: float | None = None
+    replaced: float | None = None
 
 
 def plot_performance(
@@ -110,18 +115,22 @@ def _draw_metric(axes: Axes, days: Sequence[PerformanceDay], title: str) -> None
     _titled(axes, title)
 
 
-def _dates(days: Sequence[PerformanceDay]) -> list[Any]:
+def _dates(days: Sequence[PerformanceDay] | Sequence[RankingDay]) -> list[Any]:
     return [one.as_of_date for one in days]
 
 
 def _draw_ranking(axes: Axes, days: Sequence[RankingDay], positives: str) -> None:
-    dates: list[Any] = [one.as_of_date for one in days]
     for name, label, colour in (
         ("champion", "model", LINE),
+        ("replaced", "replaced model", REPLACED),
+        ("simple", "simple rule", ESTIMATE),
         ("human", "rule in use", QUIET),
         ("random", "random", CHANCE),
     ):
-        axes.plot(dates, [getattr(one, name) for one in days], color=colour, linewidth=1.2, marker=".", label=label)
+        known = [one for one in days if getattr(one, name) is not None]
+        if known:
+            values = [getattr(one, name) for one in known]
+            axes.plot(_dates(known), values, color=colour, linewidth=1.2, marker=".", label=label)
     axes.set_ylim(bottom=0)
     _titled(axes, f"MAP per user, by day of exposure ({positives})")
 

@@ -3,8 +3,10 @@
 Belongs here: fitting a calibrator. Does not belong here: using it (`core.scoring.calibrator`), judging calibration
 (`reliability`).
 
-Concept: with enough positives isotonic regression, else a logistic curve of the raw score (Platt 1999). A calibrator
-never turns a ranking upside down: where scores say nothing or the contrary, everybody gets the base rate.
+Concept: with enough positives centred isotonic regression (Oron and Flournoy, Statistics in Biopharmaceutical Research
+2017, doi 10.1080/19466315.2017.1286256), else a logistic curve of the raw score (Platt 1999). Both keep the order of
+scores and never turn it around. Where scores say nothing of the outcome, or the contrary, everybody gets the base rate
+but for a rise too small to matter, and the calibrator is called so: whoever asks whether a model ranks can see it.
 """
 
 from __future__ import annotations
@@ -13,12 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.scoring.calibrator import FLOOR, Array, Calibrator
+from mlife_assets.core.scoring.calibrator import Array, Calibrator, Method
 
 NEWTON_STEPS = 100
 NEWTON_STEP_MAXIMUM = 2.0
 NEWTON_TOLERANCE = 1e-12
 RIDGE = 1e-9
+LOG_ODDS_MAXIMUM = 30.0
+SLOPE_OF_NOTHING = 1e-3
+"""Log-odds per standard deviation of the score: what says so little, says nothing."""
+SPREAD_MINIMUM = 1e-9
+"""Of scores, as a share of their size: below it they are one score and its rounding."""
+RISE_MINIMUM = 1e-9
+"""In log-odds from block to block: below it two blocks are one and its rounding."""
 
 
 def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minimum_positives: int) -> Calibrator:
@@ -27,73 +36,110 @@ def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minim
     Args:
         raw: raw scores (log-odds), shape (n,).
         outcome: whether each converted, shape (n,).
-        isotonic_minimum_positives: fewer positives get a sigmoid.
+        isotonic_minimum_positives: fewer positives get a logistic curve.
 
     Raises:
-        InvalidInputError: shapes differ.
+        InvalidInputError: shapes differ, or a score is not finite.
         NotEnoughEvidenceError: only one class.
     """
     if raw.shape != outcome.shape:
         raise InvalidInputError(f"{len(raw)} raw scores for {len(outcome)} outcomes; pass one outcome per score")
+    wrong = np.flatnonzero(~np.isfinite(raw))
+    if len(wrong):
+        raise InvalidInputError(f"raw score {raw[wrong[0]]} in row {int(wrong[0])}; pass finite scores")
     positives = int(outcome.sum())
     if not 0 < positives < len(outcome):
         raise NotEnoughEvidenceError(
             f"calibration has {positives} positives in {len(outcome)} rows; both classes needed"
         )
+    centre, spread = float(raw.mean()), float(raw.std())
+    size = max(1.0, abs(centre))
+    is_one_score = spread < SPREAD_MINIMUM * size
+    slope, level = (0.0, 0.0) if is_one_score else _logistic((raw - centre) / spread, outcome)
+    if slope <= SLOPE_OF_NOTHING:
+        unit = size if is_one_score else spread
+        level = float(np.log(positives / (len(outcome) - positives)))
+        return _line("base_rate", centre, unit, level, SLOPE_OF_NOTHING)
     if positives >= isotonic_minimum_positives:
-        return _isotonic(raw, outcome)
-    return _sigmoid(raw, outcome)
+        return _centred_isotonic(raw, outcome, slope / spread)
+    return _line("logistic", centre, spread, level, slope)
 
 
-def _isotonic(raw: Array, outcome: npt.NDArray[np.bool_]) -> Calibrator:
-    """Fit a monotone curve; at its lowest and its highest score stands one more row, which has the base rate.
+def _line(method: Method, centre: float, unit: float, level: float, rise: float) -> Calibrator:
+    """Return a straight line in log-odds: `level` at the centre, `rise` per unit of the score."""
+    return Calibrator(method, (centre - unit, centre + unit), log_odds=(level - rise, level + rise))
 
-    Without them a run of negatives at the low end, however short, would get a probability of 0 and one of positives at
-    the high end 1, which the next outcomes refute (the same reason as Platt's shrunken targets).
+
+def _centred_isotonic(raw: Array, outcome: npt.NDArray[np.bool_], slope: float) -> Calibrator:
+    """Fit a monotone curve through the weighted centres of its blocks; `slope` (log-odds) leads on beyond the ends.
+
+    At its lowest and its highest score stands one more row, which has the base rate. Without them a run of negatives at
+    the low end, however short, would get a probability of 0 and one of positives at the high end 1, which the next
+    outcomes refute (the same reason as Platt's shrunken targets). Lines between centres do not keep the mean of the
+    blocks, so the curve is moved in log-odds until its mean is the base rate.
     """
-    from sklearn.isotonic import IsotonicRegression
+    from sklearn.isotonic import isotonic_regression
 
     rate = float(np.mean(outcome))
     ends = np.array([raw.min(), raw.max()])
-    curve = IsotonicRegression(y_min=FLOOR, y_max=1 - FLOOR, out_of_bounds="clip").fit(
-        np.concatenate([raw, ends]), np.concatenate([outcome.astype(float), [rate, rate]])
-    )
-    return Calibrator(
-        "isotonic",
-        tuple(float(x) for x in curve.X_thresholds_),
-        tuple(float(y) for y in curve.y_thresholds_),
-    )
+    scores, place = np.unique(np.concatenate([raw, ends]), return_inverse=True)
+    rows = np.bincount(place).astype(np.float64)
+    happened = np.bincount(place, weights=np.concatenate([outcome.astype(np.float64), [rate, rate]]))
+    fitted = isotonic_regression(happened / rows, sample_weight=rows)
+    log_odds = np.log(fitted / (1 - fitted))
+    block = np.concatenate([[0], np.cumsum(np.diff(log_odds) > RISE_MINIMUM)])
+    first = np.flatnonzero(np.diff(block, prepend=-1))
+    last = np.append(first[1:], len(scores)) - 1
+    within = np.bincount(block, weights=rows * scores) / np.bincount(block, weights=rows)
+    centres = np.clip(within, scores[first], scores[last])
+    inner, reach = log_odds[first], 1.0 / slope
+    knots = np.concatenate([[centres[0] - reach], centres, [centres[-1] + reach]])
+    values = np.concatenate([[inner[0] - 1.0], inner, [inner[-1] + 1.0]])
+    return _with_mean(Calibrator("centred_isotonic", _numbers(knots), log_odds=_numbers(values)), raw, rate)
 
 
-def _sigmoid(raw: Array, outcome: npt.NDArray[np.bool_]) -> Calibrator:
-    """Fit slope and intercept by Newton steps; the problem is convex in two numbers.
+def _with_mean(curve: Calibrator, raw: Array, rate: float) -> Calibrator:
+    """Return the curve moved in log-odds until the mean of its probabilities of `raw` is `rate`."""
+    moved = curve
+    values = np.array(curve.log_odds)
+    for _ in range(NEWTON_STEPS):
+        probability = moved.probabilities(raw)
+        step = (rate - float(probability.mean())) / float((probability * (1 - probability)).mean())
+        values = values + np.clip(step, -NEWTON_STEP_MAXIMUM, NEWTON_STEP_MAXIMUM)
+        moved = Calibrator(curve.method, curve.raw, log_odds=_numbers(values))
+        if abs(step) < NEWTON_TOLERANCE:
+            break
+    return moved
 
-    Targets are shrunk off 0 and 1 as Platt did, so separable outcomes have a finite answer. A slope below 0 would turn
-    the ranking around; it becomes 0, the base rate for all. Sums avoid BLAS, whose bits depend on its threads.
+
+def _numbers(values: Array) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _logistic(score: Array, outcome: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return slope and level at 0 of a logistic curve by Newton steps; the problem is convex in two numbers.
+
+    Targets are shrunk off 0 and 1 as Platt did, so separable outcomes have a finite answer. Sums avoid BLAS, whose bits
+    depend on its threads. `score` has mean 0 and standard deviation 1.
     """
     positives = int(outcome.sum())
     high, low = (positives + 1) / (positives + 2), 1 / (len(outcome) - positives + 2)
     target = np.where(outcome, high, low)
-    centre = float(raw.mean())
-    shifted = raw - centre
-    slope, level = 1.0, centre
+    slope, level = 0.0, float(np.log(positives / (len(outcome) - positives)))
     for _ in range(NEWTON_STEPS):
-        expected = 1.0 / (1.0 + np.exp(-np.clip(slope * shifted + level, -30.0, 30.0)))
+        expected = 1.0 / (1.0 + np.exp(-np.clip(slope * score + level, -LOG_ODDS_MAXIMUM, LOG_ODDS_MAXIMUM)))
         weight = expected * (1 - expected)
         error = target - expected
         a, b, c = (
-            float((weight * shifted**2).sum()) + RIDGE,
-            float((weight * shifted).sum()),
+            float((weight * score**2).sum()) + RIDGE,
+            float((weight * score).sum()),
             float(weight.sum()) + RIDGE,
         )
-        up, across = float((error * shifted).sum()), float(error.sum())
+        up, across = float((error * score).sum()), float(error.sum())
         determinant = a * c - b * b
         step_slope, step_level = (c * up - b * across) / determinant, (a * across - b * up) / determinant
         scale = min(1.0, NEWTON_STEP_MAXIMUM / max(abs(step_slope), abs(step_level), NEWTON_STEP_MAXIMUM))
         slope, level = slope + scale * step_slope, level + scale * step_level
         if max(abs(step_slope), abs(step_level)) < NEWTON_TOLERANCE:
             break
-    if slope <= 0.0:
-        rate = positives / len(outcome)
-        return Calibrator("sigmoid", (0.0, float(np.log(rate / (1 - rate)))), ())
-    return Calibrator("sigmoid", (slope, level - slope * centre), ())
+    return slope, level

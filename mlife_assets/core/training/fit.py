@@ -4,8 +4,8 @@ Belongs here: choosing a formulation, calibration, the final fit, the manifest. 
 (`training_set`), the formulations themselves (`formulations`), whether the result may serve (`gate`).
 
 Concept: formulation, number of trees and calibrators come from validation days that the first fit, with its
-vocabularies and priors, has not seen; the model that serves is then fitted on everything before the gate with that
-number of trees. The gate measures the calibration of what serves, out of sample.
+vocabularies and priors, has not seen; each step of what serves is then fitted on everything that was mature for it
+before the gate, with that number of trees. The gate measures the calibration of what serves, out of sample.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ from mlife_assets.core.training.formulations import (
     tune_step,
     tuning_features,
 )
-from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR
+from mlife_assets.core.training.manifest_facts import AT_LIMIT, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
+from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
 from mlife_assets.core.training.training_set import TrainingSet
 
 IMPORTANCE_ROWS = 2_000
@@ -56,11 +57,13 @@ def fit_model(
     *,
     cores: int = 1,
     estimator: MakeEstimator | None = None,
+    simple_columns: Sequence[str] = (),
 ) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
 
     Up to `cores` models are fitted at once; the artifact does not depend on it. `estimator` makes what takes
-    LightGBM's place: an estimator or a pipeline of scikit-learn.
+    LightGBM's place: an estimator or a pipeline of scikit-learn. `simple_columns` are those of the simple rule
+    beside the model (`simple_rule`).
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack, or the estimator cannot
@@ -83,7 +86,7 @@ def fit_model(
             step.outcome[step.is_reached],
             isotonic_minimum_positives=policy.isotonic_minimum_positives,
         )
-        rows = learning_rows(training, matrix, step.step).where(reached_before(chosen.name, training, step.step))
+        rows = learning_rows(training, matrix, step.step, reached_before(chosen.name, training, step.step))
         if estimator is not None:
             own = fit_estimator(estimator, rows, seed=policy.seed)
             return ModelStage(step.step, "", calibrator, own.to_bytes())
@@ -93,7 +96,10 @@ def fit_model(
     stages = _each(stage, chosen.steps, cores)
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
     importance = _importance(artifact, unexpanded, policy)
-    facts = {"formulations_refused": refused, "importance": importance} | _recipe(policy, chosen, estimator)
+    known = learning_rows(training, matrix, training.roles.label, training.known(training.roles.label))
+    rule = fit_simple_rule(known.matrix, known.outcome, spec, simple_columns)
+    facts = {"formulations_refused": refused, "importance": importance, SIMPLE_RULE: rule.to_record()}
+    facts |= _recipe(policy, chosen, estimator)
     manifest = json.loads(json.dumps(_manifest(training, policy, tuned, chosen, stages) | facts))
     return ModelArtifact(artifact.stages, spec, training.data_hash, manifest)
 
@@ -160,15 +166,19 @@ def _manifest(
     chosen: Formulation,
     stages: list[ModelStage],
 ) -> dict[str, object]:
+    label, steps = training.roles.label, [stage.step for stage in stages]
     return {
         "training_start_date": training.first_day.isoformat(),
         "training_end_date": training.last_day.isoformat(),
+        TRAINED_TO: {step: training.trained_to[step].isoformat() for step in steps},
         "validation_start_date": training.validation_start.isoformat(),
-        "label": training.roles.label,
-        "examples": training.examples.num_rows,
+        "validation_end_date": training.trained_to[label].isoformat(),
+        "label": label,
+        "examples": int(training.known(label).sum()),
+        "examples_by_step": {step: int(training.known(step).sum()) for step in steps},
         "positives": training.positives,
         "validation_rows": int(training.is_validation.sum()),
-        "validation_positives": int(training.outcome(training.roles.label)[training.is_validation].sum()),
+        "validation_positives": int(training.outcome(label, training.is_validation).sum()),
         "quarantined_rows": training.quarantined_rows,
         "formulation": chosen.name,
         "validation_log_loss": chosen.log_loss,
@@ -184,4 +194,5 @@ def _recipe(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimato
     if estimator is not None:
         return {**counted, OWN_ESTIMATOR: parameters(made(estimator, seed=policy.seed))}
     by_step = {step.step: step.trees for step in chosen.steps}
-    return {**counted, "trees": sum(by_step.values()), "trees_by_step": by_step}
+    limits = trees_at_limit(by_step, policy.trees_maximum, policy.early_stopping_rounds)
+    return {**counted, "trees": sum(by_step.values()), "trees_by_step": by_step, AT_LIMIT: limits}

@@ -4,16 +4,17 @@ Belongs here: tuning each formulation, holding them against each other. Does not
 (`fit`), LightGBM (`boosting`).
 
 Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
-`lambdarank` learns the order alone. They are compared on the same validation rows by the log loss of their calibrated
-probabilities, a proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a
-model that ranks all candidates worse. The first one of the policy stays unless a later one is better by more than one
+`lambdarank` learns the order alone. A step that is known sooner than the label learns, and validates, on rows that have
+no label yet. Formulations are compared on the rows that have one, by the log loss of their calibrated probabilities, a
+proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a model that ranks
+all candidates worse. The first one of the policy stays unless a later one is better by more than one
 standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
 Trees, 1984), so noise does not choose.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +40,9 @@ class TunedStep:
         step: name of the outcome.
         objective: how it was learned.
         trees: number of trees at which validation was best.
-        raw: raw scores of all validation rows, float64 (v,).
-        is_reached: validation rows that reached the step before, bool (v,).
-        outcome: whether validation rows reached this step, bool (v,).
+        raw: raw scores of all v rows from validation's start on, float64 (v,).
+        is_reached: those of them that reached the step before and whose outcome of this one is known, bool (v,).
+        outcome: whether rows reached this step, bool (v,); False where that is not known.
     """
 
     step: str
@@ -61,7 +62,7 @@ class Formulation:
         steps: in order.
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
-        rows: validation rows.
+        rows: validation rows with a label.
     """
 
     name: str
@@ -89,20 +90,21 @@ def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tup
 
 
 def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
-    """Return the spec that the rows to fit on alone decide, and what a model sees of all rows, (n, model_names).
+    """Return the spec that the rows to fit a step on alone decide, and what a model sees of all rows, (n, model_names).
 
     Categories that come up later and the level of rates in the validation window are news there, as they are in life.
 
     Raises:
         InvalidInputError: a column is missing.
     """
-    spec = fit_feature_spec(training.examples.filter(pa.array(training.is_fit)), training.roles)
+    is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
+    spec = fit_feature_spec(training.examples.filter(pa.array(is_fit)), training.roles)
     return spec, spec.expanded(examples_matrix(training.examples, spec))
 
 
-def learning_rows(training: TrainingSet, matrix: Array, step: str) -> Rows:
-    """Return all rows of a training set with the outcome of a step."""
-    return Rows(matrix, training.outcome(step), entity_codes(training))
+def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDArray[np.bool_]) -> Rows:
+    """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
+    return Rows(matrix[rows], training.outcome(step, rows), entity_codes(training)[rows])
 
 
 def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
@@ -119,10 +121,16 @@ def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], .
 
 
 def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
-    """Return the rows that a step can happen to, bool (n,): all, or in a funnel those that reached the step before."""
+    """Return the rows that a step is learned from, bool (n,).
+
+    It is known of them, and in a funnel they reached the step before.
+    """
     steps = [one for one, _ in steps_of(name, training)]
-    place = steps.index(step)
-    return np.ones(training.examples.num_rows, dtype=bool) if place == 0 else training.outcome(steps[place - 1])
+    place, rows = steps.index(step), training.known(step)
+    if place > 0:
+        rows = rows & training.known(steps[place - 1])
+        rows[rows] = training.outcome(steps[place - 1], rows)
+    return rows
 
 
 def require_both_classes(name: str, training: TrainingSet) -> None:
@@ -132,9 +140,10 @@ def require_both_classes(name: str, training: TrainingSet) -> None:
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     for step, _ in steps_of(name, training):
-        outcome, reached = training.outcome(step), reached_before(name, training, step)
-        for part, mask in (("fitting", reached & training.is_fit), ("validation", reached & training.is_validation)):
-            positives, rows = int(outcome[mask].sum()), int(mask.sum())
+        reached = reached_before(name, training, step)
+        for part, inside in (("fitting", training.fitting(step)), ("validation", training.validating(step))):
+            mask = reached & inside
+            positives, rows = int(training.outcome(step, mask).sum()), int(mask.sum())
             if not 0 < positives < rows:
                 raise NotEnoughEvidenceError(
                     f"{step} has {positives} positives in {rows} {part} rows; both classes are needed: wait for more "
@@ -186,40 +195,50 @@ def tune_step(
 
     An estimator that `make` returns is fitted as it is: it has no number of trees to be found.
     """
-    rows = learning_rows(training, matrix, step)
-    reached = reached_before(name, training, step)
-    held_out = training.is_validation
+    reached, held_out = reached_before(name, training, step), from_validation_on(training)
+    fitting = learning_rows(training, matrix, step, reached & training.fitting(step))
+    validating = reached & training.validating(step)
+    outcome = np.zeros(len(reached), dtype=np.bool_)
+    outcome[validating] = training.outcome(step, validating)
     if make is not None:
-        fitted = fit_estimator(make, rows.where(reached & training.is_fit), seed=policy.seed)
-        raw = fitted.raw(matrix[held_out])
-        return TunedStep(step, objective, 0, raw, reached[held_out], rows.outcome[held_out])
+        fitted = fit_estimator(make, fitting, seed=policy.seed)
+        return TunedStep(step, objective, 0, fitted.raw(matrix[held_out]), validating[held_out], outcome[held_out])
     booster = boost(
-        rows.where(reached & training.is_fit),
+        fitting,
         spec,
         policy,
         objective=objective,
         trees=policy.trees_maximum,
-        validation=rows.where(reached & training.is_validation),
+        validation=learning_rows(training, matrix, step, validating),
         progress=progress,
     )
     return TunedStep(
         step,
         objective,
         int(booster.best_iteration),
-        predict_raw(booster, matrix[training.is_validation], policy),
-        reached[training.is_validation],
-        rows.outcome[training.is_validation],
+        predict_raw(booster, matrix[held_out], policy),
+        validating[held_out],
+        outcome[held_out],
     )
 
 
+def from_validation_on(training: TrainingSet) -> npt.NDArray[np.bool_]:
+    """Return the rows of validation, of whichever step, bool (n,)."""
+    masks = [training.validating(step) for step in training.roles.steps]
+    return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+
+
 def compared(name: str, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy) -> Formulation:
-    """Return the formulation of tuned steps with how well it did on the validation window.
+    """Return the formulation of tuned steps with how well it did on the rows of the validation window with a label.
 
     Raises:
         NotEnoughEvidenceError: half of the entities have one class only.
     """
     codes = np.unique(entity_codes(training)[training.is_validation], return_inverse=True)[1]
-    likelihood, loss = _log_likelihood(steps, codes, policy.isotonic_minimum_positives)
+    judged = training.is_validation[from_validation_on(training)]
+    likelihood, loss = _log_likelihood(
+        [_where(step, judged) for step in steps], codes, policy.isotonic_minimum_positives
+    )
     return Formulation(name, tuple(steps), loss, likelihood, len(codes))
 
 
@@ -235,6 +254,10 @@ def choose(formulations: list[Formulation]) -> Formulation:
         if gain > max(error, best_gain):
             best, best_gain = other, gain
     return best
+
+
+def _where(step: TunedStep, rows: npt.NDArray[np.bool_]) -> TunedStep:
+    return replace(step, raw=step.raw[rows], is_reached=step.is_reached[rows], outcome=step.outcome[rows])
 
 
 def _log_likelihood(

@@ -12,7 +12,7 @@ a file of examples both are the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -35,7 +35,8 @@ from mlife_assets.core.training.gate import (
     decide_promotion,
     on_examples,
 )
-from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
+from mlife_assets.core.training.manifest_facts import last_trained_day
+from mlife_assets.core.training.reliability import Calibration, calibration, level_gain, log_loss_gain
 from mlife_assets.core.training.required import required_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -85,8 +86,8 @@ class Side:
 
     Attributes:
         model_version: what is judged.
-        trained_to: last day that it learned from; of several models that of the first.
-        ranking: scores of the ranked rows, higher first, shape (n,).
+        trained_to: last exposure day that any of its steps learned from; of several models that of the first.
+        ranking: calibrated probabilities of the ranked rows, higher first, shape (n,).
         probability: calibrated, of the exposures, shape (m,).
     """
 
@@ -219,7 +220,12 @@ def judge(
     if human is not None:
         contenders["human"] = on_examples(gate.examples, human.name, human.scores)
     measured = _calibration(challenger.probability, exposures, roles)
-    gain = None if champion is None else _gain(challenger.probability, champion.probability, exposures, roles)
+    gain = nearer = None
+    if champion is not None:
+        gain, nearer = (
+            _gain(measure, challenger.probability, champion.probability, exposures, roles)
+            for measure in (log_loss_gain, level_gain)
+        )
     decision = decide_promotion(
         gate.examples,
         contenders["challenger"],
@@ -229,6 +235,7 @@ def judge(
         as_of=as_of,
         calibration=measured,
         log_loss_gain=gain,
+        level_gain=nearer,
         also_required=required,
         has_no_human=model.baseline is None,
         opened_by=opened_by,
@@ -242,8 +249,7 @@ def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) 
     spec, scorer = artifact.feature_spec, scorer_of(artifact, threads=threads)
     ranked = scorer.score(matrix)
     measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
-    end = date.fromisoformat(artifact.manifest["training_end_date"])
-    return Side(artifact.model_version, end, ranked.raw, measured.probability)
+    return Side(artifact.model_version, last_trained_day(artifact.manifest), ranked.probability, measured.probability)
 
 
 def _require_columns(role: str, artifact: ModelArtifact, gate: GateRows) -> None:
@@ -262,9 +268,11 @@ def _calibration(probability: Array, exposures: pa.Table, roles: ExampleSpec) ->
         return None
 
 
-def _gain(probability: Array, other: Array, exposures: pa.Table, roles: ExampleSpec) -> Interval | None:
+def _gain(
+    measure: Callable[..., Interval], probability: Array, other: Array, exposures: pa.Table, roles: ExampleSpec
+) -> Interval | None:
     try:
-        return log_loss_gain(probability, other, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
+        return measure(probability, other, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
     except NotEnoughEvidenceError:
         return None
 

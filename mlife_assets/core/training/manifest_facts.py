@@ -11,6 +11,7 @@ model, because its hash says whether two are the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 from mlife_assets.core.model import DECLARATION
@@ -21,6 +22,15 @@ Section = Literal["windows", "data", "policy", "metrics", "method"]
 IMPORTANCE = "importance"
 OWN_ESTIMATOR = "estimator"
 """Key of the parameters of what took LightGBM's place."""
+AT_LIMIT = "trees_at_limit"
+"""Key of the steps whose number of trees is not one that validation chose freely, each with the limit."""
+FIRST_TREE, MAXIMUM = "first tree", "maximum of trees"
+LIMIT_WORDS = {
+    FIRST_TREE: "stopped at its first tree: a second one made validation worse, so it learned next to nothing",
+    MAXIMUM: "reached the maximum of trees before it could stop early: more trees might have been better",
+}
+TRAINED_TO = "trained_to"
+"""Key of the last exposure day that each step learned from; models of 0.1.0 have none."""
 _APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
@@ -42,8 +52,29 @@ _METHOD = {
     "objective",
     "priors",
     "trees",
+    "trees_at_limit",
     "trees_by_step",
 }
+
+
+def trained_to(manifest: Mapping[str, Any], step: str) -> date:
+    """Return the last exposure day that a step learned from; without its own, that of the model."""
+    days: Mapping[str, str] = manifest.get(TRAINED_TO, {})
+    return date.fromisoformat(days.get(step, manifest["training_end_date"]))
+
+
+def last_trained_day(manifest: Mapping[str, Any]) -> date:
+    """Return the last exposure day that any part of a model learned from: rows after it are news to all of it."""
+    return max(
+        date.fromisoformat(day) for day in (manifest["training_end_date"], *manifest.get(TRAINED_TO, {}).values())
+    )
+
+
+def trained_to_words(days: Mapping[str, date]) -> str:
+    """Return the last exposure day that each step learned from: one day where it is the same for all."""
+    if len(set(days.values())) == 1:
+        return next(iter(days.values())).isoformat()
+    return ", ".join(f"{day.isoformat()} ({step})" for step, day in days.items())
 
 
 def manifest_facts(manifest: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -67,8 +98,30 @@ def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, floa
 
 
 def fitted_words(manifest: Mapping[str, Any]) -> str:
-    """Return what was fitted: how many trees, or the steps of an estimator of one's own."""
-    return ", ".join(manifest[OWN_ESTIMATOR]) if OWN_ESTIMATOR in manifest else f"{manifest['trees']} trees"
+    """Return what was fitted: how many trees and where that is a limit, or the steps of an estimator of one's own."""
+    if OWN_ESTIMATOR in manifest:
+        return ", ".join(manifest[OWN_ESTIMATOR])
+    policy, by_step = manifest.get("policy", {}), manifest.get("trees_by_step", {})
+    if not {"trees_maximum", "early_stopping_rounds"} <= set(policy):
+        return f"{manifest['trees']} trees"
+    limits = trees_at_limit(by_step, policy["trees_maximum"], policy["early_stopping_rounds"])
+    words = [f"{step} {LIMIT_WORDS[why].partition(':')[0]}" for step, why in limits.items()]
+    return f"{manifest['trees']} trees" + (f" ({'; '.join(words)})" if words else "")
+
+
+def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int, early_stopping_rounds: int) -> dict[str, str]:
+    """Return the steps whose fit stopped at its first tree or ran out of trees, each with which of the two it was.
+
+    Early stopping looks `early_stopping_rounds` trees ahead, so a best tree that is nearer to the maximum than that was
+    not chosen: nobody saw whether it is the best one.
+    """
+    found = {}
+    for step, trees in trees_by_step.items():
+        if trees + early_stopping_rounds > maximum:
+            found[step] = MAXIMUM
+        elif trees <= 1:
+            found[step] = FIRST_TREE
+    return found
 
 
 def section_of(name: str, value: Scalar) -> Section:
@@ -76,9 +129,9 @@ def section_of(name: str, value: Scalar) -> Section:
     parts = name.split(".")
     if parts[0] in _POLICY:
         return "policy"
-    if any(part.endswith(("_date", "_day", "_days")) for part in parts):
+    if parts[0] == TRAINED_TO or any(part.endswith(("_date", "_day", "_days")) for part in parts):
         return "windows"
-    if parts[-1] in _DATA:
+    if parts[-1] in _DATA or parts[0] == "examples_by_step":
         return "data"
     if _METHOD.intersection(parts) or isinstance(value, str | bool) or value is None:
         return "method"

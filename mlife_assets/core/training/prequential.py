@@ -7,8 +7,8 @@ Concept: a holdout judges one model, which must not have seen the weeks that it 
 more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
 what was mature when the fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984),
 and held against what was served. Every row is out of sample on both sides, whoever served, and the newest fold is
-scored by a model as fresh as folds and the delay of labels allow. Raw scores of different models are on no common
-scale, so both sides are ranked by the calibrated probability, which is what serves.
+scored by a model as fresh as folds and the delay of labels allow. Both sides are ranked by the calibrated probability,
+which is what serves; raw scores of different models would be on no common scale either.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
 from mlife_assets.core.training.judgement import GateRows, Side, judge
+from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.required import parity_of, scoring_conditions, training_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -42,7 +43,7 @@ class Served:
 
     Attributes:
         model_version: of the champion that serves now.
-        trained_to: last exposure day that the first of them learned from; each is older than its own rows.
+        trained_to: last exposure day that a step of the first of them learned from; each is older than its own rows.
         probability: calibrated, of the n rows, shape (n,).
     """
 
@@ -57,7 +58,7 @@ class JudgedFold:
 
     Attributes:
         model_version: of the model.
-        trained_to: last exposure day that it learned from.
+        trained_to: last exposure day that any of its steps learned from.
         first_day: first day of its rows.
         probability: calibrated, of its m rows, shape (m,).
         conditions: of the fold alone, as `fold_conditions` returns them.
@@ -91,7 +92,7 @@ def fold_conditions(
     """
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
     is_before = training.last_day < first
-    text = f"The model of the fold of {first} learned from rows up to {training.last_day}."
+    text = f"The model of the fold of {first} learned from rows up to {trained_to_words(training.trained_to)}."
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
         *scoring_conditions(
@@ -122,7 +123,10 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."
-    if is_constant:
+    if all(stage.calibrator.method == "base_rate" for stage in artifact.stages):
+        is_constant = True
+        varied = f"The scores of {version} said nothing in validation, so its probabilities are the base rate for all."
+    elif is_constant:
         varied = f"All {len(probability):,} probabilities of {version} are {probability[0]:g}, so they rank nothing."
     return (
         Condition("serving_probabilities_are_finite", wrong == 0, finite),
@@ -134,8 +138,8 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
 def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.Table, model: Model) -> Condition:
     """Return the condition that the model that would serve ranks rows as the newest fold's model does, by and large.
 
-    Spearman's correlation of their raw scores. Folds judge a recipe, so one thing is left to say of the model itself:
-    that it is that recipe's work. It has learned from the rows, so this says nothing of how good it is.
+    Spearman's correlation of their probabilities. Folds judge a recipe, so one thing is left to say of the model
+    itself: that it is that recipe's work. It has learned from the rows, so this says nothing of how good it is.
 
     Args:
         serving: the fit on everything mature.
@@ -144,7 +148,7 @@ def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.
         model: roles and policies.
     """
     scores = [
-        scorer_of(one, threads=model.training.threads).score(examples_matrix(rows, one.feature_spec)).raw
+        scorer_of(one, threads=model.training.threads).score(examples_matrix(rows, one.feature_spec)).probability
         for one in (serving, newest)
     ]
     least = model.promotion.fold_rank_correlation_minimum

@@ -1,11 +1,12 @@
-"""Whether probabilities can be believed: calibration slope, intercept and the reliability curve.
+"""Whether probabilities can be believed: calibration slope, level and the reliability curve.
 
 Belongs here: measuring on mature outcomes how good probabilities are. Does not belong here: fitting a calibrator
-(`core.training.calibrate`), bounds on the slope (`core.training.gate`).
+(`core.training.calibrate`), bounds on slope and level (`core.training.gate`).
 
 Concept: a probability is calibrated when a logistic regression of the outcome on its log-odds has slope 1 and, with
-that slope, intercept 0 (Cox, Biometrika 1958). Intervals allow for rows that depend on each other, as those of one user
-or of one day do.
+that slope, intercept 0 (Cox, Biometrika 1958; the second is calibration in the large: Van Calster et al., BMC Medicine
+2019, doi 10.1186/s12916-019-1466-7). Intervals allow for rows that depend on each other, as those of one user or of one
+day do.
 """
 
 from __future__ import annotations
@@ -61,6 +62,15 @@ class Calibration:
     positives: int
     n: int
     bins: tuple[ReliabilityBin, ...]
+
+    @property
+    def level(self) -> Interval:
+        """The intercept as a ratio, with its interval: the odds of what happened over the odds of what was said.
+
+        1 is right; below 1 too much was promised.
+        """
+        estimate, lower, upper = np.exp([self.intercept, self.intercept_lower, self.intercept_upper]).tolist()
+        return Interval(estimate, lower, upper, _LEVEL, self.n)
 
 
 def calibration(
@@ -144,27 +154,58 @@ def log_loss_gain(
         InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.
         NotEnoughEvidenceError: fewer than 3 clusters.
     """
-    from scipy.stats import t as student
-
     losses = []
     for side in (probability, other):
         given, happened = _checked(side, outcome)
         held = np.clip(given, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR)
         losses.append(-np.where(happened > 0, np.log(held), np.log1p(-held)))
-    clusters = encode_ids(cluster_ids, "cluster_id").codes
-    if not len(clusters) == len(losses[0]) == len(losses[1]):
-        raise InvalidInputError(
-            f"{len(clusters)} cluster ids for {len(losses[0])} and {len(losses[1])} rows; pass the same rows of both"
-        )
+    clusters = _paired(cluster_ids, *losses)
     rows = np.bincount(clusters)
-    count = int(np.count_nonzero(rows))
-    if count < _CLUSTERS_MINIMUM:
-        raise NotEnoughEvidenceError(f"{count} clusters, at least {_CLUSTERS_MINIMUM} needed for an interval")
     sums = np.bincount(clusters, losses[1] - losses[0])
     gain = float(sums.sum() / rows.sum())
-    error = float(np.sqrt(np.sum((sums - gain * rows) ** 2) * count / (count - 1)) / rows.sum())
+    return _clustered(gain, (sums - gain * rows) / rows.sum())
+
+
+def level_gain(probability: np.ndarray, other: np.ndarray, outcome: np.ndarray, *, cluster_ids: IdColumn) -> Interval:
+    """Return by how much nearer to 0 the calibration intercept of `probability` is than that of `other`, at 95 %.
+
+    Above 0, `other` is further off in level. Rows are paired, so luck that both sides share drops out: the error is
+    that of the difference of both intercepts, each linearised at its fit. Arguments and errors: see `log_loss_gain`.
+    """
+    from scipy.special import expit, logit
+
+    (given, happened), (rival, _) = _checked(probability, outcome), _checked(other, outcome)
+    clusters = _paired(cluster_ids, given, rival)
+    offs, influences = [], []
+    for side in (given, rival):
+        log_odds = logit(np.clip(side, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR))
+        shift = float(_logistic(np.ones((1, len(log_odds))), happened, log_odds, None)[0][0])
+        fitted = expit(shift + log_odds)
+        offs.append(abs(shift))
+        influences.append(np.sign(shift) * np.bincount(clusters, happened - fitted) / np.sum(fitted * (1 - fitted)))
+    return _clustered(offs[1] - offs[0], influences[1] - influences[0])
+
+
+def _paired(cluster_ids: IdColumn, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return a number per row that equal clusters share, from 0 on without a gap."""
+    clusters = np.unique(encode_ids(cluster_ids, "cluster_id").codes, return_inverse=True)[1]
+    if not len(clusters) == len(left) == len(right):
+        raise InvalidInputError(
+            f"{len(clusters)} cluster ids for {len(left)} and {len(right)} rows; pass the same rows of both"
+        )
+    if (count := int(clusters.max()) + 1) < _CLUSTERS_MINIMUM:
+        raise NotEnoughEvidenceError(f"{count} clusters, at least {_CLUSTERS_MINIMUM} needed for an interval")
+    return np.asarray(clusters)
+
+
+def _clustered(estimate: float, influences: np.ndarray) -> Interval:
+    """Return the interval of an estimate that each of c clusters moves by its influence, by Student's t."""
+    from scipy.stats import t as student
+
+    count = len(influences)
+    error = float(np.sqrt(np.sum(influences**2) * count / (count - 1)))
     width = float(student.ppf(0.5 + _LEVEL / 2, count - 1)) * error
-    return Interval(gain, gain - width, gain + width, _LEVEL, count)
+    return Interval(estimate, estimate - width, estimate + width, _LEVEL, count)
 
 
 def _checked(probability: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

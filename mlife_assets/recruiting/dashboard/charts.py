@@ -37,11 +37,16 @@ class Detector:
 def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
     """Return ranking quality and realised against estimated AUC of applies and clicks."""
     model, marks = data.model, tuple(markers)
+    optional = (
+        Series("model that it replaced", model.map_replaced, "main", "dashed"),
+        Series("simple rule", model.map_simple, "accent", "dashed"),
+    )
     ranking = Chart(
         "Ranking quality, MAP@10",
         (
             Series("model", model.map_realised),
             Series("recruiters' rule", model.map_human, "rival", "dashed"),
+            *(one for one in optional if one.values),
             Series("random order", model.map_random, "muted"),
         ),
         "score",

@@ -59,6 +59,8 @@ class ModelMetrics:
     map_realised: tuple[DailyValue, ...] = ()
     map_human: tuple[DailyValue, ...] = ()
     map_random: tuple[DailyValue, ...] = ()
+    map_simple: tuple[DailyValue, ...] = ()
+    map_replaced: tuple[DailyValue, ...] = ()
     auc_realised: tuple[DailyValue, ...] = ()
     auc_estimated: tuple[DailyValue, ...] = ()
     click_auc_realised: tuple[DailyValue, ...] = ()
@@ -111,7 +113,8 @@ class ReportDigest:
 class ModelVersion:
     """One registered model and what the gate said; `delta_map` is the gain over `against`.
 
-    `card`: link to its card, where one was written.
+    `card`: link to its card, where one was written. `won`: what its promotion won since, in words; empty for a model
+    that replaced none.
     """
 
     model_version: str
@@ -126,6 +129,7 @@ class ModelVersion:
     is_champion: bool = False
     against: str = "the champion"
     card: str | None = None
+    won: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ class Ranking:
     """How well the model ranks what people then applied to, averaged over mature days.
 
     `human` is the recruiters' rule, `gain` the mean of the daily differences; None for too few days for an interval.
+    `simple` is the simple rule beside the model, None where some days lack it.
     """
 
     first_day: date
@@ -182,6 +187,7 @@ class Ranking:
     model: float
     human: float
     gain: Interval | None = None
+    simple: float | None = None
 
 
 @dataclass(frozen=True)

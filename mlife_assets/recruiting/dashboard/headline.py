@@ -63,8 +63,9 @@ def alarmed_since(decisions: Sequence[Decision]) -> date | None:
 def _ranking(ranking: Ranking | None) -> _Clause:
     if ranking is None:
         return _Clause("no day is mature enough yet to say how well the model ranks", "")
+    simple = "" if ranking.simple is None else f" and {ranking.simple:.3f} of the simple rule"
     evidence = (
-        f"MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule, mean of "
+        f"MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule{simple}, mean of "
         f"{ranking.days} mature days from {format_day(ranking.first_day)} to {format_day(ranking.last_day)}."
     )
     if ranking.gain is not None:

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ports import Scores
-from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
 from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy_probabilities, logged_decisions
 
 CANDIDATE_SET = ("user_id", "as_of_date", "model_version", "candidate_set_hash")
@@ -79,13 +78,13 @@ def logged_features(predictions: pa.Table, spec: FeatureSpec) -> pa.Table:
     return pa.table(columns)
 
 
-def greedy_decisions(candidates: pa.Table, scores: Scores, reward_model: Scores) -> LoggedDecisions:
-    """Return the decisions behind `explored_candidates`, under the policy that texts the best by `scores`.
+def greedy_decisions(candidates: pa.Table, probability: Array, reward_model: Array) -> LoggedDecisions:
+    """Return the decisions behind `explored_candidates`, under the policy that texts the likeliest by `probability`.
 
     Args:
         candidates: n rows of `explored_candidates`.
-        scores: of the target's model, shape (n,).
-        reward_model: of a model that was fitted on none of these outcomes, shape (n,).
+        probability: of an application by the target's model, shape (n,).
+        reward_model: the same by a model that was fitted on none of these outcomes, shape (n,).
 
     Raises:
         InvalidInputError: as `logged_decisions`.
@@ -97,8 +96,8 @@ def greedy_decisions(candidates: pa.Table, scores: Scores, reward_model: Scores)
         job_ids=jobs,
         as_of_dates=days,
         exploration_propensity=candidates["exploration_propensity"].to_numpy(),
-        target_probability=greedy_probabilities(users, jobs, days, scores.raw),
+        target_probability=greedy_probabilities(users, jobs, days, probability),
         is_sent=candidates["is_sent"].to_numpy(zero_copy_only=False).astype(bool),
         reward=candidates["is_applied"].to_numpy(zero_copy_only=False).astype(np.float64),
-        predicted_reward=reward_model.probability,
+        predicted_reward=reward_model,
     )

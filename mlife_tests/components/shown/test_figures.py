@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_numbers_are_numbers_of_six_digits_and_what_is_not_known_is_absent() -> 
 
 
 def test_a_verdict_gives_each_side_and_the_differences_with_bounds() -> None:
-    slope = Calibration(1.05, 1.0, 1.1, 0.0, -0.1, 0.1, 0.01, 90, 900, ())
+    slope = Calibration(1.05, 1.0, 1.1, 0.0, math.log(0.9), math.log(1.2), 0.01, 90, 900, ())
     gain = Interval(0.002, 0.001, 0.003, 0.95, 500)
     assert numbers(verdict_figures(COMPARISONS, 10, slope, gain)) == {
         "map_at_10_challenger": 0.45,
@@ -67,6 +68,9 @@ def test_a_verdict_gives_each_side_and_the_differences_with_bounds() -> None:
         "calibration_slope": 1.05,
         "calibration_slope_lower": 1.0,
         "calibration_slope_upper": 1.1,
+        "calibration_level": 1.0,
+        "calibration_level_lower": 0.9,
+        "calibration_level_upper": 1.2,
         "log_loss_gain_nats": 0.002,
         "log_loss_gain_nats_lower": 0.001,
         "log_loss_gain_nats_upper": 0.003,

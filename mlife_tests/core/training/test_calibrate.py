@@ -1,4 +1,4 @@
-"""Calibrators: monotone, right on average, exact in JSON."""
+"""Calibrators: they keep the order of scores, are right on average and exact in JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.reliability import calibration
 
 
@@ -19,7 +20,7 @@ def drawn(rows: int, slope: float, intercept: float, seed: int = 0) -> tuple[np.
     return raw, rng.random(rows) < 1 / (1 + np.exp(-(slope * raw + intercept)))
 
 
-@pytest.mark.parametrize(("rows", "method"), [(60_000, "isotonic"), (6_000, "sigmoid")])
+@pytest.mark.parametrize(("rows", "method"), [(60_000, "centred_isotonic"), (6_000, "logistic")])
 def test_an_overconfident_score_becomes_believable(rows: int, method: str) -> None:
     raw, outcome = drawn(rows, 0.6, -0.5)
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=2_000)
@@ -27,24 +28,90 @@ def test_an_overconfident_score_becomes_believable(rows: int, method: str) -> No
     fresh, happened = drawn(60_000, 0.6, -0.5, seed=1)
     judged = calibration(found.probabilities(fresh), happened)
     assert judged.slope == pytest.approx(1.0, abs=0.12)
+    assert judged.intercept == pytest.approx(0.0, abs=0.08)
     assert judged.expected_calibration_error < 0.01
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    seed=st.integers(0, 10_000), slope=st.sampled_from([-1.0, 0.0, 0.3, 1.0, 4.0]), least=st.sampled_from([1, 10_000])
+    seed=st.integers(0, 10_000),
+    slope=st.sampled_from([-1.0, 0.0, 0.3, 1.0, 4.0]),
+    least=st.sampled_from([1, 10_000]),
+    unit=st.sampled_from([1e-3, 1.0, 50.0]),
 )
-def test_any_fit_is_monotone_bounded_and_exact_in_json(seed: int, slope: float, least: int) -> None:
+def test_any_fit_keeps_the_order_is_bounded_and_exact_in_json(seed: int, slope: float, least: int, unit: float) -> None:
+    """Scores of any unit: an order may come in ranks, and one that is learned alone knows no log-odds."""
     raw, outcome = drawn(400, slope, 0.0, seed)
     outcome[0], outcome[1] = True, False
-    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=least)
-    grid = np.linspace(-60, 60, 2_001)
+    found = fit_calibrator(unit * raw, outcome, isotonic_minimum_positives=least)
+    grid = unit * np.linspace(-60, 60, 2_001)
     probability = found.probabilities(grid)
-    assert (np.diff(probability) >= 0).all()
+    assert (np.diff(probability) > 0).all()
     assert ((probability > 0) & (probability < 1)).all()
     again = Calibrator.from_json(found.to_json())
     assert again == found
     assert again.probabilities(grid).tobytes() == probability.tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    least=st.sampled_from([1, 10_000]),
+    digits=st.sampled_from([0, 1, 12]),
+    wild=st.sampled_from([0.0, 0.01, 0.2]),
+)
+def test_average_precision_of_probabilities_is_that_of_raw_scores(
+    seed: int, least: int, digits: int, wild: float
+) -> None:
+    """Fitted on other rows, with ties (rounded scores) and with scores far from any seen in the fit."""
+    raw, outcome = drawn(3_000, 0.8, 0.5, seed)
+    rng = np.random.default_rng(seed)
+    raw = np.where(rng.random(len(raw)) < wild, rng.normal(0, 30, len(raw)).round(2), np.round(raw, digits))
+    fitted, fresh = slice(0, 1_000), slice(1_000, None)
+    found = fit_calibrator(raw[fitted], outcome[fitted], isotonic_minimum_positives=least)
+    probability, happened = found.probabilities(raw[fresh]), outcome[fresh]
+    assert average_precision(probability, happened) == average_precision(raw[fresh], happened)
+    assert len(np.unique(probability)) == len(np.unique(raw[fresh]))
+
+
+def test_a_step_curve_cost_what_this_one_keeps() -> None:
+    """What 0.1.0 fitted on the same rows ties, and loses average precision on others."""
+    from sklearn.isotonic import IsotonicRegression
+
+    raw, outcome = drawn(20_000, 0.9, -1.0)
+    fresh, happened = drawn(20_000, 0.9, -1.0, seed=1)
+    steps = IsotonicRegression(out_of_bounds="clip").fit(raw, outcome.astype(float)).predict(fresh)
+    curve = fit_calibrator(raw, outcome, isotonic_minimum_positives=1).probabilities(fresh)
+    lost, kept = (average_precision(fresh, happened) - average_precision(one, happened) for one in (steps, curve))
+    assert lost > 0.005
+    assert kept == 0
+
+
+@pytest.mark.parametrize("least", [1, 10_000_000])
+@pytest.mark.parametrize("slope", [-1.0, 0.0])
+def test_scores_that_say_nothing_or_the_contrary_give_the_base_rate_and_keep_their_order(
+    slope: float, least: int
+) -> None:
+    raw, outcome = drawn(40_000, slope, -1.0 + 2.5 * slope, seed=int(7 + slope))
+    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=least)
+    probability, rate = found.probabilities(raw), outcome.mean()
+    assert found.method == "base_rate"
+    assert np.abs(probability / rate - 1).max() < 0.006
+    assert (np.diff(found.probabilities(np.sort(raw))) > 0).all()
+
+
+def test_scores_that_are_all_alike_give_the_base_rate() -> None:
+    outcome = np.arange(200) % 4 == 0
+    found = fit_calibrator(np.full(200, -3.0), outcome, isotonic_minimum_positives=1)
+    assert found.method == "base_rate"
+    assert found.probabilities(np.array([-3.0]))[0] == pytest.approx(0.25, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_curve_promises_as_much_as_happened_on_its_rows(seed: int) -> None:
+    raw, outcome = drawn(5_000, 0.7, -0.5, seed)
+    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
+    assert found.probabilities(raw).mean() == pytest.approx(outcome.mean(), rel=1e-9)
 
 
 def test_separable_outcomes_have_a_finite_answer() -> None:
@@ -59,6 +126,8 @@ def test_one_class_is_not_enough_and_lengths_must_agree() -> None:
         fit_calibrator(np.zeros(5), np.zeros(5, dtype=bool), isotonic_minimum_positives=10)
     with pytest.raises(InvalidInputError, match="5 raw scores for 4"):
         fit_calibrator(np.zeros(5), np.zeros(4, dtype=bool), isotonic_minimum_positives=10)
+    with pytest.raises(InvalidInputError, match="raw score nan in row 2; pass finite scores"):
+        fit_calibrator(np.array([0.0, 1.0, np.nan]), np.array([True, False, True]), isotonic_minimum_positives=10)
 
 
 @pytest.mark.parametrize("run", [3, 40])
@@ -68,20 +137,40 @@ def test_a_run_of_one_class_at_an_end_is_no_certainty(run: int) -> None:
     raw = np.concatenate([np.linspace(-3, -2, run), inner, np.linspace(2, 3, run)])
     outcome = np.concatenate([np.zeros(run), (np.arange(200) + 1) % 2, np.ones(run)]).astype(bool)
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
-    low, high = found.probabilities(np.array([-3.0, 3.0]))
-    assert found.method == "isotonic"
-    assert low == pytest.approx(0.5 / (run + 1))
-    assert high == pytest.approx(1 - 0.5 / (run + 1))
+    assert found.method == "centred_isotonic"
+    lowest, highest = found.raw[1], found.raw[-2]
+    low, high = found.probabilities(np.array([lowest, highest]))
+    assert -3 < lowest < -2
+    assert 2 < highest < 3
+    assert low == pytest.approx(0.5 / (run + 1), rel=0.02)
+    assert 1 - high == pytest.approx(0.5 / (run + 1), rel=0.02)
 
 
 def test_isotonic_begins_with_the_number_of_positives_of_the_policy() -> None:
     raw, outcome = drawn(500, 1.0, 0.0)
     positives = int(outcome.sum())
-    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives).method == "isotonic"
-    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives + 1).method == "sigmoid"
+    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives).method == "centred_isotonic"
+    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives + 1).method == "logistic"
 
 
-def test_a_sigmoid_fits_the_targets_of_platt() -> None:
+@pytest.mark.parametrize("scores", [[-2.0, -2.0, -2.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]])
+def test_few_distinct_scores_are_enough_for_a_curve(scores: list[float]) -> None:
+    raw, outcome = np.tile(scores, 50), np.tile([False, False, True, False, True, True], 50)
+    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
+    assert (np.diff(found.probabilities(np.unique(raw))) > 0).all()
+
+
+def test_the_order_of_rows_changes_no_bit_of_the_curve() -> None:
+    raw, outcome = drawn(3_000, 1.0, 0.0)
+    order = np.random.default_rng(2).permutation(len(raw))
+    one, other = (
+        fit_calibrator(raw[rows], outcome[rows], isotonic_minimum_positives=1) for rows in (np.arange(len(raw)), order)
+    )
+    assert other.raw[1:-1] == one.raw[1:-1]
+    assert other.log_odds == pytest.approx(one.log_odds, abs=1e-9)
+
+
+def test_a_logistic_curve_fits_the_targets_of_platt() -> None:
     """The fit has the mean and the first moment of its targets, (N+ + 1) / (N+ + 2) and 1 / (N- + 2)."""
     raw, outcome = drawn(40, 1.0, 2.0)
     positives = int(outcome.sum())

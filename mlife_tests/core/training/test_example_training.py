@@ -14,6 +14,8 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
 from mlife_assets.core.training import example_training
 from mlife_assets.core.training.example_training import TrainedModel, gate_start, validated_by_share
@@ -92,12 +94,15 @@ def test_what_trains_was_complete_when_the_gate_begins(trained: TrainedModel) ->
     assert (pc.max(trained.gate["day"]).as_py() - start).days + 1 == round(0.2 * DAYS)
 
 
-def test_the_gate_ranks_by_the_raw_score_which_no_step_of_a_calibrator_ties() -> None:
+def test_the_gate_ranks_by_the_probability_that_serves_which_loses_nothing_of_the_raw_score() -> None:
     found = train_on_examples(without_human(examples()), study(training={**TRAINING, "isotonic_minimum_positives": 10}))
+    assert found.artifact.manifest["calibrator"] == "centred_isotonic"
     won = found.gate["won"].to_numpy(zero_copy_only=False)
-    raw, stepped = (average_precision(scores, won) for scores in (found.judged.ranking, found.judged.probability))
-    assert abs(raw - stepped) > 1e-4
-    assert found.decision.against("random").challenger_map == pytest.approx(raw, abs=1e-12)
+    scores = LightGBMScorer(found.artifact, threads=1).score(examples_matrix(found.gate, found.artifact.feature_spec))
+    assert np.array_equal(found.judged.ranking, scores.probability)
+    assert average_precision(scores.probability, won) == average_precision(scores.raw, won)
+    expected = pytest.approx(average_precision(scores.probability, won), abs=1e-12)
+    assert found.decision.against("random").challenger_map == expected
 
 
 def test_a_conversion_day_as_label_time_is_refused() -> None:

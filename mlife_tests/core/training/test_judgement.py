@@ -86,8 +86,9 @@ def test_rankings_and_probabilities_are_measured_each_on_its_own_rows(case: Case
     scorers = [LightGBMScorer(one, threads=1) for one in (case.challenger, case.champion)]
     spec = case.challenger.feature_spec
     ranked = scorers[0].score(examples_matrix(case.gate.ranked, spec, constants))
-    assert np.array_equal(found.contenders["challenger"].scores, ranked.raw)
-    assert not np.array_equal(ranked.raw, scorers[0].score(examples_matrix(case.gate.ranked, spec)).raw)
+    assert np.array_equal(found.contenders["challenger"].scores, ranked.probability)
+    as_shown = scorers[0].score(examples_matrix(case.gate.ranked, spec))
+    assert not np.array_equal(ranked.probability, as_shown.probability)
     ours, theirs = (scorer.score(examples_matrix(exposures, spec)).probability for scorer in scorers)
     outcome = exposures["is_applied"].to_numpy(zero_copy_only=False)
     users = exposures["user_id"].cast(pa.string())
@@ -175,6 +176,6 @@ def test_each_side_reads_the_rows_by_its_own_spec(case: Case) -> None:
     turned = replace(spec, names=spec.names[::-1])
     champion = replace(case.champion, feature_spec=turned)
     scorer = LightGBMScorer(champion, threads=1)
-    expected = scorer.score(case.gate.matrix(turned)).raw
-    assert not np.array_equal(expected, scorer.score(case.gate.matrix(spec)).raw)
+    expected = scorer.score(case.gate.matrix(turned)).probability
+    assert not np.array_equal(expected, scorer.score(case.gate.matrix(spec)).probability)
     assert np.array_equal(case.judged(champion=champion).contenders["champion"].scores, expected)

@@ -229,8 +229,9 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
     slope = card.calibration
     for told in (
         f"{slope.slope:.3f} {slope.slope_lower:.3f} to {slope.slope_upper:.3f}",
-        f"{slope.intercept_lower:.3f} to {slope.intercept_upper:.3f}",
-        "the gate wants 0.75 to 1.25",
+        f"{slope.level.estimate:.3f} {slope.level.lower:.3f} to {slope.level.upper:.3f}",
+        "1 is right; the gate wants 0.75 to 1.25",
+        "below 1 too much is promised; the gate wants 0.8 to 1.25",
         "20,000 rows outside the training",
         "1,234",
         "3 Apr 2026 to 10 May 2026",
@@ -421,6 +422,30 @@ def test_each_step_has_its_own_calibrator(artifact) -> None:
     told = " ".join(derived_limits(one))
     assert "The calibrator is a sigmoid curve" in told
     assert "isotonic" not in told
+
+
+@pytest.mark.parametrize(
+    ("calibrator", "words"),
+    [
+        (Calibrator("centred_isotonic", (0.0, 1.0), log_odds=(-1.0, 1.0)), "The calibrator is a curve through the"),
+        (Calibrator("logistic", (0.0, 1.0), log_odds=(-1.0, 1.0)), "The calibrator is a logistic curve"),
+        (Calibrator("base_rate", (0.0, 1.0), log_odds=(-1.0, -0.999)), "The scores said nothing of the outcome"),
+    ],
+)
+def test_a_card_says_what_its_calibrator_cannot_do(artifact, calibrator: Calibrator, words: str) -> None:
+    stage = replace(artifact.stages[0], calibrator=calibrator)
+    assert words in " ".join(derived_limits(describe_model(replace(artifact, stages=(stage,)), SUBJECT)))
+
+
+def test_a_card_says_which_fit_came_to_a_limit(artifact) -> None:
+    limits = {"is_clicked": "maximum of trees", "is_applied": "first tree"}
+    card = describe_model(replace(artifact, manifest={**artifact.manifest, "trees_at_limit": limits}), SUBJECT)
+    told = " ".join(derived_limits(card))
+    assert "The fit of is_clicked reached the maximum of trees before it could stop early" in told
+    assert "The fit of is_applied stopped at its first tree" in told
+    assert "maximum of trees" in text_of(card)
+    free = describe_model(replace(artifact, manifest={**artifact.manifest, "trees_at_limit": {}}), SUBJECT)
+    assert "The fit of" not in " ".join(derived_limits(free))
 
 
 def hostile(card: ModelCard) -> ModelCard:

@@ -168,7 +168,7 @@ def test_the_manifest_says_what_was_fitted_and_nothing_that_did_not_count(
     steps = own.manifest["estimator"]
     assert steps == parameters(made(make, seed=job_pairs.POLICY.seed))
     assert fitted_words(own.manifest) == ", ".join(steps)
-    assert fitted_words(artifact.manifest) == f"{artifact.manifest['trees']} trees"
+    assert fitted_words(artifact.manifest).startswith(f"{artifact.manifest['trees']} trees")
     assert set(artifact.manifest["policy"]) - set(own.manifest["policy"]) == set(BOOSTING_FIELDS)
     assert "trees" not in own.manifest
 

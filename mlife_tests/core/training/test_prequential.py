@@ -16,6 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
@@ -76,8 +77,7 @@ def known_on(table: pa.Table, day: date, since: date = FIRST) -> pa.Table:
 
 def training_set(table: pa.Table, day: date, model: Model = MODEL) -> TrainingSet:
     seen = known_on(table, day)
-    last = pc.max(seen["day"]).as_py()
-    return split_examples(seen, model.roles, last_day=last, policy=model.training, data_hash=hash_examples(seen))
+    return split_examples(seen, model.roles, known_on=day, policy=model.training, data_hash=hash_examples(seen))
 
 
 def probability(artifact: ModelArtifact, table: pa.Table) -> np.ndarray:
@@ -229,6 +229,17 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
     assert words in unmet.sentence
 
 
+def test_a_model_whose_scores_said_nothing_in_validation_may_not_serve(prepared: Prepared) -> None:
+    """Its probabilities differ by a trace, so that order is kept, and rank nothing all the same."""
+    artifact = prepared.artifacts[1]
+    flat = Calibrator("base_rate", (-1.0, 1.0), log_odds=(-2.001, -1.999))
+    stages = tuple(replace(stage, calibrator=flat) for stage in artifact.stages)
+    found = serving_conditions(replace(artifact, stages=stages), prepared.gate, MODEL)
+    (unmet,) = [one for one in found if not one.is_met]
+    assert unmet.name == "serving_probabilities_vary"
+    assert "said nothing in validation, so its probabilities are the base rate for all" in unmet.sentence
+
+
 def test_columns_and_label_times_are_examined_on_what_would_be_learned(prepared: Prepared) -> None:
     told = rows()
     leaked = told["won"].to_numpy(zero_copy_only=False).astype(float)
@@ -347,7 +358,7 @@ def test_scores_that_do_not_vary_follow_nothing(prepared: Prepared, monkeypatch)
     class Flat(LightGBMScorer):
         def score(self, features: np.ndarray) -> Scores:
             scores = super().score(features)
-            return replace(scores, raw=np.zeros(len(features)))
+            return replace(scores, probability=np.full(len(features), 0.5))
 
     monkeypatch.setattr(prequential, "scorer_of", Flat)
     found = follows_newest_fold(prepared.artifacts[1], prepared.artifacts[0], prepared.gate, MODEL)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy.stats import t as student
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.training.reliability import calibration, log_loss_gain
+from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.reliability import calibration, level_gain, log_loss_gain
 
 
 def expit(x: np.ndarray) -> np.ndarray:
@@ -163,9 +166,51 @@ def test_the_interval_of_a_gain_covers_when_rows_of_a_user_depend_on_each_other(
     assert 182 <= covered <= 198, "95 % within Monte Carlo error"
 
 
-def test_a_gain_needs_the_same_rows_and_clusters() -> None:
+@pytest.mark.parametrize("gain", [log_loss_gain, level_gain])
+def test_a_gain_needs_the_same_rows_and_clusters(gain: Callable[..., Interval]) -> None:
     truth, happened = outcomes(22, 40)
     with pytest.raises(InvalidInputError, match="cluster ids"):
-        log_loss_gain(truth, truth, happened, cluster_ids=np.arange(39).astype(str))
+        gain(truth, truth, happened, cluster_ids=np.arange(39).astype(str))
     with pytest.raises(NotEnoughEvidenceError, match="2 clusters"):
-        log_loss_gain(truth, truth, happened, cluster_ids=(np.arange(40) % 2).astype(str))
+        gain(truth, truth, happened, cluster_ids=(np.arange(40) % 2).astype(str))
+
+
+def test_the_level_is_the_intercept_as_a_ratio_of_odds() -> None:
+    """The intercept is that of a logistic regression with the log-odds as offset, which statsmodels fits as well."""
+    probability, outcome = outcomes(8, 20_000, intercept=-0.73)
+    found = calibration(probability, outcome)
+    offset = np.log(probability / (1 - probability))
+    fit = sm.GLM(outcome.astype(float), np.ones(len(outcome)), family=sm.families.Binomial(), offset=offset).fit()
+    assert found.level.estimate == pytest.approx(np.exp(fit.params[0]))
+    assert (found.level.lower, found.level.upper) == pytest.approx(tuple(np.exp(fit.conf_int()[0])), rel=1e-3)
+    assert found.level.upper < 0.55
+
+
+def test_a_level_gain_is_the_difference_of_two_intercepts_and_turns_its_sign_with_the_sides() -> None:
+    truth, happened = outcomes(23, 8_000)
+    odds = np.log(truth / (1 - truth))
+    users = np.repeat(np.arange(2_000), 4).astype(str)
+    high, higher = expit(odds + 0.3), expit(odds + 0.8)
+    gain = level_gain(high, higher, happened, cluster_ids=users)
+    offs = [abs(calibration(side, happened).intercept) for side in (high, higher)]
+    assert gain.estimate == pytest.approx(offs[1] - offs[0])
+    assert gain.lower > 0
+    assert gain.upper - gain.lower < 0.05, "sides share their luck"
+    turned = level_gain(higher, high, happened, cluster_ids=users)
+    assert (turned.estimate, turned.lower, turned.upper) == pytest.approx((-gain.estimate, -gain.upper, -gain.lower))
+    below = level_gain(expit(odds - 0.3), higher, happened, cluster_ids=users)
+    assert below.estimate == pytest.approx(0.5, abs=0.15)
+    assert below.upper - below.lower > 3 * (gain.upper - gain.lower), "sides that err in opposite directions do not"
+
+
+def test_the_interval_of_a_level_gain_covers_when_rows_of_a_user_depend_on_each_other() -> None:
+    """Two forecasts that err by as much to both sides: no gain, and what a user does decides ten rows at once."""
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        fate = np.repeat(rng.random(100) < 0.5, 10)
+        users = np.repeat(np.arange(100), 10).astype(str)
+        high, low = np.full(1_000, 0.7), np.full(1_000, 0.3)
+        gain = level_gain(high, low, fate, cluster_ids=users)
+        covered += gain.lower <= 0 <= gain.upper
+    assert 182 <= covered <= 198, "95 % within Monte Carlo error"

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
 
@@ -101,16 +100,14 @@ def test_no_prediction_has_no_features() -> None:
     assert logged_features(rows, SPEC).num_rows == 0
 
 
-def test_greedy_decisions_take_the_best_by_the_targets_own_score() -> None:
+def test_greedy_decisions_take_the_likeliest_by_the_targets_own_model() -> None:
     candidates = explored_candidates(
         pa.Table.from_pylist([example("m1", is_applied=True)]),
         plans(m1="prd_u1_j2_mdl_a"),
         pa.Table.from_pylist([prediction("u1", "j1", chance=0.25), prediction("u1", "j2", chance=0.75)]),
     )
-    expected = Scores(np.zeros(2), np.array([0.1, 0.3]))
-    wins, loses = (
-        greedy_decisions(candidates, Scores(np.array(raw), np.zeros(2)), expected) for raw in ([1.0, 2.0], [2.0, 1.0])
-    )
+    expected = np.array([0.1, 0.3])
+    wins, loses = (greedy_decisions(candidates, np.array(one), expected) for one in ([0.1, 0.2], [0.2, 0.1]))
     assert (wins.target_probability, wins.logged_probability, wins.reward) == ([1.0], [0.75], [1.0])
     assert (wins.predicted_reward, wins.predicted_value) == ([0.3], [0.3])
     assert (loses.target_probability, loses.predicted_reward, loses.predicted_value) == ([0.0], [0.3], [0.1])

@@ -31,6 +31,7 @@ from mlife_assets.core.training.gate.verdict import (
     NON_INFERIORITY,
     WIN,
     PromotionDecision,
+    has_right_level,
     is_better,
     is_calibrated,
     is_not_inferior,
@@ -61,6 +62,7 @@ def decide_promotion(
     as_of: date,
     calibration: Calibration | None,
     log_loss_gain: Interval | None = None,
+    level_gain: Interval | None = None,
     also_required: Sequence[Condition] = (),
     has_no_human: bool = False,
     opened_by: str | None = None,
@@ -73,12 +75,13 @@ def decide_promotion(
         challenger: the new model with its scores on the same rows.
         champion: the model in use; None before the first promotion.
         human: the baseline; with an item None refuses, without an item it is reported as not given.
-        policy: depth, margins, evidence, errors, bounds of the calibration slope. Without an item the minimum of
+        policy: depth, margins, evidence, errors, bounds of calibration. Without an item the minimum of
             users with positives counts positive rows.
         as_of: labels must be mature as of this day.
         calibration: of the challenger's probabilities on mature exposures outside its training; None is no win.
         log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
             it was not measured.
+        level_gain: how much nearer to right the challenger's level is than the champion's there; None likewise.
         also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
         has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
         opened_by: why a challenger that is not inferior may serve, as a clause that finishes "since"
@@ -121,7 +124,8 @@ def decide_promotion(
         gain = log_loss_gain if champion is not None else None
         conditions += evaluation.evidence
         asked = [is_better(one, objective) for one in evaluation.comparisons]
-        asked.append(is_calibrated(calibration, gain, policy))
+        nearer = level_gain if champion is not None else None
+        asked += [is_calibrated(calibration, gain, policy), *_level(calibration, gain, nearer, policy)]
         if evaluation.comparisons:
             remarks.append(remark_on_alpha(policy))
         if opened_by is not None and not all(condition.is_met for condition in asked):
@@ -190,6 +194,13 @@ def _with_anchor(
         for one in found.evidence
     ]
     return replace(evaluation, comparisons=(*evaluation.comparisons, *found.against("anchor"))), held
+
+
+def _level(
+    calibration: Calibration | None, gain: Interval | None, nearer: Interval | None, policy: PromotionPolicy
+) -> list[Condition]:
+    """Return the condition on the level of probabilities; none where nothing was measured, which refuses by itself."""
+    return [] if calibration is None else [has_right_level(calibration, gain, nearer, policy)]
 
 
 def _human_given(human: Contender | None, *, is_optional: bool) -> Condition:

@@ -30,6 +30,7 @@ HUMAN_GIVEN = "human_baseline_given"
 BEATS_PREFIX = "beats_"
 NOT_INFERIOR_PREFIX = "is_not_inferior_to_"
 KEEPS_PROBABILITIES = "keeps_probabilities"
+LEVEL = "is_calibrated_in_level"
 COMPARED_PREFIXES = (NOT_INFERIOR_PREFIX, KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
 _SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
@@ -145,7 +146,7 @@ def is_not_inferior(comparison: Comparison, objective: str, policy: PromotionPol
 
 
 def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition that the challenger's probabilities may be believed.
+    """Return the condition that the challenger's probabilities are neither too bold nor too timid.
 
     Either the whole interval of the calibration slope lies within the policy's bounds, or `gain`, how much lower the
     challenger's log loss is than the champion's, lies above zero with its whole interval: refusing would then keep the
@@ -170,15 +171,38 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
     return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {_gained(gain)}.")
 
 
+def has_right_level(
+    calibration: Calibration, gain: Interval | None, level_gain: Interval | None, policy: PromotionPolicy
+) -> Condition:
+    """Return the condition that the challenger's probabilities promise neither too much nor too little in all.
+
+    The whole interval of the level lies within the policy's bounds. A lower log loss alone excuses no level: sharper
+    probabilities may have it and still promise too much. It does where the champion is shown to be further off in level
+    too (`level_gain` above zero with its whole interval), since refusing keeps that one.
+    """
+    low, high = policy.calibration_level_minimum, policy.calibration_level_maximum
+    level = calibration.level
+    is_within = low <= level.lower and level.upper <= high
+    verb = "lies" if is_within else "does not lie"
+    text = f"{_level(calibration)} {verb} within {low:g} to {high:g}"
+    if is_within or gain is None or level_gain is None:
+        return Condition(LEVEL, is_within, text + ".")
+    is_excused = gain.lower > 0 and level_gain.lower > 0
+    link = "but the champion is worse in level too" if is_excused else "nor is the champion shown to be worse in both"
+    nearer = f"{level_gain.estimate:+.3f} ({level_gain.lower:+.3f} to {level_gain.upper:+.3f})"
+    text = f"{text}, {link}: log-odds nearer to right by {nearer}, {_gained(gain)}."
+    return Condition(LEVEL, is_excused, text)
+
+
 def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
     """Return the condition on the probabilities of a challenger that need not win.
 
-    Refusing it keeps the champion's, which belong to an older world. So it is enough that they are calibrated, or not
-    shown to be worse than the champion's: no whole interval of `gain` lies below zero. Where neither can be said for
-    want of a measurement, that asks for more data.
+    Refusing it keeps the champion's, which belong to an older world. So it is enough that they are calibrated in slope
+    and level, or not shown to be worse than the champion's: no whole interval of `gain` lies below zero. Where neither
+    can be said for want of a measurement, that asks for more data.
     """
-    calibrated = is_calibrated(calibration, gain, policy)
-    if calibrated.is_met:
+    calibrated = is_calibrated(calibration, None, policy)
+    if calibrated.is_met and calibration is not None and has_right_level(calibration, None, None, policy).is_met:
         return replace(calibrated, name=KEEPS_PROBABILITIES)
     if gain is None:
         text = "The log loss of the challenger was not measured; evaluate probabilities on more examples."
@@ -200,13 +224,12 @@ def remark_on_alpha(policy: PromotionPolicy) -> str:
 def remarks_on_what_is_not_required(
     comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None, opened_by: str
 ) -> tuple[str, ...]:
-    """Return what is reported of a challenger that need not win: why, who else ranks the rows, its slope."""
+    """Return what is reported of a challenger that need not win: why, who else ranks the rows, slope, level."""
     others = [one for one in comparisons if one.against in ("human", "random")]
     names = {"random": "a random ranking"}
     remarks = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
     if calibration is not None:
-        text = _slope(calibration)
-        remarks.append(text[0].lower() + text[1:])
+        remarks += [text[0].lower() + text[1:] for text in (_slope(calibration), _level(calibration))]
     opening = f"It did not win, and need not be more than not inferior, since {opened_by}."
     return (opening, *(f"Not required of what is not inferior: {one}." for one in remarks))
 
@@ -218,6 +241,12 @@ def _other(comparison: Comparison) -> str:
 def _slope(calibration: Calibration) -> str:
     bounds = f"{calibration.slope_lower:.2f} to {calibration.slope_upper:.2f}"
     return f"The calibration slope {calibration.slope:.2f} ({bounds})"
+
+
+def _level(calibration: Calibration) -> str:
+    level = calibration.level
+    bounds = f"{level.lower:.2f} to {level.upper:.2f}"
+    return f"The calibration level {level.estimate:.2f} ({bounds}; odds of what happened over odds of what was said)"
 
 
 def _gained(gain: Interval) -> str:

@@ -74,6 +74,7 @@ class ModelCard:
         metrics: further measured values.
         calibration: whether probabilities can be believed; None when not measured.
         slope_bounds: within which the gate wants the interval of the slope; None when no gate judged.
+        level_bounds: the same of the level.
         fairness: impact ratios by group; None when not audited.
         importance: stage -> feature -> mean |SHAP|, in the unit of the score; the stage of a model of one step is "".
         pictures: title -> data URI of a PNG of how features move the score, the one of all features first.
@@ -102,6 +103,7 @@ class ModelCard:
     metrics: tuple[CardMetric, ...] = ()
     calibration: Calibration | None = None
     slope_bounds: tuple[float, float] | None = None
+    level_bounds: tuple[float, float] | None = None
     fairness: FairnessAudit | None = None
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)

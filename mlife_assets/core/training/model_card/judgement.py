@@ -102,18 +102,23 @@ def comparison_view(card: ModelCard) -> ComparisonView | None:
 
 
 def calibration_view(card: ModelCard) -> CalibrationView | None:
-    """Return slope, intercept and expected error with intervals, and the reliability plot; None when not measured."""
+    """Return slope, level and expected error with intervals, and the reliability plot; None when not measured."""
     measured = card.calibration
     if measured is None:
         return None
-    bounds = f"; the gate wants {card.slope_bounds[0]:g} to {card.slope_bounds[1]:g}" if card.slope_bounds else ""
+    slope_bounds, level_bounds = (
+        f"; the gate wants {bounds[0]:g} to {bounds[1]:g}" if bounds else ""
+        for bounds in (card.slope_bounds, card.level_bounds)
+    )
+    level = measured.level
+    meaning = "odds of what happened over odds of what was said; 1 is right, below 1 too much is promised"
     rows = (
-        ("Slope", measured.slope, (measured.slope_lower, measured.slope_upper), f"1 is right{bounds}"),
+        ("Slope", measured.slope, (measured.slope_lower, measured.slope_upper), f"1 is right{slope_bounds}"),
         (
-            "Intercept",
-            measured.intercept,
-            (measured.intercept_lower, measured.intercept_upper),
-            "0 is right; below 0 too much is promised",
+            "Level",
+            level.estimate,
+            (level.lower, level.upper),
+            f"{meaning}{level_bounds}; intercept {measured.intercept:.3f}",
         ),
         ("Expected error", measured.expected_calibration_error, None, "mean gap between said and happened"),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW
+from mlife_assets.core.training.manifest_facts import AT_LIMIT, LIMIT_WORDS
 from mlife_assets.core.training.model_card.facts import ModelCard
 
 PANEL_PREFIX = "panel:"
@@ -97,11 +98,27 @@ def _calibrator(card: ModelCard) -> Iterator[str]:
                 f"The calibrator{step} is isotonic, a step function: beyond the scores seen in validation a "
                 "probability stays at the last step, and different scores may share one probability."
             )
-        elif name in ("sigmoid", "beta"):
+        elif name == "centred_isotonic":
+            yield (
+                f"The calibrator{step} is a curve through the centres of isotonic blocks: beyond the scores seen in "
+                "validation it goes on along a logistic curve, which nothing there confirmed."
+            )
+        elif name == "base_rate":
+            yield (
+                f"The scores{step} said nothing of the outcome in validation, or the contrary: the calibrator gives "
+                "everybody the base rate but for a trace that keeps their order, which is not to be relied on."
+            )
+        elif name in ("sigmoid", "logistic"):
             yield (
                 f"The calibrator{step} is a {name} curve with few parameters, because there were few positives: "
                 "it cannot fit a relation of another shape."
             )
+
+
+def _trees(card: ModelCard) -> Iterator[str]:
+    for fact, why in card.method:
+        if fact.startswith(AT_LIMIT + "."):
+            yield f"The fit of {fact.removeprefix(AT_LIMIT + '.')} {LIMIT_WORDS[why]}."
 
 
 def _calibration(card: ModelCard) -> Iterator[str]:
@@ -114,9 +131,9 @@ def _calibration(card: ModelCard) -> Iterator[str]:
     elif measured.slope_lower > 1:
         yield "Its probabilities are underconfident: high ones come true more often than predicted, low ones less."
     if measured.intercept_upper < 0:
-        yield "Overall it predicts too many (calibration intercept below 0): do not budget with its totals."
+        yield "Overall it predicts too many (calibration level below 1): do not budget with its totals."
     elif measured.intercept_lower > 0:
-        yield "Overall it predicts too few (calibration intercept above 0): do not budget with its totals."
+        yield "Overall it predicts too few (calibration level above 1): do not budget with its totals."
 
 
 def _fairness(card: ModelCard) -> Iterator[str]:
@@ -149,6 +166,7 @@ _RULES: tuple[Callable[[ModelCard], Iterator[str]], ...] = (
     _season,
     _positives,
     _calibrator,
+    _trees,
     _calibration,
     _fairness,
     _vocabularies,

@@ -37,9 +37,12 @@ def tiles(card: ModelCard) -> Iterator[tuple[str, str, str]]:
     others = ", ".join(f"{c.against} {format_value(c.other_map, 'score')}" for c in card.comparisons)
     objective = card.objective_name or "Objective"
     yield objective[0].upper() + objective[1:], format_value(ours, "score"), others or "not compared"
-    slope = card.calibration
-    bounds = f"{slope.slope_lower:.2f} to {slope.slope_upper:.2f}, 1 is right" if slope else "not measured"
-    yield "Calibration slope", f"{slope.slope:.2f}" if slope else MISSING, bounds
+    measured, slope, bounds = card.calibration, MISSING, "not measured"
+    if measured is not None:
+        slope = f"{measured.slope:.2f}"
+        bounds = f"{measured.slope_lower:.2f} to {measured.slope_upper:.2f}, 1 is right"
+        bounds += f"; level {measured.level.estimate:.2f}"
+    yield "Calibration slope", slope, bounds
     training = next((window for window in card.windows if window.name == "training"), None)
     rows = training.rows if training else None
     yield "Training examples", format_value(rows, "count"), f"{format_value(card.positives, 'count')} with the outcome"

@@ -38,6 +38,7 @@ class Gate:
     opened_by: str | None = None
     anchor: Contender | None = None
     also_required: tuple[Condition, ...] = ()
+    level_gain: Interval | None = None
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -52,6 +53,7 @@ class Gate:
             opened_by=self.opened_by,
             anchor=self.anchor,
             also_required=self.also_required,
+            level_gain=self.level_gain,
         )
 
 
@@ -246,6 +248,19 @@ def test_better_probabilities_than_the_champions_excuse_a_slope_that_is_not_prov
     )
     swapped = replace(unproven, challenger=unproven.champion, champion=unproven.challenger, log_loss_gain=gain)
     assert "beats_champion" in [one.name for one in swapped.decide().unmet]
+
+
+def test_a_wrong_level_is_refused_unless_the_champion_is_worse_in_level_too() -> None:
+    low = replace(CALIBRATION, intercept=-0.73, intercept_lower=-0.85, intercept_upper=-0.61)
+    wrong, gain = replace(gate(), calibration=low), Interval(0.02, 0.01, 0.03, 0.95, 28)
+    assert [one.name for one in wrong.decide().unmet] == ["is_calibrated_in_level"]
+    assert "The calibration level 0.48 (0.43 to 0.54; odds of what happened" in wrong.decide().sentences[0]
+    sharper = replace(wrong, log_loss_gain=gain)
+    assert sharper.decide().outcome == "refused", "a lower log loss alone excuses no level"
+    assert replace(sharper, level_gain=Interval(0.1, -0.01, 0.2, 0.95, 28)).decide().outcome == "refused"
+    nearer = replace(sharper, level_gain=Interval(0.1, 0.01, 0.2, 0.95, 28))
+    assert nearer.decide().outcome == "promoted"
+    assert replace(nearer, champion=None).decide().outcome == "refused", "no champion, nobody to be better than"
 
 
 UNSURE = Interval(0.0, -0.01, 0.01, 0.95, 28)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mlife_assets.core.policies import PromotionPolicy
@@ -11,6 +13,7 @@ from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate.verdict import (
     COMPARED_PREFIXES,
     Comparison,
+    has_right_level,
     is_better,
     is_calibrated,
     is_not_inferior,
@@ -21,7 +24,7 @@ from mlife_assets.core.training.gate.verdict import (
     sentences_of,
 )
 from mlife_assets.core.training.gate_examples import Condition
-from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.core.training.reliability import Calibration, calibration
 
 MET = Condition("beats_champion", True, "It beats the champion.")
 UNMET = Condition("beats_human", False, "It does not beat the human.")
@@ -98,6 +101,61 @@ def test_probabilities_are_believed_within_the_bounds_or_when_shown_to_be_better
     assert words in condition.sentence
 
 
+def level(estimate: float, lower: float, upper: float) -> Calibration:
+    """A calibration whose odds of what happened over odds of what was said are these."""
+    bounds = (math.log(one) for one in (estimate, lower, upper))
+    return Calibration(1.0, 0.9, 1.1, *bounds, 0.01, 500, 5_000, ())
+
+
+BETTER, UNCLEAR = Interval(0.02, 0.001, 0.04, 0.95, 50), Interval(0.02, 0.0, 0.04, 0.95, 50)
+
+
+@pytest.mark.parametrize(
+    ("measured", "gain", "nearer", "is_met", "words"),
+    [
+        (level(1.0, 0.81, 1.24), None, None, True, "said) lies within 0.8 to 1.25."),
+        (level(0.48, 0.43, 0.54), None, None, False, "0.48 (0.43 to 0.54; odds of what happened over odds of what was"),
+        (level(0.85, 0.79, 0.91), None, None, False, "does not lie within 0.8 to 1.25."),
+        (level(1.15, 1.05, 1.26), None, None, False, "does not lie within 0.8 to 1.25."),
+        (level(0.48, 0.43, 0.54), BETTER, UNCLEAR, False, "nor is the champion shown to be worse in both"),
+        (level(0.48, 0.43, 0.54), UNCLEAR, BETTER, False, "nor is the champion shown to be worse in both"),
+        (level(0.48, 0.43, 0.54), BETTER, None, False, "does not lie within 0.8 to 1.25."),
+        (level(0.48, 0.43, 0.54), BETTER, BETTER, True, "but the champion is worse in level too"),
+    ],
+)
+def test_a_wrong_level_is_refused_unless_the_champion_is_shown_to_be_worse_in_level_too(
+    measured: Calibration, gain: Interval | None, nearer: Interval | None, is_met: bool, words: str
+) -> None:
+    condition = has_right_level(measured, gain, nearer, PromotionPolicy())
+    assert condition.is_met is is_met
+    assert words in condition.sentence
+    assert condition.name.startswith(COMPARED_PREFIXES)
+
+
+def repeated(true_level: float, worlds: int = 120) -> int:
+    """Return how often a level of this size passes: 1,000 people with 6 rows each, who differ in what they do."""
+    passed = 0
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        who = np.repeat(np.arange(1_000), 6)
+        odds = rng.normal(-1.5, 0.8, len(who))
+        own = rng.normal(0.0, 0.4, 1_000)[who]
+        wanted, marginal = math.log(true_level), math.sqrt(1 + 0.346 * 0.4**2)
+        happened = rng.random(len(who)) < 1 / (1 + np.exp(-(odds * marginal + wanted * marginal + own)))
+        said = 1 / (1 + np.exp(-odds))
+        measured = calibration(said, happened, cluster_ids=who.astype(str))
+        passed += has_right_level(measured, None, None, PromotionPolicy()).is_met
+    return passed
+
+
+def test_a_right_level_passes_and_a_wrong_one_does_not_however_often_one_looks() -> None:
+    """At a bound itself one bound of a 95 % interval has to be crossed by luck: 2.5 % of 120 are 3, 9 are rare."""
+    assert repeated(1.0) >= 118
+    assert repeated(0.8) <= 9
+    assert repeated(1.25) <= 9
+    assert repeated(0.48, worlds=20) == 0
+
+
 @pytest.mark.parametrize(
     ("found", "is_met", "verb"),
     [
@@ -157,6 +215,8 @@ def test_what_is_not_required_is_reported_with_its_numbers_and_the_reason() -> N
         f"Not required of what is not inferior: against human {numbers}",
         f"Not required of what is not inferior: against a random ranking {numbers}",
         "Not required of what is not inferior: the calibration slope 0.93 (0.75 to 1.11).",
+        "Not required of what is not inferior: the calibration level 1.00 (0.90 to 1.11; odds of what happened over "
+        "odds of what was said).",
     )
     assert remarks_on_what_is_not_required([], "AP", None, "it rains") == (why,)
 

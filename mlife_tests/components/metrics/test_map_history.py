@@ -1,0 +1,53 @@
+"""What a promotion won: on days of its own reign, against the model that it replaced, or too early to say."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
+from mlife_assets.core.reigns import Reign
+
+FIRST = date(2026, 6, 1)
+
+
+def reign(version: str, day: int, kind: Any = "promoted") -> Reign:
+    since = datetime(2026, 6, 1, 18, tzinfo=UTC) + timedelta(days=day)
+    return Reign(since=since, kind=kind, model_version=version, previous_version=None, actor="gate", reason="")
+
+
+def platform(*reigns: Reign) -> Any:
+    return SimpleNamespace(registry=SimpleNamespace(history=lambda: list(reigns)))
+
+
+def day(number: int, version: str, champion: float, replaced: float | None, replaced_version: str | None) -> MapDay:
+    return MapDay(FIRST + timedelta(days=number), version, champion, 0.3, 0.1, 40, 0.35, replaced, replaced_version)
+
+
+def test_the_gain_is_the_mean_difference_on_days_of_the_new_model() -> None:
+    days = [day(number, "one", 0.4, None, None) for number in range(5)]
+    days += [day(5 + number, "two", 0.42 + 0.001 * number, 0.40, "one") for number in range(5)]
+    found = gains_of_promotions(platform(reign("one", 0), reign("two", 5)), days)
+    assert list(found) == ["two"]
+    gain = found["two"]
+    assert (gain.replaced_version, gain.days) == ("one", 5)
+    assert gain.delta is not None
+    assert gain.delta.estimate == pytest.approx(0.022)
+    assert gain.delta.lower > 0.0
+    assert gain.sentence.startswith("MAP +0.0220 (+0.0200 to +0.0240) on 5 mature days since")
+
+
+def test_too_early_is_said_and_a_rollback_is_no_promotion() -> None:
+    reigns = (reign("one", 0), reign("two", 5), reign("one", 8, "rolled_back"))
+    found = gains_of_promotions(platform(*reigns), [day(5, "two", 0.42, 0.40, "one")])
+    assert list(found) == ["two"]
+    assert found["two"].sentence == "too early to say: 1 mature day since"
+    assert gains_of_promotions(platform(*reigns), [])["two"].sentence == "too early to say: 0 mature days since"
+
+
+def test_days_measured_by_an_earlier_release_say_nothing() -> None:
+    days = [MapDay(FIRST + timedelta(days=number), "two", 0.42, 0.3, 0.1, 40) for number in range(5)]
+    assert gains_of_promotions(platform(reign("one", 0), reign("two", 0)), days)["two"].days == 0
