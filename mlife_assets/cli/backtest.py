@@ -35,10 +35,11 @@ def backtest(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a history under four retraining policies and recommend one.
+    """Replay a history under five retraining policies and recommend one.
 
-    Governed, frozen, naive, and retraining on every alarm see the same rows and the same mature labels. If it was
-    stopped, the same command continues.
+    Governed, frozen, naive, retraining on every alarm, and one probability for everybody see the same rows and the same
+    mature labels. What the spec leaves open (windows, positives needed, warm-up) follows the size of the history. If it
+    was stopped, the same command continues.
 
     Exit codes: 0 done, whatever is recommended; 1 failed.
     """
@@ -60,6 +61,7 @@ def backtest(
         study.model,
         today=SystemClock().now().date(),
         validation_share=study.validation_share,
+        stated=study.stated,
     )
     store = ObstoreObjectStore.local(out / CHECKPOINTS_FOLDER)
     with counted_progress("Replaying, days") as days:
@@ -74,7 +76,7 @@ def backtest(
         return
     console = answer_console()
     console.print(f"{result.title}: {result.rows:,} rows of {result.start_day} to {result.last_day}", soft_wrap=True)
-    for line in (*_table(result), *result.recommendation.sentences):
+    for line in (*result.notes, *_table(result), *result.recommendation.sentences):
         console.print(f"  {line}", soft_wrap=True)
     console.print(f"  Page: {out / PAGE_FILE}", soft_wrap=True)
 
@@ -84,8 +86,9 @@ def _table(result: BacktestResult) -> list[str]:
     for one in result.policies:
         found = one.score.average_precision
         lines.append(
-            f"{one.name:<12} average precision {found.estimate:.4f} ({found.lower:.4f} to {found.upper:.4f}), log loss "
-            f"{one.score.log_loss:.4f}, {one.trainings} trainings in {one.fits} fits, {one.refusals} refused, "
+            f"{one.name:<12} average precision {found.estimate:.4f} ({found.lower:.4f} to {found.upper:.4f}), within "
+            f"periods {one.score.within_periods.estimate:.4f}, log loss {one.score.log_loss:.4f}, {one.trainings} "
+            f"trainings in {one.fits} fits, {one.refusals} refused, {one.installations} promoted, "
             f"{one.fitted_rows:,} rows fitted"
         )
     return lines

@@ -64,6 +64,7 @@ def train(
     from mlife_assets.adapters.search_storage import open_search_storage
     from mlife_assets.core.study import Study
     from mlife_assets.core.training.example_training import train_on_examples
+    from mlife_assets.core.training.label_times import label_times
 
     if not spec.is_file():
         raise NotFoundError(f"there is no file {spec}; name the spec of the examples")
@@ -88,14 +89,18 @@ def train(
             search_progress=searched,
         )
     model = _with_code_version(fitted)
-    result = _result(model, declared, examples, spec)
+    times = label_times(
+        rows[declared.roles.time], rows[declared.roles.label_time], rows[declared.roles.label], model.as_of
+    )
+    result = {**_result(model, declared, examples, spec), "label_times": asdict(times)}
     _write(model, declared, out, result)
     if as_json:
         print_json(result)
         return
     console = answer_console()
     console.print(f"{model.artifact.model_version}  {declared.title}", soft_wrap=True)
-    for sentence in (*_training_sentences(model, declared), *model.decision.sentences):
+    warnings = (times.sentence,) if times.depends_on_outcome else ()
+    for sentence in (*warnings, *_training_sentences(model, declared), *model.decision.sentences):
         console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
 

@@ -56,6 +56,8 @@ class Study:
         human_score: SQL expression of the score of the human rule, higher first; None without a rule.
         gate_share: share of the days, the last ones, on which the gate judges.
         validation_share: share of the days before the gate that validate; None where the spec says how many days.
+        stated: fields of policies that the spec or a policy file states, as `policy.field`; what else there is may
+            follow the size of a history that is replayed.
     """
 
     model: Model
@@ -64,6 +66,7 @@ class Study:
     human_score: str | None
     gate_share: float
     validation_share: float | None
+    stated: frozenset[str]
 
     @classmethod
     def from_json(cls, text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Study:
@@ -111,6 +114,7 @@ class Study:
             human_score=human.get("score"),
             gate_share=float(share),
             validation_share=None if "validation_days" in training else VALIDATION_SHARE,
+            stated=_stated(record, renamed),
         )
 
     def with_policies(self, text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Study:
@@ -133,6 +137,7 @@ class Study:
             self,
             model=replace(self.model, **changed),
             validation_share=None if is_given else self.validation_share,
+            stated=self.stated | _stated(record, renamed),
         )
 
 
@@ -164,6 +169,11 @@ def _text(record: Mapping[str, Any], name: str, default: Any) -> Any:
     if value is not default and not isinstance(value, str):
         raise InvalidInputError(f"the spec's {name} is {quoted(value)}; write a text")
     return value
+
+
+def _stated(record: Mapping[str, Any], renamed: Mapping[str, str]) -> frozenset[str]:
+    """Return the fields of policies that a checked file states, under their present names."""
+    return frozenset(f"{name}.{renamed.get(key, key)}" for name in POLICIES for key in record.get(name, {}))
 
 
 def _is_said(value: Any) -> bool:

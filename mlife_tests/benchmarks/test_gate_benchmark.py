@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -59,7 +60,8 @@ def test_weekly_gates_without_an_item_share_their_rows(bench: ModuleType) -> Non
 
 def test_a_run_leaves_its_figures(bench: ModuleType) -> None:
     lines = [bench.Line("held", bench.share([False] * 40), "<= 2.5%", at_most=0.025)]
-    kept = bench.record(lines, [], {"runs": 40})
+    kept = bench.record(lines, [], {"runs": 40}, 7.4)
+    assert kept["cpu_seconds"] == 7
     assert kept["settings"] == {"runs": 40}
     assert kept["figures"][0]["upper"] == pytest.approx(0.0876, abs=1e-4)
     assert len(kept["commit"].removesuffix("-dirty")) == 40
@@ -73,11 +75,25 @@ def test_an_error_may_exceed_its_claim_by_chance_and_power_must_reach_it(bench: 
     assert bench.Line("x", bench.share([True] * 80 + [False] * 20), at_least=0.8).holds
 
 
+def test_a_part_that_ended_is_not_measured_again(bench: ModuleType, tmp_path: Path) -> None:
+    calls = []
+
+    def part() -> Iterator[object]:
+        calls.append(1)
+        yield bench.Line("held", bench.share([False] * 40), "<= 2.5%", at_most=0.025, note="a note")
+
+    first, again = (list(bench.measure({"one": part}, tmp_path / "kept")) for _ in range(2))
+    assert len(calls) == 1
+    assert [line for line, _ in first] == [line for line, _ in again]
+    assert [line for line, _ in bench.measure({"one": part}, None)] == [line for line, _ in first]
+    assert len(calls) == 2
+
+
 def test_a_broken_claim_of_either_benchmark_is_an_error(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [bench.Line("held", bench.share([False] * 40), "<= 2.5%", at_most=0.025)]
-    monkeypatch.setattr(bench, "measure", lambda runs, simulated_years, chained: iter(lines))
+    monkeypatch.setattr(bench, "parts", lambda runs, simulated_years, chained: {"all": lambda: iter(lines)})
     monkeypatch.setattr(bench, "off_policy", lambda runs: ())
     bench.main()
     assert "BROKEN" not in capsys.readouterr().out

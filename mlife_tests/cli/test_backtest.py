@@ -45,6 +45,8 @@ SPEC = {
         "bootstrap_resamples": 400,
         "calibration_slope_minimum": 0.4,
         "calibration_slope_maximum": 2.5,
+        "calibration_level_minimum": 0.4,
+        "calibration_level_maximum": 2.5,
     },
     "monitoring": {"sample_rows_per_day": 400, "reference_days": 8},
     "retrain": {"minimum_new_mature_positives": 50},

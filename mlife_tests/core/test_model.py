@@ -18,7 +18,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
-from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.manifest_facts import manifest_facts
 
@@ -96,6 +96,13 @@ def test_outcomes_are_the_label_and_what_comes_before_it_with_words_for_people()
 def test_a_record_that_contradicts_itself_is_refused(change: Callable[[], object], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         change()
+
+
+def test_more_fits_than_gates_would_overspend_the_error_of_a_win() -> None:
+    daily = RetrainPolicy(fits_per_year=365, days_between_fits=1)
+    with pytest.raises(InvalidInputError, match=r"fits_per_year of loan_risk is 365, .* is 52; set both alike"):
+        replace(LOANS, retrain=daily)
+    assert replace(LOANS, retrain=daily, promotion=PromotionPolicy(gates_per_year=365)).retrain == daily
 
 
 def test_the_record_is_json_and_names_functions() -> None:

@@ -17,9 +17,15 @@ from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
     [
         (lambda: MessagingPolicy(holdout_share=0.9), "MessagingPolicy.holdout_share is 0.9"),
         (lambda: PromotionPolicy(one_sided_alpha=0.0), "PromotionPolicy.one_sided_alpha is 0.0"),
+        (lambda: PromotionPolicy(win_alpha_per_year=0.3), "PromotionPolicy.win_alpha_per_year is 0.3"),
+        (lambda: PromotionPolicy(gates_per_year=0), "PromotionPolicy.gates_per_year is 0"),
+        (lambda: PromotionPolicy(non_inferiority_margin=-0.01), "non_inferiority_margin is -0.01"),
+        (lambda: PromotionPolicy(fairness_one_sided_alpha=0.0), "fairness_one_sided_alpha is 0.0"),
         (lambda: PromotionPolicy(gate_block_days=0), "PromotionPolicy.gate_block_days is 0"),
         (lambda: PromotionPolicy(calibration_slope_minimum=-9.0), "calibration_slope_minimum is -9.0"),
         (lambda: PromotionPolicy(calibration_slope_maximum=float("inf")), "calibration_slope_maximum is inf"),
+        (lambda: PromotionPolicy(calibration_level_minimum=1.5), "calibration_level_minimum is 1.5"),
+        (lambda: PromotionPolicy(calibration_level_maximum=0.9), "calibration_level_maximum is 0.9"),
         (lambda: PromotionPolicy(seed=-1), "PromotionPolicy.seed is -1"),
         (lambda: TrainingPolicy(seed=-1), "TrainingPolicy.seed is -1"),
         (lambda: TrainingPolicy(isotonic_minimum_positives=0), "isotonic_minimum_positives is 0"),
@@ -28,12 +34,21 @@ from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
         (lambda: MonitoringPolicy(seed=-1), "MonitoringPolicy.seed is -1"),
         (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
         (lambda: PricePolicy(text_segment_usd=-0.01), "PricePolicy.text_segment_usd is -0.01"),
+        (lambda: RetrainPolicy(days_between_fits=0), "RetrainPolicy.days_between_fits is 0"),
+        (lambda: RetrainPolicy(fits_per_year=367), "RetrainPolicy.fits_per_year is 367"),
+        (lambda: RetrainPolicy(drift_open_days=0), "RetrainPolicy.drift_open_days is 0"),
+        (lambda: RetrainPolicy(opening_kinds=("concept", "quality")), "opening_kinds has 'quality'"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(make: object, named: str) -> None:
     with pytest.raises(InvalidInputError, match=named.replace("(", r"\(")):
         make()  # type: ignore[operator]
+
+
+def test_the_error_of_a_win_is_a_years_divided_by_its_gates() -> None:
+    assert PromotionPolicy().win_alpha == pytest.approx(0.05 / 52)
+    assert PromotionPolicy(win_alpha_per_year=0.1, gates_per_year=4).win_alpha == 0.025
 
 
 def test_sending_is_off_by_default() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from mlife_assets.core.reigns import PROMOTED, ROLLED_BACK, Reign, reigns_of, standing
+from mlife_assets.core.reigns import PROMOTED, ROLLED_BACK, Reign, anchor_of, reigns_of, standing
 
 NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 
@@ -36,3 +36,13 @@ def test_a_rollback_takes_down_what_came_after_the_last_time_its_target_served()
     assert standing([*promoted, reign("b", "rolled_back")]) == ["a", "b"]
     assert standing([*promoted, reign("x", "rolled_back")]) == ["a", "b", "a", "c", "x"]
     assert standing([]) == []
+
+
+def test_the_anchor_is_the_last_that_won_or_the_first() -> None:
+    promoted = [reign(version) for version in "abcd"]
+    assert anchor_of([], set()) is None
+    assert anchor_of(promoted, set()) == "d", "before there were two ways every promotion was a win"
+    assert anchor_of(promoted, {"c", "d"}) == "b"
+    assert anchor_of(promoted, {"a", "b", "c", "d"}) == "a"
+    assert anchor_of([*promoted, reign("c", "rolled_back")], {"c", "d"}) == "b"
+    assert anchor_of([*promoted, reign("a", "rolled_back")], {"c", "d"}) == "a", "what was rolled back anchors nothing"

@@ -16,6 +16,7 @@ from mlife_assets.core.statistics import (
     paired_bootstrap_interval,
     proportion_difference_interval,
     resampled_means,
+    student_lower_bound,
     wilson_interval,
 )
 
@@ -235,3 +236,20 @@ def test_means_need_two_units_and_equal_values_leave_no_doubt() -> None:
     assert (same.estimate, same.lower, same.upper) == (1.0, 1.0, 1.0)
     with pytest.raises(NotEnoughEvidenceError, match="at least 2"):
         mean_difference_interval(Sums(1, 1.0, 1.0), Sums(3, 3.0, 3.0))
+
+
+def test_students_lower_bound_is_hand_worked_and_errs_as_often_as_it_says() -> None:
+    assert student_lower_bound(1.0, 0.5, 0.025, 10) == pytest.approx(1.0 - 0.5 * 2.2622, abs=1e-4)
+    assert student_lower_bound(0.3, 0.0, 0.001, 2) == 0.3
+    values = np.random.default_rng(5).normal(size=(20_000, 12))
+    errors = values.std(axis=1, ddof=1) / np.sqrt(12)
+    pairs = zip(values.mean(axis=1), errors, strict=True)
+    above = [student_lower_bound(float(mean), float(error), 0.01, 12) > 0 for mean, error in pairs]
+    assert np.mean(above) == pytest.approx(0.01, abs=0.002)
+
+
+def test_students_lower_bound_refuses_what_it_cannot_bound() -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="1 units, at least 2 needed"):
+        student_lower_bound(0.0, 1.0, 0.01, 1)
+    with pytest.raises(InvalidInputError, match=r"alpha is 0\.5"):
+        student_lower_bound(0.0, 1.0, 0.5, 10)

@@ -32,6 +32,8 @@ POLICIES = Policies(
         bootstrap_resamples=200,
         calibration_slope_minimum=0.2,
         calibration_slope_maximum=5.0,
+        calibration_level_minimum=0.2,
+        calibration_level_maximum=5.0,
     ),
     monitoring=MonitoringPolicy(
         sample_rows_per_day=300,

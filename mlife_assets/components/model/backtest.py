@@ -85,7 +85,7 @@ def newest_day(platform: Platform) -> date:
     owners=OWNERS[GROUP],
     kinds={"lightgbm", "nannyml"},
     tags={"layer": "model"},
-    description="Would governed retraining have paid? The team's history under four policies, with a recommendation.",
+    description="Would governed retraining have paid? The team's history under five policies, with a recommendation.",
 )
 @says_why
 def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -113,10 +113,12 @@ def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResul
             "average precision": one.score.average_precision.estimate,
             "lower": one.score.average_precision.lower,
             "upper": one.score.average_precision.upper,
+            "within periods": one.score.within_periods.estimate,
             "log loss": one.score.log_loss,
             "trainings": one.trainings,
             "fits": one.fits,
             "refused": one.refusals,
+            "promotions": one.installations,
             "rows fitted": one.fitted_rows,
             "fitting seconds": replayed.cost.fit_seconds[one.name],
         }
@@ -140,6 +142,7 @@ def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResul
         metadata={
             "dagster/row_count": result.rows,
             "recommended": result.recommendation.policy,
+            **({"notes": sentences(result.notes)} if result.notes else {}),
             "why": sentences(result.recommendation.sentences),
             "policies": table(rows),
             "differences": table(versus),

@@ -1,11 +1,13 @@
 """The policies of a replay: who serves on which day, and why.
 
-Belongs here: what all contestants share, and the three that are held against the governed one. Does not belong here:
+Belongs here: what all contestants share, and the four that are held against the governed one. Does not belong here:
 `governed`, learning, judging and watching (`learning`, `judging`, `watching`), the order of days (`replay`).
 
-Concept: all four begin with the same first champion, which nothing was held against, and see the same rows and labels.
+Concept: who has models begins with the same first champion, which nothing was held against; all see the same rows and
+labels.
 `frozen` never learns again. `naive` fits on every tick of the calendar and installs what it gets.
-`every_alarm` does so whenever drift alarmed often enough, without a gate and without a pause.
+`every_alarm` does so whenever drift alarmed often enough, without a gate and without a pause. `constant` has no model:
+one probability for everybody, and whoever does not beat it is not worth running.
 """
 
 from __future__ import annotations
@@ -14,17 +16,20 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import date
 
+import numpy as np
+import numpy.typing as npt
+
 from mlife_assets.core.backtest.gate_window import holdout_window
 from mlife_assets.core.backtest.history import History
 from mlife_assets.core.backtest.judging import Judge, Judged
-from mlife_assets.core.backtest.learning import Fit, Learner
+from mlife_assets.core.backtest.learning import Fit, Learner, score
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reference import MonitoringReference
 
-GOVERNED, FROZEN, NAIVE, EVERY_ALARM = "governed", "frozen", "naive", "every_alarm"
-NAMES = (GOVERNED, FROZEN, NAIVE, EVERY_ALARM)
-FIRST = "first_champion_ungated"
+GOVERNED, FROZEN, NAIVE, EVERY_ALARM, CONSTANT = "governed", "frozen", "naive", "every_alarm", "constant"
+NAMES = (GOVERNED, FROZEN, NAIVE, EVERY_ALARM, CONSTANT)
+FIRST, ONE_FOR_ALL = "first_champion_ungated", "one_probability_for_all"
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,20 @@ class Contestant(ABC):
         """The model that serves."""
         return self.reigns[-1].fit
 
+    @property
+    def installations(self) -> int:
+        """How many models served after the first champion."""
+        return len(self.reigns) - 1
+
+    def served_probability(self) -> npt.NDArray[np.float64]:
+        """Return the probability that was served for each row since the first reign, float64 (n,)."""
+        ends = [self.history.place(reign.since) for reign in self.reigns[1:]] + [len(self.history.days)]
+        parts = [
+            score(self.history, reign.fit.artifact, np.arange(self.history.place(reign.since), end)).probability
+            for reign, end in zip(self.reigns, ends, strict=True)
+        ]
+        return np.concatenate(parts)
+
     def _charge(self, *fits: Fit) -> None:
         """Count fits that the policy had not asked for before."""
         charged = {fit.as_of for fit in self.fits}
@@ -138,6 +157,40 @@ class Frozen(Contestant):
         """Do nothing."""
 
 
+class Constant(Contestant):
+    """One probability for everybody: the share of positives among what was mature at the start.
+
+    Attributes:
+        share: the probability.
+        since: first day that it is served.
+    """
+
+    share: float
+    since: date
+
+    def begin(self, start: Start) -> None:
+        """Learn the share."""
+        known = self.history.known(start.day)
+        self.share, self.since = float(np.mean(self.history.outcome[known])), start.day
+        sentence = (
+            f"{self.share:.4f} for everybody from {start.day} on: the share of positives among {len(known):,} mature "
+            "rows. There is no model."
+        )
+        self.decisions.append(Decision(start.day, "installed", (ONE_FOR_ALL,), (sentence,), CONSTANT))
+
+    def on_morning(self, day: date) -> None:
+        """Do nothing."""
+
+    @property
+    def installations(self) -> int:
+        """None."""
+        return 0
+
+    def served_probability(self) -> npt.NDArray[np.float64]:
+        """Return the share for each row since the start."""
+        return np.full(len(self.history.days) - self.history.place(self.since), self.share)
+
+
 class Naive(Contestant):
     """A new model on every tick of the calendar, installed as it is."""
 
@@ -162,13 +215,22 @@ class Naive(Contestant):
 
 
 class Watching(Contestant):
-    """A policy that monitors its champion."""
+    """A policy that monitors its champion.
+
+    Attributes:
+        reference: what is normal to the champion.
+        windows: that closed so far.
+        windows_without_outcomes: of them, those that held too few mature positives to judge outcomes on.
+    """
 
     reference: MonitoringReference
+    windows: int
+    windows_without_outcomes: int
 
     def begin(self, start: Start) -> None:
         """Install the first champion and learn what is normal to it."""
         super().begin(start)
+        self.windows = self.windows_without_outcomes = 0
         self._charge(start.twin.newest)
         self.reference = self.watcher.reference(start.serving, start.twin, start.day)
 
@@ -178,7 +240,10 @@ class Watching(Contestant):
         if number is None:
             self.on_no_reports(day)
         else:
-            self.on_reports(day, self.watcher.reports(self.champion, self.reference, self.history.windows[number]))
+            reports = self.watcher.reports(self.champion, self.reference, self.history.windows[number])
+            self.windows += 1
+            self.windows_without_outcomes += reports.concept.status == "not_enough_evidence"
+            self.on_reports(day, reports)
 
     @abstractmethod
     def on_reports(self, day: date, reports: Reports) -> None:

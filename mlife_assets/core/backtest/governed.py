@@ -8,7 +8,7 @@ not inferior. Labels are new to the governor only from the day on which the drif
 learn from what changed would change nothing. A challenger that answers drift or age and is shown, on rows since that
 day, to gain no more than the margin, and whose probabilities are not shown to be better either, confirms the champion:
 its age counts from that day, and what is normal to it is learned anew. One that is refused for want of proof confirms
-nothing, nor does one that was fitted only because labels were new.
+nothing. New labels alone ask for no fit here: a gate of folds costs several.
 
 The governor is asked every morning, as a deployment's is. What the newest window said stands until the next one closes:
 what was due and had to wait is not forgotten meanwhile, and a model becomes too old on any day. What a refit gains lies
@@ -32,7 +32,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import (
     CONFIRMED_SUFFIX,
     LABELS_IMMATURE,
-    NEW_LABELS,
+    NO_FIT_FOR_LABELS,
     ChampionFacts,
     RetrainDecision,
     decide,
@@ -82,9 +82,8 @@ class Governed(Watching):
         self._follow(day, self._ask(day, 0))
 
     def _follow(self, day: date, verdict: RetrainDecision) -> None:
-        """Do what the governor says, who is asked again with new labels where a fit may be due."""
-        is_early = (day - self.training_days[-1]).days < self.history.model.retrain.days_between_fits
-        has_reason = verdict.verdict == "retrain" or LABELS_IMMATURE in verdict.codes or not is_early
+        """Do what the governor says, who is asked again with new labels where there is a reason to retrain."""
+        has_reason = verdict.verdict == "retrain" or LABELS_IMMATURE in verdict.codes
         if not has_reason:
             if day == self.newest.closed_on:
                 self._record(day, verdict.verdict, verdict.codes, verdict.sentences)
@@ -129,9 +128,10 @@ class Governed(Watching):
                 maximum_model_age_days=self._age_maximum(),
             ),
         )
-        if day == closed_on:
-            return said
-        return replace(said, sentences=(*said.sentences, f"The newest window of monitoring closed on {closed_on}."))
+        sentences = tuple(one for one in said.sentences if not one.startswith(NO_FIT_FOR_LABELS))
+        if day != closed_on:
+            sentences = (*sentences, f"The newest window of monitoring closed on {closed_on}.")
+        return replace(said, sentences=sentences)
 
     def _challenge(self, day: date, since: date, gate: GateWindow, verdict: RetrainDecision) -> None:
         if gate.first_day is None:
@@ -155,7 +155,7 @@ class Governed(Watching):
             return
         codes, sentences = (*verdict.codes, *said.unmet), (*verdict.sentences, gate.sentence, *said.sentences)
         if serving is None:
-            if NEW_LABELS not in verdict.codes and judged.first_day >= since and self._is_confirmed_by(said):
+            if judged.first_day >= since and self._is_confirmed_by(said):
                 self.confirmed_on = day
                 self.reference = self.watcher.reference(
                     self.champion, Judged.by_one(self.champion, judged.first_day), day

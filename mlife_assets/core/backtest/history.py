@@ -12,7 +12,7 @@ one size whatever the traffic.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM
+from mlife_assets.core.backtest.sizing import DERIVED, Sizes, sized
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
@@ -33,8 +34,6 @@ from mlife_assets.core.training.training_set import hash_examples
 from mlife_assets.core.windows import add_days
 
 Days = npt.NDArray[np.datetime64]
-WINDOWS_MINIMUM = 8
-"""Windows that a monitoring reference needs."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ class History:
         mature: first day as of which each label is complete, datetime64[D] (n,).
         outcome: labels, bool (n,); to be read through `known` only.
         windows: of monitoring, in order.
+        sizes: how large it is, and which sizes of the policies follow from that.
     """
 
     model: Model
@@ -75,6 +75,7 @@ class History:
     mature: Days
     outcome: npt.NDArray[np.bool_]
     windows: tuple[Window, ...]
+    sizes: Sizes
 
     @property
     def first_day(self) -> date:
@@ -138,7 +139,14 @@ class History:
         return {window.closed_on: number for number, window in enumerate(self.windows)}
 
 
-def prepare_history(examples: pa.Table, model: Model, *, today: date, validation_share: float | None = None) -> History:
+def prepare_history(
+    examples: pa.Table,
+    model: Model,
+    *,
+    today: date,
+    validation_share: float | None = None,
+    stated: Collection[str] = DERIVED,
+) -> History:
     """Return the history of validated examples.
 
     Args:
@@ -146,6 +154,8 @@ def prepare_history(examples: pa.Table, model: Model, *, today: date, validation
         model: roles, policies, baseline and estimator.
         today: labels that are complete later are not known yet.
         validation_share: share of the days before a fit's last that validate; None for as many as the policy says.
+        stated: fields of policies that stay as they are, as `policy.field`; the others of `sizing.DERIVED` follow the
+            history. By default all stay, as those of a deployment do.
 
     Raises:
         InvalidInputError: a label is not complete as of `today`, or rows repeat what the gate judges once; names the
@@ -164,15 +174,19 @@ def prepare_history(examples: pa.Table, model: Model, *, today: date, validation
     rows = canonical(examples, roles)
     _require_unique(rows, model.roles)
     days = rows[roles.time].to_numpy().astype("datetime64[D]")
+    mature = rows[roles.label_time].to_numpy().astype("datetime64[D]")
+    outcome = np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+    model, sizes = sized(model, days, mature, outcome, stated)
     model = _fitted_to(model)
     history = History(
         model=model,
         validation_share=validation_share,
         rows=rows,
         days=days,
-        mature=rows[roles.label_time].to_numpy().astype("datetime64[D]"),
-        outcome=np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=bool),
+        mature=mature,
+        outcome=outcome,
         windows=split_windows(days, model.monitoring.sample_rows_per_day, model.backtest.window_days_minimum),
+        sizes=sizes,
     )
     span = (history.last_day - history.first_day).days + 1
     needed = model.backtest.warmup_days + BLOCKS_MINIMUM * model.backtest.bootstrap_block_days

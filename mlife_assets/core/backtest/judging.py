@@ -155,11 +155,15 @@ class Judge:
         starts = sorted({fold_start(history, as_date(day)) for day in days})
         return Judged(tuple(Fold(max(start, first_day), self._learner.fit(start)) for start in starts))
 
-    def verdict(self, judged: Judged, as_of: date, served: Judged, opened_by: str | None, anchor: Fit) -> Verdict:
+    def verdict(
+        self, judged: Judged, as_of: date, served: Judged, opened_by: str | None = None, anchor: Fit | None = None
+    ) -> Verdict:
         """Return the gate's verdict on the mature rows of the window, against who served when.
 
-        `opened_by` says why what is judged need not win; None where it has to. `anchor` won last, or served first.
+        `opened_by` says why what is judged need not win; None where it has to. `anchor` won last, or served first;
+        None for what serves now.
         """
+        anchor = anchor or served.newest
         step = f"gate|{judged.key}|{as_of}|{served.key}|{opened_by}|{anchor.artifact.model_version}"
         ask = self._of_recipe if self._history.model.backtest.gate_is_prequential else self._of_model
         record = self._checkpoints.remember(step, lambda: _record(ask(judged, as_of, served, opened_by, anchor)))

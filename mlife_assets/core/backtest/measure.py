@@ -1,17 +1,18 @@
-"""How well each policy did over the replay: average precision, log loss, and their differences with intervals.
+"""How well each policy did over the replay, by each criterion, and the differences between policies with intervals.
 
 Belongs here: estimates over the served rows and their resamples by blocks of days. Does not belong here: which
-probabilities were served (`replay`), what is recommended (`recommendation`).
+probabilities were served (`contestants`), what is recommended (`recommendation`).
 
-Concept: all policies are measured on the same rows, each row by the probability that the policy's champion of that day
-gave it, all in one ranking. Average precision is that of the gate: AP = sum over distinct scores of (recall gained) x
-(precision there). Blocks of neighbouring days are resampled, the same for all policies, because days that lie close
-share weather, prices and the model that served.
+Concept: all policies are measured on the same rows, each row by the probability that the policy served for it, by three
+criteria: average precision of all rows in one ranking, which also rewards knowing when it happens often; average
+precision within periods, which does not; log loss, which asks for the probabilities themselves. Average precision is
+that of the gate: AP = sum over distinct scores of (recall gained) x (precision there). Blocks of neighbouring days are
+resampled, the same for all policies, because days that lie close share weather, prices and the model that served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,52 +27,116 @@ BLOCKS_MINIMUM = 8
 """Blocks of days that an interval needs: with fewer, the tail of a widened percentile interval has no resample."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """How well a policy did, with the interval of its average precision."""
+@dataclass(frozen=True, eq=False)
+class Criterion:
+    """What one criterion says of every policy.
 
-    average_precision: Interval
-    log_loss: float
+    Attributes:
+        values: policy -> its value on the rows themselves.
+        resampled: policy -> its value in each resample, float64 (r,); the same resamples for all.
+        margin: how much worse than the best still counts as good as it.
+        is_lower_better: whether less is better, as of a loss.
+        blocks: blocks of days that were resampled.
+        alpha: error on each side of an interval.
+    """
+
+    values: Mapping[str, float]
+    resampled: Mapping[str, Array]
+    margin: float
+    is_lower_better: bool
+    blocks: int
+    alpha: float
+
+    @property
+    def best(self) -> str:
+        """The policy that is ahead by the estimate; the first of those that are level."""
+        sign = -1.0 if self.is_lower_better else 1.0
+        return max(self.values, key=lambda name: sign * self.values[name])
+
+    def interval(self, name: str) -> Interval:
+        """Return the value of a policy with its interval."""
+        return expanded_percentile_interval(self.values[name], self.resampled[name], self.alpha, self.blocks)
+
+    def gain(self, one: str, other: str) -> Interval:
+        """Return by how much `one` is better than `other`; below 0 it is worse, whichever way the criterion runs."""
+        sign = -1.0 if self.is_lower_better else 1.0
+        return expanded_percentile_interval(
+            sign * (self.values[one] - self.values[other]),
+            sign * (self.resampled[one] - self.resampled[other]),
+            self.alpha,
+            self.blocks,
+        )
+
+    def is_as_good(self, one: str, other: str) -> bool:
+        """Return whether `one` is shown not to be worse than `other` by more than the margin."""
+        return self.gain(one, other).lower >= -self.margin
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Scores by policy, and average precision of the first minus that of each other."""
+    """Every policy by every criterion.
 
-    scores: Mapping[str, Score]
-    differences: Mapping[str, Interval]
-    against_best: Mapping[str, Interval]
-    best: str
+    Attributes:
+        average_precision: of all rows in one ranking.
+        within_periods: of each period's rows alone, averaged over periods by their positives.
+        log_loss: mean log loss, in nats.
+    """
+
+    average_precision: Criterion
+    within_periods: Criterion
+    log_loss: Criterion
+
+    @property
+    def criteria(self) -> dict[str, Criterion]:
+        """The criteria by what they are called, the first one first."""
+        return {
+            "average precision": self.average_precision,
+            "average precision within periods": self.within_periods,
+            "log loss": self.log_loss,
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Rows sorted by a score, highest first, in groups of equal score.
+    """Rows sorted by a score, highest first, in groups of equal score; several rankings one after the other.
 
     Attributes:
         order: places of the rows in that order, int64 (n,).
-        last_of_group: whether each sorted row is the last of its score, bool (n,).
+        last_of_group: places in that order of the last row of each score, int64 (g,).
+        before: for each group, the place in that order of the first row of its ranking, int64 (g,).
     """
 
     order: npt.NDArray[np.int64]
-    last_of_group: npt.NDArray[np.bool_]
+    last_of_group: npt.NDArray[np.int64]
+    before: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, score: Array) -> Ranking:
-        """Return the ranking of n scores."""
-        order = np.argsort(-score, kind="stable")
-        ordered = score[order]
-        return cls(order, np.append(ordered[1:] != ordered[:-1], True))
+    def of(cls, score: Array, ranking: npt.NDArray[np.int64] | None = None) -> Ranking:
+        """Return the rankings of n scores: one of all rows, or one for each number that `ranking` has."""
+        codes = np.zeros(len(score), dtype=np.int64) if ranking is None else ranking
+        order = np.lexsort((-score, codes))
+        ordered, of_row = score[order], codes[order]
+        ends_ranking = of_row[1:] != of_row[:-1]
+        last = np.flatnonzero(np.append((ordered[1:] != ordered[:-1]) | ends_ranking, True)[: len(score)])
+        starts = np.append(0, np.flatnonzero(ends_ranking) + 1)
+        return cls(order, last, starts[np.searchsorted(starts, last, side="right") - 1])
 
     def average_precision(self, outcome: npt.NDArray[np.bool_], weights: Array) -> float:
-        """Return the average precision where each row counts `weights` times; 0 without a positive."""
-        weighted = weights[self.order]
-        seen = np.cumsum(weighted)[self.last_of_group]
-        positives = np.cumsum(weighted * outcome[self.order])[self.last_of_group]
-        if not len(positives) or positives[-1] <= 0:
+        """Return the average precision where each row counts `weights` times; 0 without a positive.
+
+        Several rankings count by their positives.
+        """
+        if not len(self.last_of_group):
             return 0.0
-        gained = np.diff(positives, prepend=0.0)
-        return float(np.sum(gained * positives / np.maximum(seen, 1.0)) / positives[-1])
+        weighted = weights[self.order]
+        seen = np.append(0.0, np.cumsum(weighted))
+        positives = np.append(0.0, np.cumsum(weighted * outcome[self.order]))
+        at_end = positives[self.last_of_group + 1]
+        if at_end[-1] <= 0:
+            return 0.0
+        inside = seen[self.last_of_group + 1] - seen[self.before]
+        precision = (at_end - positives[self.before]) / np.maximum(inside, 1.0)
+        return float(np.sum(np.diff(at_end, prepend=0.0) * precision) / at_end[-1])
 
 
 def measure(
@@ -81,7 +146,7 @@ def measure(
     days: int,
     policy: BacktestPolicy,
     *,
-    first: str,
+    period_days: int,
 ) -> Measured:
     """Return what n served rows say of each policy.
 
@@ -90,8 +155,8 @@ def measure(
         outcome: labels, bool (n,).
         day_codes: day of each row, 0 to `days` - 1, int64 (n,).
         days: consecutive days of the replay.
-        policy: blocks, resamples and error.
-        first: the policy that is held against each other.
+        policy: margins, blocks, resamples and error.
+        period_days: days of a period. One in which only one class occurred orders nothing and is left out.
 
     Raises:
         NotEnoughEvidenceError: too few blocks of days, or only one class.
@@ -108,33 +173,60 @@ def measure(
             f"{int(np.count_nonzero(outcome))} of {len(outcome)} served rows are positive; both classes are needed"
         )
     multiplicities = day_multiplicities(days, block, policy.bootstrap_resamples, policy.seed)
-    # Policies that served the same probabilities are one ranking.
-    rankings: dict[bytes, tuple[float, Array]] = {}
-    values: dict[str, tuple[float, Array]] = {}
-    for name, probability in probabilities.items():
-        key = np.ascontiguousarray(probability).tobytes()
-        if key not in rankings:
-            ranking = Ranking.of(probability)
-            resampled = np.array([ranking.average_precision(outcome, one[day_codes]) for one in multiplicities])
-            rankings[key] = (ranking.average_precision(outcome, np.ones(len(outcome))), resampled)
-        values[name] = rankings[key]
+    ones, rows = np.ones(days), np.bincount(day_codes, minlength=days).astype(np.float64)
+    periods = day_codes // period_days
+    # A row outside weighs nothing, so that a ranking of one class, in which nobody can err, dilutes no difference.
+    is_inside = _has_both(periods, outcome)[periods].astype(np.float64)
 
-    def interval(estimate: float, resampled: Array) -> Interval:
-        return expanded_percentile_interval(estimate, resampled, policy.one_sided_alpha, blocks)
+    def ranked(ranking: npt.NDArray[np.int64] | None, of_row: Array) -> Callable[[Array], tuple[float, Array]]:
+        def values(probability: Array) -> tuple[float, Array]:
+            found = Ranking.of(probability, ranking)
+            own, *resampled = (
+                found.average_precision(outcome, one[day_codes] * of_row) for one in (ones, *multiplicities)
+            )
+            return own, np.array(resampled)
 
-    def difference(one: str, other: str) -> Interval:
-        return interval(values[one][0] - values[other][0], values[one][1] - values[other][1])
+        return values
 
-    names = list(probabilities)
-    best = max(names, key=lambda name: (values[name][0], -names.index(name)))
+    def losses(probability: Array) -> tuple[float, Array]:
+        by_day = np.bincount(day_codes, row_losses(probability, outcome), minlength=days)
+        return float(by_day.sum() / len(outcome)), (multiplicities @ by_day) / np.maximum(multiplicities @ rows, 1.0)
+
+    def criterion(of: Callable[[Array], tuple[float, Array]], margin: float, *, is_lower_better: bool) -> Criterion:
+        # Policies that served the same probabilities are one.
+        known: dict[bytes, tuple[float, Array]] = {}
+        found = {}
+        for name, probability in probabilities.items():
+            key = np.ascontiguousarray(probability).tobytes()
+            found[name] = known[key] if key in known else known.setdefault(key, of(probability))
+        return Criterion(
+            {name: value for name, (value, _) in found.items()},
+            {name: resampled for name, (_, resampled) in found.items()},
+            margin,
+            is_lower_better,
+            blocks,
+            policy.one_sided_alpha,
+        )
+
+    margin = policy.margin_average_precision
     return Measured(
-        scores={name: Score(interval(*values[name]), log_loss(probabilities[name], outcome)) for name in names},
-        differences={name: difference(first, name) for name in names if name != first},
-        against_best={name: difference(name, best) for name in names if name != best},
-        best=best,
+        criterion(ranked(None, np.ones(len(outcome))), margin, is_lower_better=False),
+        criterion(ranked(periods, is_inside), margin, is_lower_better=False),
+        criterion(losses, policy.margin_log_loss, is_lower_better=True),
     )
+
+
+def _has_both(periods: npt.NDArray[np.int64], outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return of each period whether its rows are of both classes, bool (periods,)."""
+    positives, rows = np.bincount(periods, outcome), np.bincount(periods)
+    return np.asarray((positives > 0) & (positives < rows))
+
+
+def row_losses(probability: Array, outcome: npt.NDArray[np.bool_]) -> Array:
+    """Return the log loss of n probabilities strictly between 0 and 1, float64 (n,)."""
+    return np.asarray(-np.log(np.where(outcome, probability, 1.0 - probability)))
 
 
 def log_loss(probability: Array, outcome: npt.NDArray[np.bool_]) -> float:
     """Return the mean log loss of n probabilities strictly between 0 and 1."""
-    return float(-np.mean(np.log(np.where(outcome, probability, 1.0 - probability))))
+    return float(np.mean(row_losses(probability, outcome)))

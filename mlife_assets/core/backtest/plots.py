@@ -10,8 +10,14 @@ from __future__ import annotations
 from mlife_assets.core.backtest.result import BacktestResult
 from mlife_assets.core.pictures import palette_png
 
-COLOURS = {"governed": "#2563c9", "frozen": "#8a9099", "naive": "#c2560c", "every_alarm": "#0f8577"}
-STYLES = {"governed": "-", "frozen": "-", "naive": "--", "every_alarm": ":"}
+COLOURS = {
+    "governed": "#2563c9",
+    "frozen": "#8a9099",
+    "naive": "#c2560c",
+    "every_alarm": "#0f8577",
+    "constant": "#8a9099",
+}
+STYLES = {"governed": "-", "frozen": "-", "naive": "--", "every_alarm": ":", "constant": ":"}
 TICKS_MAXIMUM = 9
 MARKS = {"promoted": ("^", "#7446c9"), "refused": ("D", "#a86a00"), "block": ("s", "#b3261e")}
 

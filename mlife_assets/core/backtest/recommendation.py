@@ -2,9 +2,11 @@
 
 Belongs here: the rule and its words. Does not belong here: estimates (`measure`), the replay (`replay`).
 
-Concept: a policy is *as good* as the best when the lower bound of its difference from it lies above minus the margin.
-Of those that are as good, `governed` is recommended, because it is the only one that asks before it changes anything;
-where it is not among them, the one that trains least. What the replay cannot show is said too.
+Concept: by a criterion a policy is *as good* as the best when the lower bound of its gain over it does not lie below
+minus the margin. Of those that are as good by every criterion, the one that installs fewest models is recommended, then
+the one that trains least: a model that is exchanged is work and a risk, and one that is kept is neither. Where none is
+as good by every criterion, the one whose worst shortfall is smallest is named, and that the history does not settle it.
+One probability for everybody is among them: where nothing beats it, no model is worth running.
 """
 
 from __future__ import annotations
@@ -12,17 +14,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlife_assets.core.backtest.measure import Measured
-from mlife_assets.core.backtest_policy import BacktestPolicy
+from mlife_assets.core.backtest.contestants import CONSTANT, FROZEN, GOVERNED
+from mlife_assets.core.backtest.measure import Criterion, Measured
 from mlife_assets.core.statistics import Interval
 
-GOVERNED, FROZEN, NAIVE = "governed", "frozen", "naive"
 WORDS = {
     "governed": "governed retraining",
     "frozen": "the frozen model",
     "naive": "naive retraining",
     "every_alarm": "retraining on every alarm",
+    "constant": "one probability for everybody",
 }
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a policy did: decisions to train, and models that it installed after the first."""
+
+    trainings: int
+    installations: int
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Recommendation:
 
     Attributes:
         policy: its name.
-        is_settled: whether every other policy is known not to be better by more than the margin.
+        is_settled: whether every other policy is known not to be better by more than the margin, by any criterion.
         sentences: the evidence, the verdict first.
     """
 
@@ -40,89 +50,141 @@ class Recommendation:
     sentences: tuple[str, ...]
 
 
-def recommend(
-    measured: Measured, trainings: Mapping[str, int], policy: BacktestPolicy, within_periods: Mapping[str, float]
-) -> Recommendation:
+def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
     """Return the recommendation.
 
     Args:
-        measured: average precision and differences over the replay.
-        trainings: how often each policy trained.
-        policy: the margin, fixed before the replay.
-        within_periods: average precision of each period alone, averaged; mentioned where it contradicts.
+        measured: every policy by every criterion, with the margins that were fixed before the replay.
+        work: what each policy did, by name.
     """
-    margin = policy.margin_average_precision
-    good = [n for n in measured.scores if n == measured.best or measured.against_best[n].lower > -margin]
-    if GOVERNED in good:
-        chosen = GOVERNED
-    else:
-        chosen = min(good, key=lambda name: (trainings[name], -measured.scores[name].average_precision.estimate))
-    lead = (
-        f"Recommended: {WORDS[chosen]} (average precision {_value(measured.scores[chosen].average_precision)}, "
-        f"{_times(trainings[chosen])})."
+    criteria, names = measured.criteria, list(measured.average_precision.values)
+    good = [name for name in names if not short_of_best(measured, name)]
+
+    def by_work(name: str) -> tuple[float, ...]:
+        return (work[name].installations, work[name].trainings, -measured.average_precision.values[name])
+
+    chosen = (
+        min(good, key=by_work)
+        if good
+        else min(names, key=lambda name: (_worst_shortfall(measured, name), *by_work(name)))
     )
-    sentences = [lead]
-    for name, difference in measured.differences.items():
-        sentences.append(_compared(name, difference, margin, trainings))
-    if chosen != GOVERNED:
-        sentences.append(
-            f"Governed retraining {'is' if _is_worse(measured, margin) else 'may be'} worse than "
-            f"{WORDS[measured.best]} by more than the margin on this history, so it is not recommended; its decisions "
-            "say what it did and why."
+    undecided = [
+        name
+        for name in names
+        if name != chosen and not all(criterion.is_as_good(chosen, name) for criterion in criteria.values())
+    ]
+    is_settled = bool(good) and not undecided
+    score = measured.average_precision.interval(chosen)
+    what = f"{WORDS[chosen]} (average precision {_value(score)}, {_done(work[chosen])})"
+    if good:
+        lead = f"Recommended: {what}."
+    else:
+        lead = (
+            "The history does not settle it: no policy is shown to be as good as the best by every criterion. The "
+            f"smallest shortfall has {what}."
         )
-    elif FROZEN in good and trainings[GOVERNED] > trainings[FROZEN]:
+    sentences = [lead, *(_beside_best(criterion, name, chosen) for name, criterion in criteria.items())]
+    sentences += [_compared(name, measured.average_precision, work) for name in names if name != GOVERNED]
+    sentences += _of_governed(measured, work, chosen)
+    sentences += _of_constant(measured, names)
+    if good and undecided:
+        listed = ", ".join(WORDS[name] for name in undecided)
         sentences.append(
-            f"The frozen model did as well: on this history nothing had to be learned again. Governed retraining cost "
-            f"{trainings[GOVERNED] - trainings[FROZEN]} more trainings and is what notices when that ends."
+            f"The intervals are too wide to rule out that another policy is better by more than the margin: {listed}."
         )
-    sentences += _contradiction(within_periods, chosen, margin)
-    is_settled = all(name == chosen or _between(measured, chosen, name).lower > -margin for name in measured.scores)
-    if not is_settled:
-        sentences.append("The interval is too wide to rule out that another policy is better by more than the margin.")
+    sentences += _of_cheaper(measured, [name for name in names if name not in good and by_work(name) < by_work(chosen)])
     return Recommendation(chosen, is_settled, tuple(sentences))
 
 
-def _contradiction(within_periods: Mapping[str, float], chosen: str, margin: float) -> list[str]:
-    """Return what to say when another policy orders the rows of single periods better by more than the margin."""
-    best = max(within_periods, key=lambda name: (within_periods[name], name == chosen))
-    gap = within_periods[best] - within_periods[chosen]
-    if gap <= margin:
+def short_of_best(measured: Measured, name: str) -> list[str]:
+    """Return the criteria by which a policy is not shown to be as good as the best."""
+    return [what for what, criterion in measured.criteria.items() if not criterion.is_as_good(name, criterion.best)]
+
+
+def _worst_shortfall(measured: Measured, name: str) -> float:
+    """Return how far behind the best a policy is, in margins, by the criterion where that is most."""
+    return max(
+        -criterion.gain(name, criterion.best).estimate / (criterion.margin or 1.0)
+        for criterion in measured.criteria.values()
+    )
+
+
+def _beside_best(criterion: Criterion, what: str, chosen: str) -> str:
+    best = criterion.best
+    if best == chosen:
+        return f"By {what} ({criterion.values[chosen]:.4f}) it is the best."
+    gain = criterion.gain(chosen, best)
+    verdict = "as good as" if criterion.is_as_good(chosen, best) else "not shown to be as good as"
+    return f"By {what} it is {verdict} {WORDS[best]}, the best: gain {_range(gain)}, margin {criterion.margin:g}."
+
+
+def _of_governed(measured: Measured, work: Mapping[str, Work], chosen: str) -> list[str]:
+    if chosen == GOVERNED:
         return []
+    short = short_of_best(measured, GOVERNED)
+    if not short:
+        more = work[GOVERNED].installations - work[chosen].installations
+        said = f"Governed retraining is as good and installed {_counted(more, 'more model')}."
+        if chosen in (FROZEN, CONSTANT):
+            said += (
+                " On this history nothing had to be learned again; governed retraining is what notices when that ends."
+            )
+        return [said]
+    worst = {
+        what: criterion.gain(GOVERNED, criterion.best).upper < -criterion.margin
+        for what, criterion in measured.criteria.items()
+        if what in short
+    }
+    verb = "is" if any(worst.values()) else "may be"
     return [
-        f"Within single periods {WORDS[best]} orders rows better: average precision {within_periods[best]:.3f} "
-        f"against {within_periods[chosen]:.3f} of {WORDS[chosen]}. The ranking of all rows also rewards knowing when "
-        "it happens often; where only rows of like days compete, weigh this more."
+        f"Governed retraining {verb} worse than the best by more than the margin by {' and '.join(short)}; its "
+        "decisions say what it did and why."
     ]
 
 
-def _is_worse(measured: Measured, margin: float) -> bool:
-    return measured.against_best[GOVERNED].upper < -margin
+def _of_constant(measured: Measured, names: list[str]) -> list[str]:
+    models = [name for name in names if name != CONSTANT]
+    rankings = (measured.average_precision, measured.within_periods)
+    if not any(criterion.gain(name, CONSTANT).lower > 0 for criterion in rankings for name in models):
+        return [
+            "Nothing is shown to beat one probability for everybody, the share that was positive at the start: on "
+            "this history no model is shown to rank better than chance."
+        ]
+    worse = [name for name in models if measured.log_loss.gain(name, CONSTANT).upper < 0]
+    if not worse:
+        return []
+    listed = ", ".join(f"{WORDS[name]} ({_range(measured.log_loss.gain(name, CONSTANT))} nats)" for name in worse)
+    return [f"By log loss one probability for everybody is better than {listed}: rank by these models, and do not read "
+            "what they say as probabilities."]  # fmt: skip
 
 
-def _between(measured: Measured, one: str, other: str) -> Interval:
-    """Return the difference that was measured between the chosen policy and another, or with the best."""
-    if one == GOVERNED:
-        return measured.differences[other]
-    if other == measured.best:
-        return measured.against_best[one]
-    flipped = measured.against_best[other] if one == measured.best else None
-    if flipped is not None:
-        return Interval(-flipped.estimate, -flipped.upper, -flipped.lower, flipped.level, flipped.n)
-    return measured.against_best[one]
+def _of_cheaper(measured: Measured, cheaper: list[str]) -> list[str]:
+    """Return what to say of policies that do less and may be as good all the same."""
+    open_ones = [
+        WORDS[name]
+        for name in cheaper
+        if all(
+            criterion.gain(name, criterion.best).upper > -criterion.margin for criterion in measured.criteria.values()
+        )
+    ]
+    if not open_ones:
+        return []
+    return [f"Less work may do as well, which a longer history would show: {', '.join(open_ones)}."]
 
 
-def _compared(name: str, difference: Interval, margin: float, trainings: Mapping[str, int]) -> str:
-    if difference.lower > 0:
+def _compared(name: str, criterion: Criterion, work: Mapping[str, Work]) -> str:
+    gain, margin = criterion.gain(GOVERNED, name), criterion.margin
+    if gain.lower > 0:
         verdict = "is better than"
-    elif difference.lower > -margin:
+    elif gain.lower > -margin:
         verdict = f"is not worse by more than {margin:g} than"
-    elif difference.upper < -margin:
+    elif gain.upper < -margin:
         verdict = f"is worse by more than {margin:g} than"
     else:
         verdict = f"may be worse by more than {margin:g} than"
     return (
-        f"Governed retraining {verdict} {WORDS[name]}: difference {difference.estimate:+.4f} ({difference.lower:+.4f} "
-        f"to {difference.upper:+.4f}), {_times(trainings[GOVERNED])} against {trainings[name]}."
+        f"Governed retraining {verdict} {WORDS[name]}: difference {_range(gain)}, "
+        f"{_counted(work[GOVERNED].installations, 'promotion')} against {work[name].installations}."
     )
 
 
@@ -130,5 +192,13 @@ def _value(interval: Interval) -> str:
     return f"{interval.estimate:.3f} ({interval.lower:.3f} to {interval.upper:.3f})"
 
 
-def _times(count: int) -> str:
-    return f"{count:,} training{'' if count == 1 else 's'}"
+def _range(gain: Interval) -> str:
+    return f"{gain.estimate:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
+
+
+def _done(work: Work) -> str:
+    return f"{_counted(work.trainings, 'training')}, {_counted(work.installations, 'promotion')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

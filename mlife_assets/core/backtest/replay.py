@@ -1,4 +1,4 @@
-"""The replay: one morning after the other, four policies side by side.
+"""The replay: one morning after the other, five policies side by side.
 
 Belongs here: the fold over days, the first champion, serving, the result. Does not belong here: what a policy does
 (`contestants`), estimates (`measure`).
@@ -9,7 +9,7 @@ remembered by what they follow from, so policies share them and a replay that wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -19,30 +19,35 @@ import numpy.typing as npt
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.contestants import (
+    CONSTANT,
     EVERY_ALARM,
     FROZEN,
     GOVERNED,
     NAIVE,
+    Constant,
     Contestant,
     EveryAlarm,
     Frozen,
     Naive,
     Start,
+    Watching,
 )
 from mlife_assets.core.backtest.gate_window import holdout_window
 from mlife_assets.core.backtest.governed import Governed
-from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History
+from mlife_assets.core.backtest.history import History
 from mlife_assets.core.backtest.judging import Judge, Judged
-from mlife_assets.core.backtest.learning import Learner, score
-from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM, Ranking, Score, log_loss, measure
-from mlife_assets.core.backtest.recommendation import recommend
-from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult
+from mlife_assets.core.backtest.learning import Learner
+from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM, Measured, Ranking, log_loss, measure
+from mlife_assets.core.backtest.recommendation import Work, recommend
+from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult, Score
+from mlife_assets.core.backtest.sizing import WINDOWS_MINIMUM
 from mlife_assets.core.backtest.watching import Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import fields_that_count
 from mlife_assets.core.ports import Detectors, ObjectStore
 from mlife_assets.core.scoring.estimators import parameters
+from mlife_assets.core.training.label_times import label_times
 from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR, manifest_facts
 from mlife_assets.core.windows import add_days, days_between
 
@@ -53,6 +58,7 @@ CONTESTANTS: dict[str, type[Contestant]] = {
     FROZEN: Frozen,
     NAIVE: Naive,
     EVERY_ALARM: EveryAlarm,
+    CONSTANT: Constant,
 }
 PERIODS_WANTED = 52
 WEEK_DAYS = 7
@@ -85,7 +91,7 @@ def replay(
     stopwatch: Callable[[], float],
     progress: Progress | None = None,
 ) -> Replayed:
-    """Replay a history through training, maturity, monitoring, governor and gate under four policies.
+    """Replay a history through training, maturity, monitoring, governor and gate under five policies.
 
     Args:
         history: what to replay.
@@ -111,9 +117,9 @@ def replay(
             contestant.on_morning(day)
         if progress is not None:
             progress(done, len(mornings))
-    probabilities = {name: served(history, contestant) for name, contestant in contestants.items()}
+    probabilities = {name: contestant.served_probability() for name, contestant in contestants.items()}
     result = _result(history, start, contestants, probabilities)
-    cost = Cost({name: sum(map(learner.seconds, one.fits)) for name, one in contestants.items()})
+    cost = Cost({name: sum(map(learner.seconds, one.fits), 0.0) for name, one in contestants.items()})
     return Replayed(result, cost, contestants, probabilities, checkpoints.found)
 
 
@@ -154,17 +160,6 @@ def first_champion(history: History, learner: Learner, watcher: Watcher) -> Star
     )
 
 
-def served(history: History, contestant: Contestant) -> npt.NDArray[np.float64]:
-    """Return the probability that a policy served for each row since its first reign, float64 (n,)."""
-    reigns = contestant.reigns
-    ends = [history.place(reign.since) for reign in reigns[1:]] + [len(history.days)]
-    parts = [
-        score(history, reign.fit.artifact, np.arange(history.place(reign.since), end)).probability
-        for reign, end in zip(reigns, ends, strict=True)
-    ]
-    return np.concatenate(parts)
-
-
 def _result(
     history: History,
     start: Start,
@@ -176,11 +171,19 @@ def _result(
     outcome = history.outcome[first:]
     codes = (history.days[first:] - np.datetime64(start.day, "D")).astype(np.int64)
     days = (history.last_day - start.day).days + 1
-    measured = measure(probabilities, outcome, codes, days, policy, first=GOVERNED)
-    trainings = {name: len(one.training_days) for name, one in contestants.items()}
-    periods = tuple(_periods(history, start.day, probabilities))
-    within = {name: within_periods(periods, name) for name in contestants}
+    length = WEEK_DAYS * max(1, -(-days // (WEEK_DAYS * PERIODS_WANTED)))
+    measured = measure(probabilities, outcome, codes, days, policy, period_days=length)
+    work = {name: Work(len(one.training_days), one.installations) for name, one in contestants.items()}
+    others = [name for name in contestants if name != GOVERNED]
+    gains = {
+        name: {other: criterion.gain(GOVERNED, other) for other in others}
+        for name, criterion in measured.criteria.items()
+    }
     model = history.model
+    roles = model.roles
+    times = label_times(
+        history.rows[roles.time], history.rows[roles.label_time], history.rows[roles.label], history.as_of
+    )
     return BacktestResult(
         title=model.title,
         source=model.source,
@@ -191,15 +194,16 @@ def _result(
         rows=len(outcome),
         positives=int(np.count_nonzero(outcome)),
         windows=sum(start.day < window.closed_on <= history.last_day for window in history.windows),
-        policies=tuple(
-            _policy_result(name, one, measured.scores[name], within[name]) for name, one in contestants.items()
-        ),
-        differences=dict(measured.differences),
+        policies=tuple(_policy_result(name, one, measured) for name, one in contestants.items()),
+        differences=gains["average precision"],
+        gains=gains,
         margin=policy.margin_average_precision,
-        periods=periods,
-        recommendation=recommend(measured, trainings, policy, within),
+        periods=tuple(_periods(history, start.day, length, probabilities)),
+        recommendation=recommend(measured, work),
+        label_times=times,
+        notes=tuple(filter(None, (times.sentence if times.depends_on_outcome else None, history.sizes.sentence))),
         settings=_settings(model),
-        limits=_limits(history),
+        limits=(*_unjudged(history, contestants[GOVERNED]), *_limits(history)),
     )
 
 
@@ -210,30 +214,26 @@ def _settings(model: Model) -> dict[str, dict[str, Any]]:
     return {"training": training, **others, **own}
 
 
-def within_periods(periods: Sequence[Period], name: str) -> float:
-    """Return a policy's average precision within periods, averaged by positives; 0 where none has both classes."""
-    known = [(one.average_precision[name], one.positives) for one in periods]
-    total = sum(positives for value, positives in known if value is not None)
-    return sum(value * positives for value, positives in known if value is not None) / total if total else 0.0
-
-
-def _policy_result(name: str, one: Contestant, found: Score, within: float) -> PolicyResult:
+def _policy_result(name: str, one: Contestant, measured: Measured) -> PolicyResult:
     return PolicyResult(
         name=name,
-        score=found,
-        within_periods=within,
+        score=Score(
+            measured.average_precision.interval(name),
+            measured.within_periods.interval(name),
+            measured.log_loss.values[name],
+        ),
         trainings=len(one.training_days),
         fits=len(one.fits),
         fitted_rows=sum(fit.rows for fit in one.fits),
-        installations=len(one.reigns) - 1,
+        installations=one.installations,
         refusals=sum(decision.action == "refused" for decision in one.decisions),
         decisions=tuple(one.decisions),
     )
 
 
-def _periods(history: History, start: date, probabilities: dict[str, npt.NDArray[np.float64]]) -> list[Period]:
-    total = (history.last_day - start).days + 1
-    length = WEEK_DAYS * max(1, -(-total // (WEEK_DAYS * PERIODS_WANTED)))
+def _periods(
+    history: History, start: date, length: int, probabilities: dict[str, npt.NDArray[np.float64]]
+) -> list[Period]:
     offset, periods = history.place(start), []
     mature = np.sort(history.mature[offset:])
     day, matured = start, 0
@@ -264,6 +264,20 @@ def _periods(history: History, start: date, probabilities: dict[str, npt.NDArray
     return periods
 
 
+def _unjudged(history: History, governed: Contestant) -> list[str]:
+    """Return how much of the replay passed without enough outcomes to watch, and what it would take."""
+    if not isinstance(governed, Watching) or not governed.windows_without_outcomes:
+        return []
+    needed = history.model.monitoring.minimum_mature_positives
+    days = history.sizes.days_for(needed)
+    rate = "" if days is None else f", about {days:,.0f} days of this history"
+    return [
+        f"In {governed.windows_without_outcomes:,} of {governed.windows:,} windows governed retraining had too few "
+        f"mature outcomes to see a concept drift: that takes {needed:,} positives since its model serves{rate} "
+        "(monitoring.minimum_mature_positives)."
+    ]
+
+
 def _limits(history: History) -> tuple[str, ...]:
     policy = history.model.backtest
     return (
@@ -272,8 +286,8 @@ def _limits(history: History) -> tuple[str, ...]:
         "chosen.",
         "The first champion was installed ungated, the same for all policies, "
         f"after at least {policy.warmup_days} days.",
-        "Policies are compared by average precision of all rows in one ranking; cost is shown beside it, not weighed "
-        "against it.",
+        "Cost is shown beside what it brings and not weighed against it: of policies that are as good, the one that "
+        "installs fewest models is recommended.",
         "Quality checks see what a file shows: missing values and closed vocabularies. What landed late or twice is "
         "not in it.",
         "What is normal is learned from the weeks before a model serves. Where these hold the change that it was "

@@ -13,9 +13,9 @@ from datetime import date
 from typing import Any
 
 from mlife_assets.core.backtest.contestants import Decision
-from mlife_assets.core.backtest.measure import Score
 from mlife_assets.core.backtest.recommendation import Recommendation
 from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.label_times import LabelTimes
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,27 @@ class Period:
 
 
 @dataclass(frozen=True)
+class Score:
+    """How well a policy did.
+
+    Attributes:
+        average_precision: of all rows in one ranking, with its interval.
+        within_periods: average precision of each period alone, averaged over periods by their positives.
+        log_loss: mean log loss, in nats.
+    """
+
+    average_precision: Interval
+    within_periods: Interval
+    log_loss: float
+
+
+@dataclass(frozen=True)
 class PolicyResult:
     """What one policy did and how well.
 
     Attributes:
         name: of the policy.
-        score: average precision of all rows in one ranking with its interval, and log loss.
-        within_periods: average precision of each period alone, averaged over periods by their positives.
+        score: how well it did by each criterion.
         trainings: decisions to train that were carried out, the first champion included.
         fits: models fitted for them, each once: those that the gate judged count as those that served.
         fitted_rows: rows that all fits together learned from.
@@ -61,7 +75,6 @@ class PolicyResult:
 
     name: str
     score: Score
-    within_periods: float
     trainings: int
     fits: int
     fitted_rows: int
@@ -86,9 +99,12 @@ class BacktestResult:
         windows: of monitoring during the replay.
         policies: in the order of the contestants.
         differences: average precision of `governed` minus that of each other.
+        gains: criterion -> other policy -> by how much `governed` is better, the first one being `differences`.
         margin: how much worse `governed` may be.
         periods: in order.
         recommendation: the verdict.
+        label_times: whether one outcome is known earlier than the other, in which case every policy learns a lie.
+        notes: what a reader has to know before anything else, the gravest first; mostly empty.
         settings: the policies as they were, by name.
         limits: what the replay cannot show.
     """
@@ -104,9 +120,12 @@ class BacktestResult:
     windows: int
     policies: tuple[PolicyResult, ...]
     differences: dict[str, Interval]
+    gains: dict[str, dict[str, Interval]]
     margin: float
     periods: tuple[Period, ...]
     recommendation: Recommendation
+    label_times: LabelTimes
+    notes: tuple[str, ...]
     settings: dict[str, dict[str, Any]]
     limits: tuple[str, ...]
 

@@ -20,9 +20,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints
-from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History, Window
+from mlife_assets.core.backtest.history import History, Window
 from mlife_assets.core.backtest.judging import Judged
 from mlife_assets.core.backtest.learning import Fit
+from mlife_assets.core.backtest.sizing import WINDOWS_MINIMUM
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.columns import MonitoringColumns

@@ -29,6 +29,7 @@ Verdict = Literal["retrain", "wait", "block"]
 VERDICTS: tuple[Verdict, ...] = ("retrain", "wait", "block")
 KINDS = ("data", "latent", "concept")
 BUDGET_DAYS, YEAR_DAYS = 30, 365
+NO_FIT_FOR_LABELS = "No fit is due for new labels either"
 
 QUALITY_FAULT = "quality_fault"
 QUALITY_UNKNOWN = "quality_unknown"
@@ -155,7 +156,7 @@ def decide(
     if not reasons:
         code, sentence = _quiet(alarmed, dismissed, policy)
         undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
-        why = f"No fit is due for new labels either: {objections[0][1]}"
+        why = f"{NO_FIT_FOR_LABELS}: {objections[0][1]}"
         return RetrainDecision(
             as_of, "wait", (code, *codes), (sentence, *sentences, *undecided, why), champion.model_version
         )

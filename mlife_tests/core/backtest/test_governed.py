@@ -18,7 +18,7 @@ from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.gate import NON_INFERIORITY, WIN, Condition
 
 MARGIN, SINCE = 0.01, date(2025, 3, 1)
 
@@ -50,11 +50,16 @@ class Asked:
     folds: SimpleNamespace | NotEnoughEvidenceError
     serving: SimpleNamespace | NotEnoughEvidenceError | None = None
     faults: tuple[Condition, ...] = ()
+    opened_by: str | None = None
+    anchor: SimpleNamespace | None = None
 
     def challenger(self, day: date, first_day: date) -> Judged:
         return Judged.by_one(told(self.folds), self.first_day)
 
-    def verdict(self, judged: Judged, day: date, served: Judged) -> Verdict:
+    def verdict(
+        self, judged: Judged, day: date, served: Judged, opened_by: str | None, anchor: SimpleNamespace
+    ) -> Verdict:
+        self.opened_by, self.anchor = opened_by, anchor
         return told(self.said)
 
     def window(self, day: date, served: Judged) -> GateWindow:
@@ -79,14 +84,15 @@ def told(answer):
 
 def model(version: str, as_of: date) -> SimpleNamespace:
     artifact = SimpleNamespace(model_version=version)
-    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=as_of - timedelta(days=1))
+    day = as_of - timedelta(days=1)
+    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=day, label_last_day=day)
 
 
 FIRST = date(2025, 1, 1)
 CHAMPION, FOLD = model("m1", SINCE - timedelta(days=20)), model("m2", SINCE)
 DAY = SINCE + timedelta(days=30)
 SERVING = model("m3", DAY)
-PROMOTED = Verdict("promoted", "recipe_1", (), ("Promoted.",), 0.1, 0.1)
+PROMOTED = Verdict("promoted", "recipe_1", (), ("Promoted.",), 0.1, 0.1, NON_INFERIORITY)
 
 
 @pytest.fixture
@@ -96,6 +102,7 @@ def challenged(history, rows):
     def build(asked: Asked, reason: str = "model_too_old") -> Governed:
         policy = Governed(history(rows()), asked, asked, asked, reigns=[Reign(CHAMPION, SINCE)])
         policy.confirmed_on, policy.reference, policy.changed_on = SINCE, "as it was", FIRST
+        policy.anchor, policy.looked = CHAMPION, []
         verdict = RetrainDecision(DAY, "retrain", (reason,), ("Due.",), "m1")
         policy._challenge(DAY, SINCE, GateWindow(asked.first_day, "The window."), verdict)
         return policy
@@ -103,7 +110,7 @@ def challenged(history, rows):
     return build
 
 
-HARM = ("refit_does_no_harm_to_ranking",)
+HARM = ("is_not_inferior_to_champion",)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ HARM = ("refit_does_no_harm_to_ranking",)
         (SINCE, HARM, MARGIN, MARGIN + 0.001, False),
         (SINCE, HARM, None, None, False),
         (SINCE, HARM, MARGIN, None, True),
-        (SINCE, ("refit_does_no_harm_to_probabilities",), MARGIN, MARGIN, True),
+        (SINCE, ("keeps_probabilities",), MARGIN, MARGIN, True),
         (SINCE, ("beats_champion", "is_calibrated"), MARGIN, MARGIN, True),
         (SINCE, ("no_feature_tells_the_outcome",), MARGIN, MARGIN, False),
         (SINCE, (*HARM, "gate_rows_are_not_training_rows"), MARGIN, MARGIN, False),
@@ -128,7 +135,7 @@ def test_a_refusal_confirms_by_rows_since_the_drift_that_show_no_gain_of_any_kin
 ):
     """Before the drift the recipe gained nothing; of what came after it that says nothing. Nor does a faulty gate."""
     policy = challenged(
-        Asked(first_day, Verdict("refused", "recipe_1", unmet, ("Refused.",), gain_at_most, log_loss_gain), FOLD)
+        Asked(first_day, Verdict("refused", "recipe_1", unmet, ("Refused.",), gain_at_most, log_loss_gain, WIN), FOLD)
     )
     (decided,) = policy.decisions
     assert (decided.action, CONFIRMED in decided.codes) == ("refused", is_confirmed)
@@ -152,7 +159,11 @@ def test_a_promotion_installs_what_was_fitted_on_everything(challenged):
     [
         ("concept_drift_confirmed", PROMOTED, SINCE),
         ("model_too_old", PROMOTED, FIRST),
-        ("concept_drift_confirmed", Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), 0, 0), FIRST),
+        (
+            "concept_drift_confirmed",
+            Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), 0, 0, WIN),
+            FIRST,
+        ),
     ],
 )
 def test_only_a_promotion_that_answers_drift_begins_a_new_world(challenged, reason, said, changed_on):
@@ -166,6 +177,13 @@ def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history
     policy = Governed(history(rows(), replace(model(), backtest=halves)), None, None, None)
     policy.reigns, policy.changed_on = [Reign(CHAMPION, SINCE)], CHAMPION.last_day - timedelta(days=seen_days - 1)
     assert policy._age_maximum() == most
+
+
+def test_news_begin_after_the_last_label_that_was_learned_whatever_an_early_step_saw(history, rows):
+    policy = Governed(history(rows()), None, None, None)
+    learned = SimpleNamespace(last_day=SINCE, label_last_day=SINCE - timedelta(days=5))
+    policy.reigns, policy.looked, policy.confirmed_on = [Reign(learned, SINCE)], [], SINCE
+    assert policy._news_since() == SINCE - timedelta(days=4)
 
 
 def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_judged(challenged):
@@ -334,7 +352,7 @@ def between(history, rows, model):
     def build(
         newest: Reports, *, age_days: int, alarmed: int = 0, confirmed_on: date | None = None
     ) -> tuple[Decision, ...]:
-        asked = Asked(SINCE, Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), None, None), FOLD)
+        asked = Asked(SINCE, Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), None, None, WIN), FOLD)
         plain = model()
         policy = Governed(
             history(rows(), replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))),
@@ -347,6 +365,7 @@ def between(history, rows, model):
         assert policy.history.window_closing(newest.closed_on) is not None
         assert policy.history.window_closing(day) is None
         policy.confirmed_on, policy.newest, policy.changed_on = confirmed_on or SINCE, newest, FIRST
+        policy.anchor, policy.training_days = CHAMPION, [SINCE]
         days = [newest.closed_on - timedelta(days=2 * back) for back in range(alarmed)]
         policy.looked = [RetrainDecision(day, "wait", ("data_alarm",), ("It moved.",), "m1") for day in days[::-1]]
         policy.on_morning(day)

@@ -12,11 +12,12 @@ from mlife_assets.core.backtest import judging
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.judging import Fold, Judge, Judged
 from mlife_assets.core.backtest.learning import Learner, score
-from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.gate import NON_INFERIORITY, WIN, Condition
 from mlife_assets.core.training.prequential import judge_refit, recipe_version, serving_conditions
 
 FIRST = date(2025, 1, 1)
 CHAMPION, AS_OF = FIRST + timedelta(days=42), FIRST + timedelta(days=75)
+REASON = "the model in use is too old"
 
 
 def reigning(fit) -> Judged:
@@ -78,15 +79,16 @@ def test_folds_without_rows_cost_no_fit(history, rows, asked):
     assert [(fold.first_day - FIRST).days for fold in judged.folds] == [42, 70, 84]
 
 
-def test_a_refit_that_does_no_harm_is_promoted_by_rows_that_nobody_has_seen(history, rows, asked):
+def test_a_refit_that_is_not_inferior_is_promoted_for_a_reason_by_rows_that_nobody_has_seen(history, rows, asked):
     built = history(rows(seed=4))
     learner, judge = asked(built)
     champion = reigning(learner.fit(CHAMPION))
     first = judge.window(AS_OF, champion).first_day
     assert first == AS_OF - timedelta(days=28)
-    said = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion)
-    assert said.is_promoted
-    assert said.unmet == ()
+    without = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion)
+    assert (without.outcome, without.kind, without.unmet) == ("refused", WIN, ("beats_champion",))
+    said = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion, REASON)
+    assert (said.outcome, said.kind, said.unmet) == ("promoted", NON_INFERIORITY, ())
     assert said.challenger_version.startswith("recipe_")
     assert abs(said.gain_at_most) < 0.1
     seen = Judged.by_one(learner.fit(CHAMPION), CHAMPION - timedelta(days=5))
@@ -100,9 +102,10 @@ def test_the_recipe_is_held_against_whoever_served(history, rows, asked):
     built = history(rows())
     learner, judge = asked(built)
     judged = judge.challenger(AS_OF, CHAMPION)
-    said = judge.verdict(judged, AS_OF, Judged(judged.folds))
+    first = judged.folds[0].fit
+    said = judge.verdict(judged, AS_OF, Judged(judged.folds), REASON, first)
     assert (said.gain_at_most, said.log_loss_gain_at_least) == (0.0, 0.0)
-    assert said.is_promoted, "no harm is shown"
+    assert said.is_promoted, "it is what served"
     told = " ".join(said.sentences)
     assert "difference +0.0000 (+0.0000 to +0.0000)" in told
     one = judge.verdict(judged, AS_OF, reigning(learner.fit(CHAMPION)))
@@ -118,9 +121,9 @@ def test_a_recipe_that_learned_from_a_bad_episode_is_refused(history, rows, aske
     built = history(table.set_column(2, "won", [won]))
     learner, judge = asked(built)
     champion, as_of = reigning(learner.fit(CHAMPION)), FIRST + timedelta(days=90)
-    said = judge.verdict(judge.challenger(as_of, FIRST + timedelta(days=64)), as_of, champion)
+    said = judge.verdict(judge.challenger(as_of, FIRST + timedelta(days=64)), as_of, champion, REASON)
     assert said.outcome == "refused"
-    assert "refit_does_no_harm_to_ranking" in said.unmet
+    assert "is_not_inferior_to_champion" in said.unmet
     assert said.gain_at_most < 0
 
 

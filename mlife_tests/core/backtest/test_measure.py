@@ -1,4 +1,4 @@
-"""Average precision of a replay and its intervals."""
+"""Criteria of a replay and their intervals."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def test_average_precision_is_the_gates_and_a_weight_is_a_repetition(seed, rows,
     assert ranking.average_precision(outcome, weights.astype(float)) == pytest.approx(repeated, abs=1e-12)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(10, 80), st.integers(1, 6), st.integers(1, 5))
+def test_several_rankings_are_the_mean_of_each_by_its_positives(seed, rows, levels, count):
+    rng = np.random.default_rng(seed)
+    score, outcome = rng.integers(0, levels, rows).astype(float), rng.random(rows) < 0.4
+    codes, weights = rng.integers(0, count, rows), rng.integers(0, 3, rows)
+    outcome[0], weights[0] = True, 1
+    parts = [
+        (average_precision(np.repeat(score[own], weights[own]), np.repeat(outcome[own], weights[own])), positives)
+        for code in range(count)
+        if (positives := int((weights * outcome)[own := codes == code].sum()))
+    ]
+    expected = np.average([value for value, _ in parts], weights=[positives for _, positives in parts])
+    found = Ranking.of(score, codes).average_precision(outcome, weights.astype(float))
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_nothing_ranks_nothing():
+    assert Ranking.of(np.zeros(0)).average_precision(np.zeros(0, dtype=bool), np.zeros(0)) == 0.0
+    assert Ranking.of(np.ones(3)).average_precision(np.zeros(3, dtype=bool), np.ones(3)) == 0.0
+
+
 def served(rng, days=70, rows=40):
     codes = np.repeat(np.arange(days), rows)
     signal = rng.normal(size=len(codes))
@@ -37,20 +58,70 @@ def served(rng, days=70, rows=40):
     return codes, signal, outcome
 
 
+def measured(probabilities, outcome, codes, days=70, policy=POLICY):
+    return measure(probabilities, outcome, codes, days, policy, period_days=7)
+
+
 def test_a_better_policy_is_separated_from_a_worse_one_and_equal_ones_are_equal():
     rng = np.random.default_rng(5)
     codes, signal, outcome = served(rng)
     good = 1 / (1 + np.exp(1 - signal))
     noisy = 1 / (1 + np.exp(1 - 0.3 * signal + rng.normal(size=len(signal))))
-    found = measure({"a": good, "b": noisy, "c": good.copy()}, outcome, codes, 70, POLICY, first="a")
-    assert found.best == "a"
-    assert found.differences["b"].lower > 0.05
-    assert found.differences["c"].lower == found.differences["c"].estimate == found.differences["c"].upper == 0
-    assert found.against_best["b"].estimate == -found.differences["b"].estimate
-    assert found.scores["a"].average_precision.n == 10
-    interval = found.scores["a"].average_precision
-    assert interval.lower < interval.estimate < interval.upper
-    assert found.scores["a"].log_loss < found.scores["b"].log_loss
+    found = measured({"a": good, "b": noisy, "c": good.copy()}, outcome, codes)
+    for criterion in found.criteria.values():
+        assert criterion.best == "a"
+        assert criterion.gain("a", "b").lower > 0.03
+        assert criterion.gain("b", "a").estimate == -criterion.gain("a", "b").estimate
+        same = criterion.gain("a", "c")
+        assert same.lower == same.estimate == same.upper == 0
+        assert criterion.is_as_good("c", "a")
+        assert criterion.is_as_good("a", "b")
+        assert not criterion.is_as_good("b", "a")
+        interval = criterion.interval("a")
+        assert interval.n == 10
+        assert interval.lower < interval.estimate < interval.upper
+    assert found.log_loss.values["a"] == pytest.approx(log_loss(good, outcome))
+    assert found.average_precision.margin == POLICY.margin_average_precision
+    assert found.log_loss.margin == POLICY.margin_log_loss
+
+
+def test_the_margin_is_held_against_the_lower_bound():
+    codes, signal, outcome = served(np.random.default_rng(8))
+    probabilities = {
+        "a": 1 / (1 + np.exp(1 - signal)),
+        "b": 1 / (1 + np.exp(1 - signal + np.random.default_rng(9).normal(size=len(signal)) / 3)),
+    }
+    gain = measured(probabilities, outcome, codes).average_precision.gain("b", "a")
+    assert gain.lower < gain.estimate < 0
+    for margin, is_as_good in ((-gain.lower + 1e-6, True), (-gain.lower - 1e-6, False)):
+        policy = BacktestPolicy(bootstrap_resamples=400, margin_average_precision=margin)
+        assert (
+            measured(probabilities, outcome, codes, policy=policy).average_precision.is_as_good("b", "a") is is_as_good
+        )
+
+
+def test_knowing_when_it_happens_often_counts_over_all_rows_and_not_within_periods():
+    """`level` knows the season and nothing of a row, `order` the other way round."""
+    rng = np.random.default_rng(11)
+    days = 140
+    codes = np.repeat(np.arange(days), 40)
+    season, signal = np.where(codes // 7 % 2, 2.0, -2.0), rng.normal(size=len(codes))
+    outcome = rng.random(len(codes)) < 1 / (1 + np.exp(1 - season - signal))
+    level, order = (1 / (1 + np.exp(1 - logit)) for logit in (season, signal))
+    found = measured({"level": level, "order": order}, outcome, codes, days)
+    assert found.average_precision.best == found.log_loss.best == "level"
+    assert found.within_periods.best == "order"
+    assert found.within_periods.gain("order", "level").lower > 0.05
+
+
+def test_a_period_of_one_class_dilutes_nothing():
+    codes, signal, outcome = served(np.random.default_rng(12))
+    good, bad = 1 / (1 + np.exp(1 - signal)), 1 / (1 + np.exp(1 + signal))
+    longer = np.concatenate([codes, np.repeat(np.arange(70, 140), 40)])
+    one_class = np.concatenate([outcome, np.repeat([True, False], 35 * 40)])
+    plain = measured({"a": good, "b": bad}, outcome, codes).within_periods
+    other = measured({"a": np.tile(good, 2), "b": np.tile(bad, 2)}, one_class, longer, 140).within_periods
+    assert other.values == pytest.approx(plain.values)
 
 
 def test_days_that_share_a_fate_widen_the_interval():
@@ -61,7 +132,7 @@ def test_days_that_share_a_fate_widen_the_interval():
     shared = rng.random(len(codes)) < 1 / (1 + np.exp(1 - signal - 2 * luck))
     widths = []
     for labels in (outcome, shared):
-        interval = measure({"a": probability}, labels, codes, 70, POLICY, first="a").scores["a"].average_precision
+        interval = measured({"a": probability}, labels, codes).average_precision.interval("a")
         widths.append(interval.upper - interval.lower)
     assert widths[1] > 2 * widths[0]
 
@@ -71,9 +142,9 @@ def test_too_few_days_and_one_class_are_refused():
     outcome = np.arange(550) % 3 == 0
     half = {"a": np.full(550, 0.5)}
     with pytest.raises(NotEnoughEvidenceError, match="has 55 days, 56 needed"):
-        measure(half, outcome, codes, 55, POLICY, first="a")
+        measured(half, outcome, codes, 55)
     with pytest.raises(NotEnoughEvidenceError, match="0 of 550 served rows"):
-        measure(half, np.zeros(550, dtype=bool), codes, 56, POLICY, first="a")
+        measured(half, np.zeros(550, dtype=bool), codes, 56)
 
 
 def test_log_loss_is_that_of_the_outcome():

@@ -99,7 +99,7 @@ def test_what_is_negative_may_be_known_earlier_too() -> None:
 
 
 def test_a_difference_that_is_too_small_to_matter_is_not_named() -> None:
-    """Positives a twentieth sooner at each day: with enough rows the difference is certain, and no reason to change the file."""
+    """Positives a twentieth sooner each day: with enough rows that is certain, and no reason to change the file."""
     one = found(
         lambda rng, day, outcome: np.minimum(rng.geometric(np.where(outcome, 0.106, 0.1)), 60),
         seed=3,

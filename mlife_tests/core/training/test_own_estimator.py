@@ -103,6 +103,8 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
         bootstrap_resamples=200,
         calibration_slope_minimum=0.4,
         calibration_slope_maximum=2.5,
+        calibration_level_minimum=0.4,
+        calibration_level_maximum=2.5,
     )
     model = Model("a", "A model", "it happens", "a test", JOB_EXAMPLES, training=job_pairs.POLICY, promotion=promotion)
     gate = GateRows.of_examples(later, JOB_EXAMPLES)

@@ -47,7 +47,8 @@ MODEL = Study.from_json(
     "features": ["strength", "noise"]}, "training": {"formulations": ["binary"], "trees_maximum": 30,
     "learning_rate": 0.2, "minimum_child_examples": 40, "minimum_examples": 500, "validation_days": 7},
     "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400,
-    "non_inferiority_margin": 0.15, "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5}}"""
+    "non_inferiority_margin": 0.15, "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5,
+    "calibration_level_minimum": 0.4, "calibration_level_maximum": 2.5}}"""
 ).model
 
 

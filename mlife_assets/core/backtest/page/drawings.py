@@ -25,6 +25,7 @@ LOOKS: dict[str, tuple[Role, Form]] = {
     "frozen": ("muted", "line"),
     "naive": ("rival", "dashed"),
     "every_alarm": ("accent", "dashed"),
+    "constant": ("muted", "dashed"),
 }
 SIGNS: dict[str, tuple[str, str]] = {
     "installed": (GLYPHS["retrain"], "installed without a gate"),
@@ -195,7 +196,7 @@ def _trained_by(one: PolicyResult) -> Callable[[Period], float]:
 
 
 def _best(result: BacktestResult) -> str:
-    return max(result.policies, key=lambda one: one.within_periods).name
+    return max(result.policies, key=lambda one: one.score.within_periods.estimate).name
 
 
 def _regret(result: BacktestResult) -> tuple[Series, ...]:

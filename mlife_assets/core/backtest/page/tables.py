@@ -26,6 +26,7 @@ DESCRIPTIONS = {
     "frozen": "the first champion for ever",
     "naive": "a new model by the calendar, no gate",
     "every_alarm": "a new model whenever drift alarms, no gate",
+    "constant": "one probability for everybody, no model",
 }
 
 
@@ -68,13 +69,17 @@ def tiles(result: BacktestResult) -> tuple[tuple[str, str, str], ...]:
     governed, naive = result.policy("governed"), result.policy("naive")
     versus = result.differences
     return (
-        ("Governed, average precision", f"{governed.score.average_precision.estimate:.3f}", _bounds(governed)),
+        (
+            "Governed, average precision",
+            f"{governed.score.average_precision.estimate:.3f}",
+            _bounds(governed.score.average_precision),
+        ),
         ("Governed minus frozen", f"{versus['frozen'].estimate:+.3f}", _range(versus["frozen"])),
         ("Governed minus naive", f"{versus['naive'].estimate:+.3f}", _range(versus["naive"])),
         (
-            "Trainings of governed",
-            f"{governed.trainings:,}",
-            f"in {governed.fits:,} fits; naive {naive.trainings:,} in {naive.fits:,}",
+            "Promotions of governed",
+            f"{governed.installations:,}",
+            f"of {governed.trainings:,} trainings; naive {naive.installations:,} of {naive.trainings:,}",
         ),
         ("Rows served", format_value(result.rows, "count"), f"{result.positives / result.rows:.1%} positive"),
     )
@@ -98,9 +103,9 @@ def policy_rows(result: BacktestResult, cost: Cost) -> list[PolicyRow]:
 def _policy_row(result: BacktestResult, cost: Cost, one: PolicyResult) -> PolicyRow:
     found, versus = one.score.average_precision, result.differences.get(one.name)
     cells = (
-        (f"{found.estimate:.4f}", _bounds(one)),
+        (f"{found.estimate:.4f}", _bounds(found)),
         (MISSING, "") if versus is None else (f"{versus.estimate:+.4f}", _range(versus)),
-        (f"{one.within_periods:.4f}", ""),
+        (f"{one.score.within_periods.estimate:.4f}", _bounds(one.score.within_periods)),
         (f"{one.score.log_loss:.4f}", ""),
         *((f"{count:,}", "") for count in (one.trainings, one.fits, one.refusals, one.installations, one.fitted_rows)),
         (f"{cost.fit_seconds[one.name]:,.1f}", ""),
@@ -169,8 +174,7 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _bounds(one: PolicyResult) -> str:
-    found = one.score.average_precision
+def _bounds(found: Interval) -> str:
     return f"{found.lower:.3f} to {found.upper:.3f}"
 
 

@@ -108,8 +108,29 @@ def test_users_without_a_choice_are_left_out_of_exposure_only() -> None:
 def test_alpha_is_divided_among_all_ordered_pairs_of_all_tables() -> None:
     audit = audit_fairness("m", *world(), POLICY)
     spent = sum(one.alpha * len(one.rows) * (len(one.rows) - 1) for one in audit.tables)
-    assert spent == pytest.approx(POLICY.one_sided_alpha)
+    assert spent == pytest.approx(POLICY.fairness_one_sided_alpha)
     assert any("at most 0.025" in note and "Bonferroni" in note for note in audit.notes)
+
+
+@pytest.mark.parametrize("alpha", [0.0031, 0.0002])
+def test_a_tighter_gate_never_loosens_fairness(alpha: float) -> None:
+    """A ratio of .72 for 3,500 women was refused at .025 and passed at .0031, when one alpha served for both."""
+    sex, ethnicity = labels(["Female", "Male"] * 3_500), labels(["White"] * 7_000)
+    rank = np.arange(7_000) // 2
+    found = outcomes(rank < np.where(sex == "Female", 0.3024, 0.42) * 3_500)
+    tighter = replace(
+        POLICY,
+        one_sided_alpha=alpha,
+        win_alpha_per_year=POLICY.win_alpha_per_year / 50,
+        gates_per_year=366,
+        minimum_delta_map=0.05,
+        non_inferiority_margin=0.0,
+    )
+    audits = [audit_fairness("m", found, sex, ethnicity, policy) for policy in (POLICY, tighter)]
+    assert audits[0] == audits[1]
+    assert [fairness_condition(audit, "m").is_met for audit in audits] == [False, False]
+    shared = replace(POLICY, fairness_one_sided_alpha=alpha)
+    assert fairness_condition(audit_fairness("m", found, sex, ethnicity, shared), "m").is_met, "it would have passed"
 
 
 def test_notes_name_attributes_in_words_and_keep_categories_apart() -> None:
