@@ -77,11 +77,12 @@ def _require_enough_history(settings: Settings, model: Model) -> None:
     """
     least = least_history_days(model)
     if settings.history_days < least:
-        validation, gate = model.training.validation_days, model.promotion.gate_weeks
+        validation = model.training.validation_days
+        weeks = 1 if model.promotion.judged_by == "folds" else model.promotion.gate_weeks
         raise InvalidInputError(
             f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: "
-            f"labels, {validation} days of validation and {gate} weeks of the gate come after the days that it learns "
-            f"from; set it to {least} or more"
+            f"labels, {validation} days of validation and {7 * weeks} days of the gate come after the days that it "
+            f"learns from; set it to {least} or more"
         )
 
 

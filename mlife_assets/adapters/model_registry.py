@@ -33,6 +33,7 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 
 WRITER = "registry"
 CARD_FILE = "card.html"
+VERSIONS, FOLDS = "models", "fold_models"
 CHAMPION = "champion"
 VERSIONS_NAMED = 5
 STEP = timedelta(seconds=1)
@@ -40,7 +41,11 @@ STEP = timedelta(seconds=1)
 
 
 class ModelRegistry:
-    """Artifacts at `models/<model_version>/`, events in the log; of one model, whoever else keeps some there."""
+    """Artifacts at `models/<model_version>/`, events in the log; of one model, whoever else keeps some there.
+
+    Models of folds lie in `fold_models/<model_version>/`. They are judged and never serve, so no event registers them
+    and nothing can promote them.
+    """
 
     def __init__(self, store: ObjectStore, event_log: EventLog, model_name: str) -> None:
         """Keep artifacts of a model in `store` and record in `event_log`; other models are not seen."""
@@ -64,13 +69,7 @@ class ModelRegistry:
                 f"{version} is a version of {recorded[MODEL_NAME]} and {self.model_name} learned it, too; give "
                 f"{self.model_name} rows, columns or settings of its own"
             )
-        folder = f"models/{version}"
-        if not self._is_whole(version):
-            for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
-                try:
-                    self._store.put_if_absent(f"{folder}/{name}", data)
-                except ContentConflictError:
-                    self._store.replace(f"{folder}/{name}", data)
+        self._keep(VERSIONS, artifact)
         manifest = artifact.manifest
         at = now if recorded is None else recorded["observed_at"]
         row = {
@@ -90,22 +89,38 @@ class ModelRegistry:
             self._append("model_registered", row)  # lists it where a crash left it unlisted; else a no-op
         return version
 
-    def _is_whole(self, version: str) -> bool:
+    def keep_fold(self, artifact: ModelArtifact) -> str:
+        """Store the model of a fold; again is a no-op. Returns its version, by which `load` finds it."""
+        self._keep(FOLDS, artifact)
+        return artifact.model_version
+
+    def _keep(self, kind: str, artifact: ModelArtifact) -> None:
+        version = artifact.model_version
         try:
-            self.load(version)
+            self._read(kind, version)
         except (NotFoundError, IntegrityError):
-            return False
-        return True
+            for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
+                key = f"{kind}/{version}/{name}"
+                try:
+                    self._store.put_if_absent(key, data)
+                except ContentConflictError:
+                    self._store.replace(key, data)
 
     def load(self, model_version: str) -> ModelArtifact:
-        """Return an artifact whose content hashes to its version.
+        """Return an artifact whose content hashes to its version, registered or of a fold.
 
         Raises:
             NotFoundError: there is no such version.
             IntegrityError: a file is missing or was changed.
         """
-        if model_version not in self._loaded:
-            folder = f"models/{model_version}"
+        folder = f"{VERSIONS}/{model_version}"
+        is_registered = folder in self._loaded or self._store.exists(f"{folder}/{MANIFEST_FILE}")
+        is_fold = not is_registered and self._store.exists(f"{FOLDS}/{model_version}/{MANIFEST_FILE}")
+        return self._read(FOLDS if is_fold else VERSIONS, model_version)
+
+    def _read(self, kind: str, model_version: str) -> ModelArtifact:
+        folder = f"{kind}/{model_version}"
+        if folder not in self._loaded:
             if not self._store.exists(f"{folder}/{MANIFEST_FILE}"):
                 raise NotFoundError(f"there is no model {model_version}; {self._shows_all}")
             try:
@@ -113,8 +128,8 @@ class ModelRegistry:
                 files: Mapping[str, bytes] = {name: self._store.get(f"{folder}/{name}") for name in names}
             except NotFoundError as error:
                 raise IntegrityError(f"the artifact of {model_version} lacks a file ({error}); restore it") from error
-            self._loaded[model_version] = ModelArtifact.from_files(model_version, files)
-        return self._loaded[model_version]
+            self._loaded[folder] = ModelArtifact.from_files(model_version, files)
+        return self._loaded[folder]
 
     def versions(self) -> list[dict[str, Any]]:
         """Return all registrations, oldest first."""

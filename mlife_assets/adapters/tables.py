@@ -32,6 +32,8 @@ _REPORT_OPTIONS = (
 MADE_BY: Mapping[str, str] = {
     "challenger": "candidate_model",
     "fairness": "fairness_audit",
+    "fairness_by_folds": "fairness_audit",
+    "folds": "fold_models",
     "ingest": "market_events",
     "message_plan_exposed": "message_plan",
     "message_plan_suppressed": "message_plan",

@@ -23,6 +23,7 @@ from mlife_assets.components.model import (
     example_evaluation,
     explanation,
     fairness,
+    fold_models,
     hyperparameters,
     monitoring_reference,
     off_policy,
@@ -38,7 +39,7 @@ from mlife_assets.components.predictions import entity_scores, scores
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 
-MODULES = (candidate, hyperparameters, explanation, promotion, monitoring_reference, retrain_decision)
+MODULES = (candidate, hyperparameters, fold_models, explanation, promotion, monitoring_reference, retrain_decision)
 """What is made of every model; `reports` beside them."""
 OF_ENTITIES = (example_evaluation, entity_scores)
 """What is made of a model without an item."""

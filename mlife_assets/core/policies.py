@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
@@ -124,8 +124,17 @@ class PromotionPolicy:
     days per resampled block. Rows of one day share its weather, prices and campaigns, so a day is the smallest
     independent unit; where a day's luck lasts into the next, longer blocks hold the error, and the gate needs as many
     of them (`benchmarks/gate.py`).
+
+    `judged_by` says what the newest `gate_weeks` hold back. By `folds`, nothing: each week is judged by the recipe
+    fitted on what was known when it began, and what serves is its fit on everything mature. By a `holdout`, all of
+    them: the model that is judged, and serves, learned from what was known before the first. Scores of the fit on
+    everything must follow those of the newest fold's model, of the same recipe a week or two younger: a Spearman
+    correlation below `fold_rank_correlation_minimum` refuses. It is no measure of quality and asks only that what
+    serves is the recipe that was judged: sound refits lie far above it, also across a drift, while columns that were
+    mixed up, a label turned around or a fit that went astray come near 0 or below (docs/adr/0030).
     """
 
+    judged_by: Literal["folds", "holdout"] = "folds"
     ranking_depth: int = 10
     minimum_delta_map: float = 0.0
     minimum_users_with_positives: int = 1_000
@@ -144,10 +153,14 @@ class PromotionPolicy:
     impact_ratio_minimum: float = 0.8
     minimum_group_share: float = 0.02
     off_policy_minimum_effective_sample: int = 200
+    fold_rank_correlation_minimum: float = 0.5
     parity_rows: int = 200
     seed: int = 11
 
     def __post_init__(self) -> None:
+        if self.judged_by not in ("folds", "holdout"):
+            raise InvalidInputError(f"PromotionPolicy.judged_by is {self.judged_by!r}; write folds or holdout")
+        _bounded(self, fold_rank_correlation_minimum=(-1, 1))
         _bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
         _bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
         _bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))

@@ -209,16 +209,20 @@ def test_event_types_named_by_the_graph_exist() -> None:
     assert set(WRITTEN_HERE) <= set(EVENT_TYPES)
 
 
-@pytest.mark.parametrize("days", [45, 50, 52])
-def test_a_history_too_short_for_the_first_model_is_refused_before_anything_runs(tmp_path, days) -> None:
+@pytest.mark.parametrize(("judged_by", "days", "least"), [("holdout", 52, 53), ("folds", 30, 38), ("folds", 37, 38)])
+def test_a_history_too_short_for_the_first_model_is_refused_before_anything_runs(
+    tmp_path, judged_by: str, days: int, least: int
+) -> None:
     """It failed after minutes: 0 positives in 0 examples."""
-    with pytest.raises(InvalidInputError, match=rf"MLIFE_HISTORY_DAYS is {days}, .* needs 53"):
-        build_definitions(Settings(home=tmp_path / "home", history_days=days))
+    policies = Policies(promotion=PromotionPolicy(judged_by=judged_by))
+    with pytest.raises(InvalidInputError, match=rf"MLIFE_HISTORY_DAYS is {days}, .* needs {least}"):
+        build_definitions(Settings(home=tmp_path / "home", history_days=days), policies=policies)
     assert not (tmp_path / "home").exists()
 
 
 def test_policies_that_ask_for_less_take_a_shorter_history(tmp_path) -> None:
-    policies = Policies(promotion=PromotionPolicy(gate_weeks=2))
+    policies = Policies(promotion=PromotionPolicy(gate_weeks=2, judged_by="holdout"))
     build_definitions(Settings(home=tmp_path, history_days=39), policies=policies)
+    build_definitions(Settings(home=tmp_path, history_days=38))
     with pytest.raises(InvalidInputError, match="needs 39"):
         build_definitions(Settings(home=tmp_path, history_days=38), policies=policies)

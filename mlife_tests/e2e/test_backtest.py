@@ -110,10 +110,14 @@ def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked)
         assert row["is_applied"] <= ((row["user_id"], row["job_id"], row["exposure_date"]) in applied)
 
 
-def test_what_serves_here_was_judged_so_that_is_replayed(asked) -> None:
-    assert asked.home.platform.policies.backtest.gate_is_prequential
-    model = replayed_model(asked.home.platform)
-    assert not model.backtest.gate_is_prequential
+@pytest.mark.parametrize("judged_by", ["folds", "holdout"])
+def test_it_is_replayed_as_the_platform_judges(asked, lived_world, judged_by: str) -> None:
+    policies = asked.home.platform.policies
+    assert policies.backtest.gate_is_prequential
+    promotion = replace(policies.promotion, judged_by=judged_by)
+    model = replayed_model(lived_world.open_home(asked.home.folder, replace(policies, promotion=promotion)).platform)
+    assert model.backtest.gate_is_prequential == (judged_by == "folds")
+    assert model.backtest.gate_fold_days == 7
     assert model.baseline is None, "a rule ranks what could have been shown, which no history holds"
 
 

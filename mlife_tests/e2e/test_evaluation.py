@@ -17,11 +17,12 @@ import pytest
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT, cohort_days
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.training_set import gate_days
-from mlife_assets.core.windows import day_start
+from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.panel import panel_name
 from mlife_assets.recruiting.panel.ballots import PANEL_COLUMNS
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME
@@ -164,7 +165,9 @@ def test_a_champion_is_never_compared_with_itself(panelled, lived_world) -> None
     home = lived_world.open_home(panelled.home.folder)
     day = home.day(lived_world.DAYS)
     champion = home.platform.champion_version(day)
-    home.platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": champion})
+    tables = home.platform.tables
+    tables.write_report(CHALLENGER_REPORT, day, {"model_version": champion})
+    tables.write_report(FOLD_REPORT, day, tables.read_report(FOLD_REPORT, add_days(home.day(1), -1)))
     metadata, report = evaluated(home, day)
     assert metadata["outcome"].value == "refused"
     assert report["comparisons"] == []
@@ -214,11 +217,23 @@ def test_an_explanation_is_the_score_taken_apart(lived, shown) -> None:
 def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> None:
     report = lived.home.platform.tables.read_report(PROMOTION_REPORT, lived.home.day(lived_world.RETRAIN_DAY))
     sentences = {one["name"]: one["sentence"] for one in report["conditions"] if one["is_met"]}
-    required = ["label_time_does_not_tell_the_outcome", "gate_rows_are_not_training_rows", "scoring_parity"]
-    own = ["impact_ratios_not_proven_low", "no_feature_tells_the_outcome"]
-    assert list(sentences)[-5:] == [*own, *required]
+    own = ["impact_ratios_not_proven_low", "impact_ratios_not_proven_low_by_folds", "no_feature_tells_the_outcome"]
+    required = [
+        "label_time_does_not_tell_the_outcome",
+        "fold_trained_before_its_rows",
+        "gate_rows_are_not_training_rows",
+        "scoring_parity",
+    ]
+    fit = [
+        "serving_probabilities_are_finite",
+        "serving_probabilities_vary",
+        "serving_scoring_parity",
+        "serving_scores_follow_the_newest_fold",
+    ]
+    assert list(sentences)[-len([*own, *required, *fit]) :] == [*own, *required, *fit]
     assert "does not predict is_applied (0.500)" in sentences[required[0]]
-    assert re.match(r"0 of 1\d,\d{3} gate rows \(0.00%\) repeat", sentences[required[1]]), "exposures, not candidates"
+    copied = r"In each of 2 folds: 0 of 1\d,\d{3} gate rows \(0.00%\) repeat"
+    assert re.match(copied, sentences["gate_rows_are_not_training_rows"]), "exposures, not candidates"
 
 
 def test_the_verdict_is_kept_as_numbers(lived, lived_world, shown) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.model.fairness import FAIRNESS_REPORT, audit_model, audited_pairs, day_fairness_condition
+from mlife_assets.components.model.fairness import (
+    FAIRNESS_REPORT,
+    FOLDS_REPORT,
+    audit_folds,
+    audit_model,
+    audited_pairs,
+    day_fairness_conditions,
+)
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
-from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
+from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, reachable_users
 from mlife_assets.core.training.fairness import ETHNICITIES, SEXES, FairnessAudit, fairness_condition
 from mlife_assets.core.training.fairness.audit import CONDITION
 from mlife_assets.core.windows import add_days
@@ -40,12 +48,17 @@ def test_every_challenger_was_audited_and_the_gate_read_it(lived) -> None:
         assert conditions[CONDITION]["sentence"] == expected.sentence
         assert conditions[CONDITION]["is_met"] == expected.is_met
         assert expected.is_met, "the market treats nobody by sex or race"
+        by_folds = fairness_condition(FairnessAudit.from_report(tables.read_report(FOLDS_REPORT, day)), version)
+        assert conditions[f"{CONDITION}_by_folds"]["sentence"] == f"On the weeks of the folds: {by_folds.sentence}"
+        assert conditions[f"{CONDITION}_by_folds"]["is_met"] == by_folds.is_met
 
 
 def test_a_day_without_an_audit_is_refused(lived) -> None:
-    condition = day_fairness_condition(lived.home.platform, add_days(training_days(lived)[0], -1), "mdl_any")
-    assert not condition.is_met
-    assert "no fairness audit" in condition.sentence
+    conditions = day_fairness_conditions(lived.home.platform, add_days(training_days(lived)[0], -1), "mdl_any")
+    assert [one.name for one in conditions] == [CONDITION, f"{CONDITION}_by_folds"]
+    for condition in conditions:
+        assert not condition.is_met
+        assert "no fairness audit" in condition.sentence
 
 
 def test_the_audited_pairs_are_those_that_may_be_texted_about(lived) -> None:
@@ -58,6 +71,21 @@ def test_an_audit_repeats_to_the_byte(lived) -> None:
     version = platform.tables.read_report("challenger", day)["model_version"]
     stored = FairnessAudit.from_report(platform.tables.read_report(FAIRNESS_REPORT, day))
     assert audit_model(platform, version, day) == stored
+    by_folds = FairnessAudit.from_report(platform.tables.read_report(FOLDS_REPORT, day))
+    assert audit_folds(platform, version, day) == by_folds != stored
+
+
+def test_by_folds_every_user_is_audited_once_in_a_week_of_their_own(lived) -> None:
+    """Users of several weeks would count several times, and bounds would be too narrow."""
+    platform, day = lived.home.platform, training_days(lived)[-1]
+    version = platform.tables.read_report("challenger", day)["model_version"]
+    folds = platform.tables.read_report("folds", day)["folds"]
+    audit = audit_folds(platform, version, day)
+    assert audit is not None
+    reachable = [reachable_users(platform, date.fromisoformat(fold["last_day"])) for fold in folds]
+    most = {user for users in reachable for user in users["user_id"].to_pylist()}
+    assert 0.8 * min(users.num_rows for users in reachable) < audit.users <= len(most)
+    assert sum(users.num_rows for users in reachable) > 1.8 * audit.users
 
 
 def test_the_asset_shows_aggregates_and_a_warning_at_most(lived, tmp_path) -> None:
@@ -100,7 +128,7 @@ def test_no_mart_holds_an_answer(lived) -> None:
 def test_json_outside_the_audit_report_names_no_category(lived, suffix: str) -> None:
     for path in sorted((lived.home.folder / "lake").rglob(f"*.{suffix}")):
         text = path.read_text(encoding="utf-8", errors="replace")
-        if f"/reports/{FAIRNESS_REPORT}/" not in path.as_posix():
+        if not {FAIRNESS_REPORT, FOLDS_REPORT} & set(path.parts):
             told = [name for name in ETHNICITIES[2:] if name in text]
             is_verdict = f"/reports/{PROMOTION_REPORT}/" in path.as_posix()
             assert is_verdict or not told, path

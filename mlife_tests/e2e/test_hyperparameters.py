@@ -12,9 +12,11 @@ import pytest
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.hyperparameters import JOURNAL, REPORT, searched_policy
+from mlife_assets.components.model.training_inputs import training_set_of
 from mlife_assets.components.running.driver import QUIET
 from mlife_assets.core.training import search
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 TRIALS = 3
 SEARCHED = ("leaves", "minimum_child_examples", "feature_fraction", "l2_penalty")
@@ -105,7 +107,8 @@ def test_a_later_challenger_uses_what_was_found_and_an_earlier_one_does_not(sear
     """The parameters are put out of the ordinary, so that they cannot be the policy's own by chance."""
     home, platform = searched.home, searched.home.platform
     found = {"leaves": 5, "minimum_child_examples": 33, "feature_fraction": 0.75, "l2_penalty": 3.5}
-    platform.tables.write_report(REPORT, searched.day, {"parameters": found, "log_loss": 0.1})
+    report = {"parameters": found, "log_loss": 0.1, "known_by": searched.resumed["known_by"]}
+    platform.tables.write_report(REPORT, searched.day, report)
     own = platform.policies.training
     assert searched_policy(platform, add_days(searched.day, -1)) == own
     assert searched_policy(platform, searched.day) == replace(own, **found)
@@ -118,3 +121,25 @@ def test_a_later_challenger_uses_what_was_found_and_an_earlier_one_does_not(sear
     earlier, later = versions.values()
     assert earlier == {name: getattr(own, name) for name in SEARCHED}
     assert later == found
+
+
+def test_a_search_sees_no_outcome_of_the_weeks_that_are_judged(searched) -> None:
+    platform, day = searched.home.platform, searched.day
+    policy, label = platform.policies.promotion, platform.policies.label
+    first = fold_starts(day, label.apply_window_days, policy.gate_weeks)[0]
+    assert searched.resumed["known_by"] == first.isoformat()
+    assert training_set_of(platform, first).last_day == last_mature_exposure_day(first, label.apply_window_days)
+
+
+@pytest.mark.parametrize(("later", "is_used"), [(0, True), (-1, False)])
+def test_a_search_that_saw_the_weeks_is_not_used_on_them(searched, later: int, is_used: bool) -> None:
+    """Also one of release 0.1.0, which looked at what a holdout left and wrote down nothing of it."""
+    platform = searched.home.platform
+    found = {"leaves": 6, "minimum_child_examples": 34, "feature_fraction": 0.7, "l2_penalty": 4.5}
+    for known, day in ((searched.resumed["known_by"], searched.day), (None, add_days(searched.day, -6))):
+        for one in platform.tables.report_days(REPORT):
+            platform.tables.write_report(REPORT, one, {"parameters": {}, "log_loss": 0.1, "known_by": "2100-01-01"})
+        report = {"parameters": found, "log_loss": 0.1} | ({} if known is None else {"known_by": known})
+        platform.tables.write_report(REPORT, day, report)
+        policy = searched_policy(platform, add_days(searched.day, later))
+        assert (policy.leaves == found["leaves"]) is is_used

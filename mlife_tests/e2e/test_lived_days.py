@@ -22,7 +22,6 @@ from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predict
 from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
-from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 
@@ -245,13 +244,17 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
         assert row["is_applied"] == expected, row
         positives += expected
     assert positives > 100
+    assert policies.promotion.judged_by == "folds"
     for row in events("model_registered"):
-        gate_start = gate_days(row["as_of_date"], policies.label.apply_window_days, policies.promotion)[0]
-        manifest = home.platform.registry.load(row["model_version"]).manifest
-        for step, days in (("is_clicked", policies.label.click_window_days), ("is_applied", window)):
-            until = trained_to(manifest, step)
-            assert until <= last_training_day(gate_start, days)
-            assert add_days(until, days) < gate_start
+        folds = home.platform.tables.read_report("folds", row["as_of_date"])["folds"]
+        assert len(folds) == policies.promotion.gate_weeks
+        learned = {fold["model_version"]: date.fromisoformat(fold["first_day"]) for fold in folds}
+        learned[row["model_version"]] = row["as_of_date"]
+        for version, known_on in learned.items():
+            manifest = home.platform.registry.load(version).manifest
+            for step, days in (("is_clicked", policies.label.click_window_days), ("is_applied", window)):
+                assert trained_to(manifest, step) == last_mature_exposure_day(known_on, days)
+            assert last_trained_day(manifest) < known_on
         assert row["training_end_date"] == last_trained_day(manifest)
     for number in range(1, lived_world.DAYS + 1):
         day = home.day(number)

@@ -18,6 +18,7 @@ APPLIES = dg.AssetKey(["features", "applies"])
 
 TRAINING_SET = dg.AssetKey(["model", "training_set"])
 CANDIDATE_MODEL = dg.AssetKey(["model", "candidate_model"])
+FOLD_MODELS = dg.AssetKey(["model", "fold_models"])
 EVALUATION = dg.AssetKey(["model", "evaluation"])
 OFF_POLICY_ESTIMATE = dg.AssetKey(["model", "off_policy_estimate"])
 EXPLANATION = dg.AssetKey(["model", "explanation"])

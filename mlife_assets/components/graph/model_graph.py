@@ -82,4 +82,12 @@ class ModelGraph:
         return [self.key("model", name) for name in RETRAINED]
 
 
-RETRAINED = ("training_set", "candidate_model", "explanation", "evaluation", "champion_model", "monitoring_reference")
+RETRAINED = (
+    "training_set",
+    "candidate_model",
+    "fold_models",
+    "explanation",
+    "evaluation",
+    "champion_model",
+    "monitoring_reference",
+)

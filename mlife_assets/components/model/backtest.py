@@ -20,6 +20,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_private
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
 from mlife_assets.components.shown.links import page_link
@@ -31,6 +32,7 @@ from mlife_assets.core.backtest.plots import plot_replay
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.pages.places import BACKTEST, nav
+from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.known_examples import with_step_times
 
 GROUP = "model"
@@ -40,11 +42,12 @@ CHECKPOINTS_FOLDER = "backtest"
 def replayed_model(platform: Platform) -> Model:
     """Return the model as its history is replayed.
 
-    What was judged is what serves here (docs/adr/0010), so that is what is replayed. The rule in use ranks what could
+    Judged as the platform judges (docs/adr/0030), by folds of a week or by a holdout. The rule in use ranks what could
     have been shown, and the history holds what was.
     """
     model = platform.model
-    return replace(model, baseline=None, backtest=replace(model.backtest, gate_is_prequential=False))
+    judged = replace(model.backtest, gate_is_prequential=is_by_folds(model), gate_fold_days=FOLD_DAYS)
+    return replace(model, baseline=None, backtest=judged)
 
 
 def team_history(platform: Platform, today: date) -> pa.Table:

@@ -7,16 +7,15 @@ Concept: a challenger is a function of the marts, the policy and the newest sear
 gives the same version.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
-from mlife_assets import __version__
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT
+from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.hyperparameters import searched_policy
 from mlife_assets.components.model.training_inputs import day_training_set
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
@@ -25,11 +24,9 @@ from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
-from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.manifest_facts import fitted_words, trained_to_words
 
 GROUP = "model"
-TREES_PER_LOG_LINE = 50
 _COMMON: dict[str, Any] = {
     "partitions_def": DAILY,
     "backfill_policy": RANGE_IN_ONE_RUN,
@@ -94,20 +91,8 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         platform = graph.view(platform)
         day = only_day(context, platform)
         require_sound_day(platform, day)
-
-        def log_progress(trees: int, at_most: int) -> None:
-            if trees % TREES_PER_LOG_LINE == 0:
-                context.log.info("%d of at most %d trees", trees, at_most)
-
-        fitted = fit_model(
-            day_training_set(platform, day),
-            searched_policy(platform, day),
-            log_progress,
-            cores=platform.settings.cores,
-            estimator=platform.model.estimator,
-            simple_columns=platform.model.simple_columns,
-        )
-        artifact = replace(fitted, manifest={**fitted.manifest, "code_version": __version__, **platform.model.declared})
+        policy = searched_policy(platform, day)
+        artifact = fitted_artifact(context, platform, day_training_set(platform, day), policy)
         version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
         seal(platform)
         platform.model_tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})

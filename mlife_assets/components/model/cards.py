@@ -9,6 +9,7 @@ from datetime import date
 
 from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.components.model.fairness import FAIRNESS_REPORT
+from mlife_assets.components.model.judging import GateWindow
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import card_key, nav
@@ -16,6 +17,7 @@ from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.core.windows import add_days
 
 
 def write_card(
@@ -24,6 +26,7 @@ def write_card(
     version: str,
     decision: PromotionDecision,
     calibration: Calibration | None,
+    window: GateWindow,
     gate_days: Sequence[date],
 ) -> str:
     """Write the card of the challenger of `day`; returns its key in the lake."""
@@ -37,7 +40,7 @@ def write_card(
         calibration=calibration,
         fairness=_audit(platform, day, version),
         pictures=stored_pictures(platform, day, version),
-        windows=(gate,),
+        windows=(gate, *_folds(window)),
         policies={"promotion": policies.promotion, "label": policies.label, "candidates": policies.candidates},
     )
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
@@ -49,6 +52,7 @@ def write_model_card(
     version: str,
     decision: PromotionDecision,
     calibration: Calibration | None,
+    window: GateWindow,
     gate_days: Sequence[date],
 ) -> str:
     """Write the card of a challenger of a model without an item; returns its key in the lake."""
@@ -68,10 +72,27 @@ def write_model_card(
         decision=decision,
         calibration=calibration,
         pictures=stored_pictures(platform, day, version),
-        windows=(CardWindow("gate", gate_days[0], gate_days[-1], f"all examples of {len(gate_days)} days"),),
+        windows=(
+            CardWindow("gate", gate_days[0], gate_days[-1], f"all examples of {len(gate_days)} days"),
+            *_folds(window),
+        ),
         policies={"promotion": model.promotion},
     )
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
+
+
+def _folds(window: GateWindow) -> tuple[CardWindow, ...]:
+    """Return the weeks that were judged, each with the model that was asked about it."""
+    ends = [*(add_days(fold.first_day, -1) for fold in window.folds[1:]), window.last_day]
+    return tuple(
+        CardWindow(
+            f"fold {number}",
+            fold.first_day,
+            end,
+            f"judged by {fold.model_version}, the recipe fitted on days up to {fold.trained_to}",
+        )
+        for number, (fold, end) in enumerate(zip(window.folds, ends, strict=True), 1)
+    )
 
 
 def _limits(platform: Platform) -> tuple[str, ...]:

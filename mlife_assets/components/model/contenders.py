@@ -88,11 +88,15 @@ class GateDay:
     cohort_users: int
 
 
-def gate_day(platform: Platform, day: date) -> GateDay:
-    """Return what the gate of a day judges on. Raises NotEnoughEvidenceError when all its days were faulty."""
+def gate_day(platform: Platform, day: date, first: date) -> GateDay:
+    """Return what the gate of a day judges on from a day on.
+
+    Raises:
+        NotEnoughEvidenceError: all its days were faulty.
+    """
     policies = platform.policies
     window = policies.label.apply_window_days
-    ranked = gate_days(day, window, policies.promotion)
+    ranked = [one for one in gate_days(day, window, policies.promotion) if one >= first]
     faulty = quarantined_days(platform, ranked)
     days = [one for one in ranked if one not in faulty]
     if not days:
@@ -104,7 +108,7 @@ def gate_day(platform: Platform, day: date) -> GateDay:
     rows = GateRows(
         human.examples,
         pairs.filter(pa.array(human.mask)),
-        mature_exposures(platform, days[0], last_mature_exposure_day(day, window)),
+        mature_exposures(platform, first, last_mature_exposure_day(day, window)),
         {"exposure_kind": ORGANIC_EXPOSURE},
     )
     return GateDay(rows, human, days, sum(cohort.cohort_users for cohort in cohorts))

@@ -17,19 +17,19 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.cards import write_card
 from mlife_assets.components.model.contenders import challenger_version, gate_day
-from mlife_assets.components.model.fairness import day_fairness_condition
-from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.fairness import day_fairness_conditions
+from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
-from mlife_assets.components.shown.metadata import sentences, wide_table
+from mlife_assets.components.shown.metadata import sentences, table, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.training.gate import Contender, GateExamples
-from mlife_assets.core.training.judgement import Human, judge_model
+from mlife_assets.core.training.judgement import Human
 from mlife_assets.recruiting.panel import HumanBaseline, panel_agreement
 
 GROUP = "model"
@@ -70,6 +70,7 @@ def _rankings(
     key=keys.EVALUATION,
     deps=[
         keys.CANDIDATE_MODEL,
+        keys.FOLD_MODELS,
         keys.FAIRNESS_AUDIT,
         keys.EXPLANATION,
         keys.USER_FEATURES,
@@ -89,24 +90,21 @@ def _rankings(
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
     day = only_day(context, platform)
-    policy, gate = platform.policies.promotion, gate_day(platform, day)
+    window = gate_window(platform, day)
+    policy, gate = platform.policies.promotion, gate_day(platform, day, window.first_day)
     examples, human = gate.rows.examples, gate.human
     version = challenger_version(platform, day)
-    champion = platform.registry.champion_at(platform.run_time(day))
-    judged = judge_model(
-        platform.registry.load(version),
-        day_training_set(platform, day),
+    judged = judge_challenger(
+        platform,
+        day,
+        window,
         gate.rows,
         Human(human.name, human.scores),
-        platform.model,
-        as_of=day,
-        champion=None if champion is None else platform.registry.load(champion),
-        threads=platform.settings.cores,
-        also_required=(day_fairness_condition(platform, day, version),),
+        also_required=day_fairness_conditions(platform, day, version),
     )
     decision, measured = judged.decision, judged.calibration
-    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision))
-    card = write_card(platform, day, version, decision, measured, gate.days)
+    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
+    card = write_card(platform, day, version, decision, measured, window, gate.days)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(examples.user_ids),
@@ -115,7 +113,9 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "sentences": sentences(decision.sentences),
             "card": worded_link(platform, card, "the card of this challenger"),
             "model_version": version,
-            "champion_version": champion or "none",
+            "champion_version": decision.champion_version or "none",
+            "folds": table(window.facts["folds"]),
+            "served": table(window.facts["served"]),
             "cohort_users": gate.cohort_users,
             "users_with_positives": decision.users_with_positives,
             "human_baseline": human.sentence,

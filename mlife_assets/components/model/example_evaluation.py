@@ -19,30 +19,28 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.contenders import challenger_version
-from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
-from mlife_assets.components.shown.metadata import sentences, wide_table
+from mlife_assets.components.shown.metadata import sentences, table, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.training.judgement import GateRows, Human, judge_model
-from mlife_assets.core.training.training_set import first_gate_day
+from mlife_assets.core.training.judgement import GateRows, Human
 from mlife_assets.core.windows import last_mature_exposure_day
 
 GROUP = "model"
 
 
-def gate_rows(platform: Platform, day: date) -> pa.Table:
-    """Return the examples that the gate of a day judges.
+def gate_rows(platform: Platform, day: date, first: date) -> pa.Table:
+    """Return the examples that the gate of a day judges, from a day on.
 
     Raises:
         NotEnoughEvidenceError: all of its days were faulty, or the mart has no row of them.
     """
-    model = platform.model
-    first, last = first_gate_day(day, model), last_mature_exposure_day(day, model.maturity_days)
+    last = last_mature_exposure_day(day, platform.model.maturity_days)
     rows = mature_exposures(platform, first, last)
     if rows.num_rows == 0:
         raise NotEnoughEvidenceError(
@@ -56,7 +54,12 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=graph.key(GROUP, "evaluation"),
-        deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "explanation"), graph.label_examples],
+        deps=[
+            graph.key(GROUP, "candidate_model"),
+            graph.key(GROUP, "fold_models"),
+            graph.key(GROUP, "explanation"),
+            graph.label_examples,
+        ],
         kinds={"numpy"},
         description="Challenger against champion and the rule in use on the same mature examples: average precision.",
         group_name=graph.group(GROUP),
@@ -71,22 +74,14 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         platform = graph.view(platform)
         day = only_day(context, platform)
         version = challenger_version(platform, day)
-        champion = platform.registry.champion_at(platform.run_time(day))
-        model, rows = platform.model, gate_rows(platform, day)
-        judged = judge_model(
-            platform.registry.load(version),
-            day_training_set(platform, day),
-            GateRows.of_examples(rows, model.roles),
-            None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows)),
-            model,
-            as_of=day,
-            champion=None if champion is None else platform.registry.load(champion),
-            threads=platform.settings.cores,
-        )
+        window, model = gate_window(platform, day), platform.model
+        rows = gate_rows(platform, day, window.first_day)
+        human = None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows))
+        judged = judge_challenger(platform, day, window, GateRows.of_examples(rows, model.roles), human)
         decision = judged.decision
-        platform.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision))
+        platform.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
         days = sorted(pc.unique(rows[model.roles.time]).to_pylist())
-        card = write_model_card(platform, day, version, decision, judged.calibration, days)
+        card = write_model_card(platform, day, version, decision, judged.calibration, window, days)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
@@ -95,7 +90,9 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "sentences": sentences(decision.sentences),
                 "card": worded_link(platform, card, "the card of this challenger"),
                 "model_version": version,
-                "champion_version": champion or "none",
+                "champion_version": decision.champion_version or "none",
+                "folds": table(window.facts["folds"]),
+                "served": table(window.facts["served"]),
                 **verdict_figures(decision.comparisons, decision.depth, judged.calibration, None),
                 "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda c: c.is_met)]),
             },

@@ -3,14 +3,18 @@
 Belongs here: the asset `fairness_audit` and the condition that the gate reads. Does not belong here: the measures and
 the rule (`core.training.fairness`).
 
-Concept: protected attributes are read here, joined with what the model does to each user in memory, and leave as
+Concept: two audits. What would serve is audited itself, on the people whom it would serve today: impact needs no
+outcome, so it may have learned from anything. And its recipe is audited as the gate judged it, on the gate's weeks:
+each user once, in the week that a hash draws, by the model of that week's fold, so that users stay independent and the
+bounds hold. Protected attributes are read here, joined with what the model does to each user in memory, and leave as
 aggregates: no table, report, event or metadata holds them by user. Selection is approximated: the best
 `maximum_messages_per_day` users by their best candidate, before eligibility, bids and openings, which are the same
 whichever model is audited.
 """
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -20,24 +24,31 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.out_of_sample import stored_folds
+from mlife_assets.components.model.training_inputs import is_by_folds
+from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE, reachable_pairs, reachable_users
 from mlife_assets.components.shown.figures import impact_figures
 from mlife_assets.components.shown.metadata import plot, sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.training.fairness import (
     FairnessAudit,
+    UserOutcomes,
     audit_fairness,
     fairness_condition,
     plot_impact_ratios,
     user_outcomes,
 )
+from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.gate_examples import Condition
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.features import feature_matrix
 
 GROUP = "model"
-FAIRNESS_REPORT = "fairness"
+FAIRNESS_REPORT, FOLDS_REPORT = "fairness", "fairness_by_folds"
 
 
 def audited_pairs(platform: Platform, day: date) -> pa.Table:
@@ -51,39 +62,82 @@ def audited_pairs(platform: Platform, day: date) -> pa.Table:
 def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAudit:
     """Return the audit of a model on the candidates of a day."""
     pairs = audited_pairs(platform, day)
+    budget = platform.policies.messaging.maximum_messages_per_day
+    return _audit(platform, model_version, [_outcomes(platform, model_version, pairs, budget)])
+
+
+def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAudit | None:
+    """Return the audit of the folds of the challenger of a day; None where it has none.
+
+    Each user is drawn for one of the weeks whose last day was sound, and is there a candidate as on any other day; as
+    many are selected as their share of all candidates asks for.
+    """
+    last = last_mature_exposure_day(day, platform.model.maturity_days)
+    folds = stored_folds(platform, day, model_version)
+    ends = [add_days(last, -FOLD_DAYS * back) for back in range(len(folds))][::-1]
+    faulty = quarantined_days(platform, ends)
+    asked = [(fold, end) for fold, end in zip(folds, ends, strict=True) if end not in faulty]
+    if not asked:
+        return None
+    budget, seed = platform.policies.messaging.maximum_messages_per_day, platform.policies.promotion.seed
+    found = []
+    for place, (fold, end) in enumerate(asked):
+        users = reachable_users(platform, end)
+        drawn = [int(unit_interval("fold", seed, user) * len(asked)) == place for user in users["user_id"].to_pylist()]
+        own = users.filter(pa.array(drawn, pa.bool_()))
+        share = own.num_rows / max(1, users.num_rows)
+        pairs = reachable_pairs(platform, end, own)
+        found.append(_outcomes(platform, fold.model_version, pairs, round(budget * share)))
+    return _audit(platform, model_version, found)
+
+
+def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
     scorer, policy = platform.scorer(model_version), platform.policies.promotion
     scores = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE))
-    outcomes = user_outcomes(
+    return user_outcomes(
         pairs["user_id"],
         pairs["job_id"],
         scores.probability,
         pairs["pay_usd_per_hour"].to_numpy(),
-        budget=platform.policies.messaging.maximum_messages_per_day,
+        budget=budget,
         depth=policy.ranking_depth,
         seed=policy.seed,
     )
+
+
+def _audit(platform: Platform, model_version: str, parts: Sequence[UserOutcomes]) -> FairnessAudit:
+    names = [field.name for field in fields(UserOutcomes)]
+    outcomes = UserOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     groups = platform.audit_attributes.groups_of(outcomes.user_ids.tolist())
     return audit_fairness(
         model_version,
         outcomes,
         np.array(groups.sex, dtype=object),
         np.array(groups.race_ethnicity, dtype=object),
-        policy,
+        platform.policies.promotion,
     )
 
 
-def day_fairness_condition(platform: Platform, day: date, model_version: str) -> Condition:
-    """Return the gate's condition on a challenger from the day's report; no report is a refusal."""
+def day_fairness_conditions(platform: Platform, day: date, model_version: str) -> tuple[Condition, ...]:
+    """Return the gate's conditions on a challenger from the day's reports; no report is a refusal."""
+    found = [fairness_condition(_stored(platform, FAIRNESS_REPORT, day), model_version)]
+    if is_by_folds(platform.model):
+        condition = fairness_condition(_stored(platform, FOLDS_REPORT, day), model_version)
+        name, sentence = f"{condition.name}_by_folds", f"On the weeks of the folds: {condition.sentence}"
+        found.append(Condition(name, condition.is_met, sentence))
+    return tuple(found)
+
+
+def _stored(platform: Platform, report: str, day: date) -> FairnessAudit | None:
     try:
-        report: dict[str, Any] = platform.tables.read_report(FAIRNESS_REPORT, day)
+        return FairnessAudit.from_report(platform.tables.read_report(report, day))
     except NotFoundError:
-        return fairness_condition(None, model_version)
-    return fairness_condition(FairnessAudit.from_report(report), model_version)
+        return None
 
 
 @dg.asset(
     key=keys.FAIRNESS_AUDIT,
-    deps=[keys.CANDIDATE_MODEL, keys.USER_FEATURES, keys.JOB_FEATURES],
+    deps=[keys.CANDIDATE_MODEL, keys.FOLD_MODELS, keys.USER_FEATURES, keys.JOB_FEATURES],
     group_name=GROUP,
     partitions_def=DAILY,
     backfill_policy=RANGE_IN_ONE_RUN,
@@ -99,7 +153,10 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     version = challenger_version(platform, day)
     audit = audit_model(platform, version, day)
     platform.tables.write_report(FAIRNESS_REPORT, day, audit.to_report())
-    condition = fairness_condition(audit, version)
+    by_folds = audit_folds(platform, version, day)
+    if by_folds is not None:
+        platform.tables.write_report(FOLDS_REPORT, day, by_folds.to_report())
+    conditions = day_fairness_conditions(platform, day, version)
     by_attribute = {
         f"impact_by_{name}": wide_table([row for row in audit.records() if row["attribute"] == name])
         for name in dict.fromkeys(one.attribute for one in audit.tables)
@@ -111,8 +168,13 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "users": audit.users,
             "selected_users": min(audit.users, platform.policies.messaging.maximum_messages_per_day),
             **impact_figures(audit),
-            "sentences": sentences([condition.sentence, *audit.notes]),
+            "sentences": sentences([*(one.sentence for one in conditions), *audit.notes]),
             "impact_ratios": plot(plot_impact_ratios(audit), "impact ratios with intervals"),
+            **(
+                {}
+                if by_folds is None
+                else {"impact_ratios_by_folds": plot(plot_impact_ratios(by_folds), "impact ratios by folds")}
+            ),
             **by_attribute,
         },
     )
@@ -128,7 +190,9 @@ def impact_ratios_are_not_proven_low(
 ) -> dg.AssetCheckResult:
     """Judge the audits that were left, as the gate does."""
     conditions = [
-        day_fairness_condition(platform, day, challenger_version(platform, day)) for day in checked_days(context)
+        condition
+        for day in checked_days(context)
+        for condition in day_fairness_conditions(platform, day, challenger_version(platform, day))
     ]
     return dg.AssetCheckResult(
         passed=all(condition.is_met for condition in conditions),

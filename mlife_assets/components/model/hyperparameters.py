@@ -19,13 +19,16 @@ from mlife_assets.adapters.search_storage import open_search_storage
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.model import Model
 from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.search import plot_search, search, with_parameters
+from mlife_assets.core.training.training_set import first_gate_day
 
 GROUP = "model"
 REPORT = "hyperparameters"
@@ -43,14 +46,27 @@ class SearchConfig(dg.Config):
 
 
 def searched_policy(platform: Platform, day: date) -> TrainingPolicy:
-    """Return the training policy of a day: with the parameters of the newest search until then, if there is one."""
-    policy = platform.model.training
+    """Return the training policy of a day: with the parameters of the newest search that its gate allows, if any.
+
+    That is a search until the day which saw no outcome of the gate's window: what was found by looking at the rows on
+    which it is judged would flatter itself.
+    """
+    policy, tables = platform.model.training, platform.model_tables
     if platform.model.estimator is not None:
         return policy
-    days = [one for one in platform.model_tables.report_days(REPORT) if one <= day]
-    if not days:
-        return policy
-    return with_parameters(policy, platform.model_tables.read_report(REPORT, max(days))["parameters"])
+    for one in sorted((one for one in tables.report_days(REPORT) if one <= day), reverse=True):
+        report = tables.read_report(REPORT, one)
+        knew = date.fromisoformat(report["known_by"]) if "known_by" in report else first_gate_day(one, platform.model)
+        if knew <= searched_by(platform.model, day):
+            return with_parameters(policy, report["parameters"])
+    return policy
+
+
+def searched_by(model: Model, day: date) -> date:
+    """Return the day whose knowledge a search of `day` may use: the first on which its gate judges."""
+    if is_by_folds(model):
+        return fold_starts(day, model.maturity_days, model.promotion.gate_weeks)[0]
+    return first_gate_day(day, model)
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -58,7 +74,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=graph.key("model", "hyperparameters"),
-        deps=[graph.key("model", "training_set")],
+        deps=graph.learned_examples,
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
@@ -71,27 +87,28 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     def hyperparameters(
         context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
     ) -> dg.MaterializeResult:
-        """Search on the training set of this day; the gate window is not looked at."""
+        """Search on what was known when the gate's window began; no row of it is looked at."""
         platform = graph.view(platform)
         day = only_day(context, platform)
         require_sound_day(platform, day)
         if platform.model.estimator is not None:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0, "why": NOT_SEARCHED})
         policy = replace(platform.model.training, search_trials=config.trials)
+        known = searched_by(platform.model, day)
         found = search(
-            day_training_set(platform, day),
+            training_set_of(platform, known),
             policy,
             open_search_storage(private_file(platform.private_folder / graph.named(JOURNAL))),
             lambda done, trials: context.log.info("%d of %d trials", done, trials),
         )
-        platform.model_tables.write_report(
-            REPORT, day, {"parameters": found.best.parameters, "log_loss": found.best.log_loss}
-        )
+        report = {"parameters": found.best.parameters, "log_loss": found.best.log_loss, "known_by": known.isoformat()}
+        platform.model_tables.write_report(REPORT, day, report)
         rows = [{"trial": trial.number, "log_loss": trial.log_loss, **trial.parameters} for trial in found.trials]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(found.trials),
                 "best_trial": found.best.number,
+                "known_by": known.isoformat(),
                 "log_loss": found.best.log_loss,
                 "improvement": found.trials[0].log_loss - found.best.log_loss,
                 **found.best.parameters,

@@ -4,7 +4,8 @@ Belongs here: the asset that builds it when a model is promoted. Does not belong
 (`core.monitoring.reference`), reading it (`monitoring.inputs`).
 
 Concept: keyed by model version and made once. Without a promotion the present reference stays, so drift is always
-measured against what the serving model knows.
+measured against what the serving model knows. After a promotion that answers a drift it is of the new world: days from
+before the drift would make both worlds normal.
 """
 
 from collections.abc import Collection
@@ -19,6 +20,7 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
     is_funnel,
@@ -27,12 +29,14 @@ from mlife_assets.components.monitoring.inputs import (
     write_reference,
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
+from mlife_assets.components.monitoring.retrain_decision import decisions_until
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.monitoring.drift_start import drift_start
 from mlife_assets.core.monitoring.named_outcomes import LABEL
-from mlife_assets.core.monitoring.reference import build_reference
-from mlife_assets.core.training.manifest_facts import last_trained_day
+from mlife_assets.core.monitoring.reference import DAYS_MINIMUM, build_reference
+from mlife_assets.core.training.folds import FOLD_DAYS, since
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "model"
@@ -46,6 +50,38 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     """
     wanted = (add_days(day, -back) for back in range(LOOKED_AT_TIMES * count))
     return sorted(islice((one for one in wanted if one not in quarantined), count))
+
+
+def reference_days(platform: Platform, day: date) -> tuple[list[date], date | None]:
+    """Return the days whose rows stand for normality, and when the drift began that bounds them; None without one.
+
+    While a drift is open nothing older than its first alarm counts, but for as few days as a reference needs.
+    """
+    policy = platform.model.monitoring
+    began = drift_start(decisions_until(platform, day), day, platform.model.retrain)
+    count = policy.reference_days
+    if began is not None:
+        count = min(count, max(DAYS_MINIMUM, (day - began).days + 1))
+    wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * count)]
+    return sound_days(day, count, quarantined_days(platform, wanted)), began
+
+
+def unseen_outcomes(platform: Platform, version: str, day: date, outcome: str, began: date | None) -> pa.Table:
+    """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it.
+
+    What a fit on everything says of rows that it learned from is not what its scores will look like, so its folds are
+    asked, as the gate asked them (`core.backtest.watching`). Of an earlier step only those are that know it. Where a
+    drift began within these weeks only the days since then count, the newest week at least.
+    """
+    asked = folds_of(platform, version)
+    if outcome != LABEL:
+        known = [is_funnel(platform, fold.model_version) for fold in asked]
+        asked = asked[len(known) - known[::-1].index(False) if False in known else 0 :]
+    last = last_mature_exposure_day(day, platform.model.outcomes[outcome].maturity_days)
+    first = asked[0].first_day
+    if began is not None:
+        first = max(first, min(began, add_days(last, 1 - FOLD_DAYS)))
+    return sampled_examples(platform, since(asked, first), first, last, outcome=outcome)
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -80,21 +116,12 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             return dg.MaterializeResult(
                 metadata={"changed": False, "why": "no promotion today; the present reference stays"}
             )
-        policy = platform.model.monitoring
-        wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * policy.reference_days)]
-        days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
+        days, began = reference_days(platform, day)
         samples = [sampled_pairs(platform, one) for one in days]
         columns = platform.model.watched
-        trained = last_trained_day(platform.registry.load(version).manifest)
         examples = {
-            outcome: sampled_examples(
-                platform,
-                version,
-                add_days(trained, 1),
-                last_mature_exposure_day(day, step.maturity_days),
-                outcome=outcome,
-            )
-            for outcome, step in platform.model.outcomes.items()
+            outcome: unseen_outcomes(platform, version, day, outcome, began)
+            for outcome in platform.model.outcomes
             if outcome == LABEL or is_funnel(platform, version)
         }
         reference = build_reference(
@@ -107,7 +134,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             ids=platform.model.roles.ids,
             steps=examples,
         )
-        reference = with_learned_thresholds(reference, policy)
+        reference = with_learned_thresholds(reference, platform.model.monitoring)
         write_reference(platform, day, reference)
         limits = [asdict(threshold) for threshold in reference.thresholds]
         return dg.MaterializeResult(
@@ -116,6 +143,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "changed": True,
                 "model_version": version,
                 "days": f"{days[0]} to {days[-1]}",
+                "drift_began": "no drift is open" if began is None else str(began),
                 "mature_examples": reference.examples.num_rows,
                 **{f"mature_{step}_examples": rows.num_rows for step, rows in reference.steps.items()},
                 "limits": table(limits),

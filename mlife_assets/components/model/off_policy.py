@@ -4,7 +4,8 @@ Belongs here: reading explored texts with their whole candidate sets, scoring th
 Does not belong here: what a candidate set is, the estimators (`recruiting.off_policy`).
 
 Concept: the gate ranks what people did unprompted; this looks at texts, where only the explored ones favour nobody.
-Decisions that either model has trained on are left out, and the champion's probabilities are the reward model of both.
+Each decision is scored by who is asked about its day, the folds of a model or itself, so none has trained on it; the
+champion's probabilities are the reward model of both.
 An explored slice is small: until it suffices, the asset says what is missing. It informs people; the gate does not
 read it. Texts of earlier days come from the event log, which stands between that day's plan and this one, so the
 graph has no edge from `message_plan`.
@@ -24,14 +25,15 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import value_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
-from mlife_assets.core.training.manifest_facts import last_trained_day
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.training.folds import Fold, rows_by_fold
+from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
 from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
 
@@ -49,25 +51,25 @@ def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
     )
 
 
-def probabilities_by(platform: Platform, version: str, candidates: pa.Table) -> Array:
-    """Return the probabilities of logged candidates by a model, whichever was logged with them, in their order."""
-    scorer = platform.scorer(version)
+def probabilities_by(platform: Platform, folds: Sequence[Fold], candidates: pa.Table) -> Array:
+    """Return the probabilities of logged candidates by who is asked about their day, whichever was logged with them."""
     probability = np.empty(candidates.num_rows)
     logged = np.array(candidates["model_version"].to_pylist(), dtype=object)
-    for one in sorted(set(logged)):
-        places = np.flatnonzero(logged == one)
-        known = logged_features(candidates.take(pa.array(places)), platform.scorer(one).feature_spec)
-        probability[places] = scorer.score(examples_matrix(known, scorer.feature_spec)).probability
+    for fold, own in rows_by_fold(folds, candidates["as_of_date"].to_numpy().astype("datetime64[D]")):
+        scorer = platform.scorer(fold.model_version)
+        for one in sorted(set(logged[own])):
+            places = own[logged[own] == one]
+            known = logged_features(candidates.take(pa.array(places)), platform.scorer(one).feature_spec)
+            probability[places] = scorer.score(examples_matrix(known, scorer.feature_spec)).probability
     return probability
 
 
-def unseen_days(platform: Platform, day: date, versions: Sequence[str]) -> tuple[date, date]:
-    """Return the first and last day whose texts are mature as of `day` and trained none of the models.
+def unseen_days(platform: Platform, day: date, sides: Sequence[Sequence[Fold]]) -> tuple[date, date]:
+    """Return the first and last day whose texts are mature as of `day` and which somebody can be asked about per side.
 
     The first day may lie after the last: then there is none.
     """
-    ends = [last_trained_day(platform.registry.load(one).manifest) for one in versions]
-    first = max(add_days(max(ends), 1), platform.settings.first_lived_date)
+    first = max(platform.settings.first_lived_date, *(folds[0].first_day for folds in sides))
     return first, last_mature_exposure_day(day, platform.policies.label.apply_window_days)
 
 
@@ -77,7 +79,8 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     report: dict[str, Any] = {"model_version": challenger, "champion_version": champion, "values": [], "decisions": 0}
     if champion is None:
         return report | {"sentences": ["No model serves yet, so no text was explored by one."]}
-    first, last = unseen_days(platform, day, [challenger, champion])
+    asked = {"champion": folds_of(platform, champion), "challenger": folds_of(platform, challenger)}
+    first, last = unseen_days(platform, day, list(asked.values()))
     if first > last:
         return report | {
             "sentences": [
@@ -90,10 +93,12 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     report |= {"decisions": decisions, "first_day": first.isoformat(), "last_day": last.isoformat()}
     if decisions == 0:
         return report | {"sentences": [f"No text was explored from {first.isoformat()} to {last.isoformat()}."]}
-    reward_model = probabilities_by(platform, champion, candidates)
+    reward_model = probabilities_by(platform, asked["champion"], candidates)
     sides = {
         "champion": greedy_decisions(candidates, reward_model, reward_model),
-        "challenger": greedy_decisions(candidates, probabilities_by(platform, challenger, candidates), reward_model),
+        "challenger": greedy_decisions(
+            candidates, probabilities_by(platform, asked["challenger"], candidates), reward_model
+        ),
     }
     sentences: list[str] = []
     values = []
@@ -117,7 +122,7 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
 
 @dg.asset(
     key=keys.OFF_POLICY_ESTIMATE,
-    deps=[keys.CANDIDATE_MODEL, keys.LABELLED_EXAMPLES],
+    deps=[keys.CANDIDATE_MODEL, keys.FOLD_MODELS, keys.LABELLED_EXAMPLES],
     group_name=GROUP,
     partitions_def=DAILY,
     backfill_policy=RANGE_IN_ONE_RUN,

@@ -6,7 +6,7 @@ Concept: inputs are drawn the same way for the reference and for a day. A fixed 
 by hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -29,6 +29,7 @@ from mlife_assets.core.monitoring.reference import MonitoringReference, is_reada
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.released_names import reference_facts
 
@@ -166,32 +167,45 @@ def write_reference(platform: Platform, day: date, reference: MonitoringReferenc
 
 def scored_examples(
     platform: Platform,
-    model_version: str,
+    scored_by: str | Sequence[Fold],
     first: date,
     last: date,
     *,
     outcome: str = LABEL,
     rows: int | None = None,
 ) -> pa.Table:
-    """Return `mature_exposures`, scored by a model version.
+    """Return `mature_exposures`, scored by a model version, or each by the model of its fold.
 
     Columns: those of the exposures, `probability` and `is_positive`, of the label or of an earlier step.
 
     Raises:
-        InvalidInputError: an earlier step is asked of a model that is no funnel (`is_funnel`).
+        InvalidInputError: an earlier step is asked of a model that is no funnel (`is_funnel`), a row is older than all
+            folds, or the model of its fold has learned from it.
     """
-    if outcome != LABEL and not is_funnel(platform, model_version):
-        raise InvalidInputError(f"model {model_version} says nothing of {outcome}; judge its label alone")
+    versions = [scored_by] if isinstance(scored_by, str) else [fold.model_version for fold in scored_by]
+    for version in versions if outcome != LABEL else ():
+        if not is_funnel(platform, version):
+            raise InvalidInputError(f"model {version} says nothing of {outcome}; judge its label alone")
     examples = mature_exposures(platform, first, last, outcome=outcome, rows=rows)
+    if isinstance(scored_by, str):
+        probability = _probability(platform, scored_by, examples, outcome)
+    else:
+        days = examples["exposure_date"].to_numpy().astype("datetime64[D]")
+        probability = np.empty(examples.num_rows)
+        for fold, places in rows_by_fold(scored_by, days):
+            own = examples.take(pa.array(places))
+            probability[places] = _probability(platform, fold.model_version, own, outcome)
+    scored = examples.append_column("probability", pa.array(probability))
+    return scored.append_column("is_positive", examples[platform.model.outcomes[outcome].label])
+
+
+def _probability(platform: Platform, model_version: str, examples: pa.Table, outcome: str) -> Array:
     scorer = platform.scorer(model_version)
     scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
-    step = platform.model.outcomes[outcome]
-    probability = scores.probability
-    if outcome != LABEL:
-        before = list(scores.steps.values())[: platform.model.steps.index(step) + 1]
-        probability = np.multiply.reduce(before)
-    scored = examples.append_column("probability", pa.array(probability))
-    return scored.append_column("is_positive", examples[step.label])
+    if outcome == LABEL:
+        return scores.probability
+    before = list(scores.steps.values())[: platform.model.steps.index(platform.model.outcomes[outcome]) + 1]
+    return np.asarray(np.multiply.reduce(before))
 
 
 def mature_exposures(
@@ -222,12 +236,12 @@ def mature_exposures(
 
 
 def sampled_examples(
-    platform: Platform, model_version: str, first: date, last: date, *, outcome: str = LABEL
+    platform: Platform, scored_by: str | Sequence[Fold], first: date, last: date, *, outcome: str = LABEL
 ) -> pa.Table:
     """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
     policy = platform.model.monitoring
     rows = policy.reference_examples if outcome == LABEL else policy.reference_step_examples
-    return scored_examples(platform, model_version, first, last, outcome=outcome, rows=rows)
+    return scored_examples(platform, scored_by, first, last, outcome=outcome, rows=rows)
 
 
 def is_funnel(platform: Platform, model_version: str) -> bool:

@@ -18,7 +18,12 @@ import pyarrow.compute as pc
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.training_inputs import (
+    day_training_set,
+    is_by_folds,
+    known_by,
+    training_set_of,
+)
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
@@ -32,8 +37,9 @@ from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to
-from mlife_assets.core.training.training_set import first_gate_day, last_training_day
+from mlife_assets.core.training.training_set import last_training_day
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
@@ -107,7 +113,7 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     model = platform.model
     label = model.label_step
     trained_until = trained_to(platform.registry.load(last["model_version"]).manifest, label.label)
-    usable = last_training_day(first_gate_day(day, model), model.maturity_days)
+    usable = last_training_day(known_by(model, day), model.maturity_days)
     new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
     positives = int(pc.sum(new[label.label]).as_py() or 0)
     return ChampionFacts(
@@ -124,6 +130,8 @@ def _lacking(platform: Platform, day: date) -> str | None:
     """Return what a first model would lack to learn from if it were trained on a day; None where it lacks nothing."""
     try:
         day_training_set(platform, day)
+        if is_by_folds(platform.model):
+            training_set_of(platform, fold_starts(day, platform.model.maturity_days, 1)[0])
     except (NotEnoughEvidenceError, NotFoundError) as error:
         return str(error)
     return None

@@ -32,6 +32,8 @@ from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
 DAY = "as_of_date"
+DAYS_MINIMUM = 8
+"""Days of a reference: halves of four are held against each other to learn how days differ."""
 STORED_FORM = 2
 """Version of the stored layout. In 1, limits of outcomes were along standardised values, which say nothing of ranks."""
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
@@ -205,8 +207,8 @@ def build_reference(
     without a pair count or immature examples.
     """
     days = sorted(set(sample[DAY].to_pylist()))
-    if len(days) < 8:
-        raise NotEnoughEvidenceError(f"the reference has {len(days)} days, 8 needed; sample more days")
+    if len(days) < DAYS_MINIMUM:
+        raise NotEnoughEvidenceError(f"the reference has {len(days)} days, {DAYS_MINIMUM} needed; sample more days")
     uncounted = [day.isoformat() for day in days if day not in pair_rows]
     if uncounted:
         raise InvalidInputError(f"pair_rows lacks {', '.join(uncounted)}; count the pairs of every sampled day")

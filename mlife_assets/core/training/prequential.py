@@ -137,6 +137,46 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
     )
 
 
+def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.Table, model: Model) -> Condition:
+    """Return the condition that the model that would serve ranks rows as the newest fold's model does, by and large.
+
+    Spearman's correlation of their probabilities. Folds judge a recipe, so one thing is left to say of the model
+    itself: that it is that recipe's work. It has learned from the rows, so this says nothing of how good it is.
+
+    Args:
+        serving: the fit on everything mature.
+        newest: the model of the newest fold.
+        rows: of the newest fold, n of them, at least two.
+        model: roles and policies.
+    """
+    scores = [
+        scorer_of(one, threads=model.training.threads).score(examples_matrix(rows, one.feature_spec)).probability
+        for one in (serving, newest)
+    ]
+    least = model.promotion.fold_rank_correlation_minimum
+    found = rank_correlation(*scores)
+    name, text = "serving_scores_follow_the_newest_fold", f"The scores of {serving.model_version}"
+    if found is None:
+        return Condition(name, False, f"{text} or of {newest.model_version} do not vary, so they cannot be compared.")
+    verb = "follow" if found >= least else "do not follow"
+    text = f"{text} {verb} those of the newest fold's model on its {rows.num_rows:,} rows: rank correlation {found:.2f}"
+    return Condition(name, found >= least, f"{text}, at least {least:g} needed.")
+
+
+def rank_correlation(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float | None:
+    """Return Spearman's correlation of n pairs of finite values, equal ones at their mean rank; None if a side is flat.
+
+    Spearman, American Journal of Psychology 1904.
+    """
+    from scipy.stats import rankdata
+
+    centred = [ranks - ranks.mean() for ranks in (rankdata(left), rankdata(right))]
+    spread = [float(np.sqrt(np.sum(ranks * ranks))) for ranks in centred]
+    if not all(spread):
+        return None
+    return float(np.sum(centred[0] * centred[1]) / (spread[0] * spread[1]))
+
+
 def judge_refit(
     folds: Sequence[JudgedFold],
     gate: pa.Table,

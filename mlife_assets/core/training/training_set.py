@@ -26,6 +26,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.known_examples import (
     as_known,
     in_order,
@@ -127,7 +128,7 @@ def gate_days(as_of: date, maturity_days: int, promotion: PromotionPolicy) -> li
 
 
 def first_gate_day(as_of: date, model: Model) -> date:
-    """Return the first day that the gate looks at: of its rankings, or of the weeks that it judges all rows of."""
+    """Return the first day that a holdout keeps: of its rankings, or of the weeks that it judges all rows of."""
     if model.roles.item is not None:
         return gate_days(as_of, model.maturity_days, model.promotion)[0]
     return add_days(last_mature_exposure_day(as_of, model.maturity_days), 1 - 7 * model.promotion.gate_weeks)
@@ -142,10 +143,13 @@ def least_history_days(model: Model) -> int:
     """Return how many days there must be before the platform's first day for its model to have a day to fit on.
 
     That model is made the day before that first day. The gate, the labels and the validation window each lie
-    further back, and the very first day has no features: nothing was known before it.
+    further back, and the very first day has no features: nothing was known before it. By folds one is enough, the
+    newest: the gate says whether what it holds suffices.
     """
     made_on = date(2000, 1, 1)
-    last = last_training_day(first_gate_day(made_on, model), model.maturity_days)
+    by_folds = model.promotion.judged_by == "folds"
+    known = fold_starts(made_on, model.maturity_days, 1)[0] if by_folds else first_gate_day(made_on, model)
+    last = last_training_day(known, model.maturity_days)
     validation_start = add_days(last, 1 - model.training.validation_days)
     last_fitted = last_mature_exposure_day(validation_start, model.maturity_days)
     return (made_on - last_fitted).days + 2

@@ -22,5 +22,6 @@ def test_the_gate_of_a_day_judges_what_was_mature_on_it(monkeypatch: pytest.Monk
         return pa.table({"user_id": ["a"]})
 
     monkeypatch.setattr(example_evaluation, "mature_exposures", exposures)
-    example_evaluation.gate_rows(SimpleNamespace(model=churn_risk(Policies())), date(2026, 5, 31))
-    assert asked == [(date(2026, 5, 10), date(2026, 5, 23))]
+    first = date(2026, 5, 3)
+    example_evaluation.gate_rows(SimpleNamespace(model=churn_risk(Policies())), date(2026, 5, 31), first)
+    assert asked == [(first, date(2026, 5, 23))]

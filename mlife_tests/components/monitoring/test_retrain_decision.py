@@ -22,8 +22,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening
-from mlife_assets.core.training.training_set import gate_days, last_training_day
-from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -44,7 +43,7 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
         return pc.sum(examples["is_applied"]).as_py()
 
     maturity_days = policies.label.apply_window_days
-    usable = last_training_day(gate_days(day, maturity_days, policies.promotion)[0], maturity_days)
+    usable = last_mature_exposure_day(day, maturity_days)
     learned = {
         row["model_version"]: date.fromisoformat(
             home.platform.registry.load(row["model_version"]).manifest["trained_to"]["is_applied"]

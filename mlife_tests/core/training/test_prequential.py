@@ -29,9 +29,11 @@ from mlife_assets.core.training.prequential import (
     JudgedFold,
     Served,
     fold_conditions,
+    follows_newest_fold,
     judge_refit,
     over_folds,
     pooled_simple,
+    rank_correlation,
     recipe_version,
     serving_conditions,
 )
@@ -344,3 +346,45 @@ def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turn
     assert decision.outcome == ("refused" if is_turned else "promoted"), decision.sentences
     harm = ["is_not_inferior_to_champion", "keeps_probabilities"]
     assert [one.name for one in decision.unmet] == (harm if is_turned else [])
+
+
+def test_the_fit_on_everything_follows_the_newest_fold(prepared: Prepared) -> None:
+    training = training_set(prepared.table, AS_OF)
+    everything = fit_model(training, MODEL.training)
+    rows_of_fold = prepared.gate.filter(pc.field("day") >= pa.scalar(STARTS[1]))
+    found = follows_newest_fold(everything, prepared.artifacts[1], rows_of_fold, MODEL)
+    assert found.is_met
+    assert found.sentence.endswith("at least 0.5 needed.")
+    flipped = training.examples.set_column(
+        training.examples.column_names.index("won"), "won", pc.invert(training.examples["won"])
+    )
+    astray = fit_model(replace(training, examples=flipped, data_hash="flipped"), MODEL.training)
+    turned = follows_newest_fold(astray, prepared.artifacts[1], rows_of_fold, MODEL)
+    assert (turned.name, turned.is_met) == ("serving_scores_follow_the_newest_fold", False)
+    assert "do not follow those of the newest fold's model on its 1,400 rows: rank correlation -0." in turned.sentence
+
+
+def test_scores_that_do_not_vary_follow_nothing(prepared: Prepared, monkeypatch) -> None:
+    class Flat(LightGBMScorer):
+        def score(self, features: np.ndarray) -> Scores:
+            scores = super().score(features)
+            return replace(scores, probability=np.full(len(features), 0.5))
+
+    monkeypatch.setattr(prequential, "scorer_of", Flat)
+    found = follows_newest_fold(prepared.artifacts[1], prepared.artifacts[0], prepared.gate, MODEL)
+    assert not found.is_met
+    assert "do not vary, so they cannot be compared" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ([1, 2, 3], [10, 20, 30], 1.0),
+        ([1, 2, 3], [3, 2, 1], -1.0),
+        ([1, 2, 2, 3], [1, 3, 2, 4], 4.5 / np.sqrt(4.5 * 5.0)),
+        ([1, 1, 1], [1, 2, 3], None),
+    ],
+)
+def test_rank_correlation_by_hand(left: list[float], right: list[float], expected: float | None) -> None:
+    found = rank_correlation(np.array(left, dtype=float), np.array(right, dtype=float))
+    assert found == (None if expected is None else pytest.approx(expected, abs=1e-12))

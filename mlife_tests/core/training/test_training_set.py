@@ -14,6 +14,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.training_set import (
     TrainingSet,
     build_training_set,
@@ -373,7 +374,7 @@ def test_the_least_history_leaves_one_day_to_fit_on(
 ) -> None:
     """With default policies a market of 53 days gave 9,701 rows to fit on; one of 52 gave none."""
     label = LabelPolicy(apply_window_days=apply_window_days)
-    promotion = PromotionPolicy(gate_weeks=gate_weeks)
+    promotion = PromotionPolicy(gate_weeks=gate_weeks, judged_by="holdout")
     policy = replace(POLICY, validation_days=validation_days)
     model = job_applications(Policies(label=label, promotion=promotion, training=policy))
     assert least_history_days(model) == least
@@ -382,3 +383,20 @@ def test_the_least_history_leaves_one_day_to_fit_on(
     last = last_training_day(gate_days(eve, label.apply_window_days, promotion)[0], label.apply_window_days)
     window = timedelta(days=apply_window_days + 1)
     assert first_features + window == last - timedelta(days=validation_days - 1)
+
+
+@pytest.mark.parametrize(
+    ("validation_days", "apply_window_days", "least"), [(7, 7, 38), (14, 7, 45), (7, 30, 107), (1, 1, 14)]
+)
+def test_by_folds_the_newest_week_is_enough(validation_days: int, apply_window_days: int, least: int) -> None:
+    """However many weeks the gate would look at."""
+    policy = replace(POLICY, validation_days=validation_days)
+    label = LabelPolicy(apply_window_days=apply_window_days)
+    for weeks in (1, 4):
+        promotion = PromotionPolicy(gate_weeks=weeks)
+        model = job_applications(Policies(label=label, promotion=promotion, training=policy))
+        assert least_history_days(model) == least
+    first_features, window = date(2026, 1, 2), timedelta(days=apply_window_days + 1)
+    eve = first_features + timedelta(days=least - 2)
+    known = fold_starts(eve, apply_window_days, 1)[0]
+    assert first_features + window == known - window - timedelta(days=validation_days - 1)

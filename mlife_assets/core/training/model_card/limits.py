@@ -45,6 +45,16 @@ def _gate(card: ModelCard) -> Iterator[str]:
         yield "The gate did not promote it. Whoever lets it serve does so against the evidence."
 
 
+def _recipe(card: ModelCard) -> Iterator[str]:
+    training, gate = (next((w for w in card.windows if w.name == name), None) for name in ("training", "gate"))
+    if training is not None and gate is not None and training.last >= gate.first:
+        yield (
+            "The gate judged its recipe, not the model: this fit has learned from the gate's days too. Ranking and "
+            "calibration are those of the folds; of the fit itself it was asked that it works, that nothing gave its "
+            "labels away and that its scores follow those of the newest fold."
+        )
+
+
 def _human(card: ModelCard) -> Iterator[str]:
     human = card.against("human")
     if human is not None and human.model_version.startswith(PANEL_PREFIX):
@@ -150,6 +160,7 @@ def _vocabularies(card: ModelCard) -> Iterator[str]:
 
 _RULES: tuple[Callable[[ModelCard], Iterator[str]], ...] = (
     _gate,
+    _recipe,
     _human,
     _cohort,
     _season,

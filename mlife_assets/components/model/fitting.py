@@ -1,0 +1,45 @@
+"""Fitting as the platform does: by the model's record and the newest search, with what a manifest says of both.
+
+Belongs here: from a training set to an artifact that may be kept. Does not belong here: fitting itself
+(`core.training.fit`), which rows (`training_inputs`), who is fitted when (`candidate`, `fold_models`).
+
+Concept: a challenger and the models of its folds differ in what they learned from and in nothing else.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import dagster as dg
+
+from mlife_assets import __version__
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.training_set import TrainingSet
+
+TREES_PER_LOG_LINE = 50
+
+
+def fitted_artifact(
+    context: dg.AssetExecutionContext, platform: Platform, training: TrainingSet, policy: TrainingPolicy
+) -> ModelArtifact:
+    """Fit a model of what the platform sees, and log how far it is. Raises what `fit_model` raises."""
+    model = platform.model
+    artifact = fit_model(
+        training,
+        policy,
+        _logs_progress(context),
+        cores=platform.settings.cores,
+        estimator=model.estimator,
+        simple_columns=model.simple_columns,
+    )
+    return replace(artifact, manifest={**artifact.manifest, "code_version": __version__, **model.declared})
+
+
+def _logs_progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:
+    def log_progress(trees: int, at_most: int) -> None:
+        if trees % TREES_PER_LOG_LINE == 0:
+            context.log.info("%d of at most %d trees", trees, at_most)
+
+    return log_progress

@@ -1,0 +1,105 @@
+"""The folds of a challenger: its recipe as it would have been fitted at the start of each week that the gate looks at.
+
+Belongs here: the asset `fold_models`, and fitting as the platform does. Does not belong here: how a model is fitted
+(`core.training`), who is asked about which day (`out_of_sample`), the judgement (`judging`).
+
+Concept: what serves learns from everything mature, so no row is left on which it could be judged. Judged is its recipe:
+the newest weeks, each by the model that the recipe makes of what was known when the week began. Models of folds are
+kept by content beside the registered ones, since a later day asks them what this challenger knew before it served.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.fitting import fitted_artifact
+from mlife_assets.components.model.hyperparameters import searched_policy
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT
+from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
+from mlife_assets.components.monitoring.quality_gate import require_sound_day
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
+from mlife_assets.core.training.manifest_facts import trained_to_words
+from mlife_assets.core.windows import add_days
+
+GROUP = "model"
+HELD_OUT = "The policy judges by a holdout, which the challenger has not learned from: no fold is needed."
+
+
+def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) -> tuple[list[dict[str, Any]], str]:
+    """Fit and keep the model of each week; return them, oldest first, and why there are not as many as policy asks for.
+
+    Weeks follow each other without a gap: before the first that nothing can be learned for, none counts.
+
+    Raises:
+        NotEnoughEvidenceError: nothing can be learned for the newest week.
+    """
+    model, policy = platform.model, searched_policy(platform, day)
+    weeks = model.promotion.gate_weeks
+    rows: list[dict[str, Any]] = []
+    for first in reversed(fold_starts(day, model.maturity_days, weeks)):
+        context.log.info("the week from %s, by what was known on that day", first)
+        try:
+            training = training_set_of(platform, first)
+            artifact = fitted_artifact(context, platform, training, policy)
+        except NotEnoughEvidenceError as error:
+            if not rows:
+                raise NotEnoughEvidenceError(f"the newest week of the gate, from {first}: {error}") from error
+            return rows[::-1], f"{len(rows)} of {weeks} weeks can be judged; for the one from {first}: {error}."
+        rows.append(
+            {
+                "first_day": first.isoformat(),
+                "last_day": add_days(first, FOLD_DAYS - 1).isoformat(),
+                "model_version": platform.registry.keep_fold(artifact),
+                "trained_to": training.last_day.isoformat(),
+                "trained_to_by_step": trained_to_words(training.trained_to),
+                "examples": artifact.manifest["examples"],
+                "positives": training.positives,
+                "validation_log_loss": artifact.manifest["validation_log_loss"],
+            }
+        )
+    return rows[::-1], ""
+
+
+def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return what the module makes of one model."""
+
+    @dg.asset(
+        key=graph.key(GROUP, "fold_models"),
+        deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), *graph.learned_examples],
+        kinds=graph.kinds,
+        description="The challenger's recipe as of each week of the gate: models that have not seen what they judge.",
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        backfill_policy=RANGE_IN_ONE_RUN,
+        owners=OWNERS[GROUP],
+        tags={"layer": "model"},
+    )
+    @says_why
+    def fold_models(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        """Fit the recipe on what was known at the start of each week, and list who is asked about which."""
+        platform = graph.view(platform)
+        day = only_day(context, platform)
+        require_sound_day(platform, day)
+        version = challenger_version(platform, day)
+        rows, missing = fit_folds(context, platform, day) if is_by_folds(platform.model) else ([], HELD_OUT)
+        report = {"model_version": version, "judged_by": platform.model.promotion.judged_by, "folds": rows}
+        platform.model_tables.write_report(FOLD_REPORT, day, report | {"sentence": missing})
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(rows),
+                "model_version": version,
+                "folds": table(rows),
+                **({"not_judged": missing} if missing else {}),
+            }
+        )
+
+    return [fold_models]

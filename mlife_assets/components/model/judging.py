@@ -1,0 +1,206 @@
+"""Judging a challenger of the platform: the gate's window, who is asked about it, the verdict.
+
+Belongs here: from what a day stored to a `Judgement`, the same for models with and without an item. Does not belong
+here: which rows a model's gate has (`contenders`, `example_evaluation`), the verdict (`core.training`), showing it.
+
+Concept: by folds, the recipe is judged on the newest weeks against what was served in them, and what would serve is its
+fit on everything mature. Of that fit itself is asked what folds cannot say: that it works, that nothing gave its labels
+away, that it scores as the newest fold's model does. By a holdout, one model is judged and serves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.components.model.anchor import anchor_version
+from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.out_of_sample import anchor_side, served_folds, side_of_folds, stored_folds
+from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
+from mlife_assets.components.monitoring.retrain_decision import gate_opening
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.training.folds import Fold, rows_by_fold, since, until
+from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
+from mlife_assets.core.training.prequential import (
+    JudgedFold,
+    fold_conditions,
+    follows_newest_fold,
+    over_folds,
+    serving_conditions,
+)
+from mlife_assets.core.training.required import training_conditions
+from mlife_assets.core.training.training_set import TrainingSet, first_gate_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+
+
+@dataclass(frozen=True)
+class GateWindow:
+    """What the gate of a day looks at.
+
+    Attributes:
+        first_day: of the window.
+        last_day: the newest mature day.
+        folds: who is asked for the challenger; none by a holdout.
+        served: who is asked for what was served; none by a holdout, and before the first champion.
+        sentence: how is judged, in words.
+    """
+
+    first_day: date
+    last_day: date
+    folds: tuple[Fold, ...]
+    served: tuple[Fold, ...]
+    sentence: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a report says of it."""
+        return {
+            "judged_by": "folds" if self.folds else "holdout",
+            "first_gate_day": self.first_day,
+            "last_gate_day": self.last_day,
+            "folds": [asdict(fold) for fold in self.folds],
+            "served": [asdict(fold) for fold in self.served],
+        }
+
+
+def gate_window(platform: Platform, day: date) -> GateWindow:
+    """Return what the gate of a day looks at: the weeks of the challenger's folds in which anything was served.
+
+    Raises:
+        GateClosedError: the folds of the day are not those of its challenger.
+        NotFoundError: the day has no challenger.
+    """
+    model, version = platform.model, challenger_version(platform, day)
+    last = last_mature_exposure_day(day, model.maturity_days)
+    if not is_by_folds(model):
+        first = first_gate_day(day, model)
+        sentence = f"Judged by a holdout from {first} to {last}, of which the challenger has learned nothing."
+        return GateWindow(first, last, (), (), sentence)
+    folds = stored_folds(platform, day, version)
+    if not folds:
+        raise GateClosedError(
+            f"no folds of {version} were fitted for {day}; materialize fold_models of that day, then this again"
+        )
+    served = served_folds(platform, day)
+    against = "against what was served on its days" if served else "before anything was served"
+    first = max(folds[0].first_day, served[0].first_day) if served else folds[0].first_day
+    kept = since(folds, first)
+    sentence = (
+        f"Judged by folds, {len(kept)} of {model.promotion.gate_weeks} weeks from {first} to {last}: each by the "
+        f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
+    )
+    if first > folds[0].first_day:
+        sentence += f" Before {first} nobody may be asked what was served."
+    within = until(since(served, first), add_days(last, 1)) if served else ()
+    return GateWindow(first, last, kept, within, sentence)
+
+
+def judge_challenger(
+    platform: Platform,
+    day: date,
+    window: GateWindow,
+    gate: GateRows,
+    human: Human | None,
+    *,
+    also_required: Sequence[Condition] = (),
+) -> Judgement:
+    """Return the gate's verdict of the challenger of a day on rows of its window.
+
+    Raises:
+        InvalidInputError: the champion needs a column that is not there, or a row lies outside of the window.
+        NotEnoughEvidenceError: only one class to learn from.
+    """
+    training = day_training_set(platform, day)
+    if window.folds:
+        judged = _by_folds(platform, day, window, gate, human, training, also_required)
+    else:
+        judged = _by_holdout(platform, day, gate, human, training, also_required)
+    sentences = (*judged.decision.sentences, window.sentence)
+    return replace(judged, decision=replace(judged.decision, sentences=sentences))
+
+
+def _by_holdout(
+    platform: Platform,
+    day: date,
+    gate: GateRows,
+    human: Human | None,
+    training: TrainingSet,
+    also_required: Sequence[Condition],
+) -> Judgement:
+    registry = platform.registry
+    champion, opened_by, anchor = _held_against(platform, day)
+    return judge_model(
+        registry.load(challenger_version(platform, day)),
+        training,
+        gate,
+        human,
+        platform.model,
+        as_of=day,
+        champion=None if champion is None else registry.load(champion),
+        threads=platform.settings.cores,
+        also_required=also_required,
+        opened_by=opened_by,
+        anchor=None if anchor is None else registry.load(anchor),
+    )
+
+
+def _by_folds(
+    platform: Platform,
+    day: date,
+    window: GateWindow,
+    gate: GateRows,
+    human: Human | None,
+    training: TrainingSet,
+    also_required: Sequence[Condition],
+) -> Judgement:
+    model, registry, version = platform.model, platform.registry, challenger_version(platform, day)
+    champion, opened_by, anchor = _held_against(platform, day)
+    artifact = registry.load(version)
+    exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
+    parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
+    newest, newest_rows = parts[-1]
+    required = (
+        *also_required,
+        *training_conditions(training, artifact.feature_spec),
+        *over_folds([_judged_fold(platform, fold, rows) for fold, rows in parts]),
+        *(_of_the_fit(one) for one in serving_conditions(artifact, gate.exposures, model)),
+        follows_newest_fold(artifact, registry.load(newest.model_version), newest_rows, model),
+    )
+    return judge(
+        gate,
+        side_of_folds(platform, version, window.folds, gate),
+        None if champion is None else side_of_folds(platform, champion, window.served, gate),
+        human,
+        model,
+        as_of=day,
+        required=required,
+        opened_by=opened_by,
+        anchor=None if anchor is None else anchor_side(platform, anchor, gate),
+    )
+
+
+def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None, str | None]:
+    """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
+
+    The last one only where it is asked for: with a reason, and where it is not the champion.
+    """
+    champion = platform.registry.champion_at(platform.run_time(day))
+    opened = None if champion is None else gate_opening(platform, day)
+    anchor = None if opened is None else anchor_version(platform, day)
+    return champion, None if opened is None else opened.clause, None if anchor == champion else anchor
+
+
+def _of_the_fit(condition: Condition) -> Condition:
+    """Return a condition of what would serve by a name that no condition of folds has."""
+    return replace(condition, name=f"serving_{condition.name.removeprefix('serving_')}")
+
+
+def _judged_fold(platform: Platform, fold: Fold, rows: pa.Table) -> JudgedFold:
+    artifact = platform.registry.load(fold.model_version)
+    conditions = fold_conditions(artifact, training_set_of(platform, fold.first_day), rows, platform.model)
+    return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)

@@ -1,0 +1,43 @@
+"""When the drift at hand began, read from the governor's recorded decisions. Pure.
+
+Belongs here: the first day of a run of alarms that was confirmed. Does not belong here: when drift is confirmed
+(`governor`), whether it opens the gate (`opening`), what a reference is made of (`components`).
+
+Concept: what a new champion is watched against has to be the world that it serves in. A reference that reaches back
+behind the drift holds two worlds; limits learned from it are wide, and what it calls normal is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, RetrainDecision
+from mlife_assets.core.policies import RetrainPolicy
+
+
+def drift_start(decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPolicy) -> date | None:
+    """Return the day of the first alarm of the newest run that was confirmed; None where none is open as of a day.
+
+    A run lasts while alarms come closer together than the governor's window of them, whoever was champion. It is open
+    for `drift_open_days` from its last confirmation.
+
+    Args:
+        decisions: one per day, in any order; those later than `as_of` do not count.
+        as_of: the day.
+        policy: the window of alarms, and how long a confirmed drift stays open.
+    """
+    began: date | None = None
+    is_confirmed = False
+    for one in sorted((one for one in decisions if one.as_of_date <= as_of), key=lambda one: one.as_of_date)[::-1]:
+        if began is not None and (began - one.as_of_date).days > policy.alarm_days_window:
+            if is_confirmed:
+                break
+            began = None
+        if (as_of - one.as_of_date).days < policy.drift_open_days:
+            is_confirmed |= any(code.endswith(CONFIRMED_SUFFIX) for code in one.codes)
+        elif not is_confirmed:
+            return None
+        if one.alarms:
+            began = one.as_of_date
+    return began if is_confirmed else None

@@ -1,0 +1,95 @@
+"""Folds: the weeks of a gate, and whose word counts on which day.
+
+Belongs here: which days a fold has, and rows by fold. Does not belong here: fitting the model of a fold, what was
+served when (`components`), what is required of a fold and the verdict (`prequential`).
+
+Concept: a model may be asked about a day only if it knew no outcome that was still to come on it: what it learned from
+was complete when the day began. So a recipe speaks through one model per week, and what was served through whoever
+served. Both are sequences of folds, each of which lasts until the next begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+
+FOLD_DAYS = 7
+"""A week, so that each fold has every weekday; the newest model is then at most that much older than its rows."""
+
+Days = npt.NDArray[np.datetime64]
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Days from one on that one model is asked about.
+
+    Attributes:
+        first_day: of its rows; they last until the next fold begins.
+        model_version: of the model.
+        trained_to: last exposure day that it learned from.
+    """
+
+    first_day: date
+    model_version: str
+    trained_to: date
+
+
+def fold_starts(as_of: date, maturity_days: int, weeks: int) -> list[date]:
+    """Return the first days of the newest weeks whose labels are mature as of a day, oldest first."""
+    last = last_mature_exposure_day(as_of, maturity_days)
+    return [add_days(last, 1 - FOLD_DAYS * back) for back in range(weeks, 0, -1)]
+
+
+def in_order(folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    """Return folds by their days; of several that begin on a day the one that was given last."""
+    by_day = {fold.first_day: fold for fold in folds}
+    return tuple(by_day[day] for day in sorted(by_day))
+
+
+def since(folds: Sequence[Fold], day: date) -> tuple[Fold, ...]:
+    """Return whose word counts from a day on: who was asked before it begins on that day."""
+    ordered = in_order(folds)
+    later = [fold for fold in ordered if fold.first_day > day]
+    present = [replace(fold, first_day=day) for fold in ordered if fold.first_day <= day][-1:]
+    return (*present, *later)
+
+
+def until(folds: Sequence[Fold], day: date) -> tuple[Fold, ...]:
+    """Return the folds that begin before a day."""
+    return tuple(fold for fold in in_order(folds) if fold.first_day < day)
+
+
+def rows_by_fold(folds: Sequence[Fold], days: Days) -> list[tuple[Fold, Places]]:
+    """Return the folds that have rows among n days, oldest first, each with the places of its own.
+
+    Raises:
+        InvalidInputError: a row is older than all folds, or its model learned from its day; names the row.
+    """
+    ordered = in_order(folds)
+    starts = np.array([fold.first_day for fold in ordered], dtype="datetime64[D]")
+    numbers = np.searchsorted(starts, days, side="right") - 1
+    if len(early := np.flatnonzero(numbers < 0)):
+        raise InvalidInputError(
+            f"{len(early)} rows are older than every fold, the first is row {early[0]} of {days[early[0]]}; leave out "
+            "days that nobody may be asked about"
+        )
+    found = []
+    for number, fold in enumerate(ordered):
+        places = np.flatnonzero(numbers == number)
+        if len(places) and days[places].min() <= np.datetime64(fold.trained_to, "D"):
+            row = places[np.argmin(days[places])]
+            raise InvalidInputError(
+                f"row {row} is of {days[row]} and {fold.model_version} learned from days up to {fold.trained_to}; "
+                "ask a model that has not seen it"
+            )
+        if len(places):
+            found.append((fold, places))
+    return found

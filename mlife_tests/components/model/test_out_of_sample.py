@@ -1,0 +1,178 @@
+"""Whose word counts on which day: folds before a reign, whoever served in it, and nobody who has seen the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.components.model.out_of_sample import (
+    FOLD_REPORT,
+    folds_of,
+    served_folds,
+    side_of_folds,
+    stored_folds,
+)
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training.folds import Fold
+from mlife_assets.core.training.judgement import GateRows
+from mlife_assets.core.windows import add_days, day_start, last_mature_exposure_day, mature_day, run_time
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
+
+DAY = date(2026, 6, 2)
+WINDOW = 7
+MODEL = job_applications(Policies())
+
+
+@dataclass
+class Deployment:
+    """A registry, reports and scorers; nothing else of a platform is asked."""
+
+    registry: ModelRegistry
+    model_tables: TableStore
+    models: Any
+    model: Any = MODEL
+    asked: list[str] = field(default_factory=list)
+
+    def scorer(self, version: str) -> LightGBMScorer:
+        self.asked.append(version)
+        return LightGBMScorer(self.registry.load(version), threads=1)
+
+    def trained(self, seed: int, day: date, *, folds: int = 0) -> str:
+        """Register a model of a day and its folds; without folds it was judged on a holdout of four weeks."""
+        last = last_mature_exposure_day(day, WINDOW)
+        end = last if folds else last_mature_exposure_day(add_days(last, -21), WINDOW)
+        artifact = self.models.tiny_artifact(seed, trees=3, training_end_date=end.isoformat())
+        version = self.registry.register(artifact, as_of=day, now=run_time(day) + timedelta(hours=1))
+        rows = []
+        for back in range(folds, 0, -1):
+            first = add_days(last, 1 - 7 * back)
+            known = last_mature_exposure_day(first, WINDOW)
+            fold = self.models.tiny_artifact(seed + 10 * back, trees=3, training_end_date=known.isoformat())
+            rows.append(
+                {
+                    "first_day": first.isoformat(),
+                    "model_version": self.registry.keep_fold(fold),
+                    "trained_to": known.isoformat(),
+                }
+            )
+        if folds:
+            self.model_tables.write_report(FOLD_REPORT, day, {"model_version": version, "folds": rows})
+        return version
+
+    def promote(self, version: str, day: date) -> None:
+        self.registry.promote(version, actor="gate", reason="a test", now=run_time(day) + timedelta(hours=1))
+
+
+@pytest.fixture
+def deployment(tmp_path, tiny_models) -> Deployment:
+    store = ObstoreObjectStore.local(tmp_path)
+    return Deployment(ModelRegistry(store, ParquetEventLog(store), MODEL.name), TableStore(store), tiny_models)
+
+
+def asked(folds: tuple[Fold, ...]) -> list[tuple[date, str]]:
+    return [(fold.first_day, fold.model_version) for fold in folds]
+
+
+def test_before_anybody_was_promoted_nothing_was_served(deployment: Deployment) -> None:
+    deployment.trained(1, DAY, folds=2)
+    assert served_folds(deployment, DAY) == ()
+
+
+def test_a_model_speaks_through_its_folds_and_then_for_itself(deployment: Deployment) -> None:
+    version = deployment.trained(1, DAY, folds=4)
+    folds = folds_of(deployment, version)
+    stored = stored_folds(deployment, DAY, version)
+    assert folds[:-1] == stored
+    assert len(stored) == 4
+    assert asked(folds)[-1] == (DAY, version), "what it learned from was complete on that morning"
+    for fold in folds:
+        assert mature_day(fold.trained_to, WINDOW) <= fold.first_day
+
+
+def test_a_model_of_a_holdout_speaks_for_itself_from_the_holdout_on(deployment: Deployment) -> None:
+    version = deployment.trained(1, DAY)
+    (alone,) = folds_of(deployment, version)
+    assert (alone.first_day, alone.model_version) == (add_days(last_mature_exposure_day(DAY, WINDOW), -21), version)
+
+
+def test_folds_of_another_challenger_of_the_day_are_not_its_own(deployment: Deployment) -> None:
+    version = deployment.trained(1, DAY, folds=2)
+    other = deployment.trained(2, DAY, folds=2)
+    assert stored_folds(deployment, DAY, version) == ()
+    assert [name for _, name in asked(folds_of(deployment, version))] == [version]
+    assert len(folds_of(deployment, other)) == 3
+
+
+def test_a_champion_serves_from_the_run_after_its_promotion_on(deployment: Deployment) -> None:
+    first = deployment.trained(1, DAY, folds=4)
+    deployment.promote(first, DAY)
+    assert served_folds(deployment, DAY) == (), "as the day decided nobody served"
+    before = stored_folds(deployment, DAY, first)
+    second = deployment.trained(2, add_days(DAY, 10), folds=4)
+    deployment.promote(second, add_days(DAY, 10))
+    reigned = [*asked(before), (DAY, first), (add_days(DAY, 1), first)]
+    assert asked(served_folds(deployment, add_days(DAY, 10))) == reigned
+    assert asked(served_folds(deployment, add_days(DAY, 11))) == [*reigned, (add_days(DAY, 11), second)]
+
+
+def test_after_a_rollback_the_earlier_one_serves_again(deployment: Deployment) -> None:
+    first, second = deployment.trained(1, DAY, folds=1), deployment.trained(2, add_days(DAY, 5), folds=1)
+    deployment.promote(first, DAY)
+    deployment.promote(second, add_days(DAY, 5))
+    deployment.registry.rollback(actor="ann", reason="worse", now=day_start(add_days(DAY, 8)))
+    found = asked(served_folds(deployment, add_days(DAY, 9)))
+    assert found[-2:] == [(add_days(DAY, 6), second), (add_days(DAY, 8), first)]
+
+
+def gate_rows(days: list[date], models: Any) -> GateRows:
+    """Return rows with the columns of the tiny models, one user and one item each."""
+    rng = np.random.default_rng(3)
+    count = len(days)
+    vocabularies = dict(models.SPEC.vocabularies)
+    columns: dict[str, Any] = {
+        name: rng.choice(vocabularies[name], count) if name in vocabularies else rng.normal(size=count)
+        for name in models.SPEC.names
+    }
+    roles = MODEL.roles
+    columns |= {
+        roles.entity: [f"u{row}" for row in range(count)],
+        roles.item: [f"i{row}" for row in range(count)],
+        roles.time: pa.array(days, pa.date32()),
+        roles.label_time: pa.array([mature_day(day, WINDOW) for day in days], pa.date32()),
+        roles.label: pa.array([row % 2 == 0 for row in range(count)]),
+    }
+    return GateRows.of_examples(pa.table(columns), roles)
+
+
+def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(deployment: Deployment, tiny_models) -> None:
+    version = deployment.trained(1, DAY, folds=2)
+    folds = folds_of(deployment, version)
+    days = [folds[1].first_day, folds[0].first_day, DAY, folds[0].first_day]
+    gate = gate_rows(days, tiny_models)
+    side = side_of_folds(deployment, version, folds, gate)
+    assert (side.model_version, side.trained_to) == (version, folds[0].trained_to)
+    matrix = gate.matrix(tiny_models.SPEC)
+    for row, fold in enumerate((folds[1], folds[0], folds[2], folds[0])):
+        scorer = LightGBMScorer(deployment.registry.load(fold.model_version), threads=1)
+        assert side.probability[row] == scorer.score(matrix[row : row + 1]).probability[0]
+    assert set(deployment.asked) == {fold.model_version for fold in folds}
+
+
+def test_a_row_that_a_model_learned_from_is_refused(deployment: Deployment, tiny_models) -> None:
+    """Somebody calls the fit on everything a fold of days that it has seen."""
+    version = deployment.trained(1, DAY, folds=2)
+    (*_, itself) = folds_of(deployment, version)
+    seen = Fold(itself.trained_to, version, itself.trained_to)
+    with pytest.raises(InvalidInputError, match="ask a model that has not seen it"):
+        side_of_folds(deployment, version, [seen], gate_rows([itself.trained_to], tiny_models))
