@@ -110,7 +110,7 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
     import pyarrow.compute as pc
 
-    from mlife_assets.core.training.manifest_facts import fitted_words
+    from mlife_assets.core.training.manifest_facts import fitted_words, recipe_words
 
     parts = []
     for verb, rows in (("Trained", model.training.examples), ("judged", model.gate)):
@@ -121,7 +121,7 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     strongest = sorted(manifest["importance"], key=lambda name: (-manifest["importance"][name], name))
     return (
         "; ".join(parts) + ".",
-        f"Formulation {manifest['formulation']}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
+        f"Formulation {manifest['formulation']}, {recipe_words(manifest)}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
         f"{manifest['validation_start_date']} to {manifest['training_end_date']}; "
         f"it looks most at {', '.join(strongest[:STRONGEST_FEATURES])}.",
     )

@@ -1,14 +1,14 @@
 """Formulations: the ways in which one outcome can be learned, and which of them is better on the validation window.
 
-Belongs here: tuning each formulation, holding them against each other. Does not belong here: the model that serves
-(`fit`), LightGBM (`boosting`).
+Belongs here: tuning each formulation by a recipe, holding them against each other. Does not belong here: the model that
+serves (`fit`), what a recipe is (`recipes`), LightGBM (`boosting`).
 
 Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
 `lambdarank` learns the order alone. They are compared on the same validation rows by the log loss of their calibrated
 probabilities, a proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a
 model that ranks all candidates worse. The first one of the policy stays unless a later one is better by more than one
 standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
-Trees, 1984), so noise does not choose.
+Trees, 1984), so noise does not choose. Recipes of one formulation are compared in the same way.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
-from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
+from mlife_assets.core.training.boosting import Objective, Progress, Rows
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.own_estimator import fit_estimator
+from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.training.tuning_rows import TuningRows, tuning_rows
 
 Array = npt.NDArray[np.float64]
 
@@ -58,6 +60,7 @@ class Formulation:
 
     Attributes:
         name: `funnel`, `binary` or `lambdarank`.
+        recipe: by which its steps were learned.
         steps: in order.
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
@@ -69,6 +72,7 @@ class Formulation:
     log_loss: float
     log_likelihood: Array
     rows: int
+    recipe: Recipe = PLAIN
 
 
 def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tuple[str, ...]:
@@ -102,7 +106,18 @@ def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
 
 def learning_rows(training: TrainingSet, matrix: Array, step: str) -> Rows:
     """Return all rows of a training set with the outcome of a step."""
-    return Rows(matrix, training.outcome(step), entity_codes(training))
+    days = training.examples[training.roles.time].to_numpy().astype("datetime64[D]").astype(np.int64)
+    return Rows(matrix, training.outcome(step), entity_codes(training), day=days)
+
+
+def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
+    """Return what all formulations are tuned on: a row on which nothing happened has not reached the first step.
+
+    Raises:
+        InvalidInputError: the policy constrains a feature that does not exist.
+    """
+    rows = learning_rows(training, matrix, training.roles.steps[0])
+    return tuning_rows(rows, training.is_fit, training.is_validation, spec, policy)
 
 
 def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
@@ -150,7 +165,7 @@ def tune(
     policy: TrainingPolicy,
     progress: Progress | None = None,
 ) -> Formulation:
-    """Fit a formulation on the rows before validation and measure it there.
+    """Fit a formulation by the first recipe on the rows before validation and measure it there.
 
     Args:
         name: of the formulation.
@@ -164,55 +179,62 @@ def tune(
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     require_both_classes(name, training)
+    rows, recipe = rows_to_tune_on(training, matrix, spec, policy), recipe_of(policy.recipes[0])
     steps = [
-        tune_step(name, step, objective, training, matrix, spec, policy, progress)
+        tune_step(name, step, objective, recipe, training, rows, policy, progress)
         for step, objective in steps_of(name, training)
     ]
-    return compared(name, steps, training, policy)
+    return compared(name, recipe, steps, training, policy)
 
 
 def tune_step(
     name: str,
     step: str,
     objective: Objective,
+    recipe: Recipe,
     training: TrainingSet,
-    matrix: Array,
-    spec: FeatureSpec,
+    rows: TuningRows,
     policy: TrainingPolicy,
     progress: Progress | None = None,
-    make: MakeEstimator | None = None,
 ) -> TunedStep:
-    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`.
-
-    An estimator that `make` returns is fitted as it is: it has no number of trees to be found.
-    """
-    rows = learning_rows(training, matrix, step)
-    reached = reached_before(name, training, step)
-    held_out = training.is_validation
-    if make is not None:
-        fitted = fit_estimator(make, rows.where(reached & training.is_fit), seed=policy.seed)
-        raw = fitted.raw(matrix[held_out])
-        return TunedStep(step, objective, 0, raw, reached[held_out], rows.outcome[held_out])
-    booster = boost(
-        rows.where(reached & training.is_fit),
-        spec,
+    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
+    outcome, reached = training.outcome(step), reached_before(name, training, step)
+    fitted = fit_step(
+        rows.fit.about(outcome, reached),
+        recipe,
+        rows.spec,
         policy,
         objective=objective,
         trees=policy.trees_maximum,
-        validation=rows.where(reached & training.is_validation),
+        validation=rows.watched.about(outcome, reached),
         progress=progress,
     )
-    return TunedStep(
-        step,
-        objective,
-        int(booster.best_iteration),
-        predict_raw(booster, matrix[training.is_validation], policy),
-        reached[training.is_validation],
-        rows.outcome[training.is_validation],
-    )
+    held_out = training.is_validation
+    raw = fitted.raw(rows.matrix[held_out], policy)
+    return TunedStep(step, objective, int(fitted.booster.best_iteration), raw, reached[held_out], outcome[held_out])
 
 
-def compared(name: str, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy) -> Formulation:
+def tune_estimator(
+    name: str,
+    step: str,
+    objective: Objective,
+    recipe: Recipe,
+    training: TrainingSet,
+    matrix: Array,
+    policy: TrainingPolicy,
+    make: MakeEstimator,
+) -> TunedStep:
+    """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
+    rows, reached = learning_rows(training, matrix, step), reached_before(name, training, step)
+    learned = weighted_by_age(rows.where(reached & training.is_fit), recipe, policy)
+    held_out = training.is_validation
+    raw = fit_estimator(make, learned, seed=policy.seed).raw(matrix[held_out])
+    return TunedStep(step, objective, 0, raw, reached[held_out], rows.outcome[held_out])
+
+
+def compared(
+    name: str, recipe: Recipe, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy
+) -> Formulation:
     """Return the formulation of tuned steps with how well it did on the validation window.
 
     Raises:
@@ -220,7 +242,7 @@ def compared(name: str, steps: list[TunedStep], training: TrainingSet, policy: T
     """
     codes = np.unique(entity_codes(training)[training.is_validation], return_inverse=True)[1]
     likelihood, loss = _log_likelihood(steps, codes, policy.isotonic_minimum_positives)
-    return Formulation(name, tuple(steps), loss, likelihood, len(codes))
+    return Formulation(name, tuple(steps), loss, likelihood, len(codes), recipe)
 
 
 def choose(formulations: list[Formulation]) -> Formulation:

@@ -41,6 +41,8 @@ _METHOD = {
     "model_name",
     "objective",
     "priors",
+    "recipe",
+    "rows_by_step",
     "trees",
     "trees_by_step",
 }
@@ -69,6 +71,18 @@ def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, floa
 def fitted_words(manifest: Mapping[str, Any]) -> str:
     """Return what was fitted: how many trees, or the steps of an estimator of one's own."""
     return ", ".join(manifest[OWN_ESTIMATOR]) if OWN_ESTIMATOR in manifest else f"{manifest['trees']} trees"
+
+
+def recipe_words(manifest: Mapping[str, Any]) -> str:
+    """Return the recipe, and the log loss of each that competed on the validation window, the lowest first.
+
+    A model of release 0.1.0 names none: all its rows count alike, and its trees stand on nothing.
+    """
+    losses: Mapping[str, float] = manifest.get("recipes", {})
+    shown = sorted(losses.items(), key=lambda item: (item[1], item[0]))
+    worth = ", ".join(f"{name} {loss:.5f}" for name, loss in shown)
+    chosen = f"recipe {manifest.get('recipe', 'plain')}"
+    return f"{chosen} (log loss {worth})" if len(losses) > 1 else chosen
 
 
 def section_of(name: str, value: Scalar) -> Section:
