@@ -9,7 +9,8 @@ an application if it were shown first. MAP@10 is averaged over several draws of 
 between seeds is noise of the draw.
 
 Two rows say what bounds the share: a model of the same kind that is fitted to the true probabilities of other days
-with the same features, and the same with what people keep to themselves (their true tastes, the appeal of a posting).
+with the same features, and the same with what people keep to themselves (their true tastes, what they weigh, the appeal
+of a posting).
 
 Jobs without history are those that nobody has looked at yet; the model ranks them by what is written in them.
 """
@@ -120,12 +121,13 @@ def true_map(judged: JudgedDay, scores: dict[str, np.ndarray], kept: np.ndarray,
 
 
 def hidden_columns(judged: JudgedDay) -> np.ndarray:
-    """Return what no feature holds: the true match of taste and posting, and the posting's appeal, shape (n, 2)."""
+    """Return what no feature holds, shape (n, 4): true match, appeal, and the person's weights of pay and distance."""
     truth = judged.truth
     person = np.searchsorted(truth.people.user_ids, np.array(judged.pairs["user_id"].to_pylist(), dtype=str))
     job = np.searchsorted(truth.jobs.job_ids, np.array(judged.pairs["job_id"].to_pylist(), dtype=str))
     match = np.einsum("ij,ij->i", truth.mood.taste[person], truth.jobs.quality[job])
-    return np.column_stack([match, truth.jobs.appeal[job]])
+    weights = (truth.people.pay_weight[person], truth.people.distance_weight[person])
+    return np.column_stack([match, truth.jobs.appeal[job], *weights])
 
 
 def fitted_bounds(platform: Platform, version: str, day: date, judged: list[JudgedDay]) -> list[dict[str, np.ndarray]]:
@@ -225,7 +227,7 @@ def main() -> int:
     bounds = np.median([(one.bound_by_features, one.bound_with_hidden) for one in results], axis=0)
     low, middle, high = shares.min(), np.median(shares), shares.max()
     print(f"\nshare of the way from human to oracle: median {middle:.3f} ({low:.3f} to {high:.3f}), at least {GOAL}")
-    print(f"bound by the features: median {bounds[0]:.3f}; with true match and appeal: {bounds[1]:.3f}")
+    print(f"bound by the features: median {bounds[0]:.3f}; with true match, weights and appeal: {bounds[1]:.3f}")
     print(f"jobs without history, MAP@{DEPTH} minus the rule's: median {np.median(cold):+.3f}, least {cold.min():+.3f}")
     return 0 if middle >= GOAL and np.median(cold) >= GOAL_COLD else 1
 

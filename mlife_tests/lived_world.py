@@ -1,8 +1,8 @@
 """A small world that is lived once: history, the first champion, four days with a drift and a fault.
 
 The same jobs, checks and sensors as the demo, with policies that fit two thousand people and a story that needs no
-three weeks: on day 1 a city opens and tastes turn, which day 2 sees and retrains on; the export that day 3 lands has
-pay in cents, which blocks; day 4 waits. Tests read it; who changes something takes a copy.
+three weeks: on day 1 a city opens and tastes are published that have turned, which day 2 sees and retrains on; the
+export that day 3 lands has pay in cents, which blocks; day 4 waits. Tests read it; who changes something takes a copy.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, Retrai
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.market.injections import Injection
+from mlife_assets.market.world import Calibration
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
@@ -63,12 +64,12 @@ UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approv
 def _injections(first_lived_date: date) -> tuple[Injection, ...]:
     return (
         Injection("new_city", first_lived_date),
-        Injection("new_taste_cluster", first_lived_date, size=1.0),
+        Injection("new_taste_cluster", add_days(first_lived_date, -Calibration().taste_delay_days), size=1.0),
         Injection("pay_in_cents", add_days(first_lived_date, FAULT_DAY - 2), duration_days=1),
     )
 
 
-STORY = Story(_injections, {DRIFT_DAY: "tastes turn", FAULT_DAY: "pay in cents"})
+STORY = Story(_injections, {DRIFT_DAY: "turned tastes are published", FAULT_DAY: "pay in cents"})
 
 
 @dataclass(frozen=True)

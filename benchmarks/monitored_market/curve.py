@@ -3,7 +3,8 @@
 Belongs here: one market's curve. Does not belong here: the table (`benchmarks/monitoring_cost.py`).
 
 Concept: the classifier of the latent report, its folds, settings and limits from A/A days, at several sample sizes, on
-features and on embeddings (a champion's SHAP values are left out: they would need a training).
+features and on embeddings (a champion's SHAP values are left out: they would need a training). Tastes turned as long
+before as it takes to publish them, so that each day that is looked at shows the drift.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mlife_assets.adapters.nannyml_calculators.session import frame, quiet_nanny
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.features import JOB_EXAMPLES
@@ -93,8 +95,10 @@ def curve(seed: int) -> list[CurvePoint]:
         ids=JOB_EXAMPLES.ids,
     )
     drifted = {}
+    turned = add_days(market.day, -market.config.calibration.taste_delay_days)
     for name, injected in CURVE_DRIFTS.items():
-        wrong = () if injected is None else (Injection(injected[0], market.day, size=injected[1]),)
+        since = turned if injected is not None and injected[0] == "correlation_only" else market.day
+        wrong = () if injected is None else (Injection(injected[0], since, size=injected[1]),)
         branch, branch_watch = market.branch(*wrong), watch.branch()
         drifted[name] = []
         for _ in range(CURVE_DAYS):

@@ -25,9 +25,9 @@ from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.exporter import World, honest_tables
 from mlife_assets.market.faults import exported_tables
-from mlife_assets.market.injections import Injection, drifted_taste
+from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, Outcomes, joined
-from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
+from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us, published_taste
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.world import MarketConfig
@@ -105,8 +105,7 @@ class MonitoredMarket:
         morning = (self.user_features(), self.job_features()) if self.snapshots else None
         record = self.market.advance(day)
         people = self.market.people
-        shown = drifted_taste(self.config.seed, self.config.injections, day, people.taste)
-        world = World(self.config, self.market.catalogue, people, shown + people.shown_taste - people.taste)
+        world = World(self.config, self.market.catalogue, people, published_taste(self.config, people, day))
         tables = exported_tables(world, record, honest_tables(world, record))
         if morning is not None:
             self.exposures[day] = self._shown(record, *morning)

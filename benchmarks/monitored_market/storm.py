@@ -6,8 +6,8 @@ governor and the detectors (`monitored`).
 Concept: all policies see the same market and the same detectors, train with the same function on the same mature labels
 and serve what they trained, ungated; only the decision differs. What two policies share (a morning's sample, a look by
 the same champion, a training and its limits) is computed once. Five days on, five days off: half of the people move to
-another cluster of tastes while pay matters nearly four times as much. The truth is known, so MAP@10 is that of the true
-probabilities, and the MAP lost is the way to a ranking by these.
+another cluster of tastes while pay matters nearly four times as much; what is published of tastes lags a week behind.
+The truth is known, so MAP@10 is that of the true probabilities, and the MAP lost is the way to a ranking by these.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ here: which jobs are shown (`browsing`), bookkeeping (`simulation`).
 
 Concept: two logits. What attracts a click (same trade, shift, seniority, taste, nearness, pay, a popular and fresh
 posting, an active person) echoes in the application; pay and distance have the elasticities of the literature for both
-steps together. A text is a weaker prompt than a search result, and each recent text weakens the next.
+steps together, on average. A kilometre weighs more beyond half an hour's way and for evenings and nights, pay weighs
+more below what somebody asks for than above, and people differ in how they weigh both. A text is a weaker prompt than a
+search result, and each recent text weakens the next.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ GROUP_APPLY_OFFSETS = dict(
     )
 )
 """Applications per click differ by trade (6-20 %)."""
+_APPLY_OFFSETS = np.array(list(GROUP_APPLY_OFFSETS.values()))
 
 AGE_DAYS = (1.0, 2.0, 7.0, 30.0)
 AGE_LOG_FACTORS = (0.0, -0.693, -1.099, -1.386)
@@ -72,6 +75,16 @@ class Seekers(Protocol):
     @property
     def activity(self) -> np.ndarray:
         """Propensity to click, standard normal."""
+        ...
+
+    @property
+    def pay_weight(self) -> np.ndarray:
+        """What pay means to the person; mean 1."""
+        ...
+
+    @property
+    def distance_weight(self) -> np.ndarray:
+        """What distance means to the person; mean 1."""
         ...
 
 
@@ -130,7 +143,7 @@ class Mood:
 
     Attributes:
         taste: true tastes, float64 (people, 8).
-        elasticity: of applications to pay.
+        elasticity: of applications to pay, on average.
         odds_shift: added to the logits of click and of apply.
     """
 
@@ -178,6 +191,29 @@ def freshness(jobs: Offers, job: np.ndarray, moment_us: np.ndarray | int) -> np.
     return np.interp(age, AGE_DAYS, AGE_LOG_FACTORS)
 
 
+def felt_distance(calibration: Calibration, kilometres: np.ndarray, is_late_shift: np.ndarray) -> np.ndarray:
+    """Return how far a job feels to the average person, in kilometres of average weight, float64 (n,).
+
+    A hinge: beyond `distance_tolerance_km` each kilometre weighs `distance_beyond` more, and for a job of evenings or
+    nights every one weighs `distance_late_shift` more, shares of what one within the tolerance weighs by day. Beyond
+    `distance_cap_km` nothing changes.
+    """
+    capped = np.minimum(kilometres, calibration.distance_cap_km)
+    felt = capped + calibration.distance_beyond * np.maximum(capped - calibration.distance_tolerance_km, 0.0)
+    return felt * (calibration.distance_within * (1.0 + calibration.distance_late_shift * is_late_shift))
+
+
+def felt_pay(calibration: Calibration, log_ratio: np.ndarray) -> np.ndarray:
+    """Return what pay feels like to the average person, in log units of average weight, float64 (n,).
+
+    With x = log(pay / asked pay): (1 + loss) x below 0 and x / (1 + saturation x) above, times `pay_at_asked`.
+    """
+    gain = np.maximum(log_ratio, 0.0)
+    below = np.minimum(log_ratio, 0.0)
+    felt = (1.0 + calibration.pay_loss) * below + gain / (1.0 + calibration.pay_saturation * gain)
+    return calibration.pay_at_asked * felt
+
+
 def _logistic(logit: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-logit))
 
@@ -214,15 +250,16 @@ def respond(
     attraction += calibration.taste * match + calibration.popularity * jobs.appeal[job]
     attraction += calibration.activity * people.activity[person]
     echo = calibration.apply_echo
-    kilometres = np.minimum(pair_distance_km(people, jobs, person, job), calibration.distance_cap_km)
-    nearness = calibration.distance_per_km / (1.0 + echo) * kilometres
-    pay = mood.elasticity * np.log(jobs.pay[job] / people.reservation_pay[person])
+    distance = felt_distance(calibration, pair_distance_km(people, jobs, person, job), jobs.shift[job] > 0)
+    nearness = calibration.distance_per_km / (1.0 + echo) * (people.distance_weight[person] * distance)
+    pay = felt_pay(calibration, np.log(jobs.pay[job] / people.reservation_pay[person]))
+    pay = mood.elasticity * (people.pay_weight[person] * pay)
     age = (1.0 - calibration.age_share_seen) * freshness(jobs, job, moment_us)
     click = attraction + nearness + calibration.click_share * pay + age + mood.odds_shift
     click += calibration.text_click_intercept if is_text else calibration.click_intercept
     if position is not None:
         click = click + calibration.position * (np.minimum(position, 10) - 1)
-    offsets = np.array(list(GROUP_APPLY_OFFSETS.values()))[jobs.group[job]]
+    offsets = _APPLY_OFFSETS[jobs.group[job]]
     apply = echo * (attraction + nearness) + (1.0 - calibration.click_share) * pay + offsets + mood.odds_shift
     apply += calibration.text_apply_intercept if is_text else calibration.apply_intercept
     click_probability = _logistic(click)

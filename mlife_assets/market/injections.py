@@ -11,8 +11,8 @@ affected is a seeded draw per injection, so a growing share only ever adds peopl
 | `new_city` | behaviour | share of the dormant people of the new metro who sign up; postings appear there |
 | `new_taste_cluster` | behaviour | share of people who move to a new cluster of tastes |
 | `correlation_only` | behaviour | share of people whose tastes become correlated; every marginal stays as it was |
-| `pay_elasticity` | behaviour | the new elasticity of applications to pay (the usual one is 0.8) |
-| `hidden_taste` | behaviour | shift of the first taste of everybody, which the exported embedding does not show |
+| `pay_elasticity` | behaviour | the new elasticity of applications to pay, on average (the usual one is 0.8) |
+| `hidden_taste` | behaviour | shift of the first taste of everybody, which the exported embedding never shows |
 | `prior_shift` | behaviour | factor on the odds of click and of apply, square root each |
 | `embedding_reversed` | fault | share of snapshot rows whose taste embedding is exported in reverse order |
 | `mis_keyed_join` | fault | share of snapshot rows that carry the attributes of the next user |
@@ -127,7 +127,7 @@ def affected(seed: int, injection: Injection, rows: int, share: float) -> np.nda
 
 
 def drifted_taste(seed: int, injections: tuple[Injection, ...], day: date, taste: np.ndarray) -> np.ndarray:
-    """Return the tastes that people show on `day`, float64 (n, 8): a copy of `taste` where an injection is at work."""
+    """Return the tastes on `day` as far as they ever show, float64 (n, 8): a copy where an injection is at work."""
     result = taste
     for injection, strength in active(injections, "new_taste_cluster", day):
         touched = affected(seed, injection, len(taste), injection.size * strength)

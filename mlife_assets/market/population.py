@@ -4,7 +4,8 @@ Belongs here: the seeded draw of all people, including those of the new city who
 belong here: what they do (`behaviour`), their phone numbers (`contacts`).
 
 Concept: people never change after the draw except through injections, so they are drawn again from the seed instead of
-being stored. The true taste and activity are hidden; an exporter shows `taste + taste_noise`.
+being stored. The true taste, the activity and what somebody weighs are hidden; an exporter shows a noisy image of the
+taste of some days ago.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from datetime import date
 
 import numpy as np
 
-from mlife_assets.core.windows import day_start
+from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.catalogue import Catalogue
-from mlife_assets.market.injections import active, affected
+from mlife_assets.market.injections import active, affected, drifted_taste
 from mlife_assets.market.world import MarketConfig, Stream, generator, metro_shares
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 
@@ -48,6 +49,7 @@ class Population:
         reservation_pay: US dollars per hour.
         taste, shown_taste: hidden truth and its exported noisy image, (n, 8).
         activity: hidden propensity to click, a logit.
+        pay_weight, distance_weight: hidden factors of what pay and distance mean to somebody, mean 1.
         view_rate: hidden mean impressions per day.
         is_consented_at_signup: whether texts were allowed when signing up.
         signed_up_us: microseconds since 1970; -1 while dormant.
@@ -66,6 +68,8 @@ class Population:
     taste: np.ndarray
     shown_taste: np.ndarray
     activity: np.ndarray
+    pay_weight: np.ndarray
+    distance_weight: np.ndarray
     view_rate: np.ndarray
     is_consented_at_signup: np.ndarray
     signed_up_us: np.ndarray
@@ -146,6 +150,7 @@ def draw_population(config: MarketConfig, catalogue: Catalogue) -> Population:
         longitude=np.round(longitude, 5),
         reservation_pay=pay,
         **_drawn_preferences(config, total),
+        **_drawn_weights(config, total),
         is_consented_at_signup=consented,
         signed_up_us=np.where(is_new, _new_city_sign_ups(config, order), signed_up),
     )
@@ -165,6 +170,28 @@ def _drawn_preferences(config: MarketConfig, total: int) -> dict[str, np.ndarray
         "activity": activity,
         "view_rate": calibration.impressions_per_user_day * rate,
     }
+
+
+def _drawn_weights(config: MarketConfig, total: int) -> dict[str, np.ndarray]:
+    """Return log-normal factors with mean 1, from a stream of their own."""
+    calibration = config.calibration
+    sigmas = {"pay_weight": calibration.pay_weight_sigma, "distance_weight": calibration.distance_weight_sigma}
+    draws = generator(config.seed, Stream.WEIGHTS).normal(0.0, 1.0, (len(sigmas), total))
+    return {
+        name: np.exp(sigma * draw - sigma**2 / 2) for (name, sigma), draw in zip(sigmas.items(), draws, strict=True)
+    }
+
+
+def published_taste(config: MarketConfig, people: Population, day: date) -> np.ndarray:
+    """Return the tastes that an exporter shows on `day`, float64 (people, 8).
+
+    They are those of `taste_delay_days` before, with noise; zeros for who had not signed up by the end of that day.
+    """
+    then = add_days(day, -config.calibration.taste_delay_days)
+    noise = people.shown_taste - people.taste
+    shown = drifted_taste(config.seed, config.injections, then, people.taste) + noise
+    is_known = (people.signed_up_us >= 0) & (people.signed_up_us < epoch_us(add_days(then, 1)))
+    return np.where(is_known[:, None], shown, 0.0)
 
 
 def _new_city_sign_ups(config: MarketConfig, order: np.ndarray) -> np.ndarray:

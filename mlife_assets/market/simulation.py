@@ -28,7 +28,7 @@ from mlife_assets.market.injections import active
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, ID_TYPE, Outcomes, joined, outcomes, rank_within
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
 from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
-from mlife_assets.market.state import MarketState, first_state, load_state, save_state
+from mlife_assets.market.state import MarketState, continued_config, first_state, load_state, save_state
 from mlife_assets.market.texts import Texts, delivered_texts, no_texts
 from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, new_postings, withdrawals
 from mlife_assets.market.world import MarketConfig, Stream, generator
@@ -61,8 +61,9 @@ class Market:
 
     @classmethod
     def load(cls, config: MarketConfig, never_texted: Callable[[str], bool], folder: Path) -> Market:
-        """Return the market as saved in `folder`, or on its first morning."""
-        return cls(config, never_texted, load_state(config, folder))
+        """Return the market as saved in `folder`, or on its first morning; see `continued_config`."""
+        continued = continued_config(config, folder)
+        return cls(continued, never_texted, load_state(continued, folder))
 
     def save(self, folder: Path) -> None:
         """Save the state in `folder`."""

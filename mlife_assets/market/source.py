@@ -21,7 +21,7 @@ from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.market.exporter import World, honest_tables, landing_key, parquet_bytes
 from mlife_assets.market.faults import exported_tables
-from mlife_assets.market.injections import drifted_taste
+from mlife_assets.market.population import published_taste
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.truth import write_truth
@@ -38,9 +38,7 @@ def exported_day(market: Market, day: date, delivered_messages: pa.Table | None 
 def _advanced(market: Market, day: date, delivered: pa.Table | None) -> tuple[DayRecord, dict[str, pa.Table]]:
     record = market.advance(day, delivered)
     config, people = market.config, market.people
-    noise = people.shown_taste - people.taste
-    shown = drifted_taste(config.seed, config.injections, day, people.taste) + noise
-    world = World(config, market.catalogue, people, shown)
+    world = World(config, market.catalogue, people, published_taste(config, people, day))
     return record, exported_tables(world, record, honest_tables(world, record))
 
 
@@ -49,7 +47,7 @@ class EmbeddedEventSource:
     """`core.ports.EventSource` of the simulated market.
 
     Attributes:
-        config: the world.
+        config: the world; a folder whose world was begun by release 0.1.0 goes on in that one.
         landing: where exporters put their files.
         truth: where the hidden truth goes; the platform has no access.
         state_folder: where the market remembers the last day.
@@ -92,5 +90,5 @@ class EmbeddedEventSource:
         for name in sorted(tables):
             if tables[name].num_rows:
                 self.landing.put_if_absent(landing_key(name, day), parquet_bytes(tables[name]))
-        write_truth(self.truth, self.config, market.people, record)
+        write_truth(self.truth, market.config, market.people, record)
         market.save(self.state_folder)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.market.catalogue import Catalogue
 from mlife_assets.market.outcomes import Outcomes, no_outcomes
 from mlife_assets.market.vacancies import Vacancies, first_postings
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig
 
 STATE_FILE = "market_state.npz"
 
@@ -84,6 +84,17 @@ def save_state(state: MarketState, config: MarketConfig, folder: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(folder / STATE_FILE)
+
+
+def continued_config(config: MarketConfig, folder: Path) -> MarketConfig:
+    """Return the world in which `folder` goes on: `config`, but as release 0.1.0 had it where its state is of then."""
+    path = folder / STATE_FILE
+    if path.exists():
+        released = replace(config, calibration=RELEASED_CALIBRATION)
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["fingerprint"]) == released.fingerprint:
+                return released
+    return config
 
 
 def load_state(config: MarketConfig, folder: Path) -> MarketState | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -33,6 +33,8 @@ from mlife_assets.market.world import Calibration, MarketConfig
 from mlife_assets.recruiting.events import EMBEDDING_SIZE
 
 PERSON_COLUMNS = ("group", "seniority", "shift", "latitude", "longitude", "reservation_pay", "activity", "view_rate")
+WEIGHT_COLUMNS = ("pay_weight", "distance_weight")
+"""Not there in a world whose people weigh alike, as all worlds of release 0.1.0."""
 JOB_COLUMNS = ("group", "seniority", "shift", "latitude", "longitude", "pay", "posted_us", "seen", "appeal")
 
 
@@ -48,6 +50,8 @@ class PeopleTruth:
     longitude: np.ndarray
     reservation_pay: np.ndarray
     activity: np.ndarray
+    pay_weight: np.ndarray
+    distance_weight: np.ndarray
     view_rate: np.ndarray
     taste: np.ndarray
 
@@ -101,7 +105,7 @@ def write_truth(store: ObjectStore, config: MarketConfig, people: Population, re
     label = f"dt={day.isoformat()}"
     parameters = {
         "day": day.isoformat(),
-        "calibration": asdict(config.calibration),
+        "calibration": config.calibration.record(),
         "pay_elasticity": mood.elasticity,
         "odds_shift": mood.odds_shift,
         "injections": {one.name: one.intensity(day) for one in config.injections if one.intensity(day) > 0},
@@ -111,7 +115,8 @@ def write_truth(store: ObjectStore, config: MarketConfig, people: Population, re
     yesterday = mood_of_day(config, people, add_days(day, -1)).taste
     if day == config.start_date or not np.array_equal(yesterday, mood.taste):
         columns: dict[str, object] = {"user_id": people.user_ids}
-        columns |= {name: getattr(people, name) for name in PERSON_COLUMNS}
+        weights = [name for name in WEIGHT_COLUMNS if np.any(getattr(people, name) != 1.0)]
+        columns |= {name: getattr(people, name) for name in (*PERSON_COLUMNS, *weights)}
         table = pa.table(columns | {"taste": _vectors(mood.taste)})
         store.put_if_absent(f"people/{label}/people.parquet", parquet_bytes(table))
     columns = {"job_id": job_ids(record.posted)}
@@ -128,6 +133,10 @@ def _matrix(table: pa.Table, name: str) -> np.ndarray:
     return pc.list_flatten(table[name]).to_numpy().reshape(-1, EMBEDDING_SIZE)
 
 
+def _weights(people: pa.Table, name: str) -> np.ndarray:
+    return people[name].to_numpy() if name in people.column_names else np.ones(people.num_rows)
+
+
 def read_truth(store: ObjectStore, day: date) -> MarketTruth:
     """Return the truth of `day`. Raises NotFoundError when the market has not simulated it."""
     label = f"dt={day.isoformat()}"
@@ -140,21 +149,20 @@ def read_truth(store: ObjectStore, day: date) -> MarketTruth:
     parts = [_read(store, one) for one in store.list("jobs/") if one.split("/")[1] <= label]
     jobs = pa.concat_tables(parts)
     taste = _matrix(people, "taste")
-    values = parameters["calibration"]
-    calibration = Calibration(**(values | {"weekday_factor": tuple(values["weekday_factor"])}))
     return MarketTruth(
         day=day,
         people=PeopleTruth(
             user_ids=np.array(people["user_id"].to_pylist(), dtype=str),
             taste=taste,
             **{name: people[name].to_numpy() for name in PERSON_COLUMNS},
+            **{name: _weights(people, name) for name in WEIGHT_COLUMNS},
         ),
         jobs=JobsTruth(
             job_ids=np.array(jobs["job_id"].to_pylist(), dtype=str),
             quality=_matrix(jobs, "quality"),
             **{name: jobs[name].to_numpy() for name in JOB_COLUMNS},
         ),
-        calibration=calibration,
+        calibration=Calibration.recorded(parameters["calibration"]),
         mood=Mood(taste, parameters["pay_elasticity"], parameters["odds_shift"]),
         injections=parameters["injections"],
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import IntEnum
@@ -42,6 +43,7 @@ class Stream(IntEnum):
     DUPLICATES = 12
     WITHDRAWALS = 13
     CONSENT = 14
+    WEIGHTS = 15
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,17 @@ class Calibration:
     """Behaviour of people, as logits unless said otherwise. Sources: the README of `data`.
 
     The elasticity of applications to pay and the effect of distance are those of click and apply together: a click
-    carries `click_share` of pay, and an application repeats `apply_echo` of what moved the click.
+    carries `click_share` of pay, and an application repeats `apply_echo` of what moved the click. Both are averages
+    over people and over what they look at; `pay_at_asked` and `distance_within` say how much of the average is felt
+    just above the pay that somebody asks for, and within the tolerance by day. `LINEAR_TERMS` make the world linear.
     """
 
     impressions_per_user_day: float = 1.37
     view_rate_sigma: float = 1.0
     click_intercept: float = -2.45
-    apply_intercept: float = -3.33
-    text_click_intercept: float = -2.85
-    text_apply_intercept: float = -3.6
+    apply_intercept: float = -3.285
+    text_click_intercept: float = -2.845
+    text_apply_intercept: float = -3.53
     same_group: float = 1.35
     same_shift: float = 0.55
     seniority_gap: float = -0.3
@@ -67,13 +71,23 @@ class Calibration:
     apply_echo: float = 0.6
     distance_per_km: float = -0.0268
     distance_cap_km: float = 120.0
+    distance_within: float = 0.638
+    distance_tolerance_km: float = 20.0
+    distance_beyond: float = 1.0
+    distance_late_shift: float = 0.3
+    distance_weight_sigma: float = 0.5
     pay_elasticity: float = 0.8
+    pay_at_asked: float = 0.804
+    pay_loss: float = 0.95
+    pay_saturation: float = 0.5
+    pay_weight_sigma: float = 0.5
     click_share: float = 0.375
     age_share_seen: float = 0.6
     position: float = -0.08
     fatigue_per_contact: float = 0.91
     fatigue_days: int = 14
-    taste_noise: float = 0.35
+    taste_noise: float = 1.0
+    taste_delay_days: int = 7
     text_noise: float = 0.15
     browse_same_group: float = 0.9
     browse_popularity: float = 0.65
@@ -95,6 +109,44 @@ class Calibration:
     home_sd_km: float = 12.0
     delivered_share: float = 0.965
     weekday_factor: tuple[float, ...] = (1.2, 1.2, 1.05, 1.05, 0.9, 0.6, 0.6)
+
+    def record(self) -> dict[str, object]:
+        """Return the numbers by name; a term of `LINEAR_TERMS` that does nothing is not written down."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if LINEAR_TERMS.get(name, _WRITTEN) != value}
+
+    @classmethod
+    def recorded(cls, values: Mapping[str, object]) -> Calibration:
+        """Return what `record` gave, of this release or of one that knew none of the `LINEAR_TERMS`."""
+        weekdays = {name: tuple(value) for name, value in values.items() if isinstance(value, Sequence)}
+        return cls(**(LINEAR_TERMS | dict(values) | weekdays))  # type: ignore[arg-type]
+
+
+_WRITTEN = object()
+LINEAR_TERMS: dict[str, float] = {
+    "distance_within": 1.0,
+    "distance_tolerance_km": 0.0,
+    "distance_beyond": 0.0,
+    "distance_late_shift": 0.0,
+    "distance_weight_sigma": 0.0,
+    "pay_at_asked": 1.0,
+    "pay_loss": 0.0,
+    "pay_saturation": 0.0,
+    "pay_weight_sigma": 0.0,
+    "taste_delay_days": 0,
+}
+"""Terms that came after release 0.1.0, with the values by which they do nothing."""
+
+RELEASED_CALIBRATION = Calibration.recorded(
+    {
+        "click_intercept": -2.45,
+        "apply_intercept": -3.33,
+        "text_click_intercept": -2.85,
+        "text_apply_intercept": -3.6,
+        "taste_noise": 0.35,
+    }
+)
+"""The world of release 0.1.0, in which a home that was begun then goes on."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +204,8 @@ class MarketConfig:
     @property
     def fingerprint(self) -> str:
         """Hash of everything that shapes the world."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        values = asdict(self) | {"calibration": self.calibration.record()}
+        text = json.dumps(values, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -19,6 +20,8 @@ from mlife_assets.cli import app
 from mlife_assets.components.features.dbt_runner import build
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.instance import open_instance
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.world import LINEAR_TERMS
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
 FIRST, SECOND = "mdl_2f2b5fb17fd0503eb68c", "mdl_3503af5f5b77b09dded7"
@@ -105,6 +108,20 @@ def test_it_lives_one_more_day_with_the_model_it_returned_to(story) -> None:
     assert len(set(texts.values())) == len(texts) == story.lived.submitted
     text = planned["message_id"][0].as_py()
     assert answer("trace", text, "--home", story.folder)["message_id"] == text
+
+
+def test_its_market_goes_on_in_the_linear_world_that_0_1_0_began(story) -> None:
+    """The people of a snapshot that 0.1.0 wrote and of the one that today's code wrote for the day before day 3."""
+    folder, lasting = story.folder / "landing" / "user_snapshot", ("user_id", "taste_embedding", "latitude")
+    old, new = (
+        pq.read_table(folder / f"dt={day}" / "export.parquet", partitioning=None).select(lasting)
+        for day in (add_days(story.home.day(1), -1), story.home.day(2))
+    )
+    assert new.equals(old)
+    written = story.folder / "truth" / "parameters" / f"dt={story.home.day(2)}" / "parameters.json"
+    recorded = orjson.loads(written.read_bytes())["calibration"]
+    assert recorded["taste_noise"] == 0.35
+    assert set(LINEAR_TERMS).isdisjoint(recorded)
 
 
 def test_nothing_that_it_held_was_changed(story) -> None:

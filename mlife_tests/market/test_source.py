@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from mlife_assets.core.errors import ContentConflictError, InvalidInputError, Up
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.state import STATE_FILE
 from mlife_assets.market.texts import DELIVERED_SCHEMA
-from mlife_assets.market.world import tiny_config
+from mlife_assets.market.world import RELEASED_CALIBRATION, tiny_config
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 CONFIG = tiny_config(history_days=4)
@@ -103,6 +104,17 @@ def test_state_of_another_world_is_refused(toolbox, tmp_path) -> None:
         toolbox.event_source(tiny_config(seed=2), tmp_path).deliver(CONFIG.start_date)
 
 
+def test_a_world_begun_by_release_0_1_0_goes_on_in_it(toolbox, tmp_path) -> None:
+    released = replace(CONFIG, calibration=RELEASED_CALIBRATION)
+    toolbox.event_source(released, tmp_path / "straight", one_text).deliver(LAST)
+    toolbox.event_source(released, tmp_path / "home", one_text).deliver(add_days(LAST, -2))
+    toolbox.event_source(CONFIG, tmp_path / "home", one_text).deliver(LAST)
+    for name in ("landing", "truth"):
+        assert contents(tmp_path / "home" / name) == contents(tmp_path / "straight" / name)
+    toolbox.event_source(CONFIG, tmp_path / "new", one_text).deliver(LAST)
+    assert contents(tmp_path / "new" / "landing") != contents(tmp_path / "straight" / "landing")
+
+
 def test_days_before_the_market_are_refused(toolbox, tmp_path) -> None:
     with pytest.raises(InvalidInputError, match="starts on"):
         toolbox.event_source(CONFIG, tmp_path).deliver(add_days(CONFIG.start_date, -1))
@@ -148,7 +160,7 @@ def test_the_recruiters_tool_stops_when_the_platform_starts(straight) -> None:
 
 
 def test_truth_and_phone_numbers_are_not_in_the_landing_files(straight) -> None:
-    hidden = re.compile(r"activity|appeal|quality|view_rate|probability|phone|injection|elasticity")
+    hidden = re.compile(r"activity|appeal|quality|view_rate|weight|probability|phone|injection|elasticity")
     for path in (straight / "landing").rglob("*.parquet"):
         assert not [name for name in pq.read_schema(path).names if hidden.search(name)]
     assert (straight / "truth" / "people").is_dir()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
@@ -13,9 +17,15 @@ from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import APPLY
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.simulation import Market
-from mlife_assets.market.truth import oracle_apply_probability, read_truth, true_response
+from mlife_assets.market.truth import (
+    PERSON_COLUMNS,
+    WEIGHT_COLUMNS,
+    oracle_apply_probability,
+    read_truth,
+    true_response,
+)
 from mlife_assets.market.vacancies import job_ids
-from mlife_assets.market.world import tiny_config
+from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, tiny_config
 
 DRIFT = add_days(tiny_config().start_date, 3)
 CONFIG = tiny_config(injections=(Injection("hidden_taste", DRIFT, size=1.5), Injection("pay_in_cents", DRIFT)))
@@ -42,6 +52,28 @@ def test_the_oracle_is_the_formula_that_people_follow(offset: int, source, toolb
     assert truth.injections == ({"hidden_taste": 1.0, "pay_in_cents": 1.0} if offset >= 0 else {})
     texted = true_response(truth, people.user_ids[person], job_ids(job), is_text=True)
     assert (texted.click < expected.click).all()
+
+
+def test_a_truth_of_release_0_1_0_is_read_as_the_linear_world_that_it_was(toolbox, tmp_path) -> None:
+    """Its files name no weights and no later term; a world with the released calibration writes the same."""
+    config = replace(CONFIG, calibration=RELEASED_CALIBRATION)
+    source = toolbox.event_source(config, tmp_path)
+    source.deliver(DRIFT)
+    columns = pq.read_schema(tmp_path / "truth" / "people" / f"dt={DRIFT}" / "people.parquet").names
+    assert columns == ["user_id", *PERSON_COLUMNS, "taste"]
+    parameters = json.loads((tmp_path / "truth" / "parameters" / f"dt={DRIFT}" / "parameters.json").read_text())
+    assert set(LINEAR_TERMS).isdisjoint(parameters["calibration"])
+    truth = read_truth(source.truth, DRIFT)
+    assert truth.calibration == RELEASED_CALIBRATION
+    assert (truth.people.pay_weight == 1.0).all()
+    assert (truth.people.distance_weight == 1.0).all()
+
+
+def test_weights_are_of_the_truth(source, toolbox) -> None:
+    market, _ = toolbox.lived(CONFIG, 1)
+    truth = read_truth(source.truth, DRIFT)
+    for name in WEIGHT_COLUMNS:
+        assert np.array_equal(getattr(truth.people, name), getattr(market.people, name))
 
 
 def test_unlived_days_and_unknown_ids_are_refused(source) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,16 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
-from mlife_assets.market.world import MarketConfig, Stream, generator, metro_shares, tiny_config
+from mlife_assets.market.world import (
+    LINEAR_TERMS,
+    RELEASED_CALIBRATION,
+    Calibration,
+    MarketConfig,
+    Stream,
+    generator,
+    metro_shares,
+    tiny_config,
+)
 
 DAY = tiny_config().start_date
 
@@ -42,6 +52,27 @@ def test_the_fingerprint_follows_everything_that_shapes_the_world() -> None:
         replace(config, calibration=replace(config.calibration, taste=0.1)),
     ]
     assert len({one.fingerprint for one in changed} | {config.fingerprint}) == 4
+
+
+@pytest.mark.parametrize("name", sorted(LINEAR_TERMS))
+def test_every_later_term_shapes_the_world_unless_it_does_nothing(name: str) -> None:
+    linear = replace(Calibration(), **LINEAR_TERMS)
+    other = replace(linear, **{name: LINEAR_TERMS[name] + 1})
+    assert name not in linear.record()
+    assert other.record()[name] == LINEAR_TERMS[name] + 1
+    assert MarketConfig(calibration=other).fingerprint != MarketConfig(calibration=linear).fingerprint
+
+
+@pytest.mark.parametrize("calibration", [Calibration(), RELEASED_CALIBRATION])
+def test_a_record_gives_the_calibration_back(calibration: Calibration) -> None:
+    assert Calibration.recorded(json.loads(json.dumps(calibration.record()))) == calibration
+
+
+def test_a_calibration_of_release_0_1_0_is_linear() -> None:
+    """The fingerprint is the one that 0.1.0 wrote into the state of its golden home."""
+    assert set(LINEAR_TERMS).isdisjoint(RELEASED_CALIBRATION.record())
+    config = MarketConfig(users=400, jobs=70, history_days=45, calibration=RELEASED_CALIBRATION)
+    assert config.fingerprint == "b040e63dfbd43ce6"
 
 
 def test_metros_follow_their_rank() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.windows import add_days
+from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.injections import INJECTION_NAMES, Injection
+from mlife_assets.market.world import METROS_MAXIMUM, Calibration
 
 HOME = {("latitude", "changed_share"), ("longitude", "changed_share")}
 PERSON = HOME | {
@@ -28,6 +31,9 @@ FAULTS = [
     ("clock_skew", 2.0, {("impression", "rejected_share"), ("click", "rejected_share")}),
     ("bots", 1.0, {("user_impressions_7d", "heavy_user_share")}),
 ]
+DELAY = Calibration().taste_delay_days
+TASTES = ("new_taste_cluster", "correlation_only")
+CITY = load_catalogue().metros[METROS_MAXIMUM].metro_code
 UNSEEN = [("clock_skew", -2.0)]
 """A clock that is behind: its rows are late but possible. Docs say so."""
 NO_FAULTS = [
@@ -72,11 +78,27 @@ def test_a_fault_of_the_exporter_fires_its_rules_and_stays_a_fault(
 
 @pytest.mark.parametrize(("name", "size"), [*NO_FAULTS, *UNSEEN])
 def test_drift_and_late_labels_are_no_fault(warm, market_reference, exported_market, name, size) -> None:
-    market = warm.branch(Injection(name, warm.day, size=size))
+    """Tastes turned as long ago as it takes to publish them, so that the first export shows it."""
+    market = warm.branch(Injection(name, add_days(warm.day, -DELAY if name in TASTES else 0), size=size))
     for _ in range(3):
         market.live()
         report = market.report(market_reference)
         assert report.status == "ok", report.sentence
+    if name in TASTES:
+        assert market.mornings[-1].users["taste_2"] != warm.mornings[-1].users["taste_2"]
+
+
+def test_newcomers_without_a_taste_and_their_first_one_are_no_fault(warm, market_reference) -> None:
+    market = warm.branch(Injection("new_city", warm.day, size=1.0))
+    unknown = []
+    for _ in range(DELAY + 2):
+        morning = market.live()
+        report = market.report(market_reference)
+        assert report.status == "ok", report.sentence
+        newcomers = morning.users.filter(pc.less(morning.users["tenure_days"], 30))
+        newcomers = newcomers.filter(pc.equal(newcomers["metro_code"], CITY))
+        unknown.append((newcomers.num_rows, pc.sum(pc.equal(newcomers["taste_1"], 0.0)).as_py()))
+    assert unknown == [(135, 135)] * DELAY + [(135, 0)] * 2
 
 
 def test_labels_that_do_not_come_are_reported(warm, market_reference) -> None:
