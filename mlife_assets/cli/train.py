@@ -121,8 +121,8 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     strongest = sorted(manifest["importance"], key=lambda name: (-manifest["importance"][name], name))
     return (
         "; ".join(parts) + ".",
-        f"Formulation {manifest['formulation']}, {recipe_words(manifest)}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
-        f"{manifest['validation_start_date']} to {manifest['training_end_date']}; "
+        f"Formulation {manifest['formulation']}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
+        f"{manifest['validation_start_date']} to {manifest['training_end_date']}; {recipe_words(manifest)}; "
         f"it looks most at {', '.join(strongest[:STRONGEST_FEATURES])}.",
     )
 

@@ -1,4 +1,4 @@
-"""The competition: formulations by the first recipe, recipes for the winner, on any cores, and refusals with reasons."""
+"""The competition: formulations by the first recipe, then recipes for the winner, on any cores."""
 
 from __future__ import annotations
 
