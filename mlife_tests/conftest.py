@@ -93,6 +93,16 @@ def artifact(training_set: TrainingSet, job_pairs: ModuleType) -> ModelArtifact:
     return fit_model(training_set, job_pairs.POLICY)
 
 
+@pytest.fixture(scope="session")
+def based_artifact(training_set: TrainingSet, job_pairs: ModuleType) -> ModelArtifact:
+    """Return a model of it whose trees stand on a linear base, learned from what is recent most."""
+    from dataclasses import replace
+
+    from mlife_assets.core.training.fit import fit_model
+
+    return fit_model(training_set, replace(job_pairs.POLICY, recipes=("recent_linear",)))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return headless Chromium from Debian. Missing: a visible skip on a laptop, a failure in CI.

@@ -115,7 +115,7 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
     import pyarrow.compute as pc
 
-    from mlife_assets.core.training.manifest_facts import fitted_words, trained_to_words
+    from mlife_assets.core.training.manifest_facts import fitted_words, recipe_words, trained_to_words
 
     parts = []
     for verb, rows in (("Trained", model.training.examples), ("judged", model.gate)):
@@ -129,7 +129,7 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     return (
         "; ".join(parts) + ".",
         f"Formulation {manifest['formulation']}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
-        f"{manifest['validation_start_date']} to {manifest['validation_end_date']}; "
+        f"{manifest['validation_start_date']} to {manifest['validation_end_date']}; {recipe_words(manifest)}; "
         f"it looks most at {', '.join(strongest[:STRONGEST_FEATURES])}.",
     )
 

@@ -17,6 +17,9 @@ from typing import Any, Literal
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 
+RECIPES = ("plain", "recent", "linear", "recent_linear")
+"""How a step may be learned: whether recent rows count more, whether its trees stand on a linear base."""
+
 
 @dataclass(frozen=True)
 class TrainingPolicy:
@@ -28,15 +31,30 @@ class TrainingPolicy:
     curve of probabilities is not learned from a dozen rows. 100 of each is the convention for validating a probability
     (Vergouwe et al. 2005, doi 10.1016/j.jclinepi.2004.06.017).
 
+    `lambdarank` may be listed, too; it is not by default, since it was never close to winning.
+
+    `recipes` compete for the formulation that was chosen with the first of them, by the same rule. `half_life_days` is
+    that of the weight of a row in the recent ones, by the day of its exposure. A linear base cuts each number into
+    `base_pieces`, whose slopes are shrunk by `base_penalty`.
+
     `rising` and `falling` name features whose effect may only rise or fall. Classes are never weighted: it would break
-    the probabilities. `search_trials` bounds a search, 0 turns it off. `threads` is fixed because the sums of LightGBM
+    the probabilities. Where at least `negatives_minimum` stay, one of `negatives_per_kept` rows on which nothing
+    happened is learned from and counts as many times.
+
+    `search_trials` bounds a search, 0 turns it off. `threads` is fixed because the sums of LightGBM
     depend on it, and 1 because two threads that wait for each other on a busy machine were measured twenty times slower
     than one.
     """
 
-    formulations: tuple[str, ...] = ("funnel", "binary", "lambdarank")
-    trees_maximum: int = 600
-    learning_rate: float = 0.05
+    formulations: tuple[str, ...] = ("funnel", "binary")
+    recipes: tuple[str, ...] = ("plain",)
+    half_life_days: float = 14.0
+    base_pieces: int = 2
+    base_penalty: float = 10.0
+    negatives_per_kept: int = 3
+    negatives_minimum: int = 50_000
+    trees_maximum: int = 200
+    learning_rate: float = 0.15
     leaves: int = 7
     minimum_child_examples: int = 200
     feature_fraction: float = 0.5
@@ -44,7 +62,7 @@ class TrainingPolicy:
     rising: tuple[str, ...] = ()
     falling: tuple[str, ...] = ()
     search_trials: int = 0
-    early_stopping_rounds: int = 40
+    early_stopping_rounds: int = 20
     validation_days: int = 7
     validation_minimum_per_class: int = 100
     minimum_examples: int = 2_000
@@ -59,6 +77,12 @@ class TrainingPolicy:
         _bounded(self, feature_fraction=(0.05, 1), l2_penalty=(0, 1e6), search_trials=(0, 1000))
         _bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
         _bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
+        _bounded(self, half_life_days=(0.1, 36_500), base_pieces=(1, 16), base_penalty=(0, 1e6))
+        _bounded(self, negatives_per_kept=(1, 1000), negatives_minimum=(1, 1e9))
+        if not self.recipes or set(self.recipes) - set(RECIPES):
+            raise InvalidInputError(
+                f"TrainingPolicy.recipes is {self.recipes}; list {', '.join(RECIPES)} or some of them"
+            )
         if not self.formulations or set(self.formulations) - {"funnel", "binary", "lambdarank"}:
             raise InvalidInputError(
                 f"TrainingPolicy.formulations is {self.formulations}; list funnel, binary, lambdarank or some of them"
@@ -68,6 +92,10 @@ class TrainingPolicy:
 
 
 BOOSTING_FIELDS = (
+    "base_pieces",
+    "base_penalty",
+    "negatives_per_kept",
+    "negatives_minimum",
     "trees_maximum",
     "learning_rate",
     "leaves",

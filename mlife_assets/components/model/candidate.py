@@ -105,6 +105,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "formulations": table(
                     [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
                 ),
+                "recipes": table([{"recipe": n, "log_loss": v} for n, v in artifact.manifest["recipes"].items()]),
                 "importance": plot(
                     plot_importance(ranked_importance(artifact.manifest["importance"]), platform.model.words),
                     "mean |SHAP|",

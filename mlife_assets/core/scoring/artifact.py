@@ -19,12 +19,15 @@ from typing import Any
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.linear_base import LinearBase
 
 SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
 ESTIMATOR = "is_estimator"
 """Key of a manifest whose models are estimators of one's own."""
 ESTIMATOR_FILE = "estimator.skops"
 """How the name of such an estimator's file ends: the only file of an artifact that is no text."""
+BASED = "steps_with_base"
+"""Key of a manifest that lists the steps whose trees stand on a linear base; missing where there is none."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class ModelStage:
         model_text: LightGBM's text format; empty where an estimator took its place.
         calibrator: raw score to probability.
         estimator: file of an estimator of one's own (`estimators`); None for LightGBM.
+        base: what the trees stand on; None where they stand on nothing.
     """
 
     step: str
     model_text: str
     calibrator: Calibrator
     estimator: bytes | None = None
+    base: LinearBase | None = None
 
     @property
     def content(self) -> bytes:
@@ -72,12 +77,17 @@ class ModelArtifact:
 
     @property
     def model_version(self) -> str:
-        """Content hash of models, calibrators, spec and training data."""
+        """Content hash of models, calibrators, bases, spec and training data."""
         digest = hashlib.sha256()
         stages = [
             part
             for stage in self.stages
-            for part in (stage.step.encode(), stage.content, stage.calibrator.to_json().encode())
+            for part in (
+                stage.step.encode(),
+                stage.content,
+                stage.calibrator.to_json().encode(),
+                *(() if stage.base is None else (BASED.encode(), stage.base.to_json().encode())),
+            )
         ]
         for part in (*stages, self.feature_spec.to_json().encode(), self.training_data_hash.encode()):
             digest.update(len(part).to_bytes(8, "big") + part)
@@ -91,6 +101,7 @@ class ModelArtifact:
             "training_data_hash": self.training_data_hash,
             "steps": [stage.step for stage in self.stages],
             **({ESTIMATOR: True} if self.is_estimator else {}),
+            **({BASED: based} if (based := [stage.step for stage in self.stages if stage.base is not None]) else {}),
         }
         body = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
         sealed = {"manifest": json.loads(body), "manifest_sha256": hashlib.sha256(body.encode()).hexdigest()}
@@ -99,6 +110,8 @@ class ModelArtifact:
             model_file, calibrator_file = _stage_files(place, is_estimator=self.is_estimator)
             files[model_file] = stage.content
             files[calibrator_file] = stage.calibrator.to_json().encode()
+            if stage.base is not None:
+                files[_base_file(place)] = stage.base.to_json().encode()
         return files | {
             SPEC_FILE: self.feature_spec.to_json().encode(),
             MANIFEST_FILE: json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False).encode(),
@@ -117,7 +130,13 @@ class ModelArtifact:
             manifest = sealed["manifest"]
             artifact = cls(
                 stages=tuple(
-                    _read_stage(place, step, files, is_estimator=manifest.get(ESTIMATOR, False))
+                    _read_stage(
+                        place,
+                        step,
+                        files,
+                        is_estimator=manifest.get(ESTIMATOR, False),
+                        has_base=step in manifest.get(BASED, ()),
+                    )
                     for place, step in enumerate(manifest["steps"])
                 ),
                 feature_spec=FeatureSpec.from_json(files[SPEC_FILE].decode()),
@@ -141,7 +160,7 @@ class ModelArtifact:
         return artifact
 
 
-_DERIVED = ("model_version", "training_data_hash", "steps", ESTIMATOR)
+_DERIVED = ("model_version", "training_data_hash", "steps", ESTIMATOR, BASED)
 
 
 def file_names(manifest_file: bytes) -> tuple[str, ...]:
@@ -153,8 +172,14 @@ def file_names(manifest_file: bytes) -> tuple[str, ...]:
     try:
         manifest = json.loads(manifest_file)["manifest"]
         is_estimator = bool(manifest.get(ESTIMATOR, False))
+        based = manifest.get(BASED, ())
         stages = [
-            name for place in range(len(manifest["steps"])) for name in _stage_files(place, is_estimator=is_estimator)
+            name
+            for place, step in enumerate(manifest["steps"])
+            for name in (
+                *_stage_files(place, is_estimator=is_estimator),
+                *((_base_file(place),) if step in based else ()),
+            )
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"a manifest cannot be read ({error}); restore it") from error
@@ -166,9 +191,14 @@ def _stage_files(place: int, *, is_estimator: bool) -> tuple[str, str]:
     return f"stage_{place + 1}.{model}", f"stage_{place + 1}.calibrator.json"
 
 
-def _read_stage(place: int, step: str, files: Mapping[str, bytes], *, is_estimator: bool) -> ModelStage:
+def _base_file(place: int) -> str:
+    return f"stage_{place + 1}.base.json"
+
+
+def _read_stage(place: int, step: str, files: Mapping[str, bytes], *, is_estimator: bool, has_base: bool) -> ModelStage:
     model_file, calibrator_file = _stage_files(place, is_estimator=is_estimator)
     calibrator = Calibrator.from_json(files[calibrator_file].decode())
     if is_estimator:
         return ModelStage(step, "", calibrator, files[model_file])
-    return ModelStage(step, files[model_file].decode(), calibrator)
+    base = LinearBase.from_json(files[_base_file(place)].decode()) if has_base else None
+    return ModelStage(step, files[model_file].decode(), calibrator, base=base)

@@ -105,13 +105,21 @@ class StagedScorer(ABC):
 
 
 class LightGBMScorer(StagedScorer):
-    """Scores with LightGBM; contributions are its own."""
+    """Scores with LightGBM, on a linear base where a stage has one; contributions are its own and those of the base."""
 
     def _raws(self, matrix: Array) -> list[Array]:
-        return [self._predicted(booster, matrix, raw_score=True) for booster in self._boosters]
+        trees = [self._predicted(booster, matrix, raw_score=True) for booster in self._boosters]
+        return [
+            raw if stage.base is None else stage.base.raw(matrix, self.model_names) + raw
+            for stage, raw in zip(self._artifact.stages, trees, strict=True)
+        ]
 
     def _parts(self, matrix: Array) -> list[Array]:
-        return [self._predicted(booster, matrix, pred_contrib=True) for booster in self._boosters]
+        trees = [self._predicted(booster, matrix, pred_contrib=True) for booster in self._boosters]
+        return [
+            part if stage.base is None else stage.base.contributions(matrix, self.model_names) + part
+            for stage, part in zip(self._artifact.stages, trees, strict=True)
+        ]
 
     @cached_property
     def _boosters(self) -> tuple[Any, ...]:

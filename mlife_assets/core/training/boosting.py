@@ -1,17 +1,18 @@
 """Boosting: one LightGBM model from rows, the same bytes from the same rows.
 
-Belongs here: LightGBM's parameters, early stopping, its text. Does not belong here: which rows and which outcome
-(`fit`), calibration (`calibrate`).
+Belongs here: LightGBM's parameters, its bins, early stopping, its text. Does not belong here: which rows and which
+outcome (`fit`), what a row weighs (`recipes`), calibration (`calibrate`).
 
 Concept: deterministic to the byte: fixed threads, fixed seed, ordered rows. Two objectives: `binary` gives log-odds;
-`lambdarank` orders the rows of an entity and needs a calibrator to become a probability. Classes are never weighted.
+`lambdarank` orders the rows of an entity and needs a calibrator to become a probability. Cutting numbers into bins is
+a large part of a fit, so fits on parts of the same rows may share the bins.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +35,19 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
+class Bins:
+    """Rows of a matrix in LightGBM's bins.
+
+    Attributes:
+        data: a constructed `lightgbm.Dataset`.
+        places: which of its rows, ascending, int64 (n,).
+    """
+
+    data: Any
+    places: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """What one model learns from: n rows.
 
@@ -41,15 +55,38 @@ class Rows:
         matrix: float64 of shape (n, features).
         outcome: bool (n,).
         entity: code of whom each row is about, int64 (n,); needed to rank.
+        day: of exposure, in days of one count, int64 (n,); None where no recipe asks for it.
+        weight: how many rows each stands for, float64 (n,); None for one.
+        start: log-odds that the model is added to, float64 (n,); None for none.
+        bins: of the matrix, where fits share them.
     """
 
     matrix: npt.NDArray[np.float64]
     outcome: npt.NDArray[np.bool_]
     entity: npt.NDArray[np.int64]
+    day: npt.NDArray[np.int64] | None = None
+    weight: npt.NDArray[np.float64] | None = None
+    start: npt.NDArray[np.float64] | None = None
+    bins: Bins | None = None
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
+    def where(self, mask: npt.NDArray[Any]) -> Rows:
         """Return the rows of a mask."""
-        return Rows(self.matrix[mask], self.outcome[mask], self.entity[mask])
+        bins = None if self.bins is None else Bins(self.bins.data, self.bins.places[mask])
+        return replace(self._taken(mask), bins=bins)
+
+    def by_entity(self) -> Rows:
+        """Return the rows grouped by entity, in bins of their own: a part of shared ones keeps their order."""
+        return self._taken(np.argsort(self.entity, kind="stable"))
+
+    def _taken(self, places: npt.NDArray[Any]) -> Rows:
+        return Rows(
+            self.matrix[places],
+            self.outcome[places],
+            self.entity[places],
+            day=None if self.day is None else self.day[places],
+            weight=None if self.weight is None else self.weight[places],
+            start=None if self.start is None else self.start[places],
+        )
 
 
 def boost(
@@ -69,8 +106,71 @@ def boost(
     """
     import lightgbm
 
-    parameters = {
+    parameters = _parameters(spec, policy) | {
         "objective": objective,
+        "metric": "binary_logloss" if objective == "binary" else "map",
+        "eval_at": [RANKING_DEPTH],
+    }
+
+    def dataset(part: Rows, reference: Any = None) -> Any:
+        if objective == "lambdarank":
+            part = part.by_entity()
+        if part.bins is not None:
+            data = part.bins.data.subset(part.bins.places, params=parameters).construct()
+            data.set_label(part.outcome.astype(np.float64))
+            data.set_weight(part.weight)
+            data.set_init_score(part.start)
+            return data
+        return lightgbm.Dataset(
+            part.matrix,
+            label=part.outcome.astype(np.float64),
+            weight=part.weight,
+            init_score=part.start,
+            group=_group_sizes(part.entity) if objective == "lambdarank" else None,
+            reference=reference,
+            params=parameters,
+            **_columns(spec),
+        )
+
+    data = dataset(rows)
+    callbacks: list[Any] = []
+    if progress is not None:
+        callbacks.append(lambda environment: progress(environment.iteration + 1, trees))
+    if validation is None:
+        return lightgbm.train(parameters, data, num_boost_round=trees, callbacks=callbacks)
+    callbacks.append(lightgbm.early_stopping(policy.early_stopping_rounds, verbose=False))
+    return lightgbm.train(
+        parameters,
+        data,
+        num_boost_round=trees,
+        valid_sets=[dataset(validation, data)],
+        valid_names=["validation"],
+        callbacks=callbacks,
+    )
+
+
+def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, like: Rows | None = None) -> Rows:
+    """Return rows with their bins, cut from themselves, or as those of `like` are."""
+    import lightgbm
+
+    data = lightgbm.Dataset(
+        rows.matrix,
+        label=rows.outcome.astype(np.float64),
+        reference=None if like is None or like.bins is None else like.bins.data,
+        params=_parameters(spec, policy),
+        free_raw_data=False,  # LightGBM asks a part of shared bins for it
+        **_columns(spec),
+    )
+    return replace(rows, bins=Bins(data.construct(), np.arange(len(rows.outcome))))
+
+
+def _parameters(spec: FeatureSpec, policy: TrainingPolicy) -> dict[str, Any]:
+    """Return what all objectives share.
+
+    Raises:
+        InvalidInputError: the policy constrains a feature that does not exist.
+    """
+    return {
         "learning_rate": policy.learning_rate,
         "num_leaves": policy.leaves,
         "min_child_samples": policy.minimum_child_examples,
@@ -81,39 +181,17 @@ def boost(
         "seed": policy.seed,
         "deterministic": True,
         "force_row_wise": True,
+        "feature_pre_filter": False,
         "verbosity": -1,
-        "metric": "binary_logloss" if objective == "binary" else "map",
-        "eval_at": [RANKING_DEPTH],
     }
-    ordered = _grouped(rows) if objective == "lambdarank" else rows
 
-    def dataset(part: Rows, reference: Any = None) -> Any:
-        return lightgbm.Dataset(
-            part.matrix,
-            label=part.outcome.astype(np.float64),
-            group=_group_sizes(part.entity) if objective == "lambdarank" else None,
-            reference=reference,
-            feature_name=_column_names(spec),
-            categorical_feature=[spec.model_names.index(name) for name in spec.categorical],
-            params=parameters,
-        )
 
-    data = dataset(ordered)
-    callbacks: list[Any] = []
-    if progress is not None:
-        callbacks.append(lambda environment: progress(environment.iteration + 1, trees))
-    if validation is None:
-        return lightgbm.train(parameters, data, num_boost_round=trees, callbacks=callbacks)
-    held_out = _grouped(validation) if objective == "lambdarank" else validation
-    callbacks.append(lightgbm.early_stopping(policy.early_stopping_rounds, verbose=False))
-    return lightgbm.train(
-        parameters,
-        data,
-        num_boost_round=trees,
-        valid_sets=[dataset(held_out, data)],
-        valid_names=["validation"],
-        callbacks=callbacks,
-    )
+def _columns(spec: FeatureSpec) -> dict[str, Any]:
+    """Return what LightGBM has to know of the columns."""
+    return {
+        "feature_name": _column_names(spec),
+        "categorical_feature": [spec.model_names.index(name) for name in spec.categorical],
+    }
 
 
 def monotone_constraints(spec: FeatureSpec, policy: TrainingPolicy) -> list[int]:
@@ -150,11 +228,6 @@ def _column_names(spec: FeatureSpec) -> list[str]:
     return (
         names if all(_PLAIN.fullmatch(name) for name in names) else [f"column_{place}" for place in range(len(names))]
     )
-
-
-def _grouped(rows: Rows) -> Rows:
-    order = np.argsort(rows.entity, kind="stable")
-    return Rows(rows.matrix[order], rows.outcome[order], rows.entity[order])
 
 
 def _group_sizes(entity: npt.NDArray[np.int64]) -> list[int]:

@@ -1,9 +1,9 @@
 """Fitting: from a training set to an artifact.
 
-Belongs here: choosing a formulation, calibration, the final fit, the manifest. Does not belong here: which rows
-(`training_set`), the formulations themselves (`formulations`), whether the result may serve (`gate`).
+Belongs here: calibration, the final fit, the manifest. Does not belong here: which rows (`training_set`), which
+formulation and recipe (`competition`), whether the result may serve (`gate`).
 
-Concept: formulation, number of trees and calibrators come from validation days that the first fit, with its
+Concept: formulation, recipe, number of trees and calibrators come from validation days that the first fit, with its
 vocabularies and priors, has not seen; each step of what serves is then fitted on everything that was mature for it
 before the gate, with that number of trees. The gate measures the calibration of what serves, out of sample.
 """
@@ -12,42 +12,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy, fields_that_count, policy_version, require_no_boosting
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
-from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.training.boosting import Objective, Progress, boost, model_text
+from mlife_assets.core.training.boosting import Progress, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.competition import compete, each
 from mlife_assets.core.training.formulations import (
     Formulation,
     TunedStep,
-    available_formulations,
-    choose,
-    compared,
-    learning_rows,
-    reached_before,
-    require_both_classes,
-    steps_of,
-    tune_step,
-    tuning_features,
 )
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
+from mlife_assets.core.training.recipes import fit_step, weighted_by_age
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
+from mlife_assets.core.training.step_rows import (
+    learning_rows,
+    outcome_where,
+    reached_before,
+    rows_of_all_steps,
+)
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.training.tuning_rows import thinned
 
 IMPORTANCE_ROWS = 2_000
-T = TypeVar("T")
-R = TypeVar("R")
+FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, npt.NDArray[np.bool_]], tuple[ModelStage, int]]
+"""Fits a step on the rows that reached it; returns its stage and how many rows it learned from."""
 
 
 def fit_model(
@@ -74,80 +72,80 @@ def fit_model(
         require_no_boosting(policy)
         made(estimator, seed=policy.seed)
         cores = 1  # a fit of scikit-learn limits the threads of the whole process
-    tuned, refused = _tuned(training, policy, progress, cores, estimator)
-    chosen = choose(tuned)
+    found = compete(training, policy, progress, cores=cores, estimator=estimator)
+    chosen = found.chosen
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
     matrix = spec.expanded(unexpanded)
+    final = (
+        _final_boosting(training, policy, chosen, spec, matrix, progress)
+        if estimator is None
+        else _final_estimator(training, policy, chosen, matrix, estimator)
+    )
 
-    def stage(step: TunedStep) -> ModelStage:
+    def stage(step: TunedStep) -> tuple[ModelStage, int]:
         calibrator = fit_calibrator(
             step.raw[step.is_reached],
             step.outcome[step.is_reached],
             isotonic_minimum_positives=policy.isotonic_minimum_positives,
         )
-        rows = learning_rows(training, matrix, step.step, reached_before(chosen.name, training, step.step))
-        if estimator is not None:
-            own = fit_estimator(estimator, rows, seed=policy.seed)
-            return ModelStage(step.step, "", calibrator, own.to_bytes())
-        final = boost(rows, spec, policy, objective=step.objective, trees=step.trees, progress=progress)
-        return ModelStage(step.step, model_text(final), calibrator)
+        return final(step, calibrator, reached_before(chosen.name, training, step.step))
 
-    stages = _each(stage, chosen.steps, cores)
+    fitted = each(stage, chosen.steps, cores)
+    stages = [one for one, _ in fitted]
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
-    importance = _importance(artifact, unexpanded, policy)
     known = learning_rows(training, matrix, training.roles.label, training.known(training.roles.label))
     rule = fit_simple_rule(known.matrix, known.outcome, spec, simple_columns)
-    facts = {"formulations_refused": refused, "importance": importance, SIMPLE_RULE: rule.to_record()}
-    facts |= _recipe(policy, chosen, estimator)
-    manifest = json.loads(json.dumps(_manifest(training, policy, tuned, chosen, stages) | facts))
-    return ModelArtifact(artifact.stages, spec, training.data_hash, manifest)
+    facts = {
+        **_manifest(training, policy, chosen, stages),
+        **_method(policy, chosen, estimator),
+        "formulations": {one.name: one.log_loss for one in found.formulations},
+        "formulations_refused": found.formulations_refused,
+        "recipes": {one.recipe.name: one.log_loss for one in found.recipes},
+        "recipes_refused": found.recipes_refused,
+        "rows_by_step": {one.step: rows for one, rows in fitted},
+        "importance": _importance(artifact, unexpanded, policy),
+        SIMPLE_RULE: rule.to_record(),
+    }
+    return ModelArtifact(artifact.stages, spec, training.data_hash, json.loads(json.dumps(facts)))
 
 
-def _tuned(
+def _final_boosting(
     training: TrainingSet,
     policy: TrainingPolicy,
+    chosen: Formulation,
+    spec: FeatureSpec,
+    matrix: npt.NDArray[np.float64],
     progress: Progress | None,
-    cores: int,
-    estimator: MakeEstimator | None,
-) -> tuple[list[Formulation], dict[str, str]]:
-    """Return the formulations that could be tuned, and why others could not; raises when none could."""
-    spec, matrix = tuning_features(training)
-    steps: dict[str, tuple[tuple[str, Objective], ...]] = {}
-    refused: dict[str, str] = {}
-    names = available_formulations(training, policy)
-    for name in names:
-        if estimator is not None and name == "lambdarank":
-            refused[name] = "an estimator of one's own learns probabilities, no order"
-            continue
-        try:
-            require_both_classes(name, training)
-            steps[name] = steps_of(name, training)
-        except NotEnoughEvidenceError as error:
-            refused[name] = str(error)
+) -> FinalStep:
+    """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
+    part = thinned(rows_of_all_steps(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
 
-    def fitted(task: tuple[str, str, Objective]) -> TunedStep:
-        return tune_step(*task, training, matrix, spec, policy, progress, estimator)
+    def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
+        rows = part.about(outcome_where(training, step.step, reached), reached)
+        fitted = fit_step(
+            rows, chosen.recipe, spec, policy, objective=step.objective, trees=step.trees, progress=progress
+        )
+        return ModelStage(step.step, model_text(fitted.booster), calibrator, base=fitted.base), len(rows.outcome)
 
-    found = iter(_each(fitted, [(name, *step) for name in steps for step in steps[name]], cores))
-    tuned = []
-    for name in steps:
-        own = list(islice(found, len(steps[name])))
-        try:
-            tuned.append(compared(name, own, training, policy))
-        except NotEnoughEvidenceError as error:
-            refused[name] = str(error)
-    if not tuned:
-        raise NotEnoughEvidenceError("; ".join(f"{name}: {refused[name]}" for name in names))
-    return tuned, {name: refused[name] for name in names if name in refused}
+    return final
 
 
-def _each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> list[R]:
-    """Return what a function gives for each argument, up to `cores` at once."""
-    if cores == 1:
-        return [function(one) for one in arguments]
-    with ThreadPoolExecutor(cores) as pool:  # LightGBM works outside of Python's lock
-        return list(pool.map(function, arguments))
+def _final_estimator(
+    training: TrainingSet,
+    policy: TrainingPolicy,
+    chosen: Formulation,
+    matrix: npt.NDArray[np.float64],
+    estimator: MakeEstimator,
+) -> FinalStep:
+    """Return what fits a step on everything by an estimator of one's own."""
+
+    def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
+        rows = weighted_by_age(learning_rows(training, matrix, step.step, reached), chosen.recipe, policy)
+        own = fit_estimator(estimator, rows, seed=policy.seed)
+        return ModelStage(step.step, "", calibrator, own.to_bytes()), len(rows.outcome)
+
+    return final
 
 
 def _importance(artifact: ModelArtifact, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
@@ -162,7 +160,6 @@ def _importance(artifact: ModelArtifact, matrix: npt.NDArray[np.float64], policy
 def _manifest(
     training: TrainingSet,
     policy: TrainingPolicy,
-    tuned: list[Formulation],
     chosen: Formulation,
     stages: list[ModelStage],
 ) -> dict[str, object]:
@@ -181,14 +178,14 @@ def _manifest(
         "validation_positives": int(training.outcome(label, training.is_validation).sum()),
         "quarantined_rows": training.quarantined_rows,
         "formulation": chosen.name,
+        "recipe": chosen.recipe.name,
         "validation_log_loss": chosen.log_loss,
-        "formulations": {one.name: one.log_loss for one in tuned},
         "calibrator": ", ".join(stage.calibrator.method for stage in stages),
         "policy_version": policy_version(policy),
     }
 
 
-def _recipe(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimator | None) -> dict[str, object]:
+def _method(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimator | None) -> dict[str, object]:
     """Return trees or the estimator's parameters, and of the policy what counted."""
     counted = {"policy": fields_that_count(policy, is_boosted=estimator is None)}
     if estimator is not None:

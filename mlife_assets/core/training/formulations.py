@@ -1,7 +1,7 @@
 """Formulations: the ways in which one outcome can be learned, and which of them is better on the validation window.
 
-Belongs here: tuning each formulation, holding them against each other. Does not belong here: the model that serves
-(`fit`), LightGBM (`boosting`).
+Belongs here: tuning each formulation by a recipe, holding them against each other. Does not belong here: the model that
+serves (`fit`), what a recipe is (`recipes`), LightGBM (`boosting`).
 
 Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
 `lambdarank` learns the order alone. A step that is known sooner than the label learns, and validates, on rows that have
@@ -9,7 +9,7 @@ no label yet. Formulations are compared on the rows that have one, by the log lo
 proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a model that ranks
 all candidates worse. The first one of the policy stays unless a later one is better by more than one
 standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
-Trees, 1984), so noise does not choose.
+Trees, 1984), so noise does not choose. Recipes of one formulation are compared in the same way.
 """
 
 from __future__ import annotations
@@ -24,10 +24,21 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
-from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
+from mlife_assets.core.training.boosting import Objective, Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.own_estimator import fit_estimator
+from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_of, weighted_by_age
+from mlife_assets.core.training.step_rows import (
+    entity_codes,
+    from_validation_on,
+    learning_rows,
+    outcome_where,
+    reached_before,
+    rows_of_all_steps,
+    steps_of,
+)
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.training.tuning_rows import TuningRows, tuning_rows
 
 Array = npt.NDArray[np.float64]
 
@@ -59,6 +70,7 @@ class Formulation:
 
     Attributes:
         name: `funnel`, `binary` or `lambdarank`.
+        recipe: by which its steps were learned.
         steps: in order.
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
@@ -70,6 +82,7 @@ class Formulation:
     log_loss: float
     log_likelihood: Array
     rows: int
+    recipe: Recipe = PLAIN
 
 
 def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tuple[str, ...]:
@@ -102,35 +115,14 @@ def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
     return spec, spec.expanded(examples_matrix(training.examples, spec))
 
 
-def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDArray[np.bool_]) -> Rows:
-    """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
-    return Rows(matrix[rows], training.outcome(step, rows), entity_codes(training)[rows])
+def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
+    """Return what all formulations are tuned on: the rows of any step, thinned where nothing happened.
 
-
-def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
-    """Return a number per row that equal entities share, int64 (n,)."""
-    entities = training.examples[training.roles.entity].combine_chunks().dictionary_encode()
-    return np.asarray(entities.indices, dtype=np.int64)
-
-
-def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], ...]:
-    """Return step and objective of each model of a formulation."""
-    if name == "funnel":
-        return tuple((step, "binary") for step in training.roles.steps)
-    return ((training.roles.label, "lambdarank" if name == "lambdarank" else "binary"),)
-
-
-def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
-    """Return the rows that a step is learned from, bool (n,).
-
-    It is known of them, and in a funnel they reached the step before.
+    Raises:
+        InvalidInputError: the policy constrains a feature that does not exist.
     """
-    steps = [one for one, _ in steps_of(name, training)]
-    place, rows = steps.index(step), training.known(step)
-    if place > 0:
-        rows = rows & training.known(steps[place - 1])
-        rows[rows] = training.outcome(steps[place - 1], rows)
-    return rows
+    fitting = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
+    return tuning_rows(rows_of_all_steps(training, matrix), fitting, from_validation_on(training), spec, policy)
 
 
 def require_both_classes(name: str, training: TrainingSet) -> None:
@@ -159,7 +151,7 @@ def tune(
     policy: TrainingPolicy,
     progress: Progress | None = None,
 ) -> Formulation:
-    """Fit a formulation on the rows before validation and measure it there.
+    """Fit a formulation by the first recipe on the rows before validation and measure it there.
 
     Args:
         name: of the formulation.
@@ -173,62 +165,63 @@ def tune(
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     require_both_classes(name, training)
+    rows, recipe = rows_to_tune_on(training, matrix, spec, policy), recipe_of(policy.recipes[0])
     steps = [
-        tune_step(name, step, objective, training, matrix, spec, policy, progress)
+        tune_step(name, step, objective, recipe, training, rows, policy, progress)
         for step, objective in steps_of(name, training)
     ]
-    return compared(name, steps, training, policy)
+    return compared(name, recipe, steps, training, policy)
 
 
 def tune_step(
     name: str,
     step: str,
     objective: Objective,
+    recipe: Recipe,
     training: TrainingSet,
-    matrix: Array,
-    spec: FeatureSpec,
+    rows: TuningRows,
     policy: TrainingPolicy,
     progress: Progress | None = None,
-    make: MakeEstimator | None = None,
 ) -> TunedStep:
-    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`.
-
-    An estimator that `make` returns is fitted as it is: it has no number of trees to be found.
-    """
+    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
     reached, held_out = reached_before(name, training, step), from_validation_on(training)
-    fitting = learning_rows(training, matrix, step, reached & training.fitting(step))
-    validating = reached & training.validating(step)
-    outcome = np.zeros(len(reached), dtype=np.bool_)
-    outcome[validating] = training.outcome(step, validating)
-    if make is not None:
-        fitted = fit_estimator(make, fitting, seed=policy.seed)
-        return TunedStep(step, objective, 0, fitted.raw(matrix[held_out]), validating[held_out], outcome[held_out])
-    booster = boost(
-        fitting,
-        spec,
+    validating, outcome = reached & training.validating(step), outcome_where(training, step, reached)
+    learned, watched = rows.about(outcome, reached & training.fitting(step), validating)
+    fitted = fit_step(
+        learned,
+        recipe,
+        rows.spec,
         policy,
         objective=objective,
         trees=policy.trees_maximum,
-        validation=learning_rows(training, matrix, step, validating),
+        validation=watched,
         progress=progress,
     )
-    return TunedStep(
-        step,
-        objective,
-        int(booster.best_iteration),
-        predict_raw(booster, matrix[held_out], policy),
-        validating[held_out],
-        outcome[held_out],
-    )
+    raw, trees = fitted.raw(rows.matrix[held_out], policy), int(fitted.booster.best_iteration)
+    return TunedStep(step, objective, trees, raw, validating[held_out], outcome[held_out])
 
 
-def from_validation_on(training: TrainingSet) -> npt.NDArray[np.bool_]:
-    """Return the rows of validation, of whichever step, bool (n,)."""
-    masks = [training.validating(step) for step in training.roles.steps]
-    return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+def tune_estimator(
+    name: str,
+    step: str,
+    objective: Objective,
+    recipe: Recipe,
+    training: TrainingSet,
+    matrix: Array,
+    policy: TrainingPolicy,
+    make: MakeEstimator,
+) -> TunedStep:
+    """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
+    reached, held_out = reached_before(name, training, step), from_validation_on(training)
+    fitting, outcome = reached & training.fitting(step), outcome_where(training, step, reached)
+    learned = weighted_by_age(learning_rows(training, matrix, step, fitting), recipe, policy)
+    raw = fit_estimator(make, learned, seed=policy.seed).raw(matrix[held_out])
+    return TunedStep(step, objective, 0, raw, (reached & training.validating(step))[held_out], outcome[held_out])
 
 
-def compared(name: str, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy) -> Formulation:
+def compared(
+    name: str, recipe: Recipe, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy
+) -> Formulation:
     """Return the formulation of tuned steps with how well it did on the rows of the validation window with a label.
 
     Raises:
@@ -239,7 +232,7 @@ def compared(name: str, steps: list[TunedStep], training: TrainingSet, policy: T
     likelihood, loss = _log_likelihood(
         [_where(step, judged) for step in steps], codes, policy.isotonic_minimum_positives
     )
-    return Formulation(name, tuple(steps), loss, likelihood, len(codes))
+    return Formulation(name, tuple(steps), loss, likelihood, len(codes), recipe)
 
 
 def choose(formulations: list[Formulation]) -> Formulation:

@@ -51,6 +51,8 @@ _METHOD = {
     "model_name",
     "objective",
     "priors",
+    "recipe",
+    "rows_by_step",
     "trees",
     "trees_at_limit",
     "trees_by_step",
@@ -122,6 +124,18 @@ def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int, early_stoppin
         elif trees <= 1:
             found[step] = FIRST_TREE
     return found
+
+
+def recipe_words(manifest: Mapping[str, Any]) -> str:
+    """Return the recipe, and the log loss of each that competed on the validation window, the lowest first.
+
+    A model of release 0.1.0 names none: all its rows count alike, and its trees stand on nothing.
+    """
+    losses: Mapping[str, float] = manifest.get("recipes", {})
+    shown = sorted(losses.items(), key=lambda item: (item[1], item[0]))
+    worth = ", ".join(f"{name} {loss:.5f}" for name, loss in shown)
+    chosen = f"recipe {manifest.get('recipe', 'plain')}"
+    return f"{chosen} (log loss {worth})" if len(losses) > 1 else chosen
 
 
 def section_of(name: str, value: Scalar) -> Section:

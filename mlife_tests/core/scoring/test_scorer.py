@@ -6,6 +6,7 @@ A funnel multiplies its steps, and what it explains sums to what it says.
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -42,6 +43,11 @@ SPECIAL = [
     2.0**31,
     2.0**63,
 ]
+
+
+@pytest.fixture(scope="module", params=["trees", "trees on a base"])
+def artifact(request: pytest.FixtureRequest, artifact: ModelArtifact, based_artifact: ModelArtifact) -> ModelArtifact:
+    return artifact if request.param == "trees" else based_artifact
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +167,22 @@ def test_contributions_sum_to_the_raw_score(scorer: LightGBMScorer, matrix: np.n
     contributions = scorer.contributions(matrix[:50])
     assert contributions.shape == (50, len(scorer.model_names) + 1)
     assert contributions.sum(axis=1) == pytest.approx(scorer.score(matrix[:50]).raw)
+
+
+def test_what_the_base_adds_is_in_scores_and_contributions(artifact: ModelArtifact, matrix: np.ndarray) -> None:
+    whole = LightGBMScorer(artifact, threads=1)
+    for stage in artifact.stages:
+        alone, trees = (
+            LightGBMScorer(ModelArtifact((one,), artifact.feature_spec, "data", {}), threads=1)
+            for one in (stage, replace(stage, base=None))
+        )
+        added = np.zeros((len(matrix), len(whole.model_names) + 1))
+        if stage.base is not None:
+            added = stage.base.contributions(artifact.feature_spec.expanded(matrix), whole.model_names)
+            assert np.abs(added).max() > 0.5
+        parts = alone.contributions(matrix)
+        assert parts == pytest.approx(trees.contributions(matrix) + added)
+        assert alone.score(matrix).raw == pytest.approx(trees.score(matrix).raw + added.sum(axis=1))
 
 
 def test_a_funnel_multiplies_its_steps(tiny: ModuleType, funnel: ModelArtifact) -> None:

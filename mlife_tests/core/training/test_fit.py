@@ -165,9 +165,43 @@ def test_the_manifest_survives_files_as_it_is(artifact: ModelArtifact) -> None:
     assert manifest["policy_version"] == policy_version(POLICY)
 
 
+def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(
+    training_set: TrainingSet, artifact: ModelArtifact
+) -> None:
+    clicked = int(training_set.outcome("is_clicked").sum())
+    labelled = int(training_set.outcome("is_clicked", training_set.known("is_applied")).sum())
+    assert labelled < clicked, "the label is known later"
+    assert artifact.manifest["rows_by_step"] == {"is_clicked": training_set.examples.num_rows, "is_applied": labelled}
+    policy = replace(QUICK, recipes=("recent_linear", "plain"), negatives_minimum=3_000)
+    manifest = fit_model(training_set, policy).manifest
+    assert list(manifest["recipes"]) == ["recent_linear", "plain"]
+    assert manifest["recipe"] in manifest["recipes"]
+    assert manifest["recipes_refused"] == {}
+    assert manifest["validation_log_loss"] == manifest["recipes"][manifest["recipe"]]
+    assert manifest["formulations"][manifest["formulation"]] == manifest["recipes"]["recent_linear"]
+    negatives = training_set.examples.num_rows - clicked
+    run = min(3, negatives // 3_000)
+    assert run > 1
+    assert manifest["rows_by_step"]["is_clicked"] == clicked - (-negatives // run)
+
+
+@pytest.mark.parametrize("recipe", ["recent", "linear", "recent_linear"])
+def test_each_recipe_serves_what_it_learned_on_any_cores(
+    job_pairs: ModuleType, training_set: TrainingSet, recipe: str
+) -> None:
+    policy = replace(POLICY, formulations=("funnel",), recipes=(recipe,), trees_maximum=30)
+    made, again = (fit_model(training_set, policy, cores=cores) for cores in (1, 3))
+    assert made.files() == again.files()
+    assert {stage.base is not None for stage in made.stages} == {"linear" in recipe}
+    fresh = pair_features(job_pairs.labelled_examples(8_000, seed=99))
+    truth, said = job_pairs.true_probability(fresh), probabilities(made, fresh)
+    assert said.mean() == pytest.approx(truth.mean(), rel=0.12)
+    assert np.corrcoef(said, truth)[0, 1] > 0.8
+
+
 def test_the_manifest_tells_which_formulation_won_against_which(artifact: ModelArtifact) -> None:
     manifest = artifact.manifest
-    assert set(manifest["formulations"]) == {"funnel", "binary", "lambdarank"}
+    assert set(manifest["formulations"]) == {"funnel", "binary"}
     assert manifest["formulation"] in manifest["formulations"]
     assert manifest["formulations_refused"] == {}
     assert manifest["validation_log_loss"] == manifest["formulations"][manifest["formulation"]]
@@ -201,7 +235,7 @@ def test_what_cannot_be_learned_is_refused_with_its_reason_and_others_go_on(trai
     manifest = artifact.manifest
     assert list(manifest["formulations_refused"]) == ["funnel"]
     assert "is_clicked has" in manifest["formulations_refused"]["funnel"]
-    assert set(manifest["formulations"]) == {"binary", "lambdarank"}
+    assert set(manifest["formulations"]) == {"binary"}
     assert [stage.step for stage in artifact.stages] == ["is_applied"]
 
 

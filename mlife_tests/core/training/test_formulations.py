@@ -17,13 +17,15 @@ from mlife_assets.core.training.formulations import (
     Formulation,
     available_formulations,
     choose,
+    require_both_classes,
+    tune,
+    tuning_features,
+)
+from mlife_assets.core.training.step_rows import (
     from_validation_on,
     learning_rows,
     reached_before,
-    require_both_classes,
     steps_of,
-    tune,
-    tuning_features,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 

@@ -34,7 +34,7 @@ from mlife_assets.core.training.reliability import Calibration
 
 _WINDOWS = (
     ("training", "fitted on these days"),
-    ("validation", "formulation, calibrator and number of trees, if any, chosen here"),
+    ("validation", "formulation, recipe, calibrator and number of trees, if any, chosen here"),
 )
 _PROVENANCE = {"training_data_hash", "code_version"}
 
