@@ -41,6 +41,7 @@ POLICIES = Policies(
         minimum_users_with_positives=30,
         gate_weeks=2,
         bootstrap_resamples=500,
+        gates_per_year=2,
         calibration_slope_minimum=0.2,
         calibration_slope_maximum=5.0,
         calibration_level_minimum=0.2,
@@ -54,7 +55,9 @@ POLICIES = Policies(
         explained_rows_per_day=400,
         minimum_mature_positives=30,
     ),
-    retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, cooldown_days=0, minimum_new_mature_positives=1),
+    retrain=RetrainPolicy(
+        alarm_days_needed=1, alarm_days_window=1, cooldown_days=0, fits_per_year=2, minimum_new_mature_positives=1
+    ),
     training=TrainingPolicy(
         trees_maximum=60, learning_rate=0.1, minimum_child_examples=20, minimum_examples=500, minimum_positives=20
     ),

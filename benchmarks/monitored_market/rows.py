@@ -14,13 +14,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlife_assets.core.monitoring.opening import drift_openings
+from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import Calibration, MarketConfig
 from mlife_assets.recruiting.policies import Policies
 from monitored_market.champion import WARM_UP_DAYS, Watch, promote, sample, trained
 from monitored_market.marts import MonitoredMarket
-from monitored_market.monitored import Day, monitored_day
+from monitored_market.monitored import Day, is_called, monitored_day, verdict_letter
 
 USERS, JOBS = 6_000, 500
 TRAINED_AFTER_DAYS, QUIET_DAYS, CONTROL_DAYS = WARM_UP_DAYS + 60, 14, 26
@@ -85,6 +87,7 @@ class Run:
         alarms: letters of the reports that alarmed: q(uality), d(ata), l(atent), c(oncept).
         positives: mature applications and clicks that concept drift could judge.
         why: codes of the first verdict that was not to wait.
+        openings: how often a confirmed drift opened the gate for a challenger that is not inferior.
     """
 
     row: str
@@ -93,6 +96,7 @@ class Run:
     alarms: tuple[str, ...]
     positives: tuple[dict[str, int], ...]
     why: tuple[str, ...]
+    openings: int = 0
 
     def delay(self, letter: str) -> int | None:
         """Return the days from the first wrong day to the first verdict of a letter; None when there is none."""
@@ -122,21 +126,22 @@ def watched(market: MonitoredMarket, watch: Watch, days: int, *, stops_at_retrai
     for _ in range(days):
         found.append(monitored_day(watch, market))
         market.live()
-        if stops_at_retrain and found[-1].decision.verdict == "retrain":
+        if stops_at_retrain and is_called(found[-1].decision):
             break
     return found
 
 
 def run_of(row: str, seed: int, days: Sequence[Day]) -> Run:
     """Return what the mornings of a branch showed."""
-    acted = next((day for day in days if day.decision.verdict != "wait"), None)
+    acted = next((day for day in days if verdict_letter(day.decision) != "w"), None)
     return Run(
         row=row,
         seed=seed,
-        verdicts="".join(day.decision.verdict[0] for day in days),
+        verdicts="".join(verdict_letter(day.decision) for day in days),
         alarms=tuple("".join(name[0] for name in day.alarms) for day in days),
         positives=tuple(day.positives for day in days),
         why=() if acted is None else acted.decision.codes,
+        openings=len(drift_openings([day.decision for day in days], RetrainPolicy())),
     )
 
 

@@ -31,7 +31,7 @@ from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy, Policies
 from monitored_market.champion import Watch, promote, trained
 from monitored_market.marts import MonitoredMarket
-from monitored_market.monitored import Look, decided, looked
+from monitored_market.monitored import Look, decided, is_called, looked
 
 STORM_USERS, STORM_JOBS = 2_500, 250
 STORM_DAYS, PHASE_DAYS = 60, 5
@@ -152,10 +152,8 @@ def _morning(market: MonitoredMarket, contestants: list[Contestant]) -> None:
             looks[version] = looked(one.watch, market)
         look = looks[version]
         one.alarmed.append(any(look.reports[kind].status == "alarm" for kind in DRIFT_KINDS))
-        if one.name == GOVERNED:
-            wants = decided(one.watch, market, look).decision.verdict == "retrain"
-        else:
-            wants = one.wants(one.alarmed)
+        is_governed = one.name == GOVERNED
+        wants = is_called(decided(one.watch, market, look).decision) if is_governed else one.wants(one.alarmed)
         if not wants:
             continue
         if trainer is None:

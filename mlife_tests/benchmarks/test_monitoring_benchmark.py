@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.monitoring import lateness
+from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
@@ -208,6 +210,24 @@ def test_false_retrains_are_counted_per_morning(tables: ModuleType, capsys: pyte
     assert tables.report_rows((), control) == []
     assert tables.report_rows((), [run(tables, tables.CONTROL, "w" * 90 + "r" * 10)]) == ["false retrains"]
     assert "10.0 [" in capsys.readouterr().out
+    opened = [replace(control[0], openings=count) for count in (0, 2)]
+    tables.report_rows((), [replace(one, seed=seed) for seed, one in enumerate(opened)])
+    assert "opened the gate for what is not inferior: 50.0% [" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("verdict", "codes", "letter"),
+    [
+        ("retrain", ("concept_drift_confirmed", "concept_alarm"), "r"),
+        ("retrain", ("model_too_old",), "r"),
+        ("retrain", ("new_labels", "data_alarm"), "w"),
+        ("wait", ("cooldown", "data_drift_confirmed"), "w"),
+        ("block", ("quality_fault",), "b"),
+    ],
+)
+def test_a_fit_for_new_labels_is_no_alarm(bench: ModuleType, verdict: str, codes: tuple[str, ...], letter: str) -> None:
+    monitored = sys.modules["monitored_market.monitored"]
+    assert monitored.verdict_letter(RetrainDecision(date(2026, 6, 18), verdict, codes, (), "mdl_a")) == letter
 
 
 class AtOnce:
