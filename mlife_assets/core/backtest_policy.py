@@ -23,7 +23,7 @@ class BacktestPolicy:
     days and until it holds the rows that monitoring samples.
 
     With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
-    the history's first, by a model of what was mature when the fold began. A refit that is not shown to do harm serves,
+    the history's first, by a model of what was mature when the fold began. A refit that the gate promotes serves,
     fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
     has learned from since the newest drift that a promotion answered. A fold's days are always allowed, but for
     `RetrainPolicy.maximum_model_age_days`, which holds whatever the share is. Folds of twice `naive_retrain_days` cost

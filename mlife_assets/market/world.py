@@ -86,7 +86,7 @@ class Calibration:
     position: float = -0.08
     fatigue_per_contact: float = 0.91
     fatigue_days: int = 14
-    taste_noise: float = 1.0
+    taste_noise: float = 0.7
     taste_delay_days: int = 7
     text_noise: float = 0.15
     browse_same_group: float = 0.9

@@ -19,7 +19,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array
 from mlife_assets.core.training.gate import GateExamples
 from mlife_assets.core.training.judgement import GateRows
-from mlife_assets.core.training.simple_rule import SimpleRule
+from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
@@ -123,8 +123,4 @@ def ranking_scores(platform: Platform, version: str, pairs: pa.Table) -> Array:
 def simple_rule_scores(platform: Platform, version: str, pairs: pa.Table) -> Array | None:
     """Return the scores of the simple rule beside a model; None for a model of a release that fitted none."""
     artifact = platform.registry.load(version)
-    rule = SimpleRule.of_manifest(artifact.manifest)
-    if rule is None:
-        return None
-    spec = artifact.feature_spec
-    return rule.score(feature_matrix(pairs, spec, exposure_kind=ORGANIC_EXPOSURE), spec)
+    return simple_scores(artifact, feature_matrix(pairs, artifact.feature_spec, exposure_kind=ORGANIC_EXPOSURE))

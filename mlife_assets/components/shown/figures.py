@@ -30,7 +30,7 @@ from mlife_assets.recruiting.ports import LedgerRow
 Figures = dict[str, dg.MetadataValue]
 TAKEN = (SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED)
 """States of texts that the provider took, and bills."""
-RIVALS = ("human", "champion")
+RIVALS = ("human", "simple", "champion")
 
 
 def figures(values: Mapping[str, float | None]) -> Figures:

@@ -24,6 +24,7 @@ from mlife_assets.core.backtest.checkpoints import Checkpoints
 from mlife_assets.core.backtest.gate_window import GateWindow, fold_start, holdout_window, served_window
 from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.backtest.learning import Fit, Learner, score
+from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
 from mlife_assets.core.training.judgement import GateRows, judge_model
@@ -35,6 +36,7 @@ from mlife_assets.core.training.prequential import (
     recipe_version,
     serving_conditions,
 )
+from mlife_assets.core.training.simple_rule import simple_scores
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,7 @@ class Judge:
     def _judged_fold(self, fold: Fold, places: npt.NDArray[np.int64]) -> JudgedFold:
         """Return a fold as the gate reads it; its conditions, which copy no row twice, are remembered by its rows."""
         history, artifact = self._history, fold.fit.artifact
+        matrix = examples_matrix(history.take(places), artifact.feature_spec)
         rows = hashlib.sha256(places.tobytes()).hexdigest()[:16]
 
         def conditions() -> tuple[Condition, ...]:
@@ -244,6 +247,7 @@ class Judge:
             fold.first_day,
             score(history, artifact, places).probability,
             self._remembered(f"fold|{artifact.model_version}|{rows}", conditions),
+            simple_scores(artifact, matrix),
         )
 
     def _remembered(self, step: str, conditions: Callable[[], tuple[Condition, ...]]) -> tuple[Condition, ...]:

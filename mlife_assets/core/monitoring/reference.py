@@ -32,9 +32,9 @@ from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy
 
 DAY = "as_of_date"
-STORED_FORM = 2
 DAYS_MINIMUM = 8
 """Days of a reference: halves of four are held against each other to learn how days differ."""
+STORED_FORM = 2
 """Version of the stored layout. In 1, limits of outcomes were along standardised values, which say nothing of ranks."""
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
 

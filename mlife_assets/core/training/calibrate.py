@@ -26,8 +26,8 @@ SLOPE_OF_NOTHING = 1e-3
 """Log-odds per standard deviation of the score: what says so little, says nothing."""
 SPREAD_MINIMUM = 1e-9
 """Of scores, as a share of their size: below it they are one score and its rounding."""
-RISE_MINIMUM = 1e-9
-"""In log-odds from block to block: below it two blocks are one and its rounding."""
+BLOCK_MINIMUM = 25
+"""Positives and negatives that a knot rests on: its log-odds are then known to within .3."""
 
 
 def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minimum_positives: int) -> Calibrator:
@@ -73,29 +73,45 @@ def _line(method: Method, centre: float, unit: float, level: float, rise: float)
 def _centred_isotonic(raw: Array, outcome: npt.NDArray[np.bool_], slope: float) -> Calibrator:
     """Fit a monotone curve through the weighted centres of its blocks; `slope` (log-odds) leads on beyond the ends.
 
-    At its lowest and its highest score stands one more row, which has the base rate. Without them a run of negatives at
-    the low end, however short, would get a probability of 0 and one of positives at the high end 1, which the next
-    outcomes refute (the same reason as Platt's shrunken targets). Lines between centres do not keep the mean of the
-    blocks, so the curve is moved in log-odds until its mean is the base rate.
+    Neighbouring blocks are pooled until each holds enough of both classes: no run of one class at an end, however long,
+    is a probability of 0 or 1, and no step of three rows bends the curve. Lines between centres do not keep the mean of
+    the blocks, so the curve is moved in log-odds until its mean is the base rate.
     """
     from sklearn.isotonic import isotonic_regression
 
-    rate = float(np.mean(outcome))
-    ends = np.array([raw.min(), raw.max()])
-    scores, place = np.unique(np.concatenate([raw, ends]), return_inverse=True)
+    scores, place = np.unique(raw, return_inverse=True)
     rows = np.bincount(place).astype(np.float64)
-    happened = np.bincount(place, weights=np.concatenate([outcome.astype(np.float64), [rate, rate]]))
-    fitted = isotonic_regression(happened / rows, sample_weight=rows)
-    log_odds = np.log(fitted / (1 - fitted))
-    block = np.concatenate([[0], np.cumsum(np.diff(log_odds) > RISE_MINIMUM)])
-    first = np.flatnonzero(np.diff(block, prepend=-1))
-    last = np.append(first[1:], len(scores)) - 1
-    within = np.bincount(block, weights=rows * scores) / np.bincount(block, weights=rows)
-    centres = np.clip(within, scores[first], scores[last])
-    inner, reach = log_odds[first], 1.0 / slope
+    positives = np.bincount(place, weights=outcome)
+    fitted = isotonic_regression(positives / rows, sample_weight=rows)
+    starts = np.flatnonzero(np.diff(fitted, prepend=-1.0) > 0)
+    sums = [np.add.reduceat(values, starts) for values in (rows, positives, rows * scores)]
+    blocks = _pooled(np.column_stack(sums))
+    centres, log_odds = blocks[:, 2] / blocks[:, 0], np.log(blocks[:, 1] / (blocks[:, 0] - blocks[:, 1]))
+    is_higher = (np.diff(centres, prepend=-np.inf) > 0) & (np.diff(log_odds, prepend=-np.inf) > 0)
+    centres, log_odds, reach = centres[is_higher], log_odds[is_higher], 1.0 / slope
     knots = np.concatenate([[centres[0] - reach], centres, [centres[-1] + reach]])
-    values = np.concatenate([[inner[0] - 1.0], inner, [inner[-1] + 1.0]])
-    return _with_mean(Calibrator("centred_isotonic", _numbers(knots), log_odds=_numbers(values)), raw, rate)
+    values = np.concatenate([[log_odds[0] - 1.0], log_odds, [log_odds[-1] + 1.0]])
+    return _with_mean(
+        Calibrator("centred_isotonic", _numbers(knots), log_odds=_numbers(values)), raw, float(outcome.mean())
+    )
+
+
+def _pooled(blocks: Array) -> Array:
+    """Return neighbours pooled until each has `BLOCK_MINIMUM` of both classes; what is left joins the last one.
+
+    Columns are rows, positives and the sum of scores, in the order of scores.
+    """
+    found: list[Array] = []
+    open_block = np.zeros(3)
+    for block in blocks:
+        open_block = open_block + block
+        if min(open_block[1], open_block[0] - open_block[1]) >= BLOCK_MINIMUM:
+            found.append(open_block)
+            open_block = np.zeros(3)
+    if not found:
+        return open_block[None, :]
+    found[-1] = found[-1] + open_block
+    return np.array(found)
 
 
 def _with_mean(curve: Calibrator, raw: Array, rate: float) -> Calibrator:

@@ -28,6 +28,7 @@ from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate import (
+    SIMPLE,
     Condition,
     Contender,
     GateExamples,
@@ -38,6 +39,7 @@ from mlife_assets.core.training.gate import (
 from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.reliability import Calibration, calibration, level_gain, log_loss_gain
 from mlife_assets.core.training.required import required_conditions
+from mlife_assets.core.training.simple_rule import SIMPLE_RULE, simple_scores
 from mlife_assets.core.training.training_set import TrainingSet
 
 
@@ -173,6 +175,7 @@ def judge_model(
         required=(*also_required, *required),
         opened_by=opened_by,
         anchor=sides["anchor"],
+        simple=simple_scores(artifact, matrix),
     )
 
 
@@ -187,6 +190,7 @@ def judge(
     required: Sequence[Condition],
     opened_by: str | None = None,
     anchor: Side | None = None,
+    simple: npt.NDArray[np.float64] | None = None,
 ) -> Judgement:
     """Return the gate's verdict.
 
@@ -201,6 +205,7 @@ def judge(
         opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
         anchor: the model that won last, one model that is asked about every row; None where that is the champion. The
             gate leaves out the rows that it has learned from.
+        simple: scores of the ranked rows by the simple rule beside the challenger, shape (n,); None where it has none.
 
     Raises:
         InvalidInputError: scores and rows differ in length, or as of `decide_promotion`.
@@ -219,6 +224,8 @@ def judge(
     }
     if human is not None:
         contenders["human"] = on_examples(gate.examples, human.name, human.scores)
+    if simple is not None:
+        contenders[SIMPLE] = on_examples(gate.examples, SIMPLE_RULE, simple)
     measured = _calibration(challenger.probability, exposures, roles)
     gain = nearer = None
     if champion is not None:
@@ -240,6 +247,7 @@ def judge(
         has_no_human=model.baseline is None,
         opened_by=opened_by,
         anchor=contenders.get("anchor"),
+        simple=contenders.get(SIMPLE),
     )
     return Judgement(decision, measured, challenger, contenders)
 
@@ -278,11 +286,7 @@ def _gain(
 
 
 def _clusters(rows: pa.Table, roles: ExampleSpec) -> pa.ChunkedArray:
-    """Return what rows share: those of an entity depend on each other, without items those of a day.
-
-    Where nothing is ranked per entity, what all rows of a day share (weather, a campaign) is what the bootstrap of the
-    average precision resamples too.
-    """
+    """Return what rows share: those of an entity depend on each other, without items those of a day (weather)."""
     return rows[roles.time if roles.item is None else roles.entity].cast(pa.string())
 
 

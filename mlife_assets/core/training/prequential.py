@@ -62,6 +62,7 @@ class JudgedFold:
         first_day: first day of its rows.
         probability: calibrated, of its m rows, shape (m,).
         conditions: of the fold alone, as `fold_conditions` returns them.
+        simple: scores of its rows by the simple rule beside the model, shape (m,); None where it has none.
     """
 
     model_version: str
@@ -69,6 +70,7 @@ class JudgedFold:
     first_day: date
     probability: npt.NDArray[np.float64]
     conditions: tuple[Condition, ...]
+    simple: npt.NDArray[np.float64] | None = None
 
 
 def recipe_version(model_versions: Sequence[str]) -> str:
@@ -220,8 +222,15 @@ def judge_refit(
         required=(*training_conditions(to_be_learned, spec), *over_folds(folds)),
         opened_by=opened_by,
         anchor=None if anchor is None else _side(anchor),
+        simple=pooled_simple(folds),
     )
     return judged.decision
+
+
+def pooled_simple(folds: Sequence[JudgedFold]) -> npt.NDArray[np.float64] | None:
+    """Return the simple rule's scores of all rows in the order of the folds; None where a fold has none."""
+    parts = [fold.simple for fold in folds if fold.simple is not None]
+    return np.concatenate(parts) if parts and len(parts) == len(folds) else None
 
 
 def _side(served: Served) -> Side:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
 from mlife_assets.core.training.ready_estimators import logistic_regression
 
@@ -73,6 +74,12 @@ class SimpleRule:
             return None
         columns, missing, weights = (tuple(record[name]) for name in ("columns", "missing", "weights"))
         return cls(columns, missing, weights, record["intercept"])
+
+
+def simple_scores(artifact: ModelArtifact, matrix: Array) -> Array | None:
+    """Return what the rule beside a model says of a matrix of its spec, float64 (n,); None where it has none."""
+    rule = SimpleRule.of_manifest(artifact.manifest)
+    return None if rule is None else rule.score(matrix, artifact.feature_spec)
 
 
 def fit_simple_rule(

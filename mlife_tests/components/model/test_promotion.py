@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ def report(outcome: str, sentence: str) -> dict[str, Any]:
 @pytest.fixture
 def log(tmp_path: Path) -> ParquetEventLog:
     return ParquetEventLog(ObstoreObjectStore.local(tmp_path))
+
+
+def test_the_event_says_by_which_way_and_old_reports_do_not_know(log: ParquetEventLog) -> None:
+    said = report("promoted", "All conditions are met.")
+    for number, one in enumerate((said, said | {"kind": "win"}, said | {"kind": "non_inferiority"})):
+        day = DAY + timedelta(days=number)
+        log.append(
+            "promotion_decided", verdict_event(log, MODEL, day, one, NOW + timedelta(days=number)), writer=WRITER
+        )
+    assert log.read("promotion_decided")["kind"].to_pylist() == [None, "win", "non_inferiority"]
 
 
 def record(log: ParquetEventLog, *said: str) -> list[str]:

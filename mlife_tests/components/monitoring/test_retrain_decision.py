@@ -14,11 +14,14 @@ from mlife_assets.components.monitoring.retrain_decision import (
     champion_facts,
     decision_rows,
     decisions_since,
+    decisions_until,
+    gate_opening,
     is_retraining,
 )
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring.governor import RetrainDecision
+from mlife_assets.core.monitoring.opening import Opening
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
@@ -51,6 +54,9 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     sooner = maturity_days - policies.label.click_window_days
     assert challenger["training_end_date"] == add_days(usable, sooner), "clicks are known sooner"
     assert facts.new_mature_positives == positives(add_days(learned[first["model_version"]], 1), usable) > 0
+    assert facts.fit_dates == (first["as_of_date"],)
+    (reign, *_) = home.platform.registry.history()
+    assert facts.promotion_dates == (reign.since.date(),)
     after = champion_facts(home.platform, add_days(day, 1), [], True)
     assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
     assert after.is_retraining_in_flight
@@ -106,6 +112,45 @@ def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
     assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
     assert decisions_since(platform, first) == {"a", "b", "c"}
     assert decisions_since(platform, second) == {"c"}
+
+
+def test_recorded_decisions_open_the_gate_and_later_ones_do_not(tmp_path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    first = date(2026, 6, 2)
+    for number, codes in enumerate((["no_drift"], ["concept_drift_confirmed", "concept_alarm"], ["no_drift"])):
+        day = add_days(first, number)
+        row = {"event_id": f"e{number}", "occurred_at": run_time(day), "observed_at": run_time(day)}
+        row |= {"decision_id": f"d{number}", "as_of_date": day, "verdict": "wait", "codes": codes, "sentences": []}
+        row |= {"model_version": "mdl_a", "policy_version": "p", "model_name": platform.model_name}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+    assert [one.as_of_date for one in decisions_until(platform, add_days(first, 1))] == [first, add_days(first, 1)]
+    assert gate_opening(platform, first) is None
+    confirmed = Opening("concept_drift_confirmed", add_days(first, 1))
+    days = platform.model.retrain.drift_open_days
+    assert [gate_opening(platform, add_days(first, ago)) for ago in (1, 2, days)] == [confirmed] * 3
+    assert gate_opening(platform, add_days(first, days + 1)) is None
+    assert gate_opening(platform.of_model("churn_risk"), add_days(first, 1)) is None
+
+
+def test_fits_are_what_was_asked_for_and_what_was_registered(tmp_path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    day = date(2026, 6, 20)
+    for number, (made, known) in enumerate(((3, 3), (9, 9), (20, 21))):
+        at = run_time(date(2026, 6, known))
+        row = {"event_id": f"e{number}", "occurred_at": at, "observed_at": at, "model_version": f"mdl_{number}"}
+        row |= {name: date(2026, 6, made) for name in ("as_of_date", "training_start_date", "training_end_date")}
+        row |= {"training_data_hash": "h", "examples": 1, "positives": 1, "model_name": platform.model_name}
+        schema = EVENT_TYPES["model_registered"].schema
+        platform.event_log.append("model_registered", pa.Table.from_pylist([row], schema=schema), writer="registry")
+    history = [
+        RetrainDecision(date(2026, 6, 9), "retrain", ("no_champion",), (), None),
+        RetrainDecision(date(2026, 6, 12), "wait", ("no_champion",), (), None),
+        RetrainDecision(date(2026, 6, 16), "retrain", ("no_champion",), (), None),
+    ]
+    facts = champion_facts(platform, day, history, False)
+    assert facts.fit_dates == tuple(date(2026, 6, number) for number in (3, 9, 16))
+    assert facts.promotion_dates == ()
 
 
 def test_decisions_of_models_are_apart(tmp_path) -> None:

@@ -25,10 +25,11 @@ MARGIN, SINCE = 0.01, date(2025, 3, 1)
 
 @pytest.fixture(scope="module")
 def steady(replayed, rows, model):
-    """A holdout asks for proof, so without drift it refuses; its ages are the governor's."""
+    """A margin of nothing asks for proof, so without drift the gate refuses; ages are the governor's."""
     plain = model()
     holdout = replace(plain.backtest, gate_is_prequential=False, model_age_share_maximum=0.5)
-    return replayed(rows(), replace(plain, backtest=holdout))
+    strict = replace(plain.promotion, non_inferiority_margin=0.0)
+    return replayed(rows(), replace(plain, backtest=holdout, promotion=strict))
 
 
 def test_a_champion_is_confirmed_by_a_challenger_that_is_shown_to_gain_nothing(steady):
@@ -203,6 +204,30 @@ def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_jud
     assert policy.training_days == [DAY]
 
 
+@pytest.mark.parametrize(
+    ("kind", "outcome", "anchor"),
+    [(WIN, "promoted", SERVING), (NON_INFERIORITY, "promoted", CHAMPION), (WIN, "refused", CHAMPION)],
+)
+def test_only_a_win_becomes_the_anchor(challenged, kind, outcome, anchor):
+    asked = Asked(SINCE, replace(PROMOTED, kind=kind, outcome=outcome), FOLD, SERVING)
+    assert challenged(asked).anchor is anchor
+    assert asked.anchor is CHAMPION, "the challenger was held against the model that won last"
+
+
+@pytest.mark.parametrize(
+    ("reason", "clause"),
+    [
+        ("concept_drift_confirmed", f"concept drift was confirmed on {DAY}"),
+        ("model_too_old", "the model in use is too old"),
+        ("latent_drift_confirmed", None),
+    ],
+)
+def test_the_gate_is_given_the_reason_that_the_governor_recorded(challenged, reason, clause):
+    asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
+    challenged(asked, reason)
+    assert asked.opened_by == clause
+
+
 @pytest.mark.parametrize("where", ["folds", "said", "serving"])
 def test_a_training_that_fails_on_the_way_is_reported_and_what_was_fitted_is_paid(challenged, where):
     asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
@@ -265,7 +290,8 @@ def test_a_holdout_serves_what_was_judged(replayed, rows, model):
     assert governed.champion.as_of < promoted.day
     assert len({fit.as_of for fit in governed.fits}) == len(governed.fits), "what serves was paid for as a challenger"
     assert not any("folds" in sentence for sentence in promoted.sentences)
-    assert any(sentence.startswith("The challenger beats the champion") for sentence in promoted.sentences)
+    compared = ("The challenger beats the champion", "The challenger is not inferior to the champion")
+    assert any(sentence.startswith(compared) for sentence in promoted.sentences)
     waited = [one for one in governed.decisions if {"labels_immature", "concept_drift_confirmed"} <= set(one.codes)]
     assert waited, "it could not have learned from what changed"
     assert "Counted are mature rows from 2025-03-2" in " ".join(waited[0].sentences)

@@ -112,13 +112,14 @@ def test_the_recipe_is_held_against_whoever_served(history, rows, asked):
     assert one.gain_at_most != 0.0
 
 
-def test_a_recipe_that_learned_from_a_bad_episode_is_refused(history, rows, asked):
+def test_a_recipe_that_learned_from_a_bad_episode_is_refused(history, rows, asked, model):
     """For three weeks `noise` decides; the folds after it learned that, the champion did not."""
     table = rows()
     day = np.arange(table.num_rows) // 60
     odd = (day >= 42) & (day < 63)
     won = np.where(odd, table["noise"].to_numpy() > 0, table["won"].to_numpy(zero_copy_only=False))
-    built = history(table.set_column(2, "won", [won]))
+    usual = replace(model(), promotion=replace(model().promotion, non_inferiority_margin=0.01))
+    built = history(table.set_column(2, "won", [won]), usual)
     learner, judge = asked(built)
     champion, as_of = reigning(learner.fit(CHAMPION)), FIRST + timedelta(days=90)
     said = judge.verdict(judge.challenger(as_of, FIRST + timedelta(days=64)), as_of, champion, REASON)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.calibrator import Calibrator
-from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.calibrate import BLOCK_MINIMUM, _pooled, fit_calibrator
 from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.reliability import calibration
 
@@ -132,18 +132,37 @@ def test_one_class_is_not_enough_and_lengths_must_agree() -> None:
 
 @pytest.mark.parametrize("run", [3, 40])
 def test_a_run_of_one_class_at_an_end_is_no_certainty(run: int) -> None:
-    """The next outcome refutes a probability of 0 or 1; a longer run says more."""
-    inner = np.linspace(-1, 1, 200)
-    raw = np.concatenate([np.linspace(-3, -2, run), inner, np.linspace(2, 3, run)])
-    outcome = np.concatenate([np.zeros(run), (np.arange(200) + 1) % 2, np.ones(run)]).astype(bool)
+    """The next outcome refutes a probability of 0 or 1, so a knot rests on rows of both classes."""
+    raw, outcome = drawn(4_000, 1.0, 0.5)
+    ends = np.concatenate([np.linspace(-7, -6.5, run), np.linspace(1.5, 2, run)])
+    raw, outcome = np.concatenate([raw, ends]), np.concatenate([outcome, ends > 0])
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
     assert found.method == "centred_isotonic"
-    lowest, highest = found.raw[1], found.raw[-2]
-    low, high = found.probabilities(np.array([lowest, highest]))
-    assert -3 < lowest < -2
-    assert 2 < highest < 3
-    assert low == pytest.approx(0.5 / (run + 1), rel=0.02)
-    assert 1 - high == pytest.approx(0.5 / (run + 1), rel=0.02)
+    knots = np.array(found.raw[1:-1])
+    assert len(knots) >= 4
+    probability = found.probabilities(knots)
+    assert probability[0] > BLOCK_MINIMUM / len(raw)
+    assert 1 - probability[-1] > BLOCK_MINIMUM / len(raw)
+    for place in range(1, len(knots) - 1):
+        near = outcome[(raw > knots[place - 1]) & (raw < knots[place + 1])]
+        assert min(near.sum(), (~near).sum()) >= BLOCK_MINIMUM
+
+
+def test_scores_apart_by_a_rounding_are_one_knot() -> None:
+    scores = [-1.0, np.nextafter(-1.0, 0), 2.0]
+    raw = np.repeat(scores, 300)
+    outcome = np.concatenate([np.arange(300) < count for count in (60, 90, 200)])
+    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
+    assert found.method == "centred_isotonic"
+    assert (np.diff(found.probabilities(np.array([-1.0, 2.0]))) > 0).all()
+
+
+def test_blocks_are_pooled_until_each_has_enough_of_both_classes() -> None:
+    """The second has 20 negatives after two, the last one 20 of its own."""
+    blocks = np.array([[40, 0, 1], [100, 30, 2], [20, 10, 3], [30, 20, 4], [200, 190, 5], [900, 880, 6], [10, 10, 7]])
+    assert _pooled(blocks.astype(np.float64)).tolist() == [[140, 30, 3], [1_160, 1_110, 25]]
+    few = np.array([[10.0, 2.0, 1.0], [10.0, 5.0, 2.0]])
+    assert _pooled(few).tolist() == [[20.0, 7.0, 3.0]]
 
 
 def test_isotonic_begins_with_the_number_of_positives_of_the_policy() -> None:

@@ -117,13 +117,13 @@ def test_without_an_item_rows_of_a_day_depend_on_each_other(case: Case) -> None:
 
 def test_contenders_are_who_they_say_they_are(case: Case) -> None:
     found = case.judged()
-    assert list(found.contenders) == ["challenger", "champion", "human"]
+    assert list(found.contenders) == ["challenger", "champion", "human", "simple"]
     versions = [one.model_version for one in found.contenders.values()]
-    assert versions == [case.challenger.model_version, case.champion.model_version, "a rule"]
+    assert versions == [case.challenger.model_version, case.champion.model_version, "a rule", "simple_rule"]
     assert found.decision.champion_version == case.champion.model_version
     assert found.contenders["champion"].training_end_date == case.training.last_day
     alone = case.judged(champion=None)
-    assert list(alone.contenders) == ["challenger", "human"]
+    assert list(alone.contenders) == ["challenger", "human", "simple"]
     assert alone.decision.log_loss_gain is None
 
 

@@ -219,6 +219,8 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         "Provenance",
     ]
     assert decision.outcome == "promoted"
+    rivals = ("human", "champion", "random")
+    bounds = ", ".join(f"{name} {decision.against(name).win_bound:+.4f}" for name in rivals)
     for sentence in (*decision.sentences, *(condition.sentence for condition in decision.conditions)):
         assert sentence in words
     for comparison in decision.comparisons:
@@ -249,7 +251,8 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         artifact.training_data_hash,
         artifact.model_version,
         "a person applies within 7 days",
-        f"{decision.users_with_positives} users with positives resampled in pairs, 95 % intervals.",
+        f"{decision.users_with_positives} users with positives resampled in pairs, 95 % intervals. "
+        f"Lower bounds of a win, which errs less: {bounds}.",
         "by sex and race or ethnicity: lowest ratio",
         "rising none",
         "Exposure: who is shown the well-paid",

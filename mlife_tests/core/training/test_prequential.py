@@ -32,6 +32,7 @@ from mlife_assets.core.training.prequential import (
     follows_newest_fold,
     judge_refit,
     over_folds,
+    pooled_simple,
     rank_correlation,
     recipe_version,
     serving_conditions,
@@ -276,6 +277,14 @@ def test_conditions_are_reported_once_over_all_folds() -> None:
     assert over_folds([fold(1, met), fold(2, unmet), fold(3, unmet)]) == (
         Condition("a", False, "In the fold of 2026-03-02: Not fine."),
     )
+
+
+def test_simple_rules_are_pooled_in_the_order_of_the_folds_and_only_where_each_has_one() -> None:
+    one, other = (JudgedFold("m", FIRST, date(2026, 3, day), np.zeros(2), (), np.full(2, float(day))) for day in (1, 2))
+    found = pooled_simple([one, other])
+    assert found is not None
+    assert found.tolist() == [1.0, 1.0, 2.0, 2.0]
+    assert pooled_simple([one, replace(other, simple=None)]) is None
 
 
 def test_a_recipe_is_named_by_its_models_in_order() -> None:

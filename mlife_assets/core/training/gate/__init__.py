@@ -1,7 +1,7 @@
 """The promotion gate: may a challenger replace the champion? Pure, and closed by default.
 
-`decide` holds the decision, `comparing` what it compares, `verdict` its result and sentences, `average_precision` the
-objective without an item.
+`decide` holds the decision, `comparing` what it compares, `verdict` its result and conditions, `sentences` its words,
+`average_precision` the objective without an item.
 Inputs and the conditions that make a comparison valid are in `core.training.gate_examples`.
 """
 
@@ -12,6 +12,7 @@ from mlife_assets.core.training.gate.decide import decide_promotion
 from mlife_assets.core.training.gate.verdict import (
     COMPARED_PREFIXES,
     NON_INFERIORITY,
+    SIMPLE,
     WIN,
     Comparison,
     Kind,
@@ -31,6 +32,7 @@ __all__ = [
     "COMPARED_PREFIXES",
     "MINIMUM_DAY_BLOCKS",
     "NON_INFERIORITY",
+    "SIMPLE",
     "WIN",
     "Comparison",
     "Condition",

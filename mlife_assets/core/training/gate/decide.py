@@ -2,11 +2,13 @@
 
 Belongs here: which conditions are checked in which order, and the two ways to be promoted. Does not belong here: which
 rows are examples (`components`), validity of the inputs (`core.training.gate_examples`), comparing rankings
-(`core.training.gate.comparing`), how the verdict is worded (`core.training.gate.verdict`), recording it (events).
+(`core.training.gate.comparing`), how the verdict is worded (`verdict`, `sentences`), recording it (events).
 
 Concept: a challenger is promoted only when every condition is met. *By a win* it must rank better than the human
 baseline and the champion: the lower bound of the paired difference lies strictly above the margin, so a tie refuses.
-Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates.
+Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A
+first champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better, since
+nobody needs it then; later that is reported, because a refusal would keep the older model and not the rule.
 *As not inferior* it need not be better, and only while the caller has a reason that keeps the gate open (a confirmed
 drift, an old model). Then it must be shown to be worse by no more than a margin: than the champion, so that one
 promotion does no harm, and than the anchor, the model that won last, so that a chain of them does none either. Human
@@ -26,20 +28,25 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy, policy_version
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate.comparing import CHALLENGER, NOTHING, Evaluation, evaluate
+from mlife_assets.core.training.gate.sentences import (
+    remark_on_alpha,
+    remark_on_simple_rule,
+    remarks_on_what_is_not_required,
+    sentences_of,
+)
 from mlife_assets.core.training.gate.verdict import (
     HUMAN_GIVEN,
     NON_INFERIORITY,
+    SIMPLE,
     WIN,
     PromotionDecision,
     has_right_level,
     is_better,
     is_calibrated,
     is_not_inferior,
+    is_not_worse,
     keeps_probabilities,
     outcome_of,
-    remark_on_alpha,
-    remarks_on_what_is_not_required,
-    sentences_of,
 )
 from mlife_assets.core.training.gate_examples import (
     Condition,
@@ -67,6 +74,7 @@ def decide_promotion(
     has_no_human: bool = False,
     opened_by: str | None = None,
     anchor: Contender | None = None,
+    simple: Contender | None = None,
 ) -> PromotionDecision:
     """Decide whether `challenger` may be promoted.
 
@@ -89,6 +97,8 @@ def decide_promotion(
         anchor: the model that won last, or the first champion, scored on the same rows; None where that is the
             champion. Compared on the rows that are younger than what it learned from, and only where `opened_by` is
             given.
+        simple: the simple rule that was fitted on the challenger's rows. A first champion is refused where it is shown
+            to rank better; later it is reported. None for a model that has none.
 
     Raises:
         InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
@@ -100,7 +110,7 @@ def decide_promotion(
         )
     if has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
-    sides = {CHALLENGER: challenger, "human": human, "champion": champion}
+    sides = {CHALLENGER: challenger, "human": human, SIMPLE: simple, "champion": champion}
     if opened_by is not None and not _is_same(anchor, champion):
         sides["anchor"] = anchor
     contenders = {role: side for role, side in sides.items() if side is not None}
@@ -123,11 +133,15 @@ def decide_promotion(
         evaluation = evaluate(examples, common, versions, policy)
         gain = log_loss_gain if champion is not None else None
         conditions += evaluation.evidence
-        asked = [is_better(one, objective) for one in evaluation.comparisons]
+        asked = [is_better(one, objective) for one in evaluation.comparisons if one.against != SIMPLE]
+        if champion is None:
+            asked += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
         nearer = level_gain if champion is not None else None
         asked += [is_calibrated(calibration, gain, policy), *_level(calibration, gain, nearer, policy)]
         if evaluation.comparisons:
             remarks.append(remark_on_alpha(policy))
+        if champion is not None:
+            remarks += [remark_on_simple_rule(one, objective) for one in evaluation.against(SIMPLE)]
         if opened_by is not None and not all(condition.is_met for condition in asked):
             kind = NON_INFERIORITY
             remarks += remarks_on_what_is_not_required(evaluation.comparisons, objective, calibration, opened_by)

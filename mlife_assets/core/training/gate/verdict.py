@@ -1,7 +1,7 @@
-"""The verdict of the gate: its result types, the conditions that any objective shares, and the sentences.
+"""The verdict of the gate: its result types, and the conditions that any objective shares.
 
-Belongs here: what a decision consists of and how it is worded. Does not belong here: which conditions are checked in
-which order, and how contenders are compared (`core.training.gate.decide`).
+Belongs here: what a decision consists of, and conditions that word themselves. Does not belong here: which of them are
+asked (`decide`), how contenders are compared (`comparing`), what is said beside them (`sentences`).
 
 Concept: one result type for every objective. A verdict is a list of conditions with sentences; the outcome follows from
 those that are not met, and the first sentence is the first reason.
@@ -31,10 +31,17 @@ BEATS_PREFIX = "beats_"
 NOT_INFERIOR_PREFIX = "is_not_inferior_to_"
 KEEPS_PROBABILITIES = "keeps_probabilities"
 LEVEL = "is_calibrated_in_level"
-COMPARED_PREFIXES = (NOT_INFERIOR_PREFIX, KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated")
+SIMPLE = "simple"
+"""Role of the simple rule that was fitted on the rows of the challenger."""
+NOT_WORSE_PREFIX = "is_not_worse_than_"
+COMPARED_PREFIXES = (NOT_INFERIOR_PREFIX, KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
-_SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
-_NAMES = {"random": "a random ranking", "anchor": "the model that won last"}
+SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
+NAMES = {
+    "random": "a random ranking",
+    "anchor": "the model that won last",
+    SIMPLE: "the simple rule that was fitted on the same rows",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Comparison:
     """Challenger against one other ranking on the same rows.
 
     Attributes:
-        against: "human", "champion", "anchor" (the model that won last) or "random".
+        against: "human", "simple" (the rule fitted on the same rows), "champion", "anchor" (the model that won last) or
+            "random".
         model_version: of the other side.
         challenger_map: the objective of the challenger: MAP@k, or average precision of examples without an item.
         other_map: the objective of the other side (for "random" its expectation: analytic, or the base rate).
@@ -81,8 +89,8 @@ class PromotionDecision:
         cohort: where relevance comes from.
         objective: what is compared, as sentences name it: "MAP@10" or "average precision".
         depth: k of MAP@k; None where the objective has no depth.
-        comparisons: against the human, the champion (if any), a random ranking, and the anchor where that was asked;
-            empty when a comparison is invalid.
+        comparisons: against the human, the simple rule and the champion (if any), a random ranking, and the anchor
+            where that was asked; empty when a comparison is invalid.
         users: users in the examples; rows when they have no item.
         users_with_positives: users that count in MAP; positive rows when the examples have no item.
         conditions: every requirement that was checked, in order.
@@ -128,10 +136,18 @@ def is_better(comparison: Comparison, objective: str) -> Condition:
     if comparison.is_tied:
         verb = "ties with and so does not beat"
     text = (
-        f"The challenger {verb} {_other(comparison)}: {_compared(comparison, objective)}; the bound of a win is "
+        f"The challenger {verb} {other_side(comparison)}: {compared(comparison, objective)}; the bound of a win is "
         f"{comparison.win_bound:+.4f} and must exceed {comparison.margin:g}."
     )
     return Condition(BEATS_PREFIX + comparison.against, comparison.is_won, text)
+
+
+def is_not_worse(comparison: Comparison, objective: str) -> Condition:
+    """Return the condition that the challenger is not shown to rank worse: its whole interval does not lie below 0."""
+    is_met = comparison.delta.upper >= 0
+    verb = "is not shown to be worse than" if is_met else "is worse than"
+    text = f"The challenger {verb} {other_side(comparison)}: {compared(comparison, objective)}."
+    return Condition(NOT_WORSE_PREFIX + comparison.against, is_met, text)
 
 
 def is_not_inferior(comparison: Comparison, objective: str, policy: PromotionPolicy) -> Condition:
@@ -139,8 +155,8 @@ def is_not_inferior(comparison: Comparison, objective: str, policy: PromotionPol
     is_met = comparison.delta.lower > -policy.non_inferiority_margin
     verb = "is not inferior" if is_met else "is not shown to be not inferior"
     text = (
-        f"The challenger {verb} to {_other(comparison)}: {_compared(comparison, objective)}, lower bound must exceed "
-        f"-{policy.non_inferiority_margin:g}."
+        f"The challenger {verb} to {other_side(comparison)}: {compared(comparison, objective)}, lower bound must "
+        f"exceed -{policy.non_inferiority_margin:g}."
     )
     return Condition(NOT_INFERIOR_PREFIX + comparison.against, is_met, text)
 
@@ -159,7 +175,7 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
         )
     is_within = low <= calibration.slope_lower and calibration.slope_upper <= high
     verb = "lies" if is_within else "does not lie"
-    text = f"{_slope(calibration)} {verb} within {low:g} to {high:g}"
+    text = f"{slope_words(calibration)} {verb} within {low:g} to {high:g}"
     if is_within or gain is None:
         return Condition("is_calibrated", is_within, text + ".")
     is_better_than_champion = gain.lower > 0
@@ -168,7 +184,7 @@ def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy
         if is_better_than_champion
         else "nor are its probabilities shown to beat"
     )
-    return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {_gained(gain)}.")
+    return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {gained(gain)}.")
 
 
 def has_right_level(
@@ -184,13 +200,13 @@ def has_right_level(
     level = calibration.level
     is_within = low <= level.lower and level.upper <= high
     verb = "lies" if is_within else "does not lie"
-    text = f"{_level(calibration)} {verb} within {low:g} to {high:g}"
+    text = f"{level_words(calibration)} {verb} within {low:g} to {high:g}"
     if is_within or gain is None or level_gain is None:
         return Condition(LEVEL, is_within, text + ".")
     is_excused = gain.lower > 0 and level_gain.lower > 0
     link = "but the champion is worse in level too" if is_excused else "nor is the champion shown to be worse in both"
     nearer = f"{level_gain.estimate:+.3f} ({level_gain.lower:+.3f} to {level_gain.upper:+.3f})"
-    text = f"{text}, {link}: log-odds nearer to right by {nearer}, {_gained(gain)}."
+    text = f"{text}, {link}: log-odds nearer to right by {nearer}, {gained(gain)}."
     return Condition(LEVEL, is_excused, text)
 
 
@@ -209,51 +225,35 @@ def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, 
         return Condition(EVIDENCE_PREFIX + "log_loss", False, text)
     is_met = gain.upper >= 0
     verb = "are not shown to be worse" if is_met else "are worse"
-    text = f"The probabilities of the challenger {verb} than the champion's: {_gained(gain)}."
+    text = f"The probabilities of the challenger {verb} than the champion's: {gained(gain)}."
     return Condition(KEEPS_PROBABILITIES, is_met, text)
 
 
-def remark_on_alpha(policy: PromotionPolicy) -> str:
-    """Return how much a win may err, at one gate and in a year."""
-    return (
-        f"The bound of a win errs at {policy.win_alpha:.2%} of gates, so that in a year of {policy.gates_per_year} a "
-        f"challenger that is no better wins with a chance of {policy.win_alpha_per_year:.0%} at most."
-    )
+def other_side(comparison: Comparison) -> str:
+    """Return what sentences call the other side of a comparison."""
+    return NAMES.get(comparison.against, f"the {comparison.against}")
 
 
-def remarks_on_what_is_not_required(
-    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None, opened_by: str
-) -> tuple[str, ...]:
-    """Return what is reported of a challenger that need not win: why, who else ranks the rows, slope, level."""
-    others = [one for one in comparisons if one.against in ("human", "random")]
-    names = {"random": "a random ranking"}
-    remarks = [f"against {names.get(one.against, one.model_version)} {_compared(one, objective)}" for one in others]
-    if calibration is not None:
-        remarks += [text[0].lower() + text[1:] for text in (_slope(calibration), _level(calibration))]
-    opening = f"It did not win, and need not be more than not inferior, since {opened_by}."
-    return (opening, *(f"Not required of what is not inferior: {one}." for one in remarks))
-
-
-def _other(comparison: Comparison) -> str:
-    return _NAMES.get(comparison.against, f"the {comparison.against}")
-
-
-def _slope(calibration: Calibration) -> str:
+def slope_words(calibration: Calibration) -> str:
+    """Return the slope with its bounds."""
     bounds = f"{calibration.slope_lower:.2f} to {calibration.slope_upper:.2f}"
     return f"The calibration slope {calibration.slope:.2f} ({bounds})"
 
 
-def _level(calibration: Calibration) -> str:
+def level_words(calibration: Calibration) -> str:
+    """Return the level with its bounds."""
     level = calibration.level
     bounds = f"{level.lower:.2f} to {level.upper:.2f}"
     return f"The calibration level {level.estimate:.2f} ({bounds}; odds of what happened over odds of what was said)"
 
 
-def _gained(gain: Interval) -> str:
+def gained(gain: Interval) -> str:
+    """Return how much lower a log loss is, with its bounds."""
     return f"log loss lower by {gain.estimate:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
 
 
-def _compared(comparison: Comparison, objective: str) -> str:
+def compared(comparison: Comparison, objective: str) -> str:
+    """Return both values and their difference with its bounds."""
     delta = comparison.delta
     return (
         f"{objective} {comparison.challenger_map:.3f} against {comparison.other_map:.3f}, difference "
@@ -267,21 +267,3 @@ def outcome_of(conditions: Sequence[Condition]) -> Outcome:
     if not unmet:
         return "promoted"
     return "not_enough_evidence" if any(name.startswith(EVIDENCE_PREFIX) for name in unmet) else "refused"
-
-
-def sentences_of(
-    outcome: Outcome, conditions: Sequence[Condition], *, has_human: bool, opened_by: str | None = None
-) -> tuple[str, ...]:
-    """Return the verdict for people: the reason, further reasons, then what was measured.
-
-    A missing human baseline that was allowed is mentioned as well, so that nobody takes silence for a comparison.
-    `opened_by` says why the challenger did not have to win; None where it had to.
-    """
-    shown = _SHOWN_WHEN_MET if has_human else (HUMAN_GIVEN, *_SHOWN_WHEN_MET)
-    measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(shown)]
-    if outcome == "promoted":
-        way = "by a win" if opened_by is None else f"as not inferior, since {opened_by}"
-        return (f"Promoted {way}: all {len(conditions)} conditions are met.", *measured)
-    unmet = sorted((c for c in conditions if not c.is_met), key=lambda c: not c.name.startswith(EVIDENCE_PREFIX))
-    prefix = "Not enough evidence" if outcome == "not_enough_evidence" else "Refused"
-    return (f"{prefix}: {unmet[0].sentence}", *(c.sentence for c in unmet[1:]), *measured)

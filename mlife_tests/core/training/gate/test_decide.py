@@ -39,6 +39,7 @@ class Gate:
     anchor: Contender | None = None
     also_required: tuple[Condition, ...] = ()
     level_gain: Interval | None = None
+    simple: Contender | None = None
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -54,6 +55,7 @@ class Gate:
             anchor=self.anchor,
             also_required=self.also_required,
             level_gain=self.level_gain,
+            simple=self.simple,
         )
 
 
@@ -261,6 +263,25 @@ def test_a_wrong_level_is_refused_unless_the_champion_is_worse_in_level_too() ->
     nearer = replace(sharper, level_gain=Interval(0.1, 0.01, 0.2, 0.95, 28))
     assert nearer.decide().outcome == "promoted"
     assert replace(nearer, champion=None).decide().outcome == "refused", "no champion, nobody to be better than"
+
+
+def test_a_first_champion_must_not_be_worse_than_a_simple_rule_and_later_that_is_reported() -> None:
+    g = gate(noise=(0.5, 2.0))
+    better = replace(g, simple=on_examples(g.examples, "simple_rule", gate(noise=(0.2, 2.0)).challenger.scores))
+    first = replace(better, champion=None).decide()
+    assert [one.name for one in first.unmet] == ["is_not_worse_than_simple"]
+    assert first.sentences[0].startswith(
+        "Refused: The challenger is worse than the simple rule that was fitted on the same rows: average precision"
+    )
+    later = better.decide()
+    assert later.outcome == "promoted"
+    assert later.sentences[-1].startswith("The simple rule that was fitted on the same rows ranks better than")
+    assert later.sentences[-1].endswith("A simpler model would do.")
+    like = replace(g, simple=on_examples(g.examples, "simple_rule", g.challenger.scores), champion=None).decide()
+    assert like.outcome == "promoted", "as good as a simple rule is not worse"
+    found = like.against("simple")
+    assert found is not None
+    assert (found.model_version, found.delta.estimate) == ("simple_rule", 0.0)
 
 
 UNSURE = Interval(0.0, -0.01, 0.01, 0.95, 28)
