@@ -18,6 +18,7 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.judgement import GateRows
+from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 
 WINDOW = 7
@@ -31,7 +32,7 @@ def test_a_first_champion_is_judged_against_nobody_who_served(returns, last_day)
     assert "before anything was served" in window.sentence
     assert judged.decision.model_version == version, "what is promoted is the fit, not one of its folds"
     assert judged.decision.champion_version is None
-    assert [one.against for one in judged.decision.comparisons] == ["random"]
+    assert {one.against for one in judged.decision.comparisons} == {"simple", "random"}
     assert judged.decision.outcome == "promoted", judged.decision.sentences
     assert judged.decision.sentences[-1] == window.sentence
 
@@ -48,7 +49,15 @@ def test_the_challenger_is_its_folds_pooled(returns, last_day) -> None:
         scorer = returns.scorer(fold.model_version)
         probability[place] = scorer.score(examples_matrix(rows.slice(place, 1), scorer.feature_spec)).probability[0]
     expected = average_precision(probability, np.asarray(rows["won"]))
-    assert judged.decision.comparisons[0].challenger_map == pytest.approx(expected, abs=1e-12)
+    for one in judged.decision.comparisons:
+        assert one.challenger_map == pytest.approx(expected, abs=1e-12)
+    rule = np.empty(rows.num_rows)
+    for place, day in enumerate(rows["day"].to_pylist()):
+        artifact = returns.registry.load([one for one in folds if one.first_day <= day][-1].model_version)
+        rule[place] = simple_scores(artifact, examples_matrix(rows.slice(place, 1), artifact.feature_spec))[0]
+    simple = judged.decision.against("simple")
+    assert simple is not None
+    assert simple.other_map == pytest.approx(average_precision(rule, np.asarray(rows["won"])), abs=1e-12)
 
 
 def test_before_the_first_reign_the_folds_of_the_first_champion_stand_in(returns, last_day) -> None:
@@ -59,11 +68,14 @@ def test_before_the_first_reign_the_folds_of_the_first_champion_stand_in(returns
     returns.train(last_day)
     window, judged = returns.judge(last_day)
     assert window.first_day == fold_starts(last_day, WINDOW, 4)[0], "the whole window has somebody who may be asked"
-    versions = [fold.model_version for fold in window.served]
-    assert versions[-1] != first, "no row of the window is of its reign or later than what it learned"
-    assert set(versions) <= {fold.model_version for fold in stored_folds(returns, earlier, first)}
+    *before, itself, reign = window.served
+    assert {fold.model_version for fold in before} <= {f.model_version for f in stored_folds(returns, earlier, first)}
+    assert [(one.first_day, one.model_version) for one in (itself, reign)] == [
+        (earlier, first),
+        (add_days(earlier, 1), first),
+    ]
     assert judged.decision.champion_version == first
-    assert {one.against for one in judged.decision.comparisons} == {"champion", "random"}
+    assert {one.against for one in judged.decision.comparisons} == {"simple", "champion", "random"}
     assert judged.contenders["champion"].training_end_date < window.first_day
 
 
@@ -78,13 +90,13 @@ def test_rows_of_a_reign_are_held_against_who_served(returns, last_day) -> None:
     assert reigns[-2:] == [(add_days(days[0], 1), first), (add_days(days[1], 1), second)]
 
 
-def test_a_champion_that_was_judged_by_a_holdout_goes_on_under_folds(returns, last_day) -> None:
+def test_a_champion_that_was_judged_by_a_holdout_goes_on_under_folds(returns, last_day, tmp_path) -> None:
     """A home of release 0.1.0: it says who served and has no report of folds."""
     earlier = add_days(last_day, -3)
     returns.judged_by("holdout")
     first = returns.train(earlier)
     (path,) = [key for key in returns.store.list("reports") if f"/{FOLD_REPORT}/" in key]
-    returns.store.delete(path)
+    (tmp_path / path).unlink()
     returns.promote(first, earlier)
     returns.judged_by("folds")
     returns.train(last_day)
