@@ -173,16 +173,31 @@ def best_of(rows: list[dict[str, Any]], chance: np.ndarray) -> int:
     return int(greedy_probabilities(users, jobs, days, chance).argmax())
 
 
+def asked(home: Any, version: str, day: date) -> str:
+    """Return who speaks for a version on a day: itself since it was trained, before that its newest fold."""
+    trained = next(row["as_of_date"] for row in home.platform.registry.versions() if row["model_version"] == version)
+    if day >= trained or trained not in home.platform.tables.report_days("folds"):
+        return version
+    report = home.platform.tables.read_report("folds", trained)
+    assert report["model_version"] == version
+    assert report["folds"][-1]["first_day"] <= day.isoformat()
+    return report["folds"][-1]["model_version"]
+
+
 def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: date, last: date) -> ByHand:
     """Estimate one decision at a time."""
-    scorers = [home.platform.scorer(one) for one in (version, reward_version)]
-    assert len({one.feature_spec.vocabularies for one in scorers}) == 1, "codes mean the same"
     texts = [text for text in log.texts if first <= text["as_of_date"] <= last]
     sets = [log.sets[text["user_id"], text["as_of_date"]] for text in texts]
-    matrix = np.array([row["features"] for rows in sets for row in rows], dtype=np.float64)
-    ends = np.cumsum([len(rows) for rows in sets])[:-1]
-    chances = np.split(scorers[0].score(matrix).probability, ends)
-    rewards = np.split(scorers[1].score(matrix).probability, ends)
+
+    def scored(one: str) -> list[np.ndarray]:
+        found = []
+        for text, rows in zip(texts, sets, strict=True):
+            scorer = home.platform.scorer(asked(home, one, text["as_of_date"]))
+            assert scorer.feature_spec.vocabularies == home.platform.scorer(version).feature_spec.vocabularies
+            found.append(scorer.score(np.array([row["features"] for row in rows], dtype=np.float64)).probability)
+        return found
+
+    chances, rewards = scored(version), scored(reward_version)
     weighted, weights, users = [], [], defaultdict(float)
     robust = []
     for text, rows, chance, expected in zip(texts, sets, chances, rewards, strict=True):
@@ -275,13 +290,13 @@ def test_a_day_whose_labels_are_not_mature_is_left_out(explored) -> None:
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
 def test_decisions_that_either_model_trained_on_are_left_out(explored, raw_log, role) -> None:
-    """The same model again, registered as one that has learned from the first explored day."""
+    """The same model again, registered as one that knew outcomes until the first explored day, and without folds."""
     platform, first = explored.home.platform, explored.home.day(1)
-    known = platform.registry.load(explored.challenger)
+    known, last = platform.registry.load(explored.challenger), add_days(first, 1 - MATURE_AFTER)
     late = replace(
         known,
         training_data_hash=f"until the first day, {role}",
-        manifest={**known.manifest, "training_end_date": first.isoformat()},
+        manifest={**known.manifest, "training_end_date": last.isoformat(), "trained_to": {}},
     )
     day = add_days(explored.judged, 1 if role == "challenger" else 3)
     version = platform.registry.register(late, as_of=day, now=run_time(add_days(day, -1)))

@@ -18,7 +18,13 @@ import pyarrow as pa
 
 from mlife_assets.components.model.anchor import anchor_version
 from mlife_assets.components.model.contenders import challenger_version
-from mlife_assets.components.model.out_of_sample import anchor_side, served_folds, side_of_folds, stored_folds
+from mlife_assets.components.model.out_of_sample import (
+    anchor_side,
+    served_folds,
+    side_of_folds,
+    simple_of_folds,
+    stored_folds,
+)
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
@@ -181,6 +187,7 @@ def _by_folds(
         required=required,
         opened_by=opened_by,
         anchor=None if anchor is None else anchor_side(platform, anchor, gate),
+        simple=simple_of_folds(platform, window.folds, gate),
     )
 
 

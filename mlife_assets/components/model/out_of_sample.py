@@ -21,6 +21,7 @@ from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.training.folds import Days, Fold, in_order, rows_by_fold, since, until
 from mlife_assets.core.training.judgement import GateRows, Side
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
+from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, mature_day, run_time
 
 FOLD_REPORT = "folds"
@@ -98,6 +99,19 @@ def anchor_side(platform: Platform, version: str, gate: GateRows) -> Side:
     ranking, rows = np.zeros(len(days)), gate.ranked.take(pa.array(places))
     ranking[places] = _probability(platform, folds, rows, days[places], dict(gate.constants))
     return Side(version, add_days(first, -1), ranking, np.zeros(0))
+
+
+def simple_of_folds(platform: Platform, folds: Sequence[Fold], gate: GateRows) -> Array | None:
+    """Return what the simple rules beside the models of folds say of the ranked rows; None where a fold has none."""
+    days, found = _days(gate), np.empty(gate.ranked.num_rows)
+    for fold, places in rows_by_fold(folds, days):
+        artifact = platform.registry.load(fold.model_version)
+        rows = gate.ranked.take(pa.array(places))
+        scores = simple_scores(artifact, examples_matrix(rows, artifact.feature_spec, dict(gate.constants)))
+        if scores is None:
+            return None
+        found[places] = scores
+    return found
 
 
 def _probability(

@@ -1,0 +1,165 @@
+"""A deployment of one small model: real registry, log, reports and fits; the mart is a table in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.model_events import events_of
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.components.model.contenders import CHALLENGER_REPORT
+from mlife_assets.components.model.fitting import fitted_artifact
+from mlife_assets.components.model.fold_models import fit_folds
+from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT
+from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds
+from mlife_assets.core.entity_rows import EntityColumn, find_entities
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model, RowSource, Step
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
+from mlife_assets.core.training.judgement import GateRows, Judgement
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+
+START, DAYS, ROWS_A_DAY, WINDOW = date(2026, 1, 2), 90, 120, 7
+MODEL = Model(
+    name="returns",
+    title="Who comes back",
+    outcome="somebody comes back",
+    source="a table",
+    roles=ExampleSpec(
+        entity="who", time="day", label="won", label_time="known", features=("strength", "noise"), categoricals=()
+    ),
+    steps=(Step("return", "won", "examples", WINDOW),),
+    row_id="row",
+    rows=RowSource(("rows",), find_entities, EntityColumn("who")),
+    training=TrainingPolicy(
+        formulations=("binary",),
+        trees_maximum=30,
+        learning_rate=0.2,
+        minimum_child_examples=40,
+        minimum_examples=500,
+        validation_minimum_per_class=30,
+    ),
+    promotion=PromotionPolicy(
+        minimum_users_with_positives=100,
+        bootstrap_resamples=400,
+        calibration_slope_minimum=0.3,
+        calibration_slope_maximum=3.0,
+        calibration_level_minimum=0.3,
+        calibration_level_maximum=3.0,
+    ),
+)
+
+
+def examples(seed: int = 5, *, noise_decides_from: date | None = None) -> pa.Table:
+    """Return rows of which strength decides; from a day on noise does, which nothing before could teach."""
+    rng = np.random.default_rng(seed)
+    count = DAYS * ROWS_A_DAY
+    day = np.datetime64(START) + np.arange(count) // ROWS_A_DAY
+    strength, noise = rng.normal(size=count), rng.normal(size=count)
+    won = rng.random(count) < 1 / (1 + np.exp(1.0 - 1.5 * strength))
+    if noise_decides_from is not None:
+        is_new = day >= np.datetime64(noise_decides_from)
+        won = np.where(is_new, noise > 0.5, won)
+    names = [f"w{row:06d}" for row in range(count)]
+    columns = {"who": names, "row": names, "day": pa.array(day), "won": pa.array(won)}
+    columns |= {"known": pa.array(day + WINDOW + 1), "strength": strength, "noise": noise}
+    return pa.table(columns)
+
+
+@dataclass
+class Marts:
+    """The warehouse: one mart."""
+
+    rows: pa.Table
+
+    def read(self, mart: str, *, start: date, end: date) -> pa.Table:
+        assert mart == "examples"
+        field = pc.field("day")
+        return self.rows.filter((field >= pa.scalar(start)) & (field <= pa.scalar(end)))
+
+
+@dataclass
+class Clock:
+    """The settings that are asked for."""
+
+    start_date: date = START
+    cores: int = 1
+
+
+class Deployment:
+    """What a platform is to the parts of a retraining."""
+
+    def __init__(self, folder: Any, rows: pa.Table, model: Model = MODEL) -> None:
+        self.store = ObstoreObjectStore.local(folder)
+        self.event_log = ParquetEventLog(self.store)
+        self.registry = ModelRegistry(self.store, self.event_log, model.name)
+        self.model_tables = TableStore(self.store)
+        self.warehouse, self.model, self.settings = Marts(rows), model, Clock()
+
+    run_time = staticmethod(run_time)
+
+    def judged_by(self, policy: str) -> None:
+        self.model = replace(self.model, promotion=replace(self.model.promotion, judged_by=policy))
+
+    def scorer(self, version: str) -> StagedScorer:
+        return scorer_of(self.registry.load(version), threads=1)
+
+    def model_events(self, event_type: str, *, start: date | None = None, end: date | None = None) -> list[dict]:
+        return events_of(self.event_log, self.model.name, event_type, start=start, end=end)
+
+    def train(self, day: date) -> str:
+        """Fit, register and fold the challenger of a day, as the assets do."""
+        context = dg.build_asset_context()
+        artifact = fitted_artifact(context, self, day_training_set(self, day), self.model.training)
+        version = self.registry.register(artifact, as_of=day, now=run_time(day) + timedelta(hours=1))
+        self.challenge(version, day)
+        return version
+
+    def challenge(self, version: str, day: date) -> None:
+        """Name a version the challenger of a day, and fit the folds of the day's recipe."""
+        folds, sentence = fit_folds(dg.build_asset_context(), self, day) if is_by_folds(self.model) else ([], "")
+        self.model_tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
+        report = {"model_version": version, "folds": folds, "sentence": sentence}
+        self.model_tables.write_report(FOLD_REPORT, day, report)
+
+    def promote(self, version: str, day: date) -> None:
+        self.registry.promote(version, actor="gate", reason="a test", now=run_time(day) + timedelta(hours=1))
+
+    def rows(self, first: date, last: date) -> pa.Table:
+        return self.warehouse.read("examples", start=first, end=last)
+
+    def judge(self, day: date) -> tuple[GateWindow, Judgement]:
+        """Judge the challenger of a day, as the asset does."""
+        window = gate_window(self, day)
+        rows = self.rows(window.first_day, last_mature_exposure_day(day, WINDOW))
+        return window, judge_challenger(self, day, window, GateRows.of_examples(rows, self.model.roles), None)
+
+
+@pytest.fixture
+def returns(tmp_path) -> Deployment:
+    """Return a deployment whose history says the same all the time."""
+    return Deployment(tmp_path, examples())
+
+
+@pytest.fixture(scope="session")
+def changed() -> Any:
+    """Return what makes a deployment in a folder whose outcomes follow noise from a day on."""
+    return lambda folder, day: Deployment(folder, examples(noise_decides_from=day))
+
+
+@pytest.fixture(scope="session")
+def last_day() -> date:
+    """Return the day after the newest row."""
+    return add_days(START, DAYS)

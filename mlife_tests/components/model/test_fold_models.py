@@ -1,0 +1,115 @@
+"""Folds know what was known when their week began, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlife_assets.components.model.out_of_sample import folds_of, stored_folds
+from mlife_assets.components.model.training_inputs import day_training_set, training_set_of
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
+from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
+
+WINDOW = 7
+
+
+def precision(deployment: Any, version: str, first: date, last: date) -> float:
+    """Return the average precision of a model on rows, above their base rate."""
+    rows, scorer = deployment.rows(first, last), deployment.scorer(version)
+    won = np.asarray(rows["won"])
+    return average_precision(scorer.score(examples_matrix(rows, scorer.feature_spec)).probability, won) - won.mean()
+
+
+def test_no_fold_knows_what_only_its_own_weeks_could_teach(changed, last_day, tmp_path) -> None:
+    """From the first week on outcomes follow what was noise before: who is right about it has seen the answer.
+
+    The fit on everything is right, and would be judged to be. The fold of the third week is the first that may have
+    learned it: the first week's outcomes are complete a day before it begins.
+    """
+    starts = fold_starts(last_day, WINDOW, 4)
+    deployment = changed(tmp_path, starts[0])
+    version = deployment.train(last_day)
+    folds = stored_folds(deployment, last_day, version)
+    assert [fold.first_day for fold in folds] == starts
+    found = [precision(deployment, f.model_version, f.first_day, add_days(f.first_day, FOLD_DAYS - 1)) for f in folds]
+    assert max(np.abs(found[:2])) < 0.06, "nothing that they knew says anything of the new weeks"
+    assert precision(deployment, version, starts[0], add_days(starts[2], -1)) > 0.4
+    _, judged = deployment.judge(last_day)
+    assert judged.decision.comparisons[0].challenger_map < 0.7, "what is judged is what was known"
+
+
+def test_a_change_that_was_known_in_time_is_known_to_every_fold(changed, last_day, tmp_path) -> None:
+    starts = fold_starts(last_day, WINDOW, 4)
+    deployment = changed(tmp_path, add_days(starts[0], -40))
+    folds = stored_folds(deployment, last_day, deployment.train(last_day))
+    found = [precision(deployment, f.model_version, f.first_day, add_days(f.first_day, FOLD_DAYS - 1)) for f in folds]
+    assert min(found) > 0.5
+
+
+def test_each_fold_learned_all_that_was_complete_and_nothing_later(returns, last_day) -> None:
+    folds = stored_folds(returns, last_day, returns.train(last_day))
+    for fold in folds:
+        training = training_set_of(returns, fold.first_day)
+        artifact = returns.registry.load(fold.model_version)
+        assert artifact.training_data_hash == training.data_hash
+        assert fold.trained_to == training.last_day == last_mature_exposure_day(fold.first_day, WINDOW)
+        assert max(training.examples["known"].to_pylist()) == fold.first_day
+    assert day_training_set(returns, last_day).last_day == last_mature_exposure_day(last_day, WINDOW)
+
+
+def test_the_fold_of_a_day_is_what_would_have_been_the_challenger_of_that_day(returns, last_day) -> None:
+    """So what is judged later is what a retraining of that day would have promoted."""
+    folds = stored_folds(returns, last_day, returns.train(last_day))
+    assert returns.train(folds[-1].first_day) == folds[-1].model_version
+
+
+def test_the_same_day_again_gives_the_same_versions_and_bytes(returns, last_day) -> None:
+    version = returns.train(last_day)
+
+    def contents() -> dict[str, str]:
+        return {key: hashlib.sha256(returns.store.get(key)).hexdigest() for key in returns.store.list("")}
+
+    before = contents()
+    assert returns.train(last_day) == version
+    assert contents() == before
+    assert sum(key.startswith("fold_models/") and key.endswith("manifest.json") for key in before) == 4
+    assert len(returns.registry.versions()) == 1, "a fold is no version that anybody could promote"
+
+
+def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(returns) -> None:
+    """A young deployment is judged on as many weeks as it can be."""
+    day = date(2026, 2, 14)
+    version = returns.train(day)
+    folds = stored_folds(returns, day, version)
+    assert 0 < len(folds) < 4
+    assert [fold.first_day for fold in folds] == fold_starts(day, WINDOW, 4)[-len(folds) :]
+    said = returns.model_tables.read_report("folds", day)["sentence"]
+    assert said.startswith(
+        f"{len(folds)} of 4 weeks can be judged; for the one from {add_days(folds[0].first_day, -7)}"
+    )
+    window, _ = returns.judge(day)
+    assert window.first_day == folds[0].first_day
+    assert f"Judged by folds, {len(folds)} of 4 weeks" in window.sentence
+
+
+def test_without_a_week_that_can_be_judged_there_is_no_challenger(returns) -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="the newest week of the gate, from 2026-01-22: "):
+        returns.challenge("mdl_any", date(2026, 2, 5))
+
+
+def test_a_holdout_needs_no_fold_and_is_the_older_for_it(returns, last_day) -> None:
+    returns.judged_by("holdout")
+    version = returns.train(last_day)
+    assert stored_folds(returns, last_day, version) == ()
+    first = add_days(last_mature_exposure_day(last_day, WINDOW), 1 - 7 * 4)
+    (alone,) = folds_of(returns, version)
+    assert alone.first_day == first
+    assert alone.trained_to == last_mature_exposure_day(first, WINDOW)
+    assert returns.store.list("fold_models") == []

@@ -1,0 +1,199 @@
+"""Judging on the platform: against what was served, by folds or by a holdout, and of the fit what folds cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from mlife_assets.components.model.judging import gate_window
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, anchor_side, folds_of, served_folds, stored_folds
+from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.judgement import GateRows
+from mlife_assets.core.training.simple_rule import simple_scores
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+
+WINDOW = 7
+
+
+def test_a_first_champion_is_judged_against_nobody_who_served(returns, last_day) -> None:
+    version = returns.train(last_day)
+    window, judged = returns.judge(last_day)
+    assert window.served == ()
+    assert (window.first_day, window.last_day) == (fold_starts(last_day, WINDOW, 4)[0], add_days(last_day, -8))
+    assert "before anything was served" in window.sentence
+    assert judged.decision.model_version == version, "what is promoted is the fit, not one of its folds"
+    assert judged.decision.champion_version is None
+    assert {one.against for one in judged.decision.comparisons} == {"simple", "random"}
+    assert judged.decision.outcome == "promoted", judged.decision.sentences
+    assert judged.decision.sentences[-1] == window.sentence
+
+
+def test_the_challenger_is_its_folds_pooled(returns, last_day) -> None:
+    """Average precision of all weeks at once, each row scored by its week's model, computed here row by row."""
+    version = returns.train(last_day)
+    window, judged = returns.judge(last_day)
+    rows = returns.rows(window.first_day, window.last_day)
+    folds = stored_folds(returns, last_day, version)
+    probability = np.empty(rows.num_rows)
+    for place, day in enumerate(rows["day"].to_pylist()):
+        fold = [one for one in folds if one.first_day <= day][-1]
+        scorer = returns.scorer(fold.model_version)
+        probability[place] = scorer.score(examples_matrix(rows.slice(place, 1), scorer.feature_spec)).probability[0]
+    expected = average_precision(probability, np.asarray(rows["won"]))
+    for one in judged.decision.comparisons:
+        assert one.challenger_map == pytest.approx(expected, abs=1e-12)
+    rule = np.empty(rows.num_rows)
+    for place, day in enumerate(rows["day"].to_pylist()):
+        artifact = returns.registry.load([one for one in folds if one.first_day <= day][-1].model_version)
+        rule[place] = simple_scores(artifact, examples_matrix(rows.slice(place, 1), artifact.feature_spec))[0]
+    simple = judged.decision.against("simple")
+    assert simple is not None
+    assert simple.other_map == pytest.approx(average_precision(rule, np.asarray(rows["won"])), abs=1e-12)
+
+
+def test_before_the_first_reign_the_folds_of_the_first_champion_stand_in(returns, last_day) -> None:
+    """Promoted ten days ago, it has learned from most of the window; its folds have not."""
+    earlier = add_days(last_day, -10)
+    first = returns.train(earlier)
+    returns.promote(first, earlier)
+    returns.train(last_day)
+    window, judged = returns.judge(last_day)
+    assert window.first_day == fold_starts(last_day, WINDOW, 4)[0], "the whole window has somebody who may be asked"
+    *before, itself, reign = window.served
+    assert {fold.model_version for fold in before} <= {f.model_version for f in stored_folds(returns, earlier, first)}
+    assert [(one.first_day, one.model_version) for one in (itself, reign)] == [
+        (earlier, first),
+        (add_days(earlier, 1), first),
+    ]
+    assert judged.decision.champion_version == first
+    assert {one.against for one in judged.decision.comparisons} == {"simple", "champion", "random"}
+    assert judged.contenders["champion"].training_end_date < window.first_day
+
+
+def test_rows_of_a_reign_are_held_against_who_served(returns, last_day) -> None:
+    days = [add_days(last_day, -30), add_days(last_day, -20), last_day]
+    first, second = (returns.train(day) for day in days[:2])
+    returns.promote(first, days[0])
+    returns.promote(second, days[1])
+    returns.train(last_day)
+    window, _ = returns.judge(last_day)
+    reigns = [(fold.first_day, fold.model_version) for fold in window.served if fold.model_version in (first, second)]
+    assert reigns[-2:] == [(add_days(days[0], 1), first), (add_days(days[1], 1), second)]
+
+
+def test_a_champion_that_was_judged_by_a_holdout_goes_on_under_folds(returns, last_day, tmp_path) -> None:
+    """A home of release 0.1.0: it says who served and has no report of folds."""
+    earlier = add_days(last_day, -3)
+    returns.judged_by("holdout")
+    first = returns.train(earlier)
+    (path,) = [key for key in returns.store.list("reports") if f"/{FOLD_REPORT}/" in key]
+    (tmp_path / path).unlink()
+    returns.promote(first, earlier)
+    returns.judged_by("folds")
+    returns.train(last_day)
+    window, judged = returns.judge(last_day)
+    assert {fold.model_version for fold in window.served} == {first}
+    holdout = add_days(last_mature_exposure_day(earlier, WINDOW), -27)
+    assert folds_of(returns, first)[0].first_day == holdout
+    assert window.first_day == max(holdout, fold_starts(last_day, WINDOW, 4)[0])
+    assert judged.decision.against("champion") is not None
+
+
+def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, last_day) -> None:
+    """A champion of release 0.1.0 that was trained by hand, until yesterday: it may be asked of no earlier day."""
+    returns.judged_by("holdout")
+    first = returns.train(add_days(last_day, 11))
+    returns.promote(first, add_days(last_day, -1))
+    returns.judged_by("folds")
+    returns.train(last_day)
+    window, judged = returns.judge(last_day)
+    asked_from = folds_of(returns, first)[0].first_day
+    assert asked_from > fold_starts(last_day, WINDOW, 4)[0]
+    assert window.first_day == asked_from == min(judged.contenders["challenger"].as_of_dates).astype(object)
+    assert f"Before {asked_from} nobody may be asked what was served." in window.sentence
+    assert window.folds[0].first_day == asked_from
+
+
+def test_a_champion_by_a_holdout_is_judged_as_before(returns, last_day) -> None:
+    returns.judged_by("holdout")
+    earlier = add_days(last_day, -7)
+    returns.promote(returns.train(earlier), earlier)
+    version = returns.train(last_day)
+    window, judged = returns.judge(last_day)
+    assert (window.folds, window.served) == ((), ())
+    assert window.first_day == fold_starts(last_day, WINDOW, 4)[0]
+    scorer, rows = returns.scorer(version), returns.rows(window.first_day, window.last_day)
+    expected = average_precision(
+        scorer.score(examples_matrix(rows, scorer.feature_spec)).probability, np.asarray(rows["won"])
+    )
+    assert judged.decision.comparisons[0].challenger_map == pytest.approx(expected, abs=1e-12)
+    assert not any("fold" in one.name for one in judged.decision.conditions)
+    assert window.sentence in judged.decision.sentences
+
+
+def test_a_fit_that_is_not_the_recipe_that_was_judged_is_refused(returns, last_day) -> None:
+    """Its folds are those of an honest recipe, it learned every label turned around."""
+    training = day_training_set(returns, last_day)
+    place = training.examples.column_names.index("won")
+    flipped = training.examples.set_column(place, "won", pc.invert(training.examples["won"]))
+    astray = fit_model(replace(training, examples=flipped, data_hash="flipped"), returns.model.training)
+    version = returns.registry.register(astray, as_of=last_day, now=run_time(last_day))
+    returns.challenge(version, last_day)
+    _, judged = returns.judge(last_day)
+    assert judged.decision.outcome == "refused"
+    (unmet,) = judged.decision.unmet
+    assert unmet.name == "serving_scores_follow_the_newest_fold"
+    assert "rank correlation -0." in unmet.sentence
+
+
+def test_conditions_of_folds_and_of_the_fit_have_names_of_their_own(returns, last_day) -> None:
+    returns.train(last_day)
+    names = [one.name for one in returns.judge(last_day)[1].decision.conditions]
+    assert len(names) == len(set(names))
+    assert {"scoring_parity", "serving_scoring_parity", "fold_trained_before_its_rows"} <= set(names)
+
+
+def test_folds_of_another_challenger_judge_nobody(returns, last_day) -> None:
+    version = returns.train(last_day)
+    report = returns.model_tables.read_report(FOLD_REPORT, last_day)
+    returns.model_tables.write_report(FOLD_REPORT, last_day, report | {"model_version": "mdl_other"})
+    with pytest.raises(GateClosedError, match=f"no folds of {version} were fitted for {last_day}; materialize"):
+        gate_window(returns, last_day)
+
+
+def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(returns, last_day) -> None:
+    earlier = add_days(last_day, -10)
+    version = returns.train(earlier)
+    folds = folds_of(returns, version)
+    first = add_days(folds[0].first_day, -5)
+    rows = returns.rows(first, add_days(last_day, -8))
+    side = anchor_side(returns, version, GateRows.of_examples(rows, returns.model.roles))
+    assert side.trained_to == add_days(folds[0].first_day, -1), "the gate leaves out what is not younger"
+    days = np.asarray(rows["day"]).astype("datetime64[D]")
+    is_asked = days > np.datetime64(side.trained_to)
+    assert not side.ranking[~is_asked].any()
+    assert side.ranking[is_asked].all()
+    assert 0 < is_asked.sum() < len(days)
+
+
+def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -> None:
+    """The day is judged again after another promotion: it sees who had served by then."""
+    earlier = add_days(last_day, -20)
+    returns.promote(returns.train(earlier), earlier)
+    version = returns.train(last_day)
+    before, folds = returns.judge(last_day), served_folds(returns, last_day)
+    returns.promote(version, last_day)
+    returns.promote(returns.train(date(2026, 3, 1)), last_day)
+    assert served_folds(returns, last_day) == folds
+    window, judged = returns.judge(last_day)
+    assert window == before[0]
+    assert judged.decision == before[1].decision
