@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,7 @@ ELECTRICITY = """{
   "training": {"formulations": ["binary"], "minimum_child_examples": 50, "validation_days": 14}
 }"""
 WARM_TREES = 40
-WEEKS_BETWEEN_REFITS = 3
+WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 10, "electricity": 6}
 RESAMPLES, BLOCK_WEEKS, SEED = 2_000, 2, 5
 
 Array = npt.NDArray[np.float64]
@@ -157,6 +158,7 @@ def walked(walk: Walk, names: Sequence[str]) -> Iterator[Week]:
     """Yield how each recipe did in each week."""
     frozen: dict[str, Any] | None = None
     for as_of in walk.refits:
+        print(f"  {walk.name}, {as_of}", file=sys.stderr, flush=True)
         week = walk.week_from(as_of)
         outcome = np.asarray(week[walk.roles.label].to_numpy(zero_copy_only=False), dtype=bool)
         if not 0 < outcome.sum() < len(outcome):
@@ -291,7 +293,7 @@ def real_histories(data: Path | None, is_wanted: Callable[[str], bool]) -> Itera
         rows = canonical(read_examples(folder / file, study), study.model.roles)
         days = rows[study.model.roles.time]
         first, last = pc.min(days).as_py() + timedelta(days=70), pc.max(days).as_py()
-        weeks = range(0, (last - first).days // 7, WEEKS_BETWEEN_REFITS)
+        weeks = range(0, (last - first).days // 7, WEEKS_BETWEEN_REFITS[name])
         refits = tuple(first + timedelta(days=7 * week) for week in weeks)
         yield Walk(name, rows, study.model.roles, study.model.training, "binary", refits)
 

@@ -75,14 +75,12 @@ class Contestant:
 def storm_policies() -> Policies:
     """Return the default policies, but that a training is cheaper: a policy without memory trains dozens of times.
 
-    One formulation is fitted, with half as many trees, and limits of outcomes are learned from fewer examples.
+    One formulation is fitted by one recipe, and limits of outcomes are learned from fewer examples.
     """
     policies = Policies()
     return replace(
         policies,
-        training=replace(
-            policies.training, formulations=("funnel",), learning_rate=2 * policies.training.learning_rate
-        ),
+        training=replace(policies.training, formulations=("funnel",), recipes=policies.training.recipes[:1]),
         monitoring=replace(policies.monitoring, **REFERENCE_EXAMPLES),
     )
 

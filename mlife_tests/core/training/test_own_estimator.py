@@ -27,11 +27,12 @@ from mlife_assets.core.scoring.estimators import last_step, parameters
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.reasons import reasons, score_parts
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
+from mlife_assets.core.training.boosting import Rows
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.manifest_facts import fitted_words
 from mlife_assets.core.training.model_card import CardSubject, describe_model, render_model_card
-from mlife_assets.core.training.own_estimator import made
+from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 
@@ -78,6 +79,22 @@ def test_the_same_rows_and_seed_give_the_same_artifact_on_any_cores(
     names = [name for name in own.files() if name.endswith(".skops")]
     assert names == [f"stage_{place + 1}.estimator.skops" for place in range(len(own.stages))]
     assert set(file_names(own.files()[MANIFEST_FILE])) == set(own.files())
+
+
+def test_recent_rows_count_more_in_it_and_without_weights_it_is_what_it_was(
+    training_set: TrainingSet, job_pairs: ModuleType, make: Callable[[], Any], own: ModelArtifact
+) -> None:
+    policy = replace(job_pairs.POLICY, recipes=("recent",), half_life_days=2.0)
+    recent = fit_model(training_set, policy, estimator=make)
+    assert recent.manifest["recipe"] == "recent"
+    assert recent.stages[-1].content != own.stages[-1].content
+    rows = Rows(np.arange(8.0)[:, None] % 3, np.arange(8) % 2 == 0, np.arange(8))
+    tiny = {"min_samples_leaf": 1} if make is boosting else {}
+    plain, ones = (
+        fit_estimator(lambda: make().set_params(**tiny), one, seed=1)
+        for one in (rows, replace(rows, weight=np.ones(8)))
+    )
+    assert plain.raw(rows.matrix) == pytest.approx(ones.raw(rows.matrix))
 
 
 def test_it_is_read_back_and_one_changed_byte_is_noticed(own: ModelArtifact) -> None:
