@@ -41,6 +41,7 @@ POLICIES = Policies(
         minimum_users_with_positives=30,
         gate_weeks=2,
         bootstrap_resamples=500,
+        one_sided_alpha=0.1,
         calibration_slope_minimum=0.2,
         calibration_slope_maximum=5.0,
     ),
