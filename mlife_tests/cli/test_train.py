@@ -31,7 +31,7 @@ SPEC = {
         "categoricals": ["kind"],
     },
     "training": {"formulations": ["binary"], "trees_maximum": 20, "minimum_child_examples": 20},
-    "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400, "calibration_level_minimum": 0.7},
+    "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400},
 }
 PNG = b"\x89PNG"
 
