@@ -243,7 +243,7 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         "0.8 to 0.824",
         "told, the card",
         "match of interests",
-        "learning_rate 0.05",
+        "learning_rate 0.15",
         "gate_weeks 4",
         "12060, 16980, 19100, 33100",
         "0.1, worth 20 trials",
