@@ -77,7 +77,7 @@ from mlife_assets.recruiting.policies import Policies
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PLAIN, WARM, CORRECTION = "plain", "warm start", "correction"
-HALF_LIVES = (14.0, 60.0)
+HALF_LIVES = (14.0, 30.0, 60.0)
 MARKET_SEED, MARKET_HISTORY_DAYS, MARKET_DAYS = 401, 60, 45
 DRIFTS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "market, calm": (),
@@ -92,7 +92,7 @@ ELECTRICITY = """{
   "training": {"formulations": ["binary"], "minimum_child_examples": 50, "validation_days": 14}
 }"""
 WARM_TREES = 40
-WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 10, "electricity": 6}
+WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 5, "electricity": 6}
 RESAMPLES, BLOCK_WEEKS, SEED = 2_000, 2, 5
 
 Array = npt.NDArray[np.float64]

@@ -38,7 +38,7 @@ def words(page: str) -> str:
 def test_the_page_says_what_was_found(page, changed):
     told = words(page)
     result = changed.result
-    for sentence in (*result.recommendation.sentences, *result.limits):
+    for sentence in (*result.recommendation.sentences, *result.limits, *result.notes):
         assert " ".join(sentence.split()) in told
     for one in result.policies:
         assert f"{one.score.average_precision.estimate:.4f}" in told
@@ -88,6 +88,11 @@ def test_the_recommended_policy_is_marked(changed, page):
     assert [row.name for row in policy_rows(changed.result, changed.cost) if row.is_chosen] == [chosen]
     assert re.search(rf'<tr class="chosen"><th scope="row">{chosen}\n', page)
     assert page.count('class="chosen"') == 1
+
+
+def test_a_note_stands_before_the_figures(changed):
+    page = render_backtest(replace(changed.result, notes=("Label times depend on outcomes.",)), changed.cost)
+    assert page.index("Label times depend on outcomes.") < page.index('class="tiles"')
 
 
 def test_the_margin_is_drawn(changed, page):
