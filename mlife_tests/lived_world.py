@@ -138,7 +138,7 @@ class Lived:
 
 def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250) -> Home:
     settings = Settings(
-        home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
+        home=folder, market_users=users, market_jobs=jobs, history_days=60, demo_days=DAYS, hash_key=HASH_KEY
     )
     platform = Platform(settings=settings, policies=policies, declared=(job_applications,), story=STORY)
     return Home(settings, build_definitions(settings, platform=platform), platform)
