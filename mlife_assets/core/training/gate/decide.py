@@ -143,8 +143,7 @@ def decide_promotion(
             conditions += [is_better(one, objective) for one in compared]
             conditions.append(is_calibrated(calibration, gain, policy))
             if calibration is not None:
-                nearer = level_gain if champion is not None else None
-                conditions.append(has_right_level(calibration, gain, nearer, policy))
+                conditions.append(has_right_level(calibration, gain, level_gain, policy))
         conditions += also_required
     outcome = outcome_of(conditions)
     return PromotionDecision(
