@@ -149,12 +149,23 @@ def test_a_run_of_one_class_at_an_end_is_no_certainty(run: int) -> None:
 
 
 def test_scores_apart_by_a_rounding_are_one_knot() -> None:
-    scores = [-1.0, np.nextafter(-1.0, 0), 2.0]
-    raw = np.repeat(scores, 300)
-    outcome = np.concatenate([np.arange(300) < count for count in (60, 90, 200)])
+    """The mean of 51 times this score is one bit higher than the score: where the next block stands already."""
+    score = 0.9179862439359936
+    higher = float(np.nextafter(score, 1))
+    counts = ((score, 51, 25), (higher, 256, 160), (3.0, 256, 220))
+    raw = np.concatenate([np.full(rows, score) for score, rows, _ in counts])
+    outcome = np.concatenate([np.arange(rows) < positives for _, rows, positives in counts])
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
-    assert found.method == "centred_isotonic"
-    assert (np.diff(found.probabilities(np.array([-1.0, 2.0]))) > 0).all()
+    assert found.raw[1:-1] == (higher, 3.0)
+
+
+def test_blocks_whose_rates_differ_by_a_rounding_are_one_knot() -> None:
+    """74 of 340, and 44 and 30 of 170 each, which the regression pools to a rate that is one bit higher."""
+    counts = ((0.0, 340, 74), (1.0, 170, 44), (2.0, 170, 30), (5.0, 300, 200))
+    raw = np.concatenate([np.full(rows, score) for score, rows, _ in counts])
+    outcome = np.concatenate([np.arange(rows) < positives for _, rows, positives in counts])
+    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
+    assert found.raw[1:-1] == (0.0, 5.0)
 
 
 def test_blocks_are_pooled_until_each_has_enough_of_both_classes() -> None:

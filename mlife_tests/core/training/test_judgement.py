@@ -17,10 +17,11 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training import judgement
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.gate import Condition, decide_promotion
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, Side, judge, judge_model
-from mlife_assets.core.training.reliability import calibration, log_loss_gain
+from mlife_assets.core.training.reliability import calibration, level_gain, log_loss_gain
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 
@@ -94,6 +95,26 @@ def test_rankings_and_probabilities_are_measured_each_on_its_own_rows(case: Case
     users = exposures["user_id"].cast(pa.string())
     assert found.calibration == calibration(ours, outcome, cluster_ids=users)
     assert found.decision.log_loss_gain == log_loss_gain(ours, theirs, outcome, cluster_ids=users)
+
+
+def test_the_gate_hears_of_each_gain_over_the_champion(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def decide(*arguments: Any, **options: Any) -> Any:
+        asked.append(options)
+        return decide_promotion(*arguments, **options)
+
+    monkeypatch.setattr(judgement, "decide_promotion", decide)
+    case.judged()
+    exposures = case.gate.exposures
+    ours, theirs = (
+        LightGBMScorer(one, threads=1).score(examples_matrix(exposures, one.feature_spec)).probability
+        for one in (case.challenger, case.champion)
+    )
+    outcome = exposures["is_applied"].to_numpy(zero_copy_only=False)
+    users = exposures["user_id"].cast(pa.string())
+    for name, measure in (("log_loss_gain", log_loss_gain), ("level_gain", level_gain)):
+        assert asked[0][name] == measure(ours, theirs, outcome, cluster_ids=users)
 
 
 def test_without_an_item_rows_of_a_day_depend_on_each_other(case: Case) -> None:
