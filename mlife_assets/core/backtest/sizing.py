@@ -6,7 +6,7 @@ bounds (`core.policies`, `core.backtest_policy`), windows themselves (`history`)
 Concept: defaults are those of a deployment with thousands of rows a day. A history of 18,000 rows would be half over
 before eight of its windows have closed. So what nobody stated follows from how long the history is, how many rows a day
 has and how often it happens before the replay begins; no label of the replay decides how it is replayed. Nothing grows
-beyond its default, and nothing shrinks below what was measured to keep its error (docs/adr/0031).
+beyond its default, and each has a floor; what error small ones have is in docs/adr/0031.
 """
 
 from __future__ import annotations

@@ -124,6 +124,13 @@ def test_a_period_of_one_class_dilutes_nothing():
     assert other.values == pytest.approx(plain.values)
 
 
+def test_log_loss_is_per_row_however_many_rows_a_resample_draws():
+    codes = np.repeat(np.arange(70), 1 + 30 * (np.arange(70) % 2))
+    outcome = np.arange(len(codes)) % 3 == 0
+    interval = measured({"a": np.full(len(codes), 0.5)}, outcome, codes).log_loss.interval("a")
+    assert [interval.lower, interval.estimate, interval.upper] == pytest.approx([np.log(2)] * 3)
+
+
 def test_days_that_share_a_fate_widen_the_interval():
     rng = np.random.default_rng(6)
     codes, signal, outcome = served(rng)

@@ -74,6 +74,11 @@ def test_with_as_many_installations_the_one_that_trains_less_is_recommended():
     assert recommend(measured(governed=0.4, frozen=0.3, naive=0.4, every_alarm=0.4), work).policy == "every_alarm"
 
 
+def test_installations_count_before_trainings():
+    work = {**WORK, "governed": Work(20, 3), "every_alarm": Work(6, 5)}
+    assert recommend(measured(governed=0.4, frozen=0.3, naive=0.4, every_alarm=0.4), work).policy == "governed"
+
+
 def test_governed_is_not_recommended_when_it_is_worse():
     found = recommend(measured(governed=0.36, frozen=0.35, naive=0.4, every_alarm=0.399), WORK)
     assert found.policy == "every_alarm", "as good as naive with fewer promotions"
