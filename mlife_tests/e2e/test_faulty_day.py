@@ -31,6 +31,7 @@ def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(copied, lived_w
     [
         (keys.USER_JOB_SCORES, "predictions__user_job_scores"),
         (keys.CANDIDATE_MODEL, "model__candidate_model"),
+        (keys.FOLD_MODELS, "model__fold_models"),
         (keys.CHAMPION_MODEL, "model__champion_model"),
         (keys.MESSAGE_PLAN, "messages__message_plan"),
     ],
@@ -76,7 +77,7 @@ def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_wo
     ):
         result = copied.run_assets(copied.day(1), asset, raise_on_error=False)
         message = result.failure_data_for_node(node).user_failure_data.description
-        assert "2026-05-18 is over, 2026-05-21 has landed" in message
+        assert f"{copied.day(1)} is over, {copied.day(lived_world.DAYS)} has landed" in message
 
 
 def test_a_day_without_pairs_gets_reports_and_a_verdict(copied, lived_world) -> None:
