@@ -29,9 +29,11 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.prediction_details import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.training_set import gate_days, last_training_day, split_examples
+from mlife_assets.core.training.known_examples import joined_marts, mart_windows
+from mlife_assets.core.training.training_set import TrainingSet, gate_days, split_examples
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.features import JOB_EXAMPLES, feature_matrix
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from monitored_market.marts import WINDOW_DAYS, DaySample, MonitoredMarket
@@ -122,17 +124,27 @@ def sample(watch: Watch, market: MonitoredMarket) -> DaySample:
 
 
 def trained(market: MonitoredMarket, policies: Policies) -> tuple[ModelArtifact, date]:
-    """Return the model that a training of this morning gives, and its last day of training."""
+    """Return the model that a training of this morning gives, and the last day that any of its steps learned from."""
     gate_start = gate_days(market.day, policies.label.apply_window_days, policies.promotion)[0]
-    last = last_training_day(gate_start, policies.label.apply_window_days)
-    training = split_examples(
-        market.mature_examples(add_days(market.config.start_date, WARM_UP_DAYS), last),
-        JOB_EXAMPLES,
-        last_day=last,
+    training = learned_from(market, policies, gate_start)
+    return fit_model(training, policies.training), training.last_day
+
+
+def learned_from(market: MonitoredMarket, policies: Policies, known_on: date) -> TrainingSet:
+    """Return all that was known on a day, each step as of its own window."""
+    model, first = job_applications(policies), add_days(market.config.start_date, WARM_UP_DAYS)
+    marts = []
+    for window in mart_windows(model, known_on):
+        since = first if window.after is None else max(first, add_days(window.after, 1))
+        outcome = LABEL if window.step is model.label_step else window.step.name
+        marts.append((window.step, market.mature_examples(since, window.last, outcome)))
+    return split_examples(
+        joined_marts(marts, model),
+        model.roles,
+        known_on=known_on,
         policy=policies.training,
         data_hash=f"{market.config.fingerprint}/{market.day}",
     )
-    return fit_model(training, policies.training), last
 
 
 def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trained_until: date) -> Champion:

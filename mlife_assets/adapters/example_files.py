@@ -167,7 +167,8 @@ def _query(reader: str, study: Study) -> str:
 
 def _columns(study: Study) -> list[str]:
     roles = study.model.roles
-    types = {roles.time: "date", roles.label_time: "date", **dict.fromkeys(roles.features, "double")}
+    dates = (roles.time, roles.label_time, *roles.funnel_times)
+    types = {**dict.fromkeys(dates, "date"), **dict.fromkeys(roles.features, "double")}
     values = {name: f"cast({_quoted(name)} as {types.get(name, 'varchar')})" for name in roles.columns}
     values |= {name: _flag(name) for name in roles.steps}
     columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]

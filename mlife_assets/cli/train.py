@@ -110,19 +110,21 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
     import pyarrow.compute as pc
 
-    from mlife_assets.core.training.manifest_facts import fitted_words, recipe_words
+    from mlife_assets.core.training.manifest_facts import fitted_words, recipe_words, trained_to_words
 
     parts = []
     for verb, rows in (("Trained", model.training.examples), ("judged", model.gate)):
         first, last = (end(rows[declared.roles.time]).as_py() for end in (pc.min, pc.max))
         rate = pc.mean(rows[declared.roles.label].cast("int8")).as_py()
         parts.append(f"{verb} on {rows.num_rows:,} examples of {first} to {last}, {rate:.1%} positive")
+    if len(set(model.training.trained_to.values())) > 1:
+        parts.append(f"each step was learned up to {trained_to_words(model.training.trained_to)}")
     manifest = model.artifact.manifest
     strongest = sorted(manifest["importance"], key=lambda name: (-manifest["importance"][name], name))
     return (
         "; ".join(parts) + ".",
         f"Formulation {manifest['formulation']}, {fitted_words(manifest)}, calibrator {manifest['calibrator']} of "
-        f"{manifest['validation_start_date']} to {manifest['training_end_date']}; {recipe_words(manifest)}; "
+        f"{manifest['validation_start_date']} to {manifest['validation_end_date']}; {recipe_words(manifest)}; "
         f"it looks most at {', '.join(strongest[:STRONGEST_FEATURES])}.",
     )
 
@@ -174,6 +176,7 @@ def _result(model: TrainedModel, declared: Model, examples: Path, spec: Path) ->
             "rows_of_gate": model.gate.num_rows,
             "first_day": model.training.first_day,
             "last_training_day": model.training.last_day,
+            "trained_to": model.training.trained_to,
             "as_of_date": model.as_of,
         },
         "spec_sha256": hashlib.sha256(spec.read_bytes()).hexdigest(),

@@ -4,8 +4,9 @@ Belongs here: the roles of columns and the check that a table fits them. Does no
 (`training.training_set`), how features are derived (the domain).
 
 Concept: everything downstream asks for roles, not for column names, so another use of the same lifecycle names
-its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. What is
-ranked is: without an item there is no ranking, and examples are judged by average precision over all rows.
+its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. A step
+that is complete sooner than the label may say so, and is learned sooner. What is ranked is optional: without an item
+there is no ranking, and examples are judged by average precision over all rows.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class ExampleSpec:
         item: what is ranked; None where examples are no ranking.
         categoricals: text columns that a model may see.
         funnel: boolean columns that have to happen before the label, in order; a model of each step is an option.
+        funnel_times: for each of them the first day as of which it is complete (date), where that is before the label
+            is; empty for the label's time. Columns may repeat, also the label's.
         rates: ratios of two features, smoothed towards what is usual, so that a new user or item has one.
         vocabularies: all values of a categorical, where they are known beforehand; else those of the training rows.
     """
@@ -59,11 +62,12 @@ class ExampleSpec:
     item: str | None = None
     categoricals: tuple[str, ...] = ()
     funnel: tuple[str, ...] = ()
+    funnel_times: tuple[str, ...] = ()
     rates: tuple[RateRole, ...] = ()
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a column with two roles, an empty name, a spec without features and a rate of no features."""
+        """Refuse columns with two roles, an empty name, no features, a rate of no features, times that miss a step."""
         seen: dict[str, str] = {}
         for role, name in (*self._roles(), *(("rates", rate.name) for rate in self.rates)):
             if not name:
@@ -75,6 +79,11 @@ class ExampleSpec:
             seen[name] = role
         if not self.features and not self.categoricals:
             raise InvalidInputError("ExampleSpec.features is empty; name at least one feature")
+        if self.funnel_times and len(self.funnel_times) != len(self.funnel):
+            raise InvalidInputError(
+                f"ExampleSpec.funnel_times names {len(self.funnel_times)} columns for the {len(self.funnel)} of the "
+                "funnel; name one for each, or none"
+            )
         for rate in self.rates:
             for name in (rate.successes, rate.trials):
                 if name not in self.features:
@@ -98,6 +107,12 @@ class ExampleSpec:
         """The funnel with the label as its last step."""
         return (*self.funnel, self.label)
 
+    @property
+    def step_times(self) -> dict[str, str]:
+        """Steps in order, each with the column of the first day as of which it is complete."""
+        times = self.funnel_times or (self.label_time,) * len(self.funnel)
+        return dict(zip(self.steps, (*times, self.label_time), strict=True))
+
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ExampleSpec:
         """Return the spec that a JSON object describes; keys are the attributes.
@@ -116,7 +131,7 @@ class ExampleSpec:
                 raise InvalidInputError(f"the spec lacks {name}; name the column that is its {name}")
         values: dict[str, Any] = {}
         for name, value in record.items():
-            if name in ("features", "categoricals", "funnel"):
+            if name in ("features", "categoricals", "funnel", "funnel_times"):
                 values[name] = _strings(name, value)
             elif name == "rates":
                 values[name] = tuple(_rate(entry) for entry in _items(name, value, list))
@@ -150,7 +165,8 @@ class ExampleSpec:
 
         Raises:
             InvalidInputError: a column is missing, of a type that cannot play its role, or null where it must not be,
-                or a label is complete before its exposure ended; names the column, the row and the remedy.
+                or an outcome is complete before its exposure ended or, of a step, after the label; names the column,
+                the row and the remedy.
         """
         for role, name in self._roles():
             if name not in examples.column_names:
@@ -159,11 +175,17 @@ class ExampleSpec:
             if role not in OPTIONAL_ROLES and examples[name].null_count:
                 row = _first(examples[name].is_null())
                 raise InvalidInputError(f"{name} is null in row {row}; every example needs its {role}")
-        early = _first(pc.less_equal(examples[self.label_time], examples[self.time]))
-        if early is not None:
-            raise InvalidInputError(
-                f"{self.label_time} in row {early} is not after {self.time}; a label is complete after its window"
-            )
+        for known in dict.fromkeys((self.label_time, *self.funnel_times)):
+            early = _first(pc.less_equal(examples[known], examples[self.time]))
+            if early is not None:
+                raise InvalidInputError(
+                    f"{known} in row {early} is not after {self.time}; a label is complete after its window"
+                )
+            late = _first(pc.greater(examples[known], examples[self.label_time]))
+            if late is not None:
+                raise InvalidInputError(
+                    f"{known} in row {late} is after {self.label_time}; a step is complete when the label is, or sooner"
+                )
         for before, after in zip(self.steps, self.steps[1:], strict=False):
             row = _first(pc.and_(examples[after], pc.invert(examples[before])))
             if row is not None:
@@ -175,6 +197,9 @@ class ExampleSpec:
             name = getattr(self, role)
             if name is not None or role != "item":
                 yield role, name
+        for name in dict.fromkeys(self.funnel_times):
+            if name != self.label_time:
+                yield "funnel_times", name
         for role in ("funnel", "features", "categoricals"):
             for name in getattr(self, role):
                 yield role, name
@@ -191,6 +216,7 @@ def _check_type(role: str, name: str, found: pa.DataType) -> None:
         "label": types.is_boolean(found),
         "funnel": types.is_boolean(found),
         "label_time": types.is_date(found),
+        "funnel_times": types.is_date(found),
         "features": is_number or types.is_boolean(found),
         "categoricals": is_text,
     }

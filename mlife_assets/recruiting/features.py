@@ -61,6 +61,7 @@ JOB_EXAMPLES = ExampleSpec(
     label="is_applied",
     label_time="label_mature_date",
     funnel=("is_clicked",),
+    funnel_times=("click_mature_date",),
     features=(*DERIVED_FEATURES, *PASSED_FEATURES),
     categoricals=CATEGORICAL_FEATURES,
     vocabularies=tuple(CLOSED_VOCABULARIES.items()),

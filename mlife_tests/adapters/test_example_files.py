@@ -61,6 +61,17 @@ def test_columns_are_derived_one_after_the_other_and_typed(parquet: Path) -> Non
     assert found["twice"].to_pylist() == [5.0, None, 8.0]
 
 
+def test_times_of_steps_are_days(parquet: Path) -> None:
+    roles = {**SPEC["roles"], "funnel": ["seen"], "funnel_times": ["seen_known"]}
+    derive = {**SPEC["derive"], "seen": "true", "seen_known": "strftime(day + 1, '%Y-%m-%d')"}
+    found = read_examples(parquet, study(roles=roles, derive=derive))
+    assert found["seen_known"].to_pylist() == [date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 4)]
+    with pytest.raises(
+        InvalidInputError, match="seen_known in row 0 is after known; a step is complete when the label"
+    ):
+        read_examples(parquet, study(roles=roles, derive={**derive, "seen_known": "day + 3"}))
+
+
 def test_every_format_gives_the_same_table(parquet: Path, tmp_path: Path) -> None:
     expected = read_examples(parquet, study())
     plain = tmp_path / "rows.csv"

@@ -44,6 +44,7 @@ FULL = replace(
     rates=(RateRole("click_rate", "clicked", "shown"),),
     vocabularies=(("shift", ("night", "day")), ("metro_code", ("35620",))),
 )
+TIMED = replace(FULL, funnel_times=("opened_known", "mature"))
 STEPS = TABLE.append_column("opened", pa.array([True, True])).append_column("visited", pa.array([True, False]))
 
 
@@ -73,6 +74,11 @@ def test_a_spec_is_frozen() -> None:
         ({"label_time": None}, "label_time is empty"),
         ({"item": ""}, "item is empty"),
         ({"funnel": ("opened", "applied")}, "funnel names applied, which is its label already"),
+        ({"funnel_times": ("known",)}, "funnel_times names 1 columns for the 0 of the funnel"),
+        ({"funnel": ("a", "b"), "funnel_times": ("known",)}, "funnel_times names 1 columns for the 2 of the funnel"),
+        ({"funnel": ("opened",), "funnel_times": ("day",)}, "funnel_times names day, which is its time already"),
+        ({"funnel": ("opened",), "funnel_times": ("opened",)}, "opened, which is its funnel_times already"),
+        ({"funnel": ("opened",), "funnel_times": ("",)}, "funnel_times is empty; name a column"),
         ({"rates": (RateRole("distance_km", "distance_km", "distance_km"),)}, "rates names distance_km"),
         ({"rates": (RateRole("rate", "distance_km", "shown"),)}, "rate uses shown; list it under features"),
         ({"rates": (RateRole("rate", "shown", "distance_km"),)}, "rate uses shown; list it under features"),
@@ -138,7 +144,43 @@ def test_a_step_needs_the_one_before(steps: dict[str, list[object]], words: str)
         spec.validated(table)
 
 
-@pytest.mark.parametrize("spec", [SPEC, FULL, replace(FULL, item=None), JOB_EXAMPLES], ids=range(4))
+def test_a_step_has_a_time_of_its_own_or_that_of_the_label() -> None:
+    assert FULL.step_times == dict.fromkeys(("opened", "visited", "applied"), "mature")
+    assert TIMED.step_times == {"opened": "opened_known", "visited": "mature", "applied": "mature"}
+    assert SPEC.step_times == {"applied": "mature"}
+    assert TIMED.columns.count("mature") == TIMED.columns.count("opened_known") == 1
+    both = replace(FULL, funnel_times=("known", "known"))
+    assert both.columns.count("known") == 1
+    assert set(FULL.columns) == set(TIMED.columns) - {"opened_known"}
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ([date(2026, 5, 3), date(2026, 5, 10)], ""),
+        ([date(2026, 5, 3), date(2026, 5, 2)], "opened_known in row 1 is not after day"),
+        ([date(2026, 5, 10), date(2026, 5, 4)], "opened_known in row 0 is after mature; a step is complete when the"),
+        ([date(2026, 5, 3), None], "opened_known is null in row 1; every example needs its funnel_times"),
+        (["2026-05-03", "2026-05-04"], "opened_known holds string, which cannot be the funnel_times"),
+    ],
+)
+def test_a_step_is_complete_after_the_exposure_and_not_after_the_label(days: list[object], words: str) -> None:
+    spec = replace(SPEC, funnel=("opened",), funnel_times=("opened_known",))
+    table = STEPS.append_column("opened_known", pa.array(days))
+    if not words:
+        assert spec.validated(table) is table
+        return
+    with pytest.raises(InvalidInputError, match=words):
+        spec.validated(table)
+
+
+def test_a_record_of_an_earlier_release_has_no_times_of_steps() -> None:
+    record = json.loads(FULL.to_json())
+    del record["funnel_times"]
+    assert ExampleSpec.from_record(record) == FULL
+
+
+@pytest.mark.parametrize("spec", [SPEC, FULL, TIMED, replace(FULL, item=None), JOB_EXAMPLES], ids=range(5))
 def test_json_gives_the_spec_back(spec: ExampleSpec) -> None:
     found = ExampleSpec.from_json(spec.to_json())
     assert found == spec
@@ -177,6 +219,7 @@ def test_a_short_record_has_defaults() -> None:
         ({"features": "distance_km"}, "features is no list of strings"),
         ({"features": ["distance_km", 2]}, "features is no list of strings"),
         ({"funnel": None}, "funnel is no list of strings"),
+        ({"funnel_times": "opened_known"}, "funnel_times is no list of strings"),
         ({"rates": {}}, "rates is no list"),
         ({"rates": ["click_rate"]}, "needs name, successes and trials"),
         ({"rates": [{"name": "r", "successes": "a"}]}, "needs name, successes and trials"),

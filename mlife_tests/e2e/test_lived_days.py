@@ -21,6 +21,7 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.demo_summary import sample_message
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.training.training_set import gate_days, last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
@@ -246,8 +247,12 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
     assert positives > 100
     for row in events("model_registered"):
         gate_start = gate_days(row["as_of_date"], policies.label.apply_window_days, policies.promotion)[0]
-        assert row["training_end_date"] <= last_training_day(gate_start, policies.label.apply_window_days)
-        assert add_days(row["training_end_date"], window) < gate_start
+        manifest = home.platform.registry.load(row["model_version"]).manifest
+        for step, days in (("is_clicked", policies.label.click_window_days), ("is_applied", window)):
+            until = trained_to(manifest, step)
+            assert until <= last_training_day(gate_start, days)
+            assert add_days(until, days) < gate_start
+        assert row["training_end_date"] == last_trained_day(manifest)
     for number in range(1, lived_world.DAYS + 1):
         day = home.day(number)
         report = home.platform.tables.read_report("realised_performance", day)

@@ -28,6 +28,7 @@ from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.off_policy.decisions import greedy_probabilities
 
 EXPLORING, SUFFICIENT = 400, 30
 SOUND_DAYS = (1, 2, 4)
@@ -163,6 +164,15 @@ def raw_log(explored, rows_of) -> RawLog:
     return RawLog(texts, {row["exposure_id"] for row in rows_of(lake, "apply")}, sets)
 
 
+def best_of(rows: list[dict[str, Any]], raw: np.ndarray) -> int:
+    """Return the place of the best candidate; of equals that of the rule for ties, which has tests of its own."""
+    if (raw == raw.max()).sum() == 1:
+        return int(raw.argmax())
+    users, jobs = ([row[name] for row in rows] for name in ("user_id", "job_id"))
+    days = np.array([row["as_of_date"] for row in rows], dtype="datetime64[D]")
+    return int(greedy_probabilities(users, jobs, days, raw).argmax())
+
+
 def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: date, last: date) -> ByHand:
     """Estimate one decision at a time."""
     scorers = [home.platform.scorer(one) for one in (version, reward_version)]
@@ -176,8 +186,7 @@ def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: da
     weighted, weights, users = [], [], defaultdict(float)
     robust = []
     for text, rows, raw, expected in zip(texts, sets, raws, rewards, strict=True):
-        assert (raw == raw.max()).sum() == 1, "no tie, so no rule for ties is needed"
-        best = int(raw.argmax())
+        best = best_of(rows, raw)
         if rows[best]["exploration_propensity"] == 0:
             continue
         sent = next(place for place, row in enumerate(rows) if row["prediction_id"] == text["prediction_id"])

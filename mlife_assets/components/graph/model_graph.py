@@ -65,6 +65,13 @@ class ModelGraph:
         return [mart_key(name) for name in dict.fromkeys(step.examples for step in self.model.steps)]
 
     @property
+    def learned_examples(self) -> Sequence[dg.AssetKey]:
+        """Marts that a model is trained on: the label's, and those of steps that are known sooner."""
+        roles = self.model.roles
+        sooner = [one.examples for one in self.model.steps if roles.step_times[one.label] != roles.label_time]
+        return [mart_key(name) for name in dict.fromkeys((self.model.label_step.examples, *sooner))]
+
+    @property
     def tables(self) -> Sequence[dg.AssetKey]:
         """Marts of the rows to score."""
         return [mart_key(name) for name in self.model.row_source.tables]

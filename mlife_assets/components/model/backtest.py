@@ -31,6 +31,7 @@ from mlife_assets.core.backtest.plots import plot_replay
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.pages.places import BACKTEST, nav
+from mlife_assets.core.training.known_examples import with_step_times
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"
@@ -62,7 +63,8 @@ def team_history(platform: Platform, today: date) -> pa.Table:
     places = pa.array(range(ordered.num_rows), pa.int64())
     ids = [name for name in (roles.entity, roles.item, roles.time) if name is not None]
     grouped = ordered.append_column("place", places).group_by(ids)
-    return model.derive(ordered.take(grouped.aggregate([("place", "min")])["place_min"]))
+    rows = ordered.take(grouped.aggregate([("place", "min")])["place_min"])
+    return with_step_times(model.derive(rows), model)
 
 
 def newest_day(platform: Platform) -> date:

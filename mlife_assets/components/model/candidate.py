@@ -26,7 +26,7 @@ from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.manifest_facts import fitted_words
+from mlife_assets.core.training.manifest_facts import fitted_words, trained_to_words
 
 GROUP = "model"
 TREES_PER_LOG_LINE = 50
@@ -48,7 +48,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=graph.key("model", "training_set"),
-        deps=[graph.label_examples],
+        deps=graph.learned_examples,
         kinds={"duckdb"},
         description="Mature examples that a challenger of this day may learn from, split in time, without faulty days.",
         group_name=graph.group(GROUP),
@@ -58,10 +58,10 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
         """Select and describe the training set; the rows stay in the mart, their hash is kept."""
         training = day_training_set(graph.view(platform), only_day(context, platform))
-        time, label = training.roles.time, training.roles.label
-        days = training.examples.group_by(time).aggregate([(label, "sum"), ([], "count_all")])
+        time, steps = training.roles.time, training.roles.steps
+        days = training.examples.group_by(time).aggregate([*((step, "sum") for step in steps), ([], "count_all")])
         rows = [
-            {time: str(row[time]), "examples": row["count_all"], "positives": row[f"{label}_sum"]}
+            {time: str(row[time]), "examples": row["count_all"], **{step: row[f"{step}_sum"] for step in steps}}
             for row in days.sort_by(time).to_pylist()
         ]
         return dg.MaterializeResult(
@@ -72,7 +72,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "validation_rows": int(training.is_validation.sum()),
                 "quarantined_rows": training.quarantined_rows,
                 "first_exposure_date": str(training.first_day),
-                "last_exposure_date": str(training.last_day),
+                "last_exposure_date": trained_to_words(training.trained_to),
                 "training_data_hash": training.data_hash,
                 "by_day": table(rows),
             }

@@ -32,6 +32,7 @@ from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "model"
@@ -84,7 +85,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         days = sound_days(day, policy.reference_days, quarantined_days(platform, wanted))
         samples = [sampled_pairs(platform, one) for one in days]
         columns = platform.model.watched
-        trained = date.fromisoformat(platform.registry.load(version).manifest["training_end_date"])
+        trained = last_trained_day(platform.registry.load(version).manifest)
         examples = {
             outcome: sampled_examples(
                 platform,

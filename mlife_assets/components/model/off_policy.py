@@ -31,6 +31,7 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
 from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
@@ -67,7 +68,7 @@ def unseen_days(platform: Platform, day: date, versions: Sequence[str]) -> tuple
 
     The first day may lie after the last: then there is none.
     """
-    ends = [date.fromisoformat(platform.registry.load(one).manifest["training_end_date"]) for one in versions]
+    ends = [last_trained_day(platform.registry.load(one).manifest) for one in versions]
     first = max(add_days(max(ends), 1), platform.settings.first_lived_date)
     return first, last_mature_exposure_day(day, platform.policies.label.apply_window_days)
 

@@ -31,6 +31,7 @@ from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
+from mlife_assets.core.training.manifest_facts import trained_to
 from mlife_assets.core.training.training_set import first_gate_day, last_training_day
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
@@ -90,10 +91,11 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     known = (row for row in rows if row["observed_at"] <= now)  # not what this very decision then brought about
     registered = {row["model_version"]: row for row in known}
     newest = registered[version]
-    trained_until = max((row["training_end_date"] for row in registered.values()), default=newest["training_end_date"])
+    last = max(registered.values(), key=lambda row: (row["training_end_date"], row["observed_at"]))
     model = platform.model
-    usable = last_training_day(first_gate_day(day, model), model.maturity_days)
     label = model.label_step
+    trained_until = trained_to(platform.registry.load(last["model_version"]).manifest, label.label)
+    usable = last_training_day(first_gate_day(day, model), model.maturity_days)
     new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
     positives = int(pc.sum(new[label.label]).as_py() or 0)
     return ChampionFacts(

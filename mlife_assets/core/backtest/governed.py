@@ -205,7 +205,7 @@ class Governed(Watching):
             if past.as_of_date <= self.confirmed_on or quiet >= apart:
                 break
             began, quiet = (past.as_of_date, 0) if past.alarms else (began, quiet + 1)
-        after = add_days(self.champion.last_day, 1)
+        after = add_days(self.champion.label_last_day, 1)
         if began is None:
             return after
         number = self.history.window_closing(began)

@@ -3,9 +3,10 @@
 Belongs here: maturity, windows, the check that a history can be replayed. Does not belong here: learning (`learning`),
 who decides what on which day (`contestants`).
 
-Concept: on the morning of day D the rows before D have been seen, and a label counts when its label time is at most D.
-Every access to labels takes D, so a label that is not mature on D cannot be had. A window of monitoring is the shortest
-run of whole days that holds as many rows as monitoring samples, so samples have one size whatever the traffic.
+Concept: on the morning of day D the rows before D have been seen, and a label counts when its label time is at most D,
+an earlier step when its own is. Every access to outcomes takes D, so one that is not mature on D cannot be had. A
+window of monitoring is the shortest run of whole days that holds as many rows as monitoring samples, so samples have
+one size whatever the traffic.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.training.example_training import canonical, validated_by_share
+from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.training_set import hash_examples
 from mlife_assets.core.windows import add_days
 
@@ -114,6 +116,10 @@ class History:
         stop = self.place(as_of)
         found = np.flatnonzero(self.mature[start:stop] <= np.datetime64(as_of, "D"))
         return np.asarray(found + start, dtype=np.int64)
+
+    def learnable(self, as_of: date) -> pa.Table:
+        """Return the rows of which a step was complete as of `as_of`, before it; outcomes that were not are null."""
+        return as_known(self.rows.slice(0, self.place(as_of)), self.model.roles, as_of)
 
     def take(self, places: npt.NDArray[np.int64]) -> pa.Table:
         """Return rows by place."""

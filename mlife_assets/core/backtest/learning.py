@@ -3,7 +3,8 @@
 Belongs here: fits by day, shared between policies; scores by place. Does not belong here: who asks for them
 (`contestants`), who judges them (`judging`), fitting itself (`training`).
 
-Concept: the model of a day is the recipe fitted on every row whose label was complete that morning. It follows from the
+Concept: the model of a day is the recipe fitted on every row of which a step was complete that morning, each step on
+its own rows. It follows from the
 day alone, so policies that ask for the same day share it, and each is charged for it.
 """
 
@@ -15,10 +16,9 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.history import History
+from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE, ModelArtifact
 from mlife_assets.core.training.fit import fit_model
@@ -32,14 +32,16 @@ class Fit:
     Attributes:
         artifact: the model.
         as_of: labels that were mature on this day were learned from.
-        rows: that it was fitted on.
-        last_day: last exposure day among them.
+        rows: with a label that it was fitted on.
+        last_day: last exposure day that any of its steps learned from.
+        label_last_day: last exposure day whose label it learned from.
     """
 
     artifact: ModelArtifact
     as_of: date
     rows: int
     last_day: date
+    label_last_day: date
 
     @property
     def step(self) -> str:
@@ -68,7 +70,8 @@ class Learner:
             record = self._checkpoints.remember(step, lambda: self._timings.measure(step, lambda: self._fitted(as_of)))
             files = {name: _data(name, text) for name, text in record["files"].items()}
             artifact = ModelArtifact.from_files(record["model_version"], files)
-            self._fits[as_of] = Fit(artifact, as_of, record["rows"], date.fromisoformat(record["last_day"]))
+            days = (date.fromisoformat(record[name]) for name in ("last_day", "label_last_day"))
+            self._fits[as_of] = Fit(artifact, as_of, record["rows"], *days)
         return self._fits[as_of]
 
     def seconds(self, fit: Fit) -> float:
@@ -78,20 +81,22 @@ class Learner:
     def training_set(self, as_of: date) -> TrainingSet:
         """Return what a fit of that morning learns from. Raises NotEnoughEvidenceError where nothing can be."""
         history, roles = self._history, self._history.model.roles
-        rows = history.take(history.known(as_of))
-        last = pc.max(rows[roles.time]).as_py() if rows.num_rows else history.first_day
+        rows, known = history.learnable(as_of), history.known(as_of)
+        last = as_date(history.days[known[-1]]) if len(known) else history.first_day
         data_hash = hash_examples(rows.select(roles.columns))
-        return split_examples(rows, roles, last_day=last, policy=history.training_policy(last), data_hash=data_hash)
+        return split_examples(rows, roles, known_on=as_of, policy=history.training_policy(last), data_hash=data_hash)
 
     def _fitted(self, as_of: date) -> dict[str, Any]:
         training = self.training_set(as_of)
-        policy = self._history.training_policy(training.last_day)
+        label = training.roles.label
+        policy = self._history.training_policy(training.trained_to[label])
         artifact = fit_model(training, policy, estimator=self._history.model.estimator)
         return {
             "files": {name: _text(name, data) for name, data in artifact.files().items()},
             "model_version": artifact.model_version,
-            "rows": training.examples.num_rows,
+            "rows": int(training.known(label).sum()),
             "last_day": training.last_day.isoformat(),
+            "label_last_day": training.trained_to[label].isoformat(),
         }
 
 

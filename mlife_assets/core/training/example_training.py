@@ -3,8 +3,8 @@
 Belongs here: the windows in time, and the order of steps. Does not belong here: reading and writing files (`cli`), the
 steps themselves (`fit`, `judgement`).
 
-Concept: the last days are the gate's. What the model sees was complete when they begin, so it is judged as it would
-have served. The gate window is read once, by the model that was chosen without it.
+Concept: the last days are the gate's. What each step sees was complete when they begin, so the model is judged as it
+would have served. The gate window is read once, by the model that was chosen without it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.judgement import GateRows, Human, Side, judge_model
+from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.training.search import Search, search
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
@@ -115,15 +116,15 @@ def train_on_examples(
     rows = canonical(examples, roles)
     start = gate_start(rows, roles, gate_share)
     as_of = pc.max(rows[roles.label_time]).as_py()
-    before = rows.filter(pc.field(roles.label_time) <= pa.scalar(start))
+    before = as_known(rows, roles, start)
     gate = rows.filter(pc.field(roles.time) >= pa.scalar(start))
-    last = pc.max(before[roles.time]).as_py()
+    days = before[roles.time].filter(before[roles.label].is_valid())
+    first, last = pc.min(days).as_py(), pc.max(days).as_py()
     if last is None:
         raise NotEnoughEvidenceError(f"no label is complete by {start}, when the gate begins; lower gate_share")
-    days = (last - pc.min(before[roles.time]).as_py()).days + 1
-    policy = validated_by_share(model.training, validation_share, days)
+    policy = validated_by_share(model.training, validation_share, (last - first).days + 1)
     training = split_examples(
-        before, roles, last_day=last, policy=policy, data_hash=hash_examples(before.select(roles.columns))
+        before, roles, known_on=start, policy=policy, data_hash=hash_examples(before.select(roles.columns))
     )
     found = search(training, policy, storage, search_progress) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)

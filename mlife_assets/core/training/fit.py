@@ -4,8 +4,8 @@ Belongs here: calibration, the final fit, the manifest. Does not belong here: wh
 formulation and recipe (`competition`), whether the result may serve (`gate`).
 
 Concept: formulation, recipe, number of trees and calibrators come from validation days that the first fit, with its
-vocabularies and priors, has not seen; the model that serves is then fitted on everything before the gate with that
-number of trees. The gate measures the calibration of what serves, out of sample.
+vocabularies and priors, has not seen; each step of what serves is then fitted on everything that was mature for it
+before the gate, with that number of trees. The gate measures the calibration of what serves, out of sample.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.boosting import Progress, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.competition import compete, each
-from mlife_assets.core.training.formulations import Formulation, TunedStep, learning_rows, reached_before
-from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR
+from mlife_assets.core.training.formulations import Formulation, TunedStep
+from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR, TRAINED_TO
 from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.recipes import fit_step, weighted_by_age
+from mlife_assets.core.training.step_rows import every_row, known_outcome, learning_rows, reached_before
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.training.tuning_rows import thinned
 
@@ -104,11 +105,10 @@ def _final_boosting(
     progress: Progress | None,
 ) -> FinalStep:
     """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
-    first = learning_rows(training, matrix, training.roles.steps[0])
-    part = thinned(first, np.ones(len(matrix), dtype=bool), spec, policy)
+    part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
 
     def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
-        rows = part.about(training.outcome(step.step), reached)
+        rows = part.about(known_outcome(training, step.step), reached)
         fitted = fit_step(
             rows, chosen.recipe, spec, policy, objective=step.objective, trees=step.trees, progress=progress
         )
@@ -127,7 +127,7 @@ def _final_estimator(
     """Return what fits a step on everything by an estimator of one's own."""
 
     def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
-        rows = weighted_by_age(learning_rows(training, matrix, step.step).where(reached), chosen.recipe, policy)
+        rows = weighted_by_age(learning_rows(training, matrix, step.step, reached), chosen.recipe, policy)
         own = fit_estimator(estimator, rows, seed=policy.seed)
         return ModelStage(step.step, "", calibrator, own.to_bytes()), len(rows.outcome)
 
@@ -149,15 +149,19 @@ def _manifest(
     chosen: Formulation,
     stages: list[ModelStage],
 ) -> dict[str, object]:
+    label, steps = training.roles.label, [stage.step for stage in stages]
     return {
         "training_start_date": training.first_day.isoformat(),
         "training_end_date": training.last_day.isoformat(),
+        TRAINED_TO: {step: training.trained_to[step].isoformat() for step in steps},
         "validation_start_date": training.validation_start.isoformat(),
-        "label": training.roles.label,
-        "examples": training.examples.num_rows,
+        "validation_end_date": training.trained_to[label].isoformat(),
+        "label": label,
+        "examples": int(training.known(label).sum()),
+        "examples_by_step": {step: int(training.known(step).sum()) for step in steps},
         "positives": training.positives,
         "validation_rows": int(training.is_validation.sum()),
-        "validation_positives": int(training.outcome(training.roles.label)[training.is_validation].sum()),
+        "validation_positives": int(training.outcome(label, training.is_validation).sum()),
         "quarantined_rows": training.quarantined_rows,
         "formulation": chosen.name,
         "recipe": chosen.recipe.name,

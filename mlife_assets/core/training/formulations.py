@@ -4,16 +4,17 @@ Belongs here: tuning each formulation by a recipe, holding them against each oth
 serves (`fit`), what a recipe is (`recipes`), LightGBM (`boosting`).
 
 Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
-`lambdarank` learns the order alone. They are compared on the same validation rows by the log loss of their calibrated
-probabilities, a proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a
-model that ranks all candidates worse. The first one of the policy stays unless a later one is better by more than one
+`lambdarank` learns the order alone. A step that is known sooner than the label learns, and validates, on rows that have
+no label yet. Formulations are compared on the rows that have one, by the log loss of their calibrated probabilities, a
+proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a model that ranks
+all candidates worse. The first one of the policy stays unless a later one is better by more than one
 standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
 Trees, 1984), so noise does not choose. Recipes of one formulation are compared in the same way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,21 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
-from mlife_assets.core.training.boosting import Objective, Progress, Rows
+from mlife_assets.core.training.boosting import Objective, Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.own_estimator import fit_estimator
 from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_of, weighted_by_age
+from mlife_assets.core.training.step_rows import (
+    entity_codes,
+    from_validation_on,
+    known_outcome,
+    learning_rows,
+    reached_before,
+    rows_to_tune_on,
+    steps_of,
+)
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.core.training.tuning_rows import TuningRows, tuning_rows
+from mlife_assets.core.training.tuning_rows import TuningRows
 
 Array = npt.NDArray[np.float64]
 
@@ -41,9 +51,9 @@ class TunedStep:
         step: name of the outcome.
         objective: how it was learned.
         trees: number of trees at which validation was best.
-        raw: raw scores of all validation rows, float64 (v,).
-        is_reached: validation rows that reached the step before, bool (v,).
-        outcome: whether validation rows reached this step, bool (v,).
+        raw: raw scores of all v rows from validation's start on, float64 (v,).
+        is_reached: those of them that reached the step before and whose outcome of this one is known, bool (v,).
+        outcome: whether rows reached this step, bool (v,); False where that is not known.
     """
 
     step: str
@@ -64,7 +74,7 @@ class Formulation:
         steps: in order.
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
-        rows: validation rows.
+        rows: validation rows with a label.
     """
 
     name: str
@@ -93,51 +103,16 @@ def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tup
 
 
 def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
-    """Return the spec that the rows to fit on alone decide, and what a model sees of all rows, (n, model_names).
+    """Return the spec that the rows to fit a step on alone decide, and what a model sees of all rows, (n, model_names).
 
     Categories that come up later and the level of rates in the validation window are news there, as they are in life.
 
     Raises:
         InvalidInputError: a column is missing.
     """
-    spec = fit_feature_spec(training.examples.filter(pa.array(training.is_fit)), training.roles)
+    is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
+    spec = fit_feature_spec(training.examples.filter(pa.array(is_fit)), training.roles)
     return spec, spec.expanded(examples_matrix(training.examples, spec))
-
-
-def learning_rows(training: TrainingSet, matrix: Array, step: str) -> Rows:
-    """Return all rows of a training set with the outcome of a step."""
-    days = training.examples[training.roles.time].to_numpy().astype("datetime64[D]").astype(np.int64)
-    return Rows(matrix, training.outcome(step), entity_codes(training), day=days)
-
-
-def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
-    """Return what all formulations are tuned on: a row on which nothing happened has not reached the first step.
-
-    Raises:
-        InvalidInputError: the policy constrains a feature that does not exist.
-    """
-    rows = learning_rows(training, matrix, training.roles.steps[0])
-    return tuning_rows(rows, training.is_fit, training.is_validation, spec, policy)
-
-
-def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
-    """Return a number per row that equal entities share, int64 (n,)."""
-    entities = training.examples[training.roles.entity].combine_chunks().dictionary_encode()
-    return np.asarray(entities.indices, dtype=np.int64)
-
-
-def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], ...]:
-    """Return step and objective of each model of a formulation."""
-    if name == "funnel":
-        return tuple((step, "binary") for step in training.roles.steps)
-    return ((training.roles.label, "lambdarank" if name == "lambdarank" else "binary"),)
-
-
-def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
-    """Return the rows that a step can happen to, bool (n,): all, or in a funnel those that reached the step before."""
-    steps = [one for one, _ in steps_of(name, training)]
-    place = steps.index(step)
-    return np.ones(training.examples.num_rows, dtype=bool) if place == 0 else training.outcome(steps[place - 1])
 
 
 def require_both_classes(name: str, training: TrainingSet) -> None:
@@ -147,9 +122,10 @@ def require_both_classes(name: str, training: TrainingSet) -> None:
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     for step, _ in steps_of(name, training):
-        outcome, reached = training.outcome(step), reached_before(name, training, step)
-        for part, mask in (("fitting", reached & training.is_fit), ("validation", reached & training.is_validation)):
-            positives, rows = int(outcome[mask].sum()), int(mask.sum())
+        reached = reached_before(name, training, step)
+        for part, inside in (("fitting", training.fitting(step)), ("validation", training.validating(step))):
+            mask = reached & inside
+            positives, rows = int(training.outcome(step, mask).sum()), int(mask.sum())
             if not 0 < positives < rows:
                 raise NotEnoughEvidenceError(
                     f"{step} has {positives} positives in {rows} {part} rows; both classes are needed: wait for more "
@@ -198,20 +174,20 @@ def tune_step(
     progress: Progress | None = None,
 ) -> TunedStep:
     """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
-    outcome, reached = training.outcome(step), reached_before(name, training, step)
+    outcome, reached = known_outcome(training, step), reached_before(name, training, step)
+    validating, held_out = reached & training.validating(step), from_validation_on(training)
     fitted = fit_step(
-        rows.fit.about(outcome, reached),
+        rows.fit.about(outcome, reached & training.fitting(step)),
         recipe,
         rows.spec,
         policy,
         objective=objective,
         trees=policy.trees_maximum,
-        validation=rows.watched.about(outcome, reached),
+        validation=rows.watched.about(outcome, validating),
         progress=progress,
     )
-    held_out = training.is_validation
-    raw = fitted.raw(rows.matrix[held_out], policy)
-    return TunedStep(step, objective, int(fitted.booster.best_iteration), raw, reached[held_out], outcome[held_out])
+    raw, trees = fitted.raw(rows.matrix[held_out], policy), int(fitted.booster.best_iteration)
+    return TunedStep(step, objective, trees, raw, validating[held_out], (outcome & validating)[held_out])
 
 
 def tune_estimator(
@@ -225,23 +201,27 @@ def tune_estimator(
     make: MakeEstimator,
 ) -> TunedStep:
     """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
-    rows, reached = learning_rows(training, matrix, step), reached_before(name, training, step)
-    learned = weighted_by_age(rows.where(reached & training.is_fit), recipe, policy)
-    held_out = training.is_validation
-    raw = fit_estimator(make, learned, seed=policy.seed).raw(matrix[held_out])
-    return TunedStep(step, objective, 0, raw, reached[held_out], rows.outcome[held_out])
+    reached, held_out = reached_before(name, training, step), from_validation_on(training)
+    rows = learning_rows(training, matrix, step, reached & training.fitting(step))
+    raw = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed).raw(matrix[held_out])
+    validating = reached & training.validating(step)
+    outcome = known_outcome(training, step) & validating
+    return TunedStep(step, objective, 0, raw, validating[held_out], outcome[held_out])
 
 
 def compared(
     name: str, recipe: Recipe, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy
 ) -> Formulation:
-    """Return the formulation of tuned steps with how well it did on the validation window.
+    """Return the formulation of tuned steps with how well it did on the rows of the validation window with a label.
 
     Raises:
         NotEnoughEvidenceError: half of the entities have one class only.
     """
     codes = np.unique(entity_codes(training)[training.is_validation], return_inverse=True)[1]
-    likelihood, loss = _log_likelihood(steps, codes, policy.isotonic_minimum_positives)
+    judged = training.is_validation[from_validation_on(training)]
+    likelihood, loss = _log_likelihood(
+        [_where(step, judged) for step in steps], codes, policy.isotonic_minimum_positives
+    )
     return Formulation(name, tuple(steps), loss, likelihood, len(codes), recipe)
 
 
@@ -257,6 +237,10 @@ def choose(formulations: list[Formulation]) -> Formulation:
         if gain > max(error, best_gain):
             best, best_gain = other, gain
     return best
+
+
+def _where(step: TunedStep, rows: npt.NDArray[np.bool_]) -> TunedStep:
+    return replace(step, raw=step.raw[rows], is_reached=step.is_reached[rows], outcome=step.outcome[rows])
 
 
 def _log_likelihood(

@@ -98,7 +98,7 @@ class Contender:
         item_ids: items of the scored rows, shape (m,); None when the examples have no item.
         as_of_dates: days of the scored rows, shape (m,).
         scores: higher ranks first, finite, shape (m,).
-        training_end_date: last exposure day that the model was fitted on; None only for the human.
+        training_end_date: last exposure day that any step of the model was fitted on; None only for the human.
     """
 
     model_version: str

@@ -35,6 +35,7 @@ from mlife_assets.core.training.gate import (
     decide_promotion,
     on_examples,
 )
+from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
 from mlife_assets.core.training.required import required_conditions
 from mlife_assets.core.training.training_set import TrainingSet
@@ -85,7 +86,7 @@ class Side:
 
     Attributes:
         model_version: what is judged.
-        trained_to: last day that it learned from; of several models that of the first.
+        trained_to: last exposure day that any of its steps learned from; of several models that of the first.
         ranking: scores of the ranked rows, higher first, shape (n,).
         probability: calibrated, of the exposures, shape (m,).
     """
@@ -223,8 +224,7 @@ def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) 
     spec, scorer = artifact.feature_spec, scorer_of(artifact, threads=threads)
     ranked = scorer.score(matrix)
     measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
-    end = date.fromisoformat(artifact.manifest["training_end_date"])
-    return Side(artifact.model_version, end, ranked.raw, measured.probability)
+    return Side(artifact.model_version, last_trained_day(artifact.manifest), ranked.raw, measured.probability)
 
 
 def _require_columns(champion: ModelArtifact, gate: GateRows) -> None:

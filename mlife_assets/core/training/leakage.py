@@ -6,7 +6,8 @@ maturity and time order (`gate_examples`), which columns there are (`core.exampl
 Concept: a feature that nearly decides the outcome by itself was recorded after it. A label time that does so was taken
 from the outcome: the newest days then hold those rows alone whose outcome came early. And where rows of the gate repeat
 rows of the training set more often than training rows repeat each other, somebody copied them. All are
-conditions of the gate: they refuse, and say which column or how many rows.
+conditions of the gate: they refuse, and say which column or how many rows. What a step learned from that has no label
+yet is examined by the outcome of that step.
 """
 
 from __future__ import annotations
@@ -96,33 +97,41 @@ def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: Featu
     )
 
 
-def label_time_condition(examples: pa.Table, roles: ExampleSpec) -> Condition:
-    """Return the condition that how long a label takes does not give it away.
+def label_time_condition(examples: pa.Table, roles: ExampleSpec, step: str | None = None) -> Condition:
+    """Return the condition that how long an outcome takes does not give it away.
 
     A conversion is known when it happens, but a label is complete when its window has closed, whatever happened. With
     the day of the conversion as label time, the days before a cut hold conversions only.
 
     Args:
-        examples: n rows, both classes.
+        examples: n rows whose outcome is known, both classes.
         roles: what the columns are.
+        step: whose outcome; None for the label.
     """
-    shown, known = (examples[name].to_numpy().astype("datetime64[D]") for name in (roles.time, roles.label_time))
-    outcome = np.asarray(examples[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+    label = step or roles.label
+    label_time = roles.step_times[label]
+    shown, known = (examples[name].to_numpy().astype("datetime64[D]") for name in (roles.time, label_time))
+    outcome = np.asarray(examples[label].to_numpy(zero_copy_only=False), dtype=bool)
     area = _area((known - shown).astype(np.float64), outcome)
     area, name = max(area, 1 - area), "label_time_does_not_tell_the_outcome"
     if area > SEPARATION_MAXIMUM:
         text = (
-            f"How long {roles.label_time} comes after {roles.time} predicts {roles.label} alone (area under the ROC "
+            f"How long {label_time} comes after {roles.time} predicts {label} alone (area under the ROC "
             f"curve {area:.3f}, at most {SEPARATION_MAXIMUM:g}); set it to the end of the window, whatever happened."
         )
         return Condition(name, False, text)
     return Condition(
-        name, True, f"How long {roles.label_time} comes after {roles.time} does not predict {roles.label} ({area:.3f})."
+        name, True, f"How long {label_time} comes after {roles.time} does not predict {label} ({area:.3f})."
     )
 
 
 def copied_rows_condition(
-    training: pa.Table, gate: pa.Table, roles: ExampleSpec, spec: FeatureSpec, is_later: npt.NDArray[np.bool_]
+    training: pa.Table,
+    gate: pa.Table,
+    roles: ExampleSpec,
+    spec: FeatureSpec,
+    is_later: npt.NDArray[np.bool_],
+    step: str | None = None,
 ) -> Condition:
     """Return the condition that gate rows do not repeat training rows more often than is natural.
 
@@ -131,16 +140,18 @@ def copied_rows_condition(
     depends on how many there are to repeat, so gate rows are held against each part alone.
 
     Args:
-        training: n training rows.
+        training: n training rows whose outcome is known.
         gate: rows that the gate judges.
         roles: what the columns are.
         spec: features.
         is_later: which training rows are the later ones, bool (n,).
+        step: whose outcome is compared; None for the label.
     """
     condition = "gate_rows_are_not_training_rows"
     if gate.num_rows == 0:
         return Condition(condition, False, "Copies were not looked for: the gate has no rows; wait for mature ones.")
-    known, asked = _fingerprints(training, roles, spec), _fingerprints(gate, roles, spec)
+    label = step or roles.label
+    known, asked = _fingerprints(training, roles, spec, label), _fingerprints(gate, roles, spec, label)
     parts = {"earlier": known[~is_later], "later": known[is_later]}
     against, repeated = max(((name, _repeats(asked, part)) for name, part in parts.items()), key=lambda one: one[1])
     found = wilson_interval(repeated, len(asked))
@@ -160,9 +171,9 @@ def copied_rows_condition(
     return Condition(condition, True, text)
 
 
-def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> npt.NDArray[np.object_]:
+def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec, label: str) -> npt.NDArray[np.object_]:
     hashes = feature_hashes(examples_matrix(rows, spec))
-    names = [name for name in (roles.entity, roles.item, roles.label) if name is not None]
+    names = [name for name in (roles.entity, roles.item, label) if name is not None]
     columns = [rows[name].to_pylist() for name in names]
     return np.array(
         [f"{one}|{'|'.join(map(repr, ids))}" for one, *ids in zip(hashes, *columns, strict=True)], dtype=object

@@ -11,6 +11,7 @@ model, because its hash says whether two are the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 from mlife_assets.core.model import DECLARATION
@@ -21,6 +22,8 @@ Section = Literal["windows", "data", "policy", "metrics", "method"]
 IMPORTANCE = "importance"
 OWN_ESTIMATOR = "estimator"
 """Key of the parameters of what took LightGBM's place."""
+TRAINED_TO = "trained_to"
+"""Key of the last exposure day that each step learned from; models of 0.1.0 have none."""
 _APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
@@ -46,6 +49,26 @@ _METHOD = {
     "trees",
     "trees_by_step",
 }
+
+
+def trained_to(manifest: Mapping[str, Any], step: str) -> date:
+    """Return the last exposure day that a step learned from; without its own, that of the model."""
+    days: Mapping[str, str] = manifest.get(TRAINED_TO, {})
+    return date.fromisoformat(days.get(step, manifest["training_end_date"]))
+
+
+def last_trained_day(manifest: Mapping[str, Any]) -> date:
+    """Return the last exposure day that any part of a model learned from: rows after it are news to all of it."""
+    return max(
+        date.fromisoformat(day) for day in (manifest["training_end_date"], *manifest.get(TRAINED_TO, {}).values())
+    )
+
+
+def trained_to_words(days: Mapping[str, date]) -> str:
+    """Return the last exposure day that each step learned from: one day where it is the same for all."""
+    if len(set(days.values())) == 1:
+        return next(iter(days.values())).isoformat()
+    return ", ".join(f"{day.isoformat()} ({step})" for step, day in days.items())
 
 
 def manifest_facts(manifest: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -90,9 +113,9 @@ def section_of(name: str, value: Scalar) -> Section:
     parts = name.split(".")
     if parts[0] in _POLICY:
         return "policy"
-    if any(part.endswith(("_date", "_day", "_days")) for part in parts):
+    if parts[0] == TRAINED_TO or any(part.endswith(("_date", "_day", "_days")) for part in parts):
         return "windows"
-    if parts[-1] in _DATA:
+    if parts[-1] in _DATA or parts[0] == "examples_by_step":
         return "data"
     if _METHOD.intersection(parts) or isinstance(value, str | bool) or value is None:
         return "method"

@@ -30,6 +30,7 @@ from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
 from mlife_assets.core.training.judgement import GateRows, Side, judge
+from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.required import parity_of, scoring_conditions, training_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -42,7 +43,7 @@ class Served:
 
     Attributes:
         model_version: of the champion that serves now.
-        trained_to: last exposure day that the first of them learned from; each is older than its own rows.
+        trained_to: last exposure day that a step of the first of them learned from; each is older than its own rows.
         probability: calibrated, of the n rows, shape (n,).
     """
 
@@ -57,7 +58,7 @@ class JudgedFold:
 
     Attributes:
         model_version: of the model.
-        trained_to: last exposure day that it learned from.
+        trained_to: last exposure day that any of its steps learned from.
         first_day: first day of its rows.
         probability: calibrated, of its m rows, shape (m,).
         conditions: of the fold alone, as `fold_conditions` returns them.
@@ -91,7 +92,7 @@ def fold_conditions(
     """
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
     is_before = training.last_day < first
-    text = f"The model of the fold of {first} learned from rows up to {training.last_day}."
+    text = f"The model of the fold of {first} learned from rows up to {trained_to_words(training.trained_to)}."
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
         *scoring_conditions(

@@ -9,8 +9,11 @@ judges one model and asks for both; a recipe that is judged by folds asks for th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
+from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
@@ -27,11 +30,14 @@ def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condi
     Raises:
         NotEnoughEvidenceError: only one class.
     """
-    matrix = examples_matrix(training.examples, spec)
-    return (
-        feature_condition(matrix, training.outcome(training.roles.label), spec),
-        label_time_condition(training.examples, training.roles),
-    )
+    label = training.roles.label
+    matrix = examples_matrix(_known(training, label), spec)
+    times = [
+        label_time_condition(_known(training, step), training.roles, step)
+        for step in examined_steps(training.roles)
+        if len(set(training.outcome(step, training.known(step)).tolist())) == 2
+    ]
+    return feature_condition(matrix, training.outcome(label, training.known(label)), spec), _worst(times)
 
 
 def scoring_conditions(
@@ -41,9 +47,15 @@ def scoring_conditions(
 
     No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks.
     """
-    spec = artifact.feature_spec
+    spec, roles = artifact.feature_spec, training.roles
+    copies = [
+        copied_rows_condition(
+            _known(training, step), exposures, roles, spec, training.validating(step)[training.known(step)], step
+        )
+        for step in examined_steps(roles)
+    ]
     return (
-        copied_rows_condition(training.examples, exposures, training.roles, spec, training.is_validation),
+        _worst(copies),
         parity_of(artifact, matrix, model, threads=threads),
     )
 
@@ -62,6 +74,20 @@ def required_conditions(
         *training_conditions(training, artifact.feature_spec),
         *scoring_conditions(artifact, training, exposures, matrix, model, threads=threads),
     )
+
+
+def examined_steps(roles: ExampleSpec) -> tuple[str, ...]:
+    """Return the label, then the steps that are complete at a time of their own and so learn from other rows."""
+    return (roles.label, *(step for step, time in roles.step_times.items() if time != roles.label_time))
+
+
+def _known(training: TrainingSet, step: str) -> pa.Table:
+    return training.examples.filter(pa.array(training.known(step)))
+
+
+def _worst(conditions: Sequence[Condition]) -> Condition:
+    """Return the first condition that is not met, or else the first."""
+    return next((one for one in conditions if not one.is_met), conditions[0])
 
 
 def parity_of(artifact: ModelArtifact, matrix: Array, model: Model, *, threads: int) -> Condition:

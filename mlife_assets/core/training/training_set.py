@@ -3,9 +3,10 @@
 Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does not belong here: features
 (the domain), fitting (`fit`).
 
-Concept: a model that serves on day A could have learned only from labels that were mature on A. The gate judges on
-days from `gate_start`, so everything that the model sees was mature by then. Within it, validation is the latest
-days that hold enough to learn from, after a gap of one attribution window.
+Concept: a model that serves on day A could have learned only from what was mature on A, of each step what was mature
+for that step. The gate judges on days from `gate_start`, so everything that the model sees was mature by then. Within
+it, validation is the latest days of the label that hold enough to learn from, and what is newer. A step fits on what
+was complete for it when validation starts, so none has learned from a row that validates.
 """
 
 from __future__ import annotations
@@ -25,28 +26,37 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.training.known_examples import (
+    as_known,
+    in_order,
+    require_known,
+    require_mature,
+    require_roles,
+    require_unique,
+    where,
+    with_step_times,
+)
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 Days = npt.NDArray[np.datetime64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Examples in a canonical order that starts with their day, and the split.
+    """Examples in a canonical order that starts with their day, what is known of each, and the split.
 
     Attributes:
-        examples: n rows with all features.
+        examples: n rows with all features, of which at least one step is known; an outcome that is not is null.
         roles: what the columns are.
-        is_fit: rows to find the number of trees on, bool (n,).
-        is_validation: rows for early stopping, choosing and calibration, bool (n,); the rest is the gap.
+        validation_start: first exposure day of the validation window.
         data_hash: of the rows; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
     """
 
     examples: pa.Table
     roles: ExampleSpec
-    is_fit: np.ndarray
-    is_validation: np.ndarray
+    validation_start: date
     data_hash: str
     quarantined_rows: int = 0
 
@@ -57,22 +67,57 @@ class TrainingSet:
 
     @property
     def last_day(self) -> date:
-        """Last exposure day."""
+        """Last exposure day, of whichever step."""
         return pc.max(self.examples[self.roles.time]).as_py()  # type: ignore[no-any-return]
 
     @property
-    def validation_start(self) -> date:
-        """First exposure day of the validation window."""
-        return pc.min(self.examples[self.roles.time].filter(pa.array(self.is_validation))).as_py()  # type: ignore[no-any-return]
+    def trained_to(self) -> dict[str, date]:
+        """Steps in order, each with the last exposure day that it can learn from."""
+        days = self.examples[self.roles.time]
+        return {step: pc.max(days.filter(pa.array(self.known(step)))).as_py() for step in self.roles.steps}
 
     @property
     def positives(self) -> int:
         """Number of positive labels."""
-        return int(self.outcome(self.roles.label).sum())
+        return int(self.outcome(self.roles.label, self.known(self.roles.label)).sum())
 
-    def outcome(self, step: str) -> np.ndarray:
-        """Return whether each row reached a step of the funnel, bool (n,)."""
-        return np.asarray(self.examples[step].to_numpy(zero_copy_only=False), dtype=bool)
+    @property
+    def is_fit(self) -> Mask:
+        """Rows on which to fit the label before validation, bool (n,)."""
+        return self.fitting(self.roles.label)
+
+    @property
+    def is_validation(self) -> Mask:
+        """Rows that validate the label, on which formulations are compared, bool (n,)."""
+        return self.validating(self.roles.label)
+
+    def known(self, step: str) -> Mask:
+        """Return the rows whose outcome of a step is known, bool (n,)."""
+        return np.asarray(self.examples[step].is_valid())
+
+    def fitting(self, step: str) -> Mask:
+        """Return the rows whose outcome of a step was complete when validation starts, bool (n,)."""
+        return self.known(step) & (self._days(self.roles.step_times[step]) <= np.datetime64(self.validation_start, "D"))
+
+    def validating(self, step: str) -> Mask:
+        """Return the rows from validation's start on whose outcome of a step is known, bool (n,)."""
+        return self.known(step) & (self._days(self.roles.time) >= np.datetime64(self.validation_start, "D"))
+
+    def outcome(self, step: str, rows: Mask | None = None) -> Mask:
+        """Return whether the m rows of a mask, all by default, reached a step of the funnel, bool (m,).
+
+        Raises:
+            InvalidInputError: it is not known of one of them.
+        """
+        asked = self.examples[step] if rows is None else self.examples[step].filter(pa.array(rows))
+        if asked.null_count:
+            raise InvalidInputError(
+                f"{step} is not known of {asked.null_count} of {len(asked)} rows; ask for rows of known({step!r})"
+            )
+        return np.asarray(asked.to_numpy(zero_copy_only=False), dtype=bool)
+
+    def _days(self, name: str) -> Days:
+        return self.examples[name].to_numpy().astype("datetime64[D]")  # type: ignore[no-any-return]
 
 
 def gate_days(as_of: date, maturity_days: int, promotion: PromotionPolicy) -> list[date]:
@@ -112,105 +157,85 @@ def build_training_set(
     """Return the training set of a model that is gated on days from `gate_start`.
 
     Args:
-        rows: of the mart of the label, one per exposure; those after the training window are left out.
+        rows: of the mart of the label, or of those of all steps (`joined_marts`), one per exposure; what was not known
+            when the gate starts is left out.
         model: roles, maturity, and the policy of the split and of minimum sizes.
         as_of: day of the training.
-        gate_start: first day on which the gate ranks.
+        gate_start: first day on which the gate ranks; the day of the training where nothing is held out.
         quarantined: days whose features must not train.
 
     Raises:
-        InvalidInputError: a label is not mature as of `as_of`, unknown, or an exposure is there twice.
+        InvalidInputError: an outcome is not mature as of `as_of`, or unknown although it is, or an exposure is there
+            twice.
         NotEnoughEvidenceError: too few examples or positives.
     """
     roles, row_id = model.roles, model.row_id
     if row_id is None:
         raise InvalidInputError(f"model {model.name} has no row_id; a model of the platform names its marts")
-    _require_known(rows, roles, row_id)
-    is_immature = pc.greater(rows[roles.label_time], pa.scalar(as_of, pa.date32()))
-    if count := _count(is_immature):
-        row = rows.filter(is_immature).slice(0, 1).to_pylist()[0]
-        raise InvalidInputError(
-            f"{count} examples are not mature as of {as_of}, the first is {row[row_id]} with "
-            f"{roles.label_time} {row[roles.label_time]}; pass labels that are mature"
-        )
-    last = last_training_day(gate_start, model.maturity_days)
-    days = rows[roles.time]
-    is_inside = pc.less_equal(days, pa.scalar(last, pa.date32()))
-    is_sound = pc.and_not(is_inside, pc.is_in(days, value_set=pa.array(sorted(quarantined), pa.date32())))
-    examples = _in_order(_where(rows, is_sound), roles.time, row_id).combine_chunks()
-    _require_unique(examples, roles.time, row_id)
+    require_roles(rows, roles, row_id)
+    rows = with_step_times(rows, model)
+    require_mature(rows, roles, as_of)
+    inside = as_known(rows, roles, gate_start)
+    is_faulty = pc.is_in(inside[roles.time], value_set=pa.array(sorted(quarantined), pa.date32()))
+    examples = in_order(where(inside, pc.invert(is_faulty)), roles.time, row_id).combine_chunks()
+    require_unique(examples, roles.time, row_id)
     return split_examples(
         model.derive(examples),
         roles,
-        last_day=last,
+        known_on=gate_start,
         policy=model.training,
         data_hash=hash_examples(examples),
-        quarantined_rows=_count(is_inside) - examples.num_rows,
+        quarantined_rows=inside.num_rows - examples.num_rows,
     )
-
-
-def _count(mask: pa.ChunkedArray) -> int:
-    return int(pc.sum(mask).as_py() or 0)
-
-
-def _where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
-    """Return the rows of a mask; usually all, which are not copied then."""
-    return rows if _count(mask) == rows.num_rows else rows.filter(mask)
-
-
-def _in_order(rows: pa.Table, time: str, row_id: str) -> pa.Table:
-    """Return rows by day and exposure, the order in which a mart is read: then they are not copied."""
-    order = pc.sort_indices(rows, sort_keys=[(time, "ascending"), (row_id, "ascending")]).to_numpy()
-    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
 
 
 def split_examples(
     examples: pa.Table,
     roles: ExampleSpec,
     *,
-    last_day: date,
+    known_on: date,
     policy: TrainingPolicy,
     data_hash: str,
     quarantined_rows: int = 0,
 ) -> TrainingSet:
-    """Return the training set of mature examples up to `last_day`, split in time.
+    """Return the training set of what was known on a day (`as_known`), split in time.
 
-    Validation is the last `policy.validation_days`, or more where these hold too few of a class and half of each stays
-    to fit on. Rows to fit on are those whose label was complete when validation starts, so the gap is the rows' own
-    attribution window.
+    Validation is the last `policy.validation_days` of mature labels, or more where these hold too few of a class and
+    half of each stays to fit on, and what is newer. Rows to fit a step on are those whose outcome was complete when
+    validation starts, so the gap is the step's own attribution window.
 
     Raises:
-        InvalidInputError: an example is later than `last_day`.
+        InvalidInputError: an outcome is not mature as of `known_on`, or unknown although it is.
         NotEnoughEvidenceError: too few examples or positives, or a part has one class only.
     """
-    days = examples[roles.time].to_numpy().astype("datetime64[D]")
-    if late := int((days > np.datetime64(last_day, "D")).sum()):
-        raise InvalidInputError(f"{late} examples are later than {last_day}; leave them to the gate")
-    flags = np.asarray(examples[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+    require_mature(examples, roles, known_on)
+    require_known(examples, roles, known_on)
+    mature = examples.filter(examples[roles.label].is_valid())
+    days = mature[roles.time].to_numpy().astype("datetime64[D]")
+    flags = np.asarray(mature[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
+    last_day: date = days.max().item() if len(days) else known_on
     for name, found, needed in (
-        ("examples", examples.num_rows, policy.minimum_examples),
+        ("examples", mature.num_rows, policy.minimum_examples),
         ("positives", int(flags.sum()), policy.minimum_positives),
     ):
         if found < needed:
             raise NotEnoughEvidenceError(
                 f"{found} mature {name} until {last_day}, {needed} needed; wait or widen the window"
             )
-    mature = examples[roles.label_time].to_numpy().astype("datetime64[D]")
-    validation_start = _validation_start(days, mature, flags, last_day, policy)
-    is_validation = days >= validation_start
-    is_fit = mature <= validation_start
-    for name, mask in (("fitting", is_fit), ("validation", is_validation)):
-        if not 0 < flags[mask].sum() < mask.sum():
+    known = mature[roles.label_time].to_numpy().astype("datetime64[D]")
+    start = _validation_start(days, known, flags, last_day, policy)
+    training = TrainingSet(examples, roles, start, data_hash, quarantined_rows)
+    for name, mask in (("fitting", training.is_fit), ("validation", training.is_validation)):
+        positives, rows = int(training.outcome(roles.label, mask).sum()), int(mask.sum())
+        if not 0 < positives < rows:
             raise NotEnoughEvidenceError(
-                f"the {name} days until {last_day} hold {int(flags[mask].sum())} positives in {int(mask.sum())} "
-                "examples; both classes are needed: wait for more history"
+                f"the {name} days until {last_day} hold {positives} positives in {rows} examples; both classes are "
+                "needed: wait for more history"
             )
-    return TrainingSet(examples, roles, is_fit, is_validation, data_hash, quarantined_rows)
+    return training
 
 
-def _validation_start(
-    days: Days, mature: Days, flags: npt.NDArray[np.bool_], last_day: date, policy: TrainingPolicy
-) -> np.datetime64:
+def _validation_start(days: Days, mature: Days, flags: Mask, last_day: date, policy: TrainingPolicy) -> date:
     """Return the first day of validation: with enough of both classes, and half of each still there to fit on.
 
     The days of the policy are validation in any case.
@@ -219,28 +244,7 @@ def _validation_start(
     classes = [mask for mask in (flags, ~flags) if mask.any()]
     enough = min(np.sort(days[mask])[-min(policy.validation_minimum_per_class, int(mask.sum()))] for mask in classes)
     half_is_mature = max(np.sort(mature[mask])[(int(mask.sum()) - 1) // 2] for mask in classes)
-    return min(start, max(enough, half_is_mature))
-
-
-def _require_known(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
-    """Refuse examples whose roles are unknown: a null date would pass every comparison with a date."""
-    for name in (row_id, roles.time, roles.label_time, roles.label):
-        if name not in rows.column_names:
-            raise InvalidInputError(f"the examples lack column {name}; read the whole mart")
-        if rows[name].null_count:
-            row = pc.index(rows[name].is_null(), True).as_py()
-            raise InvalidInputError(f"{name} is null in row {row} of the examples; rebuild the mart")
-
-
-def _require_unique(rows: pa.Table, time: str, row_id: str) -> None:
-    """Refuse an exposure that counts twice; `rows` are ordered by day and id."""
-    if rows.num_rows < 2:
-        return
-    ids, days = rows[row_id], rows[time]
-    is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
-    first = pc.index(is_same, True).as_py()
-    if first >= 0:
-        raise InvalidInputError(f"{row_id} {ids[first].as_py()} is there twice; the mart holds one row per exposure")
+    return min(start, max(enough, half_is_mature)).item()  # type: ignore[no-any-return]
 
 
 def hash_examples(examples: pa.Table) -> str:

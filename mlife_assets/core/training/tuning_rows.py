@@ -39,8 +39,8 @@ class Part:
 
         Where these are not all, they get bins of their own: few are cut soon, and others say nothing of them.
         """
-        rows = replace(self.rows, outcome=outcome[self.of_all])
-        return rows if reached.all() else replace(rows, bins=None).where(reached[self.of_all])
+        rows, inside = replace(self.rows, outcome=outcome[self.of_all]), reached[self.of_all]
+        return rows if inside.all() else replace(rows, bins=None).where(inside)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,8 +42,16 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
 
     maturity_days = policies.label.apply_window_days
     usable = last_training_day(gate_days(day, maturity_days, policies.promotion)[0], maturity_days)
-    assert challenger["training_end_date"] == usable > first["training_end_date"]
-    assert facts.new_mature_positives == positives(add_days(first["training_end_date"], 1), usable) > 0
+    learned = {
+        row["model_version"]: date.fromisoformat(
+            home.platform.registry.load(row["model_version"]).manifest["trained_to"]["is_applied"]
+        )
+        for row in (first, challenger)
+    }
+    assert learned[challenger["model_version"]] == usable > learned[first["model_version"]]
+    sooner = maturity_days - policies.label.click_window_days
+    assert challenger["training_end_date"] == add_days(usable, sooner), "clicks are known sooner"
+    assert facts.new_mature_positives == positives(add_days(learned[first["model_version"]], 1), usable) > 0
     after = champion_facts(home.platform, add_days(day, 1), [], True)
     assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
     assert after.is_retraining_in_flight

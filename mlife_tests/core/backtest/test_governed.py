@@ -79,7 +79,8 @@ def told(answer):
 
 def model(version: str, as_of: date) -> SimpleNamespace:
     artifact = SimpleNamespace(model_version=version)
-    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=as_of - timedelta(days=1))
+    day = as_of - timedelta(days=1)
+    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=day, label_last_day=day)
 
 
 FIRST = date(2025, 1, 1)
@@ -166,6 +167,13 @@ def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history
     policy = Governed(history(rows(), replace(model(), backtest=halves)), None, None, None)
     policy.reigns, policy.changed_on = [Reign(CHAMPION, SINCE)], CHAMPION.last_day - timedelta(days=seen_days - 1)
     assert policy._age_maximum() == most
+
+
+def test_news_begin_after_the_last_label_that_was_learned_whatever_an_early_step_saw(history, rows):
+    policy = Governed(history(rows()), None, None, None)
+    learned = SimpleNamespace(last_day=SINCE, label_last_day=SINCE - timedelta(days=5))
+    policy.reigns, policy.looked, policy.confirmed_on = [Reign(learned, SINCE)], [], SINCE
+    assert policy._news_since() == SINCE - timedelta(days=4)
 
 
 def test_a_model_that_does_not_work_is_not_installed_whatever_its_recipe_was_judged(challenged):

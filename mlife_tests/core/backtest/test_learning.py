@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
@@ -57,3 +58,26 @@ def test_an_estimator_of_ones_own_is_learned_and_kept_like_trees(history, rows, 
     assert len(store.objects) == written
     places = np.arange(500)
     assert score(built, again.artifact, places).raw.tobytes() == score(built, fit.artifact, places).raw.tobytes()
+
+
+def test_each_step_of_a_funnel_learns_what_was_complete_for_it_that_morning(history, rows, learner, model):
+    """The label is known after 9 days, the step before it after 2; drift of that step shows in its rows alone."""
+    table = rows(window_days=9)
+    day = table["day"].to_numpy()
+    strength = table["strength"].to_numpy()
+    seen = table["won"].to_numpy(zero_copy_only=False) | (strength > 0)
+    table = table.append_column("seen", pa.array(seen)).append_column("seen_known", pa.array(day + 2))
+    told = model()
+    roles = replace(told.roles, funnel=("seen",), funnel_times=("seen_known",))
+    told = replace(told, roles=roles, training=replace(told.training, formulations=("funnel",)))
+    built = history(table, told)
+    training = learner(built).training_set(DAY)
+    assert training.trained_to == {"seen": DAY - timedelta(days=2), "won": DAY - timedelta(days=9)}
+    assert training.outcome("won", training.known("won")).tolist() == built.outcome[built.known(DAY)].tolist()
+    fit = learner(built).fit(DAY)
+    assert (fit.last_day, fit.label_last_day) == (DAY - timedelta(days=2), DAY - timedelta(days=9))
+    assert fit.rows == len(built.known(DAY)) < training.examples.num_rows
+    assert fit.artifact.manifest["trained_to"] == {"seen": "2025-02-27", "won": "2025-02-20"}
+    late = np.array(table["day"].to_numpy() >= np.datetime64(DAY - timedelta(days=1)))
+    other = table.set_column(table.column_names.index("seen"), "seen", pa.array(seen | late))
+    assert learner(history(other, told)).fit(DAY).artifact.model_version == fit.artifact.model_version

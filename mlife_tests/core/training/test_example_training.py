@@ -278,3 +278,20 @@ def test_nothing_that_is_fitted_sees_what_happens_after_the_gate_begins(trained:
     again = train_on_examples(table, study())
     assert again.artifact.model_version == trained.artifact.model_version
     assert again.decision.outcome == "refused"
+
+
+def test_a_step_that_is_known_sooner_learns_up_to_its_own_day() -> None:
+    table = without_human(examples())
+    day, won = table["day"].to_numpy(), table["won"].to_numpy(zero_copy_only=False)
+    seen = won | (table["mood"].to_numpy() > 0)
+    timed = table.append_column("seen", pa.array(seen)).append_column("seen_known", pa.array(day + 1))
+    roles = {**json.loads(study().model.roles.to_json()), "funnel": ["seen"], "funnel_times": ["seen_known"]}
+    told = study(roles=roles, training={**TRAINING, "formulations": ["funnel", "binary"]})
+    found = train_on_examples(timed, told)
+    start = pc.min(found.gate["day"]).as_py()
+    assert found.training.trained_to == {"seen": start - timedelta(days=1), "won": start - timedelta(days=3)}
+    assert found.judged.trained_to == start - timedelta(days=1)
+    assert "challenger_trained_before_gate" not in [one.name for one in found.decision.unmet]
+    together = train_on_examples(timed, study(roles={**roles, "funnel_times": []}))
+    assert together.training.last_day == start - timedelta(days=3)
+    assert together.training.validation_start == found.training.validation_start

@@ -20,6 +20,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import fit_feature_spec
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.step_rows import reached_before
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.job_applications import job_applications
@@ -57,6 +58,11 @@ def auc(scores: np.ndarray, outcome: np.ndarray) -> float:
 def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
     place = training.examples.column_names.index(name)
     return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
+
+
+def told(training: TrainingSet, step: str) -> np.ndarray:
+    """Return the outcomes of a step, None where one is not known."""
+    return np.array(training.examples[step].to_pylist(), dtype=object)
 
 
 def probabilities(artifact: ModelArtifact, rows: pa.Table) -> np.ndarray:
@@ -112,8 +118,12 @@ def test_any_number_of_cores_gives_the_same_version(
 def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, artifact: ModelArtifact) -> None:
     manifest = artifact.manifest
     assert manifest["training_start_date"] == training_set.first_day.isoformat()
-    assert manifest["training_end_date"] == training_set.last_day.isoformat()
-    assert manifest["examples"] == training_set.examples.num_rows
+    assert manifest["training_end_date"] == training_set.last_day.isoformat() == "2026-05-12"
+    by_step = {"is_clicked": "2026-05-12", "is_applied": "2026-05-07"}
+    assert manifest["trained_to"] == {stage.step: by_step[stage.step] for stage in artifact.stages}
+    assert manifest["validation_end_date"] == by_step["is_applied"]
+    assert manifest["examples"] == training_set.known("is_applied").sum() < training_set.examples.num_rows
+    assert manifest["examples_by_step"] == {step: training_set.known(step).sum() for step in manifest["trained_to"]}
     assert manifest["positives"] == training_set.positives
     assert manifest["validation_rows"] == training_set.is_validation.sum()
     held_out = training_set.examples.filter(pa.array(training_set.is_validation))
@@ -159,7 +169,8 @@ def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(
     training_set: TrainingSet, artifact: ModelArtifact
 ) -> None:
     clicked = int(training_set.outcome("is_clicked").sum())
-    assert artifact.manifest["rows_by_step"] == {"is_clicked": training_set.examples.num_rows, "is_applied": clicked}
+    reached = int(reached_before("funnel", training_set, "is_applied").sum())
+    assert artifact.manifest["rows_by_step"] == {"is_clicked": training_set.examples.num_rows, "is_applied": reached}
     policy = replace(QUICK, recipes=("recent_linear", "plain"), negatives_minimum=3_000)
     manifest = fit_model(training_set, policy).manifest
     assert list(manifest["recipes"]) == ["recent_linear", "plain"]
@@ -228,7 +239,7 @@ def test_what_cannot_be_learned_is_refused_with_its_reason_and_others_go_on(trai
 
 
 def test_where_nothing_can_be_learned_all_reasons_are_reported(training_set: TrainingSet) -> None:
-    nobody = np.where(training_set.is_validation, False, training_set.outcome("is_applied"))
+    nobody = np.where(training_set.is_validation, False, told(training_set, "is_applied"))
     with pytest.raises(NotEnoughEvidenceError) as caught:
         fit_model(with_column(training_set, "is_applied", nobody), QUICK)
     for name in QUICK.formulations:
@@ -238,7 +249,7 @@ def test_where_nothing_can_be_learned_all_reasons_are_reported(training_set: Tra
 def test_a_policy_that_does_not_fit_the_examples_is_refused(training_set: TrainingSet) -> None:
     with pytest.raises(InvalidInputError, match="constrains salary"):
         fit_model(training_set, replace(QUICK, rising=("salary",)))
-    plain = replace(training_set, roles=replace(training_set.roles, funnel=()))
+    plain = replace(training_set, roles=replace(training_set.roles, funnel=(), funnel_times=()))
     with pytest.raises(InvalidInputError, match="add binary"):
         fit_model(plain, replace(QUICK, formulations=("funnel",)))
 
@@ -251,10 +262,10 @@ def test_examples_without_an_item_are_fitted(training_set: TrainingSet) -> None:
 
 def test_the_model_that_serves_learns_from_the_latest_rows_too(training_set: TrainingSet) -> None:
     """Rows of the gap decide neither trees nor calibrators, so only the final fit can have seen them."""
-    gap = ~training_set.is_fit & ~training_set.is_validation
+    gap = training_set.known("is_applied") & ~training_set.is_fit & ~training_set.is_validation
     assert gap.sum() > 1_000
-    other = training_set.outcome("is_applied").copy()
-    other[gap] = ~other[gap]
+    other = told(training_set, "is_applied")
+    other[gap] = ~other[gap].astype(bool)
     policy = replace(QUICK, formulations=("binary",))
     first, second = (fit_model(one, policy) for one in (training_set, with_column(training_set, "is_applied", other)))
     assert first.stages[0].calibrator == second.stages[0].calibrator
@@ -264,13 +275,16 @@ def test_the_model_that_serves_learns_from_the_latest_rows_too(training_set: Tra
 
 def test_a_step_is_fitted_on_those_who_reached_it(training_set: TrainingSet) -> None:
     """What a step says before calibration is, on average, what happened to the rows that it was fitted on."""
-    clicked, applied = training_set.outcome("is_clicked"), training_set.outcome("is_applied")
+    clicked = training_set.outcome("is_clicked")
     artifact = fit_model(training_set, replace(QUICK, formulations=("funnel",)))
     matrix = feature_matrix(training_set.examples, artifact.feature_spec)
-    for stage, reached, outcome in zip(artifact.stages, (clicked | True, clicked), (clicked, applied), strict=True):
+    for stage, reached in zip(
+        artifact.stages, (clicked | True, clicked & training_set.known("is_applied")), strict=True
+    ):
         alone = ModelArtifact((stage,), artifact.feature_spec, "data", {})
         raw = LightGBMScorer(alone, threads=1).score(matrix[reached]).raw
-        assert np.mean(1 / (1 + np.exp(-raw))) == pytest.approx(outcome[reached].mean(), rel=0.02)
+        happened = training_set.outcome(stage.step, reached).mean()
+        assert np.mean(1 / (1 + np.exp(-raw))) == pytest.approx(happened, rel=0.02)
 
 
 def test_constraints_of_the_policy_hold_in_what_serves(training_set: TrainingSet) -> None:

@@ -17,13 +17,11 @@ from mlife_assets.core.training.formulations import (
     Formulation,
     available_formulations,
     choose,
-    learning_rows,
-    reached_before,
     require_both_classes,
-    steps_of,
     tune,
     tuning_features,
 )
+from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
 
 POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=12, minimum_child_examples=20, early_stopping_rounds=4)
@@ -55,6 +53,16 @@ def without_item(training: TrainingSet) -> TrainingSet:
 def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
     place = training.examples.column_names.index(name)
     return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
+
+
+def told(training: TrainingSet, step: str) -> np.ndarray:
+    """Return the outcomes of a step, None where one is not known."""
+    return np.array(training.examples[step].to_pylist(), dtype=object)
+
+
+def validating(training: TrainingSet) -> np.ndarray:
+    """Return which of the rows from validation's start on have a label."""
+    return training.is_validation[from_validation_on(training)]
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +124,8 @@ def test_a_larger_gain_within_its_error_does_not_hide_a_smaller_sure_one() -> No
 
 def test_what_the_examples_allow_is_available_in_the_order_of_the_policy(training_set: TrainingSet) -> None:
     roles = training_set.roles
-    no_funnel = replace(training_set, roles=replace(roles, funnel=()))
-    neither = replace(training_set, roles=replace(roles, funnel=(), item=None))
+    no_funnel = replace(training_set, roles=replace(roles, funnel=(), funnel_times=()))
+    neither = replace(no_funnel, roles=replace(no_funnel.roles, item=None))
     every = replace(POLICY, formulations=("lambdarank", "funnel", "binary"))
     assert available_formulations(training_set, every) == ("lambdarank", "funnel", "binary")
     assert available_formulations(no_funnel, every) == ("lambdarank", "binary")
@@ -131,11 +139,12 @@ def test_steps_and_who_reached_them(training_set: TrainingSet) -> None:
     assert steps_of("funnel", training_set) == (("is_clicked", "binary"), ("is_applied", "binary"))
     assert steps_of("binary", training_set) == (("is_applied", "binary"),)
     assert steps_of("lambdarank", training_set) == (("is_applied", "lambdarank"),)
-    clicked = training_set.outcome("is_clicked")
+    clicked, labelled = training_set.outcome("is_clicked"), training_set.known("is_applied")
     assert reached_before("funnel", training_set, "is_clicked").all()
-    assert np.array_equal(reached_before("funnel", training_set, "is_applied"), clicked)
+    assert np.array_equal(reached_before("funnel", training_set, "is_applied"), clicked & labelled)
     assert 0 < clicked.sum() < len(clicked)
-    assert reached_before("binary", training_set, "is_applied").all()
+    assert np.array_equal(reached_before("binary", training_set, "is_applied"), labelled)
+    assert 0 < labelled.sum() < len(labelled), "the newest rows have no label yet"
 
 
 @pytest.mark.parametrize("kind", ["text", "dictionary", "integer"])
@@ -149,7 +158,8 @@ def test_rows_of_one_entity_share_a_code(training_set: TrainingSet, kind: str) -
         training = replace(training, examples=changed)
     if kind == "integer":
         training = with_column(training, "user_id", np.array([int(name[1:]) for name in names]))
-    codes = learning_rows(training, np.zeros((len(names), 1)), "is_applied").entity
+    everybody = np.ones(len(names), dtype=bool)
+    codes = learning_rows(training, np.zeros((len(names), 1)), "is_clicked", everybody).entity
     assert codes.dtype == np.int64
     assert len(set(zip(names, codes.tolist(), strict=True))) == len(set(names)) == len(set(codes.tolist()))
 
@@ -159,7 +169,8 @@ def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_se
     tuned = [tune(name, training_set, matrix, spec, POLICY) for name in ("funnel", "binary", "lambdarank")]
     rows = int(training_set.is_validation.sum())
     users = training_set.examples["user_id"].filter(pa.array(training_set.is_validation))
-    outcome = training_set.outcome("is_applied")[training_set.is_validation]
+    outcome = training_set.outcome("is_applied", training_set.is_validation)
+    every, judged_rows = from_validation_on(training_set), validating(training_set)
     rate = outcome.mean()
     no_skill = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     for one in tuned:
@@ -168,13 +179,15 @@ def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_se
         assert one.log_loss == pytest.approx(-one.log_likelihood.sum() / rows)
         assert 0.5 * no_skill < one.log_loss < no_skill
         assert all(1 <= step.trees <= POLICY.trees_maximum for step in one.steps)
-        assert all(step.raw.shape == (rows,) for step in one.steps)
-        assert np.array_equal(one.steps[-1].outcome, outcome)
+        assert all(step.raw.shape == (every.sum(),) for step in one.steps)
+        assert np.array_equal(one.steps[-1].outcome[judged_rows], outcome)
     funnel, binary, ranked = tuned
-    clicked = training_set.outcome("is_clicked")[training_set.is_validation]
-    assert np.array_equal(funnel.steps[1].is_reached, clicked)
+    clicked = training_set.outcome("is_clicked")[every]
+    assert np.array_equal(funnel.steps[1].is_reached, clicked & judged_rows)
     assert np.array_equal(funnel.steps[0].outcome, clicked)
-    assert binary.steps[0].is_reached.all()
+    assert funnel.steps[0].is_reached.all(), "its trees and its calibrator see what has no label yet"
+    assert np.array_equal(binary.steps[0].is_reached, judged_rows)
+    assert 0 < judged_rows.sum() < len(judged_rows)
     assert ranked.steps[0].objective == "lambdarank"
 
 
@@ -182,14 +195,15 @@ def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_se
 def test_each_half_of_the_entities_is_judged_by_the_curve_of_the_other(training_set: TrainingSet, name: str) -> None:
     spec, matrix = seen(training_set)
     found = tune(name, training_set, matrix, spec, POLICY)
-    half = halves(training_set)
-    outcome = found.steps[-1].outcome
+    half, judged_rows = halves(training_set), validating(training_set)
+    outcome = found.steps[-1].outcome[judged_rows]
     probability = np.ones(len(outcome))
     for step in found.steps:
+        raw, reached, happened = step.raw[judged_rows], step.is_reached[judged_rows], step.outcome[judged_rows]
         for side in (0, 1):
-            known = (half != side) & step.is_reached
-            curve = fit_calibrator(step.raw[known], step.outcome[known], isotonic_minimum_positives=1_000)
-            probability[half == side] *= curve.probabilities(step.raw[half == side])
+            known = (half != side) & reached
+            curve = fit_calibrator(raw[known], happened[known], isotonic_minimum_positives=1_000)
+            probability[half == side] *= curve.probabilities(raw[half == side])
     likelihood = np.where(outcome, np.log(probability), np.log(1 - probability))
     assert found.log_loss == pytest.approx(-likelihood.mean())
     users = np.array(training_set.examples["user_id"].to_pylist())[training_set.is_validation]
@@ -224,12 +238,14 @@ def test_neither_gap_nor_validation_outcomes_reach_the_trees(training_set: Train
     """With a fixed number of trees, validation scores are those of the rows before the gap alone."""
     spec, matrix = seen(training_set)
     policy = replace(POLICY, trees_maximum=1)
-    other = training_set.outcome("is_applied").copy()
-    other[~training_set.is_fit] = np.random.default_rng(1).permutation(other[~training_set.is_fit])
-    changed = with_column(training_set, "is_applied", other)
-    assert (other != training_set.outcome("is_applied")).any()
-    raws = [tune("binary", one, matrix, spec, policy).steps[0].raw for one in (training_set, changed)]
-    assert raws[0].tobytes() == raws[1].tobytes()
+    for step, name, place in (("is_applied", "binary", 0), ("is_clicked", "funnel", 0), ("is_applied", "funnel", 1)):
+        later = training_set.known(step) & ~training_set.fitting(step)
+        other = told(training_set, step)
+        other[later] = np.random.default_rng(1).permutation(other[later])
+        changed = with_column(training_set, step, other)
+        assert (other != told(training_set, step)).any()
+        raws = [tune(name, one, matrix, spec, policy).steps[place].raw for one in (training_set, changed)]
+        assert raws[0].tobytes() == raws[1].tobytes()
 
 
 def test_examples_without_an_item_are_measured_alike(training_set: TrainingSet) -> None:
@@ -243,7 +259,7 @@ def test_examples_without_an_item_are_measured_alike(training_set: TrainingSet) 
 
 def test_a_half_without_positives_is_refused(training_set: TrainingSet) -> None:
     """Both classes are there, but the entities that convert are all in one half."""
-    outcome = training_set.outcome("is_applied").copy()
+    outcome = told(training_set, "is_applied")
     inside = np.flatnonzero(training_set.is_validation)
     outcome[inside[halves(training_set) == 0]] = False
     training = with_column(training_set, "is_applied", outcome)
@@ -253,12 +269,12 @@ def test_a_half_without_positives_is_refused(training_set: TrainingSet) -> None:
         tune("binary", training, matrix, spec, POLICY)
 
 
-@pytest.mark.parametrize(("part", "mask"), [("fitting", "is_fit"), ("validation", "is_validation")])
+@pytest.mark.parametrize(("part", "mask"), [("fitting", "fitting"), ("validation", "validating")])
 @pytest.mark.parametrize("value", [False, True])
 def test_a_step_of_one_class_is_refused_with_step_part_and_counts(
     training_set: TrainingSet, part: str, mask: str, value: bool
 ) -> None:
-    inside = getattr(training_set, mask)
+    inside = getattr(training_set, mask)("is_clicked")
     clicked = np.where(inside, value, training_set.outcome("is_clicked"))
     training = with_column(training_set, "is_clicked", clicked)
     rows = int(inside.sum())
@@ -282,7 +298,7 @@ def test_all_clicked_means_no_funnel_but_a_binary_model(one_class_clicks: Traini
 
 def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(training_set: TrainingSet) -> None:
     """The artifact has them of all rows: what serves knows the latest categories."""
-    held_out = training_set.is_validation
+    held_out = from_validation_on(training_set)
     metro = np.where(held_out, "m_new", np.array(training_set.examples["metro_code"].to_pylist()))
     clicks = np.where(held_out, 7.0, training_set.examples["job_clicks_7d"].to_numpy().astype(float))
     changed = with_column(with_column(training_set, "metro_code", metro), "job_clicks_7d", clicks)

@@ -126,6 +126,26 @@ def test_contenders_are_who_they_say_they_are(case: Case) -> None:
     assert alone.decision.log_loss_gain is None
 
 
+def test_no_row_of_the_gate_may_have_been_learned_by_any_step(case: Case) -> None:
+    """The latest day counts, whichever step it is of; a model of 0.1.0 has one day for all."""
+    first = case.gate.examples.first_day
+    known = {name: case.challenger.manifest[name] for name in ("trained_to", "training_end_date")}
+    until = {"is_clicked": (first - timedelta(days=1)).isoformat(), "is_applied": known["training_end_date"]}
+    for days, end, is_before in (
+        (until, known["training_end_date"], True),
+        (until | {"is_clicked": first.isoformat()}, known["training_end_date"], False),
+        (until, first.isoformat(), False),
+        (None, known["training_end_date"], True),
+        (None, first.isoformat(), False),
+    ):
+        manifest = {**case.challenger.manifest, "trained_to": days, "training_end_date": end}
+        if days is None:
+            del manifest["trained_to"]
+        found = case.judged(challenger=replace(case.challenger, manifest=manifest)).decision
+        unmet = [one.name for one in found.unmet if one.name == "challenger_trained_before_gate"]
+        assert (not unmet) is is_before, (days, end)
+
+
 def test_a_baseline_that_is_declared_may_not_be_left_out(case: Case) -> None:
     unmet = [one.name for one in case.judged(human=None).decision.unmet]
     assert "human_baseline_given" in unmet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -53,8 +54,9 @@ def test_honest_features_pass(seed: int, share: float) -> None:
 
 def test_honest_features_of_jobs_pass(training_set: TrainingSet) -> None:
     spec = fit_feature_spec(training_set.examples, training_set.roles)
-    matrix = examples_matrix(training_set.examples, spec)
-    condition = feature_condition(matrix, training_set.outcome("is_applied"), spec)
+    known = training_set.known("is_applied")
+    matrix = examples_matrix(training_set.examples, spec)[known]
+    condition = feature_condition(matrix, training_set.outcome("is_applied", known), spec)
     assert condition.is_met, condition.sentence
     assert "taste_match" in condition.sentence
 
@@ -357,3 +359,25 @@ def test_windows_of_any_length_pass_when_the_outcome_does_not_set_them(most: int
     lags = rng.integers(1, most + 1, 1_000)
     condition = label_time_condition(labels_known(lags, rng.random(1_000) < 0.05 + 0.01 * lags), ROLES)
     assert condition.is_met, condition.sentence
+
+
+def test_the_time_and_the_copies_of_an_early_step_are_examined_by_its_own_outcome() -> None:
+    rng = np.random.default_rng(3)
+    opened, done = rng.random(1_000) < 0.3, rng.random(1_000) < 0.1
+    roles = replace(ROLES, funnel=("opened",), funnel_times=("opened_known",))
+    known = labels_known(np.full(1_000, 8), done)
+    for lags, is_met in ((np.where(opened, 1, 3), False), (np.full(1_000, 3), True)):
+        day = known["day"].to_numpy() + lags
+        rows = known.append_column("opened", pa.array(opened)).append_column("opened_known", pa.array(day))
+        found = label_time_condition(rows, roles, "opened")
+        assert found.is_met is is_met
+        assert ("How long opened_known comes after day predicts opened alone" in found.sentence) is not is_met
+        assert label_time_condition(rows, roles).is_met
+    training = rows_of(1, 200)
+    spec = fit_feature_spec(training, ROLES)
+    nobody = np.zeros(200, dtype=bool)
+    hidden = training.set_column(training.column_names.index("done"), "done", pa.nulls(200, pa.bool_()))
+    timed = hidden.append_column("opened", training["done"])
+    asked = training.append_column("opened", training["done"]).slice(0, 20)
+    assert copied_rows_condition(timed, asked, roles, spec, nobody).is_met, "by the label, which is not known"
+    assert not copied_rows_condition(timed, asked, roles, spec, nobody, "opened").is_met

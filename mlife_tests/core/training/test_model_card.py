@@ -529,3 +529,29 @@ def test_what_is_folded_is_open_on_paper(browser: Browser, card, tmp_path: Path)
     page.emulate_media(media="print")
     assert page.get_by_text("learning_rate").first.is_visible()
     page.close()
+
+
+def test_a_card_says_of_each_step_up_to_which_day_it_was_trained(artifact) -> None:
+    told = {
+        "training_start_date": "2026-04-01",
+        "training_end_date": "2026-05-15",
+        "trained_to": {"is_clicked": "2026-05-15", "is_applied": "2026-05-10"},
+        "validation_start_date": "2026-05-04",
+        "validation_end_date": "2026-05-10",
+        "label": "is_applied",
+        "examples": 5_000,
+        "positives": 70,
+        "examples_by_step": {"is_clicked": 5_600, "is_applied": 5_000},
+    }
+    card = describe_model(replace(artifact, manifest={**artifact.manifest, **told}), SUBJECT)
+    windows = {one.name: (one.first, one.last, one.rows) for one in card.windows}
+    assert windows == {
+        "training": (date(2026, 4, 1), date(2026, 5, 10), 5_000),
+        "validation": (date(2026, 5, 4), date(2026, 5, 10), None),
+        "is_clicked": (date(2026, 4, 1), date(2026, 5, 15), 5_600),
+    }
+    assert card.positives == 70
+    assert not [name for name, _ in card.data if name.startswith("trained_to")]
+    together = {**told, "trained_to": {"is_applied": "2026-05-15"}}
+    alone = describe_model(replace(artifact, manifest={**artifact.manifest, **together}), SUBJECT)
+    assert [one.name for one in alone.windows] == ["training", "validation"]

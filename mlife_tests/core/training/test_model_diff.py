@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.training.manifest_facts import (
     importance_by_stage,
+    last_trained_day,
     manifest_facts,
     section_of,
+    trained_to,
+    trained_to_words,
     value_words,
 )
 from mlife_assets.core.training.model_diff import diff_models
@@ -223,3 +227,25 @@ def test_facts_have_a_heading(name: str, value: Any, section: str) -> None:
 def test_values_are_written_for_people() -> None:
     values = (None, True, False, 1234567, 0.123456789, "text", "")
     assert [value_words(value) for value in values] == ["none", "yes", "no", "1,234,567", "0.123457", "text", "none"]
+
+
+def test_each_step_says_how_far_it_was_trained_and_an_earlier_release_says_it_of_all() -> None:
+    days = {"seen": "2026-05-15", "bought": "2026-05-10"}
+    told = {"training_end_date": "2026-05-15", "trained_to": days, "examples_by_step": {"seen": 70, "bought": 50}}
+    assert (trained_to(told, "seen"), trained_to(told, "bought")) == (date(2026, 5, 15), date(2026, 5, 10))
+    assert last_trained_day(told) == date(2026, 5, 15)
+    assert last_trained_day({**told, "training_end_date": "2026-05-10"}) == date(2026, 5, 15), "the later of the two"
+    of_0_1_0 = {"training_end_date": "2026-05-12"}
+    assert trained_to(of_0_1_0, "bought") == last_trained_day(of_0_1_0) == date(2026, 5, 12)
+    assert trained_to_words({"seen": date(2026, 5, 15), "bought": date(2026, 5, 10)}) == (
+        "2026-05-15 (seen), 2026-05-10 (bought)"
+    )
+    assert trained_to_words({"seen": date(2026, 5, 15), "bought": date(2026, 5, 15)}) == "2026-05-15"
+    sections = {name: section_of(name, value) for name, value in manifest_facts(told).items()}
+    assert sections == {
+        "examples_by_step.bought": "data",
+        "examples_by_step.seen": "data",
+        "trained_to.bought": "windows",
+        "trained_to.seen": "windows",
+        "training_end_date": "windows",
+    }

@@ -71,8 +71,7 @@ def known_on(table: pa.Table, day: date, since: date = FIRST) -> pa.Table:
 
 def training_set(table: pa.Table, day: date, model: Model = MODEL) -> TrainingSet:
     seen = known_on(table, day)
-    last = pc.max(seen["day"]).as_py()
-    return split_examples(seen, model.roles, last_day=last, policy=model.training, data_hash=hash_examples(seen))
+    return split_examples(seen, model.roles, known_on=day, policy=model.training, data_hash=hash_examples(seen))
 
 
 def probability(artifact: ModelArtifact, table: pa.Table) -> np.ndarray:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
-from mlife_assets.core.training.required import required_conditions, scoring_conditions, training_conditions
+from mlife_assets.core.training.required import (
+    examined_steps,
+    required_conditions,
+    scoring_conditions,
+    training_conditions,
+)
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import JOB_EXAMPLES, feature_matrix, pair_features
 
@@ -53,6 +61,39 @@ def test_copies_are_looked_for_among_exposures_and_not_among_what_is_ranked(
         if not one.is_met
     ]
     assert unmet == ["gate_rows_are_not_training_rows"]
+
+
+@pytest.mark.parametrize("step", ["is_applied", "is_clicked"])
+def test_copies_are_looked_for_among_all_that_any_step_learned_from(
+    training_set: TrainingSet, artifact: ModelArtifact, model: Model, job_pairs: ModuleType, step: str
+) -> None:
+    """Of the newest rows the clicks are learned alone: a copy of one is a row that the model has seen."""
+    only = training_set.known(step) & (training_set.known("is_applied") == (step == "is_applied"))
+    fresh = pair_features(job_pairs.labelled_examples(1_500, seed=50))
+    columns = [name for name in fresh.column_names if name in training_set.examples.column_names]
+    copies = training_set.examples.filter(pa.array(only)).select(columns).slice(0, 300)
+    unknown = pa.array([False] * copies.num_rows)
+    place = copies.column_names.index("is_applied")
+    known = copies.set_column(place, "is_applied", pc.coalesce(copies["is_applied"], unknown))
+    gate = pa.concat_tables([known, fresh.select(columns)])
+    matrix = examples_matrix(gate, artifact.feature_spec)
+    copied, _ = scoring_conditions(artifact, training_set, gate, matrix, model, threads=1)
+    assert not copied.is_met
+    assert "repeat one of the" in copied.sentence
+
+
+def test_the_time_of_every_step_is_examined(training_set: TrainingSet, artifact: ModelArtifact) -> None:
+    clicked = training_set.outcome("is_clicked")
+    days = training_set.examples["exposure_date"].to_numpy().astype("datetime64[D]")
+    told = pa.array(days + np.where(clicked, 1, 3))
+    place = training_set.examples.column_names.index("click_mature_date")
+    leaked = replace(training_set, examples=training_set.examples.set_column(place, "click_mature_date", told))
+    assert examined_steps(training_set.roles) == ("is_applied", "is_clicked")
+    assert examined_steps(replace(training_set.roles, funnel_times=())) == ("is_applied",)
+    for training, is_met in ((training_set, True), (leaked, False)):
+        _, found = training_conditions(training, artifact.feature_spec)
+        assert found.is_met is is_met
+        assert ("click_mature_date comes after exposure_date predicts is_clicked alone" in found.sentence) is not is_met
 
 
 def test_without_rows_nothing_is_taken_for_granted(

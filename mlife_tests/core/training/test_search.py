@@ -197,8 +197,9 @@ def test_a_formulation_that_cannot_be_learned_is_not_searched(training_set: Trai
 
 def test_the_gate_is_not_looked_at_and_the_inputs_stay(training_set: TrainingSet) -> None:
     """What is searched is told by the rows before validation and judged on validation: the gap does not matter."""
-    gap = ~training_set.is_fit & ~training_set.is_validation
-    other = np.where(gap, ~training_set.outcome("is_applied"), training_set.outcome("is_applied"))
+    gap = training_set.known("is_applied") & ~training_set.is_fit & ~training_set.is_validation
+    applied = np.array(training_set.examples["is_applied"].to_pylist(), dtype=object)
+    other = np.where(gap, applied == False, applied)  # noqa: E712, of objects
     place = training_set.examples.column_names.index("is_applied")
     changed = replace(training_set, examples=training_set.examples.set_column(place, "is_applied", pa.array(other)))
     two = replace(POLICY, search_trials=2)

@@ -30,6 +30,7 @@ from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
 GATE = date(2026, 5, 15)
+EARLY = date(2026, 5, 10)
 LABEL = LabelPolicy()
 POLICY = TrainingPolicy(validation_minimum_per_class=1)
 LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",), funnel=("accepted",))
@@ -37,6 +38,7 @@ LOAN_POLICY = TrainingPolicy(
     minimum_examples=100, minimum_positives=10, validation_days=10, validation_minimum_per_class=1
 )
 LAST = date(2026, 3, 1)
+ALL_KNOWN = LAST + timedelta(days=30)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,9 @@ def test_examples_are_derived_and_an_apply_counts_within_its_own_window(examples
     assert training.roles == JOB_EXAMPLES
     assert set(DERIVED_FEATURES) <= set(training.examples.column_names)
     longer = build(examples, label=LabelPolicy(apply_window_days=9))
-    assert (training.last_day - longer.last_day).days == 2
+    days, fewer = training.trained_to, longer.trained_to
+    assert (days["is_applied"] - fewer["is_applied"]).days == 2
+    assert days["is_clicked"] == fewer["is_clicked"]
 
 
 def test_a_model_of_a_file_has_no_mart_to_learn_from(examples: pa.Table) -> None:
@@ -89,16 +93,35 @@ def test_an_unknown_maturity_is_refused(examples: pa.Table) -> None:
         build(examples.set_column(place, "label_mature_date", pa.array([None, *values[1:]], pa.date32())))
 
 
-def test_everything_ends_before_the_gate_and_validation_after_a_gap(examples: pa.Table) -> None:
+@pytest.mark.parametrize(
+    ("step", "window_days"), [("is_applied", LABEL.apply_window_days), ("is_clicked", LABEL.click_window_days)]
+)
+def test_each_step_ends_before_the_gate_and_validates_after_a_gap(
+    examples: pa.Table, step: str, window_days: int
+) -> None:
     training = build(examples)
-    fit, validation = days_of(training, training.is_fit), days_of(training, training.is_validation)
-    window = timedelta(days=LabelPolicy().apply_window_days)
-    assert training.last_day == validation[-1] == last_training_day(GATE, LabelPolicy().apply_window_days)
-    assert validation[-1] + window < GATE
-    assert (validation[-1] - validation[0]).days + 1 == POLICY.validation_days
-    assert fit[-1] + window < validation[0]
-    assert not (training.is_fit & training.is_validation).any()
+    fit, validation = days_of(training, training.fitting(step)), days_of(training, training.validating(step))
+    window = timedelta(days=window_days)
+    assert training.trained_to[step] == validation[-1] == last_training_day(GATE, window_days)
+    assert validation[-1] + window + timedelta(days=1) == GATE
+    assert fit[-1] + window + timedelta(days=1) == validation[0] == training.validation_start
+    assert not (training.fitting(step) & training.validating(step)).any()
     assert training.first_day == fit[0]
+    days = training.examples["exposure_date"].to_numpy()
+    assert not (training.known(step) & (days + np.timedelta64(window_days, "D") >= np.datetime64(GATE))).any()
+
+
+def test_the_label_validates_on_the_days_of_the_policy_and_decides_when_validation_starts(examples: pa.Table) -> None:
+    training = build(examples)
+    validation = days_of(training, training.is_validation)
+    assert (validation[-1] - validation[0]).days + 1 == POLICY.validation_days
+    assert training.last_day == training.trained_to["is_clicked"] > validation[-1]
+    same = replace(JOB_EXAMPLES, funnel_times=())
+    both = replace(job_applications(Policies(training=POLICY)), roles=same)
+    alike = build_training_set(examples, both, as_of=date(2026, 6, 2), gate_start=GATE, quarantined=())
+    assert alike.validation_start == training.validation_start
+    assert np.array_equal(alike.outcome("is_applied"), training.outcome("is_applied", training.known("is_applied")))
+    assert alike.trained_to == dict.fromkeys(("is_clicked", "is_applied"), validation[-1])
 
 
 def test_quarantined_days_are_left_out(examples: pa.Table) -> None:
@@ -112,16 +135,17 @@ def test_quarantined_days_are_left_out(examples: pa.Table) -> None:
 
 
 def test_the_hash_does_not_depend_on_order_chunks_or_later_rows(examples: pa.Table) -> None:
-    expected = build(examples)
+    expected = build(examples, gate=EARLY)
     order = np.random.default_rng(1).permutation(examples.num_rows)
     shuffled = examples.take(pa.array(order))
     parts = pa.concat_tables([shuffled.slice(0, 1000), shuffled.slice(1000)])
     for other in (shuffled, parts):
-        found = build(other)
+        found = build(other, gate=EARLY)
         assert found.data_hash == expected.data_hash
         assert found.examples.equals(expected.examples)
     earlier = examples.filter(pc.field("exposure_date") <= expected.last_day)
-    assert build(earlier).data_hash == expected.data_hash
+    assert earlier.num_rows < examples.num_rows
+    assert build(earlier, gate=EARLY).data_hash == expected.data_hash
 
 
 @pytest.mark.parametrize("name", ["is_applied", "distance", "title", "days_since_last_click"])
@@ -180,8 +204,8 @@ def loans(rows: int = 1_200, *, seed: int = 1, days: int = 60) -> pa.Table:
     )
 
 
-def split(examples: pa.Table, *, last_day: date = LAST, policy: TrainingPolicy = LOAN_POLICY) -> TrainingSet:
-    return split_examples(examples, LOANS, last_day=last_day, policy=policy, data_hash="d", quarantined_rows=4)
+def split(examples: pa.Table, *, known_on: date = ALL_KNOWN, policy: TrainingPolicy = LOAN_POLICY) -> TrainingSet:
+    return split_examples(examples, LOANS, known_on=known_on, policy=policy, data_hash="d", quarantined_rows=4)
 
 
 def test_the_gap_is_the_attribution_window_of_each_row() -> None:
@@ -206,16 +230,22 @@ def test_a_split_tells_its_days_and_counts() -> None:
     assert training.first_day == date(2026, 1, 1)
     assert training.validation_start == date(2026, 2, 20)
     assert training.positives == sum(examples["repaid"].to_pylist())
+    assert training.trained_to == {"accepted": LAST, "repaid": LAST}
     assert training.outcome("accepted").tolist() == examples["accepted"].to_pylist()
     shorter = split(examples, policy=replace(LOAN_POLICY, validation_days=3))
     assert shorter.validation_start == date(2026, 2, 27)
 
 
-def test_an_example_later_than_the_last_day_is_refused() -> None:
-    examples = loans()
-    late = sum(day > date(2026, 2, 27) for day in examples["day"].to_pylist())
-    with pytest.raises(InvalidInputError, match=f"{late} examples are later than 2026-02-27; leave them to the gate"):
-        split(examples, last_day=date(2026, 2, 27))
+def test_a_split_takes_no_outcome_that_was_not_known_and_misses_none_that_was() -> None:
+    examples, day = loans(), date(2026, 2, 27)
+    late = sum(known > day for known in examples["known_on"].to_pylist())
+    with pytest.raises(
+        InvalidInputError, match=f"accepted of {late} examples is not mature as of 2026-02-27, the first"
+    ):
+        split(examples, known_on=day)
+    nobody_knows = pa.array([None, *examples["repaid"].to_pylist()[1:]])
+    with pytest.raises(InvalidInputError, match="repaid is null in row 0 although it is complete as of"):
+        split(with_outcome(examples, nobody_knows))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +266,7 @@ def test_no_examples_are_too_few() -> None:
         split(loans().slice(0, 0))
 
 
-def with_outcome(examples: pa.Table, repaid: np.ndarray) -> pa.Table:
+def with_outcome(examples: pa.Table, repaid: np.ndarray | pa.Array) -> pa.Table:
     return examples.set_column(examples.column_names.index("repaid"), "repaid", pa.array(repaid))
 
 

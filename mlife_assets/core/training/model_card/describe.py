@@ -20,6 +20,7 @@ from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.manifest_facts import (
     OWN_ESTIMATOR,
+    TRAINED_TO,
     Scalar,
     fitted_words,
     importance_by_stage,
@@ -159,20 +160,31 @@ def _priors(artifact: ModelArtifact) -> Facts:
 
 
 def _is_in_window(name: str) -> bool:
-    return any(name in (f"{window}_start_date", f"{window}_end_date") for window, _ in _WINDOWS)
+    shown = (f"{window}_{end}_date" for window, _ in _WINDOWS for end in ("start", "end"))
+    return name in shown or name.startswith(f"{TRAINED_TO}.")
 
 
 def _windows(facts: Mapping[str, Scalar], given: Sequence[CardWindow]) -> tuple[CardWindow, ...]:
-    """Return the windows of the manifest and the given ones; validation ends with the training."""
+    """Return the windows of the manifest, a step that learned from newer days apart, and the given ones.
+
+    The training is that of the label; validation ends with it.
+    """
     found: dict[str, CardWindow] = {}
+    label_end = facts.get(f"{TRAINED_TO}.{facts.get('label')}", facts.get("training_end_date"))
     for name, note in _WINDOWS:
         first = facts.get(f"{name}_start_date")
-        last = facts.get(f"{name}_end_date", facts.get("training_end_date"))
+        last = label_end if name == "training" else facts.get(f"{name}_end_date", label_end)
         if first is not None and last is not None:
             counts = ("examples", "positives") if name == "training" else (f"{name}_rows", f"{name}_positives")
             rows, positives = (_count(facts.get(count)) for count in counts)
             days = (date.fromisoformat(str(first)), date.fromisoformat(str(last)))
             found[name] = CardWindow(name, *days, note, rows, positives)
+    for fact, last in facts.items():
+        key, _, step = fact.partition(".")
+        if key == TRAINED_TO and last != label_end and "training" in found:
+            rows = _count(facts.get(f"examples_by_step.{step}"))
+            until = date.fromisoformat(str(last))
+            found[step] = CardWindow(step, found["training"].first, until, "this step is known sooner", rows)
     return tuple((found | {window.name: window for window in given}).values())
 
 

@@ -1,0 +1,196 @@
+"""What was known of examples on a day: the outcomes of each step, and none before it was complete.
+
+Belongs here: hiding what was not complete, putting the marts of steps together. Does not belong here: which rows fit
+and which validate (`training_set`), reading marts (`components`).
+
+Concept: steps of a funnel are complete at different ages, so the newest exposures have the outcome of early steps and
+none of the label. A step is known by cohort of exposure: of all exposures that are old enough, never of those whose
+outcome came early, or fast ones would count double. What is not known is null, so nobody learns from it by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model, Step
+from mlife_assets.core.windows import last_mature_exposure_day
+
+
+def as_known(rows: pa.Table, roles: ExampleSpec, known_on: date) -> pa.Table:
+    """Return the rows of which a step was complete as of `known_on`; outcomes that were not are null.
+
+    Args:
+        rows: n rows with the columns of the steps and their times.
+        roles: what the columns are.
+        known_on: the day.
+    """
+    day = pa.scalar(known_on, pa.date32())
+    masks = {step: pc.less_equal(rows[time], day) for step, time in roles.step_times.items()}
+    is_any = masks[roles.label]
+    for mask in masks.values():
+        is_any = pc.or_(is_any, mask)
+    kept = where(rows, is_any)
+    for step, time in roles.step_times.items():
+        is_complete = pc.less_equal(kept[time], day)
+        if count(is_complete) < kept.num_rows:
+            hidden = pc.if_else(is_complete, kept[step], pa.scalar(None, pa.bool_()))
+            kept = kept.set_column(kept.column_names.index(step), step, hidden)
+    return kept
+
+
+def require_roles(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
+    """Refuse examples whose roles are unknown: a null date would pass every comparison with a date.
+
+    Raises:
+        InvalidInputError: a column is not there, or null where it must not be.
+    """
+    for name in (row_id, roles.time, roles.label_time, *roles.steps):
+        if name not in rows.column_names:
+            raise InvalidInputError(f"the examples lack column {name}; read the whole mart")
+        if name not in roles.steps and rows[name].null_count:
+            row = pc.index(rows[name].is_null(), True).as_py()
+            raise InvalidInputError(f"{name} is null in row {row} of the examples; rebuild the mart")
+
+
+def require_unique(rows: pa.Table, time: str, row_id: str) -> None:
+    """Refuse an exposure that counts twice; `rows` are ordered by day and id."""
+    if rows.num_rows < 2:
+        return
+    ids, days = rows[row_id], rows[time]
+    is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
+    first = pc.index(is_same, True).as_py()
+    if first >= 0:
+        raise InvalidInputError(f"{row_id} {ids[first].as_py()} is there twice; the mart holds one row per exposure")
+
+
+def require_mature(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
+    """Refuse an outcome that is there before it is complete.
+
+    Raises:
+        InvalidInputError: names the step, how many rows, the first of them and the remedy.
+    """
+    for step, time in roles.step_times.items():
+        is_early = pc.and_not(rows[step].is_valid(), pc.less_equal(rows[time], pa.scalar(as_of, pa.date32())))
+        if early := count(is_early):
+            row = pc.index(is_early, True).as_py()
+            raise InvalidInputError(
+                f"{step} of {early} examples is not mature as of {as_of}, the first in row {row} with {time} "
+                f"{rows[time][row].as_py()}; pass outcomes that are mature, others as null"
+            )
+
+
+def require_known(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
+    """Refuse an outcome that is complete and not there: its row would silently not be learned from.
+
+    Raises:
+        InvalidInputError: names the step, the first row and the remedy.
+    """
+    for step, time in roles.step_times.items():
+        is_missing = pc.and_(rows[step].is_null(), pc.less_equal(rows[time], pa.scalar(as_of, pa.date32())))
+        if count(is_missing):
+            row = pc.index(is_missing, True).as_py()
+            raise InvalidInputError(
+                f"{step} is null in row {row} although it is complete as of {rows[time][row].as_py()}; rebuild the mart"
+            )
+
+
+@dataclass(frozen=True)
+class MartWindow:
+    """Which rows of a step's mart are learned from.
+
+    Attributes:
+        step: the step.
+        after: exposures after this day; None for all, of the label, whose mart knows all steps.
+        last: last exposure day.
+    """
+
+    step: Step
+    after: date | None
+    last: date
+
+
+def mart_windows(model: Model, known_on: date) -> tuple[MartWindow, ...]:
+    """Return which rows of which marts hold all that was known on a day: the label's, then what earlier steps add."""
+    roles = model.roles
+    sooner = [one for one in model.steps[:-1] if roles.step_times[one.label] != roles.label_time]
+    windows: list[MartWindow] = []
+    for step in (model.label_step, *sorted(sooner, key=lambda one: -one.maturity_days)):
+        last = last_mature_exposure_day(known_on, step.maturity_days)
+        after = windows[-1].last if windows else None
+        if after is None or last > after:
+            windows.append(MartWindow(step, after, last))
+    return tuple(windows)
+
+
+def joined_marts(marts: Sequence[tuple[Step, pa.Table]], model: Model) -> pa.Table:
+    """Return rows of the marts of steps as one table: the columns that all have, the steps and their times.
+
+    Args:
+        marts: steps with rows of their marts, as of `mart_windows`: the label's first.
+        model: roles and steps.
+
+    Raises:
+        InvalidInputError: a mart lacks a column; names both.
+    """
+    roles = model.roles
+    tables = []
+    for step, rows in marts:
+        needed = [one.label for one in model.steps if one.maturity_days <= step.maturity_days]
+        for name in (roles.time, roles.label_time, *needed):
+            if name not in rows.column_names:
+                raise InvalidInputError(f"the mart {step.examples} lacks column {name}; add it there")
+        if step is not model.label_step:
+            names = [roles.step_times[step.label] if name == roles.label_time else name for name in rows.column_names]
+            rows = rows.rename_columns(names)
+            for one in model.steps:
+                if one.label not in needed:
+                    rows = _with(rows, one.label, pa.nulls(rows.num_rows, pa.bool_()))
+        tables.append(with_step_times(rows, model))
+    common = [name for name in tables[0].column_names if all(name in one.column_names for one in tables)]
+    return pa.concat_tables([one.select(common) for one in tables])
+
+
+def with_step_times(rows: pa.Table, model: Model) -> pa.Table:
+    """Return rows of a mart with the day as of which each step is complete: what the mart says, or the steps if later.
+
+    Args:
+        rows: n rows with their day.
+        model: roles, and steps with their maturity.
+    """
+    days = rows[model.roles.time].to_numpy().astype("datetime64[D]")
+    for step in model.steps:
+        name = model.roles.step_times[step.label]
+        by_record = pa.chunked_array([pa.array(days + np.timedelta64(step.maturity_days + 1, "D"), pa.date32())])
+        known = pc.max_element_wise(rows[name], by_record) if name in rows.column_names else by_record
+        rows = _with(rows, name, known)
+    return rows
+
+
+def in_order(rows: pa.Table, time: str, row_id: str) -> pa.Table:
+    """Return rows by day and exposure, the order in which a mart is read: then they are not copied."""
+    order = pc.sort_indices(rows, sort_keys=[(time, "ascending"), (row_id, "ascending")]).to_numpy()
+    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
+
+
+def count(mask: pa.ChunkedArray) -> int:
+    """Return how many values of a mask are true."""
+    return int(pc.sum(mask).as_py() or 0)
+
+
+def where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+    """Return the rows of a mask; usually all, which are not copied then."""
+    return rows if count(mask) == rows.num_rows else rows.filter(mask)
+
+
+def _with(rows: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
+    if name not in rows.column_names:
+        return rows.append_column(name, values)
+    return rows.set_column(rows.column_names.index(name), name, values)

@@ -1,0 +1,244 @@
+"""Invariant 4 by step: no step learns an outcome before it is complete for that step, and each learns all that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlife_assets.core.entity_rows import EntityColumn, find_entities
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model, RowSource, Step
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.known_examples import (
+    as_known,
+    joined_marts,
+    mart_windows,
+    require_known,
+    require_mature,
+    with_step_times,
+)
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set
+from mlife_assets.core.windows import last_mature_exposure_day
+
+TODAY = date(2026, 6, 1)
+OPENED_DAYS, BOUGHT_DAYS = 2, 7
+ROLES = ExampleSpec(
+    "who", "day", "bought", "bought_known", ("size", "is_new_page"), funnel=("opened",), funnel_times=("opened_known",)
+)
+MODEL = Model(
+    name="buyers",
+    title="Who buys",
+    outcome="somebody buys",
+    source="a test",
+    roles=ROLES,
+    steps=(
+        Step("opening", "opened", "openings", OPENED_DAYS),
+        Step("purchase", "bought", "purchases", BOUGHT_DAYS),
+    ),
+    row_id="example",
+    rows=RowSource(("people",), find_entities, EntityColumn("who")),
+    training=TrainingPolicy(
+        formulations=("funnel",),
+        trees_maximum=40,
+        learning_rate=0.3,
+        minimum_child_examples=20,
+        feature_fraction=1.0,
+        validation_days=5,
+        minimum_examples=500,
+    ),
+)
+DAYS, PER_DAY = 40, 200
+LAW_CHANGED_ON = TODAY - timedelta(days=5)
+USUAL, CHANGED = 0.2, 0.8
+
+
+def exposures(*, seed: int = 1, changed: float = CHANGED) -> pa.Table:
+    """Return what truly came of every exposure, also where that is not known yet.
+
+    A new page is shown to half of the people all along and does nothing, until, 5 days ago, it makes them open, and
+    whoever opens it buy.
+    """
+    rng = np.random.default_rng(seed)
+    rows = DAYS * PER_DAY
+    day = np.datetime64(TODAY, "D") - 1 - np.repeat(np.arange(DAYS)[::-1], PER_DAY)
+    is_new_page = rng.random(rows) < 0.5
+    is_changed = is_new_page & (day >= np.datetime64(LAW_CHANGED_ON, "D"))
+    opened = rng.random(rows) < np.where(is_changed, changed, USUAL)
+    bought = opened & (rng.random(rows) < np.where(is_changed, 0.95, 0.5))
+    return pa.table(
+        {
+            "example": [f"x{row:06d}" for row in range(rows)],
+            "who": [f"w{row % 997}" for row in range(rows)],
+            "day": pa.array(day),
+            "opened": pa.array(opened),
+            "bought": pa.array(bought),
+            "opened_known": pa.array(day + OPENED_DAYS + 1),
+            "bought_known": pa.array(day + BOUGHT_DAYS + 1),
+            "size": rng.normal(size=rows),
+            "is_new_page": is_new_page.astype(np.float64),
+        }
+    )
+
+
+def trained(rows: pa.Table, *, known_on: date = TODAY) -> TrainingSet:
+    seen = as_known(rows, ROLES, TODAY)
+    return build_training_set(seen, MODEL, as_of=TODAY, gate_start=known_on, quarantined=())
+
+
+def stage_probability(artifact: ModelArtifact, stage: ModelStage, *, is_new_page: float) -> float:
+    """Return what the trees of one step say of a row, before calibration."""
+    alone = ModelArtifact((stage,), artifact.feature_spec, "data", {})
+    row = pa.table({"size": [0.0], "is_new_page": [is_new_page]})
+    raw = LightGBMScorer(alone, threads=1).score(examples_matrix(row, artifact.feature_spec)).raw
+    return float(1 / (1 + np.exp(-raw[0])))
+
+
+def test_a_law_that_changed_between_the_two_dates_is_seen_by_the_early_step_alone() -> None:
+    """The known answer: of the days with known openings 3 are of the new law, of those with a label none is."""
+    training = trained(exposures())
+    assert training.trained_to == {"opened": TODAY - timedelta(days=3), "bought": TODAY - timedelta(days=8)}
+    assert training.trained_to["bought"] < LAW_CHANGED_ON < training.trained_to["opened"]
+    changed, calm = (fit_model(trained(exposures(changed=share)), MODEL.training) for share in (CHANGED, USUAL))
+    opened, bought = changed.stages
+    known_days = DAYS - OPENED_DAYS
+    new_days = (training.trained_to["opened"] - LAW_CHANGED_ON).days + 1
+    assert new_days == 3
+    share = (USUAL * (known_days - new_days) + CHANGED * new_days) / known_days
+    assert stage_probability(changed, opened, is_new_page=1.0) == pytest.approx(share, abs=0.02)
+    assert stage_probability(changed, opened, is_new_page=0.0) == pytest.approx(USUAL, abs=0.02)
+    assert stage_probability(changed, bought, is_new_page=1.0) == pytest.approx(0.5, abs=0.06)
+    assert bought.model_text == calm.stages[1].model_text, "its rows are all of the old world"
+    assert opened.model_text != calm.stages[0].model_text
+
+
+def test_no_step_learns_what_is_not_complete_for_it() -> None:
+    """Outcomes that were not mature may be anything: not a byte of rows or model depends on them."""
+    truth, gate = exposures(), TODAY - timedelta(days=10)
+    expected = build_training_set(truth, MODEL, as_of=date(2026, 7, 1), gate_start=gate, quarantined=())
+    for step, time in ROLES.step_times.items():
+        late = np.array([one > gate for one in truth[time].to_pylist()])
+        values = truth[step].to_numpy(zero_copy_only=False)
+        place = truth.column_names.index(step)
+        for others, is_same in ((late, True), (~late, False)):
+            flipped = truth.set_column(
+                place, step, pa.array(np.where(others, ~values.astype(bool), values).astype(bool))
+            )
+            found = build_training_set(flipped, MODEL, as_of=date(2026, 7, 1), gate_start=gate, quarantined=())
+            assert (found.data_hash == expected.data_hash) is is_same, (step, is_same)
+            assert found.examples.equals(expected.examples) is is_same
+
+
+def test_an_outcome_that_is_not_known_cannot_be_had() -> None:
+    training = trained(exposures())
+    newest = training.examples["day"].to_numpy() > np.datetime64(training.trained_to["bought"], "D")
+    assert newest.sum() == PER_DAY * (BOUGHT_DAYS - OPENED_DAYS)
+    assert training.examples["bought"].filter(pa.array(newest)).null_count == newest.sum()
+    for asked in (None, newest, newest | training.known("bought")):
+        with pytest.raises(InvalidInputError, match="bought is not known of 1000 of"):
+            training.outcome("bought", asked)
+    assert len(training.outcome("opened")) == training.examples.num_rows
+    assert training.positives == training.outcome("bought", training.known("bought")).sum()
+
+
+@given(st.integers(1, DAYS - 1), st.integers(1, 9), st.integers(0, 9))
+def test_rows_are_known_by_the_age_of_the_exposure_whatever_came_of_it(back: int, first: int, more: int) -> None:
+    known_on = TODAY - timedelta(days=back)
+    day = np.datetime64(TODAY, "D") - np.arange(DAYS)
+    rows = pa.table(
+        {
+            "day": pa.array(day),
+            "opened": pa.array(np.arange(DAYS) % 2 == 0),
+            "bought": pa.array(np.arange(DAYS) % 4 == 0),
+            "opened_known": pa.array(day + first),
+            "bought_known": pa.array(day + first + more),
+        }
+    )
+    found = as_known(rows, ROLES, known_on)
+    ages = np.array([(known_on - one).days for one in found["day"].to_pylist()])
+    assert len(ages) == sum((known_on - one).days >= first for one in rows["day"].to_pylist())
+    assert np.array_equal(found["opened"].is_valid().to_numpy(), ages >= first)
+    assert np.array_equal(found["bought"].is_valid().to_numpy(), ages >= first + more)
+    require_mature(found, ROLES, known_on)
+    require_known(found, ROLES, known_on)
+
+
+def test_an_outcome_before_its_time_is_refused_by_step() -> None:
+    rows = exposures()
+    seen = as_known(rows, ROLES, TODAY)
+    leaked = seen.set_column(seen.column_names.index("bought"), "bought", rows["bought"].slice(0, seen.num_rows))
+    late = PER_DAY * (BOUGHT_DAYS - OPENED_DAYS)
+    with pytest.raises(InvalidInputError, match=f"bought of {late} examples is not mature as of 2026-06-01, the first"):
+        build_training_set(leaked, MODEL, as_of=TODAY, gate_start=TODAY, quarantined=())
+    earlier = date(2026, 5, 20)
+    with pytest.raises(InvalidInputError, match="opened of 2400 examples is not mature as of 2026-05-20, the first in"):
+        build_training_set(seen, MODEL, as_of=earlier, gate_start=earlier, quarantined=())
+
+
+def marts(known_on: date) -> list[tuple[Step, pa.Table]]:
+    """Return what a platform reads: each mart calls its own time the label's, and none knows a later step."""
+    rows, found = exposures(), []
+    for window in mart_windows(MODEL, known_on):
+        after = pa.scalar(window.after or date(2000, 1, 1))
+        inside = rows.filter((pc.field("day") <= pa.scalar(window.last)) & (pc.field("day") > after))
+        if window.step.name == "opening":
+            own = inside.drop_columns(["bought", "bought_known"]).rename_columns({"opened_known": "bought_known"})
+        else:
+            own = inside.drop_columns(["opened_known"])
+        found.append((window.step, own))
+    return found
+
+
+def test_marts_of_steps_hold_what_was_known_on_the_day() -> None:
+    windows = mart_windows(MODEL, TODAY)
+    assert [(one.step.name, one.after, one.last) for one in windows] == [
+        ("purchase", None, TODAY - timedelta(days=8)),
+        ("opening", TODAY - timedelta(days=8), TODAY - timedelta(days=3)),
+    ]
+    joined = joined_marts(marts(TODAY), MODEL)
+    found = build_training_set(joined, MODEL, as_of=TODAY, gate_start=TODAY, quarantined=())
+    expected = trained(exposures())
+    assert found.data_hash == expected.data_hash
+    assert found.trained_to == expected.trained_to
+
+
+def test_a_model_whose_steps_are_known_together_reads_the_mart_of_its_label() -> None:
+    together = replace(MODEL, roles=replace(ROLES, funnel_times=()))
+    assert [one.step.name for one in mart_windows(together, TODAY)] == ["purchase"]
+    no_sooner = replace(MODEL, steps=(replace(MODEL.steps[0], maturity_days=BOUGHT_DAYS), MODEL.steps[1]))
+    assert [one.step.name for one in mart_windows(no_sooner, TODAY)] == ["purchase"]
+
+
+def test_a_mart_without_a_step_that_it_should_know_is_refused() -> None:
+    (label, rows), early = marts(TODAY)
+    with pytest.raises(InvalidInputError, match="the mart purchases lacks column opened; add it there"):
+        joined_marts([(label, rows.drop_columns(["opened"])), early], MODEL)
+
+
+def test_a_step_is_complete_when_mart_and_record_say_so() -> None:
+    rows = exposures().slice(0, 3)
+    assert with_step_times(rows, MODEL).equals(rows)
+    assert with_step_times(rows.drop_columns(["opened_known"]), MODEL).select(rows.column_names).equals(rows)
+    longer = replace(MODEL, steps=(MODEL.steps[0], replace(MODEL.steps[1], maturity_days=20)))
+    known = with_step_times(rows, longer)["bought_known"].to_pylist()
+    assert known == [day + timedelta(days=21) for day in rows["day"].to_pylist()]
+    sooner = replace(MODEL, steps=(replace(MODEL.steps[0], maturity_days=1), MODEL.steps[1]))
+    assert with_step_times(rows, sooner).equals(rows), "the mart is not known before it says so"
+
+
+def test_the_last_day_of_a_step_is_the_window_that_its_record_says() -> None:
+    training = trained(exposures(), known_on=TODAY - timedelta(days=4))
+    for step in MODEL.steps:
+        last = last_mature_exposure_day(TODAY - timedelta(days=4), step.maturity_days)
+        assert training.trained_to[step.label] == last
