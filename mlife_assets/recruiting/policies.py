@@ -54,8 +54,12 @@ class PricePolicy:
 
 
 def job_training_policy() -> TrainingPolicy:
-    """Return how a model of job applications is fitted: nobody applies more to a job because it is farther away."""
+    """Return how a model of job applications is fitted: nobody applies more to a job because it is farther away.
+
+    Recent rows on a base come first: what people weigh moves, and slopes follow from few rows (ADR 29).
+    """
     return TrainingPolicy(
+        recipes=("recent_linear", "recent", "plain"),
         rising=(
             "same_occupation_group",
             "same_shift",

@@ -26,16 +26,13 @@ from mlife_assets.core.training.formulations import (
     choose,
     compared,
     require_both_classes,
-    rows_to_tune_on,
     tune_estimator,
     tune_step,
     tuning_features,
 )
 from mlife_assets.core.training.own_estimator import refused_recipes
 from mlife_assets.core.training.recipes import PLAIN, Recipe, recipe_of
-from mlife_assets.core.training.step_rows import (
-    steps_of,
-)
+from mlife_assets.core.training.step_rows import rows_to_tune_on, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
 
 T = TypeVar("T")

@@ -26,20 +26,12 @@ from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.boosting import Progress, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.competition import compete, each
-from mlife_assets.core.training.formulations import (
-    Formulation,
-    TunedStep,
-)
+from mlife_assets.core.training.formulations import Formulation, TunedStep
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.recipes import fit_step, weighted_by_age
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
-from mlife_assets.core.training.step_rows import (
-    learning_rows,
-    outcome_where,
-    reached_before,
-    rows_of_all_steps,
-)
+from mlife_assets.core.training.step_rows import every_row, known_outcome, learning_rows, reached_before
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.training.tuning_rows import thinned
 
@@ -119,10 +111,10 @@ def _final_boosting(
     progress: Progress | None,
 ) -> FinalStep:
     """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
-    part = thinned(rows_of_all_steps(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
+    part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
 
     def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
-        rows = part.about(outcome_where(training, step.step, reached), reached)
+        rows = part.about(known_outcome(training, step.step), reached)
         fitted = fit_step(
             rows, chosen.recipe, spec, policy, objective=step.objective, trees=step.trees, progress=progress
         )

@@ -31,14 +31,14 @@ from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_o
 from mlife_assets.core.training.step_rows import (
     entity_codes,
     from_validation_on,
+    known_outcome,
     learning_rows,
-    outcome_where,
     reached_before,
-    rows_of_all_steps,
+    rows_to_tune_on,
     steps_of,
 )
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.core.training.tuning_rows import TuningRows, tuning_rows
+from mlife_assets.core.training.tuning_rows import TuningRows
 
 Array = npt.NDArray[np.float64]
 
@@ -115,16 +115,6 @@ def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
     return spec, spec.expanded(examples_matrix(training.examples, spec))
 
 
-def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
-    """Return what all formulations are tuned on: the rows of any step, thinned where nothing happened.
-
-    Raises:
-        InvalidInputError: the policy constrains a feature that does not exist.
-    """
-    fitting = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
-    return tuning_rows(rows_of_all_steps(training, matrix), fitting, from_validation_on(training), spec, policy)
-
-
 def require_both_classes(name: str, training: TrainingSet) -> None:
     """Refuse a formulation that cannot be learned.
 
@@ -184,8 +174,8 @@ def tune_step(
     progress: Progress | None = None,
 ) -> TunedStep:
     """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
-    reached, held_out = reached_before(name, training, step), from_validation_on(training)
-    validating, outcome = reached & training.validating(step), outcome_where(training, step, reached)
+    outcome, reached = known_outcome(training, step), reached_before(name, training, step)
+    validating, held_out = reached & training.validating(step), from_validation_on(training)
     learned, watched = rows.about(outcome, reached & training.fitting(step), validating)
     fitted = fit_step(
         learned,
@@ -198,7 +188,7 @@ def tune_step(
         progress=progress,
     )
     raw, trees = fitted.raw(rows.matrix[held_out], policy), int(fitted.booster.best_iteration)
-    return TunedStep(step, objective, trees, raw, validating[held_out], outcome[held_out])
+    return TunedStep(step, objective, trees, raw, validating[held_out], (outcome & validating)[held_out])
 
 
 def tune_estimator(
@@ -213,10 +203,11 @@ def tune_estimator(
 ) -> TunedStep:
     """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
     reached, held_out = reached_before(name, training, step), from_validation_on(training)
-    fitting, outcome = reached & training.fitting(step), outcome_where(training, step, reached)
-    learned = weighted_by_age(learning_rows(training, matrix, step, fitting), recipe, policy)
-    raw = fit_estimator(make, learned, seed=policy.seed).raw(matrix[held_out])
-    return TunedStep(step, objective, 0, raw, (reached & training.validating(step))[held_out], outcome[held_out])
+    rows = learning_rows(training, matrix, step, reached & training.fitting(step))
+    raw = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed).raw(matrix[held_out])
+    validating = reached & training.validating(step)
+    outcome = known_outcome(training, step) & validating
+    return TunedStep(step, objective, 0, raw, validating[held_out], outcome[held_out])
 
 
 def compared(

@@ -1,10 +1,10 @@
-"""Step rows: which rows a step of a formulation is about, and what is known of them.
+"""Step rows: what a step of a formulation is learned from and validated on.
 
-Belongs here: steps of formulations, masks and outcomes by step, rows as a fit takes them. Does not belong here: which
-rows are mature for a step (`training_set`), thinning them (`tuning_rows`), fitting (`recipes`).
+Belongs here: which steps a formulation has, which rows reached one, what is known of them. Does not belong here: the
+split in time (`training_set`), tuning (`formulations`), thinning (`tuning_rows`).
 
-Concept: all steps share one order of rows and say by a mask which are theirs: known for the step, and in a funnel those
-that reached the step before. So a step that is known sooner learns from rows that have no label yet.
+Concept: a step that is known sooner than the label has rows without a label, so every step asks for its own rows, and
+what is not known of a row is never asked for.
 """
 
 from __future__ import annotations
@@ -12,10 +12,36 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.training.boosting import Objective, Rows
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.training.tuning_rows import TuningRows, tuning_rows
 
 Array = npt.NDArray[np.float64]
+
+
+def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDArray[np.bool_]) -> Rows:
+    """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
+    outcome = training.outcome(step, rows)
+    return Rows(matrix[rows], outcome, entity_codes(training)[rows], day=_days(training)[rows])
+
+
+def every_row(training: TrainingSet, matrix: Array) -> Rows:
+    """Return all rows, with whether the first step happened to each; where that is not known, it counts as if it did.
+
+    So a row that is thinned is one of which it is known that nothing happened.
+    """
+    first = training.roles.steps[0]
+    happened = ~training.known(first) | known_outcome(training, first)
+    return Rows(matrix, happened, entity_codes(training), day=_days(training))
+
+
+def known_outcome(training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
+    """Return whether each row reached a step, bool (n,); False where that is not known."""
+    outcome, known = np.zeros(training.examples.num_rows, dtype=np.bool_), training.known(step)
+    outcome[known] = training.outcome(step, known)
+    return outcome
 
 
 def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], ...]:
@@ -38,34 +64,20 @@ def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[n
     return rows
 
 
-def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDArray[np.bool_]) -> Rows:
-    """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
-    days = _days(training)
-    return Rows(matrix[rows], training.outcome(step, rows), entity_codes(training)[rows], day=days[rows])
-
-
-def outcome_where(training: TrainingSet, step: str, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return whether each of n rows is of a mask and reached a step, bool (n,).
-
-    Raises:
-        InvalidInputError: that is not known of a row of the mask.
-    """
-    found = np.zeros(len(rows), dtype=np.bool_)
-    found[rows] = training.outcome(step, rows)
-    return found
-
-
-def rows_of_all_steps(training: TrainingSet, matrix: Array) -> Rows:
-    """Return all rows, with whether anything is known to have happened: the others may be thinned for every step."""
-    steps = training.roles.steps
-    happened = np.logical_or.reduce([outcome_where(training, step, training.known(step)) for step in steps])
-    return Rows(matrix, happened, entity_codes(training), day=_days(training))
-
-
 def from_validation_on(training: TrainingSet) -> npt.NDArray[np.bool_]:
     """Return the rows of validation, of whichever step, bool (n,)."""
     masks = [training.validating(step) for step in training.roles.steps]
     return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+
+
+def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
+    """Return what all formulations are tuned on: the rows of whichever step.
+
+    Raises:
+        InvalidInputError: the policy constrains a feature that does not exist.
+    """
+    is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
+    return tuning_rows(every_row(training, matrix), is_fit, from_validation_on(training), spec, policy)
 
 
 def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
@@ -75,6 +87,6 @@ def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
 
 
 def _days(training: TrainingSet) -> npt.NDArray[np.int64]:
-    """Return the day of each row's exposure, counted from 1970, int64 (n,)."""
+    """Return the exposure day of each row, int64 (n,)."""
     days = training.examples[training.roles.time].to_numpy().astype("datetime64[D]")
     return np.asarray(days.astype(np.int64))

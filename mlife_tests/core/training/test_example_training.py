@@ -25,7 +25,13 @@ from mlife_assets.core.training.reliability import calibration
 FIRST, TODAY = date(2026, 1, 1), date(2026, 6, 1)
 DAYS, ROWS_A_DAY = 90, 120
 FEATURES = ("strength", "mood", "noise")
-TRAINING = {"formulations": ["binary"], "trees_maximum": 40, "minimum_child_examples": 40, "leaves": 4}
+TRAINING = {
+    "formulations": ["binary"],
+    "recipes": ["plain"],  # a base would find what trees of so few leaves leave over
+    "trees_maximum": 40,
+    "minimum_child_examples": 40,
+    "leaves": 4,
+}
 
 
 def study(features: tuple[str, ...] = FEATURES, **parts: object) -> Study:

@@ -21,12 +21,7 @@ from mlife_assets.core.training.formulations import (
     tune,
     tuning_features,
 )
-from mlife_assets.core.training.step_rows import (
-    from_validation_on,
-    learning_rows,
-    reached_before,
-    steps_of,
-)
+from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
 
 POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=12, minimum_child_examples=20, early_stopping_rounds=4)
