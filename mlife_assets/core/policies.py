@@ -47,7 +47,7 @@ class TrainingPolicy:
     """
 
     formulations: tuple[str, ...] = ("funnel", "binary")
-    recipes: tuple[str, ...] = ("plain", "recent_linear", "recent")
+    recipes: tuple[str, ...] = ("plain",)
     half_life_days: float = 14.0
     base_pieces: int = 2
     base_penalty: float = 10.0
