@@ -60,6 +60,7 @@ from mlife_assets.core.training.formulations import (
     tune_step,
     tuning_features,
 )
+from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.recipes import fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
     outcome_where,
@@ -122,9 +123,8 @@ class Walk:
 
     def training(self, as_of: date) -> TrainingSet:
         """Return what is mature on a morning."""
-        known = self.rows.filter(pc.less_equal(self.rows[self.roles.label_time], pa.scalar(as_of)))
-        last = pc.max(known[self.roles.time]).as_py()
-        return split_examples(known, self.roles, last_day=last, policy=self.policy, data_hash=f"{self.name} {as_of}")
+        known = as_known(self.rows, self.roles, as_of)
+        return split_examples(known, self.roles, known_on=as_of, policy=self.policy, data_hash=f"{self.name} {as_of}")
 
     def week_from(self, as_of: date) -> pa.Table:
         """Return the rows of the seven days from a morning on."""

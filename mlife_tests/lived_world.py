@@ -56,9 +56,7 @@ POLICIES = Policies(
         explained_rows_per_day=400,
         minimum_mature_positives=30,
     ),
-    retrain=RetrainPolicy(
-        alarm_days_needed=1, alarm_days_window=1, cooldown_days=0, fits_per_year=2, minimum_new_mature_positives=1
-    ),
+    retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, fits_per_year=2, minimum_new_mature_positives=1),
     training=TrainingPolicy(
         trees_maximum=60, learning_rate=0.1, minimum_child_examples=20, minimum_examples=500, minimum_positives=20
     ),

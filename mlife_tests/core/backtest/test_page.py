@@ -14,6 +14,8 @@ from mlife_assets.core.backtest.page.document import render_backtest
 from mlife_assets.core.backtest.page.drawings import differences, is_alarmed, lanes, signs_used
 from mlife_assets.core.backtest.page.tables import decision_rows, policy_rows
 
+COMPARED = ("The challenger is not inferior to the champion", "The challenger beats the champion")
+
 
 @pytest.fixture(scope="module")
 def page(changed) -> str:
@@ -79,7 +81,7 @@ def test_a_promotion_is_shown_with_its_comparison(changed):
     shown = {row.decision.day: row.reason for row in decision_rows(changed.result)[1]}
     assert promoted
     for one in promoted:
-        (compared,) = [s for s in one.sentences if s.startswith("The refitted recipe is not shown to rank worse")]
+        (compared,) = [s for s in one.sentences if s.startswith(COMPARED)]
         assert f"conditions are met. {compared}" in shown[one.day]
 
 
