@@ -18,7 +18,8 @@ committed, with the seeds, before the first run.
 
 Real: market, candidates, features, marts by window, the fit, folds, gate, NannyML and the other detectors, governor.
 Bypassed: landing files, event log, dbt, Dagster (`monitored_market/marts.py`), the audit of fairness, panels, texts of
-our own. The first champion is not judged: every policy starts with it.
+our own, and the second formulation, which never wins here. The first champion is not judged: every policy starts with
+it.
 
 One file per market and kind is written under --work when it is done; what is there is not run again. The figures are
 written to benchmarks/results/recovery.json when every market has every kind. --quick runs one tiny market for ten days
@@ -108,7 +109,7 @@ def run_market(seed: int, kinds: Sequence[Kind], plan: Plan, work: Path) -> None
         return
     history = lived(seed, plan)
     for kind in missing:
-        run = recovered(history, kind, plan, seed) | {"plan": identity(plan, kind)}
+        run = recovered(history, kind, plan, seed) | {"plan": identity(plan, kind), "commit": commit()}
         path = file_of(work, seed, kind)
         partial = path.with_suffix(".part")
         partial.write_text(json.dumps(run))
@@ -133,12 +134,17 @@ def report(runs: Sequence[Mapping[str, Any]], kinds: Sequence[Kind]) -> dict[str
     return found
 
 
+def commit() -> str:
+    """Return the commit that is checked out."""
+    told = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent)
+    return told.stdout.strip()
+
+
 def write_results(path: Path, found: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], plan: Plan) -> None:
     """Write the figures with what they come from."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     histories = {run["seed"]: run["history_cpu_seconds"] for run in runs}
     facts = {
-        "commit": commit,
+        "commits": sorted({run["commit"] for run in runs}),
         "seeds": sorted(histories),
         "machine": {"machine": platform.machine(), "python": platform.python_version(), "cpus": os.cpu_count()},
         "cpu_seconds": round(sum(run["cpu_seconds"] for run in runs) + sum(histories.values())),

@@ -17,11 +17,9 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import RetrainDecision
-from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
 from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.reigns import Reign, anchor_of
 from mlife_assets.core.scoring.artifact import ModelArtifact
@@ -30,19 +28,17 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.fold_scores import anchor_side, itself, side_of_folds, simple_of_folds
 from mlife_assets.core.training.folds import Fold, fold_starts, in_common, in_succession, rows_by_fold, until
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge
+from mlife_assets.core.training.judgement import Judgement, judge
 from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.prequential import JudgedFold, fold_conditions, recipe_conditions
-from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
-from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
+from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
-from monitored_market.champion import UNBIASED, learned_from
+from monitored_market.champion import learned_from
+from monitored_market.gate_inputs import applies, gate_rows
 from monitored_market.marts import MonitoredMarket
 
-ORGANIC = {"exposure_kind": "impression"}
 Fitted = dict[tuple[date, frozenset[date]], str]
 
 
@@ -135,7 +131,7 @@ class Models:
             window = self.policies.label.apply_window_days
             self._cohorts[day] = ranked_cohort(
                 *market.mornings[day],
-                market.applies(day, add_days(day, window)),
+                applies(market, day, add_days(day, window)),
                 as_of=day,
                 window_days=window,
                 policy=self.policies.candidates,
@@ -178,26 +174,6 @@ def begins_to_serve(reign: Reign) -> date:
     return recorded if reign.since <= run_time(recorded) else add_days(recorded, 1)
 
 
-def gate_rows(market: MonitoredMarket, models: Models, first: date, faulty: Collection[date]) -> tuple[GateRows, Human]:
-    """Return what the gate of this morning judges on from a day on, and the rule that stands for people.
-
-    Raises:
-        NotEnoughEvidenceError: all its days were faulty.
-    """
-    policies = models.policies
-    window = policies.label.apply_window_days
-    wanted = gate_days(market.day, window, policies.promotion)
-    days = [day for day in wanted if day >= first and day not in faulty]
-    if not days:
-        raise NotEnoughEvidenceError(f"every gate day of {market.day} had faulty features; wait for a sound week")
-    examples, pairs = gate_examples([models.cohort(market, day) for day in days])
-    rows = market.mature_examples(first, last_mature_exposure_day(market.day, window))
-    is_faulty = pc.is_in(rows["exposure_date"], value_set=pa.array(sorted(faulty), pa.date32()))
-    unbiased = rows.filter(pc.and_not(pc.is_in(rows["slice"], value_set=UNBIASED), is_faulty))
-    exposures = without_late_feedback(unbiased, late_days(market.arrivals, market.arrivals))
-    return GateRows(examples, pairs, exposures, ORGANIC), Human(RULE_NAME, recruiter_scores(pairs))
-
-
 def judged(
     market: MonitoredMarket,
     models: Models,
@@ -226,7 +202,7 @@ def judged(
     served = in_succession(models.folds_of(reigns[0].model_version), reigned)
     last = last_mature_exposure_day(market.day, model.maturity_days)
     folds, within = in_common(models.folds[version], served, last)
-    gate, human = gate_rows(market, models, folds[0].first_day, faulty)
+    gate, human = gate_rows(market, models.policies, folds[0].first_day, faulty, lambda day: models.cohort(market, day))
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(folds, exposed)]
     newest, newest_rows = parts[-1]

@@ -24,7 +24,6 @@ from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.market.browsing import EXPORT_US
 from mlife_assets.market.exporter import World, honest_tables
 from mlife_assets.market.faults import exported_tables
 from mlife_assets.market.injections import Injection
@@ -32,7 +31,6 @@ from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, Outcomes, joined
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us, published_taste
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
-from mlife_assets.market.vacancies import job_ids
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import EMBEDDING_SIZE
@@ -187,28 +185,6 @@ class MonitoredMarket:
         """Label the exposures whose window was observed by this morning; again is a no-op."""
         for outcome, days in WINDOW_DAYS.items():
             self._mature(outcome, last_mature_exposure_day(self.day, days))
-
-    def applies(self, first: date, last: date) -> pa.Table:
-        """Return applications that were exported on [first, last], as `ranked_cohort` takes them."""
-        days = [day for day in sorted(self.outcomes) if first <= day <= last]
-        happened = [self.outcomes[day].take(self.outcomes[day].kind == APPLY) for day in days]
-        observed = np.repeat([epoch_us(day) + EXPORT_US for day in days], [len(one) for one in happened])
-        rows = joined(happened)
-        explored = [
-            one.table["exposure_id"].filter(pc.equal(one.table["slice"], "explore")).to_numpy()
-            for one in self.exposures.values()
-        ]
-        is_explored = np.isin(rows.exposure_id, np.concatenate(explored).astype(rows.exposure_id.dtype))
-        utc = pa.timestamp("us", tz="UTC")
-        return pa.table(
-            {
-                "user_id": self.market.people.user_ids[rows.person].tolist(),
-                "job_id": job_ids(rows.job),
-                "slice": np.where(~rows.is_text, "organic", np.where(is_explored, "explore", "recruiter_rule")),
-                "apply_date": pa.array(rows.moment_us.astype("datetime64[us]").astype("datetime64[D]")),
-                "observed_at": pa.array(observed.astype("int64")).cast(utc),
-            }
-        )
 
     def mature_examples(self, first: date, last: date, outcome: str = LABEL) -> pa.Table:
         """Return exposures of [first, last] whose labels are mature this morning; clicks are sooner than applies."""

@@ -16,22 +16,17 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD, ChampionFacts
-from mlife_assets.core.monitoring.named_outcomes import LABEL
-from mlife_assets.core.reigns import Reign
+from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.gate import NON_INFERIORITY, PromotionDecision
-from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.training.simple_rule import simple_scores
-from mlife_assets.core.training.training_set import last_training_day
-from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.true_map import expected_maps
 from mlife_assets.market.world import MarketConfig
@@ -39,10 +34,10 @@ from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
-from monitored_market.champion import WARM_UP_DAYS, Watch, promote, sample
-from monitored_market.gated import Asked, Models, judged
+from monitored_market.champion import WARM_UP_DAYS, Watch, sample
+from monitored_market.gated import Asked, Models
+from monitored_market.governed import Governed, promote_with_folds, reign
 from monitored_market.marts import MonitoredMarket
-from monitored_market.monitored import decided, looked
 from monitored_market.storm import true_probability
 
 NEVER, WEEKLY, GOVERNED, BORN = "never", "weekly", "governed", "born"
@@ -64,6 +59,11 @@ class Kind:
     def injections(self, day: date) -> tuple[Injection, ...]:
         """Return the drift that begins on a day, for good."""
         return tuple(Injection(name, day, ramp_days=self.ramp_days, size=size) for name, size in self.drifts)
+
+
+def one_formulation(policies: Policies) -> Policies:
+    """Return policies by which the funnel alone is fitted: it wins on every market here, and the other one costs."""
+    return replace(policies, training=replace(policies.training, formulations=("funnel",)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Plan:
     born_days: int = 50
     judged_every: int = 3
     judged_users: int = 500
-    policies: Policies = field(default_factory=Policies)
+    policies: Policies = field(default_factory=lambda: one_formulation(Policies()))
 
 
 @dataclass(frozen=True)
@@ -102,79 +102,6 @@ class History:
     cpu_seconds: float
 
 
-@dataclass
-class Governed:
-    """The product at work: detectors each morning, a fit where the governor asks for one, a promotion by the gate.
-
-    Attributes:
-        watch: what monitoring remembers; `history` holds the decisions.
-        models: fits and folds.
-        reigns: who served since when.
-        not_inferior: versions that were promoted as not inferior.
-        asked: mornings on which the gate was asked, with what it said; None where nothing could be judged.
-        alarms: letters of the reports that alarmed, by morning.
-    """
-
-    watch: Watch
-    models: Models
-    reigns: list[Reign]
-    not_inferior: set[str] = field(default_factory=set)
-    asked: dict[date, Asked | None] = field(default_factory=dict)
-    alarms: list[str] = field(default_factory=list)
-    _newest: ModelArtifact | None = None
-    _promoted: ModelArtifact | None = None
-
-    @property
-    def serving(self) -> str:
-        """Version of the champion."""
-        return self.reigns[-1].model_version
-
-    def morning(self, market: MonitoredMarket) -> None:
-        """Look, decide, and if a fit is due, fit and ask the gate."""
-        day = decided(self.watch, market, looked(self.watch, market), self.facts(market))
-        self.alarms.append("".join(name[0] for name in day.alarms))
-        if day.decision.verdict != "retrain":
-            return
-        faulty = frozenset(self.watch.faulty)
-        self.asked[market.day] = None
-        try:
-            challenger = self.models.challenger(market, faulty)
-            self._newest = challenger
-            asked = judged(market, self.models, challenger, self.reigns, self.not_inferior, self.watch.history, faulty)
-        except NotEnoughEvidenceError as error:
-            print(f"    {market.day}: {error}", file=sys.stderr, flush=True)
-            return
-        self.asked[market.day] = asked
-        self._promoted = challenger if asked.is_promoted else None
-
-    def evening(self, market: MonitoredMarket) -> None:
-        """Let what was promoted in the morning serve from tomorrow on."""
-        if self._promoted is None:
-            return
-        artifact, self._promoted = self._promoted, None
-        version = artifact.model_version
-        asked = self.asked[market.day]
-        if asked is not None and asked.judgement.decision.kind == NON_INFERIORITY:
-            self.not_inferior.add(version)
-        self.reigns.append(reign(version, self.serving, market.day, after_run=True))
-        promote_with_folds(self.watch, market, self.models, artifact)
-
-    def facts(self, market: MonitoredMarket) -> ChampionFacts:
-        """Return what the governor may know of the champion this morning."""
-        artifact, maturity = self.models.artifacts[self.serving], self.models.policies.label.apply_window_days
-        newest = self._newest or artifact
-        known, usable = trained_to(newest.manifest, "is_applied"), last_training_day(market.day, maturity)
-        market.label_what_matures()
-        new = [rows["is_applied"] for day, rows in market.examples[LABEL].items() if known < day <= usable]
-        return ChampionFacts(
-            model_version=self.serving,
-            trained_as_of=self.reigns[-1].since.date(),
-            new_mature_positives=sum(int(np.sum(one.to_numpy(zero_copy_only=False))) for one in new),
-            promotion_dates=tuple(one.since.date() for one in self.reigns),
-            fit_dates=(self.reigns[0].since.date(), *self.asked),
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Measured:
     """The candidates of a day that is measured, with their true probabilities and what each policy said of them."""
@@ -183,18 +110,6 @@ class Measured:
     pairs: pa.Table
     probability: np.ndarray
     scores: dict[str, np.ndarray]
-
-
-def reign(version: str, before: str | None, day: date, *, after_run: bool) -> Reign:
-    """Return a promotion of a day: recorded after its run, or at it, and then it serves at once."""
-    since = run_time(day) + timedelta(hours=1 if after_run else 0)
-    return Reign(version, before, since, "promoted", "gate", "benchmark")
-
-
-def promote_with_folds(watch: Watch, market: MonitoredMarket, models: Models, artifact: ModelArtifact) -> None:
-    """Make a fit on everything mature the champion; its folds say what its out-of-sample scores look like."""
-    folds = [(one.first_day, models.artifacts[one.model_version]) for one in models.folds_of(artifact.model_version)]
-    promote(watch, market, artifact, last_trained_day(artifact.manifest), folds)
 
 
 def lived(seed: int, plan: Plan) -> History:
@@ -327,7 +242,7 @@ def _forget(market: MonitoredMarket, watch: Watch, plan: Plan) -> None:
 
 def quick_plan() -> Plan:
     """Return a plan that takes a minute: few people and days, little to learn from, and a gate that asks for little."""
-    policies = Policies()
+    policies = one_formulation(Policies())
     return Plan(
         users=600,
         jobs=60,
@@ -338,9 +253,17 @@ def quick_plan() -> Plan:
         judged_users=200,
         policies=replace(
             policies,
-            training=replace(policies.training, formulations=("funnel",), minimum_child_examples=50),
-            promotion=replace(policies.promotion, minimum_users_with_positives=30, bootstrap_resamples=200),
-            monitoring=replace(policies.monitoring, sample_rows_per_day=500, explained_rows_per_day=100),
+            training=replace(policies.training, minimum_child_examples=50),
+            promotion=replace(
+                policies.promotion, gate_weeks=2, minimum_users_with_positives=30, bootstrap_resamples=200
+            ),
+            monitoring=replace(
+                policies.monitoring,
+                sample_rows_per_day=500,
+                explained_rows_per_day=100,
+                domain_classifier_sample_rows=200,
+                domain_classifier_entity_reference_rows=500,
+            ),
             retrain=replace(policies.retrain, minimum_new_mature_positives=20, cooldown_days=3),
         ),
     )

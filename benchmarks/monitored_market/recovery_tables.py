@@ -32,6 +32,7 @@ BOUND_SHARE = 0.6
 PROMOTIONS_CLAIM = 8
 COST_CLAIM, COST_BOUND_CLAIM = 0.001, 0.003
 ALPHA = 0.025
+EVER = 10_000
 ANY_DAY = date(2026, 1, 1)
 """Decisions are counted by number; where a date is asked for, the first morning has this one."""
 
@@ -39,7 +40,7 @@ Run = Mapping[str, Any]
 Values = npt.NDArray[np.float64]
 
 
-def means(runs: Sequence[Run], name: str, first: int = 1, last: int = 10_000) -> Values:
+def means(runs: Sequence[Run], name: str, first: int = 1, last: int = EVER) -> Values:
     """Return the mean expected MAP of a policy over the measured days of [first, last], one per market."""
     return np.array(
         [
@@ -63,11 +64,16 @@ def share(gain: Values, damage: Values) -> float | None:
     return float(np.sum(gain) / np.sum(damage)) if np.sum(damage) > 0 else None
 
 
-def promotions(run: Run, by: str | None = None) -> int:
-    """Return how many promotions there were in the first days, of one kind or of all."""
+def late_share(runs: Sequence[Run], name: str) -> float | None:
+    """Return the share of the damage from the late day on that a policy won back; None where there was none."""
+    never = means(runs, NEVER, LATE_DAY)
+    return share(means(runs, name, LATE_DAY) - never, means(runs, BORN, LATE_DAY) - never)
+
+
+def promotions(run: Run, by: str | None = None, last: int = FIRST_DAYS) -> int:
+    """Return how many promotions there were until a day, of one kind or of all."""
     return sum(
-        gate["outcome"] == "promoted" and gate["day"] <= FIRST_DAYS and by in (None, gate["by"])
-        for gate in run["gates"]
+        gate["outcome"] == "promoted" and gate["day"] <= last and by in (None, gate["by"]) for gate in run["gates"]
     )
 
 
@@ -92,6 +98,7 @@ def figures_of(kind: str, runs: Sequence[Run]) -> dict[str, Any]:
         "fits": float(np.mean([sum(gate["day"] <= FIRST_DAYS for gate in run["gates"]) for run in runs])),
         "promotions": {by: sum(promotions(run, by) for run in runs) for by in (WIN, NOT_INFERIOR, AGE)},
         "promotions_at_most": max(promotions(run) for run in runs),
+        "not_inferior_ever": sum(promotions(run, NOT_INFERIOR, EVER) for run in runs),
     }
     days = [day for day in map(confirmed_on, runs) if day is not None]
     found["concept_confirmed"] = {"markets": len(days), "median_day": float(np.median(days)) if days else None}
@@ -100,17 +107,16 @@ def figures_of(kind: str, runs: Sequence[Run]) -> dict[str, Any]:
     if BORN not in runs[0]["maps"]:
         return found
     damage = means(runs, BORN, 1, FIRST_DAYS) - means(runs, NEVER, 1, FIRST_DAYS)
-    late_damage = means(runs, BORN, LATE_DAY) - means(runs, NEVER, LATE_DAY)
+    has_late_days = max(runs[0]["days"]) >= LATE_DAY
     found["damage"] = {"mean": float(np.mean(damage)), "bounds": bounds(damage), "by_market": damage.tolist()}
     found["is_material"] = found["damage"]["mean"] > MATERIAL_DAMAGE
     for name in (GOVERNED, WEEKLY):
         gain = means(runs, name, 1, FIRST_DAYS) - means(runs, NEVER, 1, FIRST_DAYS)
-        late = means(runs, name, LATE_DAY) - means(runs, NEVER, LATE_DAY)
         over = bounds(gain - BOUND_SHARE * damage)
         found[name] = {
             "gain": float(np.mean(gain)),
             "share": share(gain, damage),
-            "late_share": share(late, late_damage),
+            "late_share": late_share(runs, name) if has_late_days else None,
             "gain_over_part_of_damage": None if over is None else over[0],
         }
     return found
@@ -159,7 +165,7 @@ def claims_of(figures: Sequence[Mapping[str, Any]], none: str) -> list[dict[str,
             )
         if not one.get("is_material", False):
             text = f"{kind}: immaterial, no promotion but by a win or age"
-            claim(text, one["promotions"][NOT_INFERIOR] == 0)
+            claim(text, one["not_inferior_ever"] == 0)
             continue
         ours = one[GOVERNED]
         over = ours["gain_over_part_of_damage"]
