@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,7 @@ def test_folds_of_the_first_champion_know_nothing_of_their_weeks(history: Any, p
     assert len(known)
     assert np.isin(known, said[folds[0].model_version]).all()
     assert not np.isin(known, said[version]).any()
+    assert not history.watch.scores, "windows are scored by the champion, not by its folds"
 
 
 def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is_not_shared(
@@ -138,6 +139,37 @@ def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is
     with pytest.raises(RuntimeError, match="fitted"):
         one.fitted(market, market.day, [faulty, add_days(market.day, 1)])
     assert asked == [(add_days(market.day, 7), frozenset()), (market.day, frozenset({faulty}))]
+
+
+def test_what_is_promoted_serves_from_the_next_day_on(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    governed, market, first = sys.modules["monitored_market.governed"], history.market, history.first
+    models = history.models.branch(market.day)
+    other = models.artifacts[models.folds[first.model_version][-1].model_version]
+    decision = SimpleNamespace(verdict="retrain")
+    verdict = SimpleNamespace(decision=SimpleNamespace(kind="non_inferiority"))
+    promoted: list[str] = []
+    monkeypatch.setattr(governed, "looked", lambda *_: None)
+    monkeypatch.setattr(governed, "decided", lambda *_: SimpleNamespace(alarms=("data", "concept"), decision=decision))
+    monkeypatch.setattr(governed, "judged", lambda *_: SimpleNamespace(is_promoted=True, judgement=verdict))
+    monkeypatch.setattr(governed, "promote_with_folds", lambda *given: promoted.append(given[-1].model_version))
+    monkeypatch.setattr(models, "challenger", lambda *_: other)
+    begins = governed.reign(first.model_version, None, market.day, after_run=False)
+    product = governed.Governed(history.watch.branch(), models, [begins])
+    facts = product.facts(market)
+    assert (facts.new_mature_positives, facts.promotion_dates, facts.fit_dates) == (0, (market.day,), (market.day,))
+    product.morning(market)
+    assert product.serving == first.model_version
+    assert product.alarms == ["dc"]
+    product.evening(market)
+    assert product.serving == other.model_version == promoted[0]
+    served = [sys.modules["monitored_market.gated"].begins_to_serve(one) for one in product.reigns]
+    assert served == [market.day, add_days(market.day, 1)]
+    assert product.not_inferior == {other.model_version}
+    facts = product.facts(market)
+    assert facts.promotion_dates == facts.fit_dates == (market.day, market.day)
+    assert facts.new_mature_positives > 0, "the newest fit knew less than the first"
+    product.evening(market)
+    assert len(product.reigns) == 2
 
 
 def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str, Any], plan: Any) -> None:
