@@ -235,6 +235,8 @@ def test_a_material_damage_has_to_be_won_back(bench: ModuleType) -> None:
     assert unmet(good) == []
     poor = [made_up("pay 5", 0.3, governed=0.37, born=0.4)] * 3
     assert unmet(poor) == ["pay 5: 75% won back over days 1-45", "pay 5: 90% won back from day 28 on"]
+    half = [made_up("pay 5", 0.3, governed=0.35, born=0.4)] * 3
+    assert "pay 5: lower bound of gain - 0.6 x damage above 0" in unmet(half)
     uneven = [made_up("pay 5", 0.3, governed=value, born=0.4) for value in (0.3, 0.4, 0.5)]
     assert "pay 5: lower bound of gain - 0.6 x damage above 0" in unmet(uneven)
     busy = [{**one, "gates": [gate(day) for day in range(1, 10)]} for one in good]
