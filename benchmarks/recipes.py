@@ -60,6 +60,7 @@ from mlife_assets.core.training.formulations import (
     tune_step,
     tuning_features,
 )
+from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.recipes import fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
     outcome_where,
@@ -77,7 +78,7 @@ from mlife_assets.recruiting.policies import Policies
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PLAIN, WARM, CORRECTION = "plain", "warm start", "correction"
-HALF_LIVES = (14.0, 60.0)
+HALF_LIVES = (14.0, 30.0, 60.0)
 MARKET_SEED, MARKET_HISTORY_DAYS, MARKET_DAYS = 401, 60, 45
 DRIFTS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "market, calm": (),
@@ -92,7 +93,7 @@ ELECTRICITY = """{
   "training": {"formulations": ["binary"], "minimum_child_examples": 50, "validation_days": 14}
 }"""
 WARM_TREES = 40
-WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 10, "electricity": 6}
+WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 5, "electricity": 6}
 RESAMPLES, BLOCK_WEEKS, SEED = 2_000, 2, 5
 
 Array = npt.NDArray[np.float64]
@@ -122,9 +123,8 @@ class Walk:
 
     def training(self, as_of: date) -> TrainingSet:
         """Return what is mature on a morning."""
-        known = self.rows.filter(pc.less_equal(self.rows[self.roles.label_time], pa.scalar(as_of)))
-        last = pc.max(known[self.roles.time]).as_py()
-        return split_examples(known, self.roles, last_day=last, policy=self.policy, data_hash=f"{self.name} {as_of}")
+        known = as_known(self.rows, self.roles, as_of)
+        return split_examples(known, self.roles, known_on=as_of, policy=self.policy, data_hash=f"{self.name} {as_of}")
 
     def week_from(self, as_of: date) -> pa.Table:
         """Return the rows of the seven days from a morning on."""

@@ -42,7 +42,7 @@ POLICIES = Policies(
         gate_weeks=2,
         bootstrap_resamples=500,
         win_alpha_per_year=0.2,
-        gates_per_year=1,
+        gates_per_year=2,
         calibration_slope_minimum=0.2,
         calibration_slope_maximum=5.0,
         calibration_level_minimum=0.2,
@@ -56,9 +56,7 @@ POLICIES = Policies(
         explained_rows_per_day=400,
         minimum_mature_positives=30,
     ),
-    retrain=RetrainPolicy(
-        alarm_days_needed=1, alarm_days_window=1, cooldown_days=0, fits_per_year=2, minimum_new_mature_positives=1
-    ),
+    retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, fits_per_year=2, minimum_new_mature_positives=1),
     training=TrainingPolicy(
         trees_maximum=60, learning_rate=0.1, minimum_child_examples=20, minimum_examples=500, minimum_positives=20
     ),
@@ -140,7 +138,7 @@ class Lived:
 
 def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250) -> Home:
     settings = Settings(
-        home=folder, market_users=users, market_jobs=jobs, history_days=45, demo_days=DAYS, hash_key=HASH_KEY
+        home=folder, market_users=users, market_jobs=jobs, history_days=60, demo_days=DAYS, hash_key=HASH_KEY
     )
     platform = Platform(settings=settings, policies=policies, declared=(job_applications,), story=STORY)
     return Home(settings, build_definitions(settings, platform=platform), platform)

@@ -98,7 +98,7 @@ class Governed:
             model_version=self.serving,
             trained_as_of=self.reigns[-1].since.date(),
             new_mature_positives=sum(int(np.sum(one.to_numpy(zero_copy_only=False))) for one in new),
-            promotion_dates=tuple(one.since.date() for one in self.reigns),
+            promotion_dates=tuple(one.since.date() for one in self.reigns if one.previous_version),
             fit_dates=(self.reigns[0].since.date(), *self.asked),
         )
 

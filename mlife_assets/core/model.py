@@ -51,7 +51,7 @@ class Step:
     Attributes:
         name: "quote", "sale".
         label: boolean column.
-        examples: mart with one row per exposure and this outcome, mature.
+        examples: mart with one row per exposure, this outcome and those that are mature sooner.
         maturity_days: days after the exposure until the outcome is complete; its label is mature a day later, when that
             day has been observed (`windows.mature_day`).
         plural: several of them in a sentence; empty for the name with an s.

@@ -47,7 +47,7 @@ class TrainingPolicy:
     """
 
     formulations: tuple[str, ...] = ("funnel", "binary")
-    recipes: tuple[str, ...] = ("plain",)
+    recipes: tuple[str, ...] = ("recent_linear", "recent", "plain")
     half_life_days: float = 14.0
     base_pieces: int = 2
     base_penalty: float = 10.0
@@ -143,8 +143,9 @@ class PromotionPolicy:
     smaller alpha prevents is a refusal: one alpha for both would loosen fairness where the gate is tightened.
 
     Probabilities are judged by slope and by level. The level is the odds of what happened over the odds of what was
-    said: spend and capacity are planned with sums of probabilities, and at .8 a plan is a quarter too large. Its bounds
-    are those of the slope, which mirror each other (1.25 = 1 / .8), so that too much and too little weigh the same.
+    said: spend and capacity are planned with sums of probabilities, and at .67 a plan is half too large. Its bounds
+    mirror each other, as those of the slope do, and are wider: a level fitted on 300 positives of a week and judged on
+    500 of others is known to a tenth at best, and of days that share their weather to a third.
 
     `impact_ratio_minimum` is the four-fifths rule of the Uniform Guidelines: a challenger is refused when the interval
     of a group's impact ratio lies below it. `minimum_group_share` is the share of the audited users below which a group
@@ -176,8 +177,8 @@ class PromotionPolicy:
     fairness_one_sided_alpha: float = 0.025
     calibration_slope_minimum: float = 0.8
     calibration_slope_maximum: float = 1.25
-    calibration_level_minimum: float = 0.8
-    calibration_level_maximum: float = 1.25
+    calibration_level_minimum: float = 0.67
+    calibration_level_maximum: float = 1.5
     impact_ratio_minimum: float = 0.8
     minimum_group_share: float = 0.02
     off_policy_minimum_effective_sample: int = 200

@@ -508,3 +508,38 @@ def test_a_version_is_of_one_model(registry, store, models):
         other.promote(version, actor="me", reason="by mistake", now=later(2))
     assert (other.versions(), other.champion()) == ([], None)
     assert store.list("") == before
+
+
+def test_a_model_of_a_fold_is_kept_and_no_version(registry, store, models):
+    """It scores, nobody can promote it, and nothing that audits versions sees it."""
+    artifact = models.tiny_artifact(1, trees=3)
+    version = registry.keep_fold(artifact)
+    keys = store.list("")
+    assert registry.keep_fold(artifact) == version
+    assert store.list("") == keys
+    assert {key.split("/")[0] for key in keys} == {"fold_models"}
+    assert reopened(store).load(version).model_version == version
+    assert registry.versions() == []
+    with pytest.raises(NotFoundError, match=f"has no version {version}"):
+        registry.promote(version, actor="ann", reason="a test", now=NOW)
+    assert registry.history() == []
+
+
+def test_a_model_of_a_fold_that_was_changed_is_refused_and_written_again(registry, store, models):
+    artifact = models.tiny_artifact(1, trees=3)
+    version = registry.keep_fold(artifact)
+    key = next(key for key in store.list("fold_models") if key.endswith("model.txt"))
+    store.replace(key, store.get(key).replace(b"leaf_value=", b"leaf_value=9", 1))
+    with pytest.raises(IntegrityError, match=f"stored as {version} hashes to"):
+        reopened(store).load(version)
+    reopened(store).keep_fold(artifact)
+    assert reopened(store).load(version).model_version == version
+
+
+def test_a_version_that_was_a_fold_before_is_registered_with_its_own_manifest(registry, store, models):
+    fold = models.tiny_artifact(1, trees=3, note="a fold")
+    version = registry.keep_fold(fold)
+    assert registry.load(version).manifest["note"] == "a fold"
+    registry.register(models.tiny_artifact(1, trees=3, note="a challenger"), as_of=DAY, now=NOW)
+    assert registry.load(version).manifest["note"] == "a challenger"
+    assert [row["model_version"] for row in registry.versions()] == [version]

@@ -156,7 +156,7 @@ def test_what_is_promoted_serves_from_the_next_day_on(history: Any, monkeypatch:
     begins = governed.reign(first.model_version, None, market.day, after_run=False)
     product = governed.Governed(history.watch.branch(), models, [begins])
     facts = product.facts(market)
-    assert (facts.new_mature_positives, facts.promotion_dates, facts.fit_dates) == (0, (market.day,), (market.day,))
+    assert (facts.new_mature_positives, facts.promotion_dates, facts.fit_dates) == (0, (), (market.day,))
     product.morning(market)
     assert product.serving == first.model_version
     assert product.alarms == ["dc"]
@@ -166,7 +166,8 @@ def test_what_is_promoted_serves_from_the_next_day_on(history: Any, monkeypatch:
     assert served == [market.day, add_days(market.day, 1)]
     assert product.not_inferior == {other.model_version}
     facts = product.facts(market)
-    assert facts.promotion_dates == facts.fit_dates == (market.day, market.day)
+    assert facts.promotion_dates == (market.day,), "the first champion replaced nobody"
+    assert facts.fit_dates == (market.day, market.day)
     assert facts.new_mature_positives > 0, "the newest fit knew less than the first"
     product.evening(market)
     assert len(product.reigns) == 2

@@ -160,6 +160,19 @@ def test_show_tells_all_that_is_on_record(run, run_json, home):
     assert "card                  none was written" in text
 
 
+def test_show_names_the_folds_by_which_a_version_was_judged(run, run_json, home):
+    version = home.champions[0]
+    assert run_json("models", "show", version, "--home", home.path)["folds"] == []
+    trained = next(row["as_of_date"] for row in home.platform.registry.versions() if row["model_version"] == version)
+    fold = {"first_day": "2026-05-03", "model_version": "mdl_fold", "trained_to": "2026-04-25"}
+    report = {"model_version": version, "folds": [fold | {"examples": 3}]}
+    home.platform.model_tables.write_report("folds", trained, report)
+    assert run_json("models", "show", version, "--home", home.path)["folds"] == [fold]
+    words = "the week from 2026-05-03 by mdl_fold, the recipe fitted on days up to 2026-04-25"
+    assert words in run("models", "show", version, "--home", home.path).stdout
+    assert run_json("models", "show", home.champions[1], "--home", home.path)["folds"] == []
+
+
 def test_show_says_where_the_card_lies(run, run_json, home):
     version = home.champions[0]
     home.platform.registry.put_card(version, "<p>card</p>")

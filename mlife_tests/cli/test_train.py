@@ -31,7 +31,7 @@ SPEC = {
         "categoricals": ["kind"],
     },
     "training": {"formulations": ["binary"], "trees_maximum": 20, "minimum_child_examples": 20},
-    "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400, "calibration_level_minimum": 0.7},
+    "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400},
 }
 PNG = b"\x89PNG"
 
@@ -72,6 +72,8 @@ def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path)
     assert "; judged on 2,400 examples of 2026-03-22 to 2026-04-10, " in result.stdout
     assert "Formulation binary, " in result.stdout
     assert "it looks most at strength, kind." in result.stdout
+    assert "Label times" not in result.stdout
+    assert found["label_times"]["depends_on_outcome"] is False
     names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}
     assert ModelArtifact.from_files(found["model_version"], names).model_version == found["model_version"]
     card = (tmp_path / "out" / "card.html").read_text()
@@ -177,6 +179,19 @@ def test_a_feature_may_have_any_name(run, folder, tmp_path):
     assert result.exit_code == 0, result.stderr
     names = {path.stem for path in (tmp_path / "out" / "plots").iterdir()}
     assert names == {"importance", "shap", "dependence_a_b", "dependence_a_b_", "dependence_kind"}
+
+
+def test_label_times_that_depend_on_outcomes_are_named_first(run, folder, tmp_path):
+    """Won is known the next day, lost after twelve, which is said before anything else."""
+    (tmp_path / "spec.json").write_text(json.dumps({**SPEC, "derive": {"known": "day + if(won, 1, 12)"}}))
+    shutil.copy(folder / "rows.parquet", tmp_path)
+    result = train(run, tmp_path, tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())["label_times"]
+    assert found["depends_on_outcome"] is True
+    assert (found["days"], found["known_share"]) == (1, 1.0)
+    assert 0.2 < found["complete_share"] < 0.4
+    assert result.stdout.splitlines()[1].strip() == found["sentence"]
 
 
 def test_a_label_of_the_future_is_refused(run, folder, tmp_path):

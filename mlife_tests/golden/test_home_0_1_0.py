@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from typer.testing import CliRunner, Result
 from mlife_assets.cli import app
 from mlife_assets.components.features.dbt_runner import build
 from mlife_assets.components.running.demo import DayResult, Demo
+from mlife_assets.components.running.driver import LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, mature_day
 from mlife_assets.market.world import LINEAR_TERMS
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
@@ -122,6 +124,25 @@ def test_its_market_goes_on_in_the_linear_world_that_0_1_0_began(story) -> None:
     recorded = orjson.loads(written.read_bytes())["calibration"]
     assert recorded["taste_noise"] == 0.35
     assert set(LINEAR_TERMS).isdisjoint(recorded)
+
+
+def test_it_retrains_by_folds_against_what_its_champion_of_a_holdout_says(story, small_home, tmp_path) -> None:
+    """It has no report of folds: the champion is asked from the first day of its own holdout on."""
+    home = small_home.open_home(Path(shutil.copytree(story.folder, tmp_path / "home")))
+    day, tables = home.day(3), home.platform.tables
+    with open_instance(home.settings.home) as instance:
+        LifecycleDriver(home.definitions, instance).run_day("retraining_job", day).require_success()
+    report = tables.read_report("promotion", day)
+    assert report["judged_by"] == "folds"
+    assert report["champion_version"] == FIRST
+    assert {one["model_version"] for one in report["served"]} == {FIRST}
+    manifest = home.platform.registry.load(FIRST).manifest
+    asked_from = mature_day(date.fromisoformat(manifest["training_end_date"]), 7)
+    assert report["served"][0]["first_day"] == report["first_gate_day"]
+    assert date.fromisoformat(report["first_gate_day"]) >= asked_from
+    assert "champion" in {one["against"] for one in report["comparisons"]}
+    challenger = home.platform.registry.load(report["model_version"]).manifest
+    assert challenger["training_end_date"] > manifest["training_end_date"]
 
 
 def test_nothing_that_it_held_was_changed(story) -> None:

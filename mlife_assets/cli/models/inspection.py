@@ -41,6 +41,7 @@ def show(version: Version, model: Model = None, home: Home = None, as_json: AsJs
 
     Exit codes: 0 done, 1 there is no such version, or its artifact was changed.
     """
+    from mlife_assets.components.model.out_of_sample import stored_folds
     from mlife_assets.core.training.manifest_facts import importance_by_stage, manifest_facts
 
     platform = open_model(home, model)
@@ -61,6 +62,7 @@ def show(version: Version, model: Model = None, home: Home = None, as_json: AsJs
         "rates": [asdict(rate) for rate in spec.rates],
         "files": sorted(artifact.files()),
         "verdicts": verdicts(platform, name),
+        "folds": [asdict(fold) for fold in stored_folds(platform, registered["as_of_date"], name)],
         "served": reigns(platform, name),
         "card": card_place(platform, name),
         "has_monitoring_reference": reference_fault(platform, name) is None,
@@ -109,6 +111,9 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
             console.print(f"    {sentence}", soft_wrap=True)
     if not document["verdicts"]:
         console.print("  not judged")
+    for fold in document["folds"]:
+        days = f"days up to {fold['trained_to']}"
+        console.print(f"  the week from {fold['first_day']} by {fold['model_version']}, the recipe fitted on {days}")
     console.print("\nserved", style="bold")
     for reign in document["served"]:
         until = moment(reign["until"]) if reign["until"] else "now"

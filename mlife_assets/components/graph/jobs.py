@@ -33,7 +33,7 @@ lifecycle_backtest_job = dg.define_asset_job(
     "lifecycle_backtest_job",
     selection=_BACKTEST,
     executor_def=dg.in_process_executor,
-    description="Replay the team's history under four retraining policies and recommend one.",
+    description="Replay the team's history under five retraining policies and recommend one.",
 )
 
 ingest_job = dg.define_asset_job(

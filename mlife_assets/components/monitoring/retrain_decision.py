@@ -96,7 +96,8 @@ def _time_of_decision(platform: Platform, day: date, decision_id: str) -> dateti
 def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
     """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
 
-    A fit is what was asked for, whatever became of it, and what was registered, whoever asked.
+    A fit is what was asked for, whatever became of it, and what was registered, whoever asked. A first champion
+    replaced nobody: it is no promotion to wait after.
     """
     now = platform.run_time(day)
     rows = platform.model_events("model_registered", end=day)
@@ -120,7 +121,7 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
         model_version=version,
         trained_as_of=newest["as_of_date"],
         new_mature_positives=positives,
-        promotion_dates=tuple(one.since.date() for one in reigns if one.kind == "promoted"),
+        promotion_dates=tuple(one.since.date() for one in reigns if one.kind == "promoted" and one.previous_version),
         fit_dates=fits,
         is_retraining_in_flight=in_flight,
     )

@@ -5,8 +5,9 @@ Belongs here: the rule and its words. Does not belong here: estimates (`measure`
 Concept: by a criterion a policy is *as good* as the best when the lower bound of its gain over it does not lie below
 minus the margin. Of those that are as good by every criterion, the one that installs fewest models is recommended, then
 the one that trains least: a model that is exchanged is work and a risk, and one that is kept is neither. Where none is
-as good by every criterion, the one whose worst shortfall is smallest is named, and that the history does not settle it.
-One probability for everybody is among them: where nothing beats it, no model is worth running.
+shown to be, the history does not settle it; then the estimates take the place of the bounds, and where none of them is
+within the margin either, the smallest shortfall is named. One probability for everybody is among them: where nothing
+beats it, no model is worth running.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
     def by_work(name: str) -> tuple[float, ...]:
         return (work[name].installations, work[name].trainings, -measured.average_precision.values[name])
 
-    chosen = (
-        min(good, key=by_work)
-        if good
-        else min(names, key=lambda name: (_worst_shortfall(measured, name), *by_work(name)))
-    )
+    candidates = good or [name for name in names if _worst_shortfall(measured, name) <= 0]
+    if candidates:
+        chosen = min(candidates, key=by_work)
+    else:
+        chosen = min(names, key=lambda name: _worst_shortfall(measured, name))
     undecided = [
         name
         for name in names
@@ -80,8 +81,8 @@ def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
         lead = f"Recommended: {what}."
     else:
         lead = (
-            "The history does not settle it: no policy is shown to be as good as the best by every criterion. The "
-            f"smallest shortfall has {what}."
+            "The history does not settle it: no policy is shown to be as good as the best by every criterion. By the "
+            f"estimates alone it would be {what}."
         )
     sentences = [lead, *(_beside_best(criterion, name, chosen) for name, criterion in criteria.items())]
     sentences += [_compared(name, measured.average_precision, work) for name in names if name != GOVERNED]
@@ -102,10 +103,12 @@ def short_of_best(measured: Measured, name: str) -> list[str]:
 
 
 def _worst_shortfall(measured: Measured, name: str) -> float:
-    """Return how far behind the best a policy is, in margins, by the criterion where that is most."""
+    """Return how far behind the best a policy is beyond the margin, by the estimates and the criterion that says most.
+
+    At most 0 where it is within the margin by every criterion.
+    """
     return max(
-        -criterion.gain(name, criterion.best).estimate / (criterion.margin or 1.0)
-        for criterion in measured.criteria.values()
+        -criterion.gain(name, criterion.best).estimate - criterion.margin for criterion in measured.criteria.values()
     )
 
 

@@ -30,13 +30,13 @@ from mlife_assets.core.backtest.contestants import (
     Frozen,
     Naive,
     Start,
-    Watching,
 )
 from mlife_assets.core.backtest.gate_window import holdout_window
 from mlife_assets.core.backtest.governed import Governed
 from mlife_assets.core.backtest.history import History
 from mlife_assets.core.backtest.judging import Judge, Judged
 from mlife_assets.core.backtest.learning import Learner
+from mlife_assets.core.backtest.limits import limits
 from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM, Measured, Ranking, log_loss, measure
 from mlife_assets.core.backtest.recommendation import Work, recommend
 from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult, Score
@@ -203,7 +203,7 @@ def _result(
         label_times=times,
         notes=tuple(filter(None, (times.sentence if times.depends_on_outcome else None, history.sizes.sentence))),
         settings=_settings(model),
-        limits=(*_unjudged(history, contestants[GOVERNED]), *_limits(history)),
+        limits=limits(history, contestants[GOVERNED]),
     )
 
 
@@ -262,41 +262,3 @@ def _periods(
         )
         day, matured = add_days(last, 1), known
     return periods
-
-
-def _unjudged(history: History, governed: Contestant) -> list[str]:
-    """Return how much of the replay passed without enough outcomes to watch, and what it would take."""
-    if not isinstance(governed, Watching) or not governed.windows_without_outcomes:
-        return []
-    needed = history.model.monitoring.minimum_mature_positives
-    days = history.sizes.days_for(needed)
-    rate = "" if days is None else f", about {days:,.0f} days of this history"
-    return [
-        f"In {governed.windows_without_outcomes:,} of {governed.windows:,} windows governed retraining had too few "
-        f"mature outcomes to see a concept drift: that takes {needed:,} positives since its model serves{rate} "
-        "(monitoring.minimum_mature_positives)."
-    ]
-
-
-def _limits(history: History) -> tuple[str, ...]:
-    policy = history.model.backtest
-    return (
-        "A replay shows what the policies would have done with this one history. Another history may favour another.",
-        "What is served changes nothing in a replay: outcomes are those of the file, whatever a model would have "
-        "chosen.",
-        "The first champion was installed ungated, the same for all policies, "
-        f"after at least {policy.warmup_days} days.",
-        "Cost is shown beside what it brings and not weighed against it: of policies that are as good, the one that "
-        "installs fewest models is recommended.",
-        "Quality checks see what a file shows: missing values and closed vocabularies. What landed late or twice is "
-        "not in it.",
-        "What is normal is learned from the weeks before a model serves. Where these hold the change that it was "
-        "trained for, monitoring of it is blunt until its next training; of every_alarm most, whose weeks are older.",
-        "A deployment may not judge like this. Here "
-        + (
-            "the gate refuses a refit that is shown to do harm, and asks again while the reason lasts; the daily "
-            "pipeline of mlife promotes only what is proven better on a holdout."
-            if policy.gate_is_prequential
-            else "the gate promotes only what is proven better on a holdout, as the daily pipeline of mlife does."
-        ),
-    )

@@ -6,7 +6,7 @@ bounds (`core.policies`, `core.backtest_policy`), windows themselves (`history`)
 Concept: defaults are those of a deployment with thousands of rows a day. A history of 18,000 rows would be half over
 before eight of its windows have closed. So what nobody stated follows from how long the history is, how many rows a day
 has and how often it happens before the replay begins; no label of the replay decides how it is replayed. Nothing grows
-beyond its default, and nothing shrinks below what was measured to keep its error (docs/adr/0011).
+beyond its default, and nothing shrinks below what was measured to keep its error (docs/adr/0031).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def sized(
     }
     is_known = (days < days[0] + warmup) & (mature <= days[0] + warmup)
     positives = float(np.count_nonzero(outcome[is_known]))
-    per_day = rows_per_day * positives / np.count_nonzero(is_known) if positives else None
+    per_day = rows_per_day * positives / int(np.count_nonzero(is_known)) if positives else None
     gate_days = min(WEEK_DAYS * model.promotion.gate_weeks, model.backtest.gate_rows_share_maximum * warmup)
     if per_day is not None:
         wanted |= {

@@ -58,7 +58,7 @@ class ChampionFacts:
         model_version: of the champion; None without one.
         trained_as_of: day of its training.
         new_mature_positives: those that the last fit has not learned from.
-        promotion_dates: days on which a model was promoted.
+        promotion_dates: days on which a model was promoted in place of another.
         fit_dates: days on which a challenger was fitted or asked for, whatever the gate said.
         is_retraining_in_flight: whether a fit is running.
         lacking: what a first model would lack to learn from; None where it lacks nothing, or a model serves.

@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 CAPS = (0.01, 0.99)
 """Quantiles beyond which a number counts as the quantile: one odd value bends no line."""
 NEWTON_STEPS = 50
-TOLERANCE = 1e-7
+TOLERANCE = 1e-5
 HALVINGS = 20
 CURVATURE_ROWS = 20_000
 """Rows that say how the likelihood curves. They decide how many steps it takes, not where they end."""
@@ -199,7 +199,7 @@ def _move(
                 moves[place] += step
                 left = left - curvature[place] * step
                 largest = max(largest, abs(float(step)))
-        if largest < TOLERANCE / 10:
+        if largest < TOLERANCE / 100:
             break
     return (uphill_level - float(np.sum(across * moves))) / total, moves
 

@@ -55,8 +55,10 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     assert challenger["training_end_date"] == add_days(usable, sooner), "clicks are known sooner"
     assert facts.new_mature_positives == positives(add_days(learned[first["model_version"]], 1), usable) > 0
     assert facts.fit_dates == (first["as_of_date"],)
-    (reign, *_) = home.platform.registry.history()
-    assert facts.promotion_dates == (reign.since.date(),)
+    assert facts.promotion_dates == (), "a first champion replaced nobody"
+    promoted = [one for one in home.platform.registry.history() if one.previous_version]
+    later = champion_facts(home.platform, add_days(day, 1), [], False)
+    assert later.promotion_dates == tuple(one.since.date() for one in promoted if one.kind == "promoted")
     after = champion_facts(home.platform, add_days(day, 1), [], True)
     assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
     assert after.is_retraining_in_flight

@@ -14,6 +14,8 @@ from mlife_assets.core.backtest.page.document import render_backtest
 from mlife_assets.core.backtest.page.drawings import differences, is_alarmed, lanes, signs_used
 from mlife_assets.core.backtest.page.tables import decision_rows, policy_rows
 
+COMPARED = ("The challenger is not inferior to the champion", "The challenger beats the champion")
+
 
 @pytest.fixture(scope="module")
 def page(changed) -> str:
@@ -38,7 +40,7 @@ def words(page: str) -> str:
 def test_the_page_says_what_was_found(page, changed):
     told = words(page)
     result = changed.result
-    for sentence in (*result.recommendation.sentences, *result.limits):
+    for sentence in (*result.recommendation.sentences, *result.limits, *result.notes):
         assert " ".join(sentence.split()) in told
     for one in result.policies:
         assert f"{one.score.average_precision.estimate:.4f}" in told
@@ -79,7 +81,7 @@ def test_a_promotion_is_shown_with_its_comparison(changed):
     shown = {row.decision.day: row.reason for row in decision_rows(changed.result)[1]}
     assert promoted
     for one in promoted:
-        (compared,) = [s for s in one.sentences if s.startswith("The refitted recipe is not shown to rank worse")]
+        (compared,) = [s for s in one.sentences if s.startswith(COMPARED)]
         assert f"conditions are met. {compared}" in shown[one.day]
 
 
@@ -88,6 +90,11 @@ def test_the_recommended_policy_is_marked(changed, page):
     assert [row.name for row in policy_rows(changed.result, changed.cost) if row.is_chosen] == [chosen]
     assert re.search(rf'<tr class="chosen"><th scope="row">{chosen}\n', page)
     assert page.count('class="chosen"') == 1
+
+
+def test_a_note_stands_before_the_figures(changed):
+    page = render_backtest(replace(changed.result, notes=("Label times depend on outcomes.",)), changed.cost)
+    assert page.index("Label times depend on outcomes.") < page.index('class="tiles"')
 
 
 def test_the_margin_is_drawn(changed, page):

@@ -100,7 +100,19 @@ def test_each_criterion_counts(by):
     assert recommend(found, WORK).policy == "governed"
 
 
-def test_where_no_policy_is_as_good_by_every_criterion_the_smallest_shortfall_is_named_and_nothing_is_settled():
+def test_where_none_is_shown_to_be_as_good_the_estimates_speak_and_nothing_is_settled():
+    """Naive is the best by one criterion and governed by another, each within the margin of the other by estimate."""
+    values = {"governed": 0.395, "frozen": 0.3, "naive": 0.4, "every_alarm": 0.3}
+    found = recommend(measured(0.02, within={"naive": 0.395, "governed": 0.4}, **values), WORK)
+    assert (found.policy, found.is_settled) == ("governed", False)
+    assert "By the estimates alone it would be governed retraining" in found.sentences[0]
+    cheaper = recommend(
+        measured(0.02, within={"naive": 0.395, "governed": 0.4}, **values), {**WORK, "naive": Work(4, 3)}
+    )
+    assert cheaper.policy == "naive", "of those the one that installs less"
+
+
+def test_where_none_is_within_the_margin_by_every_criterion_the_smallest_shortfall_is_named():
     found = recommend(
         measured(
             governed=0.38, frozen=0.3, naive=0.4, every_alarm=0.3,

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.backtest.contestants import FIRST, NAMES
+from mlife_assets.core.backtest.contestants import CONSTANT, FIRST, NAMES, ONE_FOR_ALL
 from mlife_assets.core.backtest.page.tables import setting_rows
 from mlife_assets.core.backtest.result import BacktestResult
 from mlife_assets.core.errors import NotEnoughEvidenceError
@@ -68,11 +68,12 @@ def test_a_refit_waits_until_it_can_learn_from_what_changed(replayed, rows, mode
 
 
 def test_the_first_champion_is_ungated_and_named_so(calm):
-    for name in NAMES:
+    models = [name for name in NAMES if name != CONSTANT]
+    for name in models:
         first = calm.result.policy(name).decisions[0]
         assert (first.day, first.action, first.codes) == (calm.result.start_day, "installed", (FIRST,))
         assert "installed without a gate" in first.sentences[0]
-    versions = {calm.result.policy(name).decisions[0].model_version for name in NAMES}
+    versions = {calm.result.policy(name).decisions[0].model_version for name in models}
     assert len(versions) == 1
     assert any("ungated" in sentence for sentence in calm.result.limits)
 
@@ -130,7 +131,7 @@ def test_a_stopped_replay_goes_on_and_ends_with_the_same_bytes(replayed, rows, c
 def test_an_estimator_of_ones_own_is_replayed_and_named_among_the_settings(replayed, rows, model):
     found = replayed(rows(), model=replace(model(), estimator=logistic_regression)).result
     assert [one.name for one in found.policies] == list(NAMES)
-    assert all(one.score.average_precision.estimate > 0.5 for one in found.policies)
+    assert all(one.score.average_precision.estimate > 0.5 for one in found.policies if one.name != CONSTANT)
     assert found.settings["estimator"]["LogisticRegression.C"] == 1.0
     assert "leaves" not in found.settings["training"]
     assert ("estimator.LogisticRegression.C", "1.0") in setting_rows(found)
@@ -198,4 +199,38 @@ def test_within_periods_each_counts_by_its_positives(changed):
     for one in changed.result.policies:
         values = [period.average_precision[one.name] for period in changed.result.periods]
         positives = [period.positives for period in changed.result.periods]
-        assert one.within_periods == pytest.approx(np.average(values, weights=positives))
+        assert one.score.within_periods.estimate == pytest.approx(np.average(values, weights=positives))
+
+
+def test_the_constant_is_the_share_that_was_known_at_the_start(calm):
+    result, constant = calm.result, calm.contestants[CONSTANT]
+    history = constant.history
+    known = history.known(result.start_day)
+    assert constant.share == pytest.approx(np.mean(history.outcome[known]))
+    assert np.array_equal(np.unique(calm.probabilities[CONSTANT]), [constant.share])
+    found = result.policy(CONSTANT)
+    (decided,) = found.decisions
+    assert (decided.day, decided.codes, decided.challenger_version) == (result.start_day, (ONE_FOR_ALL,), None)
+    assert (found.trainings, found.fits, found.installations, found.refusals) == (0, 0, 0, 0)
+    assert found.score.average_precision.estimate == pytest.approx(result.positives / result.rows)
+    assert calm.cost.fit_seconds[CONSTANT] == 0
+
+
+def test_what_some_thousand_rows_do_not_settle_is_said(calm):
+    """Every policy learns a little from more rows: by one criterion one is ahead, by another criterion another."""
+    assert calm.result.differences == calm.result.gains["average precision"]
+    assert set(calm.result.gains) == {"average precision", "average precision within periods", "log loss"}
+    assert not calm.result.recommendation.is_settled
+    assert calm.result.recommendation.sentences[0].startswith("The history does not settle it")
+    assert calm.result.notes == ()
+    assert not calm.result.label_times.depends_on_outcome
+
+
+def test_label_times_that_depend_on_outcomes_are_named_before_anything_else(replayed, rows):
+    table = rows()
+    day, won = table["day"].to_numpy().astype("datetime64[D]"), table["won"].to_numpy(zero_copy_only=False)
+    known = day + np.where(won, 2, 12)
+    found = replayed(table.set_column(table.column_names.index("known"), "known", pa.array(known))).result
+    assert found.label_times.depends_on_outcome
+    assert found.notes[0] == found.label_times.sentence
+    assert "What is positive is known earlier" in found.notes[0]

@@ -27,7 +27,9 @@ from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
-POLICY = TrainingPolicy(trees_maximum=60, minimum_child_examples=20, early_stopping_rounds=10, threads=1)
+POLICY = TrainingPolicy(
+    recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20, early_stopping_rounds=10
+)
 QUICK = replace(POLICY, trees_maximum=8, early_stopping_rounds=4)
 FOLDER = Path(__file__).resolve().parents[1]
 PROGRAM = """
@@ -39,7 +41,8 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import build_training_set
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
-policy = TrainingPolicy(trees_maximum=60, minimum_child_examples=20, early_stopping_rounds=10, threads=1)
+policy = TrainingPolicy(recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20,
+                        early_stopping_rounds=10)
 training = build_training_set(world.labelled_examples(12_000), job_applications(Policies(training=policy)),
                               as_of=world.DAY, gate_start=world.date(2026, 5, 15), quarantined=[])
 sys.stdout.write(fit_model(training, policy).model_version)

@@ -29,7 +29,7 @@ from mlife_assets.core.training.step_rows import (
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
-POLICY = TrainingPolicy(trees_maximum=12, minimum_child_examples=20, early_stopping_rounds=4)
+POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=12, minimum_child_examples=20, early_stopping_rounds=4)
 
 
 def judged(name: str, quality: np.ndarray, rows: int | None = None) -> Formulation:
