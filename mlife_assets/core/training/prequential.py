@@ -83,8 +83,9 @@ def fold_conditions(
 ) -> tuple[Condition, ...]:
     """Return the conditions that each fold has to meet alone.
 
-    They are about one model and the rows that it is asked about: it was trained before them, they are no copies of rows
-    that it learned from, and it scores them to the same bits whoever asks.
+    They are about one model and the rows that it is asked about: it was trained before them, on outcomes that were
+    complete when they began, they are no copies of rows that it learned from, and it scores them to the same bits
+    whoever asks.
 
     Args:
         artifact: the model of the fold.
@@ -93,8 +94,12 @@ def fold_conditions(
         model: roles and policies.
     """
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
-    is_before = training.last_day < first
-    text = f"The model of the fold of {first} learned from rows up to {trained_to_words(training.trained_to)}."
+    complete = training.complete_on
+    is_before = training.last_day < first and complete <= first
+    text = (
+        f"The model of the fold of {first} learned from rows up to {trained_to_words(training.trained_to)}, whose "
+        f"outcomes were complete on {complete}."
+    )
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
         *scoring_conditions(
