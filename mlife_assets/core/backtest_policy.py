@@ -27,8 +27,8 @@ class BacktestPolicy:
     fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
     has learned from since the newest drift that a promotion answered. A fold's days are always allowed, but for
     `RetrainPolicy.maximum_model_age_days`, which holds whatever the share is. Folds of twice `naive_retrain_days` cost
-    half of the naive rival's fits. Without it the gate judges one model on a holdout, which has to be proven better,
-    and that model serves. A holdout takes at most `gate_rows_share_maximum` of the mature rows.
+    half of the naive rival's fits. Without it the gate judges one model on a holdout, and that model serves. A holdout
+    takes at most `gate_rows_share_maximum` of the mature rows.
 
     Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """
