@@ -15,12 +15,14 @@ from mlife_assets.core.policy_bounds import require_bounded
 class BacktestPolicy:
     """How a history is replayed, and what counts as worse.
 
-    `margin_average_precision` is how much worse than another policy the governed one may be, by the lower bound of the
-    interval of the difference. A refused challenger whose log loss is lower by more than `margin_log_loss` (nats per
-    row, by the lower bound) confirms no champion. `warmup_days` pass before the first champion, more where it could
-    not be trained or watched yet. The naive rival retrains every `naive_retrain_days`; the other when drift alarmed
-    in `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
-    days and until it holds the rows that monitoring samples.
+    `margin_average_precision` and `margin_log_loss` (nats per row) are how much worse than the best a policy may be and
+    still be as good, by the lower bound of the interval of the difference. A refused challenger confirms the champion
+    where it gains no more than the first, by the upper bound, and is not shown to gain more than the second.
+
+    `warmup_days` pass before the first champion, more where it could not be trained or watched yet. The naive rival
+    retrains every `naive_retrain_days`; the other when drift alarmed in `alarms_needed` of the last `alarms_window`
+    windows. A window of monitoring lasts at least `window_days_minimum` days and until it holds the rows that
+    monitoring samples.
 
     With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
     the history's first, by a model of what was mature when the fold began. A refit that the gate promotes serves,
