@@ -169,10 +169,9 @@ def log_loss_gain(
 def level_gain(probability: np.ndarray, other: np.ndarray, outcome: np.ndarray, *, cluster_ids: IdColumn) -> Interval:
     """Return by how much nearer to 0 the calibration intercept of `probability` is than that of `other`, at 95 %.
 
-    Above 0, `other` is further off in level. Rows are paired, so luck that both sides share drops out where both are
-    off in one direction. Where they may be off in opposite ones it does not, and the distance bends at 0. So the
-    interval is that of difference and sum of both intercepts, each linearised at its fit: |b| - |a| rises or falls
-    with either, and is farthest out at their bounds. Arguments and errors: see `log_loss_gain`.
+    Above 0, `other` is further off in level. Luck that both share drops out of the difference of the intercepts and not
+    of their sum, and |b| - |a| rises or falls with either: its bounds are the outermost at the bounds of both, each
+    linearised at its fit. Arguments and errors: see `log_loss_gain`.
     """
     from scipy.special import expit, logit
 
@@ -185,14 +184,11 @@ def level_gain(probability: np.ndarray, other: np.ndarray, outcome: np.ndarray, 
         fitted = expit(shift + log_odds)
         shifts.append(shift)
         influences.append(np.bincount(clusters, happened - fitted) / np.sum(fitted * (1 - fitted)))
-    difference = _clustered(shifts[1] - shifts[0], influences[1] - influences[0])
+    apart = _clustered(shifts[1] - shifts[0], influences[1] - influences[0])
     total = _clustered(shifts[1] + shifts[0], influences[1] + influences[0])
-    corners = [
-        float(np.sign(summed) * np.clip(apart, -abs(summed), abs(summed)))
-        for apart in (difference.lower, difference.upper)
-        for summed in (total.lower, total.upper)
-    ]
-    return Interval(abs(shifts[1]) - abs(shifts[0]), min(corners), max(corners), _LEVEL, difference.n)
+    bounds = [(one, both) for one in (apart.lower, apart.upper) for both in (total.lower, total.upper)]
+    corners = [float(np.sign(both) * np.clip(one, -abs(both), abs(both))) for one, both in bounds]
+    return Interval(abs(shifts[1]) - abs(shifts[0]), min(corners), max(corners), _LEVEL, apart.n)
 
 
 def _paired(cluster_ids: IdColumn, left: np.ndarray, right: np.ndarray) -> np.ndarray:
