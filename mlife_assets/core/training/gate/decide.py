@@ -7,8 +7,9 @@ rows are examples (`components`), validity of the inputs (`core.training.gate_ex
 Concept: a challenger is promoted only when every condition is met. *By a win* it must rank better than the human
 baseline and the champion: the lower bound of the paired difference lies strictly above the margin, so a tie refuses.
 Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A
-first champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better, since
-nobody needs it then; later that is reported, because a refusal would keep the older model and not the rule.
+first champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better by more
+than the margin of non-inferiority, since nobody needs it then; later that is reported, because a refusal would keep the
+older model and not the rule.
 *As not inferior* it need not be better, and only while the caller has a reason that keeps the gate open (a confirmed
 drift, an old model). Then it must be shown to be worse by no more than a margin: than the champion, so that one
 promotion does no harm, and than the anchor, the model that won last, so that a chain of them does none either. Human
@@ -98,7 +99,7 @@ def decide_promotion(
             champion. Compared on the rows that are younger than what it learned from, and only where `opened_by` is
             given.
         simple: the simple rule that was fitted on the challenger's rows. A first champion is refused where it is shown
-            to rank better; later it is reported. None for a model that has none.
+            to rank better by more than the margin of non-inferiority; later it is reported. None for a model without.
 
     Raises:
         InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
@@ -135,7 +136,7 @@ def decide_promotion(
         conditions += evaluation.evidence
         asked = [is_better(one, objective) for one in evaluation.comparisons if one.against != SIMPLE]
         if champion is None:
-            asked += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
+            asked += [is_not_worse(one, objective, policy) for one in evaluation.against(SIMPLE)]
         nearer = level_gain if champion is not None else None
         asked += [is_calibrated(calibration, gain, policy), *_level(calibration, gain, nearer, policy)]
         if evaluation.comparisons:

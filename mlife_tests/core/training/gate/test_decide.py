@@ -271,7 +271,7 @@ def test_a_first_champion_must_not_be_worse_than_a_simple_rule_and_later_that_is
     first = replace(better, champion=None).decide()
     assert [one.name for one in first.unmet] == ["is_not_worse_than_simple"]
     assert first.sentences[0].startswith(
-        "Refused: The challenger is worse than the simple rule that was fitted on the same rows: average precision"
+        "Refused: The challenger is worse than the simple rule that was fitted on the same rows by more than 0.01: "
     )
     later = better.decide()
     assert later.outcome == "promoted"
@@ -279,6 +279,8 @@ def test_a_first_champion_must_not_be_worse_than_a_simple_rule_and_later_that_is
     assert later.sentences[-1].endswith("A simpler model would do.")
     like = replace(g, simple=on_examples(g.examples, "simple_rule", g.challenger.scores), champion=None).decide()
     assert like.outcome == "promoted", "as good as a simple rule is not worse"
+    lenient = replace(better, champion=None, policy=replace(POLICY, non_inferiority_margin=0.2))
+    assert lenient.decide().outcome == "promoted"
     found = like.against("simple")
     assert found is not None
     assert (found.model_version, found.delta.estimate) == ("simple_rule", 0.0)
