@@ -151,7 +151,7 @@ def _by_holdout(
         threads=platform.settings.cores,
         also_required=also_required,
         opened_by=opened_by,
-        anchor=None if anchor is None else registry.load(anchor),
+        anchor=None if anchor in (None, champion) else registry.load(anchor),
     )
 
 
@@ -194,12 +194,13 @@ def _by_folds(
 def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None, str | None]:
     """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
 
-    The last one only where it is asked for: with a reason, and where it is not the champion.
+    The last one only where it is asked for: with a reason. It may be the champion, which by folds is then held against
+    the challenger alone as well: what was served before it is part of what the champion's side says.
     """
     champion = platform.registry.champion_at(platform.run_time(day))
     opened = None if champion is None else gate_opening(platform, day)
     anchor = None if opened is None else anchor_version(platform, day)
-    return champion, None if opened is None else opened.clause, None if anchor == champion else anchor
+    return champion, None if opened is None else opened.clause, anchor
 
 
 def _of_the_fit(condition: Condition) -> Condition:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -20,6 +21,7 @@ from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 WINDOW = 7
 
@@ -183,6 +185,34 @@ def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(
     assert not side.ranking[~is_asked].any()
     assert side.ranking[is_asked].all()
     assert 0 < is_asked.sum() < len(days)
+
+
+def open_gate(returns, day: date) -> None:
+    """Record that concept drift was confirmed on a day."""
+    at = run_time(day)
+    row = {"event_id": f"e_{day}", "decision_id": f"d_{day}", "occurred_at": at, "observed_at": at, "as_of_date": day}
+    row |= {"verdict": "retrain", "codes": ["concept_drift_confirmed"], "sentences": [], "policy_version": "p"}
+    row |= {"model_version": None, "model_name": returns.model.name}
+    schema = EVENT_TYPES["retrain_decided"].schema
+    returns.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="test")
+
+
+def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_alone_as_well(returns, last_day) -> None:
+    """What was served before it is part of its side; a challenger as good as that mixture may be worse than it."""
+    days = [add_days(last_day, -30), add_days(last_day, -10)]
+    first, second = (returns.train(day) for day in days)
+    returns.promote(first, days[0])
+    returns.train(last_day)
+    open_gate(returns, last_day)
+    assert returns.judge(last_day)[1].decision.against("anchor") is None, "the champion served all of the window"
+    returns.promote(second, days[1])
+    window, judged = returns.judge(last_day)
+    assert {first, second} <= {fold.model_version for fold in window.served}
+    assert judged.decision.champion_version == second
+    found = judged.decision.against("anchor")
+    assert found is not None
+    assert found.model_version == second
+    assert found.other_map != judged.decision.against("champion").other_map
 
 
 def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -> None:
