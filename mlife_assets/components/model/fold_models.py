@@ -19,7 +19,7 @@ from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, on
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.hyperparameters import searched_policy
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
@@ -91,8 +91,9 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         require_sound_day(platform, day)
         version = challenger_version(platform, day)
         rows, missing = fit_folds(context, platform, day) if is_by_folds(platform.model) else ([], HELD_OUT)
-        report = {"model_version": version, "judged_by": platform.model.promotion.judged_by, "folds": rows}
-        platform.model_tables.write_report(FOLD_REPORT, day, report | {"sentence": missing})
+        report = fold_report(platform, day, version, rows)
+        report |= {"judged_by": platform.model.promotion.judged_by, "sentence": missing}
+        platform.model_tables.write_report(FOLD_REPORT, day, report)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
