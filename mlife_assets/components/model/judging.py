@@ -28,7 +28,7 @@ from mlife_assets.components.model.out_of_sample import (
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since, until
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
@@ -41,7 +41,7 @@ from mlife_assets.core.training.prequential import (
 )
 from mlife_assets.core.training.required import training_conditions
 from mlife_assets.core.training.training_set import TrainingSet, first_gate_day
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, mature_day
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
 
     Raises:
         GateClosedError: the folds of the day are not those of its challenger.
+        NotEnoughEvidenceError: what was served has learned from every day of the window.
         NotFoundError: the day has no challenger.
     """
     model, version = platform.model, challenger_version(platform, day)
@@ -95,6 +96,11 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
     served = served_folds(platform, day)
     against = "against what was served on its days" if served else "before anything was served"
     first = max(folds[0].first_day, served[0].first_day) if served else folds[0].first_day
+    if first > last:
+        raise NotEnoughEvidenceError(
+            f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be asked "
+            f"from {first} on, since it has learned from earlier ones; wait until {mature_day(first, model.maturity_days)}"
+        )
     kept = since(folds, first)
     sentence = (
         f"Judged by folds, {len(kept)} of {model.promotion.gate_weeks} weeks from {first} to {last}: each by the "

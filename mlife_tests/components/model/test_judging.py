@@ -13,7 +13,7 @@ import pytest
 from mlife_assets.components.model.judging import gate_window
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, anchor_side, folds_of, served_folds, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.folds import fold_starts
@@ -123,6 +123,21 @@ def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, 
     assert window.first_day == asked_from == min(judged.contenders["challenger"].as_of_dates).astype(object)
     assert f"Before {asked_from} nobody may be asked what was served." in window.sentence
     assert window.folds[0].first_day == asked_from
+
+
+def test_a_window_of_which_who_served_has_seen_all_is_waited_for(returns, last_day) -> None:
+    """Nobody can be asked, which is no fault of the days: the sentence says whom it waits for and until when."""
+    returns.judged_by("holdout")
+    first = returns.train(add_days(last_day, 30))
+    returns.promote(first, add_days(last_day, -1))
+    returns.judged_by("folds")
+    returns.train(last_day)
+    asked_from = folds_of(returns, first)[0].first_day
+    assert asked_from > add_days(last_day, -8)
+    with pytest.raises(NotEnoughEvidenceError, match=f"{first}, which was served, may be asked from {asked_from} on"):
+        gate_window(returns, last_day)
+    with pytest.raises(NotEnoughEvidenceError, match=f"wait until {add_days(asked_from, 8)}"):
+        gate_window(returns, last_day)
 
 
 def test_a_champion_by_a_holdout_is_judged_as_before(returns, last_day) -> None:
