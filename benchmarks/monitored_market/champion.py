@@ -9,6 +9,7 @@ gate: every training that is asked for serves.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -17,8 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
+from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
+from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
 from mlife_assets.core.monitoring.named_outcomes import LABEL
@@ -41,6 +44,7 @@ from monitored_market.marts import WINDOW_DAYS, DaySample, MonitoredMarket
 WARM_UP_DAYS = 28
 """Days after which all windows of features are full; a market that has just opened is not what is monitored."""
 UNBIASED = pa.array(["organic", "explore"])
+Days = Collection[date]
 
 
 @dataclass(frozen=True)
@@ -130,16 +134,29 @@ def trained(market: MonitoredMarket, policies: Policies) -> tuple[ModelArtifact,
     return fit_model(training, policies.training), training.last_day
 
 
-def learned_from(market: MonitoredMarket, policies: Policies, known_on: date) -> TrainingSet:
-    """Return all that was known on a day, each step as of its own window."""
-    model, first = job_applications(policies), add_days(market.config.start_date, WARM_UP_DAYS)
+def learned_from(
+    market: MonitoredMarket, policies: Policies, known_on: date, *, since: date | None = None, faulty: Days = ()
+) -> TrainingSet:
+    """Return all that was known on a day, each step as of its own window, of exposures `since` a day if given.
+
+    Faulty days are left out.
+
+    Raises:
+        NotEnoughEvidenceError: too little was known.
+    """
+    model, first = job_applications(policies), since or add_days(market.config.start_date, WARM_UP_DAYS)
     marts = []
     for window in mart_windows(model, known_on):
-        since = first if window.after is None else max(first, add_days(window.after, 1))
+        begins = first if window.after is None else max(first, add_days(window.after, 1))
         outcome = LABEL if window.step is model.label_step else window.step.name
-        marts.append((window.step, market.mature_examples(since, window.last, outcome)))
+        if any(begins <= day <= window.last for day in market.examples[outcome]):
+            marts.append((window.step, market.mature_examples(begins, window.last, outcome)))
+    if not marts or marts[0][0] is not model.label_step:
+        raise NotEnoughEvidenceError(f"no label since {first} was mature on {known_on}; wait")
+    rows = joined_marts(marts, model)
+    is_faulty = pc.is_in(rows[model.roles.time], value_set=pa.array(sorted(faulty), pa.date32()))
     return split_examples(
-        joined_marts(marts, model),
+        rows.filter(pc.invert(is_faulty)) if faulty else rows,
         model.roles,
         known_on=known_on,
         policy=policies.training,
@@ -147,17 +164,39 @@ def learned_from(market: MonitoredMarket, policies: Policies, known_on: date) ->
     )
 
 
-def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trained_until: date) -> Champion:
-    """Make a model the champion of this morning, with its reference from the last days' samples."""
+def promote(
+    watch: Watch,
+    market: MonitoredMarket,
+    artifact: ModelArtifact,
+    trained_until: date,
+    judged_by: Sequence[tuple[date, ModelArtifact]] = (),
+) -> Champion:
+    """Make a model the champion of this morning, with its reference from the last days' samples.
+
+    Args:
+        watch: what monitoring remembers.
+        market: as of this morning.
+        artifact: the model.
+        trained_until: last exposure day that it learned from.
+        judged_by: who had not seen the days from each day on, oldest first: folds of a model that learned from
+            everything mature. Without any, the model itself is asked about what is younger than its training.
+    """
     policy = watch.policies.monitoring
     scorer = LightGBMScorer(artifact, threads=1)
     watch.scored, watch.scores = {}, {}
     sample(watch, market)
-    days = [day for day in sorted(watch.samples)[-policy.reference_days :] if day not in watch.faulty]
+    began = drift_start(watch.history, market.day, watch.policies.retrain)
+    count = days_of_normality(began, market.day, policy.reference_days)
+    days = [day for day in sorted(watch.samples)[-count:] if day not in watch.faulty]
+    folds = judged_by or ((add_days(trained_until, 1), artifact),)
     examples = {}
     for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else (LABEL,):
+        asked = [(day, LightGBMScorer(one, threads=1)) for day, one in (folds if outcome == LABEL else _funnels(folds))]
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
-        examples[outcome] = scored_examples(watch, scorer, market, add_days(trained_until, 1), last, outcome)
+        first = first_normal_outcome(began, asked[0][0], last)
+        examples[outcome] = scored_examples(watch, asked, market, first, last, outcome)
+    if judged_by:
+        watch.scored, watch.scores = {}, {}
     columns = PAIR_COLUMNS
     reference = build_reference(
         model_version=scorer.model_version,
@@ -179,6 +218,12 @@ def promote(watch: Watch, market: MonitoredMarket, artifact: ModelArtifact, trai
     return watch.serving
 
 
+def _funnels(folds: Sequence[tuple[date, ModelArtifact]]) -> Sequence[tuple[date, ModelArtifact]]:
+    """Return the newest folds of which each says how likely an earlier step is."""
+    known = [len(one.stages) > 1 for _, one in folds]
+    return folds[len(known) - known[::-1].index(False) if False in known else 0 :]
+
+
 def explained(
     scorer: LightGBMScorer, pairs: pa.Table, policy: MonitoringPolicy, columns: MonitoringColumns
 ) -> pa.Table:
@@ -191,14 +236,23 @@ def explained(
 
 
 def scored_examples(
-    watch: Watch, scorer: LightGBMScorer, market: MonitoredMarket, first: date, last: date, outcome: str
+    watch: Watch,
+    asked: Sequence[tuple[date, LightGBMScorer]],
+    market: MonitoredMarket,
+    first: date,
+    last: date,
+    outcome: str,
 ) -> pa.Table:
-    """Return a sample of mature exposures of sound days that no policy exploited: `probability` and `is_positive`."""
+    """Return a sample of mature exposures of sound days that no policy exploited: `probability` and `is_positive`.
+
+    `asked` says who scores the exposures from each day on, oldest first.
+    """
     market.label_what_matures()
     parts = []
     for day, rows in sorted(market.examples[outcome].items()):
         if first <= day <= last and day not in watch.faulty:
             if (outcome, day) not in watch.scored:
+                scorer = next(one for since, one in reversed(asked) if since <= day)
                 watch.scored[outcome, day] = _labelled(rows, _scored(watch, scorer, rows, day), outcome)
             parts.append(watch.scored[outcome, day])
     policy = watch.policies.monitoring

@@ -12,6 +12,7 @@ random draws are named by day and purpose, so a branch lives the same days but f
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -70,8 +71,8 @@ class DaySample:
 class MonitoredMarket:
     """A market and what is known of it each morning. `day` is the next day to live."""
 
-    def __init__(self, config: MarketConfig) -> None:
-        """Start before the first day."""
+    def __init__(self, config: MarketConfig, *, keeps_mornings: bool = False) -> None:
+        """Start before the first day; a gate needs the features of past mornings to be kept."""
         self.config = replace(config, history_days=ENDLESS_HISTORY_DAYS)
         self.market = Market(self.config, _is_never_texted)
         people = len(self.market.people)
@@ -82,6 +83,9 @@ class MonitoredMarket:
         self.outcomes: dict[date, Outcomes] = {}
         self.arrivals: dict[date, Arrivals] = {}
         self.examples: dict[str, dict[date, pa.Table]] = {LABEL: {}, "click": {}}
+        self.mornings: dict[date, tuple[pa.Table, pa.Table]] = {}
+        self._keeps_mornings = keeps_mornings
+        self._features: dict[str, tuple[date, pa.Table]] = {}
         self._job_parts: list[pa.Table] = []
         self._expires_us = self._closed = self._hires = np.zeros(0, dtype=np.int64)
         self._counts: dict[date, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -92,7 +96,7 @@ class MonitoredMarket:
         other = copy.copy(self)
         other.config = replace(self.config, injections=injections)
         other.market = Market(other.config, _is_never_texted, self.market.state)
-        for name in ("snapshots", "landed", "exposures", "outcomes", "arrivals", "_counts"):
+        for name in ("snapshots", "landed", "exposures", "outcomes", "arrivals", "mornings", "_counts", "_features"):
             setattr(other, name, dict(getattr(self, name)))
         other.examples = {outcome: dict(known) for outcome, known in self.examples.items()}
         other._job_parts = list(self._job_parts)
@@ -109,6 +113,8 @@ class MonitoredMarket:
         tables = exported_tables(world, record, honest_tables(world, record))
         if morning is not None:
             self.exposures[day] = self._shown(record, *morning)
+        if morning is not None and self._keeps_mornings:
+            self.mornings[day] = morning
         self._take_in(record, tables)
         self.day = add_days(day, 1)
         return record
@@ -122,6 +128,18 @@ class MonitoredMarket:
 
     def user_features(self) -> pa.Table:
         """Return the users that were exported by the eve, in order of id, with what they did."""
+        return self._once_a_morning("users", self._user_features)
+
+    def job_features(self) -> pa.Table:
+        """Return the jobs that were open as far as was known by the eve, in order of id."""
+        return self._once_a_morning("jobs", self._job_features)
+
+    def _once_a_morning(self, name: str, derive: Callable[[], pa.Table]) -> pa.Table:
+        if name not in self._features or self._features[name][0] != self.day:
+            self._features[name] = self.day, derive()
+        return self._features[name][1]
+
+    def _user_features(self) -> pa.Table:
         snapshot = self.snapshots[add_days(self.day, -1)]
         person = np.array([int(user[4:]) for user in snapshot["user_id"].to_pylist()])
         today = epoch_us(self.day) // MICROSECONDS_PER_DAY
@@ -142,8 +160,7 @@ class MonitoredMarket:
         }
         return pa.table(columns)
 
-    def job_features(self) -> pa.Table:
-        """Return the jobs that were open as far as was known by the eve, in order of id."""
+    def _job_features(self) -> pa.Table:
         jobs = pa.concat_tables(self._job_parts)
         morning = epoch_us(self.day)
         listed = np.flatnonzero((self._expires_us > morning) & (self._closed == 0))
@@ -177,7 +194,8 @@ class MonitoredMarket:
 
     def forget_before(self, day: date) -> None:
         """Drop what only training on days before `day` would need."""
-        for held in (self.snapshots, self.landed, self.exposures, self.outcomes, self._counts, *self.examples.values()):
+        by_day = (self.snapshots, self.landed, self.exposures, self.outcomes, self.mornings, self._counts)
+        for held in (*by_day, *self.examples.values()):
             for old in [one for one in held if one < day]:
                 del held[old]
 

@@ -94,12 +94,15 @@ def looked(watch: Watch, market: MonitoredMarket) -> Look:
     return Look(reports, {outcome or "apply": _positives(rows) for outcome, rows in windows.items()})
 
 
-def decided(watch: Watch, market: MonitoredMarket, look: Look) -> Day:
-    """Return the governor's verdict on the reports of this morning, and remember it."""
+def decided(watch: Watch, market: MonitoredMarket, look: Look, champion: ChampionFacts | None = None) -> Day:
+    """Return the governor's verdict on the reports of this morning, and remember it.
+
+    Without facts of the champion, it serves what was trained (`champion_facts`).
+    """
     decision = decide(
         as_of=market.day,
         history=watch.history,
-        champion=champion_facts(watch, market),
+        champion=champion or champion_facts(watch, market),
         policy=watch.policies.retrain,
         **look.reports,
     )
@@ -160,7 +163,7 @@ def concept_windows(watch: Watch, market: MonitoredMarket) -> dict[str, pa.Table
         if not known or late_within(late, first, market.day):
             windows[outcome] = reference.scored(outcome).slice(0, 0)
             continue
-        scored = scored_examples(watch, watch.champion.scorer, market, first, last, outcome)
+        scored = scored_examples(watch, ((first, watch.champion.scorer),), market, first, last, outcome)
         windows[outcome] = concept.concept_window(scored, reference=reference, as_of=market.day, outcome=outcome)
     return windows
 

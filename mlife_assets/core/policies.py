@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
@@ -89,44 +89,6 @@ class TrainingPolicy:
             )
         if both := set(self.rising) & set(self.falling):
             raise InvalidInputError(f"TrainingPolicy: {min(both)} is both rising and falling; keep one")
-
-
-BOOSTING_FIELDS = (
-    "base_pieces",
-    "base_penalty",
-    "negatives_per_kept",
-    "negatives_minimum",
-    "trees_maximum",
-    "learning_rate",
-    "leaves",
-    "minimum_child_examples",
-    "feature_fraction",
-    "l2_penalty",
-    "rising",
-    "falling",
-    "search_trials",
-    "early_stopping_rounds",
-)
-"""What a training policy says of LightGBM alone."""
-
-
-def fields_that_count(policy: TrainingPolicy, *, is_boosted: bool) -> dict[str, Any]:
-    """Return what a policy says of how a model is fitted, by LightGBM or by an estimator of one's own."""
-    return {name: value for name, value in asdict(policy).items() if is_boosted or name not in BOOSTING_FIELDS}
-
-
-def require_no_boosting(policy: TrainingPolicy) -> None:
-    """Refuse what an estimator of one's own would not keep: a direction of an effect, a search for parameters.
-
-    Raises:
-        InvalidInputError: the policy asks for one of them; names it.
-    """
-    for name in ("rising", "falling", "search_trials"):
-        if value := getattr(policy, name):
-            shown = value if isinstance(value, int) else ", ".join(value)
-            raise InvalidInputError(
-                f"TrainingPolicy.{name} is {shown}, which LightGBM alone keeps; leave {name} out, or the estimator"
-            )
 
 
 @dataclass(frozen=True)

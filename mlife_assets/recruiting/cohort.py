@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.training.gate_examples import ALLOWED_SLICES
+from mlife_assets.core.training.gate_examples import ALLOWED_SLICES, GateExamples
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 
@@ -84,6 +85,22 @@ def ranked_cohort(
     return CohortDay(
         as_of, mature, pairs.filter(pa.array(kept)), is_relevant[kept], slices[kept], user_features.num_rows
     )
+
+
+def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
+    """Return the gate's rows and the pairs with features that they are, in the same order."""
+    pairs = pair_features(pa.concat_tables([cohort.pairs for cohort in cohorts]))
+    dates = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.as_of_date, "D")) for cohort in cohorts]
+    mature = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.label_mature_date, "D")) for cohort in cohorts]
+    examples = GateExamples(
+        user_ids=np.array(pairs["user_id"].to_pylist(), dtype=object),
+        item_ids=np.array(pairs["job_id"].to_pylist(), dtype=object),
+        as_of_dates=np.concatenate(dates),
+        is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
+        label_mature_dates=np.concatenate(mature),
+        slices=np.concatenate([cohort.slices for cohort in cohorts]),
+    )
+    return examples, pairs
 
 
 def _contains(applied: pa.Table, pairs: pa.Table) -> np.ndarray:

@@ -128,7 +128,9 @@ def test_a_search_sees_no_outcome_of_the_weeks_that_are_judged(searched) -> None
     policy, label = platform.policies.promotion, platform.policies.label
     first = fold_starts(day, label.apply_window_days, policy.gate_weeks)[0]
     assert searched.resumed["known_by"] == first.isoformat()
-    assert training_set_of(platform, first).last_day == last_mature_exposure_day(first, label.apply_window_days)
+    windows = {"is_clicked": label.click_window_days, "is_applied": label.apply_window_days}
+    complete = {step: last_mature_exposure_day(first, days) for step, days in windows.items()}
+    assert training_set_of(platform, first).trained_to == complete
 
 
 @pytest.mark.parametrize(("later", "is_used"), [(0, True), (-1, False)])

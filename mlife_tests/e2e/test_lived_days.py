@@ -64,7 +64,7 @@ def test_one_decision_a_day_with_readable_reasons(lived, lived_world, events) ->
         assert row["codes"]
         assert row["observed_at"] == run_time(row["as_of_date"])
         for sentence in row["sentences"]:
-            assert re.fullmatch(r"[A-Z].{15,}\.", sentence), sentence
+            assert re.fullmatch(r"[A-Z\d].{15,}\.", sentence), sentence
             assert not re.search(r"\bnan\b|\bNone\b|[{}\n]", sentence), sentence
 
 

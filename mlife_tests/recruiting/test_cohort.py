@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.recruiting.candidates import candidate_pairs
-from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
+from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.policies import CandidatePolicy
 
@@ -144,3 +145,19 @@ def test_a_day_without_applies_is_an_empty_cohort_of_everybody(world: tuple[pa.T
     assert found.is_relevant.shape == (0,)
     assert found.cohort_users == world[0].num_rows
     assert "candidate_set_hash" in found.pairs.column_names
+
+
+def test_a_gate_has_the_rows_of_all_its_days_in_one_order(
+    world: tuple[pa.Table, pa.Table, date], applies: pa.Table
+) -> None:
+    one = cohort(world, applies)
+    later = replace(one, as_of_date=one.as_of_date + timedelta(days=7), label_mature_date=one.label_mature_date)
+    examples, pairs = gate_examples([one, later])
+    count = one.pairs.num_rows
+    assert pairs.num_rows == len(examples.user_ids) == 2 * count
+    assert examples.user_ids.tolist() == pairs["user_id"].to_pylist() == 2 * one.pairs["user_id"].to_pylist()
+    assert examples.items.tolist() == pairs["job_id"].to_pylist()
+    assert (examples.first_day, examples.last_day) == (one.as_of_date, later.as_of_date)
+    assert examples.as_of_dates[count] == np.datetime64(later.as_of_date)
+    assert examples.is_relevant.tolist() == 2 * one.is_relevant.tolist()
+    assert "distance_km" in pairs.column_names

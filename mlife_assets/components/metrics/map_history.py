@@ -15,7 +15,6 @@ from itertools import pairwise
 
 from mlife_assets.components.model.contenders import (
     cohort_days,
-    gate_examples,
     ranking_scores,
     simple_rule_scores,
 )
@@ -24,6 +23,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.evaluate import evaluate_rankings
+from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.dashboard.figures import paired_gain
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 

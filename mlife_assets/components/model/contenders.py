@@ -9,7 +9,6 @@ Concept: all sides are scored on the same rows in the same order, whoever asks.
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 
 from mlife_assets.components.monitoring.inputs import mature_exposures
@@ -17,13 +16,12 @@ from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array
-from mlife_assets.core.training.gate import GateExamples
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
-from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
+from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.panel import HumanBaseline, human_baseline
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
@@ -53,22 +51,6 @@ def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
         )
         for day in days
     ]
-
-
-def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
-    """Return the gate's rows and the pairs with features that they are, in the same order."""
-    pairs = pair_features(pa.concat_tables([cohort.pairs for cohort in cohorts]))
-    dates = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.as_of_date, "D")) for cohort in cohorts]
-    mature = [np.full(cohort.pairs.num_rows, np.datetime64(cohort.label_mature_date, "D")) for cohort in cohorts]
-    examples = GateExamples(
-        user_ids=np.array(pairs["user_id"].to_pylist(), dtype=object),
-        item_ids=np.array(pairs["job_id"].to_pylist(), dtype=object),
-        as_of_dates=np.concatenate(dates),
-        is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
-        label_mature_dates=np.concatenate(mature),
-        slices=np.concatenate([cohort.slices for cohort in cohorts]),
-    )
-    return examples, pairs
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,19 +29,16 @@ from mlife_assets.components.model.training_inputs import day_training_set, is_b
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.folds import Fold, rows_by_fold, since, until
+from mlife_assets.core.training.folds import Fold, in_common, rows_by_fold
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     fold_conditions,
-    follows_newest_fold,
-    over_folds,
-    serving_conditions,
+    recipe_conditions,
 )
-from mlife_assets.core.training.required import training_conditions
 from mlife_assets.core.training.training_set import TrainingSet, first_gate_day
-from mlife_assets.core.windows import add_days, last_mature_exposure_day, mature_day
+from mlife_assets.core.windows import last_mature_exposure_day, mature_day
 
 
 @dataclass(frozen=True)
@@ -95,20 +92,20 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
         )
     served = served_folds(platform, day)
     against = "against what was served on its days" if served else "before anything was served"
-    first = max(folds[0].first_day, served[0].first_day) if served else folds[0].first_day
+    kept, within = in_common(folds, served, last)
+    first = kept[0].first_day
     if first > last:
+        until = mature_day(first, model.maturity_days)
         raise NotEnoughEvidenceError(
-            f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be asked "
-            f"from {first} on, since it has learned from earlier ones; wait until {mature_day(first, model.maturity_days)}"
+            f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be "
+            f"asked from {first} on, since it has learned from earlier ones; wait until {until}"
         )
-    kept = since(folds, first)
     sentence = (
         f"Judged by folds, {len(kept)} of {model.promotion.gate_weeks} weeks from {first} to {last}: each by the "
         f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
     )
     if first > folds[0].first_day:
         sentence += f" Before {first} nobody may be asked what was served."
-    within = until(since(served, first), add_days(last, 1)) if served else ()
     return GateWindow(first, last, kept, within, sentence)
 
 
@@ -157,7 +154,7 @@ def _by_holdout(
         threads=platform.settings.cores,
         also_required=also_required,
         opened_by=opened_by,
-        anchor=None if anchor in (None, champion) else registry.load(anchor),
+        anchor=None if anchor is None or anchor == champion else registry.load(anchor),
     )
 
 
@@ -178,10 +175,15 @@ def _by_folds(
     newest, newest_rows = parts[-1]
     required = (
         *also_required,
-        *training_conditions(training, artifact.feature_spec),
-        *over_folds([_judged_fold(platform, fold, rows) for fold, rows in parts]),
-        *(_of_the_fit(one) for one in serving_conditions(artifact, gate.exposures, model)),
-        follows_newest_fold(artifact, registry.load(newest.model_version), newest_rows, model),
+        *recipe_conditions(
+            artifact,
+            training,
+            [_judged_fold(platform, fold, rows) for fold, rows in parts],
+            registry.load(newest.model_version),
+            newest_rows,
+            gate.exposures,
+            model,
+        ),
     )
     return judge(
         gate,
@@ -207,11 +209,6 @@ def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None
     opened = None if champion is None else gate_opening(platform, day)
     anchor = None if opened is None else anchor_version(platform, day)
     return champion, None if opened is None else opened.clause, anchor
-
-
-def _of_the_fit(condition: Condition) -> Condition:
-    """Return a condition of what would serve by a name that no condition of folds has."""
-    return replace(condition, name=f"serving_{condition.name.removeprefix('serving_')}")
 
 
 def _judged_fold(platform: Platform, fold: Fold, rows: pa.Table) -> JudgedFold:

@@ -33,10 +33,10 @@ from mlife_assets.components.monitoring.retrain_decision import decisions_until
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.monitoring.drift_start import drift_start
+from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.named_outcomes import LABEL
-from mlife_assets.core.monitoring.reference import DAYS_MINIMUM, build_reference
-from mlife_assets.core.training.folds import FOLD_DAYS, since
+from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.training.folds import since
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "model"
@@ -59,9 +59,7 @@ def reference_days(platform: Platform, day: date) -> tuple[list[date], date | No
     """
     policy = platform.model.monitoring
     began = drift_start(decisions_until(platform, day), day, platform.model.retrain)
-    count = policy.reference_days
-    if began is not None:
-        count = min(count, max(DAYS_MINIMUM, (day - began).days + 1))
+    count = days_of_normality(began, day, policy.reference_days)
     wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * count)]
     return sound_days(day, count, quarantined_days(platform, wanted)), began
 
@@ -78,9 +76,7 @@ def unseen_outcomes(platform: Platform, version: str, day: date, outcome: str, b
         known = [is_funnel(platform, fold.model_version) for fold in asked]
         asked = asked[len(known) - known[::-1].index(False) if False in known else 0 :]
     last = last_mature_exposure_day(day, platform.model.outcomes[outcome].maturity_days)
-    first = asked[0].first_day
-    if began is not None:
-        first = max(first, min(began, add_days(last, 1 - FOLD_DAYS)))
+    first = first_normal_outcome(began, asked[0].first_day, last)
     return sampled_examples(platform, since(asked, first), first, last, outcome=outcome)
 
 

@@ -22,7 +22,6 @@ from mlife_assets.components.metrics.map_history import PromotionGain, gains_of_
 from mlife_assets.components.metrics.other_models import other_models
 from mlife_assets.components.model.contenders import (
     cohort_days,
-    gate_examples,
     ranking_scores,
     simple_rule_scores,
 )
@@ -39,6 +38,7 @@ from mlife_assets.core.windows import add_days, is_mature, last_mature_exposure_
 from mlife_assets.market.true_map import ORACLE, expected_maps, pair_probabilities
 from mlife_assets.market.truth import read_truth
 from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.keywords import OTHER

@@ -42,9 +42,9 @@ from mlife_assets.core.backtest.recommendation import Work, recommend
 from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult, Score
 from mlife_assets.core.backtest.sizing import WINDOWS_MINIMUM
 from mlife_assets.core.backtest.watching import Watcher
+from mlife_assets.core.boosting_fields import fields_that_count
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.model import Model
-from mlife_assets.core.policies import fields_that_count
 from mlife_assets.core.ports import Detectors, ObjectStore
 from mlife_assets.core.scoring.estimators import parameters
 from mlife_assets.core.training.label_times import label_times

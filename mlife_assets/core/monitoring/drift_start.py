@@ -1,7 +1,8 @@
 """When the drift at hand began, read from the governor's recorded decisions. Pure.
 
-Belongs here: the first day of a run of alarms that was confirmed. Does not belong here: when drift is confirmed
-(`governor`), whether it opens the gate (`opening`), what a reference is made of (`components`).
+Belongs here: the first day of a run of alarms that was confirmed, and how far back what is normal reaches then. Does
+not belong here: when drift is confirmed (`governor`), whether it opens the gate (`opening`), what a reference is made
+of (`components`).
 
 Concept: what a new champion is watched against has to be the world that it serves in. A reference that reaches back
 behind the drift holds two worlds; limits learned from it are wide, and what it calls normal is neither.
@@ -13,7 +14,12 @@ from collections.abc import Iterable
 from datetime import date
 
 from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, RetrainDecision
+from mlife_assets.core.monitoring.reference import DAYS_MINIMUM
 from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.windows import add_days
+
+OUTCOME_DAYS = 7
+"""A week of outcomes at least, so that each weekday is among them."""
 
 
 def drift_start(decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPolicy) -> date | None:
@@ -41,3 +47,16 @@ def drift_start(decisions: Iterable[RetrainDecision], as_of: date, policy: Retra
         if one.alarms:
             began = one.as_of_date
     return began if is_confirmed else None
+
+
+def days_of_normality(began: date | None, as_of: date, usual: int) -> int:
+    """Return how many days stand for normality as of a day: while a drift is open those since it began.
+
+    At least as many as a reference needs, and never more than usual.
+    """
+    return usual if began is None else min(usual, max(DAYS_MINIMUM, (as_of - began).days + 1))
+
+
+def first_normal_outcome(began: date | None, first: date, last: date) -> date:
+    """Return the first exposure day of [first, last] whose outcomes are normal: that of the drift, a week at least."""
+    return first if began is None else max(first, min(began, add_days(last, 1 - OUTCOME_DAYS)))

@@ -10,7 +10,7 @@ served. Both are sequences of folds, each of which lasts until the next begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -65,6 +65,33 @@ def since(folds: Sequence[Fold], day: date) -> tuple[Fold, ...]:
 def until(folds: Sequence[Fold], day: date) -> tuple[Fold, ...]:
     """Return the folds that begin before a day."""
     return tuple(fold for fold in in_order(folds) if fold.first_day < day)
+
+
+def in_succession(first: Sequence[Fold], reigns: Iterable[tuple[date, Sequence[Fold]]]) -> tuple[Fold, ...]:
+    """Return whose word counts of models that served one after the other.
+
+    Args:
+        first: who is asked about the days before the first reign.
+        reigns: day from which a model served and who is asked for it, oldest first.
+    """
+    found = tuple(first)
+    for begins, folds in reigns:
+        found = (*until(found, begins), *since(folds, begins))
+    return in_order(found)
+
+
+def in_common(folds: Sequence[Fold], served: Sequence[Fold], last: date) -> tuple[tuple[Fold, ...], tuple[Fold, ...]]:
+    """Return a challenger's folds and what was served until a day, both from the first day that both speak about.
+
+    Args:
+        folds: of the challenger.
+        served: whoever served; empty before anything was, and then all days of the challenger count.
+        last: last day of the gate's window.
+    """
+    if not served:
+        return in_order(folds), ()
+    first = max(in_order(folds)[0].first_day, in_order(served)[0].first_day)
+    return since(folds, first), until(since(served, first), add_days(last, 1))
 
 
 def rows_by_fold(folds: Sequence[Fold], days: Days) -> list[tuple[Fold, Places]]:

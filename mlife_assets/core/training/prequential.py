@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -35,6 +35,8 @@ from mlife_assets.core.training.required import parity_of, scoring_conditions, t
 from mlife_assets.core.training.training_set import TrainingSet
 
 VERSION_PREFIX = "recipe_"
+SERVING_PREFIX = "serving_"
+"""Of conditions on what would serve, so that none has the name of a condition of folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +163,41 @@ def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.
     verb = "follow" if found >= least else "do not follow"
     text = f"{text} {verb} those of the newest fold's model on its {rows.num_rows:,} rows: rank correlation {found:.2f}"
     return Condition(name, found >= least, f"{text}, at least {least:g} needed.")
+
+
+def recipe_conditions(
+    serving: ModelArtifact,
+    to_be_learned: TrainingSet,
+    folds: Sequence[JudgedFold],
+    newest: ModelArtifact,
+    newest_rows: pa.Table,
+    exposures: pa.Table,
+    model: Model,
+) -> tuple[Condition, ...]:
+    """Return what is required of a recipe that folds have judged and of its fit that would serve.
+
+    Args:
+        serving: the fit on everything mature.
+        to_be_learned: what it learned from.
+        folds: who was asked, with the conditions of each.
+        newest: the model of the newest of them.
+        newest_rows: the rows of that one.
+        exposures: all rows of the window.
+        model: roles and policies.
+
+    Raises:
+        NotEnoughEvidenceError: only one class to learn from.
+    """
+    of_the_fit = [
+        replace(one, name=f"{SERVING_PREFIX}{one.name.removeprefix(SERVING_PREFIX)}")
+        for one in serving_conditions(serving, exposures, model)
+    ]
+    return (
+        *training_conditions(to_be_learned, serving.feature_spec),
+        *over_folds(folds),
+        *of_the_fit,
+        follows_newest_fold(serving, newest, newest_rows, model),
+    )
 
 
 def rank_correlation(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float | None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
@@ -19,13 +17,10 @@ from mlife_assets.components.model.out_of_sample import (
     fold_report,
     folds_of,
     served_folds,
-    side_of_folds,
     stored_folds,
 )
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.folds import Fold
-from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.windows import add_days, day_start, last_mature_exposure_day, mature_day, run_time
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
@@ -149,46 +144,3 @@ def test_after_a_rollback_the_earlier_one_serves_again(deployment: Deployment) -
     deployment.registry.rollback(actor="ann", reason="worse", now=day_start(add_days(DAY, 8)))
     found = asked(served_folds(deployment, add_days(DAY, 9)))
     assert found[-2:] == [(add_days(DAY, 6), second), (add_days(DAY, 8), first)]
-
-
-def gate_rows(days: list[date], models: Any) -> GateRows:
-    """Return rows with the columns of the tiny models, one user and one item each."""
-    rng = np.random.default_rng(3)
-    count = len(days)
-    vocabularies = dict(models.SPEC.vocabularies)
-    columns: dict[str, Any] = {
-        name: rng.choice(vocabularies[name], count) if name in vocabularies else rng.normal(size=count)
-        for name in models.SPEC.names
-    }
-    roles = MODEL.roles
-    columns |= {
-        roles.entity: [f"u{row}" for row in range(count)],
-        roles.item: [f"i{row}" for row in range(count)],
-        roles.time: pa.array(days, pa.date32()),
-        roles.label_time: pa.array([mature_day(day, WINDOW) for day in days], pa.date32()),
-        roles.label: pa.array([row % 2 == 0 for row in range(count)]),
-    }
-    return GateRows.of_examples(pa.table(columns), roles)
-
-
-def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(deployment: Deployment, tiny_models) -> None:
-    version = deployment.trained(1, DAY, folds=2)
-    folds = folds_of(deployment, version)
-    days = [folds[1].first_day, folds[0].first_day, DAY, folds[0].first_day]
-    gate = gate_rows(days, tiny_models)
-    side = side_of_folds(deployment, version, folds, gate)
-    assert (side.model_version, side.trained_to) == (version, folds[0].trained_to)
-    matrix = gate.matrix(tiny_models.SPEC)
-    for row, fold in enumerate((folds[1], folds[0], folds[2], folds[0])):
-        scorer = LightGBMScorer(deployment.registry.load(fold.model_version), threads=1)
-        assert side.probability[row] == scorer.score(matrix[row : row + 1]).probability[0]
-    assert set(deployment.asked) == {fold.model_version for fold in folds}
-
-
-def test_a_row_that_a_model_learned_from_is_refused(deployment: Deployment, tiny_models) -> None:
-    """Somebody calls the fit on everything a fold of days that it has seen."""
-    version = deployment.trained(1, DAY, folds=2)
-    (*_, itself) = folds_of(deployment, version)
-    seen = Fold(itself.trained_to, version, itself.trained_to)
-    with pytest.raises(InvalidInputError, match="ask a model that has not seen it"):
-        side_of_folds(deployment, version, [seen], gate_rows([itself.trained_to], tiny_models))

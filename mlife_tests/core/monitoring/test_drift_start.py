@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from mlife_assets.core.monitoring.drift_start import drift_start
+from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 
@@ -54,3 +54,17 @@ def test_the_run_that_was_confirmed_begins_with_its_first_alarm(days: str, back:
 
 def test_later_days_do_not_count() -> None:
     assert drift_start(history("..ac"), DAY - timedelta(days=1), POLICY) is None
+
+
+@pytest.mark.parametrize(("back", "days"), [(None, 14), (30, 14), (13, 14), (9, 10), (2, 8)])
+def test_normality_is_as_old_as_the_drift_but_no_younger_than_a_reference(back: int | None, days: int) -> None:
+    began = None if back is None else DAY - timedelta(days=back)
+    assert days_of_normality(began, DAY, 14) == days
+    assert days_of_normality(began, DAY, 8) == 8
+
+
+@pytest.mark.parametrize(("back", "first"), [(None, 27), (30, 27), (27, 27), (12, 12), (6, 6), (1, 6), (-3, 6)])
+def test_normal_outcomes_are_those_of_the_drift_and_of_a_week_at_least(back: int | None, first: int) -> None:
+    began = None if back is None else DAY - timedelta(days=back)
+    found = first_normal_outcome(began, DAY - timedelta(days=27), DAY)
+    assert found == DAY - timedelta(days=first)

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.training.folds import FOLD_DAYS, Fold, fold_starts, in_order, rows_by_fold, since, until
+from mlife_assets.core.training.folds import (
+    FOLD_DAYS,
+    Fold,
+    fold_starts,
+    in_common,
+    in_order,
+    in_succession,
+    rows_by_fold,
+    since,
+    until,
+)
 from mlife_assets.core.windows import is_mature
 
 DAY = date(2026, 6, 2)
@@ -70,3 +80,26 @@ def test_from_a_day_on_whoever_was_asked_before_is_asked_still() -> None:
 
 def test_until_a_day_only_what_began_before_it() -> None:
     assert until([fold(0), fold(1)], fold(1).first_day) == (fold(0),)
+
+
+def test_who_serves_speaks_until_the_next_one_does() -> None:
+    second = [fold(-1, "own"), fold(2, "new"), fold(4, "newer")]
+    begins = FIRST + timedelta(days=16)
+    found = in_succession([fold(0), fold(1), fold(3)], [(begins, second)])
+    told = [(one.first_day, one.model_version) for one in found]
+    assert told == [(FIRST, "m0"), (fold(1).first_day, "m1"), (begins, "new"), (fold(4).first_day, "newer")]
+    assert in_succession([fold(0)], []) == (fold(0),)
+
+
+def test_a_gate_looks_at_the_days_that_both_sides_speak_about() -> None:
+    last = FIRST + timedelta(days=27)
+    ours, theirs = in_common([fold(number) for number in range(4)], [fold(1, "old"), fold(4, "later")], last)
+    assert [one.model_version for one in ours] == ["m1", "m2", "m3"]
+    assert [(one.first_day, one.model_version) for one in theirs] == [(fold(1).first_day, "old")]
+    ours, theirs = in_common([fold(2)], [fold(0, "old"), fold(3, "new")], last)
+    assert [one.first_day for one in ours] == [fold(2).first_day]
+    assert [(one.first_day, one.model_version) for one in theirs] == [
+        (fold(2).first_day, "old"),
+        (fold(3).first_day, "new"),
+    ]
+    assert in_common([fold(1), fold(0)], [], last) == ((fold(0), fold(1)), ())

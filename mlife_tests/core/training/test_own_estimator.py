@@ -18,10 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mlife_assets.core.boosting_fields import BOOSTING_FIELDS
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.policies import BOOSTING_FIELDS, PromotionPolicy
+from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 from mlife_assets.core.scoring.estimators import last_step, parameters
 from mlife_assets.core.scoring.feature_spec import examples_matrix

@@ -1,0 +1,269 @@
+"""Recovery from a drift: four policies on one market, measured by the truth.
+
+Belongs here: a market's history, what is injected, who serves on which day, expected MAP. Does not belong here: fits
+and the gate (`gated`), the detectors (`monitored`), claims and tables (`recovery_tables`).
+
+Concept: the drift begins on the morning on which the first champion serves. All policies see the same days; what two
+of them share (a history, a fit on what was known on a morning, a fold's conditions) is computed once. `never` keeps
+the first champion, `weekly` serves whatever it refits on everything mature, `governed` is the product: detectors,
+governor, folds, gate. `born` knows the new world alone: the market lives on after the days that are measured, and a
+model of those later days is asked about them. What is fitted in the morning serves from the next day on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.training.gate import NON_INFERIORITY, PromotionDecision
+from mlife_assets.core.training.simple_rule import simple_scores
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.injections import Injection
+from mlife_assets.market.true_map import expected_maps
+from mlife_assets.market.world import MarketConfig
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.features import feature_matrix, pair_features
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
+from monitored_market.champion import WARM_UP_DAYS, Watch, sample
+from monitored_market.gated import Asked, Models
+from monitored_market.governed import Governed, promote_with_folds, reign
+from monitored_market.marts import MonitoredMarket
+from monitored_market.storm import true_probability
+
+NEVER, WEEKLY, GOVERNED, BORN = "never", "weekly", "governed", "born"
+HUMAN, SIMPLE = "human", "simple"
+WIN, NOT_INFERIOR, AGE = "win", "non-inferiority", "age"
+REFIT_DAYS = 7
+REMEMBERED_DAYS = 14
+"""Days before the oldest day of a gate or a window on which a sample or a snapshot may still be looked at."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A drift: its name, what of it is felt how strongly, and over how many days it comes."""
+
+    name: str
+    drifts: tuple[tuple[str, float], ...]
+    ramp_days: int = 0
+
+    def injections(self, day: date) -> tuple[Injection, ...]:
+        """Return the drift that begins on a day, for good."""
+        return tuple(Injection(name, day, ramp_days=self.ramp_days, size=size) for name, size in self.drifts)
+
+
+def one_formulation(policies: Policies) -> Policies:
+    """Return policies by which the funnel alone is fitted: it wins on every market here, and the other one costs."""
+    return replace(policies, training=replace(policies.training, formulations=("funnel",)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large and how long.
+
+    Attributes:
+        users, jobs, metros: of a market.
+        history_days: after the warm-up, before the first champion.
+        days: after the drift.
+        born_days: that the market lives on, to fit a model of the new world on.
+        judged_every: days between two measurements.
+        judged_users: who is asked.
+        policies: of everything.
+    """
+
+    users: int = 10_000
+    jobs: int = 800
+    metros: int = 16
+    history_days: int = 60
+    days: int = 60
+    born_days: int = 50
+    judged_every: int = 3
+    judged_users: int = 500
+    policies: Policies = field(default_factory=lambda: one_formulation(Policies()))
+
+
+@dataclass(frozen=True)
+class History:
+    """A market on the morning of its first champion, what is remembered of it, and who serves."""
+
+    market: MonitoredMarket
+    watch: Watch
+    models: Models
+    first: ModelArtifact
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The candidates of a day that is measured, with their true probabilities and what each policy said of them."""
+
+    number: int
+    pairs: pa.Table
+    probability: np.ndarray
+    scores: dict[str, np.ndarray]
+
+
+def lived(seed: int, plan: Plan) -> History:
+    """Return a market that has lived its history, with its first champion, which nobody judged."""
+    start = time.process_time()
+    config = MarketConfig(seed=seed, users=plan.users, jobs=plan.jobs, metros=plan.metros)
+    market, watch = MonitoredMarket(config, keeps_mornings=True), Watch(plan.policies)
+    days = WARM_UP_DAYS + plan.history_days
+    first_sample = add_days(market.day, days - plan.policies.monitoring.reference_days)
+    for _ in range(days):
+        if market.day > first_sample:
+            sample(watch, market)
+        market.live()
+    models = Models(plan.policies)
+    first = models.challenger(market, ())
+    promote_with_folds(watch, market, models, first)
+    print(f"  seed {seed}: history, {time.process_time() - start:.0f} CPU-s", file=sys.stderr, flush=True)
+    return History(market, watch, models, first, time.process_time() - start)
+
+
+def recovered(history: History, kind: Kind, plan: Plan, seed: int) -> dict[str, Any]:
+    """Return what each policy did after a drift of a kind, as a record for JSON."""
+    start = time.process_time()
+    market = history.market.branch(*kind.injections(history.market.day))
+    begins, models = market.day, history.models.branch(market.day)
+    first = history.first.model_version
+    governed = Governed(history.watch.branch(), models, [reign(first, None, begins, after_run=False)])
+    weekly, measured = first, []
+    for number in range(1, plan.days + 1):
+        governed.morning(market)
+        refitted = weekly
+        if number > 1 and (number - 1) % REFIT_DAYS == 0:
+            refitted = models.fitted(market, market.day).model_version
+        if (number - 1) % plan.judged_every == 0:
+            serving = {NEVER: first, WEEKLY: weekly, GOVERNED: governed.serving}
+            measured.append(_measured(number, market, models, serving, plan))
+        governed.evening(market)
+        weekly = refitted
+        market.live()
+        _forget(market, governed.watch, plan)
+    _add_born(market, models, measured, plan, kind)
+    cpu = time.process_time() - start
+    print(f"  seed {seed}: {kind.name}, {cpu:.0f} CPU-s", file=sys.stderr, flush=True)
+    gates = [_told(day, begins, asked) for day, asked in governed.asked.items()]
+    return {
+        "seed": seed,
+        "kind": kind.name,
+        "days": [one.number for one in measured],
+        "maps": _maps(measured, plan, seed),
+        "gates": gates,
+        "codes": [list(one.codes) for one in governed.watch.history],
+        "verdicts": [one.verdict for one in governed.watch.history],
+        "alarms": governed.alarms,
+        "cpu_seconds": round(cpu, 1),
+        "history_cpu_seconds": round(history.cpu_seconds, 1),
+    }
+
+
+def _measured(number: int, market: MonitoredMarket, models: Models, serving: dict[str, str], plan: Plan) -> Measured:
+    everybody = market.user_features()
+    places = np.linspace(0, everybody.num_rows - 1, min(plan.judged_users, everybody.num_rows)).astype(np.int64)
+    asked = everybody.take(pa.array(places))
+    found = candidate_pairs(asked, market.job_features(), market.day, plan.policies.candidates)
+    pairs = pair_features(found)
+    by_version = {version: _probability(models, version, pairs) for version in dict.fromkeys(serving.values())}
+    scores = {name: by_version[version] for name, version in serving.items()} | {HUMAN: recruiter_scores(pairs)}
+    artifact = models.artifacts[serving[GOVERNED]]
+    simple = simple_scores(artifact, feature_matrix(pairs, artifact.feature_spec, exposure_kind="impression"))
+    if simple is not None:
+        scores[SIMPLE] = simple
+    return Measured(number, pairs, true_probability(market, pairs), scores)
+
+
+def _probability(models: Models, version: str, pairs: pa.Table) -> np.ndarray:
+    scorer = models.scorer(version)
+    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind="impression")).probability
+
+
+def _add_born(market: MonitoredMarket, models: Models, measured: Sequence[Measured], plan: Plan, kind: Kind) -> None:
+    """Ask a model of the new world alone about the days that were measured; without a drift there is none."""
+    if not kind.drifts:
+        return
+    since = market.day
+    for _ in range(plan.born_days):
+        market.live()
+    born = models.fitted(market, market.day, since=since).model_version
+    for one in measured:
+        one.scores[BORN] = _probability(models, born, one.pairs)
+
+
+def _maps(measured: Sequence[Measured], plan: Plan, seed: int) -> dict[str, list[float]]:
+    depth, maps = plan.policies.promotion.ranking_depth, []
+    for one in measured:
+        draws = 1_000 * seed + one.number
+        maps.append(expected_maps(one.pairs, one.probability, one.scores, depth=depth, seed=draws))
+    return {name: [round(day[name], 6) for day in maps] for name in maps[0]}
+
+
+def _told(day: date, begins: date, asked: Asked | None) -> dict[str, Any]:
+    """Return a gate's verdict for JSON; the day of the drift is number 1."""
+    number = (day - begins).days + 1
+    if asked is None:
+        return {"day": number, "outcome": "not_enough_evidence", "by": None, "opened_by": None, "unmet": []}
+    decision = asked.judgement.decision
+    return {
+        "day": number,
+        "outcome": decision.outcome,
+        "by": _by(decision, asked),
+        "opened_by": None if asked.opened is None else asked.opened.code,
+        "unmet": [one.name for one in decision.unmet],
+        "delta": {one.against: round(one.delta.estimate, 5) for one in decision.comparisons},
+    }
+
+
+def _by(decision: PromotionDecision, asked: Asked) -> str:
+    if decision.kind != NON_INFERIORITY:
+        return WIN
+    return AGE if asked.opened is not None and asked.opened.code == MODEL_TOO_OLD else NOT_INFERIOR
+
+
+def _forget(market: MonitoredMarket, watch: Watch, plan: Plan) -> None:
+    """Drop what no gate, window or reference of a later day looks at; examples stay, since models learn from them."""
+    weeks, maturity = plan.policies.promotion.gate_weeks, plan.policies.label.apply_window_days
+    oldest = add_days(market.day, -(7 * weeks + maturity + REMEMBERED_DAYS))
+    for held in (market.snapshots, market.mornings, market.exposures):
+        for old in [day for day in held if day < oldest]:
+            del held[old]
+    watch.forget_before(oldest)
+
+
+def quick_plan() -> Plan:
+    """Return a plan that takes a minute: few people and days, little to learn from, and a gate that asks for little."""
+    policies = one_formulation(Policies())
+    return Plan(
+        users=600,
+        jobs=60,
+        metros=3,
+        history_days=50,
+        days=10,
+        born_days=30,
+        judged_users=200,
+        policies=replace(
+            policies,
+            training=replace(policies.training, minimum_child_examples=50),
+            promotion=replace(
+                policies.promotion, gate_weeks=2, minimum_users_with_positives=30, bootstrap_resamples=200
+            ),
+            monitoring=replace(
+                policies.monitoring,
+                sample_rows_per_day=500,
+                explained_rows_per_day=100,
+                domain_classifier_sample_rows=200,
+                domain_classifier_entity_reference_rows=500,
+            ),
+            retrain=replace(policies.retrain, minimum_new_mature_positives=20, cooldown_days=3),
+        ),
+    )

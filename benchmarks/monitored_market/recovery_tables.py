@@ -1,0 +1,262 @@
+"""What the runs of recovery say: figures by kind of drift, claims, tables.
+
+Belongs here: the claims, pooling over markets, words. Does not belong here: the runs (`recovered`).
+
+Concept: the claims are those of the issue that asked for them, and stood here before the first run. A market is the
+unit: days of one market share its people and jobs, so bounds are Student's over markets. A damage is material where it
+exceeds what a promotion may do wrong; where it does not, nothing is to be won, and no promotion may be spent on it but
+by a win or for the model's age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, NEW_LABELS, RetrainDecision
+from mlife_assets.core.monitoring.opening import drift_openings, opening
+from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.statistics import student_lower_bound, wilson_interval
+from mlife_assets.core.windows import add_days
+from monitored_market.recovered import AGE, BORN, GOVERNED, HUMAN, NEVER, NOT_INFERIOR, SIMPLE, WEEKLY, WIN
+
+MATERIAL_DAMAGE = 0.01
+"""Expected MAP@10 over the first days that a drift costs; smaller damage is immaterial."""
+FIRST_DAYS, LATE_DAY = 45, 28
+SHARE_CLAIM, SHARE_GOAL, LATE_SHARE_CLAIM = 0.75, 0.85, 0.90
+BOUND_SHARE = 0.6
+PROMOTIONS_CLAIM = 8
+COST_CLAIM, COST_BOUND_CLAIM = 0.001, 0.003
+ALPHA = 0.025
+EVER = 10_000
+ANY_DAY = date(2026, 1, 1)
+"""Decisions are counted by number; where a date is asked for, the first morning has this one."""
+
+Run = Mapping[str, Any]
+Values = npt.NDArray[np.float64]
+
+
+def means(runs: Sequence[Run], name: str, first: int = 1, last: int = EVER) -> Values:
+    """Return the mean expected MAP of a policy over the measured days of [first, last], one per market."""
+    return np.array(
+        [
+            np.mean([value for day, value in zip(run["days"], run["maps"][name], strict=True) if first <= day <= last])
+            for run in runs
+        ]
+    )
+
+
+def bounds(values: Values) -> tuple[float, float] | None:
+    """Return the bounds of the mean of one value per market; None with fewer than two markets."""
+    if len(values) < 2:
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    lower = student_lower_bound(mean, error, ALPHA, len(values))
+    return lower, -student_lower_bound(-mean, error, ALPHA, len(values))
+
+
+def share(gain: Values, damage: Values) -> float | None:
+    """Return the share of a damage that was won back, pooled over markets; None where there was none."""
+    return float(np.sum(gain) / np.sum(damage)) if np.sum(damage) > 0 else None
+
+
+def late_share(runs: Sequence[Run], name: str) -> float | None:
+    """Return the share of the damage from the late day on that a policy won back; None where there was none."""
+    never = means(runs, NEVER, LATE_DAY)
+    return share(means(runs, name, LATE_DAY) - never, means(runs, BORN, LATE_DAY) - never)
+
+
+def promotions(run: Run, by: str | None = None, last: int = FIRST_DAYS) -> int:
+    """Return how many promotions there were until a day, of one kind or of all."""
+    return sum(
+        gate["outcome"] == "promoted" and gate["day"] <= last and by in (None, gate["by"]) for gate in run["gates"]
+    )
+
+
+def decisions(run: Run) -> list[RetrainDecision]:
+    """Return the governor's decisions, the first of `ANY_DAY`."""
+    rows = enumerate(zip(run["verdicts"], run["codes"], strict=True))
+    return [RetrainDecision(add_days(ANY_DAY, n), verdict, tuple(codes), (), None) for n, (verdict, codes) in rows]
+
+
+def confirmed_on(run: Run, kind: str = "concept") -> int | None:
+    """Return the number of the first day on which a kind of drift was confirmed; None where it never was."""
+    code = kind + CONFIRMED_SUFFIX
+    return next((number for number, codes in enumerate(run["codes"], 1) if code in codes), None)
+
+
+def figures_of(kind: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what the markets of a kind say; without a model of the new world there is no damage."""
+    found: dict[str, Any] = {
+        "kind": kind,
+        "markets": len(runs),
+        "maps": {name: float(np.mean(means(runs, name, 1, FIRST_DAYS))) for name in runs[0]["maps"]},
+        "fits": float(np.mean([sum(gate["day"] <= FIRST_DAYS for gate in run["gates"]) for run in runs])),
+        "promotions": {by: sum(promotions(run, by) for run in runs) for by in (WIN, NOT_INFERIOR, AGE)},
+        "promotions_at_most": max(promotions(run) for run in runs),
+        "not_inferior_ever": sum(promotions(run, NOT_INFERIOR, EVER) for run in runs),
+    }
+    days = [day for day in map(confirmed_on, runs) if day is not None]
+    found["concept_confirmed"] = {"markets": len(days), "median_day": float(np.median(days)) if days else None}
+    cost = means(runs, NEVER) - means(runs, GOVERNED)
+    found["cost"] = {"mean": float(np.mean(cost)), "bounds": bounds(cost)}
+    if BORN not in runs[0]["maps"]:
+        return found
+    damage = means(runs, BORN, 1, FIRST_DAYS) - means(runs, NEVER, 1, FIRST_DAYS)
+    has_late_days = max(runs[0]["days"]) >= LATE_DAY
+    found["damage"] = {"mean": float(np.mean(damage)), "bounds": bounds(damage), "by_market": damage.tolist()}
+    found["is_material"] = found["damage"]["mean"] > MATERIAL_DAMAGE
+    for name in (GOVERNED, WEEKLY):
+        gain = means(runs, name, 1, FIRST_DAYS) - means(runs, NEVER, 1, FIRST_DAYS)
+        over = bounds(gain - BOUND_SHARE * damage)
+        found[name] = {
+            "gain": float(np.mean(gain)),
+            "share": share(gain, damage),
+            "late_share": late_share(runs, name) if has_late_days else None,
+            "gain_over_part_of_damage": None if over is None else over[0],
+        }
+    return found
+
+
+def false_alarms(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return how often a market without drift cried wolf, by market and by morning: alarms, retrainings, openings."""
+    policy = RetrainPolicy()
+    mornings = sum(len(run["verdicts"]) for run in runs)
+    by_run = [decisions(run) for run in runs]
+    called = [[one.verdict == "retrain" and NEW_LABELS not in one.codes for one in days] for days in by_run]
+    opened = [len(drift_openings(days, policy)) for days in by_run]
+    open_mornings = sum(opening(days, one.as_of_date, policy) is not None for days in by_run for one in days)
+    alarms = {
+        name: [sum(name[0] in one for one in run["alarms"]) for run in runs] for name in ("data", "latent", "concept")
+    }
+    counted = {
+        "retraining for drift or age": [sum(one) for one in called],
+        **{f"alarm of the {name} report": counts for name, counts in alarms.items()},
+    }
+    return {
+        "markets": len(runs),
+        "mornings": mornings,
+        "openings_of_the_gate": {"markets": sum(map(bool, opened)), "openings": sum(opened), "mornings": open_mornings},
+        "counts": {
+            name: {"markets": sum(map(bool, counts)), "mornings": sum(counts)} for name, counts in counted.items()
+        },
+    }
+
+
+def claims_of(figures: Sequence[Mapping[str, Any]], none: str) -> list[dict[str, Any]]:
+    """Return each claim in words and whether it holds; a bound that there is not holds nothing."""
+    found = []
+
+    def claim(text: str, holds: bool) -> None:
+        found.append({"claim": text, "holds": bool(holds)})
+
+    for one in figures:
+        kind = one["kind"]
+        if kind == none:
+            lower_upper = one["cost"]["bounds"]
+            claim(f"{kind}: costs at most {COST_CLAIM:g} MAP", one["cost"]["mean"] <= COST_CLAIM)
+            claim(
+                f"{kind}: upper bound of the cost at most {COST_BOUND_CLAIM:g}",
+                lower_upper is not None and lower_upper[1] <= COST_BOUND_CLAIM,
+            )
+        if not one.get("is_material", False):
+            text = f"{kind}: immaterial, no promotion but by a win or age"
+            claim(text, one["not_inferior_ever"] == 0)
+            continue
+        ours = one[GOVERNED]
+        over = ours["gain_over_part_of_damage"]
+        claim(f"{kind}: {SHARE_CLAIM:.0%} won back over days 1-{FIRST_DAYS}", _at_least(ours["share"], SHARE_CLAIM))
+        claim(f"{kind}: lower bound of gain - {BOUND_SHARE:g} x damage above 0", over is not None and over > 0)
+        claim(
+            f"{kind}: {LATE_SHARE_CLAIM:.0%} won back from day {LATE_DAY} on",
+            _at_least(ours["late_share"], LATE_SHARE_CLAIM),
+        )
+        text = f"{kind}: at most {PROMOTIONS_CLAIM} promotions in {FIRST_DAYS} days in any market"
+        claim(text, one["promotions_at_most"] <= PROMOTIONS_CLAIM)
+    return found
+
+
+def _at_least(value: float | None, least: float) -> bool:
+    return value is not None and value >= least
+
+
+def print_figures(figures: Sequence[Mapping[str, Any]]) -> None:
+    """Print the tables of all kinds: MAP, what was won back, what it took, when it was found."""
+    names = (NEVER, WEEKLY, GOVERNED, BORN, HUMAN, SIMPLE, "oracle", "random")
+    print(f"\nexpected MAP@10 on true probabilities, days 1-{FIRST_DAYS}")
+    print(f"{'drift':14}{'markets':>8}" + "".join(f"{name:>10}" for name in names))
+    for one in figures:
+        maps = "".join(f"{one['maps'][name]:>10.4f}" if name in one["maps"] else f"{'-':>10}" for name in names)
+        print(f"{one['kind']:14}{one['markets']:>8}{maps}")
+    print(f"\nwon back of the damage ({BORN} - {NEVER}), pooled; the goal is {SHARE_GOAL:.0%}")
+    print(f"{'drift':14}{'damage':>9}{'':12}", end="")
+    for name in (GOVERNED, WEEKLY):
+        print(f"{name + f' 1-{FIRST_DAYS}':>15}{f'bound of gain-{BOUND_SHARE:g}d':>20}{f'from {LATE_DAY}':>9}", end="")
+    print()
+    for one in figures:
+        if "damage" not in one:
+            continue
+        print(f"{one['kind']:14}{one['damage']['mean']:>9.4f}", end="")
+        print(f"{'' if one['is_material'] else '  immaterial':12}", end="")
+        for name in (GOVERNED, WEEKLY):
+            ours = one[name]
+            print(f"{_percent(ours['share']):>15}{_number(ours['gain_over_part_of_damage']):>20}", end="")
+            print(f"{_percent(ours['late_share']):>9}", end="")
+        print()
+    print(f"\nin {FIRST_DAYS} days: fits a market; promotions in all markets, at most in one; confirmed concept drift")
+    print(f"{'drift':14}{'fits':>6}{WIN:>6}{NOT_INFERIOR:>17}{AGE:>6}{'at most':>9}{'confirmed':>11}{'median day':>12}")
+    for one in figures:
+        spent = one["promotions"]
+        print(f"{one['kind']:14}{one['fits']:>6.1f}{spent[WIN]:>6}{spent[NOT_INFERIOR]:>17}{spent[AGE]:>6}", end="")
+        found = one["concept_confirmed"]
+        day = "-" if found["median_day"] is None else f"{found['median_day']:g}"
+        print(f"{one['promotions_at_most']:>9}{found['markets']:>8}/{one['markets']:<2}{day:>12}")
+
+
+def print_power(figures: Sequence[Mapping[str, Any]], sizes: Mapping[str, float]) -> None:
+    """Print in which share of markets concept drift was confirmed, by its size, smallest first."""
+    by_kind = {one["kind"]: one for one in figures}
+    print("\npower of concept drift by the elasticity of pay: markets with a confirmed drift, 95 %, median day")
+    for kind, size in sorted(sizes.items(), key=lambda item: item[1]):
+        if kind in by_kind:
+            found, of = by_kind[kind]["concept_confirmed"], by_kind[kind]["markets"]
+            seen = wilson_interval(found["markets"], of)
+            day = "-" if found["median_day"] is None else f"{found['median_day']:g}"
+            print(f"{size:>6g}{found['markets']:>6}/{of:<3} [{seen.lower:.0%}, {seen.upper:.0%}]{day:>7}  ({kind})")
+
+
+def print_false_alarms(found: Mapping[str, Any]) -> None:
+    """Print how often a market without drift cried wolf."""
+    markets, mornings = found["markets"], found["mornings"]
+    print(f"\nwithout drift: {markets} markets, {mornings} mornings")
+    rows = {"gate held open by drift or age": found["openings_of_the_gate"], **found["counts"]}
+    for name, counts in rows.items():
+        by_market, by_morning = (
+            wilson_interval(counts["markets"], markets),
+            wilson_interval(counts["mornings"], mornings),
+        )
+        print(
+            f"  {name:34}{counts['markets']:>4} of {markets} markets [{by_market.lower:.0%}, {by_market.upper:.0%}], "
+            f"{100 * by_morning.estimate:.1f} [{100 * by_morning.lower:.1f}, {100 * by_morning.upper:.1f}] "
+            "of 100 mornings"
+        )
+
+
+def print_cost(one: Mapping[str, Any]) -> None:
+    """Print what the product costs where nothing drifts."""
+    limits = one["cost"]["bounds"]
+    told = "" if limits is None else f" ({limits[0]:+.4f} to {limits[1]:+.4f})"
+    allowed = f"at most {COST_CLAIM:g}, upper bound {COST_BOUND_CLAIM:g}"
+    print(f"\ncost without drift: {one['cost']['mean']:+.4f} MAP{told}; {allowed}")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"

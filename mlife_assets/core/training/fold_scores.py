@@ -1,0 +1,95 @@
+"""Scores by folds: what models say of a gate's rows where each is asked about days of its own.
+
+Belongs here: the sides of a gate from folds, whoever keeps the models. Does not belong here: which folds there are
+(`folds`, `components`), the verdict (`judgement`).
+
+Concept: raw scores of different models are on no common scale; probabilities are, and one score ranks everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Model
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
+from mlife_assets.core.scoring.scorer import StagedScorer
+from mlife_assets.core.training.folds import Days, Fold, rows_by_fold
+from mlife_assets.core.training.judgement import GateRows, Side
+from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
+from mlife_assets.core.training.simple_rule import simple_scores
+from mlife_assets.core.windows import add_days, mature_day
+
+Scorers = Callable[[str], StagedScorer]
+"""The scorer of a model version."""
+
+
+def itself(artifact: ModelArtifact, model: Model) -> Fold:
+    """Return the days about which a model may be asked itself: all its steps had learned was complete when they began.
+
+    Args:
+        artifact: the model.
+        model: steps and their maturity.
+    """
+    manifest = artifact.manifest
+    complete = [mature_day(trained_to(manifest, step.label), step.maturity_days) for step in model.steps]
+    return Fold(max(complete), artifact.model_version, last_trained_day(manifest))
+
+
+def side_of_folds(version: str, folds: Sequence[Fold], gate: GateRows, roles: ExampleSpec, scorers: Scorers) -> Side:
+    """Return the probabilities of the gate's rows, each row by the model of its fold.
+
+    Raises:
+        InvalidInputError: a row is older than all folds, or was learned from.
+    """
+    days, exposed = ranked_days(gate), gate.exposures[roles.time].to_numpy().astype("datetime64[D]")
+    probability = by_fold(folds, gate.exposures, exposed, {}, scorers)
+    ranking = probability
+    if gate.ranked is not gate.exposures:
+        ranking = by_fold(folds, gate.ranked, days, gate.constants, scorers)
+    return Side(version, rows_by_fold(folds, days)[0][0].trained_to, ranking, probability)
+
+
+def anchor_side(version: str, folds: Sequence[Fold], gate: GateRows, scorers: Scorers) -> Side:
+    """Return how a model ranks the gate's rows on whose days anybody may be asked for it.
+
+    Older rows score 0 and count as learned from, so that the gate leaves them out.
+    """
+    first = folds[0].first_day
+    days = ranked_days(gate)
+    places = np.flatnonzero(days >= np.datetime64(first, "D"))
+    ranking, rows = np.zeros(len(days)), gate.ranked.take(pa.array(places))
+    ranking[places] = by_fold(folds, rows, days[places], gate.constants, scorers)
+    return Side(version, add_days(first, -1), ranking, np.zeros(0))
+
+
+def simple_of_folds(folds: Sequence[Fold], gate: GateRows, load: Callable[[str], ModelArtifact]) -> Array | None:
+    """Return what the simple rules beside the models of folds say of the ranked rows; None where a fold has none."""
+    found = np.empty(gate.ranked.num_rows)
+    for fold, places in rows_by_fold(folds, ranked_days(gate)):
+        artifact = load(fold.model_version)
+        rows = gate.ranked.take(pa.array(places))
+        scores = simple_scores(artifact, examples_matrix(rows, artifact.feature_spec, dict(gate.constants)))
+        if scores is None:
+            return None
+        found[places] = scores
+    return found
+
+
+def by_fold(folds: Sequence[Fold], rows: pa.Table, days: Days, constants: Mapping[str, str], scorers: Scorers) -> Array:
+    """Return the probabilities of n rows with features, each by the model of its day, float64 (n,)."""
+    found = np.empty(rows.num_rows)
+    for fold, places in rows_by_fold(folds, days):
+        scorer = scorers(fold.model_version)
+        matrix = examples_matrix(rows.take(pa.array(places)), scorer.feature_spec, dict(constants))
+        found[places] = scorer.score(matrix).probability
+    return found
+
+
+def ranked_days(gate: GateRows) -> Days:
+    """Return the days of the ranked rows, datetime64[D] (n,)."""
+    return np.asarray(gate.examples.as_of_dates, dtype="datetime64[D]")
