@@ -15,20 +15,22 @@ from mlife_assets.core.policy_bounds import require_bounded
 class BacktestPolicy:
     """How a history is replayed, and what counts as worse.
 
-    `margin_average_precision` is how much worse than another policy the governed one may be, by the lower bound of the
-    interval of the difference. A refused challenger whose log loss is lower by more than `margin_log_loss` (nats per
-    row, by the lower bound) confirms no champion. `warmup_days` pass before the first champion, more where it could
-    not be trained or watched yet. The naive rival retrains every `naive_retrain_days`; the other when drift alarmed
-    in `alarms_needed` of the last `alarms_window` windows. A window of monitoring lasts at least `window_days_minimum`
-    days and until it holds the rows that monitoring samples.
+    `margin_average_precision` and `margin_log_loss` (nats per row) are how much worse than the best a policy may be and
+    still be as good, by the lower bound of the interval of the difference. A refused challenger confirms the champion
+    where it gains no more than the first, by the upper bound, and is not shown to gain more than the second.
+
+    `warmup_days` pass before the first champion, more where it could not be trained or watched yet. The naive rival
+    retrains every `naive_retrain_days`; the other when drift alarmed in `alarms_needed` of the last `alarms_window`
+    windows. A window of monitoring lasts at least `window_days_minimum` days and until it holds the rows that
+    monitoring samples.
 
     With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
     the history's first, by a model of what was mature when the fold began. A refit that the gate promotes serves,
     fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
     has learned from since the newest drift that a promotion answered. A fold's days are always allowed, but for
     `RetrainPolicy.maximum_model_age_days`, which holds whatever the share is. Folds of twice `naive_retrain_days` cost
-    half of the naive rival's fits. Without it the gate judges one model on a holdout, which has to be proven better,
-    and that model serves. A holdout takes at most `gate_rows_share_maximum` of the mature rows.
+    half of the naive rival's fits. Without it the gate judges one model on a holdout, and that model serves. A holdout
+    takes at most `gate_rows_share_maximum` of the mature rows.
 
     Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """

@@ -65,7 +65,7 @@ def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path)
     result = train(run, folder, tmp_path / "out", "--trials", "2")
     assert result.exit_code == 0, result.stderr
     found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())
-    assert found["outcome"] == "promoted"
+    assert found["outcome"] == "promoted", found["gate"]["conditions"]
     assert found["model_version"] in result.stdout
     assert "Promoted" in result.stdout
     assert "Trained on 9,600 examples of 2026-01-01 to 2026-03-21, " in result.stdout
@@ -230,7 +230,7 @@ def test_an_estimator_that_the_spec_names_takes_the_place_of_lightgbm(run, folde
     names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}
     assert "stage_1.estimator.skops" in names
     assert ModelArtifact.from_files(found["model_version"], names).is_estimator
-    assert {one["against"] for one in found["gate"]["comparisons"]} == {"champion", "random"}
+    assert {one["against"] for one in found["gate"]["comparisons"]} == {"champion", "random", "simple"}
     back = run("train", *rows, "--out", str(tmp_path / "back"), "--champion", str(tmp_path / "out"))
     assert "never compared with itself" in back.stdout
     searched = run("train", *rows, "--out", str(tmp_path / "none"), "--trials", "2")

@@ -157,9 +157,9 @@ class Governed(Watching):
         if serving is None:
             if judged.first_day >= since and self._is_confirmed_by(said):
                 self.confirmed_on = day
-                self.reference = self.watcher.reference(
-                    self.champion, Judged.by_one(self.champion, judged.first_day), day
-                )
+                # Of the window's first days an early step of the champion may have learned, though not the label.
+                unseen = max(judged.first_day, add_days(self.champion.last_day, 1))
+                self.reference = self.watcher.reference(self.champion, Judged.by_one(self.champion, unseen), day)
                 margin = self.history.model.backtest.margin_average_precision
                 sentence = f"The champion is confirmed: the challenger is better by {margin:g} at most."
                 codes, sentences = (*codes, CONFIRMED), (*sentences, sentence)

@@ -94,12 +94,12 @@ class History:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of rows, roles and policies: what a result depends on."""
+        """Hash of rows, roles, policies and the columns of the simple rule: what a result depends on."""
         digest = hashlib.sha256(hash_examples(self.rows).encode())
         model, rule = self.model, self.model.baseline
         for part in (model.training, model.promotion, model.monitoring, model.retrain, model.backtest):
             digest.update(policy_version(part).encode())
-        named = (asdict(model.roles), None if rule is None else rule.name, self.validation_share)
+        named = (asdict(model.roles), None if rule is None else rule.name, self.validation_share, model.simple_columns)
         digest.update(repr((*named, model.to_record()["estimator"])).encode())
         return digest.hexdigest()
 

@@ -28,13 +28,15 @@ def limits(history: History, governed: Contestant) -> tuple[str, ...]:
         "not in it.",
         "What is normal is learned from the weeks before a model serves. Where these hold the change that it was "
         "trained for, monitoring of it is blunt until its next training; of every_alarm most, whose weeks are older.",
-        "A deployment may not judge like this. Here "
+        "A deployment may not judge like this. Here the gate judges "
         + (
-            "the gate refuses a refit that is shown to do harm, and asks again while the reason lasts; the daily "
-            "pipeline of mlife promotes only what is proven better on a holdout."
+            f"the recipe, by folds of {policy.gate_fold_days} days, "
             if policy.gate_is_prequential
-            else "the gate promotes only what is proven better on a holdout, as the daily pipeline of mlife does."
-        ),
+            else "one model, on a holdout that it has not learned from, "
+        )
+        + "and asks for a win, or while a drift is confirmed or the model too old for what is not inferior. The daily "
+        "pipeline of mlife asks the same, as its promotion policy says by weekly folds or by a holdout, and there new "
+        "labels alone are a reason for a fit, too.",
     )
 
 

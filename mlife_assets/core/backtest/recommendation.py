@@ -6,8 +6,8 @@ Concept: by a criterion a policy is *as good* as the best when the lower bound o
 minus the margin. Of those that are as good by every criterion, the one that installs fewest models is recommended, then
 the one that trains least: a model that is exchanged is work and a risk, and one that is kept is neither. Where none is
 shown to be, the history does not settle it; then the estimates take the place of the bounds, and where none of them is
-within the margin either, the smallest shortfall is named. One probability for everybody is among them: where nothing
-beats it, no model is worth running.
+within the margin either, the smallest shortfall is named, of equal ones that with least work. One probability for
+everybody is among them: where nothing beats it, no model is worth running.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
     if candidates:
         chosen = min(candidates, key=by_work)
     else:
-        chosen = min(names, key=lambda name: _worst_shortfall(measured, name))
+        chosen = min(names, key=lambda name: (_worst_shortfall(measured, name), *by_work(name)))
     undecided = [
         name
         for name in names
@@ -148,17 +148,26 @@ def _of_governed(measured: Measured, work: Mapping[str, Work], chosen: str) -> l
 def _of_constant(measured: Measured, names: list[str]) -> list[str]:
     models = [name for name in names if name != CONSTANT]
     rankings = (measured.average_precision, measured.within_periods)
-    if not any(criterion.gain(name, CONSTANT).lower > 0 for criterion in rankings for name in models):
+    ranks = [name for name in models if any(criterion.gain(name, CONSTANT).lower > 0 for criterion in rankings)]
+    if not ranks:
         return [
             "Nothing is shown to beat one probability for everybody, the share that was positive at the start: on "
             "this history no model is shown to rank better than chance."
         ]
     worse = [name for name in models if measured.log_loss.gain(name, CONSTANT).upper < 0]
-    if not worse:
-        return []
-    listed = ", ".join(f"{WORDS[name]} ({_range(measured.log_loss.gain(name, CONSTANT))} nats)" for name in worse)
-    return [f"By log loss one probability for everybody is better than {listed}: rank by these models, and do not read "
-            "what they say as probabilities."]  # fmt: skip
+    said = []
+    for is_ranking, advice in (
+        (True, "rank by these models, and do not read what they say as probabilities"),
+        (False, "these models are not shown to rank better either"),
+    ):
+        listed = [
+            f"{WORDS[name]} ({_range(measured.log_loss.gain(name, CONSTANT))} nats)"
+            for name in worse
+            if (name in ranks) == is_ranking
+        ]
+        if listed:
+            said.append(f"By log loss one probability for everybody is better than {', '.join(listed)}: {advice}.")
+    return said
 
 
 def _of_cheaper(measured: Measured, cheaper: list[str]) -> list[str]:
@@ -196,7 +205,7 @@ def _value(interval: Interval) -> str:
 
 
 def _range(gain: Interval) -> str:
-    return f"{gain.estimate:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
+    return f"{gain.estimate + 0.0:+.4f} ({gain.lower + 0.0:+.4f} to {gain.upper + 0.0:+.4f})"  # no minus before 0
 
 
 def _done(work: Work) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NewerVersionError
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.scoring.linear_base import LinearBase
@@ -145,7 +145,7 @@ class ModelArtifact:
             )
             body = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
             is_sealed = hashlib.sha256(body.encode()).hexdigest() == sealed["manifest_sha256"]
-        except (AttributeError, InvalidInputError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, InvalidInputError, KeyError, NewerVersionError, TypeError, ValueError) as error:
             raise IntegrityError(f"the artifact of {model_version} cannot be read ({error}); restore it") from error
         if artifact.model_version != model_version:
             raise IntegrityError(

@@ -32,6 +32,8 @@ HALVINGS = 20
 CURVATURE_ROWS = 20_000
 """Rows that say how the likelihood curves. They decide how many steps it takes, not where they end."""
 SWEEPS = 200
+WEIGHT_MINIMUM = 1e-6
+"""Of the rows that know a number, in rows: what was last known very many half-lives ago weighs nothing, at last 0."""
 LOG_ODDS_MAXIMUM = 30.0
 
 
@@ -89,16 +91,16 @@ def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Li
 
 
 def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPolicy) -> _Pieces:
-    """Return the pieces of every number that varies."""
+    """Return the pieces of every number that varies, in rows that weigh anything."""
     signs = monotone_constraints(spec, policy)
     standing, names, starts, stops, means, spreads, directions = [], [], [], [], [], [], []
     for place, name in enumerate(spec.model_names):
         values = matrix[:, place]
         known = ~np.isnan(values)
         knots = _knots(values[known], policy.base_pieces)
-        if name in spec.categorical or len(knots) < 2:
-            continue
         total = float(np.sum(weight[known]))
+        if name in spec.categorical or len(knots) < 2 or total < WEIGHT_MINIMUM:
+            continue
         for start, stop in pairwise(knots):
             capped = np.clip(values, start, stop)
             mean = float(np.sum(weight[known] * capped[known])) / total

@@ -58,21 +58,29 @@ class LabelTimes:
 
 @dataclass(frozen=True, eq=False)
 class _Cut:
-    """Rows known within k days, what their cohorts would make of them, and how far that scatters."""
+    """Rows known within k days, what their cohorts would make of them, and how far that scatters.
+
+    `drawn` is the standard deviation of the positives as of a draw, `scattered` as blocks of cohorts show it.
+    """
 
     days: int
     known: float
     observed: float
     expected: float
-    deviation: float
+    drawn: float
+    scattered: float
+    blocks: int
 
     @property
     def difference(self) -> float:
         return (self.observed - self.expected) / self.known
 
-    @property
-    def z(self) -> float:
-        return (self.observed - self.expected) / self.deviation
+    def half(self, error: float) -> float:
+        """Return how far the difference may lie off by chance, with an error on each side."""
+        from scipy.stats import norm, t
+
+        reach = norm.ppf(1 - error) * self.drawn, t.ppf(1 - error, self.blocks - 1) * self.scattered
+        return float(max(reach)) / self.known
 
     @property
     def log_odds_ratio(self) -> float:
@@ -86,8 +94,9 @@ def label_times(days: pa.ChunkedArray, known_on: pa.ChunkedArray, outcome: pa.Ch
 
     Rows known within k days of a cohort are a draw without replacement if labels come as early for either outcome, so
     their positives have the mean and variance of the hypergeometric distribution (Mantel and Haenszel, JNCI 1959). The
-    variance is never below what blocks of seven cohorts show, since rows of a week may share a fate. Up to eight k are
-    tried, each at its share of the error rate. A label time that is the same for all is honest, whatever drifts.
+    interval is never narrower than that of blocks of seven cohorts, since rows of a week may share a fate: by Student's
+    t and around what all blocks have in common, or a difference that lasts would hide itself. Up to eight k are tried,
+    each at its share of the error rate. A label time that is the same for all is honest, whatever drifts.
 
     Args:
         days: exposure day of each of n rows, date.
@@ -114,13 +123,14 @@ def label_times(days: pa.ChunkedArray, known_on: pa.ChunkedArray, outcome: pa.Ch
         )
     cuts = [cut for k in _cut_days(delay) if (cut := _cut(exposed, delay, positive, k)) is not None]
     if not cuts:
-        return _nothing("No day of rows has labels of both outcomes that are known at different times.")
-    from scipy.stats import norm
-
-    quantile = float(norm.ppf(1 - ERROR_RATE / 2 / len(cuts)))
-    worst = max(cuts, key=lambda cut: abs(cut.z))
-    half = quantile * worst.deviation / worst.known
-    is_named = bool(abs(worst.z) > quantile and abs(worst.log_odds_ratio) >= np.log(ODDS_RATIO_MINIMUM))
+        return _nothing(
+            "Whether label times depend on outcomes was not judged: days of rows with labels of both outcomes that are "
+            f"known at different times lie in fewer than {BLOCKS_MINIMUM} weeks."
+        )
+    error = ERROR_RATE / 2 / len(cuts)
+    halves = [cut.half(error) for cut in cuts]
+    worst, half = max(zip(cuts, halves, strict=True), key=lambda one: abs(one[0].difference) / one[1])
+    is_named = bool(abs(worst.difference) > half and abs(worst.log_odds_ratio) >= np.log(ODDS_RATIO_MINIMUM))
     return LabelTimes(
         is_named,
         worst.days,
@@ -146,7 +156,7 @@ def _cut_days(delay: npt.NDArray[np.int64]) -> list[int]:
 def _cut(
     exposed: npt.NDArray[np.int64], delay: npt.NDArray[np.int64], positive: npt.NDArray[np.float64], k: int
 ) -> _Cut | None:
-    """Return the rows known within k days beside their cohorts; None where no cohort could have shown a difference."""
+    """Return the rows known within k days beside their cohorts; None where too few could have shown a difference."""
     cohort_days, cohort = np.unique(exposed, return_inverse=True)
     is_known = (delay <= k).astype(np.float64)
     rows = np.bincount(cohort).astype(np.float64)
@@ -156,17 +166,20 @@ def _cut(
     surplus = observed - known * share
     variance = known * share * (1 - share) * (rows - known) / np.maximum(rows - 1, 1)
     can_differ = variance > 0
-    if not can_differ.any():
-        return None
     _, block = np.unique(cohort_days[can_differ] // BLOCK_DAYS, return_inverse=True)
-    between = float(np.sum(np.bincount(block, surplus[can_differ]) ** 2))
+    surpluses, sizes = (np.bincount(block, values[can_differ]) for values in (surplus, known))
+    if (blocks := len(sizes)) < BLOCKS_MINIMUM:
+        return None
     total, expected = float(known[can_differ].sum()), float((known * share)[can_differ].sum())
+    apart = surpluses - sizes * (surpluses.sum() / total)
     return _Cut(
         k,
         total,
         float(observed[can_differ].sum()),
         expected,
-        float(np.sqrt(max(between, float(variance[can_differ].sum())))),
+        float(np.sqrt(variance[can_differ].sum())),
+        float(np.sqrt(np.sum(apart**2) * blocks / (blocks - 1))),
+        blocks,
     )
 
 

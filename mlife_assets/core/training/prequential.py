@@ -1,7 +1,7 @@
 """The prequential gate: a recipe is judged by what it would have said, each row by a model of what was known before.
 
-Belongs here: folds and their conditions, the verdict over all of them. Does not belong here: which days a fold has and
-who fits it (`core.backtest`), the comparison itself (`training.gate`).
+Belongs here: folds and their conditions, the verdict over all of them. Does not belong here: which days a fold has
+(`folds`, `core.backtest`) and who fits it, the comparison itself (`training.gate`).
 
 Concept: a holdout judges one model, which must not have seen the weeks that it is judged on, and so is the older the
 more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
@@ -85,8 +85,9 @@ def fold_conditions(
 ) -> tuple[Condition, ...]:
     """Return the conditions that each fold has to meet alone.
 
-    They are about one model and the rows that it is asked about: it was trained before them, they are no copies of rows
-    that it learned from, and it scores them to the same bits whoever asks.
+    They are about one model and the rows that it is asked about: it was trained before them, on outcomes that were
+    complete when they began, they are no copies of rows that it learned from, and it scores them to the same bits
+    whoever asks.
 
     Args:
         artifact: the model of the fold.
@@ -95,8 +96,12 @@ def fold_conditions(
         model: roles and policies.
     """
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
-    is_before = training.last_day < first
-    text = f"The model of the fold of {first} learned from rows up to {trained_to_words(training.trained_to)}."
+    complete = training.complete_on
+    is_before = training.last_day < first and complete <= first
+    text = (
+        f"The model of the fold of {first} learned from rows up to {trained_to_words(training.trained_to)}, whose "
+        f"outcomes were complete on {complete}."
+    )
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
         *scoring_conditions(

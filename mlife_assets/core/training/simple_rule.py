@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.estimators import usable
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
 from mlife_assets.core.training.ready_estimators import logistic_regression
 
@@ -45,7 +46,7 @@ class SimpleRule:
     intercept: float
 
     def score(self, matrix: Array, spec: FeatureSpec) -> Array:
-        """Return log-odds of rows, float64 (n,).
+        """Return log-odds of rows, float64 (n,). A number too large for a sum counts as missing (`usable`).
 
         Args:
             matrix: of shape (n, spec.names).
@@ -55,7 +56,7 @@ class SimpleRule:
             InvalidInputError: the spec lacks a column.
         """
         places = _places(self.columns, spec)
-        seen = spec.expanded(matrix)
+        seen = usable(spec.expanded(matrix))
         total = np.full(len(matrix), self.intercept)
         for place, missing, weight in zip(places, self.missing, self.weights, strict=True):
             values = seen[:, place]
@@ -129,7 +130,7 @@ def _fitted(
 
     pipeline = logistic_regression()
     with threadpool_limits(limits=1):
-        pipeline.fit(matrix[:, places], outcome.astype(np.int64))
+        pipeline.fit(usable(matrix[:, places]), outcome.astype(np.int64))
     filling, scaling, regression = (step for _, step in pipeline.steps)
     per_deviation = np.asarray(regression.coef_[0], dtype=np.float64)
     weights = per_deviation / scaling.scale_

@@ -78,6 +78,13 @@ class TrainingSet:
         return {step: pc.max(days.filter(pa.array(self.known(step)))).as_py() for step in self.roles.steps}
 
     @property
+    def complete_on(self) -> date:
+        """First day on which every outcome that it can learn from was complete."""
+        times = self.roles.step_times.items()
+        known = (self.examples[time].filter(pa.array(self.known(step))) for step, time in times)
+        return max(pc.max(days).as_py() for days in known)  # type: ignore[no-any-return]
+
+    @property
     def positives(self) -> int:
         """Number of positive labels."""
         return int(self.outcome(self.roles.label, self.known(self.roles.label)).sum())

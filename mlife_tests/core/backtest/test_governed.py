@@ -100,8 +100,8 @@ PROMOTED = Verdict("promoted", "recipe_1", (), ("Promoted.",), 0.1, 0.1, NON_INF
 def challenged(history, rows):
     """Return the policy after a challenge of its champion."""
 
-    def build(asked: Asked, reason: str = "model_too_old") -> Governed:
-        policy = Governed(history(rows()), asked, asked, asked, reigns=[Reign(CHAMPION, SINCE)])
+    def build(asked: Asked, reason: str = "model_too_old", champion: SimpleNamespace = CHAMPION) -> Governed:
+        policy = Governed(history(rows()), asked, asked, asked, reigns=[Reign(champion, SINCE)])
         policy.confirmed_on, policy.reference, policy.changed_on = SINCE, "as it was", FIRST
         policy.anchor, policy.looked = CHAMPION, []
         verdict = RetrainDecision(DAY, "retrain", (reason,), ("Due.",), "m1")
@@ -145,6 +145,15 @@ def test_a_refusal_confirms_by_rows_since_the_drift_that_show_no_gain_of_any_kin
     assert decided.challenger_version == "recipe_1"
     assert policy.training_days == [DAY]
     assert policy.fits == [FOLD], "the folds were fitted, whatever came of it"
+
+
+def test_a_confirmed_champion_is_watched_by_rows_that_none_of_its_steps_has_seen(challenged):
+    """News begin after the last label, but clicks of some days after it were learned already."""
+    saw_clicks = SimpleNamespace(**{**vars(CHAMPION), "last_day": SINCE + timedelta(days=3)})
+    refused = Verdict("refused", "recipe_1", HARM, ("Refused.",), MARGIN, MARGIN, WIN)
+    policy = challenged(Asked(SINCE, refused, FOLD), champion=saw_clicks)
+    assert policy.confirmed_on == DAY
+    assert policy.reference == f"learned anew since {SINCE + timedelta(days=4)}"
 
 
 def test_a_promotion_installs_what_was_fitted_on_everything(challenged):

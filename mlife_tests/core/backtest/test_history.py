@@ -81,6 +81,8 @@ def test_another_policy_is_another_history(history, rows, model):
     ):
         changed = replace(plain, **{name: replace(getattr(plain, name), **{field: value})})
         assert history(table, changed).content_hash != history(table, plain).content_hash
+    simpler = replace(plain, simple_columns=plain.roles.features[:1])
+    assert history(table, simpler).content_hash != history(table, plain).content_hash, "a fit holds the simple rule too"
 
 
 def test_too_short_a_history_says_how_many_days_are_needed(rows, model):

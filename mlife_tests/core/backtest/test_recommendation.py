@@ -130,6 +130,31 @@ def test_where_none_is_within_the_margin_by_every_criterion_the_smallest_shortfa
     assert "not shown to be as good as naive retraining, the best" in said(found)
 
 
+def test_of_equal_shortfalls_the_one_with_least_work_is_named_and_not_governed():
+    """Whoever was never promoted serves what the frozen model does, to the bit."""
+    even = dict.fromkeys(("governed", "frozen", "naive", "every_alarm"), 0.4)
+    found = recommend(measured(**even, losses={**dict.fromkeys(even, 0.7), "constant": 0.6}), WORK)
+    assert (found.policy, found.is_settled) == ("frozen", False)
+    assert found.sentences[0].startswith("The history does not settle it")
+
+
+def test_nobody_is_told_to_rank_by_what_is_not_shown_to_rank():
+    losses = {"governed": 0.7, "frozen": 0.7, "constant": 0.6}
+    found = said(recommend(measured(governed=0.4, frozen=0.2, naive=0.2, every_alarm=0.2, losses=losses), WORK))
+    assert "is better than governed retraining (-0.1000" in found
+    assert found.count("rank by these models") == 1
+    _, _, after = found.partition("rank by these models")
+    assert "is better than the frozen model (-0.1000" in after
+    assert "these models are not shown to rank better either." in after
+
+
+def test_nothing_is_shown_as_minus_nothing():
+    even = criterion(dict.fromkeys(WORK, 0.5), 0.0, is_lower_better=True)
+    found = said(recommend(Measured(even, even, even), WORK))
+    assert "gain +0.0000 (+0.0000 to +0.0000)" in found
+    assert "-0.0000" not in found
+
+
 def test_a_wide_interval_settles_nothing_and_says_what_a_longer_history_might_show():
     wide = measured(0.05, governed=0.4, frozen=0.39, naive=0.395, every_alarm=0.39)
     found = recommend(wide, WORK)

@@ -154,3 +154,13 @@ def test_separable_rows_have_a_finite_answer() -> None:
     base = fit_linear_base(rows, FeatureSpec(("x",), ()), replace(POLICY, base_penalty=0.1))
     assert np.isfinite(base.raw(rows.matrix, ("x",))).all()
     assert base.curves[0].log_odds[-1] > 2
+
+
+def test_a_number_that_only_rows_of_no_weight_know_has_no_curve() -> None:
+    """So it is of a column that was last filled very many half-lives ago, whose weights have come to 0."""
+    rows = drawn(2_000)
+    matrix, weight = rows.matrix.copy(), np.ones(2_000)
+    matrix[1_000:, 0], weight[:1_000] = np.nan, 0.0
+    base = fit_linear_base(replace(rows, matrix=matrix, weight=weight), SPEC, POLICY)
+    assert [curve.name for curve in base.curves] == ["km"]
+    assert np.isfinite(base.raw(matrix, SPEC.names)).all()

@@ -17,14 +17,16 @@ Delays = Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]
 """(generator, day, outcome) -> days until the label is known, each shape (n,)."""
 
 
-def found(delays: Delays, *, seed: int, rows_per_day: int = 20, rate=0.2, is_cut: bool = True) -> LabelTimes:
+def found(
+    delays: Delays, *, seed: int, rows_per_day: int = 20, rate=0.2, is_cut: bool = True, days: int = DAYS
+) -> LabelTimes:
     """Return what is said of a history; `is_cut` leaves out what was not known on its last day, as a file does."""
     rng = np.random.default_rng(seed)
-    day = np.repeat(np.arange(DAYS), rows_per_day)
+    day = np.repeat(np.arange(days), rows_per_day)
     outcome = rng.random(len(day)) < (rate(day) if callable(rate) else rate)
     exposed = FIRST + day
     known = exposed + np.asarray(delays(rng, day, outcome), dtype=np.int64)
-    as_of = FIRST + DAYS if is_cut else known.max()
+    as_of = FIRST + days if is_cut else known.max()
     kept = known <= as_of
     columns = {"day": exposed[kept], "known": known[kept], "outcome": outcome[kept]}
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
@@ -91,6 +93,15 @@ def test_an_early_cancellation_is_named_with_both_shares(rows_per_day: int, rate
     assert "end of the window for every row, whatever happened" in one.sentence
 
 
+@pytest.mark.parametrize("weeks", [8, 9, 12])
+def test_few_weeks_are_enough_to_name_what_is_plain(weeks: int) -> None:
+    """What lasts is no scatter: around 0 instead of around what weeks have in common, B weeks reach sqrt(B) at most."""
+    one = found(cancelled_early_stayed_late, seed=4, rows_per_day=50, days=7 * weeks + WINDOW)
+    assert one.depends_on_outcome, one.sentence
+    honest = [found(independent, seed=seed, days=7 * weeks + 60).depends_on_outcome for seed in range(40)]
+    assert sum(honest) == 0
+
+
 def test_what_is_negative_may_be_known_earlier_too() -> None:
     one = found(lambda rng, day, outcome: np.where(outcome, WINDOW, rng.integers(1, 20, len(day))), seed=2)
     assert one.depends_on_outcome
@@ -137,4 +148,4 @@ def test_days_of_one_row_say_nothing() -> None:
     table = pa.table({"day": pa.array(days), "known": pa.array(known), "outcome": pa.array(outcome)})
     one = label_times(table["day"], table["known"], table["outcome"], date(2025, 6, 1))
     assert (one.depends_on_outcome, one.rows) == (False, 0)
-    assert "No day of rows has labels of both outcomes" in one.sentence
+    assert "was not judged: days of rows with labels of both outcomes" in one.sentence

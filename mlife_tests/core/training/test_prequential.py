@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -189,6 +189,19 @@ def test_a_fold_that_learned_from_its_own_days_is_reported(prepared: Prepared) -
     same_day = prepared.gate.filter(pc.field("day") >= pa.scalar(date(2026, 2, 25)))
     assert not fold_conditions(prepared.artifacts[1], training, same_day, MODEL)[0].is_met
     assert not copied.is_met, "its rows are those that it learned from"
+
+
+def test_a_fold_that_learned_outcomes_of_its_own_days_is_reported(prepared: Prepared) -> None:
+    """Its rows are younger than those that it learned from, but outcomes of these came while it was asked."""
+    training = training_set(prepared.table, STARTS[1])
+    own = prepared.gate.filter(pc.field("day") >= pa.scalar(STARTS[1]))
+    assert fold_conditions(prepared.artifacts[1], training, own, MODEL)[0].is_met
+    known = training.examples["known"].to_numpy().astype("datetime64[D]") + 1
+    place = training.examples.column_names.index("known")
+    late = replace(training, examples=training.examples.set_column(place, "known", pa.array(known)))
+    before = fold_conditions(prepared.artifacts[1], late, own, MODEL)[0]
+    assert not before.is_met
+    assert f"outcomes were complete on {STARTS[1] + timedelta(days=1)}" in before.sentence
 
 
 def test_a_model_that_works_may_serve(prepared: Prepared) -> None:

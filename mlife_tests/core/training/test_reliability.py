@@ -214,3 +214,19 @@ def test_the_interval_of_a_level_gain_covers_when_rows_of_a_user_depend_on_each_
         gain = level_gain(high, low, fate, cluster_ids=users)
         covered += gain.lower <= 0 <= gain.upper
     assert 182 <= covered <= 198, "95 % within Monte Carlo error"
+
+
+def test_levels_that_are_off_by_as_much_in_opposite_directions_are_not_told_apart() -> None:
+    """A day's luck moves one intercept to 0 and the other away from it: it does not drop out between them."""
+    rng = np.random.default_rng(31)
+    days, rows, runs = 28, 560, 300
+    day = np.repeat(np.arange(days), rows // days)
+    too_low, too_high = np.full(rows, expit(-0.15)), np.full(rows, expit(0.15))
+    nearer, farther = 0, 0
+    for _ in range(runs):
+        luck = rng.normal(scale=0.5, size=days)
+        happened = rng.random(rows) < expit(luck[day])
+        gain = level_gain(too_low, too_high, happened, cluster_ids=day)
+        assert gain.lower <= gain.estimate <= gain.upper
+        nearer, farther = nearer + (gain.lower > 0), farther + (gain.upper < 0)
+    assert max(nearer, farther) / runs < 0.05, "an error of .025 on each side is meant"

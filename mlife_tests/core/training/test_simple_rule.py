@@ -48,6 +48,19 @@ def test_without_columns_those_that_weigh_most_are_chosen_whatever_their_scale()
     assert list(rule.columns) == sorted(rule.columns, key=SPEC.model_names.index)
 
 
+@pytest.mark.parametrize("huge", [np.inf, -np.inf, 1e300])
+def test_a_number_too_large_for_a_sum_counts_as_missing(huge: float) -> None:
+    """The trees take it as it is, so it must not keep a model from being trained."""
+    matrix, outcome = rows(6)
+    with_huge, with_none = matrix.copy(), matrix.copy()
+    with_huge[3, 2], with_none[3, 2] = huge, np.nan
+    rule = fit_simple_rule(SPEC.expanded(with_huge), outcome, SPEC, ("column_2", "column_4"))
+    assert rule == fit_simple_rule(SPEC.expanded(with_none), outcome, SPEC, ("column_2", "column_4"))
+    scores = rule.score(with_huge[:5], SPEC)
+    np.testing.assert_array_equal(scores, rule.score(with_none[:5], SPEC))
+    assert np.isfinite(scores).all()
+
+
 def test_a_missing_value_counts_as_the_usual_one_and_one_row_alone_as_in_a_batch() -> None:
     matrix, outcome = rows(3)
     rule = fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC, ("column_2", "column_4"))
