@@ -120,8 +120,8 @@ def churn_training_policy() -> TrainingPolicy:
 def churn_promotion_policy(policies: Policies) -> PromotionPolicy:
     """Return how a model of churn is judged: as a deployment judges all, on a window of 14 days.
 
-    A pool of rows is resampled by day and needs each weekday twice. Labels take 8 days, validation 7, so a window of
-    four weeks would leave four days of 60 to fit on.
+    A pool of rows is resampled by day and needs each weekday twice. Labels take 8 days, validation 7, so of a
+    window of four weeks the model of the first would have next to no days of 60 to fit on.
     """
     return replace(policies.promotion, gate_weeks=2)
 

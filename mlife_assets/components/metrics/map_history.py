@@ -56,20 +56,27 @@ class PromotionGain:
     Attributes:
         model_version: promoted.
         replaced_version: what served before.
-        days: mature days on which the new one served.
+        days: mature days on which the new one served and both were measured.
         delta: mean of the daily differences; None for too few days for an interval.
+        is_over: whether another serves by now, so that there will be few more days, or none.
+        unmeasured: mature days on which it served, of which an earlier release kept nothing about the one replaced.
     """
 
     model_version: str
     replaced_version: str
     days: int
     delta: Interval | None
+    is_over: bool = False
+    unmeasured: int = 0
 
     @property
     def sentence(self) -> str:
         """What it won in words."""
         if self.delta is None:
-            return f"too early to say: {self.days} mature day{'' if self.days == 1 else 's'} since"
+            since = f"{self.days} mature day{'' if self.days == 1 else 's'} since"
+            if self.unmeasured:
+                return f"not known: an earlier release did not measure it on {self.unmeasured} days, and {since}"
+            return f"{'it served too briefly to say' if self.is_over else 'too early to say'}: {since}"
         bounds = f"{self.delta.lower:+.4f} to {self.delta.upper:+.4f}"
         return f"MAP {self.delta.estimate:+.4f} ({bounds}) on {self.days} mature days since"
 
@@ -87,8 +94,15 @@ def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str,
             if one.replaced is not None
             and (one.model_version, one.replaced_version) == (reign.model_version, before.model_version)
         ]
+        began = reign.since.date()
+        unmeasured = [one for one in days if one.replaced is None and one.model_version == reign.model_version]
         found[reign.model_version] = PromotionGain(
-            reign.model_version, before.model_version, len(served), paired_gain(served)
+            reign.model_version,
+            before.model_version,
+            len(served),
+            paired_gain(served),
+            is_over=reign is not history[-1],
+            unmeasured=sum(one.day >= began for one in unmeasured),
         )
     return found
 

@@ -182,7 +182,8 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
 
 @dg.asset_check(
     asset=keys.FAIRNESS_AUDIT,
-    description="Green unless the interval of an impact ratio lies below the minimum, or none can be judged.",
+    description="Green unless the interval of an impact ratio, of the challenger or of its folds, lies below the "
+    "minimum, or none can be judged.",
 )
 @says_why
 def impact_ratios_are_not_proven_low(

@@ -19,19 +19,34 @@ from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, on
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.hyperparameters import searched_policy
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
+from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.windows import add_days
 
 GROUP = "model"
 HELD_OUT = "The policy judges by a holdout, which the challenger has not learned from: no fold is needed."
+
+
+def require_same_settings(platform: Platform, day: date, version: str) -> None:
+    """Refuse to judge a challenger by folds that other settings would make, as after a search between the two fits.
+
+    Raises:
+        GateClosedError: the settings of the day are not those that the challenger was fitted under.
+    """
+    fitted, now = platform.registry.load(version).manifest["policy_version"], searched_policy(platform, day)
+    if fitted != policy_version(now):
+        raise GateClosedError(
+            f"{version} was fitted under {fitted}, and its folds would be under {policy_version(now)}; materialize "
+            f"candidate_model of {day} again, then this"
+        )
 
 
 def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) -> tuple[list[dict[str, Any]], str]:
@@ -90,9 +105,13 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         day = only_day(context, platform)
         require_sound_day(platform, day)
         version = challenger_version(platform, day)
-        rows, missing = fit_folds(context, platform, day) if is_by_folds(platform.model) else ([], HELD_OUT)
-        report = {"model_version": version, "judged_by": platform.model.promotion.judged_by, "folds": rows}
-        platform.model_tables.write_report(FOLD_REPORT, day, report | {"sentence": missing})
+        rows, missing = list[dict[str, Any]](), HELD_OUT
+        if is_by_folds(platform.model):
+            require_same_settings(platform, day, version)
+            rows, missing = fit_folds(context, platform, day)
+        report = fold_report(platform, day, version, rows)
+        report |= {"judged_by": platform.model.promotion.judged_by, "sentence": missing}
+        platform.model_tables.write_report(FOLD_REPORT, day, report)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),

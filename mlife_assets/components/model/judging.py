@@ -28,7 +28,7 @@ from mlife_assets.components.model.out_of_sample import (
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.training.folds import Fold, in_common, rows_by_fold
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
@@ -38,7 +38,7 @@ from mlife_assets.core.training.prequential import (
     recipe_conditions,
 )
 from mlife_assets.core.training.training_set import TrainingSet, first_gate_day
-from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.core.windows import last_mature_exposure_day, mature_day
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
 
     Raises:
         GateClosedError: the folds of the day are not those of its challenger.
+        NotEnoughEvidenceError: what was served has learned from every day of the window.
         NotFoundError: the day has no challenger.
     """
     model, version = platform.model, challenger_version(platform, day)
@@ -93,6 +94,12 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
     against = "against what was served on its days" if served else "before anything was served"
     kept, within = in_common(folds, served, last)
     first = kept[0].first_day
+    if first > last:
+        until = mature_day(first, model.maturity_days)
+        raise NotEnoughEvidenceError(
+            f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be "
+            f"asked from {first} on, since it has learned from earlier ones; wait until {until}"
+        )
     sentence = (
         f"Judged by folds, {len(kept)} of {model.promotion.gate_weeks} weeks from {first} to {last}: each by the "
         f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
@@ -147,7 +154,7 @@ def _by_holdout(
         threads=platform.settings.cores,
         also_required=also_required,
         opened_by=opened_by,
-        anchor=None if anchor is None else registry.load(anchor),
+        anchor=None if anchor is None or anchor == champion else registry.load(anchor),
     )
 
 
@@ -195,12 +202,13 @@ def _by_folds(
 def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None, str | None]:
     """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
 
-    The last one only where it is asked for: with a reason, and where it is not the champion.
+    The last one only where it is asked for: with a reason. It may be the champion, which by folds is then held against
+    the challenger alone as well: what was served before it is part of what the champion's side says.
     """
     champion = platform.registry.champion_at(platform.run_time(day))
     opened = None if champion is None else gate_opening(platform, day)
     anchor = None if opened is None else anchor_version(platform, day)
-    return champion, None if opened is None else opened.clause, None if anchor == champion else anchor
+    return champion, None if opened is None else opened.clause, anchor
 
 
 def _judged_fold(platform: Platform, fold: Fold, rows: pa.Table) -> JudgedFold:

@@ -10,8 +10,9 @@ champion that was promoted yesterday has a word on weeks that its own fit has le
 what has seen it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
@@ -24,18 +25,29 @@ from mlife_assets.core.windows import add_days, run_time
 FOLD_REPORT = "folds"
 
 
+def fold_report(platform: Platform, day: date, model_version: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the report of the folds of a day's challenger, with those of challengers that the day had before.
+
+    One of them may serve: it was promoted, and the day was trained again under other settings. Its folds are asked.
+    """
+    earlier = {version: one for version, one in _reported(platform, day).items() if version != model_version}
+    return {"model_version": model_version, "folds": list(rows), "earlier": earlier}
+
+
 def stored_folds(platform: Platform, day: date, model_version: str) -> tuple[Fold, ...]:
-    """Return the folds of the challenger of a day; none when its report is missing or about another version."""
+    """Return the folds of a challenger of a day; none when no report of the day has them."""
+    return tuple(
+        Fold(date.fromisoformat(one["first_day"]), one["model_version"], date.fromisoformat(one["trained_to"]))
+        for one in _reported(platform, day).get(model_version, ())
+    )
+
+
+def _reported(platform: Platform, day: date) -> dict[str, list[dict[str, Any]]]:
     try:
         report = platform.model_tables.read_report(FOLD_REPORT, day)
     except NotFoundError:
-        return ()
-    if report["model_version"] != model_version:
-        return ()
-    return tuple(
-        Fold(date.fromisoformat(one["first_day"]), one["model_version"], date.fromisoformat(one["trained_to"]))
-        for one in report["folds"]
-    )
+        return {}
+    return {**report.get("earlier", {}), report["model_version"]: report["folds"]}
 
 
 def folds_of(platform: Platform, model_version: str) -> tuple[Fold, ...]:

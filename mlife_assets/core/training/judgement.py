@@ -203,8 +203,8 @@ def judge(
         as_of: labels must be mature as of this day.
         required: `required_conditions`, of a recipe in its own parts, and what this model alone requires.
         opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
-        anchor: the model that won last, one model that is asked about every row; None where that is the champion. The
-            gate leaves out the rows that it has learned from.
+        anchor: the model that won last, asked about every row; None where that is the champion and alone spoke for it.
+            The gate leaves out the rows that it has learned from.
         simple: scores of the ranked rows by the simple rule beside the challenger, shape (n,); None where it has none.
 
     Raises:

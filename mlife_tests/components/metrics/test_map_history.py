@@ -44,10 +44,14 @@ def test_too_early_is_said_and_a_rollback_is_no_promotion() -> None:
     reigns = (reign("one", 0), reign("two", 5), reign("one", 8, "rolled_back"))
     found = gains_of_promotions(platform(*reigns), [day(5, "two", 0.42, 0.40, "one")])
     assert list(found) == ["two"]
-    assert found["two"].sentence == "too early to say: 1 mature day since"
-    assert gains_of_promotions(platform(*reigns), [])["two"].sentence == "too early to say: 0 mature days since"
+    assert found["two"].sentence == "it served too briefly to say: 1 mature day since"
+    early = gains_of_promotions(platform(*reigns[:2]), [day(5, "two", 0.42, 0.40, "one")])
+    assert early["two"].sentence == "too early to say: 1 mature day since"
+    assert gains_of_promotions(platform(*reigns[:2]), [])["two"].sentence == "too early to say: 0 mature days since"
 
 
 def test_days_measured_by_an_earlier_release_say_nothing() -> None:
     days = [MapDay(FIRST + timedelta(days=number), "two", 0.42, 0.3, 0.1, 40) for number in range(5)]
-    assert gains_of_promotions(platform(reign("one", 0), reign("two", 0)), days)["two"].days == 0
+    gain = gains_of_promotions(platform(reign("one", 0), reign("two", 0)), days)["two"]
+    assert gain.days == 0
+    assert gain.sentence == "not known: an earlier release did not measure it on 5 days, and 0 mature days since"

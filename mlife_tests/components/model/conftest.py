@@ -21,7 +21,7 @@ from mlife_assets.components.model.contenders import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.fold_models import fit_folds
 from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fold_report
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.examples import ExampleSpec
@@ -131,7 +131,7 @@ class Deployment:
         """Name a version the challenger of a day, and fit the folds of the day's recipe."""
         folds, sentence = fit_folds(dg.build_asset_context(), self, day) if is_by_folds(self.model) else ([], "")
         self.model_tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
-        report = {"model_version": version, "folds": folds, "sentence": sentence}
+        report = fold_report(self, day, version, folds) | {"sentence": sentence}
         self.model_tables.write_report(FOLD_REPORT, day, report)
 
     def promote(self, version: str, day: date) -> None:

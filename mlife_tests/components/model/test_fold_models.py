@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlife_assets.components.model.fold_models import require_same_settings
+from mlife_assets.components.model.hyperparameters import REPORT as SEARCH_REPORT
 from mlife_assets.components.model.out_of_sample import folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set, training_set_of
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.gate.average_precision import average_precision
@@ -102,6 +104,18 @@ def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(ret
 def test_without_a_week_that_can_be_judged_there_is_no_challenger(returns) -> None:
     with pytest.raises(NotEnoughEvidenceError, match="the newest week of the gate, from 2026-01-22: "):
         returns.challenge("mdl_any", date(2026, 2, 5))
+
+
+def test_folds_of_other_settings_judge_nobody(returns, last_day) -> None:
+    """A search came between the challenger and its folds: they would be another recipe's."""
+    version = returns.train(last_day)
+    require_same_settings(returns, last_day, version)
+    knew = fold_starts(last_day, WINDOW, 4)[0]
+    parameters = {"leaves": 5, "minimum_child_examples": 40, "feature_fraction": 0.5, "l2_penalty": 10.0}
+    found = {"parameters": parameters, "log_loss": 0.5, "known_by": knew.isoformat()}
+    returns.model_tables.write_report(SEARCH_REPORT, last_day, found)
+    with pytest.raises(GateClosedError, match=f"{version} was fitted under pol_.*; materialize candidate_model of"):
+        require_same_settings(returns, last_day, version)
 
 
 def test_a_holdout_needs_no_fold_and_is_the_older_for_it(returns, last_day) -> None:

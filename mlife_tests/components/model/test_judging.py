@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.components.model.judging import gate_window
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, anchor_side, folds_of, served_folds, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.folds import fold_starts
@@ -20,6 +21,7 @@ from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 WINDOW = 7
 
@@ -123,6 +125,21 @@ def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, 
     assert window.folds[0].first_day == asked_from
 
 
+def test_a_window_of_which_who_served_has_seen_all_is_waited_for(returns, last_day) -> None:
+    """Nobody can be asked, which is no fault of the days: the sentence says whom it waits for and until when."""
+    returns.judged_by("holdout")
+    first = returns.train(add_days(last_day, 30))
+    returns.promote(first, add_days(last_day, -1))
+    returns.judged_by("folds")
+    returns.train(last_day)
+    asked_from = folds_of(returns, first)[0].first_day
+    assert asked_from > add_days(last_day, -8)
+    with pytest.raises(NotEnoughEvidenceError, match=f"{first}, which was served, may be asked from {asked_from} on"):
+        gate_window(returns, last_day)
+    with pytest.raises(NotEnoughEvidenceError, match=f"wait until {add_days(asked_from, 8)}"):
+        gate_window(returns, last_day)
+
+
 def test_a_champion_by_a_holdout_is_judged_as_before(returns, last_day) -> None:
     returns.judged_by("holdout")
     earlier = add_days(last_day, -7)
@@ -183,6 +200,34 @@ def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(
     assert not side.ranking[~is_asked].any()
     assert side.ranking[is_asked].all()
     assert 0 < is_asked.sum() < len(days)
+
+
+def open_gate(returns, day: date) -> None:
+    """Record that concept drift was confirmed on a day."""
+    at = run_time(day)
+    row = {"event_id": f"e_{day}", "decision_id": f"d_{day}", "occurred_at": at, "observed_at": at, "as_of_date": day}
+    row |= {"verdict": "retrain", "codes": ["concept_drift_confirmed"], "sentences": [], "policy_version": "p"}
+    row |= {"model_version": None, "model_name": returns.model.name}
+    schema = EVENT_TYPES["retrain_decided"].schema
+    returns.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="test")
+
+
+def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_alone_as_well(returns, last_day) -> None:
+    """What was served before it is part of its side; a challenger as good as that mixture may be worse than it."""
+    days = [add_days(last_day, -30), add_days(last_day, -10)]
+    first, second = (returns.train(day) for day in days)
+    returns.promote(first, days[0])
+    returns.train(last_day)
+    open_gate(returns, last_day)
+    assert returns.judge(last_day)[1].decision.against("anchor") is None, "the champion served all of the window"
+    returns.promote(second, days[1])
+    window, judged = returns.judge(last_day)
+    assert {first, second} <= {fold.model_version for fold in window.served}
+    assert judged.decision.champion_version == second
+    found = judged.decision.against("anchor")
+    assert found is not None
+    assert found.model_version == second
+    assert found.other_map != judged.decision.against("champion").other_map
 
 
 def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -> None:

@@ -14,6 +14,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.model.out_of_sample import (
     FOLD_REPORT,
+    fold_report,
     folds_of,
     served_folds,
     stored_folds,
@@ -62,7 +63,7 @@ class Deployment:
                 }
             )
         if folds:
-            self.model_tables.write_report(FOLD_REPORT, day, {"model_version": version, "folds": rows})
+            self.model_tables.write_report(FOLD_REPORT, day, fold_report(self, day, version, rows))
         return version
 
     def promote(self, version: str, day: date) -> None:
@@ -104,9 +105,24 @@ def test_a_model_of_a_holdout_speaks_for_itself_from_the_holdout_on(deployment: 
 def test_folds_of_another_challenger_of_the_day_are_not_its_own(deployment: Deployment) -> None:
     version = deployment.trained(1, DAY, folds=2)
     other = deployment.trained(2, DAY, folds=2)
-    assert stored_folds(deployment, DAY, version) == ()
-    assert [name for _, name in asked(folds_of(deployment, version))] == [version]
+    assert stored_folds(deployment, DAY, "mdl_of_nobody") == ()
+    assert not {name for _, name in asked(folds_of(deployment, version))} & {
+        fold.model_version for fold in stored_folds(deployment, DAY, other)
+    }
     assert len(folds_of(deployment, other)) == 3
+
+
+def test_a_day_that_is_trained_again_takes_no_folds_from_who_serves(deployment: Deployment) -> None:
+    """Under other settings it has another challenger; the champion is still asked about the weeks before its reign."""
+    version = deployment.trained(1, DAY, folds=4)
+    deployment.promote(version, DAY)
+    before = served_folds(deployment, add_days(DAY, 7))
+    deployment.trained(2, DAY, folds=4)
+    assert len(stored_folds(deployment, DAY, version)) == 4
+    assert served_folds(deployment, add_days(DAY, 7)) == before
+    report = deployment.model_tables.read_report(FOLD_REPORT, DAY)
+    deployment.trained(2, DAY, folds=4)
+    assert deployment.model_tables.read_report(FOLD_REPORT, DAY) == report, "the same again says the same"
 
 
 def test_a_champion_serves_from_the_run_after_its_promotion_on(deployment: Deployment) -> None:

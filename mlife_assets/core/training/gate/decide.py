@@ -175,12 +175,11 @@ def decide_promotion(
 def _is_same(anchor: Contender | None, champion: Contender | None) -> bool:
     """Return whether a comparison with the champion says all about the anchor.
 
-    A champion that is the anchor may come as a mixture, of each row who served; that one has learned from less.
+    A champion that is the anchor may come as a mixture, of each row who served; only scores tell the two apart.
     """
     if anchor is None or champion is None:
         return True
-    same = (champion.model_version, champion.training_end_date)
-    return (anchor.model_version, anchor.training_end_date) == same
+    return anchor.model_version == champion.model_version and np.array_equal(anchor.scores, champion.scores)
 
 
 def _with_anchor(

@@ -414,8 +414,12 @@ def test_a_champion_that_is_the_anchor_is_compared_once_but_for_a_mixture_of_who
     same = replace(g, anchor=g.champion).decide()
     assert same.against("anchor") is None
     assert same.is_promoted
-    mixture = replace(g, anchor=replace(g.champion, training_end_date=date(2026, 6, 3))).decide()  # type: ignore[type-var]
-    assert mixture.against("anchor") is not None
+    assert g.champion is not None
+    alone = replace(g.champion, scores=np.where(g.examples.as_of_dates < np.datetime64("2026-06-10"), 0.5, 0.4))
+    mixture = replace(g, anchor=alone).decide()
+    assert mixture.against("anchor") is not None, "of the same version and day, and it says something else"
+    asked_of_less = replace(g.champion, training_end_date=date(2026, 6, 3))
+    assert replace(g, anchor=asked_of_less).decide().against("anchor") is None, "it would say the same once more"
 
 
 @pytest.mark.parametrize("what", [{"opened_by": DRIFT}, {"anchor": gate().champion}])
