@@ -48,7 +48,7 @@ def seasons(rows: pa.Table, count: int) -> pa.Table:
     parts = []
     for back in range(count - 1, -1, -1):
         part = rows
-        for name in ("exposure_date", "label_mature_date"):
+        for name in (field.name for field in rows.schema if pa.types.is_date32(field.type)):
             moved = [add_days(day, -back * length) for day in rows[name].to_pylist()]
             part = part.set_column(part.column_names.index(name), name, pa.array(moved, pa.date32()))
         parts.append(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -400,3 +400,10 @@ def test_by_folds_the_newest_week_is_enough(validation_days: int, apply_window_d
     eve = first_features + timedelta(days=least - 2)
     known = fold_starts(eve, apply_window_days, 1)[0]
     assert first_features + window == known - window - timedelta(days=validation_days - 1)
+
+
+def test_a_step_that_is_known_of_no_row_was_trained_to_no_day() -> None:
+    """Once an error in the words of a fold's condition: a history may hold a step of which nothing is known."""
+    rows = pa.table({"day": [date(2026, 1, 1)], "a": pa.array([None], pa.bool_()), "b": [True]})
+    roles = SimpleNamespace(time="day", steps=("a", "b"))
+    assert TrainingSet(rows, roles, date(2026, 1, 1), "hash").trained_to == {"b": date(2026, 1, 1)}
