@@ -195,6 +195,7 @@ def _by_folds(
         required=required,
         opened_by=opened_by,
         anchor=None if anchor is None else anchor_side(platform, anchor, gate),
+        alone=None if champion is None else anchor_side(platform, champion, gate),
         simple=simple_of_folds(platform, window.folds, gate),
     )
 

@@ -28,6 +28,7 @@ from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate import (
+    ALONE,
     SIMPLE,
     Condition,
     Contender,
@@ -60,10 +61,9 @@ class GateRows:
     constants: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.ranked.num_rows != len(self.examples.user_ids):
-            raise InvalidInputError(
-                f"{self.ranked.num_rows} ranked rows, {len(self.examples.user_ids)} examples; pass the same rows"
-            )
+        count = len(self.examples.user_ids)
+        if self.ranked.num_rows != count:
+            raise InvalidInputError(f"{self.ranked.num_rows} ranked rows, {count} examples; pass the same rows")
 
     @classmethod
     def of_examples(cls, rows: pa.Table, roles: ExampleSpec) -> GateRows:
@@ -191,6 +191,7 @@ def judge(
     opened_by: str | None = None,
     anchor: Side | None = None,
     simple: npt.NDArray[np.float64] | None = None,
+    alone: Side | None = None,
 ) -> Judgement:
     """Return the gate's verdict.
 
@@ -203,15 +204,17 @@ def judge(
         as_of: labels must be mature as of this day.
         required: `required_conditions`, of a recipe in its own parts, and what this model alone requires.
         opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
-        anchor: the model that won last, asked about every row; None where that is the champion and alone spoke for it.
-            The gate leaves out the rows that it has learned from.
-        simple: scores of the ranked rows by the simple rule beside the challenger, shape (n,); None where it has none.
+        anchor: the model that won last, asked about every row that it has not learned from; None for the champion.
+        simple: scores of the ranked rows by the simple rule beside the challenger, (n,); None where it has none.
+        alone: the champion asked about every row, where `champion` is a mixture.
 
     Raises:
         InvalidInputError: scores and rows differ in length, or as of `decide_promotion`.
     """
     exposures, roles = gate.exposures, model.roles
-    for role, side in (("challenger", challenger), ("champion", champion)):
+    sides = {"challenger": challenger, "champion": champion, "anchor": anchor, ALONE: alone}
+    for role in ("challenger", "champion"):
+        side = sides[role]
         if side is not None and len(side.probability) != exposures.num_rows:
             raise InvalidInputError(
                 f"the {role} has {len(side.probability)} probabilities, the gate {exposures.num_rows} exposures; "
@@ -219,7 +222,7 @@ def judge(
             )
     contenders = {
         role: on_examples(gate.examples, side.model_version, side.ranking, side.trained_to)
-        for role, side in (("challenger", challenger), ("champion", champion), ("anchor", anchor))
+        for role, side in sides.items()
         if side is not None
     }
     if human is not None:
@@ -227,12 +230,10 @@ def judge(
     if simple is not None:
         contenders[SIMPLE] = on_examples(gate.examples, SIMPLE_RULE, simple)
     measured = _calibration(challenger.probability, exposures, roles)
-    gain = nearer = None
-    if champion is not None:
-        gain, nearer = (
-            _gain(measure, challenger.probability, champion.probability, exposures, roles)
-            for measure in (log_loss_gain, level_gain)
-        )
+    gain, nearer = (
+        None if champion is None else _gain(one, challenger.probability, champion.probability, exposures, roles)
+        for one in (log_loss_gain, level_gain)
+    )
     decision = decide_promotion(
         gate.examples,
         contenders["challenger"],
@@ -247,6 +248,7 @@ def judge(
         has_no_human=model.baseline is None,
         opened_by=opened_by,
         anchor=contenders.get("anchor"),
+        alone=contenders.get(ALONE),
         simple=contenders.get(SIMPLE),
     )
     return Judgement(decision, measured, challenger, contenders)

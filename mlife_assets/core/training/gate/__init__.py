@@ -10,6 +10,7 @@ from __future__ import annotations
 from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS
 from mlife_assets.core.training.gate.decide import decide_promotion
 from mlife_assets.core.training.gate.verdict import (
+    ALONE,
     COMPARED_PREFIXES,
     NON_INFERIORITY,
     SIMPLE,
@@ -28,6 +29,7 @@ from mlife_assets.core.training.gate_examples import (
 )
 
 __all__ = [
+    "ALONE",
     "ALLOWED_SLICES",
     "COMPARED_PREFIXES",
     "MINIMUM_DAY_BLOCKS",

@@ -25,12 +25,12 @@ from mlife_assets.core.statistics import (
     student_lower_bound,
 )
 from mlife_assets.core.training.gate.average_precision import day_counts, weighted_average_precision
-from mlife_assets.core.training.gate.verdict import EVIDENCE_PREFIX, SIMPLE, Comparison
+from mlife_assets.core.training.gate.verdict import ALONE, EVIDENCE_PREFIX, SIMPLE, Comparison
 from mlife_assets.core.training.gate_examples import Condition, GateExamples
 
 MINIMUM_DAY_BLOCKS = 14
 """Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
-RIVALS = ("human", SIMPLE, "champion", "anchor")
+RIVALS = ("human", SIMPLE, "champion", ALONE, "anchor")
 CHALLENGER, RANDOM = "challenger", "random"
 
 

@@ -36,7 +36,9 @@ from mlife_assets.core.training.gate.sentences import (
     sentences_of,
 )
 from mlife_assets.core.training.gate.verdict import (
+    ALONE,
     HUMAN_GIVEN,
+    NAMES,
     NON_INFERIORITY,
     SIMPLE,
     WIN,
@@ -76,6 +78,7 @@ def decide_promotion(
     opened_by: str | None = None,
     anchor: Contender | None = None,
     simple: Contender | None = None,
+    alone: Contender | None = None,
 ) -> PromotionDecision:
     """Decide whether `challenger` may be promoted.
 
@@ -100,19 +103,24 @@ def decide_promotion(
             given.
         simple: the simple rule that was fitted on the challenger's rows. A first champion is refused where it is shown
             to rank better by more than the margin of non-inferiority; later it is reported. None for a model without.
+        alone: the champion asked about every row, where `champion` is a mixture of those who served. It has to be
+            beaten as well, or an equal of a new champion would win against what served before it. Compared like the
+            anchor. None where one model served.
 
     Raises:
         InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
             `has_no_human`, or a reason or an anchor without a champion. Every other fault is a refusal.
     """
-    if champion is None and (opened_by is not None or anchor is not None):
+    if champion is None and any(one is not None for one in (opened_by, anchor, alone)):
         raise InvalidInputError(
-            "opened_by or anchor was given without a champion; a first champion has to win, leave them out"
+            "opened_by, anchor or alone was given without a champion; a first champion has to win, leave them out"
         )
     if has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
     sides = {CHALLENGER: challenger, "human": human, SIMPLE: simple, "champion": champion}
-    if opened_by is not None and not _is_same(anchor, champion):
+    if not _is_same(alone, champion):
+        sides[ALONE] = alone
+    if opened_by is not None and not _is_same(anchor, champion) and not (alone and _is_same(anchor, alone)):
         sides["anchor"] = anchor
     contenders = {role: side for role, side in sides.items() if side is not None}
     aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
@@ -130,11 +138,14 @@ def decide_promotion(
     scores = {role: values for role, values in aligned.items() if not isinstance(values, str)}
     if all(condition.is_met for condition in conditions):
         versions = {role: side.model_version for role, side in contenders.items()}
-        common = {role: values for role, values in scores.items() if role != "anchor"}
+        common = {role: values for role, values in scores.items() if role not in ("anchor", ALONE)}
         evaluation = evaluate(examples, common, versions, policy)
+        held: list[Condition] = []
+        if ALONE in contenders:
+            evaluation, held = _with(ALONE, evaluation, examples, contenders[ALONE], scores, versions, policy)
         gain = log_loss_gain if champion is not None else None
         conditions += evaluation.evidence
-        asked = [is_better(one, objective) for one in evaluation.comparisons if one.against != SIMPLE]
+        asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.against != SIMPLE)]
         if champion is None:
             asked += [is_not_worse(one, objective, policy) for one in evaluation.against(SIMPLE)]
         nearer = level_gain if champion is not None else None
@@ -146,10 +157,11 @@ def decide_promotion(
         if opened_by is not None and not all(condition.is_met for condition in asked):
             kind = NON_INFERIORITY
             remarks += remarks_on_what_is_not_required(evaluation.comparisons, objective, calibration, opened_by)
-            asked = [is_not_inferior(one, objective, policy) for one in evaluation.against("champion")]
             if "anchor" in contenders:
-                evaluation, held = _with_anchor(evaluation, examples, contenders["anchor"], scores, versions, policy)
-                asked += [*held, *(is_not_inferior(one, objective, policy) for one in evaluation.against("anchor"))]
+                evaluation, more = _with("anchor", evaluation, examples, contenders["anchor"], scores, versions, policy)
+                held += more
+            rivals = [one for role in ("champion", ALONE, "anchor") for one in evaluation.against(role)]
+            asked = [*held, *(is_not_inferior(one, objective, policy) for one in rivals)]
             asked.append(keeps_probabilities(calibration, gain, policy))
         conditions += [*asked, *also_required]
     outcome = outcome_of(conditions)
@@ -172,42 +184,43 @@ def decide_promotion(
     )
 
 
-def _is_same(anchor: Contender | None, champion: Contender | None) -> bool:
-    """Return whether a comparison with the champion says all about the anchor.
+def _is_same(other: Contender | None, champion: Contender | None) -> bool:
+    """Return whether a comparison with the champion says all about another side.
 
-    A champion that is the anchor may come as a mixture, of each row who served; only scores tell the two apart.
+    A champion may come as a mixture, of each row who served; only scores tell it from the model of its name.
     """
-    if anchor is None or champion is None:
+    if other is None or champion is None:
         return True
-    return anchor.model_version == champion.model_version and np.array_equal(anchor.scores, champion.scores)
+    return other.model_version == champion.model_version and np.array_equal(other.scores, champion.scores)
 
 
-def _with_anchor(
+def _with(
+    role: str,
     evaluation: Evaluation,
     examples: GateExamples,
-    anchor: Contender,
+    other: Contender,
     scores: Mapping[str, np.ndarray],
     versions: Mapping[str, str],
     policy: PromotionPolicy,
 ) -> tuple[Evaluation, list[Condition]]:
-    """Return the evaluation with the comparison against the anchor, and the conditions on its evidence.
+    """Return the evaluation with the comparison against one more side, and the conditions on its evidence.
 
-    Of the rows those count that the anchor has not learned from; no day of its training is known, no row does.
+    Of the rows those count that this side has not learned from; no day of its training is known, no row does.
     """
     days = np.asarray(examples.as_of_dates, dtype="datetime64[D]")
-    end = anchor.training_end_date
+    end = other.training_end_date
     keep = np.zeros(len(days), dtype=np.bool_) if end is None else days > np.datetime64(end, "D")
-    both = {role: scores[role][keep] for role in (CHALLENGER, "anchor")}
+    both = {one: scores[one][keep] for one in (CHALLENGER, role)}
     found = evaluate(examples.chosen(keep), both, versions, policy)
     held = [
         replace(
             one,
-            name=f"{one.name}_against_anchor",
-            sentence=f"Younger than what {anchor.model_version}, which won last, learned from: {one.sentence}",
+            name=f"{one.name}_against_{role}",
+            sentence=f"Younger than what {other.model_version} ({NAMES[role]}) learned from: {one.sentence}",
         )
         for one in found.evidence
     ]
-    return replace(evaluation, comparisons=(*evaluation.comparisons, *found.against("anchor"))), held
+    return replace(evaluation, comparisons=(*evaluation.comparisons, *found.against(role))), held
 
 
 def _level(

@@ -33,6 +33,8 @@ KEEPS_PROBABILITIES = "keeps_probabilities"
 LEVEL = "is_calibrated_in_level"
 SIMPLE = "simple"
 """Role of the simple rule that was fitted on the rows of the challenger."""
+ALONE = "champion_alone"
+"""Role of the champion where several models served in the window: that one, asked about every row."""
 NOT_WORSE_PREFIX = "is_not_worse_than_"
 COMPARED_PREFIXES = (NOT_INFERIOR_PREFIX, KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
@@ -40,6 +42,7 @@ SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
 NAMES = {
     "random": "a random ranking",
     "anchor": "the model that won last",
+    ALONE: "the champion alone, asked about days before its own as well",
     SIMPLE: "the simple rule that was fitted on the same rows",
 }
 
@@ -49,8 +52,8 @@ class Comparison:
     """Challenger against one other ranking on the same rows.
 
     Attributes:
-        against: "human", "simple" (the rule fitted on the same rows), "champion", "anchor" (the model that won last) or
-            "random".
+        against: "human", "simple" (the rule fitted on the same rows), "champion" (what was served), "champion_alone",
+            "anchor" (the model that won last) or "random".
         model_version: of the other side.
         challenger_map: the objective of the challenger: MAP@k, or average precision of examples without an item.
         other_map: the objective of the other side (for "random" its expectation: analytic, or the base rate).

@@ -40,6 +40,7 @@ class Gate:
     also_required: tuple[Condition, ...] = ()
     level_gain: Interval | None = None
     simple: Contender | None = None
+    alone: Contender | None = None
 
     def decide(self) -> PromotionDecision:
         return decide_promotion(
@@ -56,6 +57,7 @@ class Gate:
             also_required=self.also_required,
             level_gain=self.level_gain,
             simple=self.simple,
+            alone=self.alone,
         )
 
 
@@ -394,7 +396,7 @@ def test_the_anchor_is_compared_on_rows_that_it_has_not_learned_from() -> None:
     newer = replace(g, anchor=replace(anchor, training_end_date=date(2026, 6, 20))).decide()
     assert newer.outcome == "not_enough_evidence"
     assert newer.sentences[0] == (
-        "Not enough evidence: Younger than what mdl_won, which won last, learned from: 9 days with positives, 14 "
+        "Not enough evidence: Younger than what mdl_won (the model that won last) learned from: 9 days with positives, 14 "
         "needed."
     )
     unknown = replace(g, anchor=replace(anchor, training_end_date=None)).decide()
@@ -422,7 +424,48 @@ def test_a_champion_that_is_the_anchor_is_compared_once_but_for_a_mixture_of_who
     assert replace(g, anchor=asked_of_less).decide().against("anchor") is None, "it would say the same once more"
 
 
-@pytest.mark.parametrize("what", [{"opened_by": DRIFT}, {"anchor": gate().champion}])
+def mixture(challenger_noise: float) -> Gate:
+    """A champion that served for the last week of the gate, after one that was far worse."""
+    g = gate(rows=20_000, noise=(challenger_noise, 0.5))
+    assert g.champion is not None
+    rng = np.random.default_rng(8)
+    is_own = g.examples.as_of_dates >= np.datetime64("2026-06-23")
+    served = np.where(is_own, g.champion.scores, g.champion.scores + 4.0 * rng.normal(size=20_000))
+    alone = replace(g.champion, training_end_date=date(2026, 6, 1))
+    return replace(g, champion=replace(g.champion, scores=served), alone=alone)
+
+
+def test_an_equal_of_a_new_champion_does_not_win_against_what_served_before_it() -> None:
+    g = mixture(0.5)
+    assert replace(g, alone=None).decide().is_promoted, "the mixture alone is easily beaten"
+    decision = g.decide()
+    assert [one.name for one in decision.unmet] == ["beats_champion_alone"]
+    assert [one.against for one in decision.comparisons] == ["champion", "random", "champion_alone"]
+    assert "does not beat the champion alone, asked about days before its own as well" in decision.sentences[0]
+    assert mixture(0.2).decide().is_promoted, "a better one beats both"
+
+
+def test_nor_is_a_worse_one_not_inferior_to_what_served_before_it() -> None:
+    g = replace(mixture(0.9), opened_by=DRIFT, log_loss_gain=UNSURE)
+    assert replace(g, alone=None).decide().is_promoted
+    decision = g.decide()
+    assert [one.name for one in decision.unmet] == ["is_not_inferior_to_champion_alone"]
+    same = replace(g, anchor=g.alone).decide()
+    assert same.against("anchor") is None, "it would say the same once more"
+
+
+def test_the_champion_alone_is_asked_about_rows_that_it_has_not_learned_from() -> None:
+    g = mixture(0.2)
+    assert g.alone is not None
+    late = replace(g, alone=replace(g.alone, training_end_date=date(2026, 6, 22))).decide()
+    assert late.outcome == "not_enough_evidence"
+    assert [one.name for one in late.unmet] == ["enough_days_against_champion_alone"]
+    served = gate()
+    once = replace(served, alone=served.champion).decide()
+    assert once.against("champion_alone") is None, "nobody else served"
+
+
+@pytest.mark.parametrize("what", [{"opened_by": DRIFT}, {"anchor": gate().champion}, {"alone": gate().champion}])
 def test_a_first_champion_has_to_win(what: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match="without a champion; a first champion has to win"):
         replace(gate(), champion=None, **what).decide()  # type: ignore[arg-type]
