@@ -63,7 +63,7 @@ SEEDS = (101, 102, 103, 104)
 WHOLE, FIRST_HALF, SECOND_HALF = "whole", "first half", "second half"
 PARTS = (WHOLE, FIRST_HALF, SECOND_HALF)
 TODAY = date(2026, 6, 1)
-QUICK_DAYS = 184
+QUICK_DAYS = 200
 ROOT = Path(__file__).resolve().parents[1]
 RESULT, WORK = ROOT / "benchmarks" / "results" / "replays.json", ROOT / "var" / "replays"
 

@@ -58,7 +58,12 @@ POLICIES = Policies(
     ),
     retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, fits_per_year=2, minimum_new_mature_positives=1),
     training=TrainingPolicy(
-        trees_maximum=60, learning_rate=0.1, minimum_child_examples=20, minimum_examples=500, minimum_positives=20
+        recipes=("recent_linear",),
+        trees_maximum=60,
+        learning_rate=0.1,
+        minimum_child_examples=20,
+        minimum_examples=500,
+        minimum_positives=20,
     ),
     messaging=MessagingPolicy(auto_approve_within_limits=True, maximum_messages_per_day=150),
 )

@@ -70,9 +70,9 @@ def test_a_short_history_is_replayed_in_all_its_parts(bench: ModuleType, tmp_pat
         assert one["governed_gains"]["average precision"]["constant"][1] > 0.2
         assert one["recommended"] in POLICIES[:4]
     first, second, whole = (parts[part]["replayed"] for part in (bench.FIRST_HALF, bench.SECOND_HALF, bench.WHOLE))
-    assert first.endswith(" to 2025-03-31"), "labels take three days, and the half ends with 2 April"
-    assert "2025-04-03" <= second < "2025-04-07", "its first champion may learn from the whole first half"
-    assert second.partition(" to ")[2] == whole.partition(" to ")[2] == "2025-07-03"
+    assert first.endswith(" to 2025-04-08"), "labels take three days, and the half ends with 10 April"
+    assert "2025-04-11" <= second < "2025-04-15", "its first champion may learn from the whole first half"
+    assert second.partition(" to ")[2] == whole.partition(" to ")[2] == "2025-07-19"
     assert whole < "2025-03-10", "a quarter of the days is the warm-up"
     record = bench.summary({one["key"]: one for one in parts.values()}, "c0", [])
     (half,) = record["halves"]

@@ -219,14 +219,15 @@ def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_al
     returns.promote(first, days[0])
     returns.train(last_day)
     open_gate(returns, last_day)
-    assert returns.judge(last_day)[1].decision.against("anchor") is None, "the champion served all of the window"
+    assert returns.judge(last_day)[1].decision.against("champion_alone") is None, "it served all of the window"
     returns.promote(second, days[1])
     window, judged = returns.judge(last_day)
     assert {first, second} <= {fold.model_version for fold in window.served}
     assert judged.decision.champion_version == second
-    found = judged.decision.against("anchor")
+    found = judged.decision.against("champion_alone")
     assert found is not None
     assert found.model_version == second
+    assert judged.decision.against("anchor") is None, "the champion won last"
     assert found.other_map != judged.decision.against("champion").other_map
 
 
