@@ -396,8 +396,8 @@ def test_the_anchor_is_compared_on_rows_that_it_has_not_learned_from() -> None:
     newer = replace(g, anchor=replace(anchor, training_end_date=date(2026, 6, 20))).decide()
     assert newer.outcome == "not_enough_evidence"
     assert newer.sentences[0] == (
-        "Not enough evidence: Younger than what mdl_won (the model that won last) learned from: 9 days with positives, 14 "
-        "needed."
+        "Not enough evidence: Younger than what mdl_won (the model that won last) learned from: 9 days with positives, "
+        "14 needed."
     )
     unknown = replace(g, anchor=replace(anchor, training_end_date=None)).decide()
     assert unknown.outcome == "not_enough_evidence"
