@@ -21,13 +21,13 @@ RATIO_MAXIMUM = 2.0
 
 @dataclass(frozen=True)
 class Difference:
-    """One line of a forest plot; `limit` is what the lower bound is held against."""
+    """One line of a forest plot; `limit` is what a lower bound is held against, None where nothing is asked."""
 
     name: str
     estimate: float
     lower: float
     upper: float
-    limit: float
+    limit: float | None
     role: Role = "main"
 
 
@@ -35,7 +35,8 @@ def forest(rows: Sequence[Difference], label: str) -> Markup:
     """Return differences with their intervals, zero and each row's limit marked."""
     width, left, right, tall, foot = 460.0, 98.0, 16.0, 34.0, 26.0
     height = tall * len(rows) + foot
-    axis = fit_axis([v for row in rows for v in (row.lower, row.upper, row.estimate, row.limit)], from_zero=True)
+    values = [v for row in rows for v in (row.lower, row.upper, row.estimate, row.limit) if v is not None]
+    axis = fit_axis(values, from_zero=True)
     across = Scale(axis.low, axis.high, left, width - right, axis.ticks)
     parts = []
     for tick in axis.ticks:
@@ -44,14 +45,15 @@ def forest(rows: Sequence[Difference], label: str) -> Markup:
         parts.append(element("line", x1=x, x2=x, y1=4, y2=height - foot, class_=f"grid-line{base}"))
         parts.append(element("text", format_tick(tick, "score", axis.step), x=x, y=height - 8, class_="tick mid"))
     for place, row in enumerate(rows):
-        y, limit = tall * (place + 0.5), across.place(row.limit)
+        y, limit = tall * (place + 0.5), None if row.limit is None else across.place(row.limit)
         low, high = (
             across.place(edge if finite(bound) is None else bound)
             for bound, edge in ((row.lower, axis.low), (row.upper, axis.high))
         )
+        marks = [limit] if limit is not None else []
         drawn = (
             element("text", row.name, x=left - 12, y=y + 4, class_="tick end name"),
-            element("line", x1=limit, x2=limit, y1=y - 11, y2=y + 11, class_="limit c-threshold"),
+            *(element("line", x1=x, x2=x, y1=y - 11, y2=y + 11, class_="limit c-threshold") for x in marks),
             element("line", x1=low, x2=high, y1=y, y2=y, class_="whisker"),
             element("circle", cx=across.place(row.estimate), cy=y, r=4, class_="dot"),
         )

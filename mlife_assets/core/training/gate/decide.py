@@ -145,7 +145,7 @@ def decide_promotion(
             evaluation, held = _with(ALONE, evaluation, examples, contenders[ALONE], scores, versions, policy)
         gain = log_loss_gain if champion is not None else None
         conditions += evaluation.evidence
-        asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.against != SIMPLE)]
+        asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win)]
         if champion is None:
             asked += [is_not_worse(one, objective, policy) for one in evaluation.against(SIMPLE)]
         nearer = level_gain if champion is not None else None

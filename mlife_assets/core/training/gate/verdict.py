@@ -71,6 +71,11 @@ class Comparison:
     win_bound: float
 
     @property
+    def is_for_a_win(self) -> bool:
+        """Whether a win has to beat this side; the others are held against something else, or reported."""
+        return self.against not in (SIMPLE, "anchor")
+
+    @property
     def is_won(self) -> bool:
         """Whether the bound of a win lies strictly above the margin."""
         return self.win_bound > self.margin

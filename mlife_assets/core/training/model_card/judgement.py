@@ -31,7 +31,7 @@ STANDINGS = {
     "suppressed": "too few to show",
     "no_ratio": "no ratio",
 }
-_ORDER = ("human", "simple", "champion", "random")
+_ORDER = ("human", "simple", "champion", "champion_alone", "anchor", "random")
 MEASURE_WORDS = {
     "selection": "Selection: who is selected",
     "scoring": "Scoring: whose best score lies above the median",
@@ -89,16 +89,17 @@ def comparison_view(card: ModelCard) -> ComparisonView | None:
         not_made.append(("champion", "there was none"))
     delta = made[0].delta
     units = "users with positives" if card.is_ranking else "days, or blocks of days,"
-    bounds = ", ".join(f"{c.against} {c.win_bound:+.4f}" for c in made if c.against != "anchor")
-    sample = (
-        f"{delta.n:,} {units} resampled in pairs, {100 * delta.level:g} % intervals. Lower bounds of a win, which errs "
-        f"less: {bounds}."
-    )
+    sample = f"{delta.n:,} {units} resampled in pairs, {100 * delta.level:g} % intervals."
     if card.cohort:
         sample = f"On {cohort_words(card.cohort)}. {sample}"
     rows = [
         Difference(
-            c.against, c.delta.estimate, c.delta.lower, c.delta.upper, c.margin, "accent" if c.is_won else "rival"
+            c.against.replace("_", " "),
+            c.delta.estimate,
+            c.delta.lower,
+            c.delta.upper,
+            c.margin if c.is_for_a_win else None,
+            "main" if not c.is_for_a_win else "accent" if c.is_won else "rival",
         )
         for c in made
     ]

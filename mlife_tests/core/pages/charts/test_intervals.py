@@ -23,6 +23,12 @@ def test_points_lie_in_the_order_of_their_values_between_their_bounds() -> None:
     assert 'aria-label="L"' in drawing
 
 
+def test_where_nothing_is_asked_nothing_is_marked() -> None:
+    asked, told = Difference("a", 0.1, 0.0, 0.2, 0.01), Difference("b", 0.1, 0.0, 0.2, None)
+    assert forest([asked, told], "L").count('class="limit c-threshold"') == 1
+    assert forest([told], "L").count("<circle") == 1
+
+
 @pytest.mark.parametrize(("lower", "upper"), [(-np.inf, np.inf), (float("nan"), 0.5), (0.0, 0.0)])
 def test_bounds_that_are_not_finite_reach_the_edge(lower: float, upper: float) -> None:
     drawing = forest([Difference("a", 0.0, lower, upper, 0.0)], "L")
