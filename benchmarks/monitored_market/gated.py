@@ -235,9 +235,8 @@ def judged(
         as_of=market.day,
         required=required,
         opened_by=None if opened is None else opened.clause,
-        anchor=None
-        if anchor is None or anchor == champion
-        else anchor_side(anchor, models.folds_of(anchor), gate, models.scorer),
+        anchor=None if anchor is None else anchor_side(anchor, models.folds_of(anchor), gate, models.scorer),
+        alone=anchor_side(champion, models.folds_of(champion), gate, models.scorer),
         simple=simple_of_folds(folds, gate, models.artifacts.__getitem__),
     )
     return Asked(judgement, opened)

@@ -74,7 +74,7 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
     """Return what the gate of a day judges on from a day on.
 
     Raises:
-        NotEnoughEvidenceError: all its days were faulty.
+        NotEnoughEvidenceError: all its days were faulty, or nobody was shown anything on a sound one.
     """
     policies = platform.policies
     window = policies.label.apply_window_days
@@ -83,6 +83,12 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
     days = [one for one in ranked if one not in faulty]
     if not days:
         raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
+    last = last_mature_exposure_day(day, window)
+    exposures = mature_exposures(platform, first, last)
+    if exposures.num_rows == 0:
+        raise NotEnoughEvidenceError(
+            f"the gate of {day} has no sound exposure from {first} to {last}; wait for a sound week"
+        )
     cohorts = cohort_days(platform, days)
     examples, pairs = gate_examples(cohorts)
     panels = platform.panels.panels_of(days, until=platform.run_time(day))
@@ -90,7 +96,7 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
     rows = GateRows(
         human.examples,
         pairs.filter(pa.array(human.mask)),
-        mature_exposures(platform, first, last_mature_exposure_day(day, window)),
+        exposures,
         {"exposure_kind": ORGANIC_EXPOSURE},
     )
     return GateDay(rows, human, days, sum(cohort.cohort_users for cohort in cohorts))

@@ -13,22 +13,25 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets import __version__
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.hyperparameters import searched_policy
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fold_report
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.policies import policy_version
+from mlife_assets.core.errors import GateClosedError, IntegrityError, NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.policies import TrainingPolicy, policy_version
+from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
+from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import add_days
 
 GROUP = "model"
@@ -64,7 +67,8 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
         context.log.info("the week from %s, by what was known on that day", first)
         try:
             training = training_set_of(platform, first)
-            artifact = fitted_artifact(context, platform, training, policy)
+            artifact = _fitted_before(platform, day, first, training, policy)
+            artifact = artifact or fitted_artifact(context, platform, training, policy)
         except NotEnoughEvidenceError as error:
             if not rows:
                 raise NotEnoughEvidenceError(f"the newest week of the gate, from {first}: {error}") from error
@@ -82,6 +86,29 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
             }
         )
     return rows[::-1], ""
+
+
+def _fitted_before(
+    platform: Platform, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
+) -> ModelArtifact | None:
+    """Return the model of a week that an earlier day kept, where a fit would give the same; None where there is none.
+
+    Days a week apart share all weeks but one, and fits are what a retraining costs.
+    """
+    model = platform.model
+    same = {"policy_version": policy_version(policy), "code_version": __version__, **model.declared}
+    for earlier in sorted(one for one in platform.model_tables.report_days(FOLD_REPORT) if one < day)[::-1]:
+        for fold in all_folds(platform, earlier):
+            if fold.first_day != first:
+                continue
+            try:
+                artifact = platform.registry.load(fold.model_version)
+            except (IntegrityError, NotFoundError):
+                continue  # it is fitted and kept again
+            is_same = all(artifact.manifest.get(name) == value for name, value in same.items())
+            if is_same and artifact.training_data_hash == training.data_hash:
+                return artifact
+    return None
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:

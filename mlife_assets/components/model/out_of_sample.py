@@ -36,10 +36,16 @@ def fold_report(platform: Platform, day: date, model_version: str, rows: Sequenc
 
 def stored_folds(platform: Platform, day: date, model_version: str) -> tuple[Fold, ...]:
     """Return the folds of a challenger of a day; none when no report of the day has them."""
-    return tuple(
-        Fold(date.fromisoformat(one["first_day"]), one["model_version"], date.fromisoformat(one["trained_to"]))
-        for one in _reported(platform, day).get(model_version, ())
-    )
+    return tuple(_fold(one) for one in _reported(platform, day).get(model_version, ()))
+
+
+def all_folds(platform: Platform, day: date) -> tuple[Fold, ...]:
+    """Return the folds of all challengers that a day had."""
+    return tuple(_fold(one) for rows in _reported(platform, day).values() for one in rows)
+
+
+def _fold(row: Mapping[str, Any]) -> Fold:
+    return Fold(date.fromisoformat(row["first_day"]), row["model_version"], date.fromisoformat(row["trained_to"]))
 
 
 def _reported(platform: Platform, day: date) -> dict[str, list[dict[str, Any]]]:

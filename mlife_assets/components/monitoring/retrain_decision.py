@@ -29,7 +29,7 @@ from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
@@ -113,7 +113,11 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     last = max(registered.values(), key=lambda row: (row["training_end_date"], row["observed_at"]))
     model = platform.model
     label = model.label_step
-    trained_until = trained_to(platform.registry.load(last["model_version"]).manifest, label.label)
+    try:
+        trained_until = trained_to(platform.registry.load(last["model_version"]).manifest, label.label)
+    except (IntegrityError, NotFoundError):
+        # A lost file of a model that need not even serve stops no day: the latest day of any step counts fewer as new.
+        trained_until = last["training_end_date"]
     usable = last_training_day(known_by(model, day), model.maturity_days)
     new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
     positives = int(pc.sum(new[label.label]).as_py() or 0)

@@ -46,7 +46,7 @@ def opening(decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPo
     Args:
         decisions: one per day, that of `as_of` included where there is one, in any order; later ones do not count.
         as_of: the day of the challenger.
-        policy: which kinds of drift open the gate, and for how many days.
+        policy: which kinds of drift open the gate, and for how many days any reason lasts.
     """
     known = sorted((one for one in decisions if one.as_of_date <= as_of), key=lambda one: one.as_of_date, reverse=True)
     codes = {kind + CONFIRMED_SUFFIX for kind in policy.opening_kinds}
@@ -55,7 +55,8 @@ def opening(decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPo
             break
         if confirmed := [code for code in one.codes if code in codes]:
             return Opening(confirmed[0], one.as_of_date)
-    if known and MODEL_TOO_OLD in known[0].codes:
+    is_recent = bool(known) and (as_of - known[0].as_of_date).days < policy.drift_open_days
+    if is_recent and MODEL_TOO_OLD in known[0].codes:
         return Opening(MODEL_TOO_OLD, known[0].as_of_date)
     return None
 

@@ -163,7 +163,8 @@ def tiles(
         bounds = f"{100 * low:+.1f} to {100 * high:+.1f} points, {found.holdout_users:,} in the holdout"
         shown.append(Kpi("People with an apply, texted minus not", found.lift.estimate, "points", bounds, tone))
     if ranking is not None:
-        detail = f"recruiters {ranking.human:.3f}, mean of {ranking.days} mature days"
+        simple = "" if ranking.simple is None else f", simple rule {ranking.simple:.3f}"
+        detail = f"recruiters {ranking.human:.3f}{simple}, mean of {ranking.days} mature days"
         shown.append(Kpi("MAP@10 of the model", ranking.model, "score", detail))
     delivered = sum(row["messages_delivered"] for row in kpis)
     shown.append(Kpi("Texts delivered", delivered, "count", f"of {sum(r['messages_submitted'] for r in kpis):,} sent"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.components.model import fold_models
 from mlife_assets.components.model.fold_models import require_same_settings
 from mlife_assets.components.model.hyperparameters import REPORT as SEARCH_REPORT
 from mlife_assets.components.model.out_of_sample import folds_of, stored_folds
@@ -83,6 +86,48 @@ def test_the_same_day_again_gives_the_same_versions_and_bytes(returns, last_day)
     assert contents() == before
     assert sum(key.startswith("fold_models/") and key.endswith("manifest.json") for key in before) == 4
     assert len(returns.registry.versions()) == 1, "a fold is no version that anybody could promote"
+
+
+def fits_counted(monkeypatch: pytest.MonkeyPatch) -> list[date]:
+    """Return a list that grows by the last day of each training set that a fold is fitted on."""
+    fitted: list[date] = []
+    real = fold_models.fitted_artifact
+
+    def counted(context: Any, platform: Any, training: Any, policy: Any) -> Any:
+        fitted.append(training.last_day)
+        return real(context, platform, training, policy)
+
+    monkeypatch.setattr(fold_models, "fitted_artifact", counted)
+    return fitted
+
+
+def test_a_week_that_an_earlier_day_has_fitted_is_not_fitted_again(returns, last_day, tmp_path, monkeypatch) -> None:
+    before = add_days(last_day, -7)
+    first = stored_folds(returns, before, returns.train(before))
+    fitted = fits_counted(monkeypatch)
+    second = stored_folds(returns, last_day, returns.train(last_day))
+    assert fitted == [second[-1].trained_to], "three of four weeks are those of the day before"
+    assert first[1:] == second[:-1]
+    alone = type(returns)(tmp_path / "alone", returns.rows(date(2026, 1, 1), last_day))
+    assert stored_folds(alone, last_day, alone.train(last_day)) == second, "a fit would give the same"
+
+
+def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(returns, last_day, monkeypatch) -> None:
+    before = add_days(last_day, -7)
+    first = stored_folds(returns, before, returns.train(before))
+    fitted = fits_counted(monkeypatch)
+    kept = returns.model
+    returns.model = replace(kept, training=replace(kept.training, leaves=5))
+    returns.train(last_day)
+    assert len(fitted) == 4, "another recipe"
+    fitted.clear()
+    returns.model = kept
+    (returns.store.root / "fold_models" / first[2].model_version / "manifest.json").unlink()
+    returns.registry = ModelRegistry(returns.store, returns.event_log, kept.name)  # which has loaded nothing yet
+    second = stored_folds(returns, last_day, returns.train(last_day))
+    assert fitted == [second[-1].trained_to, first[2].trained_to], "a lost one is made again"
+    assert second[:-1] == first[1:]
+    assert returns.registry.load(first[2].model_version).model_version == first[2].model_version
 
 
 def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(returns) -> None:

@@ -64,6 +64,18 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     assert after.is_retraining_in_flight
 
 
+def test_a_lost_file_of_a_refused_model_stops_no_decision(lived, lived_world, tmp_path) -> None:
+    home = lived.home.copy_to(tmp_path / "home")
+    day = add_days(home.day(lived_world.RETRAIN_DAY), 3)
+    whole = champion_facts(home.platform, day, [], False)
+    newest = home.platform.event_log.read("model_registered").to_pylist()[-1]["model_version"]
+    assert newest != whole.model_version, "it was refused"
+    (home.settings.lake_folder / "models" / newest / "manifest.json").unlink()
+    facts = champion_facts(lived_world.open_home(home.folder).platform, day, [], False)
+    assert facts.model_version == whole.model_version
+    assert 0 <= facts.new_mature_positives < whole.new_mature_positives
+
+
 def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
     facts = champion_facts(lived.home.platform, lived.home.settings.start_date, [], False)
     assert (facts.model_version, facts.trained_as_of, facts.new_mature_positives) == (None, None, 0)

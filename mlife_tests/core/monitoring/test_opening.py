@@ -52,6 +52,7 @@ def test_inputs_that_move_open_nothing_unless_the_policy_says_so() -> None:
 def test_an_old_model_opens_while_the_newest_decision_says_that_it_is_old() -> None:
     old = decided(3, MODEL_TOO_OLD, verdict="retrain")
     assert opening([old, decided(9)], DAY, RetrainPolicy()) == Opening(MODEL_TOO_OLD, old.as_of_date)
+    assert opening([decided(42, MODEL_TOO_OLD)], DAY, RetrainPolicy()) is None, "nobody has looked since"
     assert opening([old, decided(2)], DAY, RetrainPolicy()) is None, "a younger one serves"
     assert opening([decided(0, MODEL_TOO_OLD), decided(5, CONCEPT)], DAY, RetrainPolicy()).code == CONCEPT  # type: ignore[union-attr]
 
