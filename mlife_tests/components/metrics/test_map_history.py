@@ -6,10 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
 from mlife_assets.core.reigns import Reign
+from mlife_assets.core.windows import run_time
+from mlife_assets.recruiting.policies import Policies
 
 FIRST = date(2026, 6, 1)
 
@@ -48,6 +52,42 @@ def test_too_early_is_said_and_a_rollback_is_no_promotion() -> None:
     early = gains_of_promotions(platform(*reigns[:2]), [day(5, "two", 0.42, 0.40, "one")])
     assert early["two"].sentence == "too early to say: 1 mature day since"
     assert gains_of_promotions(platform(*reigns[:2]), [])["two"].sentence == "too early to say: 0 mature days since"
+
+
+def test_the_model_before_is_the_one_that_served_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each day is ranked by who served then, by the simple rule beside it and by the model that it replaced."""
+    reigns = (reign("one", 0), reign("two", 5), reign("three", 8))
+    asked: list[str] = []
+
+    def scores(deployment: Any, version: str, pairs: Any) -> np.ndarray:
+        asked.append(version)
+        return np.array([{"one": 1.0, "two": 2.0, "three": 3.0}[version], 0.0, 0.0, 1.0])
+
+    cohort = SimpleNamespace(
+        user_ids=np.array(["a", "a", "b", "b"]),
+        item_ids=np.array(["x", "y", "x", "y"]),
+        is_relevant=np.array([True, False, True, False]),
+    )
+    monkeypatch.setattr(map_history, "cohort_days", lambda deployment, days: days)
+    monkeypatch.setattr(map_history, "gate_examples", lambda cohorts: (cohort, None))
+    monkeypatch.setattr(map_history, "ranking_scores", scores)
+    monkeypatch.setattr(map_history, "simple_rule_scores", lambda *asked: np.array([1.0, 0.0, 1.0, 0.0]))
+    monkeypatch.setattr(map_history, "recruiter_scores", lambda pairs: np.array([0.0, 1.0, 0.0, 1.0]))
+    begun = {
+        number: [one for one in reigns if one.since <= run_time(FIRST + timedelta(days=number))] for number in (0, 10)
+    }
+    for number, served in begun.items():
+        deployment = SimpleNamespace(
+            registry=SimpleNamespace(history=lambda moment, served=served: served),
+            champion_version=lambda day, served=served: served[-1].model_version,
+            run_time=run_time,
+            policies=Policies(),
+        )
+        found = map_history._measured(deployment, FIRST + timedelta(days=number))
+        assert (found["simple"], found["human"], found["champion"]) == (1.0, 0.5, 0.75)
+        assert found["replaced_version"] == (None if number == 0 else "two")
+        assert found.get("replaced") == (None if number == 0 else 0.75)
+    assert asked == ["one", "three", "two"]
 
 
 def test_days_measured_by_an_earlier_release_say_nothing() -> None:

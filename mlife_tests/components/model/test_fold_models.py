@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.adapters.model_registry import ModelRegistry
@@ -121,7 +122,12 @@ def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(
     returns.train(last_day)
     assert len(fitted) == 4, "another recipe"
     fitted.clear()
-    returns.model = kept
+    returns.model, rows = kept, returns.warehouse.rows
+    returns.warehouse.rows = rows.filter(pc.not_equal(rows["row"], "w000100"))
+    returns.train(last_day)
+    assert len(fitted) == 4, "other rows"
+    fitted.clear()
+    returns.warehouse.rows = rows
     (returns.store.root / "fold_models" / first[2].model_version / "manifest.json").unlink()
     returns.registry = ModelRegistry(returns.store, returns.event_log, kept.name)  # which has loaded nothing yet
     second = stored_folds(returns, last_day, returns.train(last_day))
