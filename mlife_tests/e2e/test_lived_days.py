@@ -21,7 +21,7 @@ from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
 from mlife_assets.components.graph import keys
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
-from mlife_assets.components.running.demo_summary import sample_message
+from mlife_assets.components.running.demo_summary import sample_message, true_map_comparison
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
@@ -76,6 +76,19 @@ def test_the_first_champion_had_to_beat_the_human(lived) -> None:
     assert verdict["champion_version"] is None
     assert verdict["delta_map_lower"] > 0
     assert any("beats the human" in sentence for sentence in verdict["sentences"])
+
+
+def test_the_truth_is_the_ceiling_and_its_rungs_stand_in_order(lived, lived_world) -> None:
+    found = true_map_comparison(lived.home.platform, lived.home.day(lived_world.DAYS))
+    assert found is not None
+    assert found["random"] < found["human"] < found["oracle"]
+    assert found["random"] < found["simple"] < found["oracle"]
+    assert found["random"] < found["champion"] < found["oracle"], "tastes have turned, so people may rank better"
+    way = (found["champion"] - found["human"]) / (found["oracle"] - found["human"])
+    assert found["share"] == pytest.approx(way)
+    assert found["days"] == [lived.home.day(1).isoformat()], "once a week"
+    assert 500 < found["users"] <= 1_000
+    assert true_map_comparison(lived.home.platform, add_days(lived.home.day(1), -1)) is None
 
 
 def test_the_fault_blocks_its_day_and_nothing_else_is_stopped(lived, lived_world, home, events) -> None:

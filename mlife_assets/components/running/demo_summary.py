@@ -95,10 +95,11 @@ def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | 
     """
     days = _sound_weeks(platform, last_day)
     store = ObstoreObjectStore.local(platform.settings.truth_folder)
-    found = []
+    found, ranked_users = [], 0
     for day in days:
         users = platform.warehouse.read("user_features", as_of=day)
         asked = users.take(np.linspace(0, users.num_rows - 1, min(TRUE_USERS, users.num_rows)).astype(np.int64))
+        ranked_users = max(ranked_users, asked.num_rows)
         jobs = platform.warehouse.read("job_features", as_of=day)
         pairs = pair_features(candidate_pairs(asked, jobs, day, platform.policies.candidates))
         version = platform.champion_version(day)
@@ -119,7 +120,7 @@ def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | 
         **mean,
         "share": (mean["champion"] - mean["human"]) / way if way > 0 else None,
         "days": [day.isoformat() for day in days],
-        "users": TRUE_USERS,
+        "users": ranked_users,
     }
 
 
