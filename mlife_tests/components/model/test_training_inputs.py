@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pyarrow.compute as pc
 
-from mlife_assets.components.model.training_inputs import day_training_set, known_rows
+from mlife_assets.components.model.training_inputs import (
+    day_training_set,
+    is_by_folds,
+    known_by,
+    known_rows,
+    training_set_of,
+)
 from mlife_assets.core.training.training_set import build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
@@ -34,11 +43,26 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
     assert every.trained_to == {"is_clicked": to_clicks, "is_applied": to_applies}
 
 
-def test_with_a_holdout_each_step_ends_its_own_window_before_it(lived, lived_world) -> None:
-    platform, windows = lived.home.platform, lived_world.POLICIES.label
+def test_judged_by_folds_everything_mature_teaches(lived, lived_world) -> None:
+    platform = lived.home.platform
     day = lived.home.day(lived_world.RETRAIN_DAY)
-    start = first_gate_day(day, platform.model)
-    assert day_training_set(platform, day).trained_to == {
-        "is_clicked": last_mature_exposure_day(start, windows.click_window_days),
-        "is_applied": last_mature_exposure_day(start, windows.apply_window_days),
+    assert is_by_folds(platform.model)
+    assert day_training_set(platform, day).trained_to == windows_before(day, lived_world)
+
+
+def test_with_a_holdout_each_step_ends_its_own_window_before_it(lived, lived_world) -> None:
+    platform = lived.home.platform
+    day = lived.home.day(lived_world.RETRAIN_DAY)
+    promotion = replace(platform.model.promotion, judged_by="holdout")
+    start = known_by(replace(platform.model, promotion=promotion), day)
+    assert start == first_gate_day(day, platform.model) < day
+    assert training_set_of(platform, start).trained_to == windows_before(start, lived_world)
+
+
+def windows_before(day: date, lived_world) -> dict[str, date]:
+    """Return the last exposure day whose clicks, and whose applications, were complete on a morning."""
+    windows = lived_world.POLICIES.label
+    return {
+        "is_clicked": last_mature_exposure_day(day, windows.click_window_days),
+        "is_applied": last_mature_exposure_day(day, windows.apply_window_days),
     }
