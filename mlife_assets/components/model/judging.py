@@ -29,7 +29,7 @@ from mlife_assets.components.model.training_inputs import day_training_set, is_b
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.folds import Fold, in_common, rows_by_fold
+from mlife_assets.core.training.folds import Fold, fold_starts, in_common, rows_by_fold
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
@@ -100,8 +100,9 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
             f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be "
             f"asked from {first} on, since it has learned from earlier ones; wait until {until}"
         )
+    weeks = len(fold_starts(day, model.maturity_days, model.promotion.gate_weeks))
     sentence = (
-        f"Judged by folds, {len(kept)} of {model.promotion.gate_weeks} weeks from {first} to {last}: each by the "
+        f"Judged by folds, {len(kept)} of {weeks} weeks from {first} to {last}: each by the "
         f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
     )
     if first > folds[0].first_day:

@@ -136,7 +136,7 @@ def _lacking(platform: Platform, day: date) -> str | None:
     try:
         day_training_set(platform, day)
         if is_by_folds(platform.model):
-            training_set_of(platform, fold_starts(day, platform.model.maturity_days, 1)[0])
+            training_set_of(platform, fold_starts(day, platform.model.maturity_days, 1)[-1])
     except (NotEnoughEvidenceError, NotFoundError) as error:
         return str(error)
     return None

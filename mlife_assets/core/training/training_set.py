@@ -26,7 +26,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
-from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.known_examples import (
     as_known,
     in_order,
@@ -152,11 +152,12 @@ def least_history_days(model: Model) -> int:
 
     That model is made the day before that first day. The gate, the labels and the validation window each lie
     further back, and the very first day has no features: nothing was known before it. By folds one is enough, the
-    newest: the gate says whether what it holds suffices.
+    newest, which began up to a week before the last mature day: the gate says whether what it holds suffices.
     """
     made_on = date(2000, 1, 1)
     by_folds = model.promotion.judged_by == "folds"
-    known = fold_starts(made_on, model.maturity_days, 1)[0] if by_folds else first_gate_day(made_on, model)
+    newest_fold = add_days(last_mature_exposure_day(made_on, model.maturity_days), 1 - FOLD_DAYS)
+    known = newest_fold if by_folds else first_gate_day(made_on, model)
     last = last_training_day(known, model.maturity_days)
     validation_start = add_days(last, 1 - model.training.validation_days)
     last_fitted = last_mature_exposure_day(validation_start, model.maturity_days)
