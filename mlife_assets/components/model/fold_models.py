@@ -23,7 +23,7 @@ from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.hyperparameters import searched_policy
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
-from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
+from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
@@ -66,11 +66,11 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
     model, policy = platform.model, searched_policy(platform, day)
     starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks)
     last = last_mature_exposure_day(day, model.maturity_days)
-    rows: list[dict[str, Any]] = []
+    marts, rows = training_marts(platform, starts), list[dict[str, Any]]()
     for first in reversed(starts):
         context.log.info("the week from %s, by what was known on that day", first)
         try:
-            training = training_set_of(platform, first)
+            training = marts.training_set(first)
             artifact = _fitted_before(platform, day, first, training, policy)
             artifact = artifact or fitted_artifact(context, platform, training, policy)
         except NotEnoughEvidenceError as error:

@@ -25,7 +25,12 @@ from mlife_assets.components.model.out_of_sample import (
     simple_of_folds,
     stored_folds,
 )
-from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
+from mlife_assets.components.model.training_inputs import (
+    TrainingMarts,
+    day_training_set,
+    is_by_folds,
+    training_marts,
+)
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
@@ -37,7 +42,7 @@ from mlife_assets.core.training.prequential import (
     fold_conditions,
     recipe_conditions,
 )
-from mlife_assets.core.training.training_set import TrainingSet, first_gate_day
+from mlife_assets.core.training.training_set import first_gate_day
 from mlife_assets.core.windows import last_mature_exposure_day, mature_day
 
 
@@ -125,11 +130,8 @@ def judge_challenger(
         InvalidInputError: the champion needs a column that is not there, or a row lies outside of the window.
         NotEnoughEvidenceError: only one class to learn from.
     """
-    training = day_training_set(platform, day)
-    if window.folds:
-        judged = _by_folds(platform, day, window, gate, human, training, also_required)
-    else:
-        judged = _by_holdout(platform, day, gate, human, training, also_required)
+    by = _by_folds if window.folds else _by_holdout
+    judged = by(platform, day, window, gate, human, also_required)
     sentences = (*judged.decision.sentences, window.sentence)
     return replace(judged, decision=replace(judged.decision, sentences=sentences))
 
@@ -137,16 +139,16 @@ def judge_challenger(
 def _by_holdout(
     platform: Platform,
     day: date,
+    _: GateWindow,
     gate: GateRows,
     human: Human | None,
-    training: TrainingSet,
     also_required: Sequence[Condition],
 ) -> Judgement:
     registry = platform.registry
     champion, opened_by, anchor = _held_against(platform, day)
     return judge_model(
         registry.load(challenger_version(platform, day)),
-        training,
+        day_training_set(platform, day),
         gate,
         human,
         platform.model,
@@ -165,7 +167,6 @@ def _by_folds(
     window: GateWindow,
     gate: GateRows,
     human: Human | None,
-    training: TrainingSet,
     also_required: Sequence[Condition],
 ) -> Judgement:
     model, registry, version = platform.model, platform.registry, challenger_version(platform, day)
@@ -174,12 +175,13 @@ def _by_folds(
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
     newest, newest_rows = parts[-1]
+    marts = training_marts(platform, [day, *(fold.first_day for fold, _ in parts)])
     required = (
         *also_required,
         *recipe_conditions(
             artifact,
-            training,
-            [_judged_fold(platform, fold, rows) for fold, rows in parts],
+            marts.training_set(day),
+            [_judged_fold(marts, fold, rows) for fold, rows in parts],
             registry.load(newest.model_version),
             newest_rows,
             gate.exposures,
@@ -213,7 +215,7 @@ def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None
     return champion, None if opened is None else opened.clause, anchor
 
 
-def _judged_fold(platform: Platform, fold: Fold, rows: pa.Table) -> JudgedFold:
-    artifact = platform.registry.load(fold.model_version)
-    conditions = fold_conditions(artifact, training_set_of(platform, fold.first_day), rows, platform.model)
+def _judged_fold(marts: TrainingMarts, fold: Fold, rows: pa.Table) -> JudgedFold:
+    artifact = marts.platform.registry.load(fold.model_version)
+    conditions = fold_conditions(artifact, marts.training_set(fold.first_day), rows, marts.platform.model)
     return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)
