@@ -61,7 +61,8 @@ class ChampionFacts:
         promotion_dates: days on which a model was promoted in place of another.
         fit_dates: days on which a challenger was fitted or asked for, whatever the gate said.
         is_retraining_in_flight: whether a fit is running.
-        lacking: what a first model would lack to learn from; None where it lacks nothing, or a model serves.
+        lacking: what a first model would lack to learn from or to be judged by; None where it lacks nothing, or one
+            serves.
     """
 
     model_version: str | None
@@ -259,7 +260,7 @@ def _objections(
         kept = f" ({policy.fits_for_drift} more are kept for confirmed drift)" if most == policy.fits_per_year else ""
         yield FITS_SPENT, f"{fits} fits in {YEAR_DAYS} days spend the budget of {most}{kept}."
     if champion.lacking is not None:
-        yield LABELS_IMMATURE, f"A first model has not enough to learn from: {champion.lacking}."
+        yield LABELS_IMMATURE, f"A first model has not enough to learn from or to be judged by: {champion.lacking}."
     if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:
         yield (
             LABELS_IMMATURE,
