@@ -42,7 +42,7 @@ from mlife_assets.core.training.fairness import (
     plot_impact_ratios,
     user_outcomes,
 )
-from mlife_assets.core.training.folds import FOLD_DAYS
+from mlife_assets.core.training.folds import FOLD_DAYS, Fold
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.features import feature_matrix
@@ -67,16 +67,14 @@ def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAu
 
 
 def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAudit | None:
-    """Return the audit of the folds of the challenger of a day; None where it has none.
+    """Return the audit of the folds of the challenger of a day; None where it has none or no week ended on a sound day.
 
     Each user is drawn for one of the weeks whose last day was sound, and is there a candidate as on any other day; as
     many are selected as their share of all candidates asks for.
     """
-    last = last_mature_exposure_day(day, platform.model.maturity_days)
-    folds = stored_folds(platform, day, model_version)
-    ends = [add_days(last, -FOLD_DAYS * back) for back in range(len(folds))][::-1]
-    faulty = quarantined_days(platform, ends)
-    asked = [(fold, end) for fold, end in zip(folds, ends, strict=True) if end not in faulty]
+    weeks = _weeks(platform, model_version, day)
+    faulty = quarantined_days(platform, [end for _, end in weeks])
+    asked = [(fold, end) for fold, end in weeks if end not in faulty]
     if not asked:
         return None
     budget, seed = platform.policies.messaging.maximum_messages_per_day, platform.policies.promotion.seed
@@ -89,6 +87,25 @@ def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAu
         pairs = reachable_pairs(platform, end, own)
         found.append(_outcomes(platform, fold.model_version, pairs, round(budget * share)))
     return _audit(platform, model_version, found)
+
+
+def _weeks(platform: Platform, model_version: str, day: date) -> list[tuple[Fold, date]]:
+    """Return the folds of the challenger of a day, oldest first, each with the last day of its week."""
+    last = last_mature_exposure_day(day, platform.model.maturity_days)
+    folds = stored_folds(platform, day, model_version)
+    return [(fold, add_days(last, -FOLD_DAYS * back)) for back, fold in enumerate(folds[::-1])][::-1]
+
+
+def _without_sound_week(platform: Platform, model_version: str, day: date) -> str | None:
+    """Return why no audit by folds can be made, if every week ended on a quarantined day; None otherwise."""
+    ends = [end for _, end in _weeks(platform, model_version, day)]
+    if not ends or set(quarantined_days(platform, ends)) != set(ends):
+        return None
+    return (
+        f"Nobody can be audited, since every week ended on a quarantined day ({', '.join(map(str, ends))}). Repair one "
+        "of these days, materialize its data_quality_report, then fairness_audit and evaluation of this day; or train "
+        "on another day of the week, whose folds end on other days."
+    )
 
 
 def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
@@ -122,8 +139,12 @@ def day_fairness_conditions(platform: Platform, day: date, model_version: str) -
     """Return the gate's conditions on a challenger from the day's reports; no report is a refusal."""
     found = [fairness_condition(_stored(platform, FAIRNESS_REPORT, day), model_version)]
     if is_by_folds(platform.model):
-        condition = fairness_condition(_stored(platform, FOLDS_REPORT, day), model_version)
-        name, sentence = f"{condition.name}_by_folds", f"On the weeks of the folds: {condition.sentence}"
+        audit = _stored(platform, FOLDS_REPORT, day)
+        condition = fairness_condition(audit, model_version)
+        why = None
+        if audit is None or audit.model_version != model_version:  # another audit of the day would not help, either
+            why = _without_sound_week(platform, model_version, day)
+        name, sentence = f"{condition.name}_by_folds", f"On the weeks of the folds: {why or condition.sentence}"
         found.append(Condition(name, condition.is_met, sentence))
     return tuple(found)
 

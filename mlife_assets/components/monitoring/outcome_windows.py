@@ -19,16 +19,22 @@ from mlife_assets.core.monitoring.outcomes import has_enough_positives, positive
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 
 def outcome_window(
     platform: Platform, reference: MonitoringReference, day: date, outcome: str
 ) -> tuple[pa.Table, LateFeedback | None]:
-    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late."""
+    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
+
+    No step of the model has learned from its days: the clicks' step of a funnel learned from days after the newest of
+    the reference's labels, and on those the model would look better than it is.
+    """
     maturity_days = platform.model.outcomes[outcome].maturity_days
     last = last_mature_exposure_day(day, maturity_days)
-    first = add_days(last, 1 - concept.WINDOW_DAYS)
+    unlearned = first_unlearned_day(platform.registry.load(reference.model_version))
+    first = max(add_days(last, 1 - concept.WINDOW_DAYS), unlearned)
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
     if known is not None:  # a sample is spent on no other days
         first = max(first, add_days(known, 1))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.components.monitoring import outcome_windows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.lateness import LateFeedback
@@ -38,6 +39,15 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+@pytest.fixture(autouse=True)
+def unlearned(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
+    """Return the first day that the model did not learn from, to be changed; at first it learned from none of these."""
+    held = {"first": date(2026, 6, 1)}
+    monkeypatch.setattr(ModelRegistry, "load", lambda _, version: version)
+    monkeypatch.setattr(outcome_windows, "first_unlearned_day", lambda _: held["first"])
+    return held
+
+
 def reference(examples: pa.Table) -> MonitoringReference:
     return MonitoringReference("m", DAY, PAIR_COLUMNS, ("user_id", "job_id"), pa.table({}), examples, {}, ())
 
@@ -62,6 +72,23 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     assert late is None
     assert asked == [(first, date(2026, 6, 22), LABEL)]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
+
+
+def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
+) -> None:
+    """Labels of the reference end 5 days before the clicks that the model learned: it would look better than it is."""
+    asked = []
+    unlearned["first"] = date(2026, 6, 20)
+
+    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
+        asked.append((start, end))
+        return scored(date(2026, 6, 20))
+
+    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    outcome_windows.outcome_window(platform, reference(scored(date(2026, 6, 14))), DAY, LABEL)
+    assert asked == [(date(2026, 6, 20), date(2026, 6, 22))]
 
 
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
