@@ -24,11 +24,12 @@ def summary(*gates: tuple[str, str]) -> dict[str, Any]:
 def test_a_promotion_after_the_drift_answers_it(bench: ModuleType) -> None:
     found = bench.answer(summary(("2026-06-01", "promoted"), ("2026-06-08", "refused"), ("2026-06-12", "promoted")))
     assert found["answered"] == {"day": 11, "outcome": "promoted", "said": "promoted on 2026-06-12"}
-    assert found["fits"] == 2
+    assert [one["day"] for one in found["gates"]] == [7, 11]
 
 
 def test_the_first_champion_and_refusals_answer_nothing(bench: ModuleType) -> None:
-    found = bench.answer(summary(("2026-06-01", "promoted"), ("2026-06-03", "promoted"), ("2026-06-08", "refused")))
+    """What is promoted on day 5 has seen no click of the drift's first day."""
+    found = bench.answer(summary(("2026-06-01", "promoted"), ("2026-06-06", "promoted"), ("2026-06-08", "refused")))
     assert found["answered"] is None
     assert bench.record([found], "abc", 1.0)["answered"] == 0
 

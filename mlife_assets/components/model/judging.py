@@ -34,12 +34,13 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.folds import Fold, fold_starts, in_common, rows_by_fold
+from mlife_assets.core.training.folds import Fold, fold_starts, in_common, rows_by_fold, speaking
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     fold_conditions,
+    newest_week,
     recipe_conditions,
 )
 from mlife_assets.core.training.training_set import first_gate_day
@@ -110,6 +111,9 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
         f"Judged by folds, {len(kept)} of {weeks} weeks from {first} to {last}: each by the "
         f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
     )
+    both = zip(speaking(kept, first, last), speaking(within, first, last), strict=True)
+    if alike := sum(left == right for left, right in both):
+        sentence += f" On {alike} of {(last - first).days + 1} days both sides are one model, so they cannot differ."
     if first > folds[0].first_day:
         sentence += f" Before {first} nobody may be asked what was served."
     return GateWindow(first, last, kept, within, sentence)
@@ -174,16 +178,16 @@ def _by_folds(
     artifact = registry.load(version)
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
-    newest, newest_rows = parts[-1]
-    marts = training_marts(platform, [day, *(fold.first_day for fold, _ in parts)])
+    fitted_on = {fold.model_version: fold.first_day for fold in stored_folds(platform, day, version)}
+    marts = training_marts(platform, [day, *(fitted_on[fold.model_version] for fold, _ in parts)])
     required = (
         *also_required,
         *recipe_conditions(
             artifact,
             marts.training_set(day),
-            [_judged_fold(marts, fold, rows) for fold, rows in parts],
-            registry.load(newest.model_version),
-            newest_rows,
+            [_judged_fold(marts, fold, fitted_on[fold.model_version], rows) for fold, rows in parts],
+            registry.load(parts[-1][0].model_version),
+            newest_week(gate.exposures, model.roles),
             gate.exposures,
             model,
         ),
@@ -215,7 +219,7 @@ def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None
     return champion, None if opened is None else opened.clause, anchor
 
 
-def _judged_fold(marts: TrainingMarts, fold: Fold, rows: pa.Table) -> JudgedFold:
+def _judged_fold(marts: TrainingMarts, fold: Fold, fitted_on: date, rows: pa.Table) -> JudgedFold:
     artifact = marts.platform.registry.load(fold.model_version)
-    conditions = fold_conditions(artifact, marts.training_set(fold.first_day), rows, marts.platform.model)
+    conditions = fold_conditions(artifact, marts.training_set(fitted_on), rows, marts.platform.model)
     return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)

@@ -7,7 +7,7 @@ Concept: the verdict is an event, and history is a fold over those events. A day
 reports records the same event; from other reports it records a later one, which then counts.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -144,22 +144,36 @@ def _lacking(platform: Platform, day: date) -> str | None:
         day_training_set(platform, day)
         if not is_by_folds(model):
             return None
-        needed = days_with_positives_needed(model)
+        needed, most = days_with_positives_needed(model), model.promotion.gate_weeks
         weeks = -(-needed // FOLD_DAYS)
-        newest = fold_starts(day, model.maturity_days, max(1, weeks))
-        first = newest[0] if needed else newest[-1]
-        try:
-            training_set_of(platform, first)
-        except NotEnoughEvidenceError as error:
-            if not needed:
-                raise
-            return f"the gate needs {needed} days with positives; to judge those from {first} on: {error}"
-        oldest = fold_starts(day, model.maturity_days, max(weeks, model.promotion.gate_weeks))[0]
-        if needed and (found := _days_with_positives(platform, oldest, day)) < needed:
+        if weeks > most:
+            return f"the gate needs {needed} days with positives and looks at {most} weeks; set gate_weeks to {weeks}"
+        starts = fold_starts(day, model.maturity_days, most)
+        if not needed:
+            training_set_of(platform, starts[-1])
+            return None
+        first = fold_starts(day, model.maturity_days, weeks)[0]
+        oldest, why = _first_learnable(platform, [one for one in starts if one <= first])
+        if oldest is None:
+            return f"the gate needs {needed} days with positives; to judge those from {first} on: {why}"
+        if (found := _days_with_positives(platform, oldest, day)) < needed:
             return f"the gate needs {needed} days with positives; from {oldest} on there are {found}"
     except (NotEnoughEvidenceError, NotFoundError) as error:
         return str(error)
     return None
+
+
+def _first_learnable(platform: Platform, days: Sequence[date]) -> tuple[date | None, str]:
+    """Return the first of some days on which enough was known to learn from; where none is, why not on the last."""
+    why = ""
+    for day in days:
+        try:
+            training_set_of(platform, day)
+        except NotEnoughEvidenceError as error:
+            why = str(error)
+        else:
+            return day, ""
+    return None, why
 
 
 def _days_with_positives(platform: Platform, first: date, day: date) -> int:

@@ -257,7 +257,8 @@ def _objections(
     fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)
     most = policy.fits_per_year + (policy.fits_for_drift if is_drift else 0)
     if fits >= most:
-        kept = f" ({policy.fits_for_drift} more are kept for confirmed drift)" if most == policy.fits_per_year else ""
+        more = policy.fits_for_drift if not is_drift else 0
+        kept = f" ({more} more are kept for confirmed drift)" if more else ""
         yield FITS_SPENT, f"{fits} fits in {YEAR_DAYS} days spend the budget of {most}{kept}."
     if champion.lacking is not None:
         yield LABELS_IMMATURE, f"A first model has not enough to learn from or to be judged by: {champion.lacking}."

@@ -100,6 +100,15 @@ def in_common(folds: Sequence[Fold], served: Sequence[Fold], last: date) -> tupl
     return since(folds, first), until(since(served, first), add_days(last, 1))
 
 
+def speaking(folds: Sequence[Fold], first: date, last: date) -> list[str | None]:
+    """Return which model is asked about each day of [first, last]; None where nobody is."""
+    found: list[str | None] = []
+    for back in range((last - first).days + 1):
+        begun = until(folds, add_days(first, back + 1))
+        found.append(begun[-1].model_version if begun else None)
+    return found
+
+
 def rows_by_fold(folds: Sequence[Fold], days: Days) -> list[tuple[Fold, Places]]:
     """Return the folds that have rows among n days, oldest first, each with the places of its own.
 

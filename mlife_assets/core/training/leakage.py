@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
@@ -174,6 +173,8 @@ def copied_rows_condition(
 
 def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec, label: str) -> npt.NDArray[np.uint64]:
     """Return a hash of 64 bits per row: among millions of rows, two that differ hardly ever share one."""
+    import pandas as pd
+
     matrix = examples_matrix(rows, spec) + 0.0  # -0.0 is 0.0
     matrix[np.isnan(matrix)] = np.nan
     frame = pd.DataFrame(matrix)

@@ -51,7 +51,7 @@ class TrainingSet:
         examples: n rows with all features, of which at least one step is known; an outcome that is not is null.
         roles: what the columns are.
         validation_start: first exposure day of the validation window.
-        data_hash: of the rows; independent of the order of the input.
+        data_hash: of the rows with what was derived from them; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
     """
 
@@ -192,12 +192,13 @@ def build_training_set(
     is_faulty = pc.is_in(inside[roles.time], value_set=pa.array(sorted(quarantined), pa.date32()))
     examples = in_order(where(inside, pc.invert(is_faulty)), roles.time, row_id).combine_chunks()
     require_unique(examples, roles.time, row_id)
+    derived = model.derive(examples)
     return split_examples(
-        model.derive(examples),
+        derived,
         roles,
         known_on=gate_start,
         policy=model.training,
-        data_hash=hash_examples(examples),
+        data_hash=hash_examples(derived),
         quarantined_rows=inside.num_rows - examples.num_rows,
     )
 

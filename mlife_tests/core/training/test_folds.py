@@ -18,6 +18,7 @@ from mlife_assets.core.training.folds import (
     in_succession,
     rows_by_fold,
     since,
+    speaking,
     until,
 )
 from mlife_assets.core.windows import last_mature_exposure_day
@@ -48,6 +49,14 @@ def test_the_weeks_begin_on_mondays_and_hold_the_newest_mature_days(weeks: int) 
         wanted = last - timedelta(days=FOLD_DAYS * weeks - 1)
         assert starts[0] <= wanted < starts[0] + timedelta(days=FOLD_DAYS)
         assert len(starts) == (weeks if last.weekday() == 6 else weeks + 1)
+
+
+def test_each_day_is_asked_of_the_newest_fold_that_has_begun() -> None:
+    assert speaking([fold(1), fold(0)], FIRST - timedelta(days=1), FIRST + timedelta(days=7)) == [
+        None,
+        *["m0"] * 7,
+        "m1",
+    ]
 
 
 def test_a_row_belongs_to_the_newest_fold_that_has_begun() -> None:
