@@ -34,8 +34,9 @@ class TrainingPolicy:
     `lambdarank` may be listed, too; it is not by default, since it was never close to winning.
 
     `recipes` compete for the formulation that was chosen with the first of them, by the same rule. `half_life_days` is
-    that of the weight of a row in the recent ones, by the day of its exposure. A linear base cuts each number into
-    `base_pieces`, whose slopes are shrunk by `base_penalty`.
+    that of the weight of a row in the recent ones, by the day of its exposure; while a concept drift is open it is half
+    the drift's age, and not below `half_life_days_in_drift` (`core.training.drifting`). A linear base cuts each number
+    into `base_pieces`, whose slopes are shrunk by `base_penalty`.
 
     `rising` and `falling` name features whose effect may only rise or fall. Classes are never weighted: it would break
     the probabilities. Where at least `negatives_minimum` stay, one of `negatives_per_kept` rows on which nothing
@@ -49,6 +50,7 @@ class TrainingPolicy:
     formulations: tuple[str, ...] = ("funnel", "binary")
     recipes: tuple[str, ...] = ("plain",)
     half_life_days: float = 14.0
+    half_life_days_in_drift: float = 3.5
     base_pieces: int = 2
     base_penalty: float = 10.0
     negatives_per_kept: int = 3
@@ -77,7 +79,8 @@ class TrainingPolicy:
         _bounded(self, feature_fraction=(0.05, 1), l2_penalty=(0, 1e6), search_trials=(0, 1000))
         _bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
         _bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
-        _bounded(self, half_life_days=(0.1, 36_500), base_pieces=(1, 16), base_penalty=(0, 1e6))
+        _bounded(self, half_life_days=(0.1, 36_500), half_life_days_in_drift=(0.1, 36_500))
+        _bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6))
         _bounded(self, negatives_per_kept=(1, 1000), negatives_minimum=(1, 1e9))
         if not self.recipes or set(self.recipes) - set(RECIPES):
             raise InvalidInputError(

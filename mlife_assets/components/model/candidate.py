@@ -15,9 +15,8 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT
-from mlife_assets.components.model.fitting import fitted_artifact
-from mlife_assets.components.model.hyperparameters import searched_policy
-from mlife_assets.components.model.training_inputs import day_training_set
+from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
+from mlife_assets.components.model.training_inputs import day_training_set, known_by
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
@@ -91,7 +90,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         platform = graph.view(platform)
         day = only_day(context, platform)
         require_sound_day(platform, day)
-        policy = searched_policy(platform, day)
+        policy = fit_policy(platform, day, known_by(platform.model, day))
         artifact = fitted_artifact(context, platform, day_training_set(platform, day), policy)
         version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
         seal(platform)

@@ -1,24 +1,37 @@
-"""Fitting as the platform does: by the model's record and the newest search, with what a manifest says of both.
+"""Fitting as the platform does: by the model's record, the newest search and the drift at hand.
 
 Belongs here: from a training set to an artifact that may be kept. Does not belong here: fitting itself
 (`core.training.fit`), which rows (`training_inputs`), who is fitted when (`candidate`, `fold_models`).
 
-Concept: a challenger and the models of its folds differ in what they learned from and in nothing else.
+Concept: a challenger and the models of its folds differ in what was known when, and in nothing else.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import dagster as dg
 
 from mlife_assets import __version__
+from mlife_assets.components.model.hyperparameters import searched_policy
+from mlife_assets.components.monitoring.retrain_decision import decisions_until
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.training.drifting import policy_as_of
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import TrainingSet
 
 TREES_PER_LOG_LINE = 50
+
+
+def fit_policy(platform: Platform, day: date, known_on: date) -> TrainingPolicy:
+    """Return how the challenger of a day fits a model of what was known on another: the search's, and what drift asks.
+
+    A fold follows what the governor had decided when its week began, as a challenger of that day would have.
+    """
+    decisions = decisions_until(platform, known_on)
+    return policy_as_of(searched_policy(platform, day), decisions, known_on, platform.model.retrain)
 
 
 def fitted_artifact(

@@ -20,8 +20,7 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.contenders import challenger_version
-from mlife_assets.components.model.fitting import fitted_artifact
-from mlife_assets.components.model.hyperparameters import searched_policy
+from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
@@ -46,7 +45,7 @@ def require_same_settings(platform: Platform, day: date, version: str) -> None:
     Raises:
         GateClosedError: the settings of the day are not those that the challenger was fitted under.
     """
-    fitted, now = platform.registry.load(version).manifest["policy_version"], searched_policy(platform, day)
+    fitted, now = platform.registry.load(version).manifest["policy_version"], fit_policy(platform, day, day)
     if fitted != policy_version(now):
         raise GateClosedError(
             f"{version} was fitted under {fitted}, and its folds would be under {policy_version(now)}; materialize "
@@ -63,14 +62,14 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
     Raises:
         NotEnoughEvidenceError: nothing can be learned for the newest week.
     """
-    model, policy = platform.model, searched_policy(platform, day)
+    model = platform.model
     starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks)
     last = last_mature_exposure_day(day, model.maturity_days)
     marts, rows = training_marts(platform, starts), list[dict[str, Any]]()
     for first in reversed(starts):
         context.log.info("the week from %s, by what was known on that day", first)
         try:
-            training = marts.training_set(first)
+            training, policy = marts.training_set(first), fit_policy(platform, day, first)
             artifact = _fitted_before(platform, day, first, training, policy)
             artifact = artifact or fitted_artifact(context, platform, training, policy)
         except NotEnoughEvidenceError as error:

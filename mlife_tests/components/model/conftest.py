@@ -18,11 +18,11 @@ from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT
-from mlife_assets.components.model.fitting import fitted_artifact
+from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.fold_models import fit_folds
 from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fold_report
-from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds
+from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, known_by
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model, RowSource, Step
@@ -122,7 +122,8 @@ class Deployment:
     def train(self, day: date) -> str:
         """Fit, register and fold the challenger of a day, as the assets do."""
         context = dg.build_asset_context()
-        artifact = fitted_artifact(context, self, day_training_set(self, day), self.model.training)
+        policy = fit_policy(self, day, known_by(self.model, day))
+        artifact = fitted_artifact(context, self, day_training_set(self, day), policy)
         version = self.registry.register(artifact, as_of=day, now=run_time(day) + timedelta(hours=1))
         self.challenge(version, day)
         return version

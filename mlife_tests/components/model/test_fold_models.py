@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.adapters.model_registry import ModelRegistry
-from mlife_assets.components.model import fold_models
+from mlife_assets.components.model import fitting, fold_models
 from mlife_assets.components.model.fold_models import require_same_settings
 from mlife_assets.components.model.hyperparameters import REPORT as SEARCH_REPORT
 from mlife_assets.components.model.out_of_sample import folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set, training_set_of
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
+from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.gate.average_precision import average_precision
@@ -175,6 +176,26 @@ def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(ret
 def test_without_a_week_that_can_be_judged_there_is_no_challenger(returns) -> None:
     with pytest.raises(NotEnoughEvidenceError, match="the newest week of the gate, from 2026-01-19: "):
         returns.challenge("mdl_any", date(2026, 2, 2))
+
+
+def test_a_fold_follows_what_was_decided_of_a_drift_when_its_week_began(returns, last_day, monkeypatch) -> None:
+    """So the recipe that answers a drift is judged as it would have answered it, and as usual before."""
+    returns.model = replace(returns.model, training=replace(returns.model.training, recipes=("plain", "recent")))
+    starts = fold_starts(last_day, WINDOW, 4)
+    began = add_days(starts[2], 2)
+    codes = ("concept_drift_confirmed", "concept_alarm")
+    decisions = [RetrainDecision(add_days(began, after), "wait", codes, (), None) for after in range(3)]
+    monkeypatch.setattr(fitting, "decisions_until", lambda _, day: [one for one in decisions if one.as_of_date <= day])
+    version = returns.train(last_day)
+    manifests = [
+        returns.registry.load(fold.model_version).manifest for fold in stored_folds(returns, last_day, version)
+    ]
+    usual = returns.model.training
+    lives = [one["policy"]["half_life_days"] for one in [*manifests, returns.registry.load(version).manifest]]
+    assert lives[:3] == [usual.half_life_days] * 3
+    assert lives[3] == max(usual.half_life_days_in_drift, (starts[3] - began).days / 2)
+    assert lives[-1] == (last_day - began).days / 2 < usual.half_life_days
+    assert manifests[3]["recipe"] == "recent", "days before the drift choose no recipe"
 
 
 def test_folds_of_other_settings_judge_nobody(returns, last_day) -> None:

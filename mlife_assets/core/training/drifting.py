@@ -1,0 +1,44 @@
+"""Fitting while a drift is open: young rows count more, the more so the younger the drift.
+
+Belongs here: the training policy of a day on which a concept drift is open. Does not belong here: when one is
+(`monitoring.opening`), when it began (`monitoring.drift_start`), what a weight does (`recipes`).
+
+Concept: days after the first alarm, the rows of the new world are a few days among months. At the usual half-life they
+weigh little, and the model that is to answer the drift hardly knows it. Half of a drift's age lets what came after it
+weigh three times what came before. As it ages, the usual half-life returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+from mlife_assets.core.monitoring.drift_start import drift_start
+from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD, RetrainDecision
+from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.policies import RetrainPolicy, TrainingPolicy
+from mlife_assets.core.training.recipes import recipe_of
+
+
+def policy_as_of(
+    policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
+) -> TrainingPolicy:
+    """Return how a model of a day is fitted: as usual, or with a shorter half-life where a concept drift is open.
+
+    Only recipes that weigh rows by age then compete: days of validation are older than the drift and would choose the
+    recipe that knows the old world best. A policy without such a recipe stays as it is.
+
+    Args:
+        policy: as declared.
+        decisions: of the governor, one per day, in any order; those later than `known_on` do not count.
+        known_on: the day whose knowledge the model holds.
+        retrain: what opens the gate, and for how long.
+    """
+    opened = opening(decisions, known_on, retrain)
+    began = drift_start(decisions, known_on, retrain)
+    aged = tuple(name for name in policy.recipes if recipe_of(name).is_aged)
+    if opened is None or opened.code == MODEL_TOO_OLD or began is None or not aged:
+        return policy
+    half_life = max(policy.half_life_days_in_drift, (known_on - began).days / 2)
+    return replace(policy, recipes=aged, half_life_days=half_life) if half_life < policy.half_life_days else policy
