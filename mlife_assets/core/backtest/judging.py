@@ -38,6 +38,8 @@ from mlife_assets.core.training.prequential import (
 )
 from mlife_assets.core.training.simple_rule import simple_scores
 
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -127,6 +129,25 @@ class Judged:
         """Return the probabilities of n rows of the window by ascending place, float64 (n,)."""
         parts = [score(history, fold.fit.artifact, own).probability for fold, own in self.parts(history, places)]
         return np.concatenate([np.zeros(0), *parts])
+
+    def later_probability(
+        self, history: History, places: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the probabilities of n rows after the window, float64 (n,), by the models that scored it.
+
+        Each row is asked of one model, in the shares in which the models scored the ascending places `judged`, so that
+        what a model of few rows gets wrong is the same in both. Whom a row is asked of follows from its place alone.
+        """
+        parts = self.parts(history, judged) or [(self.folds[-1], judged)]
+        ends = np.cumsum([len(own) for _, own in parts]) / max(1, len(judged))
+        # Multiples of the golden ratio fill [0, 1) evenly, whichever run of rows is looked at (Weyl 1916).
+        numbers = np.minimum(np.searchsorted(ends, places * GOLDEN_RATIO % 1.0, side="right"), len(parts) - 1)
+        found = np.zeros(len(places))
+        for number, (fold, _) in enumerate(parts):
+            own = np.flatnonzero(numbers == number)
+            if len(own):
+                found[own] = score(history, fold.fit.artifact, places[own]).probability
+        return found
 
 
 class Judge:
