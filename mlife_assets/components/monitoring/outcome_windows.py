@@ -2,6 +2,9 @@
 
 Belongs here: which days, reading and scoring them, performance. Does not belong here: the report (`reports`), the
 statistics (`adapters.nannyml_calculators`).
+
+Concept: who scored the reference's outcomes scores later ones, in the same shares. The fit that serves errs in another
+way than they do, and on few rows the difference is larger than many a drift.
 """
 
 from collections.abc import Sequence
@@ -36,7 +39,8 @@ def outcome_window(
     if late:
         again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
         return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, FEEDBACK)
-    scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
+    asked = reference.scored_by.get(outcome) or {reference.model_version: 1}
+    scored = sampled_examples(platform, asked, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 
 

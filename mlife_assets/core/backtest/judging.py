@@ -24,6 +24,7 @@ from mlife_assets.core.backtest.checkpoints import Checkpoints
 from mlife_assets.core.backtest.gate_window import GateWindow, fold_start, holdout_window, served_window
 from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.backtest.learning import Fit, Learner, score
+from mlife_assets.core.monitoring.sampling import in_shares
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
@@ -37,8 +38,6 @@ from mlife_assets.core.training.prequential import (
     serving_conditions,
 )
 from mlife_assets.core.training.simple_rule import simple_scores
-
-GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -139,9 +138,7 @@ class Judged:
         what a model of few rows gets wrong is the same in both. Whom a row is asked of follows from its place alone.
         """
         parts = self.parts(history, judged) or [(self.folds[-1], judged)]
-        ends = np.cumsum([len(own) for _, own in parts]) / max(1, len(judged))
-        # Multiples of the golden ratio fill [0, 1) evenly, whichever run of rows is looked at (Weyl 1916).
-        numbers = np.minimum(np.searchsorted(ends, places * GOLDEN_RATIO % 1.0, side="right"), len(parts) - 1)
+        numbers = in_shares(places, [len(own) for _, own in parts])
         found = np.zeros(len(places))
         for number, (fold, _) in enumerate(parts):
             own = np.flatnonzero(numbers == number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -62,6 +63,32 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     assert late is None
     assert asked == [(first, date(2026, 6, 22), LABEL)]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
+
+
+@pytest.mark.parametrize(
+    ("scored_by", "asked"),
+    [
+        ({LABEL: {"fold_1": 30, "fold_2": 10}, "click": {"fold_2": 5}}, {"fold_1": 30, "fold_2": 10}),
+        ({"click": {"fold_2": 5}}, {"m": 1}),
+        ({LABEL: {}}, {"m": 1}),
+        ({}, {"m": 1}),
+    ],
+)
+def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scored_by: dict[str, dict[str, int]], asked: dict[str, int]
+) -> None:
+    """References of 0.1.0 name nobody: the model that serves scored them."""
+    found = []
+
+    def sampled(_: Platform, who: object, *__: date, outcome: str) -> pa.Table:
+        found.append(who)
+        return scored(date(2026, 6, 20))
+
+    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    known = replace(reference(scored(date(2026, 6, 10))), scored_by=scored_by)
+    outcome_windows.outcome_window(platform, known, DAY, LABEL)
+    assert found == [asked]
 
 
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])

@@ -72,7 +72,7 @@ def test_a_window_within_a_fold_begins_with_the_model_of_that_fold(history, rows
 
 def test_later_rows_are_asked_of_the_models_of_the_window_in_the_shares_that_they_had_in_it(history, rows, asked):
     built = history(rows())
-    learner, judge = asked(built)
+    _, judge = asked(built)
     judged = judge.challenger(AS_OF, CHAMPION)
     window = built.known(AS_OF, since=CHAMPION)
     shares = [len(own) / len(window) for _, own in judged.parts(built, window)]
