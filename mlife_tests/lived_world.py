@@ -56,7 +56,9 @@ POLICIES = Policies(
         explained_rows_per_day=400,
         minimum_mature_positives=30,
     ),
-    retrain=RetrainPolicy(alarm_days_needed=1, alarm_days_window=1, fits_per_year=2, minimum_new_mature_positives=1),
+    retrain=RetrainPolicy(
+        alarm_days_needed=1, alarm_days_window=1, fits_per_year=2, fits_for_drift=0, minimum_new_mature_positives=1
+    ),
     training=TrainingPolicy(
         recipes=("recent_linear",),
         trees_maximum=60,

@@ -32,6 +32,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.prediction_details import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.training.known_examples import joined_marts, mart_windows
 from mlife_assets.core.training.training_set import TrainingSet, gate_days, split_examples
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
@@ -49,12 +50,16 @@ Days = Collection[date]
 
 @dataclass(frozen=True)
 class Champion:
-    """A model with its reference; `trained_until` is its last day of training."""
+    """A model with its reference; `trained_until` is its last day of training.
+
+    No step of it has learned from `unlearned_from` or later days.
+    """
 
     scorer: LightGBMScorer
     reference: MonitoringReference
     trained_as_of: date
     trained_until: date
+    unlearned_from: date
     importance: dict[str, float]
 
 
@@ -213,6 +218,7 @@ def promote(
         reference=with_learned_thresholds(reference, policy),
         trained_as_of=market.day,
         trained_until=trained_until,
+        unlearned_from=first_unlearned_day(artifact),
         importance=dict(artifact.manifest["importance"]),
     )
     return watch.serving

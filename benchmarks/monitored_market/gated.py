@@ -30,7 +30,7 @@ from mlife_assets.core.training.folds import Fold, fold_starts, in_common, in_su
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import Judgement, judge
 from mlife_assets.core.training.manifest_facts import last_trained_day
-from mlife_assets.core.training.prequential import JudgedFold, fold_conditions, recipe_conditions
+from mlife_assets.core.training.prequential import JudgedFold, fold_conditions, newest_week, recipe_conditions
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
 from mlife_assets.recruiting.job_applications import job_applications
@@ -205,7 +205,6 @@ def judged(
     gate, human = gate_rows(market, models.policies, folds[0].first_day, faulty, lambda day: models.cohort(market, day))
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(folds, exposed)]
-    newest, newest_rows = parts[-1]
     required = recipe_conditions(
         challenger,
         learned_from(market, models.policies, market.day, faulty=_before(faulty, market.day)),
@@ -219,8 +218,8 @@ def judged(
             )
             for fold, rows in parts
         ],
-        models.artifacts[newest.model_version],
-        newest_rows,
+        models.artifacts[parts[-1][0].model_version],
+        newest_week(gate.exposures, model.roles),
         gate.exposures,
         model,
     )

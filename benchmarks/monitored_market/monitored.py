@@ -151,13 +151,14 @@ def overnight(watch: Watch, market: MonitoredMarket) -> list[Finding]:
 
 
 def concept_windows(watch: Watch, market: MonitoredMarket) -> dict[str, pa.Table]:
-    """Return the scored outcomes that concept drift is judged on this morning, by outcome."""
+    """Return the scored outcomes that concept drift is judged on this morning, by outcome; no step has learned them."""
     reference = watch.champion.reference
     late = late_days(market.arrivals, market.arrivals)
     windows = {}
     for outcome in reference.outcomes:
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
-        first = max(add_days(last, 1 - concept.WINDOW_DAYS), add_days(_newest(reference.scored(outcome)), 1))
+        since = max(add_days(_newest(reference.scored(outcome)), 1), watch.champion.unlearned_from)
+        first = max(add_days(last, 1 - concept.WINDOW_DAYS), since)
         market.label_what_matures()
         known = [day for day in market.examples[outcome] if first <= day <= last and day not in watch.faulty]
         if not known or late_within(late, first, market.day):

@@ -116,13 +116,13 @@ class PromotionPolicy:
     independent unit; where a day's luck lasts into the next, longer blocks hold the error, and the gate needs as many
     of them (`benchmarks/gate.py`).
 
-    `judged_by` says what the newest `gate_weeks` hold back. By `folds`, nothing: each week is judged by the recipe
-    fitted on what was known when it began, and what serves is its fit on everything mature. By a `holdout`, all of
-    them: the model that is judged, and serves, learned from what was known before the first. Scores of the fit on
-    everything must follow those of the newest fold's model, of the same recipe a week or two younger: a Spearman
-    correlation below `fold_rank_correlation_minimum` refuses. It is no measure of quality and asks only that what
-    serves is the recipe that was judged: sound refits lie far above it, also across a drift, while columns that were
-    mixed up, a label turned around or a fit that went astray come near 0 or below (docs/adr/0030).
+    `judged_by` says what the newest `gate_weeks` hold back. By `folds`, nothing: each calendar week that holds a day of
+    theirs is judged by the recipe fitted on what was known when it began, and what serves is its fit on everything
+    mature. By a `holdout`, all of them: the model that is judged, and serves, learned from what was known before the
+    first. Scores of the fit on everything must follow those of the newest fold's model, of the same recipe a week or
+    two younger: a Spearman correlation below `fold_rank_correlation_minimum` refuses. It is no measure of quality and
+    asks only that what serves is the recipe that was judged: sound refits lie far above it, also across a drift, while
+    columns that were mixed up, a label turned around or a fit that went astray come near 0 or below (docs/adr/0030).
     """
 
     judged_by: Literal["folds", "holdout"] = "folds"
@@ -134,7 +134,7 @@ class PromotionPolicy:
     bootstrap_resamples: int = 2_000
     one_sided_alpha: float = 0.025
     win_alpha_per_year: float = 0.05
-    gates_per_year: int = 52
+    gates_per_year: int = 58
     non_inferiority_margin: float = 0.01
     fairness_one_sided_alpha: float = 0.025
     calibration_slope_minimum: float = 0.8
@@ -155,7 +155,7 @@ class PromotionPolicy:
         _bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
         _bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
         _bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
-        _bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 366), non_inferiority_margin=(0, 0.2))
+        _bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 418), non_inferiority_margin=(0, 0.2))
         _bounded(self, fairness_one_sided_alpha=(1e-4, 0.2))
         _bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
         _bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
@@ -224,7 +224,8 @@ class RetrainPolicy:
 
     A *fit* is asked for when `minimum_new_mature_positives` have matured since the last one, when drift is confirmed,
     or when the model is older than `maximum_model_age_days`. Fits lie `days_between_fits` apart, but for a drift that
-    no fit has answered yet, and there are `fits_per_year` at most: the gate's error is spent over as many.
+    no fit has answered yet, and there are `fits_per_year` at most. Weekly fits alone come to as many, so a confirmed
+    drift has `fits_for_drift` more, which nothing else may spend; the gate's error is spent over the sum.
     `cooldown_days` and `budget_per_30_days` count *promotions*: while none is allowed, none is prepared.
 
     A confirmed drift of one of `opening_kinds` opens the gate for what is not inferior, for `drift_open_days` from its
@@ -247,13 +248,15 @@ class RetrainPolicy:
     minimum_new_mature_positives: int = 300
     days_between_fits: int = 7
     fits_per_year: int = 52
+    fits_for_drift: int = 6
     drift_open_days: int = 42
     opening_kinds: tuple[str, ...] = ("concept",)
     retry_wait_minutes: tuple[int, ...] = (10, 60)
     minimum_importance_share: float = 0.05
 
     def __post_init__(self) -> None:
-        _bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), drift_open_days=(1, 366))
+        _bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), fits_for_drift=(0, 52))
+        _bounded(self, drift_open_days=(1, 366))
         if unknown := set(self.opening_kinds) - {"data", "latent", "concept"}:
             raise InvalidInputError(
                 f"RetrainPolicy.opening_kinds has {min(unknown)!r}; list data, latent, concept, some of them or none"

@@ -195,11 +195,34 @@ def test_a_week_with_late_feedback_is_not_judged_as_in_production(
     )
     scored = pa.table({key: [add_days(first, -5)] for key in names})
     reference = SimpleNamespace(outcomes=(LABEL,), scored=lambda _: scored)
-    watch = SimpleNamespace(champion=SimpleNamespace(reference=reference, scorer=None), faulty=set())
+    champion = SimpleNamespace(reference=reference, scorer=None, unlearned_from=first)
+    watch = SimpleNamespace(champion=champion, faulty=set())
     monkeypatch.setattr(monitored, "WINDOW_DAYS", {LABEL: 8})
     monkeypatch.setattr(monitored, "scored_examples", lambda *_: pa.concat_tables(known.values()))
     windows = monitored.concept_windows(watch, market)
     assert {outcome: rows.num_rows for outcome, rows in windows.items()} == {LABEL: judged}
+
+
+def test_days_that_a_step_learned_are_not_judged(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of clicks learns from days after the newest of the reference's labels."""
+    monitored = sys.modules["monitored_market.monitored"]
+    day, newest, unlearned = date(2026, 6, 18), date(2026, 6, 3), date(2026, 6, 8)
+    names = ("exposure_date", "label_mature_date")
+    reference = SimpleNamespace(
+        outcomes=(LABEL,), scored=lambda _: pa.table({"exposure_date": [newest], "label_mature_date": [newest]})
+    )
+    champion = SimpleNamespace(reference=reference, scorer=None, unlearned_from=unlearned)
+    known = {add_days(newest, one): None for one in range(1, 8)}
+    market = SimpleNamespace(day=day, arrivals={}, examples={LABEL: known}, label_what_matures=lambda: None)
+
+    def scored(_: object, asked: object, __: object, first: date, last: date, ___: str) -> pa.Table:
+        days = [one for one in known if first <= one <= last]
+        return pa.table(dict.fromkeys(names, days))
+
+    monkeypatch.setattr(monitored, "WINDOW_DAYS", {LABEL: 7})
+    monkeypatch.setattr(monitored, "scored_examples", scored)
+    windows = monitored.concept_windows(SimpleNamespace(champion=champion, faulty=set()), market)
+    assert windows[LABEL]["exposure_date"].to_pylist() == [unlearned, add_days(unlearned, 1), add_days(unlearned, 2)]
 
 
 def test_false_retrains_are_counted_per_morning(tables: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,9 +100,11 @@ def test_a_record_that_contradicts_itself_is_refused(change: Callable[[], object
 
 def test_more_fits_than_gates_would_overspend_the_error_of_a_win() -> None:
     daily = RetrainPolicy(fits_per_year=365, days_between_fits=1)
-    with pytest.raises(InvalidInputError, match=r"fits_per_year of loan_risk is 365, .* is 52; set both alike"):
+    with pytest.raises(InvalidInputError, match=r"of loan_risk are 371 together, .* is 58; set it alike"):
         replace(LOANS, retrain=daily)
-    assert replace(LOANS, retrain=daily, promotion=PromotionPolicy(gates_per_year=365)).retrain == daily
+    assert replace(LOANS, retrain=daily, promotion=PromotionPolicy(gates_per_year=371)).retrain == daily
+    with pytest.raises(InvalidInputError, match="59 together"):
+        replace(LOANS, retrain=RetrainPolicy(fits_for_drift=7))
 
 
 def test_the_record_is_json_and_names_functions() -> None:

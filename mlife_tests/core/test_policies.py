@@ -41,6 +41,7 @@ from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
         (lambda: PricePolicy(text_segment_usd=-0.01), "PricePolicy.text_segment_usd is -0.01"),
         (lambda: RetrainPolicy(days_between_fits=0), "RetrainPolicy.days_between_fits is 0"),
         (lambda: RetrainPolicy(fits_per_year=367), "RetrainPolicy.fits_per_year is 367"),
+        (lambda: RetrainPolicy(fits_for_drift=53), "RetrainPolicy.fits_for_drift is 53"),
         (lambda: RetrainPolicy(drift_open_days=0), "RetrainPolicy.drift_open_days is 0"),
         (lambda: RetrainPolicy(opening_kinds=("concept", "quality")), "opening_kinds has 'quality'"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
@@ -52,8 +53,14 @@ def test_a_value_out_of_bounds_is_refused_by_name(make: object, named: str) -> N
 
 
 def test_the_error_of_a_win_is_a_years_divided_by_its_gates() -> None:
-    assert PromotionPolicy().win_alpha == pytest.approx(0.05 / 52)
+    assert PromotionPolicy().win_alpha == pytest.approx(0.05 / 58)
     assert PromotionPolicy(win_alpha_per_year=0.1, gates_per_year=4).win_alpha == 0.025
+
+
+def test_an_opening_holds_six_gates_that_each_may_err() -> None:
+    """ADR 8 says up to 14 % of openings: not being inferior errs per gate."""
+    gates = RetrainPolicy().drift_open_days / RetrainPolicy().days_between_fits
+    assert 1 - (1 - PromotionPolicy().one_sided_alpha) ** gates == pytest.approx(0.14, abs=0.005)
 
 
 def test_sending_is_off_by_default() -> None:

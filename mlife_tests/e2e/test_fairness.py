@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, reachable_users
 from mlife_assets.core.training.fairness import ETHNICITIES, SEXES, FairnessAudit, fairness_condition
 from mlife_assets.core.training.fairness.audit import CONDITION
+from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days
 
 COLUMNS = {"sex", "race_ethnicity", "race", "ethnicity", "gender"}
@@ -79,10 +79,10 @@ def test_by_folds_every_user_is_audited_once_in_a_week_of_their_own(lived) -> No
     """Users of several weeks would count several times, and bounds would be too narrow."""
     platform, day = lived.home.platform, training_days(lived)[-1]
     version = platform.tables.read_report("challenger", day)["model_version"]
-    folds = platform.tables.read_report("folds", day)["folds"]
     audit = audit_folds(platform, version, day)
     assert audit is not None
-    reachable = [reachable_users(platform, date.fromisoformat(fold["last_day"])) for fold in folds]
+    ranked = gate_days(day, platform.model.maturity_days, platform.model.promotion)
+    reachable = [reachable_users(platform, one) for one in ranked]
     most = {user for users in reachable for user in users["user_id"].to_pylist()}
     assert 0.8 * min(users.num_rows for users in reachable) < audit.users <= len(most)
     assert sum(users.num_rows for users in reachable) > 1.8 * audit.users

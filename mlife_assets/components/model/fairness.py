@@ -42,9 +42,10 @@ from mlife_assets.core.training.fairness import (
     plot_impact_ratios,
     user_outcomes,
 )
-from mlife_assets.core.training.folds import FOLD_DAYS
+from mlife_assets.core.training.folds import Fold, until
 from mlife_assets.core.training.gate_examples import Condition
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.training.training_set import gate_days
+from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import feature_matrix
 
 GROUP = "model"
@@ -67,28 +68,45 @@ def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAu
 
 
 def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAudit | None:
-    """Return the audit of the folds of the challenger of a day; None where it has none.
+    """Return the audit of the folds of the challenger of a day; None where none speaks for a sound day of the gate.
 
-    Each user is drawn for one of the weeks whose last day was sound, and is there a candidate as on any other day; as
+    Each user is drawn for one of the sound days that the gate ranks, and is there a candidate as on any other day; as
     many are selected as their share of all candidates asks for.
     """
-    last = last_mature_exposure_day(day, platform.model.maturity_days)
-    folds = stored_folds(platform, day, model_version)
-    ends = [add_days(last, -FOLD_DAYS * back) for back in range(len(folds))][::-1]
-    faulty = quarantined_days(platform, ends)
-    asked = [(fold, end) for fold, end in zip(folds, ends, strict=True) if end not in faulty]
+    ranked = _ranked_days(platform, model_version, day)
+    faulty = quarantined_days(platform, [one for one, _ in ranked])
+    asked = [(one, fold) for one, fold in ranked if one not in faulty]
     if not asked:
         return None
     budget, seed = platform.policies.messaging.maximum_messages_per_day, platform.policies.promotion.seed
     found = []
-    for place, (fold, end) in enumerate(asked):
-        users = reachable_users(platform, end)
+    for place, (one, fold) in enumerate(asked):
+        users = reachable_users(platform, one)
         drawn = [int(unit_interval("fold", seed, user) * len(asked)) == place for user in users["user_id"].to_pylist()]
         own = users.filter(pa.array(drawn, pa.bool_()))
         share = own.num_rows / max(1, users.num_rows)
-        pairs = reachable_pairs(platform, end, own)
+        pairs = reachable_pairs(platform, one, own)
         found.append(_outcomes(platform, fold.model_version, pairs, round(budget * share)))
     return _audit(platform, model_version, found)
+
+
+def _ranked_days(platform: Platform, model_version: str, day: date) -> list[tuple[date, Fold]]:
+    """Return the days that the gate of a day ranks, oldest first, each with the fold that speaks for it."""
+    model, folds = platform.model, stored_folds(platform, day, model_version)
+    ranked = gate_days(day, model.maturity_days, model.promotion)
+    return [(one, begun[-1]) for one in ranked if (begun := until(folds, add_days(one, 1)))]
+
+
+def _without_sound_day(platform: Platform, model_version: str, day: date) -> str | None:
+    """Return why no audit by folds can be made, if every day that the gate ranks is quarantined; None otherwise."""
+    days = [one for one, _ in _ranked_days(platform, model_version, day)]
+    if not days or set(quarantined_days(platform, days)) != set(days):
+        return None
+    return (
+        f"Nobody can be audited, since every day that the gate ranks is quarantined ({', '.join(map(str, days))}). "
+        "Repair one of these days, materialize its data_quality_report, then fairness_audit and evaluation of this "
+        "day; or train on another day of the week, whose gate ranks other days."
+    )
 
 
 def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
@@ -122,8 +140,12 @@ def day_fairness_conditions(platform: Platform, day: date, model_version: str) -
     """Return the gate's conditions on a challenger from the day's reports; no report is a refusal."""
     found = [fairness_condition(_stored(platform, FAIRNESS_REPORT, day), model_version)]
     if is_by_folds(platform.model):
-        condition = fairness_condition(_stored(platform, FOLDS_REPORT, day), model_version)
-        name, sentence = f"{condition.name}_by_folds", f"On the weeks of the folds: {condition.sentence}"
+        audit = _stored(platform, FOLDS_REPORT, day)
+        condition = fairness_condition(audit, model_version)
+        why = None
+        if audit is None or audit.model_version != model_version:  # another audit of the day would not help, either
+            why = _without_sound_day(platform, model_version, day)
+        name, sentence = f"{condition.name}_by_folds", f"On the weeks of the folds: {why or condition.sentence}"
         found.append(Condition(name, condition.is_met, sentence))
     return tuple(found)
 

@@ -8,6 +8,8 @@ the newest weeks, each by the model that the recipe makes of what was known when
 kept by content beside the registered ones, since a later day asks them what this challenger knew before it served.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -21,7 +23,7 @@ from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.fitting import fitted_artifact
 from mlife_assets.components.model.hyperparameters import searched_policy
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
-from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
+from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
@@ -32,7 +34,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "model"
 HELD_OUT = "The policy judges by a holdout, which the challenger has not learned from: no fold is needed."
@@ -55,28 +57,30 @@ def require_same_settings(platform: Platform, day: date, version: str) -> None:
 def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) -> tuple[list[dict[str, Any]], str]:
     """Fit and keep the model of each week; return them, oldest first, and why there are not as many as policy asks for.
 
-    Weeks follow each other without a gap: before the first that nothing can be learned for, none counts.
+    Weeks follow each other without a gap: before the first that nothing can be learned for, none counts. The newest
+    lasts as long as its labels are mature.
 
     Raises:
         NotEnoughEvidenceError: nothing can be learned for the newest week.
     """
     model, policy = platform.model, searched_policy(platform, day)
-    weeks = model.promotion.gate_weeks
-    rows: list[dict[str, Any]] = []
-    for first in reversed(fold_starts(day, model.maturity_days, weeks)):
+    starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks)
+    last = last_mature_exposure_day(day, model.maturity_days)
+    marts, rows = training_marts(platform, starts), list[dict[str, Any]]()
+    for first in reversed(starts):
         context.log.info("the week from %s, by what was known on that day", first)
         try:
-            training = training_set_of(platform, first)
+            training = marts.training_set(first)
             artifact = _fitted_before(platform, day, first, training, policy)
             artifact = artifact or fitted_artifact(context, platform, training, policy)
         except NotEnoughEvidenceError as error:
             if not rows:
                 raise NotEnoughEvidenceError(f"the newest week of the gate, from {first}: {error}") from error
-            return rows[::-1], f"{len(rows)} of {weeks} weeks can be judged; for the one from {first}: {error}."
+            return rows[::-1], f"{len(rows)} of {len(starts)} weeks can be judged; for the one from {first}: {error}."
         rows.append(
             {
                 "first_day": first.isoformat(),
-                "last_day": add_days(first, FOLD_DAYS - 1).isoformat(),
+                "last_day": min(last, add_days(first, FOLD_DAYS - 1)).isoformat(),
                 "model_version": platform.registry.keep_fold(artifact),
                 "trained_to": training.last_day.isoformat(),
                 "trained_to_by_step": trained_to_words(training.trained_to),
@@ -91,24 +95,29 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
 def _fitted_before(
     platform: Platform, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact | None:
-    """Return the model of a week that an earlier day kept, where a fit would give the same; None where there is none.
+    """Return a model fitted before, where a fit of this week would give the same; None where there is none.
 
-    Days a week apart share all weeks but one, and fits are what a retraining costs.
+    It is the challenger of the Monday on which the week began, or a fold of an earlier day. Fits are what a retraining
+    costs.
     """
     model = platform.model
     same = {"policy_version": policy_version(policy), "code_version": __version__, **model.declared}
-    for earlier in sorted(one for one in platform.model_tables.report_days(FOLD_REPORT) if one < day)[::-1]:
-        for fold in all_folds(platform, earlier):
-            if fold.first_day != first:
-                continue
-            try:
-                artifact = platform.registry.load(fold.model_version)
-            except (IntegrityError, NotFoundError):
-                continue  # it is fitted and kept again
-            is_same = all(artifact.manifest.get(name) == value for name, value in same.items())
-            if is_same and artifact.training_data_hash == training.data_hash:
-                return artifact
+    for version in _versions_of_week(platform, day, first):
+        try:
+            artifact = platform.registry.load(version)
+        except (IntegrityError, NotFoundError):
+            continue  # it is fitted and kept again
+        is_same = all(artifact.manifest.get(name) == value for name, value in same.items())
+        if is_same and artifact.training_data_hash == training.data_hash:
+            return artifact
     return None
+
+
+def _versions_of_week(platform: Platform, day: date, first: date) -> Iterator[str]:
+    with suppress(NotFoundError):
+        yield challenger_version(platform, first)
+    for earlier in sorted(one for one in platform.model_tables.report_days(FOLD_REPORT) if one < day)[::-1]:
+        yield from (fold.model_version for fold in all_folds(platform, earlier) if fold.first_day == first)
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:

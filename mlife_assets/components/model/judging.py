@@ -25,19 +25,25 @@ from mlife_assets.components.model.out_of_sample import (
     simple_of_folds,
     stored_folds,
 )
-from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, training_set_of
+from mlife_assets.components.model.training_inputs import (
+    TrainingMarts,
+    day_training_set,
+    is_by_folds,
+    training_marts,
+)
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.folds import Fold, in_common, rows_by_fold
+from mlife_assets.core.training.folds import Fold, fold_starts, in_common, rows_by_fold, speaking
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     fold_conditions,
+    newest_week,
     recipe_conditions,
 )
-from mlife_assets.core.training.training_set import TrainingSet, first_gate_day
+from mlife_assets.core.training.training_set import first_gate_day
 from mlife_assets.core.windows import last_mature_exposure_day, mature_day
 
 
@@ -100,10 +106,14 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
             f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be "
             f"asked from {first} on, since it has learned from earlier ones; wait until {until}"
         )
+    weeks = len(fold_starts(day, model.maturity_days, model.promotion.gate_weeks))
     sentence = (
-        f"Judged by folds, {len(kept)} of {model.promotion.gate_weeks} weeks from {first} to {last}: each by the "
+        f"Judged by folds, {len(kept)} of {weeks} weeks from {first} to {last}: each by the "
         f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
     )
+    both = zip(speaking(kept, first, last), speaking(within, first, last), strict=True)
+    if alike := sum(left == right for left, right in both):
+        sentence += f" On {alike} of {(last - first).days + 1} days both sides are one model, so they cannot differ."
     if first > folds[0].first_day:
         sentence += f" Before {first} nobody may be asked what was served."
     return GateWindow(first, last, kept, within, sentence)
@@ -124,11 +134,8 @@ def judge_challenger(
         InvalidInputError: the champion needs a column that is not there, or a row lies outside of the window.
         NotEnoughEvidenceError: only one class to learn from.
     """
-    training = day_training_set(platform, day)
-    if window.folds:
-        judged = _by_folds(platform, day, window, gate, human, training, also_required)
-    else:
-        judged = _by_holdout(platform, day, gate, human, training, also_required)
+    by = _by_folds if window.folds else _by_holdout
+    judged = by(platform, day, window, gate, human, also_required)
     sentences = (*judged.decision.sentences, window.sentence)
     return replace(judged, decision=replace(judged.decision, sentences=sentences))
 
@@ -136,16 +143,16 @@ def judge_challenger(
 def _by_holdout(
     platform: Platform,
     day: date,
+    _: GateWindow,
     gate: GateRows,
     human: Human | None,
-    training: TrainingSet,
     also_required: Sequence[Condition],
 ) -> Judgement:
     registry = platform.registry
     champion, opened_by, anchor = _held_against(platform, day)
     return judge_model(
         registry.load(challenger_version(platform, day)),
-        training,
+        day_training_set(platform, day),
         gate,
         human,
         platform.model,
@@ -164,7 +171,6 @@ def _by_folds(
     window: GateWindow,
     gate: GateRows,
     human: Human | None,
-    training: TrainingSet,
     also_required: Sequence[Condition],
 ) -> Judgement:
     model, registry, version = platform.model, platform.registry, challenger_version(platform, day)
@@ -172,15 +178,16 @@ def _by_folds(
     artifact = registry.load(version)
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
-    newest, newest_rows = parts[-1]
+    fitted_on = {fold.model_version: fold.first_day for fold in stored_folds(platform, day, version)}
+    marts = training_marts(platform, [day, *(fitted_on[fold.model_version] for fold, _ in parts)])
     required = (
         *also_required,
         *recipe_conditions(
             artifact,
-            training,
-            [_judged_fold(platform, fold, rows) for fold, rows in parts],
-            registry.load(newest.model_version),
-            newest_rows,
+            marts.training_set(day),
+            [_judged_fold(marts, fold, fitted_on[fold.model_version], rows) for fold, rows in parts],
+            registry.load(parts[-1][0].model_version),
+            newest_week(gate.exposures, model.roles),
             gate.exposures,
             model,
         ),
@@ -212,7 +219,7 @@ def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None
     return champion, None if opened is None else opened.clause, anchor
 
 
-def _judged_fold(platform: Platform, fold: Fold, rows: pa.Table) -> JudgedFold:
-    artifact = platform.registry.load(fold.model_version)
-    conditions = fold_conditions(artifact, training_set_of(platform, fold.first_day), rows, platform.model)
+def _judged_fold(marts: TrainingMarts, fold: Fold, fitted_on: date, rows: pa.Table) -> JudgedFold:
+    artifact = marts.platform.registry.load(fold.model_version)
+    conditions = fold_conditions(artifact, marts.training_set(fitted_on), rows, marts.platform.model)
     return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)

@@ -22,16 +22,23 @@ from mlife_assets.core.monitoring.outcomes import has_enough_positives, positive
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 
 def outcome_window(
     platform: Platform, reference: MonitoringReference, day: date, outcome: str
 ) -> tuple[pa.Table, LateFeedback | None]:
-    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late."""
+    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
+
+    No step of who scores has learned from its days: the clicks' step of a funnel learned from days after the newest of
+    the reference's labels, and on those a model would look better than it is.
+    """
     maturity_days = platform.model.outcomes[outcome].maturity_days
     last = last_mature_exposure_day(day, maturity_days)
-    first = add_days(last, 1 - concept.WINDOW_DAYS)
+    asked = reference.scored_by.get(outcome) or {reference.model_version: 1}
+    unlearned = max(first_unlearned_day(platform.registry.load(version)) for version in asked)
+    first = max(add_days(last, 1 - concept.WINDOW_DAYS), unlearned)
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
     if known is not None:  # a sample is spent on no other days
         first = max(first, add_days(known, 1))
@@ -39,7 +46,6 @@ def outcome_window(
     if late:
         again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
         return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, FEEDBACK)
-    asked = reference.scored_by.get(outcome) or {reference.model_version: 1}
     scored = sampled_examples(platform, asked, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 

@@ -7,7 +7,7 @@ Concept: the verdict is an event, and history is a fold over those events. A day
 reports records the same event; from other reports it records a later one, which then counts.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from mlife_assets.components.model.training_inputs import (
     known_by,
     training_set_of,
 )
+from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
@@ -37,10 +38,11 @@ from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.policies import policy_version
-from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
+from mlife_assets.core.training.gate import days_with_positives_needed
 from mlife_assets.core.training.manifest_facts import trained_to
 from mlife_assets.core.training.training_set import last_training_day
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
 GROUP = "monitoring"
@@ -132,14 +134,53 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
 
 
 def _lacking(platform: Platform, day: date) -> str | None:
-    """Return what a first model would lack to learn from if it were trained on a day; None where it lacks nothing."""
+    """Return what a first model of a day would lack to learn from or to be judged by; None where it lacks nothing.
+
+    Without an item the gate resamples days. It needs so many with positives, in weeks of which each is judged by a
+    model of what was known when it began: one week to learn for is not enough.
+    """
+    model = platform.model
     try:
         day_training_set(platform, day)
-        if is_by_folds(platform.model):
-            training_set_of(platform, fold_starts(day, platform.model.maturity_days, 1)[0])
+        if not is_by_folds(model):
+            return None
+        needed, most = days_with_positives_needed(model), model.promotion.gate_weeks
+        weeks = -(-needed // FOLD_DAYS)
+        if weeks > most:
+            return f"the gate needs {needed} days with positives and looks at {most} weeks; set gate_weeks to {weeks}"
+        starts = fold_starts(day, model.maturity_days, most)
+        if not needed:
+            training_set_of(platform, starts[-1])
+            return None
+        first = fold_starts(day, model.maturity_days, weeks)[0]
+        oldest, why = _first_learnable(platform, [one for one in starts if one <= first])
+        if oldest is None:
+            return f"the gate needs {needed} days with positives; to judge those from {first} on: {why}"
+        if (found := _days_with_positives(platform, oldest, day)) < needed:
+            return f"the gate needs {needed} days with positives; from {oldest} on there are {found}"
     except (NotEnoughEvidenceError, NotFoundError) as error:
         return str(error)
     return None
+
+
+def _first_learnable(platform: Platform, days: Sequence[date]) -> tuple[date | None, str]:
+    """Return the first of some days on which enough was known to learn from; where none is, why not on the last."""
+    why = ""
+    for day in days:
+        try:
+            training_set_of(platform, day)
+        except NotEnoughEvidenceError as error:
+            why = str(error)
+        else:
+            return day, ""
+    return None, why
+
+
+def _days_with_positives(platform: Platform, first: date, day: date) -> int:
+    """Return on how many of the days that the gate of a day judges, from the first on, there is a positive."""
+    roles = platform.model.roles
+    rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.maturity_days))
+    return int(pc.count_distinct(rows.filter(rows[roles.label])[roles.time]).as_py())
 
 
 def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), job_name: str = RETRAINING_JOB) -> bool:

@@ -61,7 +61,8 @@ class ChampionFacts:
         promotion_dates: days on which a model was promoted in place of another.
         fit_dates: days on which a challenger was fitted or asked for, whatever the gate said.
         is_retraining_in_flight: whether a fit is running.
-        lacking: what a first model would lack to learn from; None where it lacks nothing, or a model serves.
+        lacking: what a first model would lack to learn from or to be judged by; None where it lacks nothing, or one
+            serves.
     """
 
     model_version: str | None
@@ -149,8 +150,10 @@ def decide(
         )
     sentences = [*dismissed.values(), *(report.sentence for report in alarming.values())]
     reasons = list(_reasons(as_of, alarmed, history, champion, policy))
-    is_answered = _is_answered([code for code, _ in reasons], history, champion, policy)
-    objections = list(_objections(as_of, champion, policy, may_be_soon=bool(reasons) and not is_answered))
+    called_by = [code for code, _ in reasons]
+    may_be_soon = bool(reasons) and not _is_answered(called_by, history, champion, policy)
+    is_drift = any(code.endswith(CONFIRMED_SUFFIX) for code in called_by)
+    objections = list(_objections(as_of, champion, policy, may_be_soon=may_be_soon, is_drift=is_drift))
     if not reasons and not objections:
         reasons.append((NEW_LABELS, _new_labels(champion)))
     if not reasons:
@@ -229,7 +232,7 @@ def _is_answered(
 
 
 def _objections(
-    as_of: date, champion: ChampionFacts, policy: RetrainPolicy, *, may_be_soon: bool
+    as_of: date, champion: ChampionFacts, policy: RetrainPolicy, *, may_be_soon: bool, is_drift: bool
 ) -> Iterator[tuple[str, str]]:
     if champion.is_retraining_in_flight:
         yield IN_FLIGHT, "A retraining is already running."
@@ -252,10 +255,13 @@ def _objections(
             f"The last fit is {(as_of - fitted[-1]).days} days old ({policy.days_between_fits} needed).",
         )
     fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)
-    if fits >= policy.fits_per_year:
-        yield FITS_SPENT, f"{fits} fits in {YEAR_DAYS} days spend the budget of {policy.fits_per_year}."
+    most = policy.fits_per_year + (policy.fits_for_drift if is_drift else 0)
+    if fits >= most:
+        more = policy.fits_for_drift if not is_drift else 0
+        kept = f" ({more} more are kept for confirmed drift)" if more else ""
+        yield FITS_SPENT, f"{fits} fits in {YEAR_DAYS} days spend the budget of {most}{kept}."
     if champion.lacking is not None:
-        yield LABELS_IMMATURE, f"A first model has not enough to learn from: {champion.lacking}."
+        yield LABELS_IMMATURE, f"A first model has not enough to learn from or to be judged by: {champion.lacking}."
     if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:
         yield (
             LABELS_IMMATURE,

@@ -24,6 +24,8 @@ RIDGE = 1e-9
 LOG_ODDS_MAXIMUM = 30.0
 SLOPE_OF_NOTHING = 1e-3
 """Log-odds per standard deviation of the score: what says so little, says nothing."""
+ERRORS_OF_NOTHING = 2.0
+"""Standard errors of the slope: a score that says nothing gets a curve of its own luck in 2 % of fits, not in half."""
 SPREAD_MINIMUM = 1e-9
 """Of scores, as a share of their size: below it they are one score and its rounding."""
 BLOCK_MINIMUM = 25
@@ -55,14 +57,25 @@ def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minim
     centre, spread = float(raw.mean()), float(raw.std())
     size = max(1.0, abs(centre))
     is_one_score = spread < SPREAD_MINIMUM * size
-    slope, level = (0.0, 0.0) if is_one_score else _logistic((raw - centre) / spread, outcome)
-    if slope <= SLOPE_OF_NOTHING:
+    standardised = np.zeros(len(raw)) if is_one_score else (raw - centre) / spread
+    slope, level = (0.0, 0.0) if is_one_score else _logistic(standardised, outcome)
+    if slope <= SLOPE_OF_NOTHING or _errors_from_nothing(standardised, outcome) <= ERRORS_OF_NOTHING:
         unit = size if is_one_score else spread
         level = float(np.log(positives / (len(outcome) - positives)))
         return _line("base_rate", centre, unit, level, SLOPE_OF_NOTHING)
     if positives >= isotonic_minimum_positives:
         return _centred_isotonic(raw, outcome, slope / spread)
     return _line("logistic", centre, spread, level, slope)
+
+
+def _errors_from_nothing(score: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return how many standard errors the slope lies above 0, by the score test (Rao 1948).
+
+    It takes the error at slope 0. That of the fitted slope grows faster than the slope where classes are separable
+    (Hauck and Donner 1977), and would call the best of scores nothing. `score` has mean 0 and standard deviation 1.
+    """
+    rate = float(outcome.mean())
+    return float((score * outcome).sum()) / float(np.sqrt(len(score) * rate * (1 - rate)))
 
 
 def _line(method: Method, centre: float, unit: float, level: float, rise: float) -> Calibrator:

@@ -9,6 +9,7 @@ Concept: raw scores of different models are on no common scale; probabilities ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,14 @@ def itself(artifact: ModelArtifact, model: Model) -> Fold:
     manifest = artifact.manifest
     complete = [mature_day(trained_to(manifest, step.label), step.maturity_days) for step in model.steps]
     return Fold(max(complete), artifact.model_version, last_trained_day(manifest))
+
+
+def first_unlearned_day(artifact: ModelArtifact) -> date:
+    """Return the first exposure day that no step of a model has learned from.
+
+    The steps of a funnel learn to different days, and the product of all of them is what the label is held against.
+    """
+    return add_days(max(trained_to(artifact.manifest, stage.step) for stage in artifact.stages), 1)
 
 
 def side_of_folds(version: str, folds: Sequence[Fold], gate: GateRows, roles: ExampleSpec, scorers: Scorers) -> Side:

@@ -5,7 +5,8 @@ served when (`components`), what is required of a fold and the verdict (`prequen
 
 Concept: a model may be asked about a day only if it knew no outcome that was still to come on it: what it learned from
 was complete when the day began. So a recipe speaks through one model per week, and what was served through whoever
-served. Both are sequences of folds, each of which lasts until the next begins.
+served. Both are sequences of folds, each of which lasts until the next begins. Weeks begin on Mondays whatever day it
+is, so that challengers of neighbouring days have their folds in common.
 """
 
 from __future__ import annotations
@@ -43,9 +44,14 @@ class Fold:
 
 
 def fold_starts(as_of: date, maturity_days: int, weeks: int) -> list[date]:
-    """Return the first days of the newest weeks whose labels are mature as of a day, oldest first."""
+    """Return the Mondays of the weeks that hold the newest `weeks` times 7 days with mature labels, oldest first.
+
+    They are `weeks`, or one more where the last mature day is no Sunday; the newest of those is not yet whole.
+    """
     last = last_mature_exposure_day(as_of, maturity_days)
-    return [add_days(last, 1 - FOLD_DAYS * back) for back in range(weeks, 0, -1)]
+    oldest = add_days(last, 1 - FOLD_DAYS * weeks)
+    monday = add_days(oldest, -oldest.weekday())
+    return [add_days(monday, past) for past in range(0, (last - monday).days + 1, FOLD_DAYS)]
 
 
 def in_order(folds: Sequence[Fold]) -> tuple[Fold, ...]:
@@ -92,6 +98,15 @@ def in_common(folds: Sequence[Fold], served: Sequence[Fold], last: date) -> tupl
         return in_order(folds), ()
     first = max(in_order(folds)[0].first_day, in_order(served)[0].first_day)
     return since(folds, first), until(since(served, first), add_days(last, 1))
+
+
+def speaking(folds: Sequence[Fold], first: date, last: date) -> list[str | None]:
+    """Return which model is asked about each day of [first, last]; None where nobody is."""
+    found: list[str | None] = []
+    for back in range((last - first).days + 1):
+        begun = until(folds, add_days(first, back + 1))
+        found.append(begun[-1].model_version if begun else None)
+    return found
 
 
 def rows_by_fold(folds: Sequence[Fold], days: Days) -> list[tuple[Fold, Places]]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, feature_hashes
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.gate_examples import Condition
 
@@ -171,13 +171,17 @@ def copied_rows_condition(
     return Condition(condition, True, text)
 
 
-def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec, label: str) -> npt.NDArray[np.object_]:
-    hashes = feature_hashes(examples_matrix(rows, spec))
-    names = [name for name in (roles.entity, roles.item, label) if name is not None]
-    columns = [rows[name].to_pylist() for name in names]
-    return np.array(
-        [f"{one}|{'|'.join(map(repr, ids))}" for one, *ids in zip(hashes, *columns, strict=True)], dtype=object
-    )
+def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec, label: str) -> npt.NDArray[np.uint64]:
+    """Return a hash of 64 bits per row: among millions of rows, two that differ hardly ever share one."""
+    import pandas as pd
+
+    matrix = examples_matrix(rows, spec) + 0.0  # -0.0 is 0.0
+    matrix[np.isnan(matrix)] = np.nan
+    frame = pd.DataFrame(matrix)
+    for name in (roles.entity, roles.item, label):
+        if name is not None:
+            frame[name] = rows[name].cast(pa.string()).to_pandas()
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
 def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
@@ -202,10 +206,9 @@ def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
     return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
 
 
-def _repeats(rows: npt.NDArray[np.object_], others: npt.NDArray[np.object_]) -> int:
+def _repeats(rows: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> int:
     """Return how many rows occur among others."""
-    known = set(others.tolist())
-    return sum(one in known for one in rows.tolist())
+    return int(np.count_nonzero(np.isin(rows, others)))
 
 
 def _area(values: Array, outcome: npt.NDArray[np.bool_]) -> float:

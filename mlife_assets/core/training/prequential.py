@@ -23,11 +23,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.example_training import human_of
+from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.gate import Condition, PromotionDecision
 from mlife_assets.core.training.judgement import GateRows, Side, judge
 from mlife_assets.core.training.manifest_facts import trained_to_words
@@ -144,6 +146,12 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
     )
 
 
+def newest_week(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
+    """Return the rows of the last seven days. The newest fold may have begun yesterday, and few rows rank by luck."""
+    days = rows[roles.time].to_numpy().astype("datetime64[D]")
+    return rows.filter(pa.array(days > days.max() - np.timedelta64(FOLD_DAYS, "D")))
+
+
 def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.Table, model: Model) -> Condition:
     """Return the condition that the model that would serve ranks rows as the newest fold's model does, by and large.
 
@@ -153,7 +161,7 @@ def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.
     Args:
         serving: the fit on everything mature.
         newest: the model of the newest fold.
-        rows: of the newest fold, n of them, at least two.
+        rows: of the newest week, n of them, at least two.
         model: roles and policies.
     """
     scores = [
@@ -166,8 +174,8 @@ def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.
     if found is None:
         return Condition(name, False, f"{text} or of {newest.model_version} do not vary, so they cannot be compared.")
     verb = "follow" if found >= least else "do not follow"
-    text = f"{text} {verb} those of the newest fold's model on its {rows.num_rows:,} rows: rank correlation {found:.2f}"
-    return Condition(name, found >= least, f"{text}, at least {least:g} needed.")
+    text = f"{text} {verb} those of the newest fold's model on {rows.num_rows:,} rows of the newest week"
+    return Condition(name, found >= least, f"{text}: rank correlation {found:.2f}, at least {least:g} needed.")
 
 
 def recipe_conditions(
@@ -186,7 +194,7 @@ def recipe_conditions(
         to_be_learned: what it learned from.
         folds: who was asked, with the conditions of each.
         newest: the model of the newest of them.
-        newest_rows: the rows of that one.
+        newest_rows: the rows of the newest week.
         exposures: all rows of the window.
         model: roles and policies.
 

@@ -26,7 +26,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
-from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.known_examples import (
     as_known,
     in_order,
@@ -51,7 +51,7 @@ class TrainingSet:
         examples: n rows with all features, of which at least one step is known; an outcome that is not is null.
         roles: what the columns are.
         validation_start: first exposure day of the validation window.
-        data_hash: of the rows; independent of the order of the input.
+        data_hash: of the rows with what was derived from them; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
     """
 
@@ -152,11 +152,12 @@ def least_history_days(model: Model) -> int:
 
     That model is made the day before that first day. The gate, the labels and the validation window each lie
     further back, and the very first day has no features: nothing was known before it. By folds one is enough, the
-    newest: the gate says whether what it holds suffices.
+    newest, which began up to a week before the last mature day: the gate says whether what it holds suffices.
     """
     made_on = date(2000, 1, 1)
     by_folds = model.promotion.judged_by == "folds"
-    known = fold_starts(made_on, model.maturity_days, 1)[0] if by_folds else first_gate_day(made_on, model)
+    newest_fold = add_days(last_mature_exposure_day(made_on, model.maturity_days), 1 - FOLD_DAYS)
+    known = newest_fold if by_folds else first_gate_day(made_on, model)
     last = last_training_day(known, model.maturity_days)
     validation_start = add_days(last, 1 - model.training.validation_days)
     last_fitted = last_mature_exposure_day(validation_start, model.maturity_days)
@@ -191,12 +192,13 @@ def build_training_set(
     is_faulty = pc.is_in(inside[roles.time], value_set=pa.array(sorted(quarantined), pa.date32()))
     examples = in_order(where(inside, pc.invert(is_faulty)), roles.time, row_id).combine_chunks()
     require_unique(examples, roles.time, row_id)
+    derived = model.derive(examples)
     return split_examples(
-        model.derive(examples),
+        derived,
         roles,
         known_on=gate_start,
         policy=model.training,
-        data_hash=hash_examples(examples),
+        data_hash=hash_examples(derived),
         quarantined_rows=inside.num_rows - examples.num_rows,
     )
 

@@ -85,7 +85,7 @@ def test_the_same_day_again_gives_the_same_versions_and_bytes(returns, last_day)
     before = contents()
     assert returns.train(last_day) == version
     assert contents() == before
-    assert sum(key.startswith("fold_models/") and key.endswith("manifest.json") for key in before) == 4
+    assert sum(key.startswith("fold_models/") and key.endswith("manifest.json") for key in before) == 5
     assert len(returns.registry.versions()) == 1, "a fold is no version that anybody could promote"
 
 
@@ -107,10 +107,30 @@ def test_a_week_that_an_earlier_day_has_fitted_is_not_fitted_again(returns, last
     first = stored_folds(returns, before, returns.train(before))
     fitted = fits_counted(monkeypatch)
     second = stored_folds(returns, last_day, returns.train(last_day))
-    assert fitted == [second[-1].trained_to], "three of four weeks are those of the day before"
+    assert fitted == [second[-1].trained_to], "all weeks but the newest are those of the day before"
     assert first[1:] == second[:-1]
     alone = type(returns)(tmp_path / "alone", returns.rows(date(2026, 1, 1), last_day))
     assert stored_folds(alone, last_day, alone.train(last_day)) == second, "a fit would give the same"
+
+
+def test_days_of_one_week_share_all_their_weeks(returns, last_day, monkeypatch) -> None:
+    """A drift asks for a fit on any day; what the recipe knew on the Mondays before is known already."""
+    monday = add_days(last_day, -last_day.weekday())
+    first = stored_folds(returns, monday, returns.train(monday))
+    fitted = fits_counted(monkeypatch)
+    shared = [stored_folds(returns, day, returns.train(day)) for day in (add_days(monday, 1), add_days(monday, 5))]
+    assert [fold.first_day for fold in shared[0]] == [fold.first_day for fold in shared[1]]
+    assert len(fitted) == 1, "the week of the day that has become mature since"
+    assert shared[0][: len(first)] == first
+
+
+def test_the_challenger_of_a_monday_is_the_fold_of_its_week(returns, last_day, monkeypatch) -> None:
+    monday = fold_starts(last_day, WINDOW, 4)[-1]
+    version = returns.train(monday)
+    fitted = fits_counted(monkeypatch)
+    folds = stored_folds(returns, last_day, returns.train(last_day))
+    assert (folds[-1].first_day, folds[-1].model_version) == (monday, version)
+    assert folds[-1].trained_to not in fitted
 
 
 def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(returns, last_day, monkeypatch) -> None:
@@ -120,12 +140,12 @@ def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(
     kept = returns.model
     returns.model = replace(kept, training=replace(kept.training, leaves=5))
     returns.train(last_day)
-    assert len(fitted) == 4, "another recipe"
+    assert len(fitted) == 5, "another recipe"
     fitted.clear()
     returns.model, rows = kept, returns.warehouse.rows
     returns.warehouse.rows = rows.filter(pc.not_equal(rows["row"], "w000100"))
     returns.train(last_day)
-    assert len(fitted) == 4, "other rows"
+    assert len(fitted) == 5, "other rows"
     fitted.clear()
     returns.warehouse.rows = rows
     (returns.store.root / "fold_models" / first[2].model_version / "manifest.json").unlink()
@@ -141,20 +161,20 @@ def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(ret
     day = date(2026, 2, 14)
     version = returns.train(day)
     folds = stored_folds(returns, day, version)
-    assert 0 < len(folds) < 4
+    assert 0 < len(folds) < 5
     assert [fold.first_day for fold in folds] == fold_starts(day, WINDOW, 4)[-len(folds) :]
     said = returns.model_tables.read_report("folds", day)["sentence"]
     assert said.startswith(
-        f"{len(folds)} of 4 weeks can be judged; for the one from {add_days(folds[0].first_day, -7)}"
+        f"{len(folds)} of 5 weeks can be judged; for the one from {add_days(folds[0].first_day, -7)}"
     )
     window, _ = returns.judge(day)
     assert window.first_day == folds[0].first_day
-    assert f"Judged by folds, {len(folds)} of 4 weeks" in window.sentence
+    assert f"Judged by folds, {len(folds)} of 5 weeks" in window.sentence
 
 
 def test_without_a_week_that_can_be_judged_there_is_no_challenger(returns) -> None:
-    with pytest.raises(NotEnoughEvidenceError, match="the newest week of the gate, from 2026-01-22: "):
-        returns.challenge("mdl_any", date(2026, 2, 5))
+    with pytest.raises(NotEnoughEvidenceError, match="the newest week of the gate, from 2026-01-19: "):
+        returns.challenge("mdl_any", date(2026, 2, 2))
 
 
 def test_folds_of_other_settings_judge_nobody(returns, last_day) -> None:

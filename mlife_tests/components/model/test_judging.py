@@ -147,7 +147,7 @@ def test_a_champion_by_a_holdout_is_judged_as_before(returns, last_day) -> None:
     version = returns.train(last_day)
     window, judged = returns.judge(last_day)
     assert (window.folds, window.served) == ((), ())
-    assert window.first_day == fold_starts(last_day, WINDOW, 4)[0]
+    assert window.first_day == add_days(window.last_day, 1 - 28)
     scorer, rows = returns.scorer(version), returns.rows(window.first_day, window.last_day)
     expected = average_precision(
         scorer.score(examples_matrix(rows, scorer.feature_spec)).probability, np.asarray(rows["won"])

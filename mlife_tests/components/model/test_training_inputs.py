@@ -11,7 +11,7 @@ from mlife_assets.components.model.training_inputs import (
     day_training_set,
     is_by_folds,
     known_by,
-    known_rows,
+    training_marts,
     training_set_of,
 )
 from mlife_assets.core.training.training_set import build_training_set, first_gate_day
@@ -26,7 +26,7 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
     )
     labelled = platform.warehouse.read("labelled_examples", end=to_applies)
     newer = platform.warehouse.read("click_examples", start=add_days(to_applies, 1), end=to_clicks)
-    rows = known_rows(platform, day)
+    rows = training_marts(platform, [day]).known_rows(day)
     assert rows.num_rows == labelled.num_rows + newer.num_rows
     assert rows["is_applied"].null_count == newer.num_rows > 0
     assert rows["is_clicked"].null_count == 0

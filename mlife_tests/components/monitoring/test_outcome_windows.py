@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.components.monitoring import outcome_windows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.lateness import LateFeedback
@@ -37,6 +38,15 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
         for place, day in enumerate(days)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+@pytest.fixture(autouse=True)
+def unlearned(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
+    """Return the first day that each model did not learn from, to be changed; at first none learned from any."""
+    held: dict[str, date] = {}
+    monkeypatch.setattr(ModelRegistry, "load", lambda _, version: version)
+    monkeypatch.setattr(outcome_windows, "first_unlearned_day", lambda version: held.get(version, date(2026, 6, 1)))
+    return held
 
 
 def reference(examples: pa.Table) -> MonitoringReference:
@@ -89,6 +99,26 @@ def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
     known = replace(reference(scored(date(2026, 6, 10))), scored_by=scored_by)
     outcome_windows.outcome_window(platform, known, DAY, LABEL)
     assert found == [asked]
+
+
+def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
+) -> None:
+    """Labels of the reference end 5 days before the clicks that the model learned: it would look better than it is."""
+    asked = []
+    unlearned |= {"fold_1": date(2026, 6, 18), "fold_2": date(2026, 6, 20), "m": date(2026, 6, 22)}
+
+    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
+        asked.append((start, end))
+        return scored(date(2026, 6, 20))
+
+    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    by_itself = reference(scored(date(2026, 6, 14)))
+    by_folds = replace(by_itself, scored_by={LABEL: {"fold_1": 3, "fold_2": 1}})
+    for known in (by_itself, by_folds):
+        outcome_windows.outcome_window(platform, known, DAY, LABEL)
+    assert [start for start, _ in asked] == [date(2026, 6, 22), date(2026, 6, 20)], "who scores, not who serves"
 
 
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.components.monitoring import retrain_decision
 from mlife_assets.components.monitoring.retrain_decision import (
     DECISION_TAG,
     _decision_id,
@@ -19,11 +21,15 @@ from mlife_assets.components.monitoring.retrain_decision import (
     is_retraining,
 )
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.ids import digest
+from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
@@ -145,6 +151,76 @@ def test_recorded_decisions_open_the_gate_and_later_ones_do_not(tmp_path) -> Non
     assert [gate_opening(platform, add_days(first, ago)) for ago in (1, 2, days)] == [confirmed] * 3
     assert gate_opening(platform, add_days(first, days + 1)) is None
     assert gate_opening(platform.of_model("churn_risk"), add_days(first, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "known_from", "positive_days", "lacking"),
+    [
+        ("job_applications", date(2026, 6, 22), 0, None),
+        ("job_applications", date(2026, 6, 23), 0, "40 mature examples, 2,000 needed"),
+        ("churn_risk", date(2026, 6, 8), 14, None),
+        (
+            "churn_risk",
+            date(2026, 6, 16),
+            14,
+            "the gate needs 14 days with positives; to judge those from 2026-06-08 on: "
+            "40 mature examples, 2,000 needed",
+        ),
+        ("churn_risk", date(2026, 6, 8), 13, "the gate needs 14 days with positives; from 2026-06-08 on there are 13"),
+    ],
+)
+def test_a_first_model_waits_for_what_its_gate_needs(
+    tmp_path, monkeypatch, name: str, known_from: date, positive_days: int, lacking: str | None
+) -> None:
+    """A pool of rows is resampled by day: a model that can judge one week was fitted, and refused, each week."""
+    day = date(2026, 6, 30)
+
+    def learned(_: Platform, known_on: date) -> None:
+        if known_on < known_from:
+            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
+
+    def exposures(platform: Platform, first: date, last: date) -> pa.Table:
+        days = [add_days(last, -back) for back in range((last - first).days + 1)]
+        roles = platform.model.roles
+        return pa.table({roles.time: days * 2, roles.label: [n < positive_days for n in range(len(days))] * 2})
+
+    monkeypatch.setattr(retrain_decision, "training_set_of", learned)
+    monkeypatch.setattr(retrain_decision, "day_training_set", learned)
+    monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies()).of_model(name)
+    assert champion_facts(platform, day, [], False).lacking == lacking
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacking"),
+    [
+        ({"gate_block_days": 3}, "the gate needs 42 days with positives and looks at 2 weeks; set gate_weeks to 6"),
+        ({"gate_weeks": 4}, "the gate needs 14 days with positives; from 2026-06-08 on there are 11"),
+    ],
+)
+def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, changed, lacking: str) -> None:
+    """Positives of weeks before anything could be learned once counted, and each week's fit was refused."""
+
+    def declared(policies: Policies) -> Model:
+        model = churn_risk(policies)
+        return replace(model, promotion=replace(model.promotion, **changed))
+
+    def learned(_: Platform, known_on: date) -> None:
+        if known_on < date(2026, 6, 8):
+            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
+
+    def exposures(platform: Platform, first: date, last: date) -> pa.Table:
+        days = [add_days(date(2026, 6, 1), after) for after in range(18)]
+        roles = platform.model.roles
+        inside = [day for day in days if first <= day <= last]
+        return pa.table({roles.time: inside, roles.label: [True] * len(inside)})
+
+    monkeypatch.setattr(retrain_decision, "training_set_of", learned)
+    monkeypatch.setattr(retrain_decision, "day_training_set", learned)
+    monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
+    models = (job_applications, declared)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies(), declared=models).of_model("churn_risk")
+    assert champion_facts(platform, date(2026, 6, 30), [], False).lacking == lacking
 
 
 def test_fits_are_what_was_asked_for_and_what_was_registered(tmp_path) -> None:

@@ -252,9 +252,10 @@ def test_a_training_that_fails_on_the_way_is_reported_and_what_was_fitted_is_pai
     assert decided.challenger_version == ("m2" if is_fitted else None)
 
 
-def test_alarms_go_on_after_a_refusal_that_proves_nothing(changed):
+def test_alarms_go_on_after_a_challenge_that_proves_nothing(changed):
+    """Here its fit on everything is unfit to serve; a refusal leaves the champion as much in doubt."""
     decisions = changed.contestants["governed"].decisions
-    refused = next(one for one in decisions if one.action == "refused")
+    refused = next(one for one in decisions if one.action in ("refused", "failed"))
     promoted = next(one for one in decisions if one.action == "promoted" and one.day > refused.day)
     after = [one for one in decisions if refused.day < one.day <= promoted.day]
     assert CONFIRMED not in refused.codes
@@ -277,12 +278,15 @@ def test_what_serves_is_fitted_on_all_and_watched_by_what_the_folds_said(changed
     assert np.array_equal(np.sort(found), np.sort(expected)), "out of sample, although the model has learned from them"
 
 
-def test_every_fold_is_paid_for_once_and_a_refit_only_when_it_serves(changed):
+def test_every_fold_is_paid_for_once_and_a_refit_only_when_it_is_to_serve(changed):
+    """One is found unfit: its only tree says of the validation window nothing that is no luck."""
     governed = changed.contestants["governed"]
     mornings = [fit.as_of for fit in governed.fits]
     installed = [reign.fit.as_of for reign in governed.reigns]
     assert set(installed) <= set(mornings)
-    rest = [day for day in mornings if day not in installed]
+    unfit = [one.day for one in governed.decisions if one.action == "failed"]
+    assert len(unfit) == 1
+    rest = [day for day in mornings if day not in (*installed, *unfit)]
     twin, *folds = rest
     assert twin == installed[0] - timedelta(days=14)
     assert all((day - date(2025, 1, 1)).days % 14 == 0 for day in folds)

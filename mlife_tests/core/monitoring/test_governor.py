@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,7 @@ def test_an_alarm_that_ended_does_not_retrain() -> None:
         ({"is_retraining_in_flight": True}, governor.IN_FLIGHT),
         ({"promotion_dates": (DAY - timedelta(days=6),)}, governor.COOLDOWN),
         ({"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, governor.BUDGET_SPENT),
-        ({"fit_dates": tuple(DAY - timedelta(days=7 * k) for k in range(1, 53))}, governor.FITS_SPENT),
+        ({"fit_dates": tuple(DAY - timedelta(days=6 * k) for k in range(1, 59))}, governor.FITS_SPENT),
         ({"new_mature_positives": 299}, governor.LABELS_IMMATURE),
     ],
 )
@@ -125,8 +126,48 @@ def test_the_edges_of_cooldown_budget_and_age() -> None:
     assert (decided(champion=old).verdict, decided(champion=old).codes) == ("retrain", (governor.MODEL_TOO_OLD,))
     tried = decided(champion=replace(old, fit_dates=(DAY - timedelta(days=6),)))
     assert (tried.verdict, tried.codes) == ("wait", (governor.FIT_TOO_SOON, governor.MODEL_TOO_OLD))
-    most = tuple(DAY - timedelta(days=7 * k + 1) for k in range(1, 53))
+    most = tuple(DAY - timedelta(days=6 * k) for k in range(1, 58))
     assert decided("data", history=history, champion=replace(CHAMPION, fit_dates=most)).verdict == "retrain"
+
+
+@pytest.mark.parametrize(("in_a_year", "verdict"), [(52, "retrain"), (57, "retrain"), (58, "wait")])
+def test_weekly_fits_leave_some_for_a_confirmed_drift(in_a_year: int, verdict: str) -> None:
+    """A house that fits every week has 52 behind it on any day of its second year, and a drift found none left."""
+    weekly = {DAY - timedelta(days=3 + 7 * k) for k in range(52)}
+    fitted = tuple(weekly | {DAY - timedelta(days=4 + 7 * k) for k in range(in_a_year - 52)})
+    champion = replace(CHAMPION, fit_dates=fitted)
+    drifted = decided("concept", history=[past(1, "concept")], champion=champion)
+    assert drifted.verdict == verdict
+    assert (governor.FITS_SPENT in drifted.codes) == (verdict == "wait")
+    if verdict == "wait":
+        assert drifted.sentences[1] == "58 fits in 365 days spend the budget of 58."
+
+
+@pytest.mark.parametrize("age", [20, 61])
+def test_nothing_but_drift_spends_what_is_kept_for_it(age: int) -> None:
+    fitted = tuple(DAY - timedelta(days=7 * k) for k in range(1, 53))
+    champion = replace(CHAMPION, trained_as_of=DAY - timedelta(days=age), fit_dates=fitted)
+    decision = decided(champion=champion)
+    assert decision.verdict == "wait"
+    assert any(
+        "52 fits in 365 days spend the budget of 52 (6 more are kept for confirmed drift)." in one
+        for one in decision.sentences
+    )
+
+
+def test_weekly_fits_for_new_labels_go_on_all_year() -> None:
+    """What is kept for drift is kept beside the weekly fits: they have no weeks off at the end of a year."""
+    fitted: list[date] = []
+    for offset in range(3 * 365):
+        day = DAY + timedelta(days=offset)
+        champion = ChampionFacts("mdl_a", day - timedelta(days=20), 1_000, fit_dates=tuple(fitted))
+        reports = {kind: report(kind, day=day) for kind in ("quality", *KINDS)}
+        decision = decide(as_of=day, **reports, history=(), champion=champion, policy=RetrainPolicy())
+        if decision.verdict == "retrain":
+            fitted.append(day)
+    gaps = {(later - earlier).days for earlier, later in pairwise(fitted)}
+    assert gaps == {7, 8}
+    assert len(fitted) == 3 * 52
 
 
 def test_enough_new_labels_ask_for_a_fit_of_their_own() -> None:
@@ -153,7 +194,7 @@ def test_enough_new_labels_ask_for_a_fit_of_their_own() -> None:
         ),
         (
             {"fit_dates": tuple(DAY - timedelta(days=7 * k) for k in range(1, 53))},
-            "52 fits in 365 days spend the budget of 52.",
+            "52 fits in 365 days spend the budget of 52 (6 more are kept for confirmed drift).",
         ),
         ({"is_retraining_in_flight": True}, "A retraining is already running."),
     ],
@@ -307,12 +348,13 @@ def test_invariants(statuses, alarms, verdicts, positives, age, promoted, fitted
         assert positives >= policy.minimum_new_mature_positives
         assert all(days >= policy.cooldown_days for days in promoted)
         assert sum(days < 30 for days in promoted) < policy.budget_per_30_days
-        assert sum(days < 365 for days in fitted) < policy.fits_per_year
         confirmed = [
             kind
             for kind in decision.alarms
             if 1 + sum(kind in h.alarms and h.verdict != "block" for h in history[:2]) >= policy.alarm_days_needed
         ]
+        most = policy.fits_per_year + (policy.fits_for_drift if confirmed else 0)
+        assert sum(days < 365 for days in fitted) < most
         is_spaced = all(days >= policy.days_between_fits for days in fitted)
         assert confirmed or is_spaced
         assert (decision.codes[0] == governor.NEW_LABELS) == (not confirmed and age <= policy.maximum_model_age_days)

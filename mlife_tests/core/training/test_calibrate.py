@@ -100,6 +100,30 @@ def test_scores_that_say_nothing_or_the_contrary_give_the_base_rate_and_keep_the
     assert (np.diff(found.probabilities(np.sort(raw))) > 0).all()
 
 
+@pytest.mark.parametrize("least", [1, 10_000_000])
+def test_noise_gets_the_base_rate_and_a_weak_score_keeps_its_curve(least: int) -> None:
+    """A slope of noise lies above 0 in half of all fits, and within two standard errors of it in nearly all."""
+
+    def curves(slope: float, rows: int) -> float:
+        found = []
+        for seed in range(200):
+            raw, outcome = drawn(rows, slope, 2.5 * (slope - 1), seed)
+            fitted = fit_calibrator(raw, outcome, isotonic_minimum_positives=least)
+            found.append(fitted.method != "base_rate")
+        return float(np.mean(found))
+
+    assert curves(0.0, 1_000) <= 0.05
+    assert curves(0.1, 20_000) >= 0.95, "1,500 positives"
+    assert curves(0.2, 4_000) >= 0.85, "300 positives"
+
+
+@pytest.mark.parametrize("rows", [6, 40, 4_000])
+def test_a_score_that_separates_is_no_noise(rows: int) -> None:
+    """The standard error of its fitted slope is as large as the slope, or larger."""
+    raw = np.linspace(-3, 3, rows)
+    assert fit_calibrator(raw, raw > 0, isotonic_minimum_positives=10_000).method == "logistic"
+
+
 def test_scores_that_are_all_alike_give_the_base_rate() -> None:
     outcome = np.arange(200) % 4 == 0
     found = fit_calibrator(np.full(200, -3.0), outcome, isotonic_minimum_positives=1)

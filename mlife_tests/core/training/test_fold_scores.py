@@ -15,7 +15,13 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import LightGBMScorer
-from mlife_assets.core.training.fold_scores import anchor_side, itself, side_of_folds, simple_of_folds
+from mlife_assets.core.training.fold_scores import (
+    anchor_side,
+    first_unlearned_day,
+    itself,
+    side_of_folds,
+    simple_of_folds,
+)
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE
@@ -77,6 +83,23 @@ def gate_rows(days: list[date], models: Any) -> GateRows:
 def test_a_model_is_asked_itself_once_all_that_it_learned_was_complete(artifacts: dict[date, ModelArtifact]) -> None:
     found = itself(artifacts[DAY], MODEL)
     assert found == Fold(DAY, artifacts[DAY].model_version, last_mature_exposure_day(DAY, WINDOW))
+
+
+@pytest.mark.parametrize(
+    ("is_funnel", "manifest", "first"),
+    [
+        (True, {"trained_to": {"is_clicked": "2026-05-30", "is_applied": "2026-05-25"}}, date(2026, 5, 31)),
+        (False, {"trained_to": {"is_applied": "2026-05-25"}}, date(2026, 5, 26)),
+        (True, {}, date(2026, 5, 31)),
+    ],
+    ids=["funnel", "the label alone, beside rows without one", "of 0.1.0"],
+)
+def test_a_day_is_unlearned_once_no_step_learned_from_it(
+    tiny_models: ModuleType, is_funnel: bool, manifest: dict[str, object], first: date
+) -> None:
+    """`training_end_date` counts rows of steps, too, that a model of the label alone does not have."""
+    artifact = tiny_models.tiny_artifact(1, trees=1, is_funnel=is_funnel, training_end_date="2026-05-30", **manifest)
+    assert first_unlearned_day(artifact) == first
 
 
 def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(

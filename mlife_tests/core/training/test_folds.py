@@ -18,9 +18,10 @@ from mlife_assets.core.training.folds import (
     in_succession,
     rows_by_fold,
     since,
+    speaking,
     until,
 )
-from mlife_assets.core.windows import is_mature
+from mlife_assets.core.windows import last_mature_exposure_day
 
 DAY = date(2026, 6, 2)
 FIRST = date(2026, 5, 4)
@@ -37,13 +38,25 @@ def days(*after: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("weeks", [1, 4])
-def test_the_weeks_end_with_the_newest_mature_day(weeks: int) -> None:
-    starts = fold_starts(DAY, 7, weeks)
-    assert len(starts) == weeks
-    assert {(right - left).days for left, right in pairwise(starts)} <= {FOLD_DAYS}
-    last = starts[-1] + timedelta(days=FOLD_DAYS - 1)
-    assert is_mature(last, DAY, 7)
-    assert not is_mature(last + timedelta(days=1), DAY, 7)
+def test_the_weeks_begin_on_mondays_and_hold_the_newest_mature_days(weeks: int) -> None:
+    for after in range(2 * FOLD_DAYS):
+        day = DAY + timedelta(days=after)
+        last = last_mature_exposure_day(day, 7)
+        starts = fold_starts(day, 7, weeks)
+        assert {one.weekday() for one in starts} == {0}
+        assert {(right - left).days for left, right in pairwise(starts)} <= {FOLD_DAYS}
+        assert starts[-1] <= last < starts[-1] + timedelta(days=FOLD_DAYS)
+        wanted = last - timedelta(days=FOLD_DAYS * weeks - 1)
+        assert starts[0] <= wanted < starts[0] + timedelta(days=FOLD_DAYS)
+        assert len(starts) == (weeks if last.weekday() == 6 else weeks + 1)
+
+
+def test_each_day_is_asked_of_the_newest_fold_that_has_begun() -> None:
+    assert speaking([fold(1), fold(0)], FIRST - timedelta(days=1), FIRST + timedelta(days=7)) == [
+        None,
+        *["m0"] * 7,
+        "m1",
+    ]
 
 
 def test_a_row_belongs_to_the_newest_fold_that_has_begun() -> None:

@@ -279,6 +279,18 @@ def test_names_that_hold_the_separator_are_not_confused() -> None:
     assert copies(training, gate).is_met
 
 
+def test_a_copy_is_one_whatever_bits_its_nothing_and_its_zero_have() -> None:
+    """Tables come by several ways: a null is read as NaN, and there are many NaN and two zeros."""
+    strange = np.frombuffer(b"\x01\x00\x00\x00\x00\x00\xf8\x7f")[0]
+    rows = rows_of(1, 1_000)
+    training, gate = (
+        rows.set_column(3, "a", pa.array([nothing] * 1_000, pa.float64())).set_column(4, "b", pa.array([zero] * 1_000))
+        for nothing, zero in ((None, 0.0), (strange, -0.0))
+    )
+    assert np.isnan(gate["a"][0].as_py())
+    assert not copies(training, gate.slice(0, 100)).is_met
+
+
 def test_the_order_of_rows_changes_no_verdict() -> None:
     training, gate = rows_of(1, 2_000, is_coarse=True), rows_of(2, 1_000, is_coarse=True)
     is_later = np.arange(2_000) >= 1_500

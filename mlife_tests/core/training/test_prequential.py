@@ -31,6 +31,7 @@ from mlife_assets.core.training.prequential import (
     fold_conditions,
     follows_newest_fold,
     judge_refit,
+    newest_week,
     over_folds,
     pooled_simple,
     rank_correlation,
@@ -130,6 +131,12 @@ def prepared() -> Prepared:
     gate = gate.filter(pc.field("day") < pa.scalar(add_days(STARTS[1], FOLD_DAYS)))
     served = replace(served, probability=served.probability[: gate.num_rows])
     return Prepared(table, gate, tuple(folds), tuple(artifacts), served)
+
+
+def test_the_newest_week_is_seven_days_whenever_the_newest_fold_began() -> None:
+    days = [date(2026, 6, 22 - back) for back in range(20)]
+    found = newest_week(pa.table({MODEL.roles.time: pa.array(days, pa.date32())}), MODEL.roles)
+    assert found[MODEL.roles.time].to_pylist() == days[:7]
 
 
 def test_a_recipe_that_is_not_inferior_may_be_refitted_while_there_is_a_reason(prepared: Prepared) -> None:
@@ -374,7 +381,8 @@ def test_the_fit_on_everything_follows_the_newest_fold(prepared: Prepared) -> No
     astray = fit_model(replace(training, examples=flipped, data_hash="flipped"), MODEL.training)
     turned = follows_newest_fold(astray, prepared.artifacts[1], rows_of_fold, MODEL)
     assert (turned.name, turned.is_met) == ("serving_scores_follow_the_newest_fold", False)
-    assert "do not follow those of the newest fold's model on its 1,400 rows: rank correlation -0." in turned.sentence
+    said = "do not follow those of the newest fold's model on 1,400 rows of the newest week: rank correlation -0."
+    assert said in turned.sentence
 
 
 def test_scores_that_do_not_vary_follow_nothing(prepared: Prepared, monkeypatch) -> None:

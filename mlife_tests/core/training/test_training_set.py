@@ -396,10 +396,13 @@ def test_by_folds_the_newest_week_is_enough(validation_days: int, apply_window_d
         promotion = PromotionPolicy(gate_weeks=weeks)
         model = job_applications(Policies(label=label, promotion=promotion, training=policy))
         assert least_history_days(model) == least
-    first_features, window = date(2026, 1, 2), timedelta(days=apply_window_days + 1)
-    eve = first_features + timedelta(days=least - 2)
-    known = fold_starts(eve, apply_window_days, 1)[0]
-    assert first_features + window == known - window - timedelta(days=validation_days - 1)
+    window, to_fit_on = timedelta(days=apply_window_days + 1), []
+    for first_features in (date(2026, 1, 2) + timedelta(days=after) for after in range(7)):
+        eve = first_features + timedelta(days=least - 2)
+        known = fold_starts(eve, apply_window_days, 1)[-1]
+        last_fitted = known - window - timedelta(days=validation_days - 1)
+        to_fit_on.append((last_fitted - (first_features + window)).days + 1)
+    assert sorted(to_fit_on) == [1, 2, 3, 4, 5, 6, 7], "one day at least, whichever weekday it is"
 
 
 def test_a_step_that_is_known_of_no_row_was_trained_to_no_day() -> None:

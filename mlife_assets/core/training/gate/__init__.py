@@ -7,7 +7,7 @@ Inputs and the conditions that make a comparison valid are in `core.training.gat
 
 from __future__ import annotations
 
-from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS
+from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS, days_with_positives_needed
 from mlife_assets.core.training.gate.decide import decide_promotion
 from mlife_assets.core.training.gate.verdict import (
     ALONE,
@@ -43,6 +43,7 @@ __all__ = [
     "Kind",
     "Outcome",
     "PromotionDecision",
+    "days_with_positives_needed",
     "decide_promotion",
     "on_examples",
 ]

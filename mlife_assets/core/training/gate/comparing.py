@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days, encode_ids
@@ -49,6 +50,11 @@ class Evaluation:
 
 
 NOTHING = Evaluation(0, 0, (), ())
+
+
+def days_with_positives_needed(model: Model) -> int:
+    """Return on how many days the gate of a model without an item needs a positive; 0 with an item."""
+    return 0 if model.roles.item is not None else MINIMUM_DAY_BLOCKS * model.promotion.gate_block_days
 
 
 def evaluate(

@@ -224,6 +224,6 @@ def test_the_verdict_says_by_which_way_it_promotes_and_what_a_win_may_err() -> N
     found = sentences_of("promoted", [MET], has_human=True, opened_by="it rains")
     assert found[0] == "Promoted as not inferior, since it rains: all 1 conditions are met."
     assert remark_on_alpha(PromotionPolicy()) == (
-        "The bound of a win errs at 0.10% of gates, so that in a year of 52 a challenger that is no better wins with a "
+        "The bound of a win errs at 0.09% of gates, so that in a year of 58 a challenger that is no better wins with a "
         "chance of 5% at most."
     )

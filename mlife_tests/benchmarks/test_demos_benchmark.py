@@ -1,0 +1,46 @@
+"""The benchmark of demos: what counts as an answer to the drift."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("demos")
+
+
+def summary(*gates: tuple[str, str]) -> dict[str, Any]:
+    told = [{"date": day, "outcome": outcome, "sentences": [f"{outcome} on {day}"]} for day, outcome in gates]
+    return {"seed": 1, "decisions": [{"date": "2026-06-02"}], "promotions": told}
+
+
+def test_a_promotion_after_the_drift_answers_it(bench: ModuleType) -> None:
+    found = bench.answer(summary(("2026-06-01", "promoted"), ("2026-06-08", "refused"), ("2026-06-12", "promoted")))
+    assert found["answered"] == {"day": 11, "outcome": "promoted", "said": "promoted on 2026-06-12"}
+    assert [one["day"] for one in found["gates"]] == [7, 11]
+
+
+def test_the_first_champion_and_refusals_answer_nothing(bench: ModuleType) -> None:
+    """What is promoted on day 5 has seen no click of the drift's first day."""
+    found = bench.answer(summary(("2026-06-01", "promoted"), ("2026-06-06", "promoted"), ("2026-06-08", "refused")))
+    assert found["answered"] is None
+    assert bench.record([found], "abc", 1.0)["answered"] == 0
+
+
+def test_a_demo_that_was_lived_is_not_lived_again(bench: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "7.json").write_text(json.dumps(summary()))
+    assert bench.demo(7, tmp_path) == summary()
+
+
+def test_the_default_seed_is_the_first(bench: ModuleType) -> None:
+    from mlife_assets.settings import Settings
+
+    assert bench.SEEDS[0] == Settings.model_fields["seed"].default
+    assert len(set(bench.SEEDS)) == 5

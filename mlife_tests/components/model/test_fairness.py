@@ -1,0 +1,59 @@
+"""What the gate is told where no fold of a challenger could be audited. The audits: `e2e/test_fairness`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mlife_assets.components.model import fairness
+from mlife_assets.components.model.fairness import audit_folds, day_fairness_conditions
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.training.folds import Fold
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 30)
+MONDAYS = (date(2026, 6, 8), date(2026, 6, 22))
+FOLDS = tuple(Fold(one, f"mdl_{one}", add_days(one, -8)) for one in MONDAYS)
+QUARANTINED = (date(2026, 6, 8), date(2026, 6, 15), date(2026, 6, 22))
+"""The days that the gate of `DAY` ranks and a fold speaks for: of the first Monday for two of them."""
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(settings=Settings(home=tmp_path), policies=Policies())
+
+
+def quarantine(monkeypatch: pytest.MonkeyPatch, faulty: Iterable[date], folds: tuple[Fold, ...] = FOLDS) -> None:
+    """Let the challenger have folds, and some days be faulty."""
+    monkeypatch.setattr(fairness, "stored_folds", lambda *_: folds)
+    monkeypatch.setattr(fairness, "quarantined_days", lambda _, days: [day for day in days if day in faulty])
+
+
+def test_days_that_are_all_quarantined_are_named_with_what_helps(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once asked for the audit that had just been made, each time."""
+    quarantine(monkeypatch, QUARANTINED)
+    assert audit_folds(platform, "mdl_a", DAY) is None
+    _, by_folds = day_fairness_conditions(platform, DAY, "mdl_a")
+    assert not by_folds.is_met
+    assert by_folds.sentence == (
+        "On the weeks of the folds: Nobody can be audited, since every day that the gate ranks is quarantined "
+        "(2026-06-08, 2026-06-15, 2026-06-22). Repair one of these days, materialize its data_quality_report, then "
+        "fairness_audit and evaluation of this day; or train on another day of the week, whose gate ranks other days."
+    )
+
+
+@pytest.mark.parametrize(("faulty", "folds"), [(QUARANTINED[1:], FOLDS), ((), FOLDS), (QUARANTINED, ())])
+def test_an_audit_that_can_be_made_is_asked_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, faulty: tuple[date, ...], folds: tuple[Fold, ...]
+) -> None:
+    quarantine(monkeypatch, faulty, folds)
+    _, by_folds = day_fairness_conditions(platform, DAY, "mdl_a")
+    assert not by_folds.is_met
+    assert by_folds.sentence.endswith("There is no fairness audit of the challenger; materialize fairness_audit.")
