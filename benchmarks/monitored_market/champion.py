@@ -9,7 +9,8 @@ gate: every training that is asked for serves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -26,7 +27,7 @@ from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
-from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.prediction_details import first_step_probabilities
@@ -49,17 +50,29 @@ Days = Collection[date]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A model that scores outcomes, and how many of the reference's it scored.
+
+    No step of it has learned from `unlearned_from` or later days.
+    """
+
+    scorer: LightGBMScorer
+    unlearned_from: date
+    rows: int = 1
+
+
+@dataclass(frozen=True)
 class Champion:
     """A model with its reference; `trained_until` is its last day of training.
 
-    No step of it has learned from `unlearned_from` or later days.
+    Later outcomes are scored by who scored those of the reference, by outcome `scored_by`, in the same shares.
     """
 
     scorer: LightGBMScorer
     reference: MonitoringReference
     trained_as_of: date
     trained_until: date
-    unlearned_from: date
+    scored_by: dict[str, tuple[Asked, ...]]
     importance: dict[str, float]
 
 
@@ -82,7 +95,7 @@ class Watch:
         history: the governor's decisions.
         samples: the pairs of late.
         scored: (outcome, exposure day) -> scored exposures with their labels.
-        scores: exposure day -> what the champion said of them.
+        scores: (exposure day, who was asked) -> what they said of them.
         people: the users of late, as far as the overnight rules look at them.
         nights: what every sound night changed.
         faulty: days whose quality report failed.
@@ -94,7 +107,7 @@ class Watch:
     history: list[RetrainDecision] = field(default_factory=list)
     samples: dict[date, DaySample] = field(default_factory=dict)
     scored: dict[tuple[str, date], pa.Table] = field(default_factory=dict)
-    scores: dict[date, Scored] = field(default_factory=dict)
+    scores: dict[tuple[date, tuple[tuple[str, int], ...]], Scored] = field(default_factory=dict)
     people: dict[date, pa.Table] = field(default_factory=dict)
     nights: dict[date, dict[str, float]] = field(default_factory=dict)
     faulty: set[date] = field(default_factory=set)
@@ -113,11 +126,13 @@ class Watch:
 
     def forget_before(self, day: date) -> None:
         """Drop what no later day looks at."""
-        for held in (self.samples, self.scores, self.people, self.nights):
+        for held in (self.samples, self.people, self.nights):
             for old in [one for one in held if one < day]:
                 del held[old]
         for key in [one for one in self.scored if one[1] < day]:
             del self.scored[key]
+        for scored in [one for one in self.scores if one[0] < day]:
+            del self.scores[scored]
 
 
 def sample(watch: Watch, market: MonitoredMarket) -> DaySample:
@@ -194,14 +209,23 @@ def promote(
     count = days_of_normality(began, market.day, policy.reference_days)
     days = [day for day in sorted(watch.samples)[-count:] if day not in watch.faulty]
     folds = judged_by or ((add_days(trained_until, 1), artifact),)
-    examples = {}
+    examples, scored_by = {}, {}
     for outcome in WINDOW_DAYS if len(artifact.stages) > 1 else (LABEL,):
-        asked = [(day, LightGBMScorer(one, threads=1)) for day, one in (folds if outcome == LABEL else _funnels(folds))]
+        speaking = folds if outcome == LABEL else _funnels(folds)
+        asked = [Asked(LightGBMScorer(one, threads=1), first_unlearned_day(one)) for _, one in speaking]
+        starts = [day for day, _ in speaking]
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
-        first = first_normal_outcome(began, asked[0][0], last)
-        examples[outcome] = scored_examples(watch, asked, market, first, last, outcome)
-    if judged_by:
-        watch.scored, watch.scores = {}, {}
+        first = first_normal_outcome(began, starts[0], last)
+
+        def of_day(day: date, starts: list[date] = starts, asked: list[Asked] = asked) -> list[Asked]:
+            return [asked[_place(starts, day)]]
+
+        rows = scored_examples(watch, of_day, market, first, last, outcome)
+        places = [_place(starts, day) for day in rows["exposure_date"].to_pylist()]
+        counts = np.bincount(places, minlength=len(asked)).tolist()
+        scored_by[outcome] = tuple(replace(one, rows=count) for one, count in zip(asked, counts, strict=True) if count)
+        examples[outcome] = rows
+    watch.scored, watch.scores = {}, {}
     columns = PAIR_COLUMNS
     reference = build_reference(
         model_version=scorer.model_version,
@@ -218,7 +242,7 @@ def promote(
         reference=with_learned_thresholds(reference, policy),
         trained_as_of=market.day,
         trained_until=trained_until,
-        unlearned_from=first_unlearned_day(artifact),
+        scored_by=scored_by,
         importance=dict(artifact.manifest["importance"]),
     )
     return watch.serving
@@ -243,7 +267,7 @@ def explained(
 
 def scored_examples(
     watch: Watch,
-    asked: Sequence[tuple[date, LightGBMScorer]],
+    asked: Callable[[date], Sequence[Asked]],
     market: MonitoredMarket,
     first: date,
     last: date,
@@ -251,15 +275,14 @@ def scored_examples(
 ) -> pa.Table:
     """Return a sample of mature exposures of sound days that no policy exploited: `probability` and `is_positive`.
 
-    `asked` says who scores the exposures from each day on, oldest first.
+    `asked` says who scores the exposures of a day; several of them share it.
     """
     market.label_what_matures()
     parts = []
     for day, rows in sorted(market.examples[outcome].items()):
         if first <= day <= last and day not in watch.faulty:
             if (outcome, day) not in watch.scored:
-                scorer = next(one for since, one in reversed(asked) if since <= day)
-                watch.scored[outcome, day] = _labelled(rows, _scored(watch, scorer, rows, day), outcome)
+                watch.scored[outcome, day] = _labelled(rows, _scored(watch, asked(day), rows, day), outcome)
             parts.append(watch.scored[outcome, day])
     policy = watch.policies.monitoring
     most = policy.reference_examples if outcome == LABEL else policy.reference_step_examples
@@ -268,16 +291,27 @@ def scored_examples(
     return rows.take(pa.array(np.sort(places).astype(np.int64)))
 
 
-def _scored(watch: Watch, scorer: LightGBMScorer, rows: pa.Table, day: date) -> Scored:
-    """Return which exposures of a day count and how likely a click and an application were; computed once a day."""
-    if day not in watch.scores:
+def _place(starts: Sequence[date], day: date) -> int:
+    """Return the place of the last start that is not after a day."""
+    return bisect_right(starts, day) - 1
+
+
+def _scored(watch: Watch, asked: Sequence[Asked], rows: pa.Table, day: date) -> Scored:
+    """Return which exposures of a day count and how likely a click and an application were; computed once."""
+    key = (day, tuple((one.scorer.model_version, one.rows) for one in asked))
+    if key not in watch.scores:
         counts = np.asarray(pc.is_in(rows["slice"], value_set=UNBIASED))
         if watch.users is not None:
             counts &= np.asarray(pc.less(rows["user_id"], pa.scalar(f"usr_{watch.users:07d}")))
         kept = rows.filter(pa.array(counts))
-        scores = scorer.score(feature_matrix(kept, scorer.feature_spec))
-        watch.scores[day] = Scored(counts, {LABEL: scores.probability, "click": first_step_probabilities(scores)})
-    return watch.scores[day]
+        said = {LABEL: np.empty(kept.num_rows), "click": np.empty(kept.num_rows)}
+        numbers = in_shares(np.arange(kept.num_rows), [one.rows for one in asked])
+        for number, one in enumerate(asked):
+            own = np.flatnonzero(numbers == number)
+            scores = one.scorer.score(feature_matrix(kept.take(pa.array(own)), one.scorer.feature_spec))
+            said[LABEL][own], said["click"][own] = scores.probability, first_step_probabilities(scores)
+        watch.scores[key] = Scored(counts, said)
+    return watch.scores[key]
 
 
 def _labelled(rows: pa.Table, scored: Scored, outcome: str) -> pa.Table:

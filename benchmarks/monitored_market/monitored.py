@@ -157,14 +157,15 @@ def concept_windows(watch: Watch, market: MonitoredMarket) -> dict[str, pa.Table
     windows = {}
     for outcome in reference.outcomes:
         last = last_mature_exposure_day(market.day, WINDOW_DAYS[outcome])
-        since = max(add_days(_newest(reference.scored(outcome)), 1), watch.champion.unlearned_from)
+        asked = watch.champion.scored_by[outcome]
+        since = max(add_days(_newest(reference.scored(outcome)), 1), *(one.unlearned_from for one in asked))
         first = max(add_days(last, 1 - concept.WINDOW_DAYS), since)
         market.label_what_matures()
         known = [day for day in market.examples[outcome] if first <= day <= last and day not in watch.faulty]
         if not known or late_within(late, first, market.day):
             windows[outcome] = reference.scored(outcome).slice(0, 0)
             continue
-        scored = scored_examples(watch, ((first, watch.champion.scorer),), market, first, last, outcome)
+        scored = scored_examples(watch, lambda _, asked=asked: asked, market, first, last, outcome)
         windows[outcome] = concept.concept_window(scored, reference=reference, as_of=market.day, outcome=outcome)
     return windows
 

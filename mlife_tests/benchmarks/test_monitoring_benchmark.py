@@ -195,7 +195,7 @@ def test_a_week_with_late_feedback_is_not_judged_as_in_production(
     )
     scored = pa.table({key: [add_days(first, -5)] for key in names})
     reference = SimpleNamespace(outcomes=(LABEL,), scored=lambda _: scored)
-    champion = SimpleNamespace(reference=reference, scorer=None, unlearned_from=first)
+    champion = SimpleNamespace(reference=reference, scored_by={LABEL: (SimpleNamespace(unlearned_from=first),)})
     watch = SimpleNamespace(champion=champion, faulty=set())
     monkeypatch.setattr(monitored, "WINDOW_DAYS", {LABEL: 8})
     monkeypatch.setattr(monitored, "scored_examples", lambda *_: pa.concat_tables(known.values()))
@@ -211,7 +211,8 @@ def test_days_that_a_step_learned_are_not_judged(bench: ModuleType, monkeypatch:
     reference = SimpleNamespace(
         outcomes=(LABEL,), scored=lambda _: pa.table({"exposure_date": [newest], "label_mature_date": [newest]})
     )
-    champion = SimpleNamespace(reference=reference, scorer=None, unlearned_from=unlearned)
+    asked = tuple(SimpleNamespace(unlearned_from=one) for one in (newest, unlearned))
+    champion = SimpleNamespace(reference=reference, scored_by={LABEL: asked})
     known = {add_days(newest, one): None for one in range(1, 8)}
     market = SimpleNamespace(day=day, arrivals={}, examples={LABEL: known}, label_what_matures=lambda: None)
 

@@ -115,7 +115,10 @@ def test_folds_of_the_first_champion_know_nothing_of_their_weeks(history: Any, p
     assert len(known)
     assert np.isin(known, said[folds[0].model_version]).all()
     assert not np.isin(known, said[version]).any()
-    assert not history.watch.scores, "windows are scored by the champion, not by its folds"
+    asked = history.watch.champion.scored_by[LABEL]
+    by_fold = {one.scorer.model_version: one.rows for one in asked}
+    assert set(by_fold) <= {fold.model_version for fold in folds}, "windows are scored by who scored the reference"
+    assert by_fold[folds[0].model_version] == scored.num_rows
 
 
 def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is_not_shared(

@@ -8,7 +8,7 @@ measured against what the serving model knows. After a promotion that answers a 
 before the drift would make both worlds normal.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import islice
@@ -36,7 +36,7 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import build_reference
-from mlife_assets.core.training.folds import since
+from mlife_assets.core.training.folds import Fold, rows_by_fold, since
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "model"
@@ -64,8 +64,10 @@ def reference_days(platform: Platform, day: date) -> tuple[list[date], date | No
     return sound_days(day, count, quarantined_days(platform, wanted)), began
 
 
-def unseen_outcomes(platform: Platform, version: str, day: date, outcome: str, began: date | None) -> pa.Table:
-    """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it.
+def unseen_outcomes(
+    platform: Platform, version: str, day: date, outcome: str, began: date | None
+) -> tuple[pa.Table, tuple[Fold, ...]]:
+    """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it, and by whom.
 
     What a fit on everything says of rows that it learned from is not what its scores will look like, so its folds are
     asked, as the gate asked them (`core.backtest.watching`). Of an earlier step only those are that know it. Where a
@@ -77,7 +79,16 @@ def unseen_outcomes(platform: Platform, version: str, day: date, outcome: str, b
         asked = asked[len(known) - known[::-1].index(False) if False in known else 0 :]
     last = last_mature_exposure_day(day, platform.model.outcomes[outcome].maturity_days)
     first = first_normal_outcome(began, asked[0].first_day, last)
-    return sampled_examples(platform, since(asked, first), first, last, outcome=outcome)
+    folds = since(asked, first)
+    return sampled_examples(platform, folds, first, last, outcome=outcome), folds
+
+
+def rows_scored(folds: Sequence[Fold], examples: pa.Table) -> dict[str, int]:
+    """Return how many examples the models of the folds scored, model version -> rows; who scored none is left out."""
+    counts: dict[str, int] = {}
+    for fold, places in rows_by_fold(folds, examples["exposure_date"].to_numpy().astype("datetime64[D]")):
+        counts[fold.model_version] = counts.get(fold.model_version, 0) + len(places)
+    return counts
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -115,11 +126,13 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         days, began = reference_days(platform, day)
         samples = [sampled_pairs(platform, one) for one in days]
         columns = platform.model.watched
-        examples = {
+        unseen = {
             outcome: unseen_outcomes(platform, version, day, outcome, began)
             for outcome in platform.model.outcomes
             if outcome == LABEL or is_funnel(platform, version)
         }
+        examples = {outcome: rows for outcome, (rows, _) in unseen.items()}
+        scored_by = {outcome: rows_scored(folds, rows) for outcome, (rows, folds) in unseen.items()}
         reference = build_reference(
             model_version=version,
             as_of=day,
@@ -129,6 +142,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             columns=columns,
             ids=platform.model.roles.ids,
             steps=examples,
+            scored_by=scored_by,
         )
         reference = with_learned_thresholds(reference, platform.model.monitoring)
         write_reference(platform, day, reference)

@@ -6,12 +6,13 @@ Concept: inputs are drawn the same way for the reference and for a day. A fixed 
 by hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,7 +27,7 @@ from mlife_assets.core.monitoring.lateness import without_late_feedback
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.named_rows import examples_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
-from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.training.folds import Fold, rows_by_fold
@@ -35,6 +36,8 @@ from mlife_assets.recruiting.released_names import reference_facts
 
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
+ScoredBy: TypeAlias = str | Sequence[Fold] | Mapping[str, int]
+"""A model version, folds, or versions with how many rows of how many each scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,14 +170,14 @@ def write_reference(platform: Platform, day: date, reference: MonitoringReferenc
 
 def scored_examples(
     platform: Platform,
-    scored_by: str | Sequence[Fold],
+    scored_by: ScoredBy,
     first: date,
     last: date,
     *,
     outcome: str = LABEL,
     rows: int | None = None,
 ) -> pa.Table:
-    """Return `mature_exposures`, scored by a model version, or each by the model of its fold.
+    """Return `mature_exposures`, scored by a model version, each by the model of its fold, or by versions in shares.
 
     Columns: those of the exposures, `probability` and `is_positive`, of the label or of an earlier step.
 
@@ -182,21 +185,35 @@ def scored_examples(
         InvalidInputError: an earlier step is asked of a model that is no funnel (`is_funnel`), a row is older than all
             folds, or the model of its fold has learned from it.
     """
-    versions = [scored_by] if isinstance(scored_by, str) else [fold.model_version for fold in scored_by]
+    versions = _versions(scored_by)
     for version in versions if outcome != LABEL else ():
         if not is_funnel(platform, version):
             raise InvalidInputError(f"model {version} says nothing of {outcome}; judge its label alone")
     examples = mature_exposures(platform, first, last, outcome=outcome, rows=rows)
-    if isinstance(scored_by, str):
-        probability = _probability(platform, scored_by, examples, outcome)
-    else:
-        days = examples["exposure_date"].to_numpy().astype("datetime64[D]")
-        probability = np.empty(examples.num_rows)
-        for fold, places in rows_by_fold(scored_by, days):
-            own = examples.take(pa.array(places))
-            probability[places] = _probability(platform, fold.model_version, own, outcome)
+    probability = np.empty(examples.num_rows)
+    for version, places in _rows_by_version(scored_by, examples):
+        own = examples.take(pa.array(places))
+        probability[places] = _probability(platform, version, own, outcome)
     scored = examples.append_column("probability", pa.array(probability))
     return scored.append_column("is_positive", examples[platform.model.outcomes[outcome].label])
+
+
+def _versions(scored_by: ScoredBy) -> list[str]:
+    if isinstance(scored_by, str):
+        return [scored_by]
+    return list(scored_by) if isinstance(scored_by, Mapping) else [fold.model_version for fold in scored_by]
+
+
+def _rows_by_version(scored_by: ScoredBy, examples: pa.Table) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """Yield each model version that scores any examples, with their places, ascending."""
+    shares = {scored_by: 1} if isinstance(scored_by, str) else scored_by
+    if isinstance(shares, Mapping):
+        numbers = in_shares(np.arange(examples.num_rows), list(shares.values()))
+        parts = [(version, np.flatnonzero(numbers == number)) for number, version in enumerate(shares)]
+    else:
+        days = examples["exposure_date"].to_numpy().astype("datetime64[D]")
+        parts = [(fold.model_version, places) for fold, places in rows_by_fold(shares, days)]
+    yield from ((version, places) for version, places in parts if len(places))
 
 
 def _probability(platform: Platform, model_version: str, examples: pa.Table, outcome: str) -> Array:
@@ -236,7 +253,7 @@ def mature_exposures(
 
 
 def sampled_examples(
-    platform: Platform, scored_by: str | Sequence[Fold], first: date, last: date, *, outcome: str = LABEL
+    platform: Platform, scored_by: ScoredBy, first: date, last: date, *, outcome: str = LABEL
 ) -> pa.Table:
     """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
     policy = platform.model.monitoring

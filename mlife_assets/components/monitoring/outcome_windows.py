@@ -2,6 +2,9 @@
 
 Belongs here: which days, reading and scoring them, performance. Does not belong here: the report (`reports`), the
 statistics (`adapters.nannyml_calculators`).
+
+Concept: who scored the reference's outcomes scores later ones, in the same shares. The fit that serves errs in another
+way than they do, and on few rows the difference is larger than many a drift.
 """
 
 from collections.abc import Sequence
@@ -28,12 +31,13 @@ def outcome_window(
 ) -> tuple[pa.Table, LateFeedback | None]:
     """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
 
-    No step of the model has learned from its days: the clicks' step of a funnel learned from days after the newest of
-    the reference's labels, and on those the model would look better than it is.
+    No step of who scores has learned from its days: the clicks' step of a funnel learned from days after the newest of
+    the reference's labels, and on those a model would look better than it is.
     """
     maturity_days = platform.model.outcomes[outcome].maturity_days
     last = last_mature_exposure_day(day, maturity_days)
-    unlearned = first_unlearned_day(platform.registry.load(reference.model_version))
+    asked = reference.scored_by.get(outcome) or {reference.model_version: 1}
+    unlearned = max(first_unlearned_day(platform.registry.load(version)) for version in asked)
     first = max(add_days(last, 1 - concept.WINDOW_DAYS), unlearned)
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
     if known is not None:  # a sample is spent on no other days
@@ -42,7 +46,7 @@ def outcome_window(
     if late:
         again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
         return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, FEEDBACK)
-    scored = sampled_examples(platform, reference.model_version, first, last, outcome=outcome)
+    scored = sampled_examples(platform, asked, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 
 

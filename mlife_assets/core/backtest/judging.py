@@ -24,6 +24,7 @@ from mlife_assets.core.backtest.checkpoints import Checkpoints
 from mlife_assets.core.backtest.gate_window import GateWindow, fold_start, holdout_window, served_window
 from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.backtest.learning import Fit, Learner, score
+from mlife_assets.core.monitoring.sampling import in_shares
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.gate import Condition, PromotionDecision
@@ -127,6 +128,23 @@ class Judged:
         """Return the probabilities of n rows of the window by ascending place, float64 (n,)."""
         parts = [score(history, fold.fit.artifact, own).probability for fold, own in self.parts(history, places)]
         return np.concatenate([np.zeros(0), *parts])
+
+    def later_probability(
+        self, history: History, places: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the probabilities of n rows after the window, float64 (n,), by the models that scored it.
+
+        Each row is asked of one model, in the shares in which the models scored the ascending places `judged`, so that
+        what a model of few rows gets wrong is the same in both. Whom a row is asked of follows from its place alone.
+        """
+        parts = self.parts(history, judged) or [(self.folds[-1], judged)]
+        numbers = in_shares(places, [len(own) for _, own in parts])
+        found = np.zeros(len(places))
+        for number, (fold, _) in enumerate(parts):
+            own = np.flatnonzero(numbers == number)
+            if len(own):
+                found[own] = score(history, fold.fit.artifact, places[own]).probability
+        return found
 
 
 class Judge:

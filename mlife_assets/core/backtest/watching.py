@@ -5,7 +5,8 @@ statistics and reports (`core.monitoring`), what follows from them (`contestants
 
 Concept: the reference is the newest windows before a model serves, and the outcomes of the rows that the gate looked
 at, scored by who was judged on them: the model that serves has learned from those rows, and what it says of them is not
-what out-of-sample scores look like.
+what out-of-sample scores look like. Later outcomes are asked of the same models: each fit on few rows errs in a way of
+its own, and held against the errors of another fit it would be a drift.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.ports import Detectors
-from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
 
 RESIDUAL_COLUMNS = 8
@@ -114,6 +115,7 @@ class Watcher:
         self._detectors = detectors
         self._checkpoints = checkpoints
         self._references: dict[tuple[str, str, date], MonitoringReference] = {}
+        self._scored_by: dict[tuple[str, str], Judged] = {}
 
     def reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
         """Return what normal looks like to `serving` as of a day.
@@ -136,11 +138,14 @@ class Watcher:
                 step, lambda: [asdict(limit) for limit in self._detectors.limits(bare, policy)]
             )
             self._references[key] = bare.with_thresholds([Threshold(**limit) for limit in record], sizes_of(policy))
+            self._scored_by[bare.model_version, bare.content_hash] = judged
         return self._references[key]
 
     def reports(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:
-        """Return the reports of a window against a reference of the serving model."""
-        step = f"reports|{reference.model_version}|{reference.as_of_date}|{reference.content_hash}|{window.closed_on}"
+        """Return the reports of a window against a reference of the serving model, which `reference` returned."""
+        asked = self._scored_by[reference.model_version, reference.content_hash].key
+        version, seen = reference.model_version, reference.content_hash
+        step = f"reports|{version}|{asked}|{reference.as_of_date}|{seen}|{window.closed_on}"
         record = self._checkpoints.remember(step, lambda: self._reported(serving, reference, window).to_record())
         return Reports.from_record(record)
 
@@ -157,12 +162,13 @@ class Watcher:
         places = history.known(as_of, since=judged.first_day)
         ids = self._ids(places)
         kept = sample_pairs(*ids, as_of=as_of, seed=policy.seed, rows=policy.reference_examples)
+        chosen = places[np.sort(kept)]
         return build_reference(
             model_version=serving.artifact.model_version,
             as_of=as_of,
             sample=pa.concat_tables(samples),
             pair_rows={window.closed_on: policy.sample_rows_per_day for window in closed},
-            examples=self._scored(judged, places[np.sort(kept)], serving),
+            examples=self._scored(judged.probability(history, chosen), chosen, serving),
             columns=columns,
             ids=history.model.roles.ids,
         )
@@ -215,8 +221,8 @@ class Watcher:
         days = self._history.days[places].astype(str).tolist()
         return rows[roles.entity].cast(pa.string()), [f"{item}|{day}" for item, day in zip(items, days, strict=True)]
 
-    def _scored(self, scored_by: Judged, places: npt.NDArray[np.int64], serving: Fit) -> pa.Table:
-        """Return mature rows as examples of concept drift, scored out of sample, described as the serving model sees.
+    def _scored(self, probability: Array, places: npt.NDArray[np.int64], serving: Fit) -> pa.Table:
+        """Return mature rows, scored out of sample, as examples of concept drift, described as the serving model sees.
 
         `places` are ascending.
         """
@@ -227,7 +233,7 @@ class Watcher:
             {
                 "exposure_date": pa.array(history.days[places]),
                 "label_mature_date": pa.array(history.mature[places]),
-                "probability": pa.array(scored_by.probability(history, places)),
+                "probability": pa.array(probability),
                 "is_positive": pa.array(history.outcome[places]),
                 **{name: seen[name] for name in residual},
             }
@@ -279,9 +285,11 @@ class Watcher:
         """
         history, policy = self._history, self._history.model.monitoring
         places = history.known(as_of, since=reference.as_of_date)
-        examples = self._scored(Judged.by_one(serving, reference.as_of_date), places, serving)
+        judged = self._scored_by[reference.model_version, reference.content_hash]
+        were_judged = history.known(reference.as_of_date, since=judged.first_day)
+        probability = judged.later_probability(history, places, were_judged)
+        examples = self._scored(probability, places, serving)
         days = history.days[places]
-        probability = examples["probability"].to_numpy()
         wanted = EXPECTED_POSITIVES * policy.minimum_mature_positives
         by_day = np.bincount(np.unique(days, return_inverse=True)[1], probability)
         expected = np.cumsum(by_day[::-1])

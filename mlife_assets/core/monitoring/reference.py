@@ -47,8 +47,9 @@ class MonitoringReference:
     sampled pair (`as_of_date`, `ids`, watched, embedding and SHAP columns). `examples`: mature, scored, out of sample
     (`exposure_date`, `label_mature_date`, `probability`, `is_positive`, optional ids and feature columns), at most
     label-mature as of `as_of_date`. `steps`: the same with the probability and the outcome of each earlier step of a
-    funnel, by its name. `pair_rows`: candidate pairs of each reference day before sampling. `sizes`: with how many rows
-    `thresholds` were learned (`sizes.sizes_of`).
+    funnel, by its name. `scored_by`: who scored the examples of an outcome, model version -> rows; where nobody is
+    named, the model itself. `pair_rows`: candidate pairs of each reference day before sampling. `sizes`: with how many
+    rows `thresholds` were learned (`sizes.sizes_of`).
     """
 
     model_version: str
@@ -62,6 +63,7 @@ class MonitoringReference:
     thresholds: tuple[Threshold, ...] = ()
     steps: Mapping[str, pa.Table] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    scored_by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -146,6 +148,7 @@ class MonitoringReference:
             "profiles": [asdict(one) for one in self.profiles],
             "thresholds": [asdict(threshold) for threshold in self.thresholds],
             "sizes": dict(self.sizes),
+            "scored_by": {outcome: dict(counts) for outcome, counts in self.scored_by.items()},
         }
         return tables, facts
 
@@ -177,6 +180,7 @@ class MonitoringReference:
                 thresholds=tuple(Threshold(**threshold) for threshold in facts["thresholds"]),
                 steps={step: tables[f"{step}s"] for step in facts["steps"]},
                 sizes=dict(facts["sizes"]),
+                scored_by=facts.get("scored_by", {}),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"this is not a stored reference ({error!r}); write it with to_tables") from error
@@ -197,6 +201,7 @@ def build_reference(
     columns: MonitoringColumns,
     ids: Sequence[str],
     steps: Mapping[str, pa.Table] | None = None,
+    scored_by: Mapping[str, Mapping[str, int]] | None = None,
 ) -> MonitoringReference:
     """Return a reference without thresholds from sampled pairs and scored mature examples.
 
@@ -234,6 +239,7 @@ def build_reference(
         {day.isoformat(): int(pair_rows[day]) for day in days},
         tuple(profile(name, kept[name], kept[DAY].to_numpy()) for name in wanted),
         steps={step: _kept(rows, columns, ids) for step, rows in earlier.items()},
+        scored_by=dict(scored_by or {}),
     )
 
 

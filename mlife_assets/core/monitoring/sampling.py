@@ -1,7 +1,7 @@
 """The fixed-size sample of candidate pairs that monitoring looks at.
 
-Belongs here: which pairs are drawn. Does not belong here: how pairs are made (the domain) and what is computed on
-them.
+Belongs here: which pairs are drawn, and which row falls to which of several models. Does not belong here: how pairs are
+made (the domain) and what is computed on them.
 
 Concept: an alarm must not become more likely because traffic grew, so each day gives the same number of rows, chosen by
 a hash of (seed, day, entity, item). The choice depends on nothing else: not on row order, process or library version.
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_TWO = np.uint64(0x94D049BB133111EB)
@@ -47,6 +48,17 @@ def sample_pairs(entities: Ids, items: Ids, *, as_of: date, seed: int, rows: int
         chosen = np.arange(len(hashes))
     order = np.lexsort((other[chosen], own[chosen], hashes[chosen]))
     return chosen[order][:rows].astype(np.int64)
+
+
+def in_shares(places: npt.NDArray[np.int64], counts: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return which of the k things that were counted each of n places falls to, int64 (n,), in shares of the counts.
+
+    Any run of places holds the shares, nearly to the row. Where nothing was counted all fall to the last.
+    """
+    ends = np.cumsum(counts) / max(1, sum(counts))
+    # Multiples of the golden ratio fill [0, 1) evenly, whichever run of them is looked at (Weyl 1916).
+    found = np.searchsorted(ends, places * GOLDEN_RATIO % 1.0, side="right")
+    return np.minimum(found, len(counts) - 1).astype(np.int64)
 
 
 def hash_ids(ids: Ids, field: str) -> npt.NDArray[np.uint64]:

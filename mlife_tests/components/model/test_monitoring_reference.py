@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.components.model import monitoring_reference
-from mlife_assets.components.model.monitoring_reference import reference_days, sound_days, unseen_outcomes
+from mlife_assets.components.model.monitoring_reference import reference_days, rows_scored, sound_days, unseen_outcomes
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.windows import add_days
@@ -69,7 +70,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, outcome: str, began: date | None, fun
         return pa.table({})
 
     monkeypatch.setattr(monitoring_reference, "sampled_examples", sampled)
-    unseen_outcomes(SimpleNamespace(model=job_applications(Policies())), "mdl_x", DAY, outcome, began)
+    _, folds = unseen_outcomes(SimpleNamespace(model=job_applications(Policies())), "mdl_x", DAY, outcome, began)
+    assert [fold.model_version for fold in folds] == calls[0]
     return calls
 
 
@@ -87,6 +89,15 @@ def test_outcomes_are_scored_by_folds_of_the_world_that_is_normal(
 ) -> None:
     """The newest week at least: labels of a drift that is two days old are not there yet."""
     assert asked(monkeypatch, LABEL, began, ()) == [who, first, first, add_days(DAY, -8), LABEL]
+
+
+def test_who_scored_how_many_is_counted_by_model() -> None:
+    """One model may have two folds; who is asked about no day has scored nothing."""
+    again = replace(FOLDS[2], model_version="fold_3")
+    days = [add_days(FOLDS[0].first_day, back) for back in (0, 6, 7, 14, 15, 20)]
+    examples = pa.table({"exposure_date": pa.array(days, pa.date32())})
+    assert rows_scored((*FOLDS[:2], again, ITSELF), examples) == {"fold_3": 5, "fold_2": 1}
+    assert rows_scored(FOLDS, examples.slice(0, 0)) == {}
 
 
 def test_an_earlier_step_is_scored_by_those_that_know_it(monkeypatch) -> None:

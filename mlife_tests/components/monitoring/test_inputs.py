@@ -4,9 +4,11 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.monitoring import inputs as monitoring_inputs
 from mlife_assets.components.monitoring.inputs import (
     REFERENCE_REPORT,
@@ -123,6 +125,10 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
     assert any(t.method == "click_calibration_level" for t in reference.thresholds)
     assert reference.sizes == sizes_of(lived.home.platform.policies.monitoring)
     assert reference.columns.unalarmed == PAIR_COLUMNS.unalarmed
+    for outcome in (LABEL, "click"):
+        assert sum(reference.scored_by[outcome].values()) == reference.scored(outcome).num_rows, "who scored is known"
+    folds = {fold.model_version for fold in folds_of(lived.home.platform, reference.model_version)}
+    assert set(reference.scored_by[LABEL]) <= folds - {reference.model_version}
 
 
 def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived, tmp_path) -> None:
@@ -171,6 +177,25 @@ def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
     level = pc.sum(clicks["is_positive"]).as_py() / pc.sum(clicks["probability"]).as_py()
     assert 0.6 < level < 1.6
     assert pc.mean(clicks["probability"]).as_py() > 2 * pc.mean(applies["probability"]).as_py()
+
+
+def test_each_row_is_scored_by_one_of_several_models_in_their_shares(platform, monkeypatch) -> None:
+    rows = pa.table({"row": np.arange(80), platform.model.outcomes[LABEL].label: np.zeros(80, dtype=bool)})
+    monkeypatch.setattr(monitoring_inputs, "mature_exposures", lambda *_, **__: rows)
+    said = {"fold_1": 0.1, "fold_2": 0.2, "nobody": 0.3}
+    asked = []
+
+    def probability(_: Platform, version: str, own: pa.Table, outcome: str) -> np.ndarray:
+        asked.append(version)
+        return own["row"].to_numpy() + said[version]
+
+    monkeypatch.setattr(monitoring_inputs, "_probability", probability)
+    shares = {"fold_1": 30, "fold_2": 10, "nobody": 0}
+    found = scored_examples(platform, shares, date(2026, 6, 1), date(2026, 6, 7))
+    assert found["row"].equals(rows["row"])
+    who = np.round(found["probability"].to_numpy() - np.arange(80), 6)
+    assert {share: int((who == share).sum()) for share in (0.1, 0.2)} == {0.1: 60, 0.2: 20}
+    assert asked == ["fold_1", "fold_2"]
 
 
 def test_a_sample_is_bounded_and_the_same_again(lived) -> None:

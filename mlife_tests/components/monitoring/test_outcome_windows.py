@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -41,10 +42,10 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
 
 @pytest.fixture(autouse=True)
 def unlearned(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
-    """Return the first day that the model did not learn from, to be changed; at first it learned from none of these."""
-    held = {"first": date(2026, 6, 1)}
+    """Return the first day that each model did not learn from, to be changed; at first none learned from any."""
+    held: dict[str, date] = {}
     monkeypatch.setattr(ModelRegistry, "load", lambda _, version: version)
-    monkeypatch.setattr(outcome_windows, "first_unlearned_day", lambda _: held["first"])
+    monkeypatch.setattr(outcome_windows, "first_unlearned_day", lambda version: held.get(version, date(2026, 6, 1)))
     return held
 
 
@@ -74,12 +75,38 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
 
 
+@pytest.mark.parametrize(
+    ("scored_by", "asked"),
+    [
+        ({LABEL: {"fold_1": 30, "fold_2": 10}, "click": {"fold_2": 5}}, {"fold_1": 30, "fold_2": 10}),
+        ({"click": {"fold_2": 5}}, {"m": 1}),
+        ({LABEL: {}}, {"m": 1}),
+        ({}, {"m": 1}),
+    ],
+)
+def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scored_by: dict[str, dict[str, int]], asked: dict[str, int]
+) -> None:
+    """References of 0.1.0 name nobody: the model that serves scored them."""
+    found = []
+
+    def sampled(_: Platform, who: object, *__: date, outcome: str) -> pa.Table:
+        found.append(who)
+        return scored(date(2026, 6, 20))
+
+    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    known = replace(reference(scored(date(2026, 6, 10))), scored_by=scored_by)
+    outcome_windows.outcome_window(platform, known, DAY, LABEL)
+    assert found == [asked]
+
+
 def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
 ) -> None:
     """Labels of the reference end 5 days before the clicks that the model learned: it would look better than it is."""
     asked = []
-    unlearned["first"] = date(2026, 6, 20)
+    unlearned |= {"fold_1": date(2026, 6, 18), "fold_2": date(2026, 6, 20), "m": date(2026, 6, 22)}
 
     def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
         asked.append((start, end))
@@ -87,8 +114,11 @@ def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
 
     monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    outcome_windows.outcome_window(platform, reference(scored(date(2026, 6, 14))), DAY, LABEL)
-    assert asked == [(date(2026, 6, 20), date(2026, 6, 22))]
+    by_itself = reference(scored(date(2026, 6, 14)))
+    by_folds = replace(by_itself, scored_by={LABEL: {"fold_1": 3, "fold_2": 1}})
+    for known in (by_itself, by_folds):
+        outcome_windows.outcome_window(platform, known, DAY, LABEL)
+    assert [start for start, _ in asked] == [date(2026, 6, 22), date(2026, 6, 20)], "who scores, not who serves"
 
 
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])

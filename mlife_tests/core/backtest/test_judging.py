@@ -70,6 +70,27 @@ def test_a_window_within_a_fold_begins_with_the_model_of_that_fold(history, rows
     assert judged.folds[0] == Fold(first, learner.fit(FIRST + timedelta(days=42)))
 
 
+def test_later_rows_are_asked_of_the_models_of_the_window_in_the_shares_that_they_had_in_it(history, rows, asked):
+    built = history(rows())
+    _, judge = asked(built)
+    judged = judge.challenger(AS_OF, CHAMPION)
+    window = built.known(AS_OF, since=CHAMPION)
+    shares = [len(own) / len(window) for _, own in judged.parts(built, window)]
+    later = built.known(built.as_of, since=AS_OF)
+    found = judged.later_probability(built, later, window)
+    said = np.array([score(built, fold.fit.artifact, later).probability for fold in judged.folds])
+    is_own = said == found
+    assert is_own.any(axis=0).all(), "each row is asked of one of them"
+    alone = is_own.sum(axis=0) == 1
+    assert alone.mean() > 0.95
+    for run in np.array_split(np.flatnonzero(alone), 5):
+        assert np.allclose(is_own[:, run].mean(axis=1), shares, atol=0.02), "in every run of rows"
+    some = slice(100, 400)
+    assert np.array_equal(judged.later_probability(built, later[some], window), found[some]), "by its place alone"
+    nobody = judged.later_probability(built, later, window[:0])
+    assert np.array_equal(nobody, score(built, judged.newest.artifact, later).probability)
+
+
 def test_folds_without_rows_cost_no_fit(history, rows, asked):
     table = rows()
     day = np.arange(table.num_rows) // 60

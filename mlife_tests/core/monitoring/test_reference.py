@@ -120,7 +120,8 @@ def test_steps_and_contributions_are_kept_hashed_and_restored(pairs_world, world
         "examples": pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=10),
     }
     clicks = pairs_world.scored_examples(2, first=pairs_world.START, days=14, per_day=10)
-    known = build_reference(**settings, steps={"click": clicks})
+    who = {LABEL: {"fold_1": 100, "fold_2": 40}, "click": {"fold_2": 140}}
+    known = build_reference(**settings, steps={"click": clicks}, scored_by=who)
     assert known.columns.contribution == ("shap_distance_km",)
     assert [profile.column for profile in known.profiles if profile.column.startswith("shap_")] == []
     assert known.columns.restricted_to(["openings"]).contribution == ()
@@ -128,6 +129,9 @@ def test_steps_and_contributions_are_kept_hashed_and_restored(pairs_world, world
     assert set(tables) == {"sample", "examples", "clicks"} == set(facts["tables"])
     again = MonitoringReference.from_tables(tables, json.loads(json.dumps(facts)))
     assert again == known
+    assert again.scored_by == who
+    released = {name: fact for name, fact in facts.items() if name != "scored_by"}
+    assert MonitoringReference.from_tables(tables, released).scored_by == {}
     assert again.scored("click").column_names == again.scored(LABEL).column_names
     without = build_reference(**settings)
     assert (without.outcomes, known.outcomes) == ((LABEL,), (LABEL, "click"))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.sampling import hash_ids, sample_pairs
+from mlife_assets.core.monitoring.sampling import hash_ids, in_shares, sample_pairs
 
 DAY = date(2026, 6, 11)
 
@@ -64,6 +64,18 @@ def test_the_sample_is_fair_to_users_and_jobs() -> None:
     by_job = np.bincount(picked % 20, minlength=20)
     assert by_job.min() > 0.85 * by_job.mean()
     assert by_job.max() < 1.15 * by_job.mean()
+
+
+@pytest.mark.parametrize("counts", [(30, 10), (1, 2, 4), (0, 5, 3), (7,)])
+def test_every_run_of_places_falls_in_shares(counts: tuple[int, ...]) -> None:
+    places = np.arange(5_000, dtype=np.int64)
+    numbers = in_shares(places, counts)
+    expected = np.array(counts) / sum(counts)
+    for run in (slice(0, 200), slice(1_234, 1_434), slice(0, 5_000, 7)):
+        seen = np.bincount(numbers[run], minlength=len(counts)) / len(numbers[run])
+        assert np.allclose(seen, expected, atol=0.025)
+    assert np.array_equal(in_shares(places[40:90], counts), numbers[40:90])
+    assert set(in_shares(places, [0] * len(counts)).tolist()) == {len(counts) - 1}
 
 
 def test_ids_that_share_a_prefix_or_length_have_different_hashes() -> None:
