@@ -11,7 +11,7 @@ until the day on which branches part is known to all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -24,6 +24,7 @@ from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.reigns import Reign, anchor_of
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training.drifting import policy_as_of
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.fold_scores import anchor_side, itself, side_of_folds, simple_of_folds
 from mlife_assets.core.training.folds import Fold, fold_starts, in_common, in_succession, rows_by_fold, until
@@ -39,7 +40,7 @@ from monitored_market.champion import learned_from
 from monitored_market.gate_inputs import applies, gate_rows
 from monitored_market.marts import MonitoredMarket
 
-Fitted = dict[tuple[date, frozenset[date]], str]
+Fitted = dict[tuple[date, frozenset[date], float], str]
 
 
 @dataclass
@@ -75,37 +76,45 @@ class Models:
         )
 
     def fitted(
-        self, market: MonitoredMarket, known_on: date, faulty: Collection[date] = (), since: date | None = None
+        self,
+        market: MonitoredMarket,
+        known_on: date,
+        faulty: Collection[date] = (),
+        since: date | None = None,
+        decisions: Sequence[RetrainDecision] = (),
     ) -> ModelArtifact:
-        """Return the model of what was known on a day, fitted once.
+        """Return the model of what was known on a day, fitted once; the governor's decisions say how in a drift.
 
         Raises:
             NotEnoughEvidenceError: too little was known.
         """
-        key = (known_on, frozenset(day for day in faulty if day < known_on))
+        policy = policy_as_of(self.policies.training, decisions, known_on, self.policies.retrain)
+        key = (known_on, frozenset(day for day in faulty if day < known_on), policy.half_life_days)
         held = self._shared if self.shared_until is None or known_on <= self.shared_until else self._own
         if since is None and key in held:
             return self.artifacts[held[key]]
         training = learned_from(market, self.policies, known_on, since=since, faulty=key[1])
         model = job_applications(self.policies)
-        artifact = fit_model(training, self.policies.training, simple_columns=model.simple_columns)
+        artifact = fit_model(training, policy, simple_columns=model.simple_columns)
         self.artifacts[artifact.model_version] = artifact
         if since is None:
             held[key] = artifact.model_version
         return artifact
 
-    def challenger(self, market: MonitoredMarket, faulty: Collection[date]) -> ModelArtifact:
+    def challenger(
+        self, market: MonitoredMarket, faulty: Collection[date], decisions: Sequence[RetrainDecision] = ()
+    ) -> ModelArtifact:
         """Return the fit on everything mature this morning, with its folds.
 
         Raises:
             NotEnoughEvidenceError: too little is known, or was on the morning of the newest fold.
         """
-        serving = self.fitted(market, market.day, faulty)
+        serving = self.fitted(market, market.day, faulty, decisions=decisions)
         promotion, maturity = self.policies.promotion, self.policies.label.apply_window_days
         found: list[Fold] = []
         for first in reversed(fold_starts(market.day, maturity, promotion.gate_weeks)):
             try:
-                artifact = self.fitted(market, first, faulty)
+                artifact = self.fitted(market, first, faulty, decisions=decisions)
             except NotEnoughEvidenceError:
                 if not found:
                     raise
