@@ -59,7 +59,7 @@ def job_training_policy() -> TrainingPolicy:
     Recent rows on a base come first: what people weigh moves, and slopes follow from few rows (ADR 29).
     """
     return TrainingPolicy(
-        recipes=("recent_linear", "recent", "plain"),
+        recipes=("recent_linear", "plain"),
         rising=(
             "same_occupation_group",
             "same_shift",

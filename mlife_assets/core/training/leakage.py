@@ -208,7 +208,9 @@ def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
 
 def _repeats(rows: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> int:
     """Return how many rows occur among others."""
-    return int(np.count_nonzero(np.isin(rows, others)))
+    import pandas as pd
+
+    return int(pd.Series(rows).isin(others).sum())
 
 
 def _area(values: Array, outcome: npt.NDArray[np.bool_]) -> float:
