@@ -134,7 +134,8 @@ def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is
     monkeypatch.setattr(gated, "learned_from", learned)
     one, other = history.models.branch(market.day), history.models.branch(market.day)
     assert one.fitted(market, market.day) is other.fitted(market, market.day) is history.first
-    one._own[add_days(market.day, 7), frozenset()] = history.first.model_version
+    usual = history.models.policies.training.half_life_days
+    one._own[add_days(market.day, 7), frozenset(), usual] = history.first.model_version
     assert one.fitted(market, add_days(market.day, 7)) is history.first
     with pytest.raises(RuntimeError, match="fitted"):
         other.fitted(market, add_days(market.day, 7))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,7 @@ from mlife_assets.components.model.training_inputs import training_set_of
 from mlife_assets.components.running.driver import QUIET
 from mlife_assets.core.training import search
 from mlife_assets.core.training.folds import fold_starts
+from mlife_assets.core.training.training_set import first_gate_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 TRIALS = 3
@@ -138,7 +140,10 @@ def test_a_search_that_saw_the_weeks_is_not_used_on_them(searched, later: int, i
     """Also one of release 0.1.0, which looked at what a holdout left and wrote down nothing of it."""
     platform = searched.home.platform
     found = {"leaves": 6, "minimum_child_examples": 34, "feature_fraction": 0.7, "l2_penalty": 4.5}
-    for known, day in ((searched.resumed["known_by"], searched.day), (None, add_days(searched.day, -6))):
+    known_by = date.fromisoformat(searched.resumed["known_by"])
+    earlier = (add_days(searched.day, -back) for back in range(30))
+    released = next(one for one in earlier if first_gate_day(one, platform.model) == known_by)
+    for known, day in ((searched.resumed["known_by"], searched.day), (None, released)):
         for one in platform.tables.report_days(REPORT):
             platform.tables.write_report(REPORT, one, {"parameters": {}, "log_loss": 0.1, "known_by": "2100-01-01"})
         report = {"parameters": found, "log_loss": 0.1} | ({} if known is None else {"known_by": known})

@@ -23,6 +23,7 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.demo_summary import sample_message, true_map_comparison
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
@@ -275,7 +276,7 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
     assert policies.promotion.judged_by == "folds"
     for row in events("model_registered"):
         folds = home.platform.tables.read_report("folds", row["as_of_date"])["folds"]
-        assert len(folds) == policies.promotion.gate_weeks
+        assert len(folds) == len(fold_starts(row["as_of_date"], window, policies.promotion.gate_weeks))
         learned = {fold["model_version"]: date.fromisoformat(fold["first_day"]) for fold in folds}
         learned[row["model_version"]] = row["as_of_date"]
         for version, known_on in learned.items():
