@@ -123,7 +123,7 @@ def test_people_read_who_answers_where(home):
         try:
             lines = [process.stderr.readline() for _ in range(3)]
         finally:
-            process.terminate()  # a shell in the background ignores Ctrl-C until the server listens to it
+            process.send_signal(signal.SIGINT)
             process.communicate(timeout=20)
     url = lines[2].removeprefix("Serving at ").split(";")[0]
     assert lines == [
