@@ -19,7 +19,9 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT, cohort_days
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.core.errors import GateClosedError, IntegrityError
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, day_start
@@ -215,7 +217,8 @@ def test_an_explanation_is_the_score_taken_apart(lived, shown) -> None:
 
 
 def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> None:
-    report = lived.home.platform.tables.read_report(PROMOTION_REPORT, lived.home.day(lived_world.RETRAIN_DAY))
+    platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
+    report = platform.tables.read_report(PROMOTION_REPORT, day)
     sentences = {one["name"]: one["sentence"] for one in report["conditions"] if one["is_met"]}
     own = ["impact_ratios_not_proven_low", "impact_ratios_not_proven_low_by_folds", "no_feature_tells_the_outcome"]
     required = [
@@ -232,8 +235,17 @@ def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> N
     ]
     assert list(sentences)[-len([*own, *required, *fit]) :] == [*own, *required, *fit]
     assert "does not predict is_applied (0.500)" in sentences[required[0]]
-    copied = r"In each of [23] folds: 0 of \d{1,2},\d{3} gate rows \(0.00%\) repeat"
-    assert re.match(copied, sentences["gate_rows_are_not_training_rows"]), "exposures, not candidates"
+    starts = [date.fromisoformat(fold["first_day"]) for fold in report["folds"]]
+    assert starts == fold_starts(day, platform.model.maturity_days, platform.model.promotion.gate_weeks)
+    ends = [*(add_days(one, -1) for one in starts[1:]), date.fromisoformat(report["last_gate_day"])]
+    shown = [mature_exposures(platform, *fold).num_rows for fold in zip(starts, ends, strict=True)]
+    found = re.match(
+        rf"In each of {len(starts)} folds: 0 of ([\d,]+) gate rows \(0.00%\) repeat",
+        sentences["gate_rows_are_not_training_rows"],
+    )
+    assert found is not None
+    assert int(found[1].replace(",", "")) in shown, "exposures of a fold, not candidates"
+    assert min(shown) > 1_000
 
 
 def test_the_verdict_is_kept_as_numbers(lived, lived_world, shown) -> None:

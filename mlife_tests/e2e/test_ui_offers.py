@@ -184,9 +184,7 @@ def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui,
     assert not platform.ledger.is_paused()
     (paused,) = platform.event_log.read("sending_paused").to_pylist()
     assert (paused["actor"], paused["reason"], paused["observed_at"] >= before) == (*IDENTITY.values(), True)
-    if len(platform.registry.history(operator_time(platform))) == 1:
-        early = ui.launch("rollback_job", config=ops("roll_back_model", serving=champion))
-        assert not early.is_success, "nobody served before"
+    served = [reign.model_version for reign in platform.registry.history()]
     other = next(row["model_version"] for row in platform.registry.versions() if row["model_version"] != champion)
     platform.registry.promote(other, actor="ann", reason="against the gate", now=operator_time(platform))
     assert not ui.launch("rollback_job", config=ops("roll_back_model", serving=champion)).is_success, "another serves"
@@ -194,6 +192,11 @@ def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui,
     assert platform.registry.champion() == champion
     (event,) = platform.event_log.read("model_rolled_back").to_pylist()
     assert (event["actor"], event["reason"], event["previous_version"]) == (*IDENTITY.values(), other)
+    for version in served[:0:-1]:
+        assert ui.launch("rollback_job", config=ops("roll_back_model", serving=version)).is_success
+    assert platform.registry.champion() == served[0]
+    early = ui.launch("rollback_job", config=ops("roll_back_model", serving=served[0]))
+    assert f"{served[0]} is the only champion so far" in early.failure.splitlines()[0]
 
 
 def ops(name: str, **values: str) -> dict[str, Any]:

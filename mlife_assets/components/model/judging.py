@@ -134,8 +134,10 @@ def judge_challenger(
         InvalidInputError: the champion needs a column that is not there, or a row lies outside of the window.
         NotEnoughEvidenceError: only one class to learn from.
     """
-    by = _by_folds if window.folds else _by_holdout
-    judged = by(platform, day, window, gate, human, also_required)
+    if window.folds:
+        judged = _by_folds(platform, day, window, gate, human, also_required)
+    else:
+        judged = _by_holdout(platform, day, gate, human, also_required)
     sentences = (*judged.decision.sentences, window.sentence)
     return replace(judged, decision=replace(judged.decision, sentences=sentences))
 
@@ -143,7 +145,6 @@ def judge_challenger(
 def _by_holdout(
     platform: Platform,
     day: date,
-    _: GateWindow,
     gate: GateRows,
     human: Human | None,
     also_required: Sequence[Condition],

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.components.model import fairness
@@ -47,6 +48,25 @@ def test_days_that_are_all_quarantined_are_named_with_what_helps(
         "(2026-06-08, 2026-06-15, 2026-06-22). Repair one of these days, materialize its data_quality_report, then "
         "fairness_audit and evaluation of this day; or train on another day of the week, whose gate ranks other days."
     )
+
+
+def test_each_day_that_the_gate_ranks_is_audited_by_the_fold_that_speaks_for_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the four the first lies before all folds."""
+    audited = []
+
+    def outcomes(_: Platform, version: str, pairs: date, __: int) -> None:
+        audited.append((pairs, version))
+
+    quarantine(monkeypatch, QUARANTINED[:1])
+    monkeypatch.setattr(fairness, "reachable_users", lambda *_: pa.table({"user_id": ["usr_1"]}))
+    monkeypatch.setattr(fairness, "reachable_pairs", lambda _, day, __: day)
+    monkeypatch.setattr(fairness, "_outcomes", outcomes)
+    monkeypatch.setattr(fairness, "_audit", lambda *_: None)
+    audit_folds(platform, "mdl_a", DAY)
+    first, second = FOLDS
+    assert audited == [(QUARANTINED[1], first.model_version), (QUARANTINED[2], second.model_version)]
 
 
 @pytest.mark.parametrize(("faulty", "folds"), [(QUARANTINED[1:], FOLDS), ((), FOLDS), (QUARANTINED, ())])

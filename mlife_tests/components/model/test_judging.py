@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.components.model import judging
 from mlife_assets.components.model.judging import gate_window
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, anchor_side, folds_of, served_folds, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set
@@ -19,6 +20,7 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.judgement import GateRows
+from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -110,10 +112,20 @@ def test_a_champion_that_was_judged_by_a_holdout_goes_on_under_folds(returns, la
     assert judged.decision.against("champion") is not None
 
 
-def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, last_day) -> None:
-    """A champion of release 0.1.0 that was trained by hand, until yesterday: it may be asked of no earlier day."""
+def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, last_day, monkeypatch) -> None:
+    """A champion of release 0.1.0 that was trained by hand, until yesterday: it may be asked of no earlier day.
+
+    The fold that the window cuts learned what was known on its Monday, and its copies are looked for there.
+    """
+    looked_at = []
+
+    def conditions(artifact, training, rows, model):
+        looked_at.append((artifact.training_data_hash, training.data_hash))
+        return fold_conditions(artifact, training, rows, model)
+
+    monkeypatch.setattr(judging, "fold_conditions", conditions)
     returns.judged_by("holdout")
-    first = returns.train(add_days(last_day, 11))
+    first = returns.train(add_days(last_day, 13))
     returns.promote(first, add_days(last_day, -1))
     returns.judged_by("folds")
     returns.train(last_day)
@@ -123,6 +135,25 @@ def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, 
     assert window.first_day == asked_from == min(judged.contenders["challenger"].as_of_dates).astype(object)
     assert f"Before {asked_from} nobody may be asked what was served." in window.sentence
     assert window.folds[0].first_day == asked_from
+    assert asked_from.weekday() != 0, "within a week"
+    assert len(looked_at) == len(window.folds)
+    assert all(learned == looked for learned, looked in looked_at)
+
+
+def test_the_verdict_says_on_how_many_days_both_sides_are_one_model(returns, last_day) -> None:
+    """They share what the recipe had learned by then, and their difference is that of the other days."""
+    earlier = add_days(last_day, -10)
+    returns.promote(returns.train(earlier), earlier)
+    returns.train(last_day)
+    window, _ = returns.judge(last_day)
+
+    def asked(folds, day) -> str:
+        return max((one for one in folds if one.first_day <= day), key=lambda one: one.first_day).model_version
+
+    days = [add_days(window.first_day, after) for after in range((window.last_day - window.first_day).days + 1)]
+    alike = [asked(window.folds, day) == asked(window.served, day) for day in days]
+    assert 0 < sum(alike) < len(days)
+    assert f"On {sum(alike)} of {len(days)} days both sides are one model" in window.sentence
 
 
 def test_a_window_of_which_who_served_has_seen_all_is_waited_for(returns, last_day) -> None:

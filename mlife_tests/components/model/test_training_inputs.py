@@ -43,6 +43,15 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
     assert every.trained_to == {"is_clicked": to_clicks, "is_applied": to_applies}
 
 
+def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived_world) -> None:
+    platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
+    days = [add_days(day, -back) for back in (0, 3, 7, 21)]
+    together = training_marts(platform, days)
+    for one in days:
+        assert together.known_rows(one).equals(training_marts(platform, [one]).known_rows(one))
+        assert together.training_set(one).data_hash == training_set_of(platform, one).data_hash
+
+
 def test_judged_by_folds_everything_mature_teaches(lived, lived_world) -> None:
     platform = lived.home.platform
     day = lived.home.day(lived_world.RETRAIN_DAY)

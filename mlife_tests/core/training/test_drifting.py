@@ -41,6 +41,7 @@ def test_before_it_is_confirmed_and_when_it_is_old_a_fit_is_as_usual(age: int) -
         (),
         (decided(1, "data_drift_confirmed", "data_alarm"),),
         (decided(1, MODEL_TOO_OLD),),
+        (decided(1, "data_drift_confirmed", "data_alarm", MODEL_TOO_OLD),),
     ],
 )
 def test_other_reasons_change_no_fit(decisions: tuple[RetrainDecision, ...]) -> None:

@@ -70,6 +70,23 @@ def test_an_immature_label_is_refused(examples: pa.Table) -> None:
         build(examples, as_of=newest - timedelta(days=1))
 
 
+def test_what_is_derived_otherwise_is_other_data(examples: pa.Table) -> None:
+    """A model of a week is fitted once while its data are the same: an edited `derive` makes them others."""
+    model = job_applications(Policies(label=LABEL, training=POLICY))
+
+    def in_miles(rows: pa.Table) -> pa.Table:
+        found = model.derive(rows)
+        place = found.column_names.index("distance_km")
+        return found.set_column(place, "distance_km", pc.multiply(found["distance_km"], 0.62))
+
+    other = replace(model, derive=in_miles)
+    hashes = {
+        build_training_set(examples, one, as_of=date(2026, 6, 2), gate_start=GATE, quarantined=()).data_hash
+        for one in (model, model, other)
+    }
+    assert len(hashes) == 2
+
+
 def test_examples_are_derived_and_an_apply_counts_within_its_own_window(examples: pa.Table) -> None:
     training = build(examples)
     assert training.roles == JOB_EXAMPLES
