@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -34,16 +33,25 @@ WORK, RESULT = ROOT / "var" / "demos", ROOT / "benchmarks" / "results" / "demos.
 
 
 def demo(seed: int, work: Path) -> dict[str, Any]:
-    """Return the summary of the demo of a seed, lived if it is not there yet."""
+    """Return the summary of the demo of a seed with what it took, lived if it is not there yet.
+
+    Raises:
+        SystemExit: it failed; its home is left to be looked at.
+    """
     kept, home = work / f"{seed}.json", work / f"home-{seed}"
     if not kept.is_file():
         shutil.rmtree(home, ignore_errors=True)
         others = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
         environment = {"MLIFE_HOME": str(home), "MLIFE_SEED": str(seed), "MLIFE_DEMO_DAYS": str(DAYS)}
         mlife = Path(sys.executable).with_name("mlife")
-        subprocess.run([mlife, "demo"], env={**others, **environment}, check=True, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([mlife, "demo"], env={**others, **environment}, stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"the demo of seed {seed} failed; look at {home}")
+        lived = {**json.loads((home / "summary.json").read_text()), "cpu_seconds": used.ru_utime + used.ru_stime}
         partial = kept.with_suffix(".part")
-        shutil.copyfile(home / "summary.json", partial)
+        partial.write_text(json.dumps(lived))
         partial.rename(kept)
         shutil.rmtree(home)
     found: dict[str, Any] = json.loads(kept.read_text())
@@ -63,15 +71,16 @@ def answer(summary: Mapping[str, Any]) -> dict[str, Any]:
     ]
     asked = [one for one in gates if one["day"] >= KNOWN_DAY]
     promoted = next((one for one in asked if one["outcome"] == "promoted"), None)
-    return {"seed": summary["seed"], "answered": promoted, "gates": asked}
+    spent = round(summary["cpu_seconds"])
+    return {"seed": summary["seed"], "cpu_seconds": spent, "answered": promoted, "gates": asked}
 
 
-def record(answers: Sequence[Mapping[str, Any]], commit: str, cpu_seconds: float) -> dict[str, Any]:
+def record(answers: Sequence[Mapping[str, Any]], commit: str) -> dict[str, Any]:
     """Return what a run leaves."""
     return {
         "commit": commit,
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
-        "cpu_seconds": round(cpu_seconds),
+        "cpu_seconds": sum(one["cpu_seconds"] for one in answers),
         "days": DAYS,
         "drift_day": DRIFT_DAY,
         "answered": sum(one["answered"] is not None for one in answers),
@@ -86,13 +95,13 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=RESULT, help="write the record to this file")
     parser.add_argument("--processes", type=int, default=1, help="demos at a time")
     asked = parser.parse_args()
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    head = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     work = asked.work / head.stdout.strip()
     work.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(asked.processes) as pool:
         answers = [answer(one) for one in pool.map(lambda seed: demo(seed, work), SEEDS)]
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    found = record(answers, work.name, spent.ru_utime + spent.ru_stime)
+    found = record(answers, work.name)
     asked.json.write_text(json.dumps(found, indent=1) + "\n")
     for one in answers:
         promoted = one["answered"]

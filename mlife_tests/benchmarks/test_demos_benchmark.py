@@ -18,7 +18,7 @@ def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
 
 def summary(*gates: tuple[str, str]) -> dict[str, Any]:
     told = [{"date": day, "outcome": outcome, "sentences": [f"{outcome} on {day}"]} for day, outcome in gates]
-    return {"seed": 1, "decisions": [{"date": "2026-06-02"}], "promotions": told}
+    return {"seed": 1, "decisions": [{"date": "2026-06-02"}], "promotions": told, "cpu_seconds": 2.4}
 
 
 def test_a_promotion_after_the_drift_answers_it(bench: ModuleType) -> None:
@@ -31,7 +31,8 @@ def test_the_first_champion_and_refusals_answer_nothing(bench: ModuleType) -> No
     """What is promoted on day 5 has seen no click of the drift's first day."""
     found = bench.answer(summary(("2026-06-01", "promoted"), ("2026-06-06", "promoted"), ("2026-06-08", "refused")))
     assert found["answered"] is None
-    assert bench.record([found], "abc", 1.0)["answered"] == 0
+    kept = bench.record([found, found], "abc")
+    assert (kept["answered"], kept["cpu_seconds"]) == (0, 4)
 
 
 def test_a_demo_that_was_lived_is_not_lived_again(bench: ModuleType, tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ import pytest
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
 from mlife_assets.components.graph import keys
+from mlife_assets.components.model.fitting import fit_policy
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.demo_summary import sample_message, true_map_comparison
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
@@ -277,6 +279,8 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
     for row in events("model_registered"):
         folds = home.platform.tables.read_report("folds", row["as_of_date"])["folds"]
         assert len(folds) == len(fold_starts(row["as_of_date"], window, policies.promotion.gate_weeks))
+        asked = fit_policy(home.platform, row["as_of_date"], row["as_of_date"])
+        assert home.platform.registry.load(row["model_version"]).manifest["policy_version"] == policy_version(asked)
         learned = {fold["model_version"]: date.fromisoformat(fold["first_day"]) for fold in folds}
         learned[row["model_version"]] = row["as_of_date"]
         for version, known_on in learned.items():
