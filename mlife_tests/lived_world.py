@@ -33,6 +33,7 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 HASH_KEY = "the-secret-of-the-lived-world-0123456789"
+HISTORY_DAYS = 60
 DRIFT_DAY, RETRAIN_DAY, FAULT_DAY, DAYS = 1, 2, 3, 4
 VERDICTS = ("wait", "retrain", "block", "wait")
 
@@ -145,7 +146,7 @@ class Lived:
 
 def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250) -> Home:
     settings = Settings(
-        home=folder, market_users=users, market_jobs=jobs, history_days=60, demo_days=DAYS, hash_key=HASH_KEY
+        home=folder, market_users=users, market_jobs=jobs, history_days=HISTORY_DAYS, demo_days=DAYS, hash_key=HASH_KEY
     )
     platform = Platform(settings=settings, policies=policies, declared=(job_applications,), story=STORY)
     return Home(settings, build_definitions(settings, platform=platform), platform)

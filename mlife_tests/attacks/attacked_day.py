@@ -30,7 +30,7 @@ from types import ModuleType
 from typing import Any
 
 USERS, JOBS = 1_000, 160
-HISTORY_DAYS, DAY_NUMBER = 45, 2
+DAY_NUMBER = 2
 """The second lived day: the first brought texts, receipts and drift, so this one retrains and promotes."""
 ORPHAN_SECONDS = 10.0
 BALLAST_BLOCK = 1 << 20
@@ -51,7 +51,7 @@ def attacked_date() -> date:
     """Return the attacked day."""
     from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days
 
-    return add_days(FIRST_EVENT_DAY, HISTORY_DAYS + DAY_NUMBER - 1)
+    return add_days(FIRST_EVENT_DAY, lived_world().HISTORY_DAYS + DAY_NUMBER - 1)
 
 
 def lived_world() -> ModuleType:

@@ -93,13 +93,13 @@ def test_what_the_page_adds_keeps_the_house_rules(copy: Path) -> None:
 
 @pytest.mark.proof
 def test_it_is_trained_and_judged_on_real_flights(lived: dict[str, Any]) -> None:
-    """Two winter months rank better than the rule, and the gate still refuses: their probabilities are too timid."""
+    """Two winter months rank better than the rule, and the gate still refuses: they are too few for its calibration."""
     assert lived["models"] == ["job_applications", "churn_risk", "flight_delays"]
     assert lived["registered"] == {"job_applications": 0, "churn_risk": 0, "flight_delays": 1}
     verdict = lived["verdict"]
     (human,) = (one for one in verdict["comparisons"] if one["against"] == "human")
     assert human["model_version"] == "later_in_the_day_is_later"
-    assert human["delta"]["lower"] > 0.04
+    assert human["delta"]["lower"] > 0.03
     assert verdict["outcome"] == "refused"
     assert [one["name"] for one in verdict["conditions"] if not one["is_met"]] == ["is_calibrated"]
     assert lived["champion_before"] is None
