@@ -87,9 +87,9 @@ def _table(result: BacktestResult) -> list[str]:
         found = one.score.average_precision
         lines.append(
             f"{one.name:<12} average precision {found.estimate:.4f} ({found.lower:.4f} to {found.upper:.4f}), within "
-            f"periods {one.score.within_periods.estimate:.4f}, log loss {one.score.log_loss:.4f}, {one.trainings} "
-            f"trainings in {one.fits} fits, {one.refusals} refused, {one.installations} promoted, "
-            f"{one.fitted_rows:,} rows fitted"
+            f"periods {one.score.within_periods.estimate:.4f}, log loss {one.score.log_loss:.4f}; trainings "
+            f"{one.trainings}, fits {one.fits}, refused {one.refusals}, promoted {one.installations}, "
+            f"rows fitted {one.fitted_rows:,}"
         )
     return lines
 
