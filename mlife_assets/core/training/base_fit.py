@@ -149,7 +149,7 @@ def _climbed(pieces: _Pieces, outcome: Array, weight: Array, start: Array, penal
     for _ in range(NEWTON_STEPS):
         expected = _probability(log_odds)
         error = weight * (outcome - expected)
-        uphill = np.add.reduce(standing * error, axis=1) - penalty * slopes
+        uphill = np.array([np.add.reduce(one * error) for one in standing]) - penalty * slopes
         bend = (weight * expected * (1 - expected))[::stride] * (count / few.shape[1])
         move_level, moves = _move(few, bend, float(np.sum(error)), uphill, slopes, pieces.sign, penalty)
         change = np.full(count, move_level)
@@ -180,7 +180,10 @@ def _move(
 ) -> tuple[float, Array]:
     """Return the step to the top of the parabola that fits here, slopes keeping their signs; by cyclic descent."""
     across = np.add.reduce(few * bend, axis=1)
-    curvature = np.array([np.add.reduce(few * (one * bend), axis=1) for one in few]).reshape(len(few), len(few))
+    curvature = np.zeros((len(few), len(few)))
+    for number in range(len(few)):  # half of it: the other half is the same
+        curvature[number, number:] = np.einsum("pn,n->p", few[number:], few[number] * bend)
+    curvature += np.triu(curvature, 1).T
     curvature[np.diag_indices(len(few))] += penalty
     total = float(np.sum(bend))
     if total <= 0.0:

@@ -13,6 +13,7 @@ yet is examined by the outcome of that step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ from mlife_assets.core.training.gate_examples import Condition
 SEPARATION_MAXIMUM = 0.98
 """Area under the ROC curve of one feature alone. Honest features of conversions stay far below (.5 to .8)."""
 ROWS_EXAMINED = 100_000
+Fingerprints: TypeAlias = npt.NDArray[np.uint64]
+_POSITIVE = np.uint64(0x9E3779B97F4A7C15)
+"""Bits of which a positive outcome flips half."""
 REPEATS_TOLERANCE = 0.1
 """How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
 
@@ -125,14 +129,7 @@ def label_time_condition(examples: pa.Table, roles: ExampleSpec, step: str | Non
     )
 
 
-def copied_rows_condition(
-    training: pa.Table,
-    gate: pa.Table,
-    roles: ExampleSpec,
-    spec: FeatureSpec,
-    is_later: npt.NDArray[np.bool_],
-    step: str | None = None,
-) -> Condition:
+def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: npt.NDArray[np.bool_]) -> Condition:
     """Return the condition that gate rows do not repeat training rows more often than is natural.
 
     A row is repeated when entity, item, outcome and every feature are equal. What is natural is measured inside the
@@ -140,18 +137,13 @@ def copied_rows_condition(
     depends on how many there are to repeat, so gate rows are held against each part alone.
 
     Args:
-        training: n training rows whose outcome is known.
-        gate: rows that the gate judges.
-        roles: what the columns are.
-        spec: features.
+        known: of n training rows whose outcome is known, `with_outcome`.
+        asked: of the rows that the gate judges, `with_outcome`.
         is_later: which training rows are the later ones, bool (n,).
-        step: whose outcome is compared; None for the label.
     """
     condition = "gate_rows_are_not_training_rows"
-    if gate.num_rows == 0:
+    if len(asked) == 0:
         return Condition(condition, False, "Copies were not looked for: the gate has no rows; wait for mature ones.")
-    label = step or roles.label
-    known, asked = _fingerprints(training, roles, spec, label), _fingerprints(gate, roles, spec, label)
     parts = {"earlier": known[~is_later], "later": known[is_later]}
     against, repeated = max(((name, _repeats(asked, part)) for name, part in parts.items()), key=lambda one: one[1])
     found = wilson_interval(repeated, len(asked))
@@ -171,17 +163,35 @@ def copied_rows_condition(
     return Condition(condition, True, text)
 
 
-def _fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec, label: str) -> npt.NDArray[np.uint64]:
-    """Return a hash of 64 bits per row: among millions of rows, two that differ hardly ever share one."""
+def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Fingerprints:
+    """Return a hash of 64 bits of entity, item and every feature of n rows, (n,).
+
+    Among millions of rows, two that differ hardly ever share one.
+    """
     import pandas as pd
 
     matrix = examples_matrix(rows, spec) + 0.0  # -0.0 is 0.0
     matrix[np.isnan(matrix)] = np.nan
     frame = pd.DataFrame(matrix)
-    for name in (roles.entity, roles.item, label):
+    for name in (roles.entity, roles.item):
         if name is not None:
-            frame[name] = rows[name].cast(pa.string()).to_pandas()
+            frame[name] = _hashed_text(rows[name])
     return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
+
+
+def with_outcome(prints: Fingerprints, outcome: npt.NDArray[np.bool_]) -> Fingerprints:
+    """Return fingerprints of n rows that also tell their outcomes apart, bool (n,)."""
+    return np.where(outcome, prints ^ _POSITIVE, prints)
+
+
+def _hashed_text(column: pa.ChunkedArray) -> Fingerprints:
+    """Return a hash of each value as text; each that occurs is hashed once."""
+    import pandas as pd
+
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode(null_encoding="encode")
+    words = np.array(coded.dictionary.to_pylist(), dtype=object)
+    hashes = pd.util.hash_array(words, categorize=False) if len(words) else np.zeros(0, dtype=np.uint64)
+    return np.asarray(hashes[coded.indices.to_numpy()], dtype=np.uint64)
 
 
 def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:

@@ -18,6 +18,8 @@ from mlife_assets.core.ports import Scores
 from mlife_assets.core.training.gate_examples import Condition
 
 NAME = "scoring_parity"
+ROWS_COMPARED = 5_000
+"""Rows that are scored in every way: a second code path shows in any few of them."""
 
 
 class RowScorer(Protocol):
@@ -30,26 +32,27 @@ class RowScorer(Protocol):
 def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int, *, reloaded: RowScorer) -> Condition:
     """Return the condition that `scorer` gives a row the same bits in every way of asking.
 
-    All rows are scored at once, in a shuffled order, and by `reloaded`; a seeded sample of rows also one by one. The
+    A seeded sample of rows is scored at once, in a shuffled order, and by `reloaded`; a part of it also one by one. The
     sentence of an unmet condition names the first row that differs, by how much, and where.
 
     Args:
         scorer: the challenger's, as it was trained or loaded.
         matrix: features, shape (n, features).
-        rows: rows that are scored alone; all when n is smaller.
-        seed: of the sample and of the shuffled order.
+        rows: rows that are scored alone; all when fewer are compared.
+        seed: of the samples and of the shuffled order.
         reloaded: a second scorer of the same artifact, read back from its files.
     """
     count = len(matrix)
     if count == 0 or rows < 1:
         return Condition(NAME, False, f"Parity was not checked: {count} rows, {rows} to score alone; pass one or more.")
     generator = np.random.default_rng(seed)
-    sample = np.sort(generator.choice(count, size=min(rows, count), replace=False))
-    order = generator.permutation(count)
-    everything = np.arange(count)
+    compared = np.sort(generator.choice(count, size=min(ROWS_COMPARED, count), replace=False))
+    sample = np.sort(generator.choice(len(compared), size=min(rows, len(compared)), replace=False))
+    order, everything = generator.permutation(len(compared)), np.arange(len(compared))
+    matrix = matrix[compared]
     batch = _values(scorer.score(matrix))
-    if batch.shape != (count, 2):
-        return Condition(NAME, False, f"{count} rows got {len(batch)} scores; a scorer gives each row one.")
+    if batch.shape != (len(compared), 2):
+        return Condition(NAME, False, f"{len(compared)} rows got {len(batch)} scores; a scorer gives each row one.")
     alone = np.concatenate([_values(scorer.score(matrix[row : row + 1])) for row in sample])
     ways = (
         ("alone", sample, alone),
@@ -57,11 +60,12 @@ def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int
         ("after a reload", everything, _values(reloaded.score(matrix))),
     )
     for way, asked, found in ways:
-        fault = _difference(way, asked, found, batch)
+        fault = _difference(way, asked, found, batch, compared)
         if fault is not None:
             return Condition(NAME, False, fault)
+    which = f"{count:,} rows" if len(compared) == count else f"{len(compared):,} of {count:,} rows"
     text = (
-        f"{count:,} rows score the same bits in a batch, in another order and after a reload, "
+        f"{which} score the same bits in a batch, in another order and after a reload, "
         f"{len(sample):,} of them also alone."
     )
     return Condition(NAME, True, text)
@@ -74,8 +78,11 @@ def _values(scores: Scores) -> np.ndarray:
     )
 
 
-def _difference(way: str, asked: np.ndarray, found: np.ndarray, batch: np.ndarray) -> str | None:
-    """Compare the scores `found` of the rows `asked` with those of the batch; None when all bits agree."""
+def _difference(way: str, asked: np.ndarray, found: np.ndarray, batch: np.ndarray, compared: np.ndarray) -> str | None:
+    """Compare the scores `found` of the rows `asked` with those of the batch; None when all bits agree.
+
+    `compared` says which rows of the caller the batch holds.
+    """
     if found.shape != (len(asked), 2):
         return f"{len(asked):,} rows scored {way} got {len(found):,} scores; a scorer gives each row one."
     expected = np.ascontiguousarray(batch[asked])
@@ -86,7 +93,7 @@ def _difference(way: str, asked: np.ndarray, found: np.ndarray, batch: np.ndarra
     with np.errstate(invalid="ignore"):
         largest = float(np.max(np.abs(found[differs] - expected[differs])))
     return (
-        f"Row {int(asked[position])} scores {_shown(found[position])} {way} and "
+        f"Row {int(compared[asked[position]])} scores {_shown(found[position])} {way} and "
         f"{_shown(expected[position])} in a batch; {int(differs.sum()):,} of {len(asked):,} rows differ, "
         f"by up to {largest:.3g}; find the second code path."
     )

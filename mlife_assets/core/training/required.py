@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.examples import ExampleSpec
@@ -19,7 +20,13 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.leakage import copied_rows_condition, feature_condition, label_time_condition
+from mlife_assets.core.training.leakage import (
+    copied_rows_condition,
+    feature_condition,
+    fingerprints,
+    label_time_condition,
+    with_outcome,
+)
 from mlife_assets.core.training.parity import parity_condition
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -48,12 +55,13 @@ def scoring_conditions(
     No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks.
     """
     spec, roles = artifact.feature_spec, training.roles
-    copies = [
-        copied_rows_condition(
-            _known(training, step), exposures, roles, spec, training.validating(step)[training.known(step)], step
-        )
-        for step in examined_steps(roles)
-    ]
+    known, asked = fingerprints(training.examples, roles, spec), fingerprints(exposures, roles, spec)
+    copies = []
+    for step in examined_steps(roles):
+        mask = training.known(step)
+        outcome = np.asarray(exposures[step].to_numpy(zero_copy_only=False), dtype=bool)
+        learned = with_outcome(known[mask], training.outcome(step, mask))
+        copies.append(copied_rows_condition(learned, with_outcome(asked, outcome), training.validating(step)[mask]))
     return (
         _worst(copies),
         parity_of(artifact, matrix, model, threads=threads),

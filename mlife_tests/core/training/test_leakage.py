@@ -20,8 +20,10 @@ from mlife_assets.core.training.leakage import (
     Separation,
     copied_rows_condition,
     feature_condition,
+    fingerprints,
     label_time_condition,
     separations,
+    with_outcome,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -212,9 +214,29 @@ def rows_of(seed: int, rows: int, *, is_coarse: bool = False) -> pa.Table:
     )
 
 
+def of_copies(
+    training: pa.Table,
+    gate: pa.Table,
+    roles: ExampleSpec,
+    spec: FeatureSpec,
+    is_later: np.ndarray,
+    step: str | None = None,
+) -> leakage.Condition:
+    """Return the condition on copies as the gate asks for it: of rows whose outcome of a step is known."""
+    label = step or roles.label
+    is_known = np.asarray(training[label].is_valid())
+    known, asked = (
+        with_outcome(
+            fingerprints(rows, roles, spec), np.asarray(rows[label].to_numpy(zero_copy_only=False), dtype=bool)
+        )
+        for rows in (training.filter(pa.array(is_known)), gate)
+    )
+    return copied_rows_condition(known, asked, is_later[is_known])
+
+
 def copies(training: pa.Table, gate: pa.Table, roles: ExampleSpec = ROLES) -> leakage.Condition:
     is_later = np.arange(training.num_rows) >= training.num_rows * 3 // 4
-    return copied_rows_condition(training, gate, roles, fit_feature_spec(training, roles), is_later)
+    return of_copies(training, gate, roles, fit_feature_spec(training, roles), is_later)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -296,10 +318,8 @@ def test_the_order_of_rows_changes_no_verdict() -> None:
     is_later = np.arange(2_000) >= 1_500
     spec = fit_feature_spec(training, ROLES)
     order, other = np.random.default_rng(3).permutation(2_000), np.random.default_rng(4).permutation(1_000)
-    expected = copied_rows_condition(training, gate, ROLES, spec, is_later)
-    found = copied_rows_condition(
-        training.take(pa.array(order)), gate.take(pa.array(other)), ROLES, spec, is_later[order]
-    )
+    expected = of_copies(training, gate, ROLES, spec, is_later)
+    found = of_copies(training.take(pa.array(order)), gate.take(pa.array(other)), ROLES, spec, is_later[order])
     assert found == expected
 
 
@@ -307,8 +327,8 @@ def test_without_later_rows_nothing_is_natural() -> None:
     training = rows_of(1, 500)
     spec = fit_feature_spec(training, ROLES)
     nobody = np.zeros(500, dtype=bool)
-    assert not copied_rows_condition(training, training.slice(0, 20), ROLES, spec, nobody).is_met
-    assert copied_rows_condition(training, rows_of(2, 20), ROLES, spec, nobody).is_met
+    assert not of_copies(training, training.slice(0, 20), ROLES, spec, nobody).is_met
+    assert of_copies(training, rows_of(2, 20), ROLES, spec, nobody).is_met
 
 
 def test_jobs_repeat_no_training_row(job_pairs: ModuleType, training_set: TrainingSet) -> None:
@@ -318,7 +338,7 @@ def test_jobs_repeat_no_training_row(job_pairs: ModuleType, training_set: Traini
     later = training_set.is_validation
     fresh = pair_features(job_pairs.labelled_examples(1_500, seed=50))
     for gate, is_met in ((fresh, True), (training_set.examples.slice(0, 1_500), False)):
-        found = copied_rows_condition(training_set.examples, gate, training_set.roles, spec, later)
+        found = of_copies(training_set.examples, gate, training_set.roles, spec, later)
         assert found.is_met == is_met, found.sentence
 
 
@@ -342,7 +362,7 @@ def test_chance_repeats_of_few_gate_rows_pass() -> None:
         }
     )
     is_later = np.arange(400) >= 200
-    condition = copied_rows_condition(rows.slice(0, 400), rows.slice(400), ROLES, spec, is_later)
+    condition = of_copies(rows.slice(0, 400), rows.slice(400), ROLES, spec, is_later)
     assert condition.sentence.startswith("1 of 40 gate rows (2.50%) repeat one of the earlier")
     assert condition.is_met
 
@@ -391,5 +411,5 @@ def test_the_time_and_the_copies_of_an_early_step_are_examined_by_its_own_outcom
     hidden = training.set_column(training.column_names.index("done"), "done", pa.nulls(200, pa.bool_()))
     timed = hidden.append_column("opened", training["done"])
     asked = training.append_column("opened", training["done"]).slice(0, 20)
-    assert copied_rows_condition(timed, asked, roles, spec, nobody).is_met, "by the label, which is not known"
-    assert not copied_rows_condition(timed, asked, roles, spec, nobody, "opened").is_met
+    assert of_copies(timed, asked, roles, spec, nobody).is_met, "by the label, which is not known"
+    assert not of_copies(timed, asked, roles, spec, nobody, "opened").is_met

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def test_a_real_model_is_in_parity_with_itself_read_back_from_its_files_and_not_
 
 def test_more_rows_than_there_are_means_all() -> None:
     assert "60 of them also alone" in parity_condition(Exact(), MATRIX, 500, 7, reloaded=Exact()).sentence
+
+
+def test_of_very_many_rows_a_sample_is_compared_and_a_fault_names_the_row_of_the_caller() -> None:
+    many = np.random.default_rng(3).normal(size=(12_000, 4))
+    found = parity_condition(Exact(), many, 20, 7, reloaded=Exact())
+    assert found.sentence.startswith("5,000 of 12,000 rows score the same bits")
+    fault = parity_condition(Exact(), many, 20, 7, reloaded=Exact(shift=1.0)).sentence
+    ((row, score),) = re.findall(r"^Row (\d+) scores (\S+) \(", fault)
+    assert float(score) == Exact(shift=1.0).score(many[int(row)][None]).raw[0]
+    assert "5,000 of 5,000 rows differ" in fault
 
 
 def test_a_score_that_depends_on_the_batch_is_found_alone_with_row_and_size() -> None:
