@@ -94,7 +94,7 @@ class Line:
     @property
     def holds(self) -> bool:
         """Whether the claim holds: for an error within Monte Carlo error, for power by the share itself."""
-        return self.share.lower <= self.at_most and self.share.estimate >= self.at_least
+        return bool(self.share.lower <= self.at_most and self.share.estimate >= self.at_least)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ committed, with the seeds, before the first run.
 
 Real: market, candidates, features, marts by window, the fit, folds, gate, NannyML and the other detectors, governor.
 Bypassed: landing files, event log, dbt, Dagster (`monitored_market/marts.py`), the audit of fairness, panels, texts of
-our own, and the second formulation, which never wins here. The first champion is not judged: every policy starts with
-it.
+our own, and the second formulation and recipe, which never win here. The first champion is not judged: every policy
+starts with it. The drift begins on a Monday, on which weekly refits and folds begin, too.
 
 One file per market and kind is written under --work when it is done; what is there is not run again. The figures are
 written to benchmarks/results/recovery.json when every market has every kind. --quick runs one tiny market for ten days

@@ -44,6 +44,8 @@ NEVER, WEEKLY, GOVERNED, BORN = "never", "weekly", "governed", "born"
 HUMAN, SIMPLE = "human", "simple"
 WIN, NOT_INFERIOR, AGE = "win", "non-inferiority", "age"
 REFIT_DAYS = 7
+BEGINS = date(2026, 6, 29)
+"""A Monday, so that weekly refits are also folds of the gate and need not be fitted twice."""
 REMEMBERED_DAYS = 14
 """Days before the oldest day of a gate or a window on which a sample or a snapshot may still be looked at."""
 
@@ -61,9 +63,10 @@ class Kind:
         return tuple(Injection(name, day, ramp_days=self.ramp_days, size=size) for name, size in self.drifts)
 
 
-def one_formulation(policies: Policies) -> Policies:
-    """Return policies by which the funnel alone is fitted: it wins on every market here, and the other one costs."""
-    return replace(policies, training=replace(policies.training, formulations=("funnel",)))
+def one_candidate(policies: Policies) -> Policies:
+    """Return policies by which one formulation and one recipe are fitted: they win here, and the others cost."""
+    training = replace(policies.training, formulations=("funnel",), recipes=("recent_linear",))
+    return replace(policies, training=training)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Plan:
     born_days: int = 50
     judged_every: int = 3
     judged_users: int = 500
-    policies: Policies = field(default_factory=lambda: one_formulation(Policies()))
+    policies: Policies = field(default_factory=lambda: one_candidate(Policies()))
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,11 @@ class Measured:
 def lived(seed: int, plan: Plan) -> History:
     """Return a market that has lived its history, with its first champion, which nobody judged."""
     start = time.process_time()
-    config = MarketConfig(seed=seed, users=plan.users, jobs=plan.jobs, metros=plan.metros)
-    market, watch = MonitoredMarket(config, keeps_mornings=True), Watch(plan.policies)
     days = WARM_UP_DAYS + plan.history_days
+    config = MarketConfig(
+        seed=seed, users=plan.users, jobs=plan.jobs, metros=plan.metros, start_date=add_days(BEGINS, -days)
+    )
+    market, watch = MonitoredMarket(config, keeps_mornings=True), Watch(plan.policies)
     first_sample = add_days(market.day, days - plan.policies.monitoring.reference_days)
     for _ in range(days):
         if market.day > first_sample:
@@ -242,7 +247,7 @@ def _forget(market: MonitoredMarket, watch: Watch, plan: Plan) -> None:
 
 def quick_plan() -> Plan:
     """Return a plan that takes a minute: few people and days, little to learn from, and a gate that asks for little."""
-    policies = one_formulation(Policies())
+    policies = one_candidate(Policies())
     return Plan(
         users=600,
         jobs=60,

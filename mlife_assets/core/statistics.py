@@ -111,6 +111,27 @@ def day_multiplicities(days: int, block_days: int, resamples: int, seed: int) ->
     return np.bincount(cells.ravel(), minlength=resamples * days).reshape(resamples, days).astype(np.float64)
 
 
+def widened_for_blocks(resampled: np.ndarray, block_days: int, shorter: np.ndarray, shorter_days: int) -> np.ndarray:
+    """Return an estimate in each block resample, spread as far as days vary that depend on each other.
+
+    A block is cut off from its neighbours, which hides a part of the variance: blocks of b days see V - c / b. Blocks
+    of two lengths tell V (the bias-corrected estimate of Politis and Romano, Journal of Time Series Analysis 1995).
+    Nothing is ever narrowed.
+
+    Args:
+        resampled: the estimate in each resample of blocks of `block_days`, shape (resamples,).
+        block_days: their length.
+        shorter: the estimate in each resample of shorter blocks, shape (resamples,).
+        shorter_days: their length, below `block_days`.
+    """
+    seen, seen_shorter = float(np.var(resampled, ddof=1)), float(np.var(shorter, ddof=1))
+    if seen == 0.0:
+        return resampled
+    whole = (block_days * seen - shorter_days * seen_shorter) / (block_days - shorter_days)
+    mean = float(np.mean(resampled))
+    return mean + (resampled - mean) * float(np.sqrt(max(1.0, whole / seen)))
+
+
 def expanded_percentile_interval(estimate: float, resampled: np.ndarray, alpha: float, n: int) -> Interval:
     """Return the percentile interval of a bootstrap of `n` units, widened for a small n.
 

@@ -17,6 +17,7 @@ from mlife_assets.core.statistics import (
     proportion_difference_interval,
     resampled_means,
     student_lower_bound,
+    widened_for_blocks,
     wilson_interval,
 )
 
@@ -160,6 +161,28 @@ def test_block_resamples_keep_days_together_and_their_number() -> None:
 def test_impossible_blocks_are_refused(days: int, block_days: int, resamples: int) -> None:
     with pytest.raises(InvalidInputError, match="block_days is"):
         day_multiplicities(days, block_days, resamples, 1)
+
+
+def test_what_blocks_hide_of_days_that_depend_on_each_other_is_added() -> None:
+    """Effects that keep half of themselves: the mean of n days varies by 3 / n, of which blocks of 7 see 2.43 / n."""
+    rng, days = np.random.default_rng(6), 700
+    found, plain = [], []
+    long, short = day_multiplicities(days, 7, 1_000, 1) / days, day_multiplicities(days, 3, 1_000, 2) / days
+    for _ in range(60):
+        effects = [rng.normal() / np.sqrt(0.75)]
+        for _ in range(days - 1):
+            effects.append(0.5 * effects[-1] + rng.normal())
+        values = np.array(effects) * np.sqrt(0.75)  # of variance 1
+        plain.append(np.var(long @ values) * days)
+        found.append(np.var(widened_for_blocks(long @ values, 7, short @ values, 3)) * days)
+    assert np.mean(plain) == pytest.approx(2.43, abs=0.15)
+    assert np.mean(found) == pytest.approx(2.9, abs=0.2)
+    assert np.all(np.array(found) >= np.array(plain) * (1 - 1e-9))
+
+
+def test_resamples_that_are_all_alike_stay_so() -> None:
+    alike = np.full(10, 0.3)
+    assert np.array_equal(widened_for_blocks(alike, 7, np.arange(10.0), 3), alike)
 
 
 def test_expanded_percentiles_hold_their_level_with_few_units() -> None:

@@ -24,6 +24,7 @@ from mlife_assets.core.statistics import (
     expanded_percentile_interval,
     paired_bootstrap_interval,
     student_lower_bound,
+    widened_for_blocks,
 )
 from mlife_assets.core.training.gate.average_precision import day_counts, weighted_average_precision
 from mlife_assets.core.training.gate.verdict import ALONE, EVIDENCE_PREFIX, SIMPLE, Comparison
@@ -122,8 +123,9 @@ def _by_day(
     rows = len(positive)
     if not evidence[1].is_met or positives == 0:
         return Evaluation(rows, positives, evidence, ())
-    resamples = day_multiplicities(len(days.ids), block_days, policy.bootstrap_resamples, policy.seed)
-    weights = np.concatenate([np.ones((1, len(days.ids))), resamples])
+    lengths = (block_days, block_days // 2) if block_days > 1 else (block_days,)
+    resamples = [day_multiplicities(len(days.ids), one, policy.bootstrap_resamples, policy.seed) for one in lengths]
+    weights = np.concatenate([np.ones((1, len(days.ids))), *resamples])
     values = {
         role: weighted_average_precision(day_counts(score, positive, days.codes, len(days.ids)), weights)
         for role, score in scores.items()
@@ -136,7 +138,10 @@ def _by_day(
     for role in (*RIVALS, RANDOM):
         if role not in values:
             continue
-        estimate, resampled = float(ours[0] - values[role][0]), ours[1:] - values[role][1:]
+        estimate = float(ours[0] - values[role][0])
+        resampled, *shorter = np.split(ours[1:] - values[role][1:], len(lengths))
+        if shorter:
+            resampled = widened_for_blocks(resampled, block_days, shorter[0], block_days // 2)
         error = float(np.std(resampled, ddof=1) * np.sqrt(blocks / (blocks - 1)))
         comparisons.append(
             Comparison(

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval
+from mlife_assets.core.training.gate import comparing
 from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS
 from mlife_assets.core.training.gate.decide import decide_promotion
 from mlife_assets.core.training.gate.verdict import PromotionDecision
@@ -194,6 +195,27 @@ def test_longer_blocks_count_as_fewer_units() -> None:
     two, seven = (replace(gate(), policy=replace(POLICY, gate_block_days=days)).decide() for days in (2, 7))
     assert two.against("champion").delta.n == 14  # type: ignore[union-attr]
     assert seven.sentences[0] == "Not enough evidence: 4 blocks of 7 days with positives, 14 needed."
+
+
+def test_an_interval_in_blocks_is_widened_by_what_they_hide(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def twice(resampled: np.ndarray, block_days: int, shorter: np.ndarray, shorter_days: int) -> np.ndarray:
+        assert len(resampled) == len(shorter) == POLICY.bootstrap_resamples
+        asked.append((block_days, shorter_days))
+        return np.mean(resampled) + 2 * (resampled - np.mean(resampled))
+
+    in_blocks = replace(gate(), policy=replace(POLICY, gate_block_days=2))
+    deltas = [in_blocks.decide().against("champion")]
+    monkeypatch.setattr(comparing, "widened_for_blocks", twice)
+    deltas.append(in_blocks.decide().against("champion"))
+    assert set(asked) == {(2, 1)}
+    before, after = (one.delta.upper - one.delta.lower for one in deltas if one is not None)
+    assert after > 1.3 * before
+    assert deltas[1].win_bound < deltas[0].win_bound  # type: ignore[union-attr]
+    asked.clear()
+    gate().decide()
+    assert asked == [], "single days claim independence"
 
 
 def test_no_rows_and_no_positives_are_not_enough_evidence() -> None:
