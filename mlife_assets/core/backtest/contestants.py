@@ -133,8 +133,8 @@ class Contestant(ABC):
 
     def _charge(self, *fits: Fit) -> None:
         """Count fits that the policy had not asked for before."""
-        charged = {fit.as_of for fit in self.fits}
-        self.fits += [fit for fit in fits if fit.as_of not in charged]
+        charged = {fit.step for fit in self.fits}
+        self.fits += [fit for fit in fits if fit.step not in charged]
 
     def _install(self, fit: Fit, day: date) -> None:
         self.reigns.append(Reign(fit, day))

@@ -38,6 +38,8 @@ from mlife_assets.core.monitoring.governor import (
     decide,
 )
 from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.training.drifting import half_life_in_drift
 from mlife_assets.core.training.gate import COMPARED_PREFIXES, WIN
 from mlife_assets.core.windows import add_days
 
@@ -138,7 +140,7 @@ class Governed(Watching):
             self._record(day, "failed", (*verdict.codes, "gate_lacks_evidence"), (*verdict.sentences, gate.sentence))
             return
         try:
-            judged = self.judge.challenger(day, gate.first_day)
+            judged = self.judge.challenger(day, gate.first_day, lambda known_on: self._half_life(known_on, verdict))
         except NotEnoughEvidenceError as error:
             self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), (*verdict.sentences, str(error)))
             return
@@ -148,7 +150,8 @@ class Governed(Watching):
             said = self.judge.verdict(judged, day, self.served, self._opened_by(day, verdict), self.anchor)
             serving = None
             if said.is_promoted:
-                serving = self.learner.fit(day) if self._is_prequential else judged.newest
+                again = self._is_prequential
+                serving = self.learner.fit(day, self._half_life(day, verdict)) if again else judged.newest
         except NotEnoughEvidenceError as error:
             reasons = (*verdict.sentences, gate.sentence, str(error))
             self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), reasons, judged.version)
@@ -206,11 +209,19 @@ class Governed(Watching):
         return is_better_at_most and not is_more_probable
 
     def _opened_by(self, day: date, verdict: RetrainDecision) -> str | None:
-        """Return why a challenger need not win; a drift is open for as long as a window may last, at least."""
-        policy = self.history.model.retrain
-        days = max(policy.drift_open_days, self._alarm_days(day))
-        found = opening((*self.looked, verdict), day, replace(policy, drift_open_days=days))
+        """Return why a challenger need not win."""
+        found = opening((*self.looked, verdict), day, self._openings(day))
         return None if found is None else found.clause
+
+    def _half_life(self, known_on: date, verdict: RetrainDecision) -> float | None:
+        """Return the half-life in days of a model of a day, where an open drift asks for one."""
+        decisions = (*self.looked, verdict)
+        return half_life_in_drift(self.history.model.training, decisions, known_on, self._openings(verdict.as_of_date))
+
+    def _openings(self, day: date) -> RetrainPolicy:
+        """Return what opens the gate; a drift is open for as long as a window may last, at least."""
+        policy, alarm_days = self.history.model.retrain, self._alarm_days(day)
+        return replace(policy, drift_open_days=max(policy.drift_open_days, alarm_days), alarm_days_window=alarm_days)
 
     def _news_since(self) -> date:
         """Return the day from which rows are news: when the drift at hand began, else when the champion's rows end.

@@ -162,18 +162,23 @@ class Judge:
             return served_window(self._history, as_of, served.first_day)
         return holdout_window(self._history, as_of, served.newest.last_day)
 
-    def challenger(self, as_of: date, first_day: date) -> Judged:
+    def challenger(
+        self, as_of: date, first_day: date, half_life: Callable[[date], float | None] = lambda _: None
+    ) -> Judged:
         """Return what is judged on the mature rows from `first_day` on: the recipe by folds, or one model.
+
+        `half_life` says what the governor had asked for by a day, in days; None as usual.
 
         Raises:
             NotEnoughEvidenceError: a model of it cannot be trained.
         """
         history = self._history
         if not history.model.backtest.gate_is_prequential:
-            return Judged.by_one(self._learner.fit(first_day), first_day)
+            return Judged.by_one(self._learner.fit(first_day, half_life(first_day)), first_day)
         days = np.unique(history.days[history.known(as_of, since=first_day)])
         starts = sorted({fold_start(history, as_date(day)) for day in days})
-        return Judged(tuple(Fold(max(start, first_day), self._learner.fit(start)) for start in starts))
+        fits = [self._learner.fit(start, half_life(start)) for start in starts]
+        return Judged(tuple(Fold(max(fit.as_of, first_day), fit) for fit in fits))
 
     def verdict(
         self, judged: Judged, as_of: date, served: Judged, opened_by: str | None = None, anchor: Fit | None = None

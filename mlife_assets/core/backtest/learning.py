@@ -4,8 +4,8 @@ Belongs here: fits by day, shared between policies; scores by place. Does not be
 (`contestants`), who judges them (`judging`), fitting itself (`training`).
 
 Concept: the model of a day is the recipe fitted on every row of which a step was complete that morning, each step on
-its own rows. It follows from the
-day alone, so policies that ask for the same day share it, and each is charged for it.
+its own rows. It follows from the day, and from the half-life where an open drift asks for a shorter one, so policies
+that ask for the same share it, and each is charged for it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE, ModelArtifact
+from mlife_assets.core.training.drifting import with_half_life
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 
@@ -35,6 +36,7 @@ class Fit:
         rows: with a label that it was fitted on.
         last_day: last exposure day that any of its steps learned from.
         label_last_day: last exposure day whose label it learned from.
+        half_life_days: of its rows, where an open drift asked for one.
     """
 
     artifact: ModelArtifact
@@ -42,11 +44,12 @@ class Fit:
     rows: int
     last_day: date
     label_last_day: date
+    half_life_days: float | None = None
 
     @property
     def step(self) -> str:
         """Name of the costly step."""
-        return f"fit|{self.as_of}"
+        return _step(self.as_of, self.half_life_days)
 
 
 class Learner:
@@ -57,22 +60,24 @@ class Learner:
         self._history = history
         self._checkpoints = checkpoints
         self._timings = timings
-        self._fits: dict[date, Fit] = {}
+        self._fits: dict[str, Fit] = {}
 
-    def fit(self, as_of: date) -> Fit:
-        """Return the model of everything mature on the morning of `as_of`.
+    def fit(self, as_of: date, half_life_days: float | None = None) -> Fit:
+        """Return the model of everything mature on the morning of `as_of`, by a half-life of its own if one is given.
 
         Raises:
             NotEnoughEvidenceError: too few examples or positives, or a part has one class only.
         """
-        if as_of not in self._fits:
-            step = f"fit|{as_of}"
-            record = self._checkpoints.remember(step, lambda: self._timings.measure(step, lambda: self._fitted(as_of)))
+        step = _step(as_of, half_life_days)
+        if step not in self._fits:
+            record = self._checkpoints.remember(
+                step, lambda: self._timings.measure(step, lambda: self._fitted(as_of, half_life_days))
+            )
             files = {name: _data(name, text) for name, text in record["files"].items()}
             artifact = ModelArtifact.from_files(record["model_version"], files)
-            days = (date.fromisoformat(record[name]) for name in ("last_day", "label_last_day"))
-            self._fits[as_of] = Fit(artifact, as_of, record["rows"], *days)
-        return self._fits[as_of]
+            last, label_last = (date.fromisoformat(record[name]) for name in ("last_day", "label_last_day"))
+            self._fits[step] = Fit(artifact, as_of, record["rows"], last, label_last, half_life_days)
+        return self._fits[step]
 
     def seconds(self, fit: Fit) -> float:
         """Return how long a fit took when it was computed."""
@@ -86,11 +91,13 @@ class Learner:
         data_hash = hash_examples(rows.select(roles.columns))
         return split_examples(rows, roles, known_on=as_of, policy=history.training_policy(last), data_hash=data_hash)
 
-    def _fitted(self, as_of: date) -> dict[str, Any]:
+    def _fitted(self, as_of: date, half_life_days: float | None) -> dict[str, Any]:
         training = self.training_set(as_of)
         model = self._history.model
         label = training.roles.label
         policy = self._history.training_policy(training.trained_to[label])
+        if half_life_days is not None:
+            policy = with_half_life(policy, half_life_days)
         artifact = fit_model(training, policy, estimator=model.estimator, simple_columns=model.simple_columns)
         return {
             "files": {name: _text(name, data) for name, data in artifact.files().items()},
@@ -99,6 +106,10 @@ class Learner:
             "last_day": training.last_day.isoformat(),
             "label_last_day": training.trained_to[label].isoformat(),
         }
+
+
+def _step(as_of: date, half_life_days: float | None) -> str:
+    return f"fit|{as_of}" if half_life_days is None else f"fit|{as_of}|{half_life_days:g}"
 
 
 def _text(name: str, data: bytes) -> str:

@@ -26,19 +26,39 @@ def policy_as_of(
 ) -> TrainingPolicy:
     """Return how a model of a day is fitted: as usual, or with a shorter half-life where a concept drift is open.
 
-    Only recipes that weigh rows by age then compete: days of validation are older than the drift and would choose the
-    recipe that knows the old world best. A policy without such a recipe stays as it is.
-
     Args:
         policy: as declared.
         decisions: of the governor, one per day, in any order; those later than `known_on` do not count.
         known_on: the day whose knowledge the model holds.
         retrain: what opens the gate, and for how long.
     """
+    half_life = half_life_in_drift(policy, decisions, known_on, retrain)
+    return policy if half_life is None else with_half_life(policy, half_life)
+
+
+def half_life_in_drift(
+    policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
+) -> float | None:
+    """Return the half-life in days that an open concept drift asks for; None where a fit is as usual.
+
+    It is as usual where no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
+    """
     opened = opening(decisions, known_on, retrain)
     began = drift_start(decisions, known_on, retrain)
-    aged = tuple(name for name in policy.recipes if recipe_of(name).is_aged)
-    if opened is None or opened.code == MODEL_TOO_OLD or began is None or not aged:
-        return policy
+    if opened is None or opened.code == MODEL_TOO_OLD or began is None or not _aged(policy):
+        return None
     half_life = max(policy.half_life_days_in_drift, (known_on - began).days / 2)
-    return replace(policy, recipes=aged, half_life_days=half_life) if half_life < policy.half_life_days else policy
+    return half_life if half_life < policy.half_life_days else None
+
+
+def with_half_life(policy: TrainingPolicy, half_life_days: float) -> TrainingPolicy:
+    """Return a policy whose rows weigh by age, and by a half-life of its own.
+
+    Only recipes that weigh rows by age compete: days of validation are older than the drift and would choose the
+    recipe that knows the old world best.
+    """
+    return replace(policy, recipes=_aged(policy), half_life_days=half_life_days)
+
+
+def _aged(policy: TrainingPolicy) -> tuple[str, ...]:
+    return tuple(name for name in policy.recipes if recipe_of(name).is_aged)

@@ -17,7 +17,7 @@ DAY = date(2025, 3, 1)
 
 
 def fit(as_of: date = DAY) -> SimpleNamespace:
-    return SimpleNamespace(artifact=SimpleNamespace(model_version="m1"), as_of=as_of)
+    return SimpleNamespace(artifact=SimpleNamespace(model_version="m1"), as_of=as_of, step=f"fit|{as_of}")
 
 
 def test_a_training_that_was_due_and_impossible_is_reported(history, rows, model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -53,8 +54,10 @@ class Asked:
     faults: tuple[Condition, ...] = ()
     opened_by: str | None = None
     anchor: SimpleNamespace | None = None
+    half_lives: tuple[float | None, ...] = ()
 
-    def challenger(self, day: date, first_day: date) -> Judged:
+    def challenger(self, day: date, first_day: date, half_life: Callable[[date], float | None]) -> Judged:
+        self.half_lives = tuple(half_life(one) for one in (day - timedelta(days=1), day))
         return Judged.by_one(told(self.folds), self.first_day)
 
     def verdict(
@@ -66,7 +69,8 @@ class Asked:
     def window(self, day: date, served: Judged) -> GateWindow:
         return GateWindow(self.first_day, "The window.")
 
-    def fit(self, day: date) -> SimpleNamespace:
+    def fit(self, day: date, half_life_days: float | None) -> SimpleNamespace:
+        self.half_lives = (*self.half_lives, half_life_days)
         return told(self.serving)
 
     def unfit(self, serving: object, day: date, first_day: date) -> tuple[Condition, ...]:
@@ -86,7 +90,7 @@ def told(answer):
 def model(version: str, as_of: date) -> SimpleNamespace:
     artifact = SimpleNamespace(model_version=version)
     day = as_of - timedelta(days=1)
-    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=day, label_last_day=day)
+    return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=day, label_last_day=day, step=version)
 
 
 FIRST = date(2025, 1, 1)
@@ -97,14 +101,18 @@ PROMOTED = Verdict("promoted", "recipe_1", (), ("Promoted.",), 0.1, 0.1, NON_INF
 
 
 @pytest.fixture
-def challenged(history, rows):
+def challenged(history, rows, model):
     """Return the policy after a challenge of its champion."""
 
-    def build(asked: Asked, reason: str = "model_too_old", champion: SimpleNamespace = CHAMPION) -> Governed:
-        policy = Governed(history(rows()), asked, asked, asked, reigns=[Reign(champion, SINCE)])
+    def build(
+        asked: Asked, *reasons: str, champion: SimpleNamespace = CHAMPION, recipes: tuple[str, ...] = ("plain",)
+    ) -> Governed:
+        plain = model()
+        built = history(rows(), replace(plain, training=replace(plain.training, recipes=recipes)))
+        policy = Governed(built, asked, asked, asked, reigns=[Reign(champion, SINCE)])
         policy.confirmed_on, policy.reference, policy.changed_on = SINCE, "as it was", FIRST
         policy.anchor, policy.looked = CHAMPION, []
-        verdict = RetrainDecision(DAY, "retrain", (reason,), ("Due.",), "m1")
+        verdict = RetrainDecision(DAY, "retrain", reasons or ("model_too_old",), ("Due.",), "m1")
         policy._challenge(DAY, SINCE, GateWindow(asked.first_day, "The window."), verdict)
         return policy
 
@@ -235,6 +243,22 @@ def test_the_gate_is_given_the_reason_that_the_governor_recorded(challenged, rea
     asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
     challenged(asked, reason)
     assert asked.opened_by == clause
+
+
+@pytest.mark.parametrize(
+    ("reasons", "recipes", "found"),
+    [
+        (("concept_drift_confirmed", "concept_alarm"), ("recent", "plain"), (None, 3.5, 3.5)),
+        (("concept_drift_confirmed", "concept_alarm"), ("plain",), (None, None, None)),
+        (("model_too_old",), ("recent", "plain"), (None, None, None)),
+    ],
+)
+def test_in_a_drift_young_rows_count_more_in_what_serves_and_in_folds_that_began_after_it(
+    challenged, reasons, recipes, found
+):
+    asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
+    challenged(asked, *reasons, recipes=recipes)
+    assert asked.half_lives == found
 
 
 @pytest.mark.parametrize("where", ["folds", "said", "serving"])

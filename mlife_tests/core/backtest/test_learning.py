@@ -37,6 +37,23 @@ def test_a_fit_learns_from_what_was_mature_and_is_shared(history, rows, learner,
     assert len(store.objects) == written, "a second learner reads what the first has kept"
 
 
+def test_a_half_life_of_its_own_makes_another_model_of_the_same_day(history, rows, learner, store, model):
+    plain = model()
+    built = history(rows(), replace(plain, training=replace(plain.training, recipes=("recent", "plain"))))
+    one = learner(built)
+    usual, young = one.fit(DAY), one.fit(DAY, 3.5)
+    assert usual.artifact.model_version != young.artifact.model_version
+    assert (usual.half_life_days, young.half_life_days) == (None, 3.5)
+    assert usual.step != young.step
+    assert young.artifact.manifest["recipe"] == "recent"
+    assert one.fit(DAY, 3.5) is young
+    assert one.fit(DAY) is usual
+    written = len(store.objects)
+    again = learner(built).fit(DAY, 3.5)
+    assert again.artifact.model_version == young.artifact.model_version
+    assert len(store.objects) == written
+
+
 def test_scores_do_not_look_at_labels(history, rows, learner):
     table = rows()
     built = history(table)
