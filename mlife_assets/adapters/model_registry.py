@@ -90,16 +90,25 @@ class ModelRegistry:
         return version
 
     def keep_fold(self, artifact: ModelArtifact) -> str:
-        """Store the model of a fold; again is a no-op. Returns its version, by which `load` finds it."""
-        self._keep(FOLDS, artifact)
-        return artifact.model_version
+        """Store the model of a fold; again is a no-op. Returns its version, by which `load` finds it.
 
-    def _keep(self, kind: str, artifact: ModelArtifact) -> None:
+        Where it is registered, too, it is there already; a file that was damaged is written again, its manifest stays.
+        """
+        version = artifact.model_version
+        if self._store.exists(f"{VERSIONS}/{version}/{MANIFEST_FILE}"):
+            self._keep(VERSIONS, artifact, without=MANIFEST_FILE)
+        else:
+            self._keep(FOLDS, artifact)
+        return version
+
+    def _keep(self, kind: str, artifact: ModelArtifact, without: str = "") -> None:
         version = artifact.model_version
         try:
             self._read(kind, version)
         except (NotFoundError, IntegrityError):
             for name, data in sorted(artifact.files().items(), key=lambda item: item[0] == MANIFEST_FILE):
+                if name == without:
+                    continue
                 key = f"{kind}/{version}/{name}"
                 try:
                     self._store.put_if_absent(key, data)

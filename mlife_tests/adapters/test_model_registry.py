@@ -536,6 +536,21 @@ def test_a_model_of_a_fold_that_was_changed_is_refused_and_written_again(registr
     assert reopened(store).load(version).model_version == version
 
 
+def test_a_fold_that_is_registered_mends_a_damaged_file_and_leaves_its_manifest(registry, store, models):
+    """The challenger of a Monday is a fold of later days; were it damaged, no gate could look at that week."""
+    challenger = models.tiny_artifact(1, trees=3, note="a challenger")
+    version = registry.register(challenger, as_of=DAY, now=NOW)
+    key = next(key for key in store.list("models") if key.endswith("model.txt"))
+    sound = store.get(key)
+    store.replace(key, sound.replace(b"leaf_value=", b"leaf_value=9", 1))
+    with pytest.raises(IntegrityError, match=f"stored as {version} hashes to"):
+        reopened(store).load(version)
+    assert reopened(store).keep_fold(models.tiny_artifact(1, trees=3, note="a fold")) == version
+    assert store.get(key) == sound
+    assert reopened(store).load(version).manifest["note"] == "a challenger"
+    assert store.list("fold_models") == []
+
+
 def test_a_version_that_was_a_fold_before_is_registered_with_its_own_manifest(registry, store, models):
     fold = models.tiny_artifact(1, trees=3, note="a fold")
     version = registry.keep_fold(fold)
