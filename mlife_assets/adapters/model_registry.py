@@ -92,13 +92,15 @@ class ModelRegistry:
     def keep_fold(self, artifact: ModelArtifact) -> str:
         """Store the model of a fold; again is a no-op. Returns its version, by which `load` finds it.
 
-        Where it is registered, too, it is there already; a file that was damaged is written again, its manifest stays.
+        Where it is registered, too, it is there already. A file that was damaged is written again, its manifest only
+        where that is damaged, too.
         """
         version = artifact.model_version
-        if self._store.exists(f"{VERSIONS}/{version}/{MANIFEST_FILE}"):
-            self._keep(VERSIONS, artifact, without=MANIFEST_FILE)
-        else:
+        if not self._store.exists(f"{VERSIONS}/{version}/{MANIFEST_FILE}"):
             self._keep(FOLDS, artifact)
+            return version
+        self._keep(VERSIONS, artifact, without=MANIFEST_FILE)
+        self._keep(VERSIONS, artifact)
         return version
 
     def _keep(self, kind: str, artifact: ModelArtifact, without: str = "") -> None:

@@ -536,18 +536,25 @@ def test_a_model_of_a_fold_that_was_changed_is_refused_and_written_again(registr
     assert reopened(store).load(version).model_version == version
 
 
-def test_a_fold_that_is_registered_mends_a_damaged_file_and_leaves_its_manifest(registry, store, models):
+@pytest.mark.parametrize(
+    ("damaged", "old", "new", "note"),
+    [
+        ("model.txt", b"leaf_value=", b"leaf_value=9", "a challenger"),
+        ("manifest.json", b"{", b"", "a fold"),
+        ("manifest.json", b"data-1", b"data-2", "a fold"),
+    ],
+)
+def test_a_fold_that_is_registered_mends_what_was_damaged_there(registry, store, models, damaged, old, new, note):
     """The challenger of a Monday is a fold of later days; were it damaged, no gate could look at that week."""
     challenger = models.tiny_artifact(1, trees=3, note="a challenger")
     version = registry.register(challenger, as_of=DAY, now=NOW)
-    key = next(key for key in store.list("models") if key.endswith("model.txt"))
-    sound = store.get(key)
-    store.replace(key, sound.replace(b"leaf_value=", b"leaf_value=9", 1))
-    with pytest.raises(IntegrityError, match=f"stored as {version} hashes to"):
+    key = next(key for key in store.list("models") if key.endswith(damaged))
+    assert old in store.get(key)
+    store.replace(key, store.get(key).replace(old, new, 1))
+    with pytest.raises(IntegrityError):
         reopened(store).load(version)
     assert reopened(store).keep_fold(models.tiny_artifact(1, trees=3, note="a fold")) == version
-    assert store.get(key) == sound
-    assert reopened(store).load(version).manifest["note"] == "a challenger"
+    assert reopened(store).load(version).manifest["note"] == note, "a sound manifest stays"
     assert store.list("fold_models") == []
 
 

@@ -212,7 +212,7 @@ def found_in(out: Path) -> tuple[dict, dict[str, dict]]:
 
 @pytest.mark.proof
 def test_half_a_year_of_flights_governed_by_default_settings(run, tmp_path):
-    """Governed loses nothing that so few weeks could show, with far less work; `benchmarks/replays.py` says more."""
+    """By estimates, governed loses no more than the margin; so few weeks prove nothing (`benchmarks/replays.py`)."""
     spec = json.loads((ROOT / "examples" / "nycflights13.json").read_bytes())
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec | {"where": f"{spec['where']} and month <= 6"}))
@@ -230,7 +230,10 @@ def test_half_a_year_of_flights_governed_by_default_settings(run, tmp_path):
 @pytest.mark.proof
 @pytest.mark.skipif(not BANK.is_file(), reason=f"the bank marketing data is not at {BANK}")
 def test_bank_marketing_governed_is_better_than_frozen_and_trains_less_than_naive(run, tmp_path):
-    """Weekly retraining may be better here: governed is not shown not to be worse, and the replay says so (ADR 11)."""
+    """Weekly retraining may be better here: governed is not shown not to be worse, and the replay says so (ADR 11).
+
+    Half of weekly's trainings at most is what `benchmarks/replays.py` claims, too.
+    """
     spec = str(ROOT / "examples" / "bank_marketing_history.json")
     result = run("backtest", "--examples", str(BANK), "--spec", spec, "--out", str(tmp_path))
     assert result.exit_code == 0, result.stderr

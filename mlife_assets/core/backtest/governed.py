@@ -214,13 +214,16 @@ class Governed(Watching):
         return None if found is None else found.clause
 
     def _half_life(self, known_on: date, verdict: RetrainDecision) -> float | None:
-        """Return the half-life in days of a model of a day, where an open drift asks for one."""
-        decisions = (*self.looked, verdict)
-        return half_life_in_drift(self.history.model.training, decisions, known_on, self._openings(verdict.as_of_date))
+        """Return the half-life in days of a model of a day, where a drift that was open then asks for one."""
+        if not self.history.closed_windows(known_on):
+            return None
+        decisions, openings = (*self.looked, verdict), self._openings(known_on)
+        return half_life_in_drift(self.history.model.training, decisions, known_on, openings)
 
     def _openings(self, day: date) -> RetrainPolicy:
-        """Return what opens the gate; a drift is open for as long as a window may last, at least."""
-        policy, alarm_days = self.history.model.retrain, self._alarm_days(day)
+        """Return what opened the gate on a day; a drift is open for as long as a window may last, at least."""
+        policy = self.history.model.retrain
+        alarm_days = max(self._alarm_days(day), policy.alarm_days_needed)
         return replace(policy, drift_open_days=max(policy.drift_open_days, alarm_days), alarm_days_window=alarm_days)
 
     def _news_since(self) -> date:

@@ -30,7 +30,7 @@ SEPARATION_MAXIMUM = 0.98
 ROWS_EXAMINED = 100_000
 Fingerprints: TypeAlias = npt.NDArray[np.uint64]
 _POSITIVE = np.uint64(0x9E3779B97F4A7C15)
-"""Bits of which a positive outcome flips half."""
+"""Bits that a positive outcome flips."""
 REPEATS_TOLERANCE = 0.1
 """How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
 
@@ -188,10 +188,11 @@ def _hashed_text(column: pa.ChunkedArray) -> Fingerprints:
     """Return a hash of each value as text; each that occurs is hashed once."""
     import pandas as pd
 
-    coded = column.cast(pa.string()).combine_chunks().dictionary_encode(null_encoding="encode")
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     words = np.array(coded.dictionary.to_pylist(), dtype=object)
     hashes = pd.util.hash_array(words, categorize=False) if len(words) else np.zeros(0, dtype=np.uint64)
-    return np.asarray(hashes[coded.indices.to_numpy()], dtype=np.uint64)
+    places = coded.indices.fill_null(len(words)).to_numpy()  # nothing is no word
+    return np.asarray(np.append(hashes, np.uint64(0))[places], dtype=np.uint64)
 
 
 def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:

@@ -19,7 +19,7 @@ from mlife_assets.core.training.gate_examples import Condition
 
 NAME = "scoring_parity"
 ROWS_COMPARED = 5_000
-"""Rows that are scored in every way: a second code path shows in any few of them."""
+"""Rows that are scored in every other way than in one batch with all: a second code path shows in any few of them."""
 
 
 class RowScorer(Protocol):
@@ -32,8 +32,8 @@ class RowScorer(Protocol):
 def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int, *, reloaded: RowScorer) -> Condition:
     """Return the condition that `scorer` gives a row the same bits in every way of asking.
 
-    A seeded sample of rows is scored at once, in a shuffled order, and by `reloaded`; a part of it also one by one. The
-    sentence of an unmet condition names the first row that differs, by how much, and where.
+    All rows are scored at once. A seeded sample of them is scored in a shuffled order and by `reloaded`, a part of it
+    one by one. The sentence of an unmet condition names the first row that differs, by how much, and where.
 
     Args:
         scorer: the challenger's, as it was trained or loaded.
@@ -49,10 +49,10 @@ def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int
     compared = np.sort(generator.choice(count, size=min(ROWS_COMPARED, count), replace=False))
     sample = np.sort(generator.choice(len(compared), size=min(rows, len(compared)), replace=False))
     order, everything = generator.permutation(len(compared)), np.arange(len(compared))
-    matrix = matrix[compared]
     batch = _values(scorer.score(matrix))
-    if batch.shape != (len(compared), 2):
-        return Condition(NAME, False, f"{len(compared)} rows got {len(batch)} scores; a scorer gives each row one.")
+    if batch.shape != (count, 2):
+        return Condition(NAME, False, f"{count} rows got {len(batch)} scores; a scorer gives each row one.")
+    batch, matrix = batch[compared], matrix[compared]
     alone = np.concatenate([_values(scorer.score(matrix[row : row + 1])) for row in sample])
     ways = (
         ("alone", sample, alone),

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
@@ -53,15 +55,18 @@ def scoring_conditions(
     """Return what is required of one model and the rows that it is asked about.
 
     No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks.
+
+    Raises:
+        InvalidInputError: the outcome of an exposure is not known.
     """
     spec, roles = artifact.feature_spec, training.roles
     known, asked = fingerprints(training.examples, roles, spec), fingerprints(exposures, roles, spec)
     copies = []
     for step in examined_steps(roles):
         mask = training.known(step)
-        outcome = np.asarray(exposures[step].to_numpy(zero_copy_only=False), dtype=bool)
         learned = with_outcome(known[mask], training.outcome(step, mask))
-        copies.append(copied_rows_condition(learned, with_outcome(asked, outcome), training.validating(step)[mask]))
+        judged = with_outcome(asked, _outcome(exposures, step))
+        copies.append(copied_rows_condition(learned, judged, training.validating(step)[mask]))
     return (
         _worst(copies),
         parity_of(artifact, matrix, model, threads=threads),
@@ -91,6 +96,15 @@ def examined_steps(roles: ExampleSpec) -> tuple[str, ...]:
 
 def _known(training: TrainingSet, step: str) -> pa.Table:
     return training.examples.filter(pa.array(training.known(step)))
+
+
+def _outcome(exposures: pa.Table, step: str) -> npt.NDArray[np.bool_]:
+    if exposures[step].null_count:
+        raise InvalidInputError(
+            f"{step} is not known of {exposures[step].null_count} of {exposures.num_rows} rows that the gate judges; "
+            "judge mature rows"
+        )
+    return np.asarray(exposures[step].to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _worst(conditions: Sequence[Condition]) -> Condition:

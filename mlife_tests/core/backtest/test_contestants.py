@@ -83,3 +83,7 @@ def test_a_fit_is_charged_once():
     policy._charge(one, other)
     policy._charge(same, other)
     assert policy.fits == [one, other]
+    young = SimpleNamespace(**{**vars(one), "step": f"{one.step}|3.5"})
+    policy._charge(young, one)
+    policy._charge(young)
+    assert policy.fits == [one, other, young], "another half-life is another fit of the same day"

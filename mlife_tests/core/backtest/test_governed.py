@@ -261,6 +261,30 @@ def test_in_a_drift_young_rows_count_more_in_what_serves_and_in_folds_that_began
     assert asked.half_lives == found
 
 
+def test_a_half_life_follows_what_was_decided_by_a_morning_whenever_it_is_asked_for(history, rows, model):
+    plain = model()
+    built = history(rows(), replace(plain, training=replace(plain.training, recipes=("recent", "plain"))))
+    policy = Governed(built, None, None, None)
+    first, *_, began, confirmed = [window.closed_on for window in built.windows[:6]]
+
+    def said(day: date, *codes: str) -> RetrainDecision:
+        return RetrainDecision(day, "retrain", codes, (), "m1")
+
+    over = began - timedelta(days=6)  # one day too long ago for the same drift on mornings on which a window closes
+    policy.looked = [
+        said(over, "alarm_not_confirmed", "concept_alarm"),
+        said(began, "alarm_not_confirmed", "concept_alarm"),
+        said(confirmed, "concept_drift_confirmed", "concept_alarm"),
+    ]
+    asked = [first - timedelta(days=1), first, began, *(began + timedelta(days=age) for age in (8, 10, 20))]
+    expected = [None, None, None, 4.0, 5.0, 10.0]
+    mornings = [began + timedelta(days=days) for days in (20, 21, 22, 23)]
+    assert {policy._alarm_days(day) for day in mornings} == {5, 6}
+    for day in mornings:
+        verdict = said(day, "concept_drift_confirmed")
+        assert [policy._half_life(one, verdict) for one in asked] == expected, day
+
+
 @pytest.mark.parametrize("where", ["folds", "said", "serving"])
 def test_a_training_that_fails_on_the_way_is_reported_and_what_was_fitted_is_paid(challenged, where):
     asked = Asked(SINCE, PROMOTED, FOLD, SERVING)

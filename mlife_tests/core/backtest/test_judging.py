@@ -62,6 +62,23 @@ def test_each_fold_is_scored_by_the_recipe_of_the_morning_on_which_it_began(hist
     assert sum(len(own) for _, own in judged.parts(built, places)) == len(places)
 
 
+@pytest.mark.parametrize("is_prequential", [True, False])
+def test_each_fold_is_fitted_by_the_half_life_that_was_asked_for_by_its_morning(
+    history, rows, asked, model, is_prequential
+):
+    plain = model()
+    backtest = replace(plain.backtest, gate_is_prequential=is_prequential)
+    aged = replace(plain.training, recipes=("recent", "plain"))
+    learner, judge = asked(history(rows(), replace(plain, training=aged, backtest=backtest)))
+    young = FIRST + timedelta(days=56)
+    judged = judge.challenger(AS_OF, young, lambda known_on: 3.5 if known_on >= young else None)
+    assert [fold.fit.half_life_days for fold in judged.folds] == [3.5] * len(judged.folds)
+    assert judged.newest is learner.fit(judged.newest.as_of, 3.5)
+    older = judge.challenger(AS_OF, CHAMPION, lambda known_on: 3.5 if known_on > CHAMPION else None)
+    assert older.folds[0].fit.half_life_days is None
+    assert older.folds[0].fit is learner.fit(CHAMPION)
+
+
 def test_a_window_within_a_fold_begins_with_the_model_of_that_fold(history, rows, asked):
     learner, judge = asked(history(rows()))
     first = FIRST + timedelta(days=45)

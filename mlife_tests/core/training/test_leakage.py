@@ -301,6 +301,14 @@ def test_names_that_hold_the_separator_are_not_confused() -> None:
     assert copies(training, gate).is_met
 
 
+def test_nobody_is_not_somebody_called_none() -> None:
+    training = rows_of(1, 400).set_column(0, "who", pa.array(["None"] * 400))
+    gate = training.slice(0, 100).set_column(0, "who", pa.nulls(100, pa.string()))
+    assert copies(training, gate).is_met
+    assert not copies(training, training.slice(0, 100)).is_met
+    assert not copies(training.set_column(0, "who", pa.nulls(400, pa.string())), gate).is_met
+
+
 def test_a_copy_is_one_whatever_bits_its_nothing_and_its_zero_have() -> None:
     """Tables come by several ways: a null is read as NaN, and there are many NaN and two zeros."""
     strange = np.frombuffer(b"\x01\x00\x00\x00\x00\x00\xf8\x7f")[0]

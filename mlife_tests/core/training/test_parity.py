@@ -102,6 +102,18 @@ def test_of_very_many_rows_a_sample_is_compared_and_a_fault_names_the_row_of_the
     assert "5,000 of 5,000 rows differ" in fault
 
 
+class ByLargeBatch(Exact):
+    """Takes another path for very many rows."""
+
+    def score(self, features: np.ndarray) -> Scores:
+        return Exact(1e-3 if len(features) > 8_192 else 0.0).score(features)
+
+
+def test_a_path_that_only_a_large_batch_takes_is_found() -> None:
+    many = np.random.default_rng(3).normal(size=(12_000, 4))
+    assert not parity_condition(ByLargeBatch(), many, 20, 7, reloaded=ByLargeBatch()).is_met
+
+
 def test_a_score_that_depends_on_the_batch_is_found_alone_with_row_and_size() -> None:
     condition = parity_condition(ByBatch(), MATRIX, 60, 7, reloaded=ByBatch())
     assert not condition.is_met

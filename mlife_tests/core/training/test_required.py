@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
@@ -80,6 +81,17 @@ def test_copies_are_looked_for_among_all_that_any_step_learned_from(
     copied, _ = scoring_conditions(artifact, training_set, gate, matrix, model, threads=1)
     assert not copied.is_met
     assert "repeat one of the" in copied.sentence
+
+
+def test_an_exposure_whose_outcome_is_not_known_is_an_error(
+    training_set: TrainingSet, artifact: ModelArtifact, model: Model
+) -> None:
+    rows = training_set.examples.slice(0, 50)
+    place = rows.column_names.index("is_clicked")
+    unknown = rows.set_column(place, "is_clicked", pa.array([None, *[False] * 49]))
+    matrix = examples_matrix(rows, artifact.feature_spec)
+    with pytest.raises(InvalidInputError, match="is_clicked is not known of 1 of 50 rows that the gate judges"):
+        scoring_conditions(artifact, training_set, unknown, matrix, model, threads=1)
 
 
 def test_the_time_of_every_step_is_examined(training_set: TrainingSet, artifact: ModelArtifact) -> None:
