@@ -150,8 +150,9 @@ class Governed(Watching):
             said = self.judge.verdict(judged, day, self.served, self._opened_by(day, verdict), self.anchor)
             serving = None
             if said.is_promoted:
-                again = self._is_prequential
-                serving = self.learner.fit(day, self._half_life(day, verdict)) if again else judged.newest
+                serving = judged.newest
+                if self._is_prequential:
+                    serving = self.learner.fit(day, self._half_life(day, verdict))
         except NotEnoughEvidenceError as error:
             reasons = (*verdict.sentences, gate.sentence, str(error))
             self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), reasons, judged.version)

@@ -28,11 +28,11 @@ from mlife_assets.core.training.gate_examples import Condition
 SEPARATION_MAXIMUM = 0.98
 """Area under the ROC curve of one feature alone. Honest features of conversions stay far below (.5 to .8)."""
 ROWS_EXAMINED = 100_000
+REPEATS_TOLERANCE = 0.1
+"""How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
 Fingerprints: TypeAlias = npt.NDArray[np.uint64]
 _POSITIVE = np.uint64(0x9E3779B97F4A7C15)
 """Bits that a positive outcome flips."""
-REPEATS_TOLERANCE = 0.1
-"""How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
 
 
 @dataclass(frozen=True)
