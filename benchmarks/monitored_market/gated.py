@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening, opening
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.reigns import Reign, anchor_of
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import LightGBMScorer

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD
+from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.gate import NON_INFERIORITY, PromotionDecision
 from mlife_assets.core.training.simple_rule import simple_scores

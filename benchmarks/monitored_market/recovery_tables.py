@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, NEW_LABELS, RetrainDecision
 from mlife_assets.core.monitoring.opening import drift_openings, opening
+from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, NEW_LABELS, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.statistics import student_lower_bound, wilson_interval
 from mlife_assets.core.windows import add_days

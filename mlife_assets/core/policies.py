@@ -229,7 +229,10 @@ class RetrainPolicy:
     or when the model is older than `maximum_model_age_days`. Fits lie `days_between_fits` apart, but for a drift that
     no fit has answered yet, and there are `fits_per_year` at most. Weekly fits alone come to as many, so a confirmed
     drift has `fits_for_drift` more, which nothing else may spend; the gate's error is spent over the sum.
-    `cooldown_days` and `budget_per_30_days` count *promotions*: while none is allowed, none is prepared.
+    `cooldown_days` and `budget_per_30_days` count *promotions*: while none is allowed, none is prepared. In an open
+    drift fits and promotions follow sooner, after as many days as the drift was old at the last one, so that each model
+    has seen twice as much of the new world: after `days_between_fits_in_drift` at the earliest, and never later than
+    without a drift.
 
     A confirmed drift of one of `opening_kinds` opens the gate for what is not inferior, for `drift_open_days` from its
     last confirmation: with labels of a week, six weekly fits pass until a gate of four weeks holds nothing but the new
@@ -250,6 +253,7 @@ class RetrainPolicy:
     maximum_model_age_days: int = 60
     minimum_new_mature_positives: int = 300
     days_between_fits: int = 7
+    days_between_fits_in_drift: int = 3
     fits_per_year: int = 52
     fits_for_drift: int = 6
     drift_open_days: int = 42
@@ -259,7 +263,7 @@ class RetrainPolicy:
 
     def __post_init__(self) -> None:
         _bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), fits_for_drift=(0, 52))
-        _bounded(self, drift_open_days=(1, 366))
+        _bounded(self, drift_open_days=(1, 366), days_between_fits_in_drift=(1, 90))
         if unknown := set(self.opening_kinds) - {"data", "latent", "concept"}:
             raise InvalidInputError(
                 f"RetrainPolicy.opening_kinds has {min(unknown)!r}; list data, latent, concept, some of them or none"

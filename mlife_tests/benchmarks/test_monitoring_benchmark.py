@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.monitoring import lateness
-from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import CLICK

@@ -34,9 +34,10 @@ from mlife_assets.core.errors import IntegrityError, NotEnoughEvidenceError, Not
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.governor import ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring.governor import ChampionFacts, decide
 from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.plots import plot_decisions
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.gate import days_with_positives_needed

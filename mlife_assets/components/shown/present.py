@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlife_assets.core.monitoring.governor import NO_CHAMPION
+from mlife_assets.core.monitoring.retrain_decisions import NO_CHAMPION
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:

@@ -29,15 +29,9 @@ from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
 from mlife_assets.core.backtest.learning import Fit
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.monitoring.governor import (
-    CONFIRMED_SUFFIX,
-    LABELS_IMMATURE,
-    NO_FIT_FOR_LABELS,
-    ChampionFacts,
-    RetrainDecision,
-    decide,
-)
+from mlife_assets.core.monitoring.governor import NO_FIT_FOR_LABELS, ChampionFacts, decide
 from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, LABELS_IMMATURE, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.training.drifting import half_life_in_drift
 from mlife_assets.core.training.gate import COMPARED_PREFIXES, WIN

@@ -10,11 +10,12 @@ behind the drift holds two worlds; limits learned from it are wide, and what it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
-from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, RetrainDecision
+from mlife_assets.core.monitoring.opening import opening
 from mlife_assets.core.monitoring.reference import DAYS_MINIMUM
+from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, MODEL_TOO_OLD, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 
@@ -47,6 +48,15 @@ def drift_start(decisions: Iterable[RetrainDecision], as_of: date, policy: Retra
         if one.alarms:
             began = one.as_of_date
     return began if is_confirmed else None
+
+
+def start_of_open_drift(decisions: Sequence[RetrainDecision], as_of: date, policy: RetrainPolicy) -> date | None:
+    """Return the day of the first alarm of the drift that holds the gate open; None where none, or age alone, does.
+
+    Arguments as of `drift_start`.
+    """
+    opened = opening(decisions, as_of, policy)
+    return None if opened is None or opened.code == MODEL_TOO_OLD else drift_start(decisions, as_of, policy)
 
 
 def days_of_normality(began: date | None, as_of: date, usual: int) -> int:

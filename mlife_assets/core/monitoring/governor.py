@@ -7,9 +7,9 @@ Concept: to retrain is to fit and to ask the gate. A fit is cheap, so it is due 
 to matter; drift, or age, makes it due sooner. An alarm is a question, not an order: a day's data or latent drift counts
 when what moved carries a share of the champion's importance, and drift counts when the same kind did so on n of the
 last m days and the champion is the one it was measured against. What is dear is a promotion: while cooldown or budget
-allow none, none is prepared. Single flight, the budget of fits and evidence have a say, too. A quality fault blocks,
-always. Unknown means no: a missing or undecided quality report blocks as a failed one does, and an alarm whose
-importance is not known is not dismissed.
+allow none, none is prepared. The younger a drift, the sooner the next fit. Single flight, the budget of fits and
+evidence have a say, too. A quality fault blocks, always. Unknown means no: a missing or undecided quality report blocks
+as a failed one does, and an alarm whose importance is not known is not dismissed.
 """
 
 from __future__ import annotations
@@ -17,37 +17,38 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.monitoring.drift_start import start_of_open_drift
 from mlife_assets.core.monitoring.importance import dismissed_alarms
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.monitoring.retrain_decisions import (
+    ALARM_NOT_CONFIRMED,
+    ALARM_SUFFIX,
+    BUDGET_SPENT,
+    CONFIRMED_SUFFIX,
+    COOLDOWN,
+    DRIFT_UNIMPORTANT,
+    FIT_TOO_SOON,
+    FITS_SPENT,
+    IN_FLIGHT,
+    KINDS,
+    LABELS_IMMATURE,
+    MODEL_TOO_OLD,
+    NEW_LABELS,
+    NO_CHAMPION,
+    NO_DRIFT,
+    QUALITY_FAULT,
+    QUALITY_UNKNOWN,
+    UNIMPORTANT_SUFFIX,
+    RetrainDecision,
+    Verdict,
+)
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 
-Verdict = Literal["retrain", "wait", "block"]
-VERDICTS: tuple[Verdict, ...] = ("retrain", "wait", "block")
-KINDS = ("data", "latent", "concept")
 BUDGET_DAYS, YEAR_DAYS = 30, 365
 NO_FIT_FOR_LABELS = "No fit is due for new labels either"
-
-QUALITY_FAULT = "quality_fault"
-QUALITY_UNKNOWN = "quality_unknown"
-NO_CHAMPION = "no_champion"
-NEW_LABELS = "new_labels"
-MODEL_TOO_OLD = "model_too_old"
-ALARM_NOT_CONFIRMED = "alarm_not_confirmed"
-NO_DRIFT = "no_drift"
-DRIFT_UNIMPORTANT = "drift_unimportant"
-IN_FLIGHT = "retraining_in_flight"
-COOLDOWN = "cooldown"
-BUDGET_SPENT = "budget_spent"
-FIT_TOO_SOON = "fit_too_soon"
-FITS_SPENT = "fits_spent"
-LABELS_IMMATURE = "labels_immature"
-ALARM_SUFFIX = "_alarm"
-CONFIRMED_SUFFIX = "_drift_confirmed"
-UNIMPORTANT_SUFFIX = "_alarm_unimportant"
 
 
 @dataclass(frozen=True)
@@ -82,31 +83,6 @@ class ChampionFacts:
             raise InvalidInputError(
                 f"ChampionFacts.new_mature_positives is {self.new_mature_positives}; count from zero"
             )
-
-
-@dataclass(frozen=True)
-class RetrainDecision:
-    """The verdict of one day, in the fields of the `retrain_decided` event, so that history is a fold over events."""
-
-    as_of_date: date
-    verdict: Verdict
-    codes: tuple[str, ...]
-    sentences: tuple[str, ...]
-    model_version: str | None
-
-    def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS:
-            raise InvalidInputError(f"RetrainDecision.verdict is {self.verdict!r}; use one of {', '.join(VERDICTS)}")
-
-    @property
-    def alarms(self) -> tuple[str, ...]:
-        """The kinds of drift that alarmed that day and mattered, in fixed order, whether or not the day counts."""
-        return tuple(kind for kind in KINDS if kind + ALARM_SUFFIX in self.codes)
-
-    @property
-    def unimportant_alarms(self) -> tuple[str, ...]:
-        """The kinds of drift that alarmed that day by columns that the champion hardly uses, in fixed order."""
-        return tuple(kind for kind in KINDS if kind + UNIMPORTANT_SUFFIX in self.codes)
 
 
 def decide(
@@ -153,7 +129,7 @@ def decide(
     called_by = [code for code, _ in reasons]
     may_be_soon = bool(reasons) and not _is_answered(called_by, history, champion, policy)
     is_drift = any(code.endswith(CONFIRMED_SUFFIX) for code in called_by)
-    objections = list(_objections(as_of, champion, policy, may_be_soon=may_be_soon, is_drift=is_drift))
+    objections = list(_objections(as_of, history, champion, policy, may_be_soon=may_be_soon, is_drift=is_drift))
     if not reasons and not objections:
         reasons.append((NEW_LABELS, _new_labels(champion)))
     if not reasons:
@@ -231,17 +207,30 @@ def _is_answered(
     return drifts <= {code for past in history if start <= past.as_of_date <= last for code in past.codes}
 
 
+def _days_between(last: date, usual: int, history: Sequence[RetrainDecision], policy: RetrainPolicy) -> int:
+    """Return how many days have to follow a fit, or a promotion, before the next one.
+
+    In an open drift as many as the drift was old then: each model has seen twice as much of the new world as the last.
+    """
+    began = start_of_open_drift(history, last, policy)
+    return usual if began is None else min(usual, max(policy.days_between_fits_in_drift, (last - began).days))
+
+
 def _objections(
-    as_of: date, champion: ChampionFacts, policy: RetrainPolicy, *, may_be_soon: bool, is_drift: bool
+    as_of: date,
+    history: Sequence[RetrainDecision],
+    champion: ChampionFacts,
+    policy: RetrainPolicy,
+    *,
+    may_be_soon: bool,
+    is_drift: bool,
 ) -> Iterator[tuple[str, str]]:
     if champion.is_retraining_in_flight:
         yield IN_FLIGHT, "A retraining is already running."
     promoted = sorted(day for day in champion.promotion_dates if day <= as_of)
-    if promoted and (as_of - promoted[-1]).days < policy.cooldown_days:
-        yield (
-            COOLDOWN,
-            f"The last promotion is {(as_of - promoted[-1]).days} days old ({policy.cooldown_days} needed).",
-        )
+    needed = _days_between(promoted[-1], policy.cooldown_days, history, policy) if promoted else 0
+    if promoted and (as_of - promoted[-1]).days < needed:
+        yield COOLDOWN, f"The last promotion is {(as_of - promoted[-1]).days} days old ({needed} needed)."
     spent = sum((as_of - day).days < BUDGET_DAYS for day in promoted)
     if spent >= policy.budget_per_30_days:
         yield (
@@ -249,11 +238,9 @@ def _objections(
             f"{spent} promotions in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
         )
     fitted = sorted(day for day in champion.fit_dates if day <= as_of)
-    if fitted and not may_be_soon and (as_of - fitted[-1]).days < policy.days_between_fits:
-        yield (
-            FIT_TOO_SOON,
-            f"The last fit is {(as_of - fitted[-1]).days} days old ({policy.days_between_fits} needed).",
-        )
+    needed = _days_between(fitted[-1], policy.days_between_fits, history, policy) if fitted else 0
+    if fitted and not may_be_soon and (as_of - fitted[-1]).days < needed:
+        yield FIT_TOO_SOON, f"The last fit is {(as_of - fitted[-1]).days} days old ({needed} needed)."
     fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)
     most = policy.fits_per_year + (policy.fits_for_drift if is_drift else 0)
     if fits >= most:

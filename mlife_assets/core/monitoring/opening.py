@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from mlife_assets.core.monitoring.governor import CONFIRMED_SUFFIX, MODEL_TOO_OLD, RetrainDecision
+from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, MODEL_TOO_OLD, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlife_assets.core.monitoring.governor import KINDS, RetrainDecision
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.monitoring.retrain_decisions import KINDS, RetrainDecision
 from mlife_assets.core.pictures import palette_png
 
 ALARM, QUIET, LINE = "#c0392b", "#7f8c9b", "#2c3e50"

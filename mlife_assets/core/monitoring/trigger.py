@@ -18,7 +18,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.governor import VERDICTS
+from mlife_assets.core.monitoring.retrain_decisions import VERDICTS
 
 RunState = Literal["active", "succeeded", "failed"]
 

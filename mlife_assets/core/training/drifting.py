@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from mlife_assets.core.monitoring.drift_start import drift_start
-from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD, RetrainDecision
-from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.monitoring.drift_start import start_of_open_drift
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy, TrainingPolicy
 from mlife_assets.core.training.recipes import recipe_of
 
@@ -43,9 +42,8 @@ def half_life_in_drift(
 
     It is as usual where no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
     """
-    opened = opening(decisions, known_on, retrain)
-    began = drift_start(decisions, known_on, retrain)
-    if opened is None or opened.code == MODEL_TOO_OLD or began is None or not _aged(policy):
+    began = start_of_open_drift(decisions, known_on, retrain)
+    if began is None or not _aged(policy):
         return None
     half_life = max(policy.half_life_days_in_drift, (known_on - began).days / 2)
     return half_life if half_life < policy.half_life_days else None

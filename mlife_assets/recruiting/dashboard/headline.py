@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from mlife_assets.core.monitoring.governor import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
+from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages.charts.scales import format_day, format_span, format_value
 from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, ModelVersion, Ranking, ReportDigest, Texting

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from mlife_assets.core.monitoring.governor import ALARM_SUFFIX, UNIMPORTANT_SUFFIX
+from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages import Markup
 from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
 from mlife_assets.core.pages.charts.scales import format_day, format_span

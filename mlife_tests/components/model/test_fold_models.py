@@ -18,7 +18,7 @@ from mlife_assets.components.model.hyperparameters import REPORT as SEARCH_REPOR
 from mlife_assets.components.model.out_of_sample import folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set, training_set_of
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.monitoring.governor import RetrainDecision
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.gate.average_precision import average_precision

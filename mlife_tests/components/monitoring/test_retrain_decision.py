@@ -24,8 +24,8 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.ids import digest
 from mlife_assets.core.model import Model
-from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.events import EVENT_TYPES

@@ -17,8 +17,8 @@ from mlife_assets.core.backtest.governed import CONFIRMED, IMPOSSIBLE, UNFIT, Go
 from mlife_assets.core.backtest.judging import Judged, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.training.gate import NON_INFERIORITY, WIN, Condition
 
 MARGIN, SINCE = 0.01, date(2025, 3, 1)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
-from mlife_assets.core.monitoring.governor import RetrainDecision
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 
 DAY = date(2026, 6, 20)

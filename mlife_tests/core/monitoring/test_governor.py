@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
-from mlife_assets.core.monitoring import governor
-from mlife_assets.core.monitoring.governor import KINDS, ChampionFacts, RetrainDecision, decide
+from mlife_assets.core.monitoring import retrain_decisions as codes
+from mlife_assets.core.monitoring.governor import ChampionFacts, decide
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
+from mlife_assets.core.monitoring.retrain_decisions import KINDS, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 
 DAY = date(2026, 6, 15)
@@ -45,8 +46,8 @@ def weighed_decision(history=(), champion=CHAMPION, quality: str = "ok", policy=
 
 
 def past(days_ago: int, *alarms: str, verdict: str = "wait", model: str = "mdl_a") -> RetrainDecision:
-    codes = tuple(kind + governor.ALARM_SUFFIX for kind in alarms)
-    return RetrainDecision(DAY - timedelta(days=days_ago), verdict, codes, (), model)
+    said = tuple(kind + codes.ALARM_SUFFIX for kind in alarms)
+    return RetrainDecision(DAY - timedelta(days=days_ago), verdict, said, (), model)
 
 
 def decided(*alarms: str, quality: str | None = "ok", history=(), champion=CHAMPION, **policy) -> RetrainDecision:
@@ -62,12 +63,12 @@ def decided(*alarms: str, quality: str | None = "ok", history=(), champion=CHAMP
 
 def test_nothing_moved_waits_and_says_so() -> None:
     decision = decided()
-    assert (decision.verdict, decision.codes) == ("wait", (governor.NO_DRIFT,))
+    assert (decision.verdict, decision.codes) == ("wait", (codes.NO_DRIFT,))
     assert decision.sentences[0].startswith("Nothing moved")
 
 
 def test_the_second_alarm_of_one_kind_within_three_days_retrains() -> None:
-    assert decided("data").codes == (governor.ALARM_NOT_CONFIRMED, "data_alarm")
+    assert decided("data").codes == (codes.ALARM_NOT_CONFIRMED, "data_alarm")
     decision = decided("data", history=[past(2, "data"), past(1)])
     assert decision.verdict == "retrain"
     assert decision.codes == ("data_drift_confirmed", "data_alarm")
@@ -89,7 +90,7 @@ def test_the_second_alarm_of_one_kind_within_three_days_retrains() -> None:
     ids=["too long ago", "another kind", "a blocked day", "another champion"],
 )
 def test_what_does_not_confirm_an_alarm(history: list[RetrainDecision]) -> None:
-    assert decided("data", history=history).codes[0] == governor.ALARM_NOT_CONFIRMED
+    assert decided("data", history=history).codes[0] == codes.ALARM_NOT_CONFIRMED
 
 
 def test_an_alarm_that_ended_does_not_retrain() -> None:
@@ -99,11 +100,11 @@ def test_an_alarm_that_ended_does_not_retrain() -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"is_retraining_in_flight": True}, governor.IN_FLIGHT),
-        ({"promotion_dates": (DAY - timedelta(days=6),)}, governor.COOLDOWN),
-        ({"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, governor.BUDGET_SPENT),
-        ({"fit_dates": tuple(DAY - timedelta(days=6 * k) for k in range(1, 59))}, governor.FITS_SPENT),
-        ({"new_mature_positives": 299}, governor.LABELS_IMMATURE),
+        ({"is_retraining_in_flight": True}, codes.IN_FLIGHT),
+        ({"promotion_dates": (DAY - timedelta(days=6),)}, codes.COOLDOWN),
+        ({"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, codes.BUDGET_SPENT),
+        ({"fit_dates": tuple(DAY - timedelta(days=6 * k) for k in range(1, 59))}, codes.FITS_SPENT),
+        ({"new_mature_positives": 299}, codes.LABELS_IMMATURE),
     ],
 )
 def test_what_makes_a_due_retraining_wait(change: dict, code: str) -> None:
@@ -123,9 +124,9 @@ def test_the_edges_of_cooldown_budget_and_age() -> None:
     assert decided("data", history=history, champion=spent).verdict == "retrain"
     assert decided(champion=replace(CHAMPION, trained_as_of=DAY - timedelta(days=60))).verdict == "wait"
     old = replace(CHAMPION, trained_as_of=DAY - timedelta(days=61), fit_dates=(DAY - timedelta(days=7),))
-    assert (decided(champion=old).verdict, decided(champion=old).codes) == ("retrain", (governor.MODEL_TOO_OLD,))
+    assert (decided(champion=old).verdict, decided(champion=old).codes) == ("retrain", (codes.MODEL_TOO_OLD,))
     tried = decided(champion=replace(old, fit_dates=(DAY - timedelta(days=6),)))
-    assert (tried.verdict, tried.codes) == ("wait", (governor.FIT_TOO_SOON, governor.MODEL_TOO_OLD))
+    assert (tried.verdict, tried.codes) == ("wait", (codes.FIT_TOO_SOON, codes.MODEL_TOO_OLD))
     most = tuple(DAY - timedelta(days=6 * k) for k in range(1, 58))
     assert decided("data", history=history, champion=replace(CHAMPION, fit_dates=most)).verdict == "retrain"
 
@@ -138,7 +139,7 @@ def test_weekly_fits_leave_some_for_a_confirmed_drift(in_a_year: int, verdict: s
     champion = replace(CHAMPION, fit_dates=fitted)
     drifted = decided("concept", history=[past(1, "concept")], champion=champion)
     assert drifted.verdict == verdict
-    assert (governor.FITS_SPENT in drifted.codes) == (verdict == "wait")
+    assert (codes.FITS_SPENT in drifted.codes) == (verdict == "wait")
     if verdict == "wait":
         assert drifted.sentences[1] == "58 fits in 365 days spend the budget of 58."
 
@@ -173,12 +174,12 @@ def test_weekly_fits_for_new_labels_go_on_all_year() -> None:
 def test_enough_new_labels_ask_for_a_fit_of_their_own() -> None:
     due = replace(CHAMPION, fit_dates=(DAY - timedelta(days=7),))
     decision = decided(champion=due)
-    assert (decision.verdict, decision.codes) == ("retrain", (governor.NEW_LABELS,))
+    assert (decision.verdict, decision.codes) == ("retrain", (codes.NEW_LABELS,))
     assert decision.sentences == (
         "Retraining is due.",
         "1,000 positives have matured since the last fit, enough to matter.",
     )
-    assert decided("data", champion=due).codes == (governor.NEW_LABELS, "data_alarm"), "the alarm counts tomorrow"
+    assert decided("data", champion=due).codes == (codes.NEW_LABELS, "data_alarm"), "the alarm counts tomorrow"
     assert decided(champion=due, quality="alarm").verdict == "block"
 
 
@@ -202,13 +203,13 @@ def test_enough_new_labels_ask_for_a_fit_of_their_own() -> None:
 def test_a_fit_that_is_not_due_is_quiet_and_says_why(change: dict, why: str) -> None:
     due = replace(CHAMPION, fit_dates=(DAY - timedelta(days=7),))
     decision = decided(champion=replace(due, **change))
-    assert (decision.verdict, decision.codes) == ("wait", (governor.NO_DRIFT,))
+    assert (decision.verdict, decision.codes) == ("wait", (codes.NO_DRIFT,))
     assert decision.sentences[-1] == f"No fit is due for new labels either: {why}"
 
 
 def confirmed(days_ago: int, kind: str = "data", verdict: str = "wait") -> RetrainDecision:
-    codes = (kind + governor.CONFIRMED_SUFFIX, kind + governor.ALARM_SUFFIX)
-    return RetrainDecision(DAY - timedelta(days=days_ago), verdict, codes, (), "mdl_a")
+    said = (kind + codes.CONFIRMED_SUFFIX, kind + codes.ALARM_SUFFIX)
+    return RetrainDecision(DAY - timedelta(days=days_ago), verdict, said, (), "mdl_a")
 
 
 @pytest.mark.parametrize(
@@ -240,15 +241,15 @@ def test_a_drift_that_no_fit_has_answered_need_not_wait_for_a_week(
     """The last fit is five days old."""
     decision = decided("data", history=history)
     assert (decision.verdict, "data_drift_confirmed" in decision.codes) == (verdict, True)
-    assert (governor.FIT_TOO_SOON in decision.codes) == (verdict == "wait")
+    assert (codes.FIT_TOO_SOON in decision.codes) == (verdict == "wait")
 
 
 def test_a_quality_fault_blocks_and_unknown_quality_too() -> None:
     history = [past(1, "data")]
     fault = decided("data", quality="alarm", history=history)
-    assert (fault.verdict, fault.codes) == ("block", (governor.QUALITY_FAULT, "data_alarm"))
+    assert (fault.verdict, fault.codes) == ("block", (codes.QUALITY_FAULT, "data_alarm"))
     assert fault.sentences[0] == "Blocked: quality says alarm."
-    assert decided("data", quality=None, history=history).codes[0] == governor.QUALITY_UNKNOWN
+    assert decided("data", quality=None, history=history).codes[0] == codes.QUALITY_UNKNOWN
     assert decided("data", quality="not_enough_evidence", history=history).verdict == "block"
 
 
@@ -258,15 +259,15 @@ def test_no_champion_asks_for_the_first() -> None:
         as_of=DAY, quality=report("quality", model=None), data=None, latent=None, concept=None,
         history=(), champion=nobody, policy=RetrainPolicy(),
     )  # fmt: skip
-    assert (decision.verdict, decision.codes) == ("retrain", (governor.NO_CHAMPION,))
+    assert (decision.verdict, decision.codes) == ("retrain", (codes.NO_CHAMPION,))
 
 
 @pytest.mark.parametrize(
     ("champion", "objection"),
     [
-        (ChampionFacts(None, None, 0, lacking="40 mature examples, 2,000 needed"), governor.LABELS_IMMATURE),
-        (ChampionFacts(None, None, 0, fit_dates=(DAY - timedelta(days=1),)), governor.FIT_TOO_SOON),
-        (ChampionFacts(None, None, 0, is_retraining_in_flight=True), governor.IN_FLIGHT),
+        (ChampionFacts(None, None, 0, lacking="40 mature examples, 2,000 needed"), codes.LABELS_IMMATURE),
+        (ChampionFacts(None, None, 0, fit_dates=(DAY - timedelta(days=1),)), codes.FIT_TOO_SOON),
+        (ChampionFacts(None, None, 0, is_retraining_in_flight=True), codes.IN_FLIGHT),
     ],
 )
 def test_a_first_champion_waits_as_any_other_and_for_enough_to_learn_from(
@@ -276,7 +277,7 @@ def test_a_first_champion_waits_as_any_other_and_for_enough_to_learn_from(
         as_of=DAY, quality=report("quality", model=None), data=None, latent=None, concept=None,
         history=(), champion=champion, policy=RetrainPolicy(),
     )  # fmt: skip
-    assert (decision.verdict, decision.codes) == ("wait", (objection, governor.NO_CHAMPION))
+    assert (decision.verdict, decision.codes) == ("wait", (objection, codes.NO_CHAMPION))
 
 
 def test_undecided_reports_are_reported() -> None:
@@ -307,7 +308,7 @@ def test_inputs_of_another_day_or_model_are_refused() -> None:
 @given(
     statuses=st.tuples(STATUSES, STATUSES, STATUSES, STATUSES),
     alarms=st.lists(st.sets(st.sampled_from(KINDS)), min_size=6, max_size=6),
-    verdicts=st.lists(st.sampled_from(governor.VERDICTS), min_size=6, max_size=6),
+    verdicts=st.lists(st.sampled_from(codes.VERDICTS), min_size=6, max_size=6),
     positives=st.integers(0, 1_000),
     age=st.integers(0, 100),
     promoted=st.lists(st.integers(0, 60), max_size=6),
@@ -357,7 +358,30 @@ def test_invariants(statuses, alarms, verdicts, positives, age, promoted, fitted
         assert sum(days < 365 for days in fitted) < most
         is_spaced = all(days >= policy.days_between_fits for days in fitted)
         assert confirmed or is_spaced
-        assert (decision.codes[0] == governor.NEW_LABELS) == (not confirmed and age <= policy.maximum_model_age_days)
+        assert (decision.codes[0] == codes.NEW_LABELS) == (not confirmed and age <= policy.maximum_model_age_days)
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "needed"),
+    [("concept", 1, 3), ("concept", 3, 3), ("concept", 4, 4), ("concept", 6, 6), ("concept", 30, 7), ("data", 1, 7)],
+)
+def test_in_an_open_drift_models_follow_each_other_as_fast_as_it_was_old(kind: str, age: int, needed: int) -> None:
+    for ago in (needed - 1, needed):
+        last = DAY - timedelta(days=ago)
+        fitted = replace(CHAMPION, fit_dates=(last,))
+        promoted = replace(CHAMPION, fit_dates=(), promotion_dates=(last,))
+        drift = [past(ago + days, kind) for days in range(1, age + 1)] + [confirmed(ago, kind)]
+        for champion, last_one in ((fitted, "fit"), (promoted, "promotion")):
+            decision = decided(history=drift, champion=champion)
+            assert decision.verdict == ("wait" if ago < needed else "retrain")
+            why = f"The last {last_one} is {ago} days old ({needed} needed)."
+            assert any(why in one for one in decision.sentences) == (ago < needed)
+
+
+def test_a_model_that_is_too_old_makes_no_fit_follow_sooner() -> None:
+    old = RetrainDecision(DAY - timedelta(days=3), "retrain", (codes.MODEL_TOO_OLD,), (), "mdl_a")
+    decision = decided(history=[old], champion=replace(CHAMPION, fit_dates=(DAY - timedelta(days=3),)))
+    assert "No fit is due for new labels either: The last fit is 3 days old (7 needed)." in decision.sentences
 
 
 CONFIRMED_BEFORE = [past(1, *KINDS), past(2, *KINDS)]
@@ -365,7 +389,7 @@ CONFIRMED_BEFORE = [past(1, *KINDS), past(2, *KINDS)]
 
 def test_drift_of_columns_that_the_model_hardly_uses_does_not_count() -> None:
     decision = weighed_decision(CONFIRMED_BEFORE, data=weighed("data", 0.02, 0.029))
-    assert (decision.verdict, decision.codes) == ("wait", (governor.DRIFT_UNIMPORTANT, "data_alarm_unimportant"))
+    assert (decision.verdict, decision.codes) == ("wait", (codes.DRIFT_UNIMPORTANT, "data_alarm_unimportant"))
     assert decision.sentences == (
         "Something moved, but nothing that the model looks at; the model stays.",
         "Data drift of column_0, column_1 does not count: what moved carries 4.9% of the model's importance "
@@ -379,7 +403,7 @@ def test_drift_of_columns_that_the_model_hardly_uses_does_not_count() -> None:
 def test_the_shares_of_columns_add_up_and_those_of_blocks_overlap() -> None:
     assert weighed_decision(CONFIRMED_BEFORE, data=weighed("data", 0.02, 0.03)).verdict == "retrain"
     latent = weighed("latent", 0.03, 0.03, moved=("distance_km",))
-    assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == governor.DRIFT_UNIMPORTANT
+    assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == codes.DRIFT_UNIMPORTANT
     latent = weighed("latent", 0.01, 0.05, moved=("distance_km",))
     assert weighed_decision(CONFIRMED_BEFORE, latent=latent).codes[0] == "latent_drift_confirmed"
 
@@ -394,9 +418,9 @@ def test_outcomes_matter_whatever_changed() -> None:
 
 def test_an_unimportant_day_does_not_confirm_a_later_one() -> None:
     dismissed = RetrainDecision(DAY - timedelta(days=1), "wait", ("data_alarm_unimportant",), (), "mdl_a")
-    assert decided("data", history=[dismissed]).codes[0] == governor.ALARM_NOT_CONFIRMED
+    assert decided("data", history=[dismissed]).codes[0] == codes.ALARM_NOT_CONFIRMED
     unconfirmed = weighed_decision([dismissed], data=weighed("data", 0.01), latent=weighed("latent", 0.5))
-    assert unconfirmed.codes == (governor.ALARM_NOT_CONFIRMED, "data_alarm_unimportant", "latent_alarm")
+    assert unconfirmed.codes == (codes.ALARM_NOT_CONFIRMED, "data_alarm_unimportant", "latent_alarm")
     assert unconfirmed.sentences[0].startswith("Latent drift alarmed today")
     assert "Data drift of column_0 does not count" in unconfirmed.sentences[1]
 
@@ -440,5 +464,5 @@ def test_unimportant_drift_is_never_the_reason_and_age_still_is(
     is_old = age > policy.maximum_model_age_days
     expected = is_old or (is_counted_before and any(counts.values()))
     assert decision.verdict == ("block" if quality != "ok" else "retrain")
-    assert (governor.NEW_LABELS in decision.codes) == (quality == "ok" and not expected)
+    assert (codes.NEW_LABELS in decision.codes) == (quality == "ok" and not expected)
     assert all(sentence.strip() and sentence[-1] in ".!" for sentence in decision.sentences)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD, NEW_LABELS, RetrainDecision
 from mlife_assets.core.monitoring.opening import Opening, drift_openings, opening
+from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD, NEW_LABELS, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 
 DAY = date(2026, 6, 15)

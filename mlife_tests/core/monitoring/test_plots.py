@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import numpy as np
 from PIL import Image
 
-from mlife_assets.core.monitoring.governor import RetrainDecision
 from mlife_assets.core.monitoring.plots import plot_decisions, plot_findings
 from mlife_assets.core.monitoring.reports import Finding, conclude
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 
 DAY = date(2026, 6, 2)
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from mlife_assets.core.monitoring.governor import MODEL_TOO_OLD, RetrainDecision
+from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy, TrainingPolicy
 from mlife_assets.core.training.drifting import policy_as_of
 from mlife_assets.core.windows import add_days
