@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
+from mlife_assets.core.ranking.places import places_by_score
 from mlife_assets.core.row_keys import tie_keys
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
@@ -80,9 +81,7 @@ def explore(
     ties = tie_keys(user_ids, job_ids, as_of.toordinal())
     sizes = np.bincount(user, minlength=len(encoded.dictionary))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    order = np.lexsort((ties, -probabilities, user))
-    rank = np.empty(rows, dtype=np.int64)
-    rank[order] = np.arange(rows) - starts[user[order]] + 1
+    rank = places_by_score(user_ids, job_ids, probabilities, as_of.toordinal())
 
     best = np.full(len(sizes), -np.inf)
     np.maximum.at(best, user, probabilities)
