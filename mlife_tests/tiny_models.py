@@ -10,7 +10,7 @@ from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.recruiting.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES
 
 METROS = ("12060", "16980", "19100", "33100")
-KNOWN = {**CLOSED_VOCABULARIES, "metro_code": METROS}
+KNOWN = {**CLOSED_VOCABULARIES, "metro_code": METROS, "exposure_kind": ("impression", "message")}
 RATES = (SmoothedRate("job_click_rate", "job_clicks_7d", "job_impressions_7d", 0.1, 20.0),)
 SPEC = FeatureSpec(MODEL_FEATURES, tuple((name, KNOWN[name]) for name in CATEGORICAL_FEATURES), RATES)
 

@@ -47,13 +47,13 @@ PASSED_FEATURES = (
     "openings",
 )
 CATEGORICAL_FEATURES = ("user_occupation_group", "job_occupation_group", "metro_code", "exposure_kind")
-EXPOSURE_KINDS = ("impression", "message")
 MODEL_FEATURES = (*DERIVED_FEATURES, *PASSED_FEATURES, *CATEGORICAL_FEATURES)
 CLOSED_VOCABULARIES = {
     "user_occupation_group": OCCUPATION_GROUPS,
     "job_occupation_group": OCCUPATION_GROUPS,
-    "exposure_kind": EXPOSURE_KINDS,
 }
+"""Kinds of exposure are open: an application may show jobs in a new way. A kind that a model has not learned from is
+missing to it, which `unseen_values` says where rows are scored."""
 JOB_EXAMPLES = ExampleSpec(
     entity="user_id",
     item="job_id",
@@ -131,13 +131,12 @@ def feature_matrix(pairs: pa.Table, spec: FeatureSpec, exposure_kind: str | None
     Args:
         pairs: n rows with the columns of `spec`.
         spec: order and vocabularies.
-        exposure_kind: how all pairs are (or would be) shown; None when `pairs` says so per row.
+        exposure_kind: how all pairs are (or would be) shown, missing where the model has not learned from such; None
+            when `pairs` says so per row.
 
     Raises:
-        InvalidInputError: a column is missing or `exposure_kind` is unknown.
+        InvalidInputError: a column is missing.
     """
-    if exposure_kind is not None and exposure_kind not in EXPOSURE_KINDS:
-        raise InvalidInputError(f"exposure_kind is {exposure_kind!r}; use one of {', '.join(EXPOSURE_KINDS)}")
     return examples_matrix(pairs, spec, None if exposure_kind is None else {"exposure_kind": exposure_kind})
 
 

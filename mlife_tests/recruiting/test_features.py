@@ -28,6 +28,12 @@ def pairs(job_pairs: ModuleType) -> pa.Table:
     return candidate_pairs(job_pairs.user_features(40), job_pairs.job_features(60), job_pairs.DAY, CandidatePolicy())
 
 
+def fitted(table: pa.Table, *kinds: str) -> FeatureSpec:
+    """Return the spec of rows that were shown in these ways, one after the other."""
+    shown = pa.array([kinds[row % len(kinds)] for row in range(table.num_rows)])
+    return fit_feature_spec(table.append_column("exposure_kind", shown), JOB_EXAMPLES)
+
+
 def changed(table: pa.Table, name: str, value: object) -> pa.Table:
     values = pa.array([value] * table.num_rows, table.schema.field(name).type)
     return table.set_column(table.column_names.index(name), name, values)
@@ -55,7 +61,7 @@ def test_distance_is_the_great_circle(pairs: pa.Table) -> None:
 
 
 def test_one_row_alone_is_a_batch_to_the_bit(pairs: pa.Table) -> None:
-    spec = fit_feature_spec(pair_features(pairs), JOB_EXAMPLES)
+    spec = fitted(pair_features(pairs), "impression", "message")
     batch = feature_matrix(pair_features(pairs), spec, exposure_kind="message")
     alone = [
         feature_matrix(pair_features(pairs.slice(row, 1)), spec, exposure_kind="message")
@@ -72,7 +78,7 @@ def test_deriving_again_changes_nothing(pairs: pa.Table) -> None:
 
 def test_an_unseen_category_and_a_null_are_missing(pairs: pa.Table) -> None:
     table = pair_features(pairs)
-    spec = fit_feature_spec(table, JOB_EXAMPLES)
+    spec = fitted(table, "impression", "message")
     place = spec.names.index("metro_code")
     assert not np.isnan(feature_matrix(table, spec, "message")[:, place]).any()
     assert np.isnan(feature_matrix(changed(table, "metro_code", "new city"), spec, "message")[:, place]).all()
@@ -85,14 +91,24 @@ def test_pay_of_zero_has_no_logarithm(pairs: pa.Table) -> None:
     assert np.isnan(pair_features(changed(pairs, "pay_usd_per_hour", 0.0))["log_pay_ratio"].to_numpy()).all()
 
 
-def test_how_it_is_shown_is_one_of_two(pairs: pa.Table) -> None:
+def test_how_it_is_shown_is_whatever_the_training_rows_say(pairs: pa.Table) -> None:
     table = pair_features(pairs)
-    spec = fit_feature_spec(table, JOB_EXAMPLES)
+    spec = fitted(table, "impression", "message")
     place = spec.names.index("exposure_kind")
     codes = {kind: feature_matrix(table, spec, kind)[0, place] for kind in ("impression", "message")}
     assert codes == {"impression": 0.0, "message": 1.0}
-    with pytest.raises(InvalidInputError, match="'letter'"):
-        feature_matrix(table, spec, "letter")
+    wider = fitted(table, "message", "email", "impression")
+    assert dict(wider.vocabularies)["exposure_kind"] == ("email", "impression", "message")
+    assert feature_matrix(table, wider, "email")[0, place] == 0.0
+
+
+def test_a_kind_that_the_model_has_not_learned_from_is_missing(pairs: pa.Table) -> None:
+    table = pair_features(pairs)
+    spec = fitted(table, "impression", "message")
+    matrix, place = feature_matrix(table, spec, "letter"), spec.names.index("exposure_kind")
+    assert np.isnan(matrix[:, place]).all()
+    others = [column for column in range(matrix.shape[1]) if column != place]
+    assert np.array_equal(matrix[:, others], feature_matrix(table, spec, "message")[:, others], equal_nan=True)
 
 
 def test_a_missing_column_is_named(pairs: pa.Table) -> None:
@@ -101,14 +117,14 @@ def test_a_missing_column_is_named(pairs: pa.Table) -> None:
 
 
 def test_no_rows_are_a_typed_empty_matrix(pairs: pa.Table) -> None:
-    spec = fit_feature_spec(pair_features(pairs), JOB_EXAMPLES)
+    spec = fitted(pair_features(pairs), "impression", "message")
     matrix = feature_matrix(pair_features(pairs.slice(0, 0)), spec, exposure_kind="message")
     assert matrix.shape == (0, len(MODEL_FEATURES))
     assert feature_hashes(matrix) == []
 
 
 def test_a_spec_survives_json_and_its_version_follows_its_content(pairs: pa.Table) -> None:
-    spec = fit_feature_spec(pair_features(pairs), JOB_EXAMPLES)
+    spec = fitted(pair_features(pairs), "impression", "message")
     assert FeatureSpec.from_json(spec.to_json()) == spec
     assert FeatureSpec.from_json(spec.to_json()).version == spec.version
     assert FeatureSpec(spec.names[::-1], spec.vocabularies).version != spec.version

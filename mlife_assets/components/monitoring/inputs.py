@@ -29,7 +29,7 @@ from mlife_assets.core.monitoring.named_rows import examples_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, unseen_values
 from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.released_names import reference_facts
@@ -75,6 +75,11 @@ def rows_to_score(platform: Platform, day: date) -> ScorableRows:
 def scoring_matrix(platform: Platform, rows: pa.Table, spec: FeatureSpec) -> Array:
     """Return the matrix of rows to score, with what is the same for all of them."""
     return examples_matrix(rows, spec, dict(platform.model.row_source.constants))
+
+
+def unseen_by(platform: Platform, spec: FeatureSpec) -> list[str]:
+    """Return a sentence on each value of `scoring_matrix` that a model has not learned from, if any."""
+    return unseen_values(spec, dict(platform.model.row_source.constants))
 
 
 def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:

@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
-from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix
+from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
-from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.metadata import sentences, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import digests
@@ -136,6 +136,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         rows = platform.model.derive(rows_to_score(platform, day).rows(slice(None)))
         why = "No model serves yet." if version is None else why_unsound(platform, day)
         scored = nobody(platform, rows) if version is None or why else score_day(platform, day, version, rows)
+        unseen = [] if version is None else unseen_by(platform, platform.scorer(version).feature_spec)
         log_scores(platform, day, scored)
         platform.model_tables.write(SCORES_TABLE, day, scored)
         return dg.MaterializeResult(
@@ -143,6 +144,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "dagster/row_count": scored.num_rows,
                 "model_version": version or "none",
                 **({"why": why} if why else {}),
+                **({"scored_as_missing": sentences(unseen)} if unseen else {}),
                 "most_likely": table(scored.slice(0, SHOWN).to_pylist()),
             }
         )

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec, RateRole
+from mlife_assets.core.quoting import quoted
 
 Array = npt.NDArray[np.float64]
 VOCABULARY_MAXIMUM = 200
@@ -177,6 +178,16 @@ def examples_matrix(examples: pa.Table, spec: FeatureSpec, constants: Mapping[st
         else:
             matrix[:, place] = _numbers(examples, name)
     return matrix
+
+
+def unseen_values(spec: FeatureSpec, constants: Mapping[str, str]) -> list[str]:
+    """Return a sentence on each of `constants` that no row of the training had: it counts as missing in every score."""
+    return [
+        f"{name} is {quoted(constants[name])} in all rows, which the model has not learned from (it knows "
+        f"{', '.join(values) or 'none'}): it is scored as missing."
+        for name, values in spec.vocabularies
+        if name in constants and constants[name] not in values
+    ]
 
 
 def feature_hashes(matrix: Array) -> list[str]:

@@ -22,6 +22,7 @@ from mlife_assets.core.scoring.feature_spec import (
     feature_hashes,
     fit_feature_spec,
     fit_rate,
+    unseen_values,
 )
 
 ROLE = RateRole("click_rate", "clicks", "shown")
@@ -268,3 +269,12 @@ def test_a_rate_of_which_one_count_is_missing_is_the_prior() -> None:
     """A missing count is not a zero: no clicks known of 50 shown is not the rate of no clicks of 50."""
     assert rates_of([np.nan, 4.0, np.nan], [50.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
     assert rates_of([0.0], [50.0])[0] == pytest.approx(2 / 70, rel=1e-15)
+
+
+def test_a_constant_that_no_training_row_had_is_named_with_what_is_known() -> None:
+    assert unseen_values(SPEC, {"city": "a", "clicks": "many", "weather": "rain"}) == []
+    assert unseen_values(SPEC, {"city": "atlantis"}) == [
+        "city is 'atlantis' in all rows, which the model has not learned from (it knows a, b): it is scored as missing."
+    ]
+    nothing = replace(SPEC, vocabularies=(("city", ()),))
+    assert "(it knows none)" in unseen_values(nothing, {"city": "a"})[0]

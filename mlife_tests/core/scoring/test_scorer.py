@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -301,3 +302,21 @@ def test_contributions_that_cancel_are_scaled_by_the_slope_of_the_curve() -> Non
     assert found[:, 1] == pytest.approx(-0.7 * flat, rel=1e-12)
     nearly = scoring._rescaled(np.column_stack([np.full(3, 0.7), np.full(3, -0.7 + 1e-6), expected]))
     assert nearly[:, 0] == pytest.approx(found[:, 0], rel=1e-5)
+
+
+def test_an_unseen_value_of_a_category_scores_as_a_missing_one_to_the_bit(
+    scorer: LightGBMScorer, training_set: TrainingSet
+) -> None:
+    """A new application shows jobs in a way that this model has not learned from."""
+    rows, spec = training_set.examples.slice(0, 500), scorer.feature_spec
+    letters = feature_matrix(rows, spec, exposure_kind="letter")
+    missing = feature_matrix(rows, spec, exposure_kind="message")
+    missing[:, spec.names.index("exposure_kind")] = np.nan
+    found, expected = scorer.score(letters), scorer.score(missing)
+    assert found.probability.tobytes() == expected.probability.tobytes()
+    assert found.raw.tobytes() == expected.raw.tobytes()
+    assert scorer.contributions(letters).tobytes() == scorer.contributions(missing).tobytes()
+    place = rows.schema.get_field_index("exposure_kind")
+    written = rows.set_column(place, "exposure_kind", pa.array(["letter"] * rows.num_rows))
+    assert feature_matrix(written, spec).tobytes() == letters.tobytes()
+    assert scorer.score(feature_matrix(written.slice(7, 1), spec)).raw[0] == expected.raw[7]
