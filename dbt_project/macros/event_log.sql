@@ -29,7 +29,9 @@
                     event_type ~ " has files of version " ~ newest ~ ", which a newer mlife wrote; upgrade mlife"
                 ) }}
             {%- endif -%}
-            {%- if upcasters -%}
+            {%- if upcasters and not upcasters | rejectattr('constant', 'defined') | list -%}
+                {{ constant_events(files, found.columns.values(), upcasters) }}
+            {%- elif upcasters -%}
                 {{ upcast_events(files, found.columns.values(), upcasters) }}
             {%- else -%}
                 {{ stored_events(files, found.columns.values()) }}
@@ -68,6 +70,19 @@
     )
     union all by name
     {{ no_events(columns) }}
+{%- endmacro %}
+
+{#- Rows of all versions where each upcaster only adds a text column, the same for all rows: older files lack it and it is
+    never null in newer ones. One pass over the files, of the columns that are asked for; `upcast_events` would gather
+    them all, features of every prediction included. -#}
+{% macro constant_events(files, columns, upcasters) -%}
+    select * replace (
+        {%- for upcaster in upcasters %}
+        coalesce({{ upcaster.constant.name }}, '{{ upcaster.constant.value }}') as {{ upcaster.constant.name }}
+        {{- "," if not loop.last }}
+        {%- endfor %}
+    )
+    from ({{ stored_events(files, columns) }}) as stored
 {%- endmacro %}
 
 {#- Rows of all versions as rows of today's: each upcaster takes what was stored for its version or one since the upcaster

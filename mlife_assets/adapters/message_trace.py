@@ -119,11 +119,14 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     parts: ScoreParts | None = None
     alternatives: list[dict[str, Any]] = []
     if planned["prediction_id"] is not None:
-        scored = _rows(log, "prediction", day, day, user_id=planned["user_id"])
+        # Others may have planned on the same scored pairs, for reasons of their own.
+        mine = {"user_id": planned["user_id"], "application": planned["campaign"]}
+        scored = _rows(log, "prediction", day, day, **mine)
         chosen = next((row for row in scored if row["prediction_id"] == planned["prediction_id"]), None)
         if chosen is None:
             raise IntegrityError(
-                f"message {message_id} names prediction {planned['prediction_id']}, which is not logged"
+                f"message {message_id} names prediction {planned['prediction_id']}, which {planned['campaign']} has "
+                "not logged"
             )
         features, parts = _recomputed(chosen, load_scorer)
         reasons = tuple(chosen["reasons"])
@@ -134,6 +137,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
         hops += _model_hops(log, chosen["model_version"], day)
         names = (
             "prediction_id",
+            "application",
             "model_version",
             "feature_hash",
             "raw_score",

@@ -37,6 +37,7 @@ __all__ = [
     "ENVELOPE",
     "EVENT_TYPES",
     "JOB_APPLICATIONS",
+    "JOB_OF_THE_DAY",
     "LABEL_EVENT_TYPES",
     "MARKET_EVENT_TYPES",
     "OCCUPATION_GROUPS",
@@ -59,6 +60,9 @@ SHIFTS = ("day", "evening", "night")
 JOB_APPLICATIONS = "job_applications"
 """The model that was there when there was one: events that name none are about it."""
 
+JOB_OF_THE_DAY = "job_of_the_day"
+"""The application that was there when there was one: predictions that name none were logged by it."""
+
 _PROFILE = (
     Column("occupation_group", pa.string(), allowed=OCCUPATION_GROUPS),
     integer("seniority", 0, 3),
@@ -66,6 +70,26 @@ _PROFILE = (
 )
 _PAIR = (identifier("user_id"), identifier("job_id"))
 _CAUSE = (choice("source", "organic", "message"), identifier("exposure_id"))
+
+_SCORED_PAIR = (
+    identifier("prediction_id"),
+    *_PAIR,
+    day("as_of_date"),
+    identifier("model_version"),
+    identifier("feature_hash"),
+    Column("features", pa.list_(pa.float64())),
+    number("raw_score"),
+    number("probability", 0, 1),
+    number("click_probability", 0, 1, nullable=True),
+    integer("rank", 1),
+    number("propensity", 0, 1),
+    number("exploration_propensity", 0, 1),
+    identifier("exploration_salt"),
+    identifier("candidate_set_hash"),
+    identifier("policy_version"),
+    # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
+    text_list("reasons"),
+)
 
 _TYPES = (
     EventType(
@@ -128,24 +152,13 @@ _TYPES = (
         "prediction",
         "platform",
         (
-            identifier("prediction_id"),
-            *_PAIR,
-            day("as_of_date"),
-            identifier("model_version"),
-            identifier("feature_hash"),
-            Column("features", pa.list_(pa.float64())),
-            number("raw_score"),
-            number("probability", 0, 1),
-            number("click_probability", 0, 1, nullable=True),
-            integer("rank", 1),
-            number("propensity", 0, 1),
-            number("exploration_propensity", 0, 1),
-            identifier("exploration_salt"),
-            identifier("candidate_set_hash"),
-            identifier("policy_version"),
-            # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
-            text_list("reasons"),
+            *_SCORED_PAIR,
+            # Which application logged it, and how it would have sent it: each that plans on a scored pair has its row.
+            identifier("application"),
+            added(2, choice("slice", "exploit", "explore")),
         ),
+        version=2,
+        upcasters=(Upcaster.adding(1, _SCORED_PAIR, "application", JOB_OF_THE_DAY),),
     ),
     EventType(
         "plan_approved",

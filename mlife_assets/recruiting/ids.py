@@ -1,4 +1,4 @@
-"""Ids of texts and of scored pairs.
+"""Ids of texts, of scored pairs and of the events that log these.
 
 Belongs here: what these ids are derived from. Does not belong here: how an id is derived (`core.ids`).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 
 from mlife_assets.core.ids import Column, digest, digests
+from mlife_assets.recruiting.events import JOB_OF_THE_DAY
 
 
 def message_id(user_id: str, campaign: str, day: date) -> str:
@@ -26,3 +27,12 @@ def prediction_ids(
     """Return the `prediction_id` of each row; columns of equal length, without nulls."""
     found = digests("prediction", user_ids, job_ids, as_of.isoformat(), model_version, feature_hashes)
     return [f"prd_{one}" for one in found]
+
+
+def prediction_event_ids(prediction_ids: Column, application: str) -> list[str]:
+    """Return the id of the event by which `application` logs each scored pair: two that plan on one log it twice.
+
+    The first application is named in none of its ids: they are those that it wrote before there was another.
+    """
+    named = () if application == JOB_OF_THE_DAY else (application,)
+    return digests("event", "prediction", prediction_ids, *named)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
+from mlife_assets.recruiting.events import JOB_OF_THE_DAY
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class MessagingPolicy:
     promised by people who hire nobody; no job of ours needs them in a title.
     """
 
-    campaign: str = "job_of_the_day"
+    campaign: str = JOB_OF_THE_DAY
     brand: str = "Northstar Jobs"
     holdout_share: float = 0.05
     exploration_share: float = 0.05

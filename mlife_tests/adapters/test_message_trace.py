@@ -23,15 +23,15 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
-from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS, JOB_OF_THE_DAY
 from mlife_assets.recruiting.features import PAIR_WORDS
-from mlife_assets.recruiting.ids import message_id, prediction_id
+from mlife_assets.recruiting.ids import message_id, prediction_event_ids, prediction_id
 
 TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 10)
 EVENING = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
 RUN = run_time(DAY)
-KEY = message_id("u1", "job_of_the_day", DAY)
+KEY = message_id("u1", JOB_OF_THE_DAY, DAY)
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,13 @@ class World:
 
     def add(self, event_type: str, row: Mapping[str, Any], at: datetime, occurred: datetime | None = None) -> str:
         key = event_id(event_type, *row.values(), at.isoformat())
-        full = {"event_id": key, "occurred_at": occurred or at, "observed_at": at, **row}
-        table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
-        self.log.append(event_type, table, writer="test")
+        full = {"event_id": key, "occurred_at": occurred or at, **row}
+        self.log.append(event_type, self.event(event_type, full, at), writer="test")
         return key
+
+    def event(self, event_type: str, row: Mapping[str, Any], at: datetime) -> pa.Table:
+        full = {"occurred_at": at, "observed_at": at, **row}
+        return pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
 
     def predict(self, place: int, **changed: Any) -> str:
         scores = self.scorer.score(self.matrix)
@@ -81,20 +84,24 @@ class World:
             "exploration_salt": "salt",
             "candidate_set_hash": "set",
             "policy_version": "pol",
+            "application": JOB_OF_THE_DAY,
         }
-        self.add("prediction", {**row, **changed}, RUN)
+        row |= changed
+        full = {"event_id": prediction_event_ids(pa.array([key]), row["application"])[0], **row}
+        self.log.append("prediction", self.event("prediction", full, RUN), writer="test")
         return key
 
     def click_probability(self, place: int) -> float | None:
         value = float(first_step_probabilities(self.scorer.score(self.matrix))[place])
         return None if np.isnan(value) else value
 
-    def plan(self, prediction: str | None) -> None:
+    def plan(self, prediction: str | None, campaign: str = JOB_OF_THE_DAY) -> str:
+        key = message_id("u1", campaign, DAY)
         row = {
-            "message_id": KEY,
+            "message_id": key,
             "user_id": "u1",
             "job_id": "j0",
-            "campaign": "job_of_the_day",
+            "campaign": campaign,
             "as_of_date": DAY,
             "prediction_id": prediction,
             "slice": "exploit",
@@ -106,6 +113,7 @@ class World:
             "policy_version": "pol",
         }
         self.add("message_planned", row, RUN)
+        return key
 
     def verdict(self, outcome: str, at: datetime) -> None:
         row = {
@@ -257,3 +265,32 @@ def test_a_logged_score_that_the_model_does_not_give_again_is_refused(tmp_path, 
     world.plan(world.predict(0, **{column.removeprefix("no "): changed[column]}))
     with pytest.raises(IntegrityError, match="prediction prd_"):
         world.trace()
+
+
+def test_of_two_applications_on_one_scored_pair_each_message_has_its_own_reasons(tmp_path, models):
+    """The first scored j0 for a text about j1, without reasons for j0; the second plans a mail about j0."""
+    world = World(tmp_path, models)
+    world.registry.register(world.artifact, as_of=DAY, now=RUN)
+    texted = world.predict(1)
+    shared = world.predict(0, reasons=[], propensity=0.1, slice="exploit")
+    mailed = world.predict(0, application="email_digest", propensity=0.6, policy_version="of mails", slice="explore")
+    assert mailed == shared
+    text, mail = world.plan(texted), world.plan(mailed, "email_digest")
+    reasons = strongest_reasons(world.scorer, world.matrix, PAIR_WORDS)
+    assert (world.trace(text).reasons, world.trace(mail).reasons) == (tuple(reasons[1]), tuple(reasons[0]))
+    for key, application, propensity, jobs in (
+        (text, JOB_OF_THE_DAY, 0.9, ["j0", "j1"]),
+        (mail, "email_digest", 0.6, ["j0"]),
+    ):
+        trace = world.trace(key)
+        (hop,) = (hop for hop in trace.hops if hop.event_type == "prediction")
+        assert (hop.details["application"], hop.details["propensity"]) == (application, propensity)
+        assert hop.details["reasons"] == list(trace.reasons)
+        assert [row["job_id"] for row in trace.alternatives] == jobs, "what the other chose from is none of its own"
+
+
+def test_a_prediction_that_only_another_application_logged_breaks_the_trace(tmp_path, models):
+    world = World(tmp_path, models)
+    key = world.plan(world.predict(0), "email_digest")
+    with pytest.raises(IntegrityError, match="which email_digest has not logged"):
+        world.trace(key)

@@ -30,7 +30,11 @@ from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
 POLICY = MessagingPolicy(
-    auto_approve_within_limits=True, holdout_share=0.0, minimum_days_between_messages=1, maximum_messages_per_7_days=7
+    auto_approve_within_limits=True,
+    holdout_share=0.0,
+    exploration_share=0.0,
+    minimum_days_between_messages=1,
+    maximum_messages_per_7_days=7,
 )
 USERS, JOBS = 30, 6
 
@@ -115,6 +119,7 @@ class SendingHome:
                 "metro_name": ["Austin"] * JOBS,
                 "pay_usd_per_hour": [30.0 + place for place in range(JOBS)],
                 "openings": [100] * JOBS,
+                "job_age_days": [7] * JOBS,
             }
         )
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
@@ -128,11 +133,8 @@ class SendingHome:
                 "user_id": [user for user, _, _ in pairs],
                 "job_id": [job for _, job, _ in pairs],
                 "probability": [0.2 - 0.1 * step for _, _, step in pairs],
-                "propensity": [1.0] * len(pairs),
-                "slice": ["exploit"] * len(pairs),
                 "prediction_id": [f"prd_{user}_{job}" for user, job, _ in pairs],
                 "candidate_set_hash": ["h"] * len(pairs),
-                "is_exploration": [False] * len(pairs),
                 "expected_value_usd": [2.0 - step for _, _, step in pairs],
             }
         )

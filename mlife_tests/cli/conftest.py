@@ -129,6 +129,7 @@ def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> 
             "exploration_salt": "salt",
             "candidate_set_hash": "set",
             "policy_version": "pol",
+            "application": CAMPAIGN,
         }
         add_event(platform, "prediction", row, run_time(DAY))
 

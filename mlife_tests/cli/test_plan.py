@@ -33,7 +33,7 @@ def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     module = sys.modules[name]
-    monkeypatch.setattr(messages, "log_predictions", lambda *_: 0)
+    monkeypatch.setattr(messages, "log_predictions", lambda *_, **__: 0)
     home = module.SendingHome(tmp_path / "waiting", policy=replace(module.POLICY, auto_approve_within_limits=False))
     home.prepare(module.DAY)
     home.plan()

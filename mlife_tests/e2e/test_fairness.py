@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,10 +17,11 @@ from mlife_assets.components.model.fairness import (
     audit_folds,
     audit_model,
     audited_pairs,
+    audited_users,
     day_fairness_conditions,
 )
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
-from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, reachable_users
+from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
 from mlife_assets.core.training.fairness import ETHNICITIES, SEXES, FairnessAudit, fairness_condition
 from mlife_assets.core.training.fairness.audit import CONDITION
 from mlife_assets.core.training.training_set import gate_days
@@ -62,8 +64,12 @@ def test_a_day_without_an_audit_is_refused(lived) -> None:
 
 
 def test_the_audited_pairs_are_those_that_may_be_texted_about(lived) -> None:
+    """Everybody is scored; audited is what the model does to those whom a text can reach."""
     platform, day = lived.home.platform, lived.home.day(1)
-    assert audited_pairs(platform, day).equals(platform.tables.read(CANDIDATES_TABLE, day))
+    users, scored = audited_users(platform, day), platform.tables.read(CANDIDATES_TABLE, day)
+    texted = scored.filter(pc.and_(scored["is_consented"], pc.is_valid(scored["time_zone"])))
+    assert audited_pairs(platform, day, users).equals(texted)
+    assert 0 < texted.num_rows < scored.num_rows
 
 
 def test_an_audit_repeats_to_the_byte(lived) -> None:
@@ -82,7 +88,7 @@ def test_by_folds_every_user_is_audited_once_in_a_week_of_their_own(lived) -> No
     audit = audit_folds(platform, version, day)
     assert audit is not None
     ranked = gate_days(day, platform.model.maturity_days, platform.model.promotion)
-    reachable = [reachable_users(platform, one) for one in ranked]
+    reachable = [audited_users(platform, one) for one in ranked]
     most = {user for users in reachable for user in users["user_id"].to_pylist()}
     assert 0.8 * min(users.num_rows for users in reachable) < audit.users <= len(most)
     assert sum(users.num_rows for users in reachable) > 1.8 * audit.users

@@ -21,7 +21,8 @@ from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.fitting import fit_policy
-from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
+from mlife_assets.components.predictions.decision_log import log_predictions
+from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.running.demo_summary import sample_message, true_map_comparison
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.policies import policy_version
@@ -246,7 +247,13 @@ def test_candidates_that_changed_after_they_were_scored_are_not_logged(home) -> 
     other = scores.set_column(scores.schema.get_field_index("feature_hash"), "feature_hash", [hashes[1:] + hashes[:1]])
     with pytest.raises(IntegrityError, match="changed after they were scored; materialize user_job_scores"):
         log_predictions(
-            platform, day, other, pa.chunked_array([scores["prediction_id"][:1].to_pylist()]), run_time(day)
+            platform,
+            day,
+            other,
+            pa.chunked_array([scores["prediction_id"][:1].to_pylist()]),
+            run_time(day),
+            application="test",
+            policy_version="pol",
         )
 
 

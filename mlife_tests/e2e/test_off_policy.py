@@ -23,11 +23,13 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.model.contenders import CHALLENGER_REPORT
 from mlife_assets.components.model.off_policy import REPORT, off_policy_report
 from mlife_assets.components.platform.resources import INGEST_REPORT
-from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
+from mlife_assets.components.predictions.decision_log import log_predictions
+from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.messaging.audience import application_candidates
 from mlife_assets.recruiting.off_policy.decisions import greedy_probabilities
 
 EXPLORING, SUFFICIENT = 400, 30
@@ -66,7 +68,9 @@ def explored(lived, lived_world, tmp_path_factory) -> Explored:
 def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Let people explore who were not texted that day: log candidates, plan and deliver a drawn job, some apply."""
     platform, now = home.platform, home.platform.sending_time(day)
+    tables = (platform.warehouse.read(name, as_of=day) for name in ("user_features", "job_features"))
     scores = platform.tables.read(SCORES_TABLE, day)
+    scores = application_candidates(scores, *tables, policy=platform.policies.messaging, as_of=day)
     texted = set(platform.tables.read("message_plan", day)["user_id"].to_pylist())
     free = [user for user in sorted(set(scores["user_id"].to_pylist())) if user not in texted]
     users = pa.array(rng.choice(free, EXPLORING, replace=False).tolist(), pa.string())
@@ -103,7 +107,8 @@ def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, An
         if is_applied:
             applied.append({**pair, "source": "message", "exposure_id": key})
         mart.append({"exposure_id": key, **pair, "exposure_date": day, "is_applied": is_applied})
-    log_predictions(platform, day, candidates, pa.chunked_array([[row["prediction_id"] for row in planned]]), now)
+    ids = pa.chunked_array([[row["prediction_id"] for row in planned]])
+    log_predictions(platform, day, candidates, ids, now, application="explored", policy_version="pol")
     for event_type, rows, at in (
         ("message_planned", planned, now),
         ("message_status", delivered, now),
@@ -159,7 +164,7 @@ def raw_log(explored, rows_of) -> RawLog:
     users = {text["user_id"] for text in texts}
     sets = defaultdict(list)
     for row in rows_of(lake, "prediction"):
-        if row["user_id"] in users:
+        if row["user_id"] in users and row["application"] == "explored":
             sets[row["user_id"], row["as_of_date"]].append(row)
     return RawLog(texts, {row["exposure_id"] for row in rows_of(lake, "apply")}, sets)
 

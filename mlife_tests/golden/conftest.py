@@ -96,7 +96,12 @@ def source_table_of(kind: EventType, description: str) -> dict[str, Any]:
     told: dict[str, Any] = {"version": kind.version} if kind.version > 1 else {}
     if kind.upcasters:
         told["upcasters"] = [
-            {"version": one.version, "select": one.select, "columns": columns(kind.contract(one.version))}
+            {
+                "version": one.version,
+                "select": one.select,
+                **({"constant": dict(zip(("name", "value"), one.constant, strict=True))} if one.constant else {}),
+                "columns": columns(kind.contract(one.version)),
+            }
             for one in kind.upcasters
         ]
     table = {"name": kind.name, "description": description}

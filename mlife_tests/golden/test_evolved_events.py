@@ -51,6 +51,7 @@ STAGED = {
     "click": "event_id, user_id, job_id, exposure_id, source, device, occurred_at, observed_at",
     "job_closed": "event_id, job_id, reason, occurred_at, observed_at",
     "impression": "event_id, user_id, job_id, place, device, page, occurred_at, observed_at",
+    "prediction": "event_id, prediction_id, application, slice, propensity, reasons, observed_at",
 }
 
 
@@ -173,6 +174,21 @@ def test_staging_gives_the_rows_that_the_log_gives(before, evolved, log, lake, s
         names = STAGED[name].split(", ")
         expected = [tuple(row[one] for one in names) for row in log.read(name).to_pylist()]
         assert project.rows(name) == expected, name
+
+
+def test_staging_gives_predictions_of_0_1_0_to_the_application_that_there_was(log, lake, staging) -> None:
+    """An upcaster that adds a constant is one pass over the files: it gives what the log gives, of old rows and new."""
+    before = log.read("prediction")
+    row = {**before.slice(0, 1).to_pylist()[0], "event_id": "new-4", "application": "email_digest", "slice": "explore"}
+    log.append("prediction", pa.Table.from_pylist([row], schema=before.schema), writer="test")
+    assert set(before["application"].to_pylist()) == {"job_of_the_day"}
+    assert before["slice"].null_count == before.num_rows > 100
+    project = staging({"prediction": EVENT_TYPES["prediction"]}, {"prediction": lambda sql: sql})
+    project.run(lake)
+    names = STAGED["prediction"].split(", ")
+    expected = [tuple(row[one] for one in names) for row in log.read("prediction").to_pylist()]
+    assert len(expected) == before.num_rows + 1
+    assert project.rows("prediction") == expected
 
 
 def test_staging_refuses_files_of_a_newer_version(evolved, log, lake, staging, monkeypatch) -> None:

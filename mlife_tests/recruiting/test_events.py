@@ -7,7 +7,8 @@ import re
 import pyarrow as pa
 import pytest
 
-from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP, EventType
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_OF_THE_DAY, MARKET_EVENT_TYPES, TIMESTAMP, EventType
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 PERSONAL = re.compile(r"phone|e_?mail|zip|street|gender|race|age_years|birth", re.IGNORECASE)
 
@@ -41,6 +42,14 @@ def test_a_prediction_has_room_for_a_click_and_for_reasons_in_words() -> None:
     schema = EVENT_TYPES["prediction"].schema
     assert schema.field("click_probability") == pa.field("click_probability", pa.float64(), nullable=True)
     assert schema.field("reasons") == pa.field("reasons", pa.list_(pa.string()), nullable=False)
+
+
+def test_a_prediction_says_which_application_logged_it_and_those_that_do_not_are_of_the_first() -> None:
+    kind = EVENT_TYPES["prediction"]
+    assert kind.schema.field("application") == pa.field("application", pa.string(), nullable=False)
+    assert kind.schema.field("slice").nullable
+    assert [(one.version, one.constant) for one in kind.upcasters] == [(1, ("application", JOB_OF_THE_DAY))]
+    assert MessagingPolicy().campaign == JOB_OF_THE_DAY
 
 
 def test_what_the_design_promises_exists() -> None:

@@ -16,6 +16,8 @@ renamed as (
         job_id,
 
         ---------- text
+        application,
+        slice,
         model_version,
         reasons,
 

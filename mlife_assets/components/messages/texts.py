@@ -33,11 +33,13 @@ from mlife_assets.components.messages.sending import (
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
-from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
+from mlife_assets.components.predictions.decision_log import log_predictions
+from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.shown.figures import plan_figures
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.core.windows import days_between
+from mlife_assets.recruiting.messaging.audience import application_candidates
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT
 from mlife_assets.recruiting.messaging.eligibility import recent_since
@@ -68,9 +70,10 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     require_sound_day(platform, day)
     require_known_ledger(platform, day)
     policy, now = platform.policies.messaging, platform.sending_time(day)
-    scores = platform.tables.read(SCORES_TABLE, day)
     users = _with_people(platform, platform.warehouse.read("user_features", as_of=day), now)
     jobs = platform.warehouse.read("job_features", as_of=day)
+    scores = platform.tables.read(SCORES_TABLE, day)
+    candidates = application_candidates(scores, users, jobs, policy=policy, as_of=day)
     recent = pa.concat_tables(
         [
             platform.ledger.recent_sends(recent_since(day, policy)).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA),
@@ -78,7 +81,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         ]
     )
     plan = build_plan(
-        scores,
+        candidates,
         users,
         jobs,
         recent,
@@ -90,7 +93,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
         withheld_employers=withheld_on(platform, day),
     )
     kept = approved_plan(platform, plan)
-    logged = _log_and_store(platform, plan, scores, now) if kept is None else 0
+    logged = _log_and_store(platform, plan, candidates, now) if kept is None else 0
     plan = kept or plan
     note_plan(platform, plan)
     reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
@@ -102,6 +105,7 @@ def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             "is_kept": kept is not None,
             **plan_figures(plan, platform.policies.price),
             "predictions_logged": logged,
+            "exploration_users": int(pc.sum(candidates["is_exploration"]).as_py() or 0),
             "not_texted": table(reasons),
             **preview(platform, plan),
         },
@@ -132,11 +136,18 @@ def _with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table
     return users.append_column("person_id", pa.array([contacts[user].person_id for user in user_ids], pa.string()))
 
 
-def _log_and_store(platform: Platform, plan: MessagePlan, scores: pa.Table, now: datetime) -> int:
+def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, now: datetime) -> int:
     """Log the decision, store it and note its digest; return how many predictions were logged with it."""
     day, texted = plan.as_of_date, pc.unique(plan.planned["user_id"])
-    candidates = scores.filter(pc.is_in(scores["user_id"], value_set=texted))
-    logged = log_predictions(platform, day, candidates, plan.planned["prediction_id"], now)
+    logged = log_predictions(
+        platform,
+        day,
+        candidates.filter(pc.is_in(candidates["user_id"], value_set=texted)),
+        plan.planned["prediction_id"],
+        now,
+        application=plan.campaign,
+        policy_version=plan.policy_version,
+    )
     for event_type, rows in plan_events(plan, experiment=plan.campaign, now=now).items():
         if rows.num_rows:
             platform.event_log.append(event_type, rows, writer=WRITER)

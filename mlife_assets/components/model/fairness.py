@@ -26,9 +26,9 @@ from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, ch
 from mlife_assets.components.model.contenders import challenger_version
 from mlife_assets.components.model.out_of_sample import stored_folds
 from mlife_assets.components.model.training_inputs import is_by_folds
+from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE, reachable_pairs, reachable_users
 from mlife_assets.components.shown.figures import impact_figures
 from mlife_assets.components.shown.metadata import plot, sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
@@ -46,23 +46,31 @@ from mlife_assets.core.training.folds import Fold, until
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.features import feature_matrix
+from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.features import pair_features
+from mlife_assets.recruiting.messaging.audience import reachable_users
 
 GROUP = "model"
 FAIRNESS_REPORT, FOLDS_REPORT = "fairness", "fairness_by_folds"
 
 
-def audited_pairs(platform: Platform, day: date) -> pa.Table:
-    """Return the pairs of who may be texted on a day, with features: those of the asset `candidate_pairs`.
+def audited_users(platform: Platform, day: date) -> pa.Table:
+    """Return the users whom the texts of a day can reach: everybody is scored, and these are served."""
+    return reachable_users(platform.warehouse.read("user_features", as_of=day))
+
+
+def audited_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
+    """Return the pairs of `users` on a day, with features: their rows of the asset `candidate_pairs`.
 
     They are found again from the marts, because the first challenger is trained before any day was scored.
     """
-    return reachable_pairs(platform, day, reachable_users(platform, day))
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    return pair_features(candidate_pairs(users, jobs, day, platform.policies.candidates))
 
 
 def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAudit:
     """Return the audit of a model on the candidates of a day."""
-    pairs = audited_pairs(platform, day)
+    pairs = audited_pairs(platform, day, audited_users(platform, day))
     budget = platform.policies.messaging.maximum_messages_per_day
     return _audit(platform, model_version, [_outcomes(platform, model_version, pairs, budget)])
 
@@ -81,11 +89,11 @@ def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAu
     budget, seed = platform.policies.messaging.maximum_messages_per_day, platform.policies.promotion.seed
     found = []
     for place, (one, fold) in enumerate(asked):
-        users = reachable_users(platform, one)
+        users = audited_users(platform, one)
         drawn = [int(unit_interval("fold", seed, user) * len(asked)) == place for user in users["user_id"].to_pylist()]
         own = users.filter(pa.array(drawn, pa.bool_()))
         share = own.num_rows / max(1, users.num_rows)
-        pairs = reachable_pairs(platform, one, own)
+        pairs = audited_pairs(platform, one, own)
         found.append(_outcomes(platform, fold.model_version, pairs, round(budget * share)))
     return _audit(platform, model_version, found)
 
@@ -111,7 +119,7 @@ def _without_sound_day(platform: Platform, model_version: str, day: date) -> str
 
 def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
     scorer, policy = platform.scorer(model_version), platform.policies.promotion
-    scores = scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE))
+    scores = scorer.score(scoring_matrix(platform, pairs, scorer.feature_spec))
     return user_outcomes(
         pairs["user_id"],
         pairs["job_id"],

@@ -44,9 +44,10 @@ ESTIMATES = ("ips", "snips", "doubly_robust")
 
 def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
     """Return `explored_candidates` of the texts of [first, last], whose labels are mature."""
+    planned = ["message_id", "prediction_id", "campaign"]
     return explored_candidates(
         platform.warehouse.read("labelled_examples", start=first, end=last),
-        platform.event_log.read("message_planned", start=first, end=last, columns=["message_id", "prediction_id"]),
+        platform.event_log.read("message_planned", start=first, end=last, columns=planned),
         platform.event_log.read("prediction", start=first, end=last),
     )
 

@@ -21,12 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.events.event_history import EventHistory
+from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.windows import add_days, day_start
-from mlife_assets.recruiting.features import DERIVED_FEATURES, feature_matrix
+from mlife_assets.recruiting.features import DERIVED_FEATURES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.recompute import (
     Mismatch,
@@ -38,8 +39,8 @@ from mlife_assets.recruiting.recompute import (
     recompute_findings,
     user_features,
 )
+from mlife_assets.recruiting.recompute.source import first_of_each
 
-MESSAGE_EXPOSURE = "message"
 SHOWN_DAYS, BROWSED_DAYS = 28, 7
 DELIVERY_DAYS = 4
 """A text that was not closed as unknown is delivered, and its receipt read, within so many days of that time."""
@@ -148,10 +149,11 @@ def _compare_today(today: pa.Table, events: SourceEvents, day: date) -> tuple[Mi
 
 
 def _logged(platform: Platform, day: date, rows: int) -> pa.Table:
-    """Return a hash sample of the predictions that were logged for a day."""
-    columns = ["user_id", "job_id", "as_of_date", "model_version", "feature_hash", "features"]
+    """Return a hash sample of the predictions that were logged for a day, once each whoever logged them."""
+    columns = ["prediction_id", "user_id", "job_id", "as_of_date", "model_version", "feature_hash", "features"]
     found = platform.event_log.read("prediction", start=day, end=day, columns=columns)
     found = found.filter(pc.equal(found["as_of_date"], pa.scalar(day, pa.date32())))
+    found = first_of_each(found, "prediction_id")
     seed = platform.policies.monitoring.seed
     places = sample_pairs(found["user_id"], found["job_id"], as_of=day, seed=seed, rows=rows)
     return found.take(pa.array(places))
@@ -164,7 +166,7 @@ def _compare_logged(platform: Platform, logged: pa.Table, events: SourceEvents, 
         rows = logged.filter(pc.equal(logged["model_version"], version))
         spec = platform.scorer(version).feature_spec
         derived = _derived(rows, events, day)
-        matrix = feature_matrix(derived, spec, exposure_kind=MESSAGE_EXPOSURE)
+        matrix = scoring_matrix(platform, derived, spec)
         used = np.array(rows["features"].to_pylist(), dtype=np.float64).reshape(rows.num_rows, -1)
         found += compare_rows(
             _matrix_table(rows, spec.names, used, rows["feature_hash"]),

@@ -3,9 +3,9 @@
 Belongs here: which logged predictions are the whole candidate set of an explored text, and their features by name. Does
 not belong here: reading them, scoring them, decisions (`off_policy.decisions`).
 
-Concept: a prediction names the set that it was a candidate of (user, day, model, hash of the jobs), so a decision is
-complete without looking at features again. Features are turned back into names and texts, because another model may
-know other categories.
+Concept: a prediction names the set that it was a candidate of (user, day, model, hash of the jobs, application), so a
+decision is complete without looking at features again. Features are turned back into names and texts, because another
+model may know other categories.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
 from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy_probabilities, logged_decisions
 
-CANDIDATE_SET = ("user_id", "as_of_date", "model_version", "candidate_set_hash")
+DECISION = ("prediction_id", "application")
+"""Which scored pair was chosen, and by whom: others may have logged the same pair, chosen by a draw of their own."""
+CANDIDATE_SET = ("user_id", "as_of_date", "model_version", "candidate_set_hash", "application")
 EXPLORED = (pc.field("slice") == "explore") & (pc.field("exposure_kind") == "message")
 
 
@@ -29,16 +31,21 @@ def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Tab
 
     Args:
         examples: rows of `labelled_examples`; those that are no explored text are passed over.
-        plans: message_id and prediction_id of texts; those that no model chose are passed over.
+        plans: message_id, prediction_id and campaign, which is the application, of texts; those that no model chose
+            are passed over.
         predictions: `prediction` events of the same days.
 
     Returns:
         The columns of `predictions`, `is_sent`, and `is_applied` of what was sent (false elsewhere).
     """
     explored = examples.filter(EXPLORED).select(["exposure_id", "is_applied"])
-    chosen = plans.filter(pc.field("prediction_id").is_valid()).select(["message_id", "prediction_id"])
+    chosen = plans.filter(pc.field("prediction_id").is_valid()).select(["message_id", "prediction_id", "campaign"])
+    chosen = chosen.rename_columns(["message_id", *DECISION])
     sent = explored.join(chosen, "exposure_id", "message_id", join_type="inner")
-    places = pc.index_in(predictions["prediction_id"], value_set=sent["prediction_id"].combine_chunks())
+    decided, logged = (
+        pc.binary_join_element_wise(*(rows[name] for name in DECISION), "\x1f") for rows in (sent, predictions)
+    )
+    places = pc.index_in(logged, value_set=decided.combine_chunks())
     sets = pc.binary_join_element_wise(*(predictions[name].cast(pa.string()) for name in CANDIDATE_SET), "\x1f")
     is_candidate = pc.is_in(sets, value_set=pc.unique(sets.filter(pc.is_valid(places))))
     kept = places.filter(is_candidate)

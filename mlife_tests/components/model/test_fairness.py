@@ -60,8 +60,8 @@ def test_each_day_that_the_gate_ranks_is_audited_by_the_fold_that_speaks_for_it(
         audited.append((pairs, version))
 
     quarantine(monkeypatch, QUARANTINED[:1])
-    monkeypatch.setattr(fairness, "reachable_users", lambda *_: pa.table({"user_id": ["usr_1"]}))
-    monkeypatch.setattr(fairness, "reachable_pairs", lambda _, day, __: day)
+    monkeypatch.setattr(fairness, "audited_users", lambda *_: pa.table({"user_id": ["usr_1"]}))
+    monkeypatch.setattr(fairness, "audited_pairs", lambda _, day, __: day)
     monkeypatch.setattr(fairness, "_outcomes", outcomes)
     monkeypatch.setattr(fairness, "_audit", lambda *_: None)
     audit_folds(platform, "mdl_a", DAY)

@@ -23,7 +23,6 @@ from mlife_assets.components.monitoring.inputs import (
     stored_reference,
 )
 from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
-from mlife_assets.components.predictions.scores import MESSAGE_EXPOSURE
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.named_outcomes import LABEL
@@ -97,7 +96,7 @@ def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_a
     explained = explained_pairs(platform, version, pairs, columns)
     scorer = platform.scorer(version)
     few = platform.policies.monitoring.explained_rows_per_day
-    matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind=MESSAGE_EXPOSURE)
+    matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind="message")
     names = scorer.feature_spec.names
     silent = [place for place, name in enumerate(names) if name in columns.unalarmed]
     matrix[:, silent] = np.nan

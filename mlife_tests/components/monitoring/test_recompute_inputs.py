@@ -16,6 +16,7 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.events.event_history import EventHistory
+from mlife_assets.components.monitoring import recompute_inputs
 from mlife_assets.components.monitoring.recompute_inputs import read_source, recomputed_day_findings
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
@@ -81,6 +82,19 @@ class Lake:
     def whole(self) -> SourceEvents:
         """Return the whole log, one row per event, the first observed: what the marts read."""
         return SourceEvents({name: self.log.read(name, columns=columns) for name, columns in SOURCE_COLUMNS.items()})
+
+
+def test_a_pair_that_two_applications_logged_is_one_row_of_the_sample(tmp_path: Path) -> None:
+    """Neither logs a row of its own kind: a score is anybody's, so the sample holds as many pairs as ever."""
+    lake = Lake(tmp_path)
+    for number, user in enumerate(USERS):
+        for application in ("job_of_the_day", "email_digest"):
+            pair = {"user_id": user, "job_id": JOBS[number % len(JOBS)], "prediction_id": f"prd_{number}"}
+            lake.add("prediction", at(0.2), as_of_date=EVE, application=application, features=[1.0], reasons=[], **pair)
+    lake.write()
+    found = recompute_inputs._logged(lake.platform, EVE, 8)
+    assert found.num_rows == len(set(found["user_id"].to_pylist())) == 8
+    assert recompute_inputs._logged(lake.platform, EVE, 100).num_rows == len(USERS)
 
 
 def filler(field: pa.Field) -> Any:

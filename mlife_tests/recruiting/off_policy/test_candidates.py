@@ -25,6 +25,7 @@ def prediction(user: str, job: str, *, model: str = "mdl_a", chance: float = 0.5
         "as_of_date": DAY,
         "model_version": model,
         "candidate_set_hash": f"set_{user}",
+        "application": "texts",
         "features": [1.5, 0.0],
         "exploration_propensity": chance,
     }
@@ -37,9 +38,10 @@ def example(
     return {"exposure_id": message, "slice": slice_, "exposure_kind": kind, "is_applied": is_applied}
 
 
-def plans(**prediction_by_message: str | None) -> pa.Table:
-    columns = {"message_id": list(prediction_by_message), "prediction_id": list(prediction_by_message.values())}
-    return pa.table(columns, pa.schema([("message_id", pa.string()), ("prediction_id", pa.string())]))
+def plans(campaign: str = "texts", **prediction_by_message: str | None) -> pa.Table:
+    names, count = ("message_id", "prediction_id", "campaign"), len(prediction_by_message)
+    columns = (list(prediction_by_message), list(prediction_by_message.values()), [campaign] * count)
+    return pa.table([pa.array(values, pa.string()) for values in columns], list(names))
 
 
 def test_an_explored_text_brings_its_whole_candidate_set_and_no_other() -> None:
@@ -57,6 +59,22 @@ def test_an_explored_text_brings_its_whole_candidate_set_and_no_other() -> None:
     )
     rows = {row["prediction_id"]: (row["is_sent"], row["is_applied"]) for row in found.to_pylist()}
     assert rows == {"prd_u1_j1_mdl_a": (False, False), "prd_u1_j2_mdl_a": (True, True)}
+
+
+def test_of_a_pair_that_two_applications_logged_that_of_the_sender_counts() -> None:
+    """Both explored for the same person on the same day, among the same candidates, by draws of their own."""
+    texts = [prediction("u1", "j1", chance=0.5), prediction("u1", "j2", chance=0.5)]
+    mails = [
+        prediction("u1", "j1", chance=0.9, application="mails"),
+        prediction("u1", "j2", chance=0.1, application="mails"),
+    ]
+    planned = pa.concat_tables([plans(m1="prd_u1_j2_mdl_a"), plans("mails", m2="prd_u1_j2_mdl_a")])
+    logged = pa.Table.from_pylist([mails[0], texts[0], texts[1], mails[1]])
+    for message, application, chances in (("m1", "texts", [0.5, 0.5]), ("m2", "mails", [0.9, 0.1])):
+        found = explored_candidates(pa.Table.from_pylist([example(message, is_applied=True)]), planned, logged)
+        assert found["exploration_propensity"].to_pylist() == chances
+        assert set(found["application"].to_pylist()) == {application}
+        assert found["is_sent"].to_pylist() == found["is_applied"].to_pylist() == [False, True]
 
 
 @pytest.mark.parametrize(

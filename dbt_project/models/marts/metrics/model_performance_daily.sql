@@ -14,17 +14,19 @@ messages as (
 
 ),
 
--- Only what was texted: most scored pairs never become a message.
+-- Only what was texted: most scored pairs never become a message. Of applications that logged the same pair, the row of
+-- the one that planned the message.
 predictions as (
 
     select
         prediction_id,
+        application,
         any_value(model_version) as model_version,
         cast(any_value(probability) as decimal(18, 12)) as probability
 
     from {{ ref('stg_events__prediction') }}
     where prediction_id in (select prediction_id from messages)
-    group by prediction_id
+    group by prediction_id, application
 
 ),
 
@@ -39,7 +41,8 @@ scored as (
 
     from examples
     inner join messages on examples.exposure_id = messages.message_id
-    inner join predictions on messages.prediction_id = predictions.prediction_id
+    inner join predictions
+        on messages.prediction_id = predictions.prediction_id and messages.campaign = predictions.application
 
 ),
 
