@@ -62,7 +62,7 @@ class World:
         full = {"occurred_at": at, "observed_at": at, **row}
         return pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
 
-    def predict(self, place: int, **changed: Any) -> str:
+    def predict(self, place: int, at: datetime = RUN, **changed: Any) -> str:
         scores = self.scorer.score(self.matrix)
         features, digest = self.matrix[place], feature_hashes(self.matrix)[place]
         key = prediction_id("u1", f"j{place}", DAY, self.artifact.model_version, digest)
@@ -88,7 +88,7 @@ class World:
         }
         row |= changed
         full = {"event_id": prediction_event_ids(pa.array([key]), row["application"])[0], **row}
-        self.log.append("prediction", self.event("prediction", full, RUN), writer="test")
+        self.log.append("prediction", self.event("prediction", full, at), writer="test")
         return key
 
     def click_probability(self, place: int) -> float | None:
@@ -268,12 +268,13 @@ def test_a_logged_score_that_the_model_does_not_give_again_is_refused(tmp_path, 
 
 
 def test_of_two_applications_on_one_scored_pair_each_message_has_its_own_reasons(tmp_path, models):
-    """The first scored j0 for a text about j1, without reasons for j0; the second plans a mail about j0."""
+    """The first logs j0 without reasons, for a text about j1; minutes later the second plans a mail about j0."""
     world = World(tmp_path, models)
     world.registry.register(world.artifact, as_of=DAY, now=RUN)
     texted = world.predict(1)
     shared = world.predict(0, reasons=[], propensity=0.1, slice="exploit")
-    mailed = world.predict(0, application="email_digest", propensity=0.6, policy_version="of mails", slice="explore")
+    chosen = {"application": "email_digest", "propensity": 0.6, "policy_version": "of mails", "slice": "explore"}
+    mailed = world.predict(0, RUN + timedelta(minutes=5), **chosen)
     assert mailed == shared
     text, mail = world.plan(texted), world.plan(mailed, "email_digest")
     reasons = strongest_reasons(world.scorer, world.matrix, PAIR_WORDS)

@@ -19,11 +19,13 @@ from typer.testing import CliRunner, Result
 
 from mlife_assets.cli import app
 from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.driver import LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days, mature_day
 from mlife_assets.market.world import LINEAR_TERMS
+from mlife_assets.recruiting.messaging.audience import CHOSEN, application_candidates
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
 FIRST, SECOND = "mdl_2f2b5fb17fd0503eb68c", "mdl_3503af5f5b77b09dded7"
@@ -89,6 +91,26 @@ def test_a_text_is_traced_back_to_raw_events_and_recomputed(story) -> None:
     assert next(hop for hop in story.traced["hops"] if hop["event_type"] == "prediction")["details"][
         "model_version"
     ] in (FIRST, SECOND)
+
+
+def test_its_predictions_are_of_the_application_that_there_was(story) -> None:
+    hop = next(hop for hop in story.traced["hops"] if hop["event_type"] == "prediction")
+    assert hop["details"]["application"] == "job_of_the_day"
+
+
+def test_scores_that_it_stored_with_their_draws_are_chosen_from_anew(story) -> None:
+    """A plan of its last day would be made of the same candidates, with the draws of today's policy."""
+    platform, day = story.home.platform, story.home.day(2)
+    stored = platform.tables.read(SCORES_TABLE, day)
+    assert {"is_exploration", "slice", "propensity"} < set(stored.column_names)
+    users, jobs = (platform.warehouse.read(name, as_of=day) for name in ("user_features", "job_features"))
+    found = application_candidates(stored, users, jobs, policy=platform.policies.messaging, as_of=day)
+    assert found["prediction_id"].equals(stored["prediction_id"])
+    assert found.num_rows > 100
+    assert set(CHOSEN) < set(found.column_names)
+    assert len(set(found.column_names)) == found.num_columns
+    chances = found.group_by("user_id").aggregate([("propensity", "sum")])["propensity_sum"].to_numpy()
+    assert chances == pytest.approx(1.0)
 
 
 def test_it_rolls_back(story) -> None:
