@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+import dagster as dg
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,12 +16,17 @@ from typer.testing import CliRunner
 
 from mlife_assets.cli import app
 from mlife_assets.components.monitoring.inputs import rows_to_score
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.decision_log import log_predictions
-from mlife_assets.components.predictions.scores import SCORES_TABLE
+from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, SCORES_TABLE, user_job_scores
 from mlife_assets.core.ids import event_id
+from mlife_assets.core.model import Model
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_OF_THE_DAY
+from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.audience import CHOSEN, application_candidates, reachable_users
+from mlife_assets.recruiting.policies import Policies
 
 MAILS = "email_digest"
 
@@ -149,3 +156,30 @@ def test_logging_again_adds_nothing(second) -> None:
     log_predictions(platform, day, texted, ids, now, application=policy.campaign, policy_version=version)
     after = {path: path.read_bytes() for path in (home.settings.lake_folder / "events").rglob("*.parquet")}
     assert after == before
+
+
+def letters(policies: Policies) -> Model:
+    """Return the model as it would be declared if jobs were shown in letters, which nobody has ever got."""
+    model = job_applications(policies)
+    assert model.rows is not None
+    return replace(model, rows=replace(model.rows, constants=(("exposure_kind", "letter"),)))
+
+
+def test_a_kind_of_exposure_that_is_new_to_the_champion_is_missing_and_named(lived, lived_world, tmp_path) -> None:
+    home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
+    platform = Platform(settings=home.settings, policies=home.platform.policies, declared=(letters,))
+    with dg.build_asset_context(partition_key=day.isoformat()) as context:
+        made = user_job_scores(context, platform=platform)
+    version, pairs = made.metadata["model_version"], platform.tables.read(CANDIDATES_TABLE, day)
+    assert made.metadata["scored_as_missing"].value == (
+        "- exposure_kind is 'letter' in all rows, which the model has not learned from (it knows impression, message): "
+        "it is scored as missing."
+    )
+    scorer = platform.scorer(version)
+    matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="message")
+    texted = scorer.score(matrix)
+    matrix[:, scorer.feature_spec.names.index("exposure_kind")] = np.nan
+    scores = platform.tables.read(SCORES_TABLE, day)
+    assert scores["raw_score"].to_numpy().tobytes() == scorer.score(matrix).raw.tobytes()
+    stored = lived.home.platform.tables.read(SCORES_TABLE, day)
+    assert stored["raw_score"].to_numpy().tobytes() == texted.raw.tobytes()
