@@ -30,6 +30,7 @@ from mlife_assets.core.event_columns import (
     text_list,
 )
 from mlife_assets.core.model_events import WHY, model_event_types
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
 __all__ = [
     "EMBEDDING",
@@ -37,7 +38,6 @@ __all__ = [
     "ENVELOPE",
     "EVENT_TYPES",
     "JOB_APPLICATIONS",
-    "JOB_OF_THE_DAY",
     "LABEL_EVENT_TYPES",
     "MARKET_EVENT_TYPES",
     "OCCUPATION_GROUPS",
@@ -59,9 +59,6 @@ SHIFTS = ("day", "evening", "night")
 
 JOB_APPLICATIONS = "job_applications"
 """The model that was there when there was one: events that name none are about it."""
-
-JOB_OF_THE_DAY = "job_of_the_day"
-"""The application that was there when there was one: predictions that name none were logged by it."""
 
 _PROFILE = (
     Column("occupation_group", pa.string(), allowed=OCCUPATION_GROUPS),

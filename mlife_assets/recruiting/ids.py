@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 
 from mlife_assets.core.ids import Column, digest, digests
-from mlife_assets.recruiting.events import JOB_OF_THE_DAY
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
 
 def message_id(user_id: str, campaign: str, day: date) -> str:

@@ -1,7 +1,7 @@
 """Who may be texted: the numbers and words of messaging.
 
-Belongs here: `MessagingPolicy`. Does not belong here: applying it (`recruiting.messaging`), the other policies
-(`policies`).
+Belongs here: `MessagingPolicy`, the name of the first application. Does not belong here: applying it
+(`recruiting.messaging`), the other policies (`policies`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
-from mlife_assets.recruiting.events import JOB_OF_THE_DAY
+
+JOB_OF_THE_DAY = "job_of_the_day"
+"""The application that was there when there was one: predictions that name none were logged by it."""
 
 
 @dataclass(frozen=True)

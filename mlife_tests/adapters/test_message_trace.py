@@ -23,9 +23,10 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
-from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS, JOB_OF_THE_DAY
+from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_event_ids, prediction_id
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
 TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 10)

@@ -21,11 +21,12 @@ from mlife_assets.components.predictions.decision_log import log_predictions
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, SCORES_TABLE, user_job_scores
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model import Model
-from mlife_assets.recruiting.events import EVENT_TYPES, JOB_OF_THE_DAY
+from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.audience import CHOSEN, application_candidates, reachable_users
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.policies import Policies
 
 MAILS = "email_digest"

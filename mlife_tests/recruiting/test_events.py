@@ -7,8 +7,8 @@ import re
 import pyarrow as pa
 import pytest
 
-from mlife_assets.recruiting.events import EVENT_TYPES, JOB_OF_THE_DAY, MARKET_EVENT_TYPES, TIMESTAMP, EventType
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP, EventType
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, MessagingPolicy
 
 PERSONAL = re.compile(r"phone|e_?mail|zip|street|gender|race|age_years|birth", re.IGNORECASE)
 

@@ -7,8 +7,8 @@ from datetime import date
 import pyarrow as pa
 
 from mlife_assets.core.ids import digests, event_id
-from mlife_assets.recruiting.events import JOB_OF_THE_DAY
 from mlife_assets.recruiting.ids import prediction_event_ids, prediction_id, prediction_ids
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
 
 def test_every_part_of_a_prediction_counts() -> None:
