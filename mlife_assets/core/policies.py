@@ -235,7 +235,7 @@ class RetrainPolicy:
     without a drift.
 
     A confirmed drift of one of `opening_kinds` opens the gate for what is not inferior, for `drift_open_days` from its
-    last confirmation: with labels of a week, six weekly fits pass until a gate of four weeks holds nothing but the new
+    last confirmation: with labels of a week, six weeks pass until a gate of four weeks holds nothing but the new
     world. Only concept drift opens, since only that says that the model's answers are of another world. Inputs that
     move ask for a fit, which has to win.
 
