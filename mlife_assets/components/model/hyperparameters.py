@@ -21,7 +21,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.model import Model
@@ -45,7 +45,7 @@ class SearchConfig(dg.Config):
     trials: int = Field(default=20, ge=1, le=500, description="Settings to try; trial 0 is the policy as it is.")
 
 
-def searched_policy(platform: Platform, day: date) -> TrainingPolicy:
+def searched_policy(platform: ModelPlatform, day: date) -> TrainingPolicy:
     """Return the training policy of a day: with the parameters of the newest search that its gate allows, if any.
 
     That is a search until the day which saw no outcome of the gate's window: what was found by looking at the rows on
@@ -85,7 +85,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     )
     @says_why
     def hyperparameters(
-        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Search on what was known when the gate's window began; no row of it is looked at."""
         platform = graph.view(platform)

@@ -29,7 +29,7 @@ from mlife_assets.components.monitoring.performance_history import (
 )
 from mlife_assets.components.monitoring.quality_inputs import judge_quality
 from mlife_assets.components.monitoring.special import Special
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.figures import report_figures, report_glance
 from mlife_assets.components.shown.metadata import percent, plot, wide_table
 from mlife_assets.components.shown.says_why import says_why
@@ -54,7 +54,7 @@ def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.T
 
 
 def _publish(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     report: MonitoringReport,
     reference: MonitoringReference | None = None,
@@ -91,7 +91,7 @@ def _publish(
     )
 
 
-def _without_model(platform: Platform, day: date, name: str) -> dg.MaterializeResult:
+def _without_model(platform: ModelPlatform, day: date, name: str) -> dg.MaterializeResult:
     """Publish a report of a day on which no model serves: as `quality_check` has it, such a day is no fault."""
     return _publish(platform, day, without_model(name, day, "ok" if name == quality.REPORT else "not_enough_evidence"))
 
@@ -109,7 +109,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def data_quality_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
         platform = graph.view(platform)
@@ -130,7 +130,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def data_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Measure each column's distance and rank it by importance to the model."""
         from mlife_assets.adapters.nannyml_calculators import drift_statistics
@@ -161,7 +161,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def latent_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Ask a classifier and PCA whether they can tell the day from the reference."""
         from mlife_assets.adapters.nannyml_calculators import latent_statistics
@@ -195,7 +195,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def concept_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Score what has matured since the reference, each step by its own time, and compare it with the estimate."""
         platform = graph.view(platform)
