@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
@@ -19,10 +20,17 @@ from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
 @dataclass(frozen=True)
 class ModelGraph:
-    """Names of one model in the graph; `mart_group` is where its marts stand."""
+    """Names of one model in the graph.
+
+    Attributes:
+        model: the record.
+        mart_group: where its marts stand.
+        backfill_policy: what a run over a range of partitions is; None for a run a partition, as Dagster has it.
+    """
 
     model: Model
     mart_group: str = "features"
+    backfill_policy: dg.BackfillPolicy | None = RANGE_IN_ONE_RUN
 
     @property
     def is_first(self) -> bool:

@@ -13,7 +13,7 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.training_inputs import day_training_set, known_by
@@ -28,7 +28,6 @@ from mlife_assets.core.training.manifest_facts import fitted_words, trained_to_w
 GROUP = "model"
 _COMMON: dict[str, Any] = {
     "partitions_def": DAILY,
-    "backfill_policy": RANGE_IN_ONE_RUN,
     "owners": OWNERS[GROUP],
     "tags": {"layer": "model"},
 }
@@ -48,6 +47,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         kinds={"duckdb"},
         description="Mature examples that a challenger of this day may learn from, split in time, without faulty days.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
@@ -83,6 +83,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         kinds=graph.kinds,
         description="A challenger: models with their calibrators and feature spec, registered by content.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why

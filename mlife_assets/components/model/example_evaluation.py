@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
@@ -64,7 +64,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="Challenger against champion and the rule in use on the same mature examples: average precision.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import sampled_pairs, scoring_matrix
 from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -52,7 +52,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )

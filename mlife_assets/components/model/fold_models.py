@@ -18,7 +18,7 @@ import dagster as dg
 from mlife_assets import __version__
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
@@ -131,7 +131,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="The challenger's recipe as of each week of the gate: models that have not seen what they judge.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.monitoring.inputs import (
@@ -105,7 +105,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
     explained_pairs,
@@ -43,7 +43,6 @@ from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES
 GROUP = "monitoring"
 _COMMON: dict[str, Any] = {
     "partitions_def": DAILY,
-    "backfill_policy": RANGE_IN_ONE_RUN,
     "owners": OWNERS[GROUP],
     "tags": {"layer": "monitoring"},
 }
@@ -105,6 +104,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"numpy"},
         description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
@@ -126,6 +126,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"nannyml"},
         description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
@@ -157,6 +158,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"nannyml"},
         description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
@@ -191,6 +193,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"nannyml"},
         description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why

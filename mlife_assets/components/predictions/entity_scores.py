@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import DAILY, checked_days, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -121,7 +121,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=[*graph.tables, graph.key("monitoring", "data_quality_report"), graph.key("model", "champion_model")],
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         kinds=graph.kinds,
         tags={"layer": "scores"},
