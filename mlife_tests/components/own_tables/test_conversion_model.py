@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -174,6 +175,21 @@ def who_converts_rows(): ...
         spec.key for spec in definitions.resolve_all_asset_specs()
     }
     dg.Definitions.validate_loadable(definitions)
+
+
+def test_what_the_document_declares_loads_and_takes_in_every_row(project: Any) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "in_your_project.md").read_text(encoding="utf-8")
+    (code,), (declaration,) = (re.findall(rf"^```{kind}\n(.*?)^```", text, re.M | re.S) for kind in ("python", "yaml"))
+    (project.defs_folder / "flights.py").write_text(code, encoding="utf-8")
+    project.file("late_flights").parent.mkdir()
+    project.file("late_flights").write_text(declaration, encoding="utf-8")
+    definitions, day = project.load(), date(2026, 1, 9)
+    project.deliver(definitions, day)
+    types = project.view(definitions).ingest_report(day)["types"]
+    assert [(one["event_type"], one["accepted"], one["rejected"]) for one in types] == [
+        ("examples", 200, {}),
+        ("rows", 200, {}),
+    ]
 
 
 def test_a_month_of_examples_gives_a_first_champion_by_the_gate(served: Any) -> None:
