@@ -106,6 +106,11 @@ class HomeSettings(BaseSettings):
         return self.home / "private"
 
     @property
+    def serves_pages(self) -> bool:
+        """Return whether pages, runbooks included, are served at their address."""
+        return True
+
+    @property
     def key_seed(self) -> int | None:
         """Return the seed that keys derive from; None for random ones."""
         return None
@@ -115,6 +120,16 @@ class ProjectSettings(HomeSettings):
     """The home of models in somebody else's project, by default a folder of that project."""
 
     home: Path = Field(default=Path("var", "mlife"), description="Folder that holds everything mlife writes.")
+
+    @property
+    def serves_pages(self) -> bool:
+        """Return whether somebody said where pages are served: nobody does unless asked to."""
+        return self.pages_url is not None
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages, or of the folder that they lie in."""
+        return super().pages_address if self.serves_pages else self.lake_folder.as_uri()
 
     @classmethod
     def below(cls, root: Path, home: str | None) -> ProjectSettings:

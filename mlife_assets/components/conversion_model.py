@@ -88,12 +88,13 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         Raises:
             InvalidInputError: an attribute cannot be; names the file, the attribute, the bound and the remedy.
         """
+        place = str(context.path / FILE)
         try:
             own = self._own_model()
             platform = platform_of(context.component_tree, Path(context.project_root), self.home)
-            platform.declare(own)
+            platform.declare(own, place)
         except InvalidInputError as error:
-            raise InvalidInputError(f"{context.path / FILE}, attributes.{error}") from error
+            raise InvalidInputError(f"{place}, attributes.{error}") from error
         return self._definitions(own, platform)
 
     def _own_model(self) -> OwnModel:

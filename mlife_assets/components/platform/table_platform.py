@@ -37,19 +37,24 @@ def ingest_report_of(table: str) -> str:
 
 @dataclass(frozen=True)
 class TablePlatform(ModelPlatform):
-    """All ports of one project, as one of its models sees it; `declared` are its models by name."""
+    """All ports of one project, as one of its models sees it.
+
+    `declared` are its models by name, `places` the files that declare them.
+    """
 
     model_name: str = ""
     declared: dict[str, OwnModel] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
     label_types = (EXAMPLES,)
     feedback = "labels"
 
-    def declare(self, own: OwnModel) -> None:
-        """Add a model. Raises InvalidInputError when there is one of its name."""
-        if own.model.name in self.declared:
-            raise InvalidInputError(f"name: there are two models {own.model.name}; give each a name of its own")
-        self.declared[own.model.name] = own
+    def declare(self, own: OwnModel, place: str) -> None:
+        """Add a model, or replace what the same place declared. Raises InvalidInputError when another has its name."""
+        name = own.model.name
+        if (other := self.places.setdefault(name, place)) != place:
+            raise InvalidInputError(f"name: {other} declares a model {name}, too; give each a name of its own")
+        self.declared[name] = own
 
     def of_model(self, name: str) -> TablePlatform:
         """Return this platform as a model sees it; ports are shared, marts, versions and reports are its own."""

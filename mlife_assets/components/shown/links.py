@@ -28,8 +28,10 @@ def worded_link(platform: ModelPlatform, key: str, words: str) -> dg.MarkdownMet
     return dg.MetadataValue.md(f"[{words}]({platform.settings.pages_address}/{key})")
 
 
-def runbook_link(platform: ModelPlatform, page: str) -> dg.UrlMetadataValue:
-    """Return the link to a runbook by its path in the repository."""
+def runbook_link(platform: ModelPlatform, page: str) -> dg.UrlMetadataValue | dg.TextMetadataValue:
+    """Return the link to a runbook by its path in the repository; where no pages are served, that path."""
+    if not platform.settings.serves_pages:
+        return dg.MetadataValue.text(f"{page} of mlife")
     return page_link(platform, RUNBOOKS + PurePosixPath(page).stem)
 
 

@@ -137,7 +137,7 @@ def test_instances_have_names_and_one_home(project: Any) -> None:
     other = project.defs_folder / "other" / "defs.yaml"
     other.parent.mkdir()
     other.write_text(project.file("late_flights").read_text(encoding="utf-8"), encoding="utf-8")
-    assert "there are two models late_flights; give each a name of its own" in refused(project)
+    assert "declares a model late_flights, too; give each a name of its own" in refused(project)
     other.unlink()
     other.parent.rmdir()
     project.declare(name="windy_flights", home="elsewhere")
@@ -177,9 +177,14 @@ def who_converts_rows(): ...
     dg.Definitions.validate_loadable(definitions)
 
 
-def test_what_the_document_declares_loads_and_takes_in_every_row(project: Any) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "in_your_project.md").read_text(encoding="utf-8")
-    (code,), (declaration,) = (re.findall(rf"^```{kind}\n(.*?)^```", text, re.M | re.S) for kind in ("python", "yaml"))
+@pytest.mark.parametrize("document", ["docs/in_your_project.md", "README.md"])
+def test_what_a_document_declares_loads_and_takes_in_every_row(project: Any, document: str) -> None:
+    def block(name: str, kind: str) -> str:
+        text = (Path(__file__).parents[3] / name).read_text(encoding="utf-8")
+        (found,) = re.findall(rf"^```{kind}\n(.*?)^```", text, re.M | re.S)
+        return found
+
+    code, declaration = block("docs/in_your_project.md", "python"), block(document, "yaml")
     (project.defs_folder / "flights.py").write_text(code, encoding="utf-8")
     project.file("late_flights").parent.mkdir()
     project.file("late_flights").write_text(declaration, encoding="utf-8")

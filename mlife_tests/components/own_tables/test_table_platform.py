@@ -46,7 +46,7 @@ def examples(partition: date, rows: int = FLIGHTS) -> pa.Table:
 @pytest.fixture
 def view(tmp_path: Path) -> TablePlatform:
     platform = TablePlatform(settings=ProjectSettings(home=tmp_path))
-    platform.declare(own())
+    platform.declare(own(), "flights.yaml")
     return platform.of_model("flights")
 
 
@@ -108,14 +108,15 @@ def test_nothing_is_late_where_few_labels_are_usual_or_nothing_was_taken_in(view
 
 
 def test_models_have_names_of_their_own(view: TablePlatform) -> None:
-    with pytest.raises(InvalidInputError, match="there are two models flights; give each a name of its own"):
-        view.declare(own())
+    view.declare(own(), "flights.yaml")
+    with pytest.raises(InvalidInputError, match=r"flights\.yaml declares a model flights, too; give each a name"):
+        view.declare(own(), "other.yaml")
     with pytest.raises(InvalidInputError, match="there is no model 'trains'; there are flights"):
         _ = view.of_model("trains").model
 
 
 def test_views_share_ports_and_keep_their_tables(view: TablePlatform) -> None:
-    view.declare(own("trains"))
+    view.declare(own("trains"), "trains.yaml")
     other = view.of_model("trains")
     assert other.lake is view.lake
     assert other.event_log is view.event_log
