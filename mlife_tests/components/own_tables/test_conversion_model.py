@@ -274,6 +274,31 @@ def test_bad_rows_stop_nothing_and_a_check_says_which(served: Any) -> None:
     assert view.ingest_report(day)["types"][0]["accepted"] == 200
 
 
+def test_a_table_that_lacks_a_column_blocks_the_day_and_fails_no_step(served: Any) -> None:
+    view, day = served.project.view(served.definitions), add_days(served.retrained, 3)
+    rows = view.warehouse.read("rows", as_of=add_days(served.retrained, 1)).drop_columns(["as_of_date", "wind"])
+    examples = view.warehouse.read("examples", as_of=add_days(served.retrained, -2)).drop_columns(["label_mature_date"])
+    moved = pa.array([add_days(day, -2)] * examples.num_rows, pa.date32())
+    examples = examples.set_column(examples.column_names.index("day"), "day", moved)
+    assert take_in(view, view.own.rows, "examples", day, examples, "here").rejected.num_rows == 0
+    assert take_in(view, view.own.rows, "rows", day, rows, "here").accepted.num_rows == 0
+    assets = [one for one in served.definitions.assets if isinstance(one, dg.AssetsDefinition)]
+    names = ("data_quality", "data_drift", "latent_drift", "concept_drift")
+    wanted = [*(f"{name}_report" for name in names), "retrain_decision", "scores"]
+    ran = dg.materialize(
+        assets,
+        selection=dg.AssetSelection.assets(*(["late_flights", name] for name in wanted)),
+        partition_key=day.isoformat(),
+        instance=served.project.instance,
+        resources=served.definitions.resources,
+    )
+    assert ran.success
+    assert served.project.metadata(ran, "late_flights/retrain_decision")["verdict"] == "block"
+    why = served.project.metadata(ran, "late_flights/scores")["why"]
+    assert "the table lacks the column wind; add it, or name another column in the attributes" in why
+    assert view.model_tables.read("scores", day).num_rows == 0
+
+
 @pytest.mark.proof
 def test_sixty_days_end_with_a_model_of_the_new_world(project: Any) -> None:
     """From 20 February on wind acts the other way round: the governor notices, and a model of the new world serves."""
