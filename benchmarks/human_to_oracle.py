@@ -29,7 +29,8 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, challenger_version
+from mlife_assets.components.model.challengers import challenger_version
+from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home

@@ -69,15 +69,83 @@ class HomeSource(PydanticBaseSettingsSource):
         raise NotImplementedError
 
 
-class Settings(BaseSettings):
-    """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
+class HomeSettings(BaseSettings):
+    """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
+    cores: int = Field(
+        default_factory=_usable_cores,
+        ge=1,
+        le=256,
+        description="Cores for scoring and fitting, by default all that the process may use; no result depends on it.",
+    )
+    pages_port: int = Field(
+        default=3001, ge=0, le=65_535, description="Where `mlife open` and `mlife dev` serve pages."
+    )
+    pages_url: str | None = Field(
+        default=None,
+        pattern=_HTTP_URL,
+        description="Address of the pages in links, if it is not the pages' port on this machine.",
+    )
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages as links name it, without a slash at its end."""
+        return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
+
+    @property
+    def lake_folder(self) -> Path:
+        """Return the folder of the embedded lake."""
+        return self.home / "lake"
+
+    @property
+    def private_folder(self) -> Path:
+        """Return the folder of keys and of what is about people: never in the lake."""
+        return self.home / "private"
+
+    @property
+    def serves_pages(self) -> bool:
+        """Return whether pages, runbooks included, are served at their address."""
+        return True
+
+    @property
+    def key_seed(self) -> int | None:
+        """Return the seed that keys derive from; None for random ones."""
+        return None
+
+
+class ProjectSettings(HomeSettings):
+    """The home of models in somebody else's project, by default a folder of that project."""
+
+    home: Path = Field(default=Path("var", "mlife"), description="Folder that holds everything mlife writes.")
+
+    @property
+    def serves_pages(self) -> bool:
+        """Return whether somebody said where pages are served: nobody does unless asked to."""
+        return self.pages_url is not None
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages, or of the folder that they lie in."""
+        return super().pages_address if self.serves_pages else self.lake_folder.as_uri()
+
+    @classmethod
+    def below(cls, root: Path, home: str | None) -> ProjectSettings:
+        """Return the settings of a project at `root`: of the home that is stated, else of `MLIFE_HOME`, else of the
+        default; a relative path starts in the project.
+        """
+        settings = cls() if home is None else cls(home=Path(home))
+        return settings.model_copy(update={"home": (root / settings.home).absolute()})
+
+
+class Settings(HomeSettings):
+    """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
 
     remembers: ClassVar[bool] = True
 
     environment: Literal["dev", "staging", "prod"] = "dev"
-    home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="About how many jobs are open at any time.")
@@ -88,12 +156,6 @@ class Settings(BaseSettings):
         description="Days of history before the first day; the policies in use ask for more.",
     )
     demo_days: int = Field(default=21, ge=1, le=120, description="Days that run after history; the demo's length.")
-    cores: int = Field(
-        default_factory=_usable_cores,
-        ge=1,
-        le=256,
-        description="Cores for scoring and fitting, by default all that the process may use; no result depends on it.",
-    )
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(
         default=(3, 10, 14),
@@ -141,22 +203,9 @@ class Settings(BaseSettings):
             raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
         return token
 
-    pages_port: int = Field(
-        default=3001, ge=0, le=65_535, description="Where `mlife open` and `mlife dev` serve pages."
-    )
-    pages_url: str | None = Field(
-        default=None,
-        pattern=_HTTP_URL,
-        description="Address of the pages in links, if it is not the pages' port on this machine.",
-    )
     ui_url: str | None = Field(
         default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
     )
-
-    @property
-    def pages_address(self) -> str:
-        """Return the address of the pages as links name it, without a slash at its end."""
-        return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
 
     @field_validator("home")
     @classmethod
@@ -195,9 +244,9 @@ class Settings(BaseSettings):
         return self.start_date + timedelta(days=self.history_days)
 
     @property
-    def lake_folder(self) -> Path:
-        """Return the folder of the embedded lake."""
-        return self.home / "lake"
+    def key_seed(self) -> int | None:
+        """Return the seed of the embedded world, whose keys derive from it; None elsewhere."""
+        return self.seed if self.environment == "dev" else None
 
     @property
     def landing_folder(self) -> Path:
@@ -208,11 +257,6 @@ class Settings(BaseSettings):
     def truth_folder(self) -> Path:
         """Return the folder of the market's truth tables, which no asset reads."""
         return self.home / "truth"
-
-    @property
-    def private_folder(self) -> Path:
-        """Return the folder of phone numbers, the ledger and the gateway's log: never in the lake."""
-        return self.home / "private"
 
     @property
     def warehouse_path(self) -> Path:

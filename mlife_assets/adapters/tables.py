@@ -35,6 +35,8 @@ MADE_BY: Mapping[str, str] = {
     "fairness_by_folds": "fairness_audit",
     "folds": "fold_models",
     "ingest": "market_events",
+    "ingest_examples": "examples",
+    "ingest_rows": "rows",
     "message_plan_exposed": "message_plan",
     "message_plan_suppressed": "message_plan",
     "monitoring_sample": "data_quality_report",

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,9 @@ from mlife_assets.core.policies import (
     TrainingPolicy,
 )
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.stated_policies import is_said, stated_policy
 from mlife_assets.core.training.ready_estimators import ready_estimator
 
-Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy, MonitoringPolicy, RetrainPolicy, BacktestPolicy)
 POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
 KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", "estimator", *POLICIES)
 HUMAN_COLUMN = "human_score"
@@ -82,7 +82,7 @@ class Study:
         if "roles" not in record:
             raise InvalidInputError("the spec lacks roles; say which column is entity, time, label and label_time")
         human = _object(record, "human")
-        if "human" in record and (set(human) != {"name", "score"} or not all(map(_is_said, human.values()))):
+        if "human" in record and (set(human) != {"name", "score"} or not all(map(is_said, human.values()))):
             raise InvalidInputError("the spec's human needs name and score, an SQL expression; higher ranks first")
         roles = ExampleSpec.from_record(_object(record, "roles"))
         if human and HUMAN_COLUMN in roles.columns:
@@ -101,11 +101,11 @@ class Study:
             roles=roles,
             baseline=Baseline(human["name"], human_scores) if human else None,
             estimator=ready_estimator(record["estimator"]) if "estimator" in record else None,
-            training=_policy(TrainingPolicy(), "training", training, renamed),
-            promotion=_policy(PromotionPolicy(), "promotion", _object(record, "promotion"), renamed),
-            monitoring=_policy(MonitoringPolicy(), "monitoring", _object(record, "monitoring"), renamed),
-            retrain=_policy(RetrainPolicy(), "retrain", _object(record, "retrain"), renamed),
-            backtest=_policy(BacktestPolicy(), "backtest", _object(record, "backtest"), renamed),
+            training=stated_policy(TrainingPolicy(), "training", training, renamed),
+            promotion=stated_policy(PromotionPolicy(), "promotion", _object(record, "promotion"), renamed),
+            monitoring=stated_policy(MonitoringPolicy(), "monitoring", _object(record, "monitoring"), renamed),
+            retrain=stated_policy(RetrainPolicy(), "retrain", _object(record, "retrain"), renamed),
+            backtest=stated_policy(BacktestPolicy(), "backtest", _object(record, "backtest"), renamed),
         )
         return cls(
             model=model,
@@ -131,7 +131,9 @@ class Study:
                 )
         if self.model.estimator is not None:
             _require_nothing_of_lightgbm(_object(record, "training"), "policy")
-        changed = {name: _policy(getattr(self.model, name), name, _object(record, name), renamed) for name in record}
+        changed = {
+            name: stated_policy(getattr(self.model, name), name, _object(record, name), renamed) for name in record
+        }
         is_given = "validation_days" in record.get("training", {})
         return replace(
             self,
@@ -176,16 +178,8 @@ def _stated(record: Mapping[str, Any], renamed: Mapping[str, str]) -> frozenset[
     return frozenset(f"{name}.{renamed.get(key, key)}" for name in POLICIES for key in record.get(name, {}))
 
 
-def _is_said(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _expression(name: str, value: Any) -> str:
-    if not _is_said(value):
+    if not is_said(value):
         raise InvalidInputError(f"the spec derives {name} from {quoted(value)}; write an SQL expression")
     return str(value)
 
@@ -196,32 +190,3 @@ def _require_nothing_of_lightgbm(training: Mapping[str, Any], file: str) -> None
         raise InvalidInputError(
             f"the {file}'s training has {', '.join(given)}, which LightGBM alone reads; leave it out, or the estimator"
         )
-
-
-def _policy(default: Policy, name: str, given: Mapping[str, Any], renamed: Mapping[str, str]) -> Policy:
-    """Return a policy with the changes of a spec; lists become tuples, and whole numbers stay whole."""
-    known = {field.name for field in fields(default)}
-    renamed = {old: new for old, new in renamed.items() if new in known}
-    if both := [old for old, new in renamed.items() if old in given and new in given]:
-        raise InvalidInputError(
-            f"the spec's {name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one"
-        )
-    changes = {renamed.get(key, key): value for key, value in given.items()}
-    for key, value in changes.items():
-        if key not in known:
-            raise InvalidInputError(
-                f"the spec's {name} has an unknown key {quoted(key)}; known are {', '.join(sorted(known))}"
-            )
-        expected = getattr(default, key)
-        if isinstance(expected, bool):
-            fits = isinstance(value, bool)
-        elif isinstance(expected, tuple):
-            is_of_kind = _is_whole if expected and isinstance(expected[0], int) else _is_said
-            fits = isinstance(value, list) and all(map(is_of_kind, value))
-        else:
-            kinds = int if isinstance(expected, int) else (int, float)
-            fits = isinstance(value, kinds) and not isinstance(value, bool)
-        if not fits:
-            raise InvalidInputError(f"the spec's {name}.{key} is {quoted(value)}; the default is {quoted(expected)}")
-    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
-    return replace(default, **values)

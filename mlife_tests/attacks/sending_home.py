@@ -19,7 +19,8 @@ import duckdb
 import pyarrow as pa
 
 from mlife_assets.components.messages import texts as messages
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT

@@ -42,7 +42,8 @@ from mlife_assets.adapters.log_heads.signing import Ed25519Signer, key_id
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.cli import app
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, day_start, run_time

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.model.contenders import CHALLENGER_REPORT, cohort_days
+from mlife_assets.components.model.challengers import CHALLENGER_REPORT
+from mlife_assets.components.model.contenders import cohort_days
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from mlife_assets.cli.serve import champion_providers
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.hyperparameters import NOT_SEARCHED, REPORT, searched_policy
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE

@@ -17,7 +17,7 @@ import pytest
 from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.components.metrics.other_models import other_models
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.components.platform.resources import Platform

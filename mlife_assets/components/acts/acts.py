@@ -22,7 +22,8 @@ from mlife_assets.components.messages.delivery import (
     why_it_waits,
 )
 from mlife_assets.components.messages.sending import PLAN_REPORT, WRITER, read_plan, require_bound, require_known_ledger
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError

@@ -7,11 +7,17 @@ Concept: days run in order and everything follows from what landed. Without this
 would end in an error about some missing table that the person has never heard of.
 """
 
-from datetime import date
+from __future__ import annotations
 
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from datetime import date
+from typing import TYPE_CHECKING
+
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
 from mlife_assets.core.windows import FIRST_PARTITION, add_days
+
+if TYPE_CHECKING:
+    from mlife_assets.components.platform.resources import Platform
 
 
 def require_landed(platform: Platform, day: date | None = None) -> None:

@@ -18,7 +18,8 @@ from mlife_assets.components.events.landed_days import require_previous
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why

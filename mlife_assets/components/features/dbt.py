@@ -20,7 +20,8 @@ from mlife_assets.components.features.dbt_runner import build, ensure_manifest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import Figures, kpi_figures, readout_figures
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.windows import last_mature_exposure_day

@@ -1,7 +1,7 @@
 """Jobs: which assets run together.
 
 Belongs here: named selections of the graph and how they execute. Does not belong here: when they run (`schedules`,
-`sensors`).
+`sensors`), the jobs of any model (`model_jobs`).
 
 Concept: a day is one job in one process, so a step costs hundredths of a second; retraining, metrics and texts from
 people are jobs of their own because they run on other triggers.
@@ -13,11 +13,9 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.model_jobs import day_of_model, model_jobs, retrained, searched
 
 DAILY_JOB = "daily_lifecycle_job"
-MAX_RUNTIME_TAG = "dagster/max_runtime"
-RETRAINING_SECONDS_MAXIMUM = 4 * 3600
-"""A retraining takes minutes. One whose process is gone would count as running for ever, and none would follow."""
 
 _BACKTEST = dg.AssetSelection.assets(["model", "lifecycle_backtest"])
 _REPLIES = dg.AssetSelection.assets(["messages", "inbound_messages"])
@@ -73,40 +71,18 @@ def build_jobs(graphs: Sequence[ModelGraph]) -> list[UnresolvedAssetJobDefinitio
     day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions", "messages")
     for graph in graphs:
         if not graph.is_first:
-            day |= dg.AssetSelection.groups(graph.model.name) - _retrained(graph) - _search(graph)
+            day |= day_of_model(graph)
     daily_lifecycle_job = dg.define_asset_job(
         DAILY_JOB,
         selection=day - dg.AssetSelection.assets(["events", "event_catalog"]) - _REPLIES,
         executor_def=dg.in_process_executor,
         description="One day: land, build features, monitor and decide, score, plan, text.",
     )
-    return [daily_lifecycle_job, *(job for graph in graphs for job in _jobs_of(graph)), *JOBS]
-
-
-def _jobs_of(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:
-    return [
-        dg.define_asset_job(
-            graph.named("retraining_job"),
-            selection=_retrained(graph),
-            executor_def=dg.in_process_executor,
-            description="Train a challenger, evaluate it at the gate, promote or refuse.",
-            tags={MAX_RUNTIME_TAG: str(RETRAINING_SECONDS_MAXIMUM)},
-        ),
-        dg.define_asset_job(
-            graph.named("search_job"),
-            selection=_search(graph),
-            executor_def=dg.in_process_executor,
-            description="Search for hyper-parameters; later challengers use the result.",
-        ),
-    ]
-
-
-def _search(graph: ModelGraph) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(graph.key("model", "hyperparameters"))
+    return [daily_lifecycle_job, *(job for graph in graphs for job in model_jobs(graph, _retrained(graph))), *JOBS]
 
 
 def _retrained(graph: ModelGraph) -> dg.AssetSelection:
     """Return what a retraining makes: of the first model all of its group but the search and the backtest."""
     if graph.is_first:
-        return dg.AssetSelection.groups("model") - _search(graph) - _BACKTEST
-    return dg.AssetSelection.assets(*graph.retrained)
+        return dg.AssetSelection.groups("model") - searched(graph) - _BACKTEST
+    return retrained(graph)

@@ -12,21 +12,25 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
 
-def mart_key(name: str) -> dg.AssetKey:
-    """Return the key of a mart."""
-    return dg.AssetKey(["features", name])
-
-
 @dataclass(frozen=True)
 class ModelGraph:
-    """Names of one model in the graph."""
+    """Names of one model in the graph.
+
+    Attributes:
+        model: the record.
+        mart_group: where its marts stand.
+        backfill_policy: what a run over a range of partitions is; None for a run a partition, as Dagster has it.
+    """
 
     model: Model
+    mart_group: str = "features"
+    backfill_policy: dg.BackfillPolicy | None = RANGE_IN_ONE_RUN
 
     @property
     def is_first(self) -> bool:
@@ -37,6 +41,10 @@ class ModelGraph:
         """Return the key of an asset of the model."""
         return dg.AssetKey([self.group(group), name])
 
+    def mart(self, name: str) -> dg.AssetKey:
+        """Return the key of a mart."""
+        return dg.AssetKey([self.mart_group, name])
+
     def group(self, group: str) -> str:
         """Return the group that what belongs to `group` stands in."""
         return group if self.is_first else self.model.name
@@ -45,7 +53,7 @@ class ModelGraph:
         """Return the name of a job or a sensor of the model."""
         return name if self.is_first else f"{self.model.name}_{name}"
 
-    def view(self, platform: Platform) -> Platform:
+    def view(self, platform: ModelPlatform) -> ModelPlatform:
         """Return the platform as the model sees it."""
         return platform.of_model(self.model.name)
 
@@ -57,24 +65,24 @@ class ModelGraph:
     @property
     def label_examples(self) -> dg.AssetKey:
         """Mart of the label."""
-        return mart_key(self.model.label_step.examples)
+        return self.mart(self.model.label_step.examples)
 
     @property
     def examples(self) -> Sequence[dg.AssetKey]:
         """Marts of all steps."""
-        return [mart_key(name) for name in dict.fromkeys(step.examples for step in self.model.steps)]
+        return [self.mart(name) for name in dict.fromkeys(step.examples for step in self.model.steps)]
 
     @property
     def learned_examples(self) -> Sequence[dg.AssetKey]:
         """Marts that a model is trained on: the label's, and those of steps that are known sooner."""
         roles = self.model.roles
         sooner = [one.examples for one in self.model.steps if roles.step_times[one.label] != roles.label_time]
-        return [mart_key(name) for name in dict.fromkeys((self.model.label_step.examples, *sooner))]
+        return [self.mart(name) for name in dict.fromkeys((self.model.label_step.examples, *sooner))]
 
     @property
     def tables(self) -> Sequence[dg.AssetKey]:
         """Marts of the rows to score."""
-        return [mart_key(name) for name in self.model.row_source.tables]
+        return [self.mart(name) for name in self.model.row_source.tables]
 
     @property
     def retrained(self) -> Sequence[dg.AssetKey]:

@@ -13,8 +13,7 @@ from datetime import date
 
 import dagster as dg
 
-from mlife_assets.components.events.landed_days import require_landed
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, days_between
 
@@ -51,18 +50,18 @@ def days_to_land(context: dg.AssetExecutionContext) -> list[date]:
     return [date.fromisoformat(key) for key in context.partition_keys]
 
 
-def days(context: dg.AssetExecutionContext, platform: Platform) -> list[date]:
+def days(context: dg.AssetExecutionContext, platform: ModelPlatform) -> list[date]:
     """Return the days that this run covers, in order.
 
     Raises:
         NotFoundError: the last of them has not landed yet, so there is nothing that the asset could be made of.
     """
     covered = days_to_land(context)
-    require_landed(platform, covered[-1])
+    platform.require_landed(covered[-1])
     return covered
 
 
-def only_day(context: dg.AssetExecutionContext, platform: Platform) -> date:
+def only_day(context: dg.AssetExecutionContext, platform: ModelPlatform) -> date:
     """Return the one day of this run; decisions are taken for one day at a time.
 
     Raises:

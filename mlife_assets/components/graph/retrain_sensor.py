@@ -17,7 +17,7 @@ from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.run_requests import run_facts
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, RETRAINING_JOB, is_retraining
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.runbooks import RETRAINING_FAILED
 from mlife_assets.core.monitoring.trigger import DecisionFacts, RunFacts, outstanding_retrainings
 
@@ -37,7 +37,7 @@ def build_retrain_sensor(graph: ModelGraph, job: UnresolvedAssetJobDefinition) -
         description="Launches exactly one retraining run for each day on which the governor decides to retrain.",
     )
     def retrain_on_drift_sensor(
-        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.SensorResult | dg.SkipReason:
         """Ask for the oldest retraining run that a decided day still needs, one at a time."""
         policy, now = graph.view(platform).model.retrain, platform.clock.now()
@@ -94,7 +94,7 @@ def _retrainings(instance: dg.DagsterInstance, job_name: str, day: date, now: da
 
 def _alert_exhausted(
     context: dg.SensorEvaluationContext,
-    platform: Platform,
+    platform: ModelPlatform,
     graph: ModelGraph,
     exhausted: Sequence[DecisionFacts],
     attempts: int,

@@ -17,7 +17,8 @@ from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG
 from mlife_assets.components.graph.jobs import inbound_texts_job, ingest_job, metrics_job
 from mlife_assets.components.graph.run_requests import next_request
 from mlife_assets.components.metrics.dashboard_age import is_something_running, newest_change
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift

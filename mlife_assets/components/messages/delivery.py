@@ -15,7 +15,8 @@ from typing import Any
 from mlife_assets.adapters.dispatcher import DispatchReport
 from mlife_assets.components.messages.sending import WRITER, read_plan, require_bound, require_known_ledger
 from mlife_assets.components.monitoring.quality_gate import quality_report
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import sending_figures
 from mlife_assets.components.shown.metadata import table

@@ -21,6 +21,7 @@ from mlife_assets.components.model.contenders import (
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.monitoring.performance_plot import RankingDay
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.recruiting.cohort import gate_examples
@@ -161,3 +162,11 @@ def _replaced(platform: Platform, day: date) -> str | None:
     """Return who served before the champion of a day; None for the first."""
     begun = platform.registry.history(platform.run_time(day))
     return begun[-2].model_version if len(begun) > 1 else None
+
+
+def user_rankings(platform: Platform, days: Sequence[date]) -> list[RankingDay]:
+    """Return MAP per user of mature days, for a model that ranks items."""
+    return [
+        RankingDay(one.day, one.champion, one.human, one.random, one.simple, one.replaced)
+        for one in map_by_day(platform, days)
+    ]

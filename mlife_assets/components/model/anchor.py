@@ -9,13 +9,13 @@ therefore held against the model that last had to win as well.
 
 from datetime import date
 
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model_events import PROMOTION_KIND
 from mlife_assets.core.reigns import anchor_of
 from mlife_assets.core.training.gate import NON_INFERIORITY
 
 
-def anchor_version(platform: Platform, day: date) -> str | None:
+def anchor_version(platform: ModelPlatform, day: date) -> str | None:
     """Return the version that won last, or served first, as of the run of partition `day`; None without a champion."""
     now = platform.run_time(day)
     verdicts = [row for row in platform.model_events("promotion_decided", end=day) if row["observed_at"] <= now]

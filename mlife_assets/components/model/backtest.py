@@ -22,7 +22,8 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import page_link
 from mlife_assets.components.shown.metadata import plot, sentences, table
 from mlife_assets.components.shown.says_why import says_why

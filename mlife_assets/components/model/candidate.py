@@ -13,12 +13,12 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.contenders import CHALLENGER_REPORT
+from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.training_inputs import day_training_set, known_by
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
@@ -28,7 +28,6 @@ from mlife_assets.core.training.manifest_facts import fitted_words, trained_to_w
 GROUP = "model"
 _COMMON: dict[str, Any] = {
     "partitions_def": DAILY,
-    "backfill_policy": RANGE_IN_ONE_RUN,
     "owners": OWNERS[GROUP],
     "tags": {"layer": "model"},
 }
@@ -48,12 +47,16 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         kinds={"duckdb"},
         description="Mature examples that a challenger of this day may learn from, split in time, without faulty days.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
-    def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def training_set(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+    ) -> dg.MaterializeResult:
         """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-        training = day_training_set(graph.view(platform), only_day(context, platform))
+        platform = graph.view(platform)
+        training = day_training_set(platform, only_day(context, platform))
         time, steps = training.roles.time, training.roles.steps
         days = training.examples.group_by(time).aggregate([*((step, "sum") for step in steps), ([], "count_all")])
         rows = [
@@ -80,11 +83,12 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         kinds=graph.kinds,
         description="A challenger: models with their calibrators and feature spec, registered by content.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
     def candidate_model(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Fit and register the challenger of this day."""
         platform = graph.view(platform)

@@ -1,53 +1,24 @@
 """Model cards: what is known of a challenger when the gate has judged it.
 
 Belongs here: gathering the facts of a card and keeping it with the model. Does not belong here: what a card says and
-how it looks (`core.training.model_card`).
+how it looks (`core.training.model_card`), the card of a ranking of jobs (`ranking_card`).
 """
 
 from collections.abc import Sequence
 from datetime import date
 
 from mlife_assets.components.model.explanation import stored_pictures
-from mlife_assets.components.model.fairness import FAIRNESS_REPORT
 from mlife_assets.components.model.judging import GateWindow
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.pages.places import card_key, nav
-from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days
 
 
-def write_card(
-    platform: Platform,
-    day: date,
-    version: str,
-    decision: PromotionDecision,
-    calibration: Calibration | None,
-    window: GateWindow,
-    gate_days: Sequence[date],
-) -> str:
-    """Write the card of the challenger of `day`; returns its key in the lake."""
-    policies = platform.policies
-    gate = CardWindow("gate", gate_days[0], gate_days[-1], f"ranked on {len(gate_days)} days, a week apart")
-    card = describe_model(
-        platform.registry.load(version),
-        _subject(platform),
-        as_of=day,
-        decision=decision,
-        calibration=calibration,
-        fairness=_audit(platform, day, version),
-        pictures=stored_pictures(platform, day, version),
-        windows=(gate, *_folds(window)),
-        policies={"promotion": policies.promotion, "label": policies.label, "candidates": policies.candidates},
-    )
-    return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
-
-
 def write_model_card(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     version: str,
     decision: PromotionDecision,
@@ -62,7 +33,7 @@ def write_model_card(
         purpose=(f"It says for each {model.roles.entity} how likely it is that {model.outcome}.",),
         outcome_name=model.outcome,
         data=tuple((f"{step.name} counts", f"within {step.maturity_days} days") for step in model.steps),
-        limits=_limits(platform),
+        limits=limits_of(platform),
         feature_words=model.words,
     )
     card = describe_model(
@@ -74,14 +45,14 @@ def write_model_card(
         pictures=stored_pictures(platform, day, version),
         windows=(
             CardWindow("gate", gate_days[0], gate_days[-1], f"all examples of {len(gate_days)} days"),
-            *_folds(window),
+            *folds_of_window(window),
         ),
         policies={"promotion": model.promotion},
     )
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 
 
-def _folds(window: GateWindow) -> tuple[CardWindow, ...]:
+def folds_of_window(window: GateWindow) -> tuple[CardWindow, ...]:
     """Return the weeks that were judged, each with the model that was asked about it."""
     ends = [*(add_days(fold.first_day, -1) for fold in window.folds[1:]), window.last_day]
     return tuple(
@@ -95,36 +66,6 @@ def _folds(window: GateWindow) -> tuple[CardWindow, ...]:
     )
 
 
-def _limits(platform: Platform) -> tuple[str, ...]:
+def limits_of(platform: ModelPlatform) -> tuple[str, ...]:
+    """Return what a card warns of."""
     return ("The market is simulated: no number here is about real people.",) if platform.is_simulated else ()
-
-
-def _subject(platform: Platform) -> CardSubject:
-    label = platform.policies.label
-    return CardSubject(
-        title="Who applies to which job",
-        purpose=(
-            "It ranks the open jobs near a person, to text one of them.",
-            "It must not decide who is hired, what a person is paid, or who may see a job at all.",
-        ),
-        outcome_name="a person who is shown a job applies to it",
-        data=(
-            ("an apply counts", f"within {label.apply_window_days} days of the exposure"),
-            ("a click counts", f"within {label.click_window_days} days"),
-            ("a hire counts", f"within {label.hire_window_days} days"),
-        ),
-        limits=_limits(platform),
-        feature_words=platform.model.words,
-        measure_words={
-            "selection": "Selection: who would be written to",
-            "exposure": "Exposure: who is shown the well-paid",
-        },
-    )
-
-
-def _audit(platform: Platform, day: date, version: str) -> FairnessAudit | None:
-    try:
-        audit = FairnessAudit.from_report(platform.tables.read_report(FAIRNESS_REPORT, day))
-    except NotFoundError:
-        return None
-    return audit if audit.model_version == version else None

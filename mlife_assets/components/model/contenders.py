@@ -25,14 +25,7 @@ from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.panel import HumanBaseline, human_baseline
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
-CHALLENGER_REPORT = "challenger"
 ORGANIC_EXPOSURE = "impression"
-
-
-def challenger_version(platform: Platform, day: date) -> str:
-    """Return the version that `candidate_model` registered on a day."""
-    version: str = platform.model_tables.read_report(CHALLENGER_REPORT, day)["model_version"]
-    return version
 
 
 def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:

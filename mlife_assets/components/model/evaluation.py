@@ -15,10 +15,11 @@ import dagster as dg
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.cards import write_card
-from mlife_assets.components.model.contenders import challenger_version, gate_day
+from mlife_assets.components.model.challengers import challenger_version
+from mlife_assets.components.model.contenders import gate_day
 from mlife_assets.components.model.fairness import day_fairness_conditions
 from mlife_assets.components.model.judging import gate_window, judge_challenger
+from mlife_assets.components.model.ranking_card import write_card
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance

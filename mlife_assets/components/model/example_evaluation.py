@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.cards import write_model_card
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
 from mlife_assets.components.shown.metadata import sentences, table, wide_table
@@ -34,7 +34,7 @@ from mlife_assets.core.windows import last_mature_exposure_day
 GROUP = "model"
 
 
-def gate_rows(platform: Platform, day: date, first: date) -> pa.Table:
+def gate_rows(platform: ModelPlatform, day: date, first: date) -> pa.Table:
     """Return the examples that the gate of a day judges, from a day on.
 
     Raises:
@@ -64,12 +64,14 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="Challenger against champion and the rule in use on the same mature examples: average precision.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )
     @says_why
-    def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def evaluation(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+    ) -> dg.MaterializeResult:
         """Run the gate once for the challenger of this day."""
         platform = graph.view(platform)
         day = only_day(context, platform)

@@ -14,10 +14,10 @@ import numpy as np
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import sampled_pairs, scoring_matrix
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import plot
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
@@ -31,7 +31,7 @@ EXPLAINED_ROWS = 2_000
 DEPENDENCE_PLOTS = 4
 
 
-def stored_pictures(platform: Platform, day: date, model_version: str) -> Mapping[str, str]:
+def stored_pictures(platform: ModelPlatform, day: date, model_version: str) -> Mapping[str, str]:
     """Return the pictures of a challenger of a day as data URIs by title; none when it was not explained."""
     try:
         report = platform.model_tables.read_report(REPORT, day)
@@ -52,12 +52,14 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )
     @says_why
-    def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def explanation(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+    ) -> dg.MaterializeResult:
         """Plot the contributions of the challenger on today's candidate pairs."""
         platform = graph.view(platform)
         day = only_day(context, platform)

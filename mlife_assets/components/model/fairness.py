@@ -23,7 +23,7 @@ import pyarrow as pa
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import stored_folds
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.inputs import scoring_matrix

@@ -15,7 +15,7 @@ import dagster as dg
 from mlife_assets import __version__
 from mlife_assets.components.model.hyperparameters import searched_policy
 from mlife_assets.components.monitoring.retrain_decision import decisions_until
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.drifting import policy_as_of
@@ -25,7 +25,7 @@ from mlife_assets.core.training.training_set import TrainingSet
 TREES_PER_LOG_LINE = 50
 
 
-def fit_policy(platform: Platform, day: date, known_on: date) -> TrainingPolicy:
+def fit_policy(platform: ModelPlatform, day: date, known_on: date) -> TrainingPolicy:
     """Return how the challenger of a day fits a model of what was known on another: the search's, and what drift asks.
 
     A fold follows what the governor had decided when its week began, as a challenger of that day would have.
@@ -35,7 +35,7 @@ def fit_policy(platform: Platform, day: date, known_on: date) -> TrainingPolicy:
 
 
 def fitted_artifact(
-    context: dg.AssetExecutionContext, platform: Platform, training: TrainingSet, policy: TrainingPolicy
+    context: dg.AssetExecutionContext, platform: ModelPlatform, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact:
     """Fit a model of what the platform sees, and log how far it is. Raises what `fit_model` raises."""
     model = platform.model

@@ -18,13 +18,13 @@ import dagster as dg
 from mlife_assets import __version__
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError, IntegrityError, NotEnoughEvidenceError, NotFoundError
@@ -39,7 +39,7 @@ GROUP = "model"
 HELD_OUT = "The policy judges by a holdout, which the challenger has not learned from: no fold is needed."
 
 
-def require_same_settings(platform: Platform, day: date, version: str) -> None:
+def require_same_settings(platform: ModelPlatform, day: date, version: str) -> None:
     """Refuse to judge a challenger by folds that other settings would make, as after a search between the two fits.
 
     Raises:
@@ -53,7 +53,9 @@ def require_same_settings(platform: Platform, day: date, version: str) -> None:
         )
 
 
-def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) -> tuple[list[dict[str, Any]], str]:
+def fit_folds(
+    context: dg.AssetExecutionContext, platform: ModelPlatform, day: date
+) -> tuple[list[dict[str, Any]], str]:
     """Fit and keep the model of each week; return them, oldest first, and why there are not as many as policy asks for.
 
     Weeks follow each other without a gap: before the first that nothing can be learned for, none counts. The newest
@@ -92,7 +94,7 @@ def fit_folds(context: dg.AssetExecutionContext, platform: Platform, day: date) 
 
 
 def _fitted_before(
-    platform: Platform, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
+    platform: ModelPlatform, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact | None:
     """Return a model fitted before, where a fit of this week would give the same; None where there is none.
 
@@ -112,7 +114,7 @@ def _fitted_before(
     return None
 
 
-def _versions_of_week(platform: Platform, day: date, first: date) -> Iterator[str]:
+def _versions_of_week(platform: ModelPlatform, day: date, first: date) -> Iterator[str]:
     with suppress(NotFoundError):
         yield challenger_version(platform, first)
     for earlier in sorted(one for one in platform.model_tables.report_days(FOLD_REPORT) if one < day)[::-1]:
@@ -129,12 +131,14 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="The challenger's recipe as of each week of the gate: models that have not seen what they judge.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )
     @says_why
-    def fold_models(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def fold_models(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+    ) -> dg.MaterializeResult:
         """Fit the recipe on what was known at the start of each week, and list who is asked about which."""
         platform = graph.view(platform)
         day = only_day(context, platform)

@@ -18,10 +18,10 @@ from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.search_storage import open_search_storage
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.model import Model
@@ -45,7 +45,7 @@ class SearchConfig(dg.Config):
     trials: int = Field(default=20, ge=1, le=500, description="Settings to try; trial 0 is the policy as it is.")
 
 
-def searched_policy(platform: Platform, day: date) -> TrainingPolicy:
+def searched_policy(platform: ModelPlatform, day: date) -> TrainingPolicy:
     """Return the training policy of a day: with the parameters of the newest search that its gate allows, if any.
 
     That is a search until the day which saw no outcome of the gate's window: what was found by looking at the rows on
@@ -77,7 +77,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=graph.learned_examples,
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         kinds=graph.kinds,
         tags={"layer": "model"},
@@ -85,7 +85,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     )
     @says_why
     def hyperparameters(
-        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Search on what was known when the gate's window began; no row of it is looked at."""
         platform = graph.view(platform)

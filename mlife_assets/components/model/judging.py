@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.components.model.anchor import anchor_version
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import (
     anchor_side,
     served_folds,
@@ -32,7 +32,7 @@ from mlife_assets.components.model.training_inputs import (
     training_marts,
 )
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.training.folds import Fold, fold_starts, in_common, rows_by_fold, speaking
 from mlife_assets.core.training.gate import Condition
@@ -77,7 +77,7 @@ class GateWindow:
         }
 
 
-def gate_window(platform: Platform, day: date) -> GateWindow:
+def gate_window(platform: ModelPlatform, day: date) -> GateWindow:
     """Return what the gate of a day looks at: the weeks of the challenger's folds in which anything was served.
 
     Raises:
@@ -120,7 +120,7 @@ def gate_window(platform: Platform, day: date) -> GateWindow:
 
 
 def judge_challenger(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     window: GateWindow,
     gate: GateRows,
@@ -143,7 +143,7 @@ def judge_challenger(
 
 
 def _by_holdout(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     gate: GateRows,
     human: Human | None,
@@ -167,7 +167,7 @@ def _by_holdout(
 
 
 def _by_folds(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     window: GateWindow,
     gate: GateRows,
@@ -208,7 +208,7 @@ def _by_folds(
     )
 
 
-def _held_against(platform: Platform, day: date) -> tuple[str | None, str | None, str | None]:
+def _held_against(platform: ModelPlatform, day: date) -> tuple[str | None, str | None, str | None]:
     """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
 
     The last one only where it is asked for: with a reason. It may be the champion, which by folds is then held against

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
@@ -30,7 +30,7 @@ from mlife_assets.components.monitoring.inputs import (
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.monitoring.retrain_decision import decisions_until
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
@@ -52,7 +52,7 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     return sorted(islice((one for one in wanted if one not in quarantined), count))
 
 
-def reference_days(platform: Platform, day: date) -> tuple[list[date], date | None]:
+def reference_days(platform: ModelPlatform, day: date) -> tuple[list[date], date | None]:
     """Return the days whose rows stand for normality, and when the drift began that bounds them; None without one.
 
     While a drift is open nothing older than its first alarm counts, but for as few days as a reference needs.
@@ -65,7 +65,7 @@ def reference_days(platform: Platform, day: date) -> tuple[list[date], date | No
 
 
 def unseen_outcomes(
-    platform: Platform, version: str, day: date, outcome: str, began: date | None
+    platform: ModelPlatform, version: str, day: date, outcome: str, began: date | None
 ) -> tuple[pa.Table, tuple[Fold, ...]]:
     """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it, and by whom.
 
@@ -105,13 +105,13 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )
     @says_why
     def monitoring_reference(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Build the reference of the model that was promoted today; without a promotion the present one stays."""
         from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.scoring.feature_spec import Array
 from mlife_assets.core.training import fold_scores
@@ -25,7 +25,9 @@ from mlife_assets.core.windows import add_days, run_time
 FOLD_REPORT = "folds"
 
 
-def fold_report(platform: Platform, day: date, model_version: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def fold_report(
+    platform: ModelPlatform, day: date, model_version: str, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return the report of the folds of a day's challenger, with those of challengers that the day had before.
 
     One of them may serve: it was promoted, and the day was trained again under other settings. Its folds are asked.
@@ -34,12 +36,12 @@ def fold_report(platform: Platform, day: date, model_version: str, rows: Sequenc
     return {"model_version": model_version, "folds": list(rows), "earlier": earlier}
 
 
-def stored_folds(platform: Platform, day: date, model_version: str) -> tuple[Fold, ...]:
+def stored_folds(platform: ModelPlatform, day: date, model_version: str) -> tuple[Fold, ...]:
     """Return the folds of a challenger of a day; none when no report of the day has them."""
     return tuple(_fold(one) for one in _reported(platform, day).get(model_version, ()))
 
 
-def all_folds(platform: Platform, day: date) -> tuple[Fold, ...]:
+def all_folds(platform: ModelPlatform, day: date) -> tuple[Fold, ...]:
     """Return the folds of all challengers that a day had."""
     return tuple(_fold(one) for rows in _reported(platform, day).values() for one in rows)
 
@@ -48,7 +50,7 @@ def _fold(row: Mapping[str, Any]) -> Fold:
     return Fold(date.fromisoformat(row["first_day"]), row["model_version"], date.fromisoformat(row["trained_to"]))
 
 
-def _reported(platform: Platform, day: date) -> dict[str, list[dict[str, Any]]]:
+def _reported(platform: ModelPlatform, day: date) -> dict[str, list[dict[str, Any]]]:
     try:
         report = platform.model_tables.read_report(FOLD_REPORT, day)
     except NotFoundError:
@@ -56,7 +58,7 @@ def _reported(platform: Platform, day: date) -> dict[str, list[dict[str, Any]]]:
     return {**report.get("earlier", {}), report["model_version"]: report["folds"]}
 
 
-def folds_of(platform: Platform, model_version: str) -> tuple[Fold, ...]:
+def folds_of(platform: ModelPlatform, model_version: str) -> tuple[Fold, ...]:
     """Return who is asked for a registered model: the folds of its training, then itself.
 
     A model that was judged on a holdout has no folds, and speaks for itself from the first day of the holdout on.
@@ -67,7 +69,7 @@ def folds_of(platform: Platform, model_version: str) -> tuple[Fold, ...]:
     return (*until(folds, itself.first_day), itself)
 
 
-def served_folds(platform: Platform, day: date) -> tuple[Fold, ...]:
+def served_folds(platform: ModelPlatform, day: date) -> tuple[Fold, ...]:
     """Return what was served as partition `day` decides, for all days on which anybody may be asked; none without one.
 
     A champion serves from the first run after its promotion on.
@@ -83,16 +85,16 @@ def served_folds(platform: Platform, day: date) -> tuple[Fold, ...]:
     return in_succession(folds_of(platform, history[0].model_version), reigns)
 
 
-def side_of_folds(platform: Platform, version: str, folds: Sequence[Fold], gate: GateRows) -> Side:
+def side_of_folds(platform: ModelPlatform, version: str, folds: Sequence[Fold], gate: GateRows) -> Side:
     """Return the probabilities of the gate's rows, each row by the registered model of its fold."""
     return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer)
 
 
-def anchor_side(platform: Platform, version: str, gate: GateRows) -> Side:
+def anchor_side(platform: ModelPlatform, version: str, gate: GateRows) -> Side:
     """Return how a registered model ranks the gate's rows on whose days anybody may be asked for it."""
     return fold_scores.anchor_side(version, folds_of(platform, version), gate, platform.scorer)
 
 
-def simple_of_folds(platform: Platform, folds: Sequence[Fold], gate: GateRows) -> Array | None:
+def simple_of_folds(platform: ModelPlatform, folds: Sequence[Fold], gate: GateRows) -> Array | None:
     """Return what the simple rules beside the models of folds say of the ranked rows; None where a fold has none."""
     return fold_scores.simple_of_folds(folds, gate, platform.registry.load)

@@ -16,11 +16,11 @@ import pyarrow as pa
 from mlife_assets.adapters.model_registry import STEP
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
-from mlife_assets.components.model.contenders import challenger_version
+from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import champion_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
@@ -84,12 +84,14 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "model"},
     )
     @says_why
-    def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def champion_model(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+    ) -> dg.MaterializeResult:
         """Record the verdict and, where the gate opened, promote."""
         platform = graph.view(platform)
         day = only_day(context, platform)

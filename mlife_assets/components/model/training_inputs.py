@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.known_examples import MartWindow, joined_marts, mart_windows
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day
@@ -40,7 +40,7 @@ class TrainingMarts:
         rows: by mart, in order of their days.
     """
 
-    platform: Platform
+    platform: ModelPlatform
     rows: Mapping[str, pa.Table]
 
     def known_rows(self, known_on: date) -> pa.Table:
@@ -73,9 +73,9 @@ class TrainingMarts:
         )
 
 
-def training_marts(platform: Platform, days: Collection[date]) -> TrainingMarts:
+def training_marts(platform: ModelPlatform, days: Collection[date]) -> TrainingMarts:
     """Return the marts as far as they are needed for what was known on each of some days."""
-    start, rows = platform.settings.start_date, {}
+    start, rows = platform.start_date, {}
     by_mart: dict[str, list[MartWindow]] = {}
     for day in days:
         for window in mart_windows(platform.model, day):
@@ -86,11 +86,11 @@ def training_marts(platform: Platform, days: Collection[date]) -> TrainingMarts:
     return TrainingMarts(platform, rows)
 
 
-def day_training_set(platform: Platform, day: date) -> TrainingSet:
+def day_training_set(platform: ModelPlatform, day: date) -> TrainingSet:
     """Return the training set of partition `day`. Raises NotEnoughEvidenceError when it is too small."""
     return training_set_of(platform, known_by(platform.model, day))
 
 
-def training_set_of(platform: Platform, known_on: date) -> TrainingSet:
+def training_set_of(platform: ModelPlatform, known_on: date) -> TrainingSet:
     """Return what was known on a day, as it may be learned from. Raises NotEnoughEvidenceError when it is too small."""
     return training_marts(platform, [known_on]).training_set(known_on)

@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.says_why import says_why
 
 GROUP = "model"
@@ -24,7 +24,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     )
     @says_why
     def challenger_may_be_promoted(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.AssetCheckResult:
         """Repeat the verdicts that the gate left."""
         tables = graph.view(platform).model_tables

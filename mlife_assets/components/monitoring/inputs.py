@@ -16,9 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.events.feedback_arrivals import late_feedback_days
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.model import ScorableRows
 from mlife_assets.core.monitoring.columns import MonitoringColumns
@@ -55,7 +54,7 @@ class DaySample:
     duplicate_pairs: int
 
 
-def sampled_pairs(platform: Platform, day: date) -> DaySample:
+def sampled_pairs(platform: ModelPlatform, day: date) -> DaySample:
     """Return the day's sample; the same day gives the same rows."""
     model = platform.model
     policy, found = model.monitoring, rows_to_score(platform, day)
@@ -65,24 +64,26 @@ def sampled_pairs(platform: Platform, day: date) -> DaySample:
     return DaySample(rows, len(entities), found.repeated)
 
 
-def rows_to_score(platform: Platform, day: date) -> ScorableRows:
+def rows_to_score(platform: ModelPlatform, day: date) -> ScorableRows:
     """Return the rows that the model scores on a day. Raises InvalidInputError where the marts are not as agreed."""
     source = platform.model.row_source
     tables = tuple(platform.warehouse.read(name, as_of=day) for name in source.tables)
     return source.find(tables, day, source.policy)
 
 
-def scoring_matrix(platform: Platform, rows: pa.Table, spec: FeatureSpec) -> Array:
+def scoring_matrix(platform: ModelPlatform, rows: pa.Table, spec: FeatureSpec) -> Array:
     """Return the matrix of rows to score, with what is the same for all of them."""
     return examples_matrix(rows, spec, dict(platform.model.row_source.constants))
 
 
-def unseen_by(platform: Platform, spec: FeatureSpec) -> list[str]:
+def unseen_by(platform: ModelPlatform, spec: FeatureSpec) -> list[str]:
     """Return a sentence on each value of `scoring_matrix` that a model has not learned from, if any."""
     return unseen_values(spec, dict(platform.model.row_source.constants))
 
 
-def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
+def explained_pairs(
+    platform: ModelPlatform, model_version: str, pairs: pa.Table, columns: MonitoringColumns
+) -> pa.Table:
     """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them.
 
     `columns` are those of the reference: what never alarms in it is hidden from the model.
@@ -95,13 +96,13 @@ def explained_pairs(platform: Platform, model_version: str, pairs: pa.Table, col
     return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
 
 
-def landed_counts(platform: Platform, day: date) -> Mapping[str, int]:
+def landed_counts(platform: ModelPlatform, day: date) -> Mapping[str, int]:
     """Return accepted rows by event type of the ingest of a partition. Raises NotFoundError when it never ran."""
-    report = platform.tables.read_report(INGEST_REPORT, day)
+    report = platform.ingest_report(day)
     return {entry["event_type"]: entry["accepted"] for entry in report["types"]}
 
 
-def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[int]]:
+def landed_history(platform: ModelPlatform, day: date, days: int) -> dict[str, list[int]]:
     """Return accepted rows by event type of up to `days` earlier days, newest first; a type that did not land is 0."""
     found: list[Mapping[str, int]] = []
     for back in range(1, days + 1):
@@ -113,7 +114,7 @@ def landed_history(platform: Platform, day: date, days: int) -> dict[str, list[i
     return {name: [counts.get(name, 0) for counts in found] for name in names}
 
 
-def stored_reference(platform: Platform, model_version: str) -> tuple[date, dict[str, Any]] | None:
+def stored_reference(platform: ModelPlatform, model_version: str) -> tuple[date, dict[str, Any]] | None:
     """Return the partition and the facts of the newest reference of a version; None when it has none."""
     for day in reversed(platform.model_tables.report_days(REFERENCE_REPORT)):
         facts = platform.model_tables.read_report(REFERENCE_REPORT, day)
@@ -122,14 +123,14 @@ def stored_reference(platform: Platform, model_version: str) -> tuple[date, dict
     return None
 
 
-def known_reference(platform: Platform, day: date) -> MonitoringReference | None:
+def known_reference(platform: ModelPlatform, day: date) -> MonitoringReference | None:
     """Return the reference of a day as `read_reference`; None where no model serves yet."""
     if platform.registry.champion_at(platform.run_time(day)) is None:
         return None
     return read_reference(platform, day)
 
 
-def read_reference(platform: Platform, day: date) -> MonitoringReference:
+def read_reference(platform: ModelPlatform, day: date) -> MonitoringReference:
     """Return the reference of the model that is champion when partition `day` runs.
 
     Raises:
@@ -165,7 +166,7 @@ def read_reference(platform: Platform, day: date) -> MonitoringReference:
     return reference
 
 
-def write_reference(platform: Platform, day: date, reference: MonitoringReference) -> None:
+def write_reference(platform: ModelPlatform, day: date, reference: MonitoringReference) -> None:
     """Store the reference of the model that was promoted on `day`."""
     tables, facts = reference.to_tables()
     for name, rows in tables.items():
@@ -174,7 +175,7 @@ def write_reference(platform: Platform, day: date, reference: MonitoringReferenc
 
 
 def scored_examples(
-    platform: Platform,
+    platform: ModelPlatform,
     scored_by: ScoredBy,
     first: date,
     last: date,
@@ -221,7 +222,7 @@ def _rows_by_version(scored_by: ScoredBy, examples: pa.Table) -> Iterator[tuple[
     yield from ((version, places) for version, places in parts if len(places))
 
 
-def _probability(platform: Platform, model_version: str, examples: pa.Table, outcome: str) -> Array:
+def _probability(platform: ModelPlatform, model_version: str, examples: pa.Table, outcome: str) -> Array:
     scorer = platform.scorer(model_version)
     scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
     if outcome == LABEL:
@@ -231,7 +232,7 @@ def _probability(platform: Platform, model_version: str, examples: pa.Table, out
 
 
 def mature_exposures(
-    platform: Platform, first: date, last: date, *, outcome: str = LABEL, rows: int | None = None
+    platform: ModelPlatform, first: date, last: date, *, outcome: str = LABEL, rows: int | None = None
 ) -> pa.Table:
     """Return mature exposures of [first, last] that no policy of ours exploited, with derived features.
 
@@ -248,7 +249,7 @@ def mature_exposures(
     unbiased = model.unbiased(mart).filter(~pc.field("exposure_date").isin(faulty))
     if unbiased.num_rows:
         over = pc.max(unbiased["label_mature_date"]).as_py()
-        late = late_feedback_days(platform, add_days(first, -1), add_days(over, -1))
+        late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))
         unbiased = without_late_feedback(unbiased, late)
     if rows is not None:
         seed = model.monitoring.seed
@@ -258,7 +259,7 @@ def mature_exposures(
 
 
 def sampled_examples(
-    platform: Platform, scored_by: ScoredBy, first: date, last: date, *, outcome: str = LABEL
+    platform: ModelPlatform, scored_by: ScoredBy, first: date, last: date, *, outcome: str = LABEL
 ) -> pa.Table:
     """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
     policy = platform.model.monitoring
@@ -266,6 +267,6 @@ def sampled_examples(
     return scored_examples(platform, scored_by, first, last, outcome=outcome, rows=rows)
 
 
-def is_funnel(platform: Platform, model_version: str) -> bool:
+def is_funnel(platform: ModelPlatform, model_version: str) -> bool:
     """Return whether a model says how likely each step is."""
     return len(platform.registry.load(model_version).stages) > 1

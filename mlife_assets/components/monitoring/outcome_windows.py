@@ -13,9 +13,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feedback_days
 from mlife_assets.components.monitoring.inputs import sampled_examples
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.monitoring import concept
 from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
 from mlife_assets.core.monitoring.outcomes import has_enough_positives, positives_of
@@ -27,7 +26,7 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 
 def outcome_window(
-    platform: Platform, reference: MonitoringReference, day: date, outcome: str
+    platform: ModelPlatform, reference: MonitoringReference, day: date, outcome: str
 ) -> tuple[pa.Table, LateFeedback | None]:
     """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
 
@@ -42,10 +41,10 @@ def outcome_window(
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
     if known is not None:  # a sample is spent on no other days
         first = max(first, add_days(known, 1))
-    late = late_within(late_feedback_days(platform, add_days(first, -1), add_days(day, -1)), first, day)
+    late = late_within(platform.late_feedback_days(add_days(first, -1), add_days(day, -1)), first, day)
     if late:
         again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
-        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, FEEDBACK)
+        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, platform.feedback)
     scored = sampled_examples(platform, asked, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 

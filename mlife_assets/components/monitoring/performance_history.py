@@ -12,12 +12,11 @@ from datetime import date
 
 import pyarrow as pa
 
-from mlife_assets.components.metrics.map_history import map_by_day
 from mlife_assets.components.monitoring.special import Rankings
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
 from mlife_assets.core.monitoring.outcomes import METRICS, SHORTFALL, positives_of
-from mlife_assets.core.monitoring.performance_plot import PerformanceDay, RankingDay, plot_performance
+from mlife_assets.core.monitoring.performance_plot import PerformanceDay, plot_performance
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.windows import last_mature_exposure_day
@@ -36,7 +35,7 @@ def performance_values(statistics: Mapping[str, Sequence[Statistic]]) -> dict[st
 
 
 def write_performance(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     report: MonitoringReport,
     windows: Mapping[str, pa.Table],
@@ -57,7 +56,7 @@ def write_performance(
     )
 
 
-def performance_history(platform: Platform, until: date) -> list[PerformanceDay]:
+def performance_history(platform: ModelPlatform, until: date) -> list[PerformanceDay]:
     """Return the performance of the latest days until a day, oldest first; outcomes without enough labels have none."""
     days = [day for day in platform.model_tables.report_days(REPORT) if day <= until][-HISTORY_DAYS:]
     found = []
@@ -74,17 +73,9 @@ def performance_history(platform: Platform, until: date) -> list[PerformanceDay]
     return found
 
 
-def performance_picture(platform: Platform, day: date, rankings: Rankings | None) -> bytes:
+def performance_picture(platform: ModelPlatform, day: date, rankings: Rankings | None) -> bytes:
     """Return the picture of a day: estimates against outcomes of mature labels, and `rankings` of mature days."""
     mature = last_mature_exposure_day(day, platform.model.maturity_days)
     reported = [one for one in platform.model_tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
     ranked = [] if rankings is None else rankings(platform, reported)
     return plot_performance(performance_history(platform, day), ranked, platform.model.wording)
-
-
-def user_rankings(platform: Platform, days: Sequence[date]) -> list[RankingDay]:
-    """Return MAP per user of mature days, for a model that ranks items."""
-    return [
-        RankingDay(one.day, one.champion, one.human, one.random, one.simple, one.replaced)
-        for one in map_by_day(platform, days)
-    ]

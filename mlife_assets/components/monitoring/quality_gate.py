@@ -14,7 +14,7 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.links import runbook_link
 from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
 from mlife_assets.components.shown.says_why import blocks_and_says_why
@@ -23,12 +23,12 @@ from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 
 
-def quality_report(platform: Platform, day: date) -> MonitoringReport:
+def quality_report(platform: ModelPlatform, day: date) -> MonitoringReport:
     """Return the quality report of a day. Raises NotFoundError naming the asset to materialize."""
     return platform.read_monitoring_report(REPORT, day)
 
 
-def quarantined_days(platform: Platform, days: Iterable[date]) -> list[date]:
+def quarantined_days(platform: ModelPlatform, days: Iterable[date]) -> list[date]:
     """Return which of `days` have a report that failed: their features must not train or stand for normality.
 
     Only the reports of these days are read, so that a day costs the same however many there are.
@@ -38,7 +38,7 @@ def quarantined_days(platform: Platform, days: Iterable[date]) -> list[date]:
     return [day for day in reported if quality_report(platform, day).status != "ok"]
 
 
-def require_sound_day(platform: Platform, day: date) -> None:
+def require_sound_day(platform: ModelPlatform, day: date) -> None:
     """Refuse to act on a day whose quality report failed or does not exist: checks gate only their own run.
 
     Before the first promotion there is no reference and thus no report, and nothing to refuse.
@@ -69,7 +69,7 @@ def quality_check(
         asset=asset_key, name=name, description=f"{description} Runbook: {BY_REPORT[REPORT]}.", blocking=True
     )
     @blocks_and_says_why
-    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
         covered = checked_days(context)
         platform = platform if graph is None else graph.view(platform)
         if platform.registry.champion_at(platform.run_time(covered[-1])) is None:

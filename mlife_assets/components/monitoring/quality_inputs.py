@@ -13,16 +13,13 @@ from datetime import date
 import pyarrow as pa
 
 from mlife_assets.components.monitoring.inputs import DaySample, landed_counts, landed_history, sampled_pairs
-from mlife_assets.components.monitoring.overnight_inputs import overnight_day_findings
-from mlife_assets.components.monitoring.recompute_inputs import recomputed_day_findings
 from mlife_assets.components.monitoring.special import Findings
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.validation import WHOLE_FILE
-from mlife_assets.recruiting.events import LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 
 LANDED_HISTORY_DAYS = 14
 
@@ -36,7 +33,7 @@ class JudgedDay:
 
 
 def judge_quality(
-    platform: Platform, day: date, reference: MonitoringReference, findings: Findings | None
+    platform: ModelPlatform, day: date, reference: MonitoringReference, findings: Findings | None
 ) -> JudgedDay:
     """Return the quality report of a day against the reference of its champion, with further `findings`."""
     sample, further = _sample(platform, day, reference, findings)
@@ -50,20 +47,15 @@ def judge_quality(
         landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
         refused=refused_rows(platform, day),
         duplicate_pairs=sample.duplicate_pairs,
-        own_types=OWN_EVENT_TYPES,
-        label_types=LABEL_EVENT_TYPES,
+        own_types=platform.own_types,
+        label_types=platform.label_types,
         further=further,
     )
     return JudgedDay(report, sample.pairs)
 
 
-def pair_findings(platform: Platform, day: date, sample: pa.Table) -> list[Finding]:
-    """Return who changed overnight, and which rows are not what raw events give."""
-    return [*overnight_day_findings(platform, day), *recomputed_day_findings(platform, day, sample)]
-
-
 def _sample(
-    platform: Platform, day: date, reference: MonitoringReference, findings: Findings | None
+    platform: ModelPlatform, day: date, reference: MonitoringReference, findings: Findings | None
 ) -> tuple[DaySample, list[Finding]]:
     try:
         sample = sampled_pairs(platform, day)
@@ -73,10 +65,10 @@ def _sample(
         return DaySample(reference.sample.slice(0, 0), 0, 0), [broken]
 
 
-def refused_rows(platform: Platform, day: date) -> list[Refusal]:
+def refused_rows(platform: ModelPlatform, day: date) -> list[Refusal]:
     """Return what the ingest of a partition refused, by type and reason, each with its first example."""
     refused = []
-    for entry in platform.tables.read_report(INGEST_REPORT, day)["types"]:
+    for entry in platform.ingest_report(day)["types"]:
         for reason, count in entry["rejected"].items():
             example = next((one for one in entry["examples"] if one["reason"] == reason), None)
             refused.append(

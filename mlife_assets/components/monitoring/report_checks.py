@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.links import runbook_link
 from mlife_assets.components.shown.metadata import percent, sentences
 from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
@@ -62,7 +62,7 @@ def _report_check(
         asset=graph.key(GROUP, report), name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}."
     )
     @says_why
-    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
         reports = [graph.view(platform).read_monitoring_report(report_name, day) for day in checked_days(context)]
         alarms = [finding for report in reports for finding in report.alarms]
         return dg.AssetCheckResult(

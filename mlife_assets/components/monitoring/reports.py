@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
     explained_pairs,
@@ -29,7 +29,7 @@ from mlife_assets.components.monitoring.performance_history import (
 )
 from mlife_assets.components.monitoring.quality_inputs import judge_quality
 from mlife_assets.components.monitoring.special import Special
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.figures import report_figures, report_glance
 from mlife_assets.components.shown.metadata import percent, plot, wide_table
 from mlife_assets.components.shown.says_why import says_why
@@ -43,7 +43,6 @@ from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES
 GROUP = "monitoring"
 _COMMON: dict[str, Any] = {
     "partitions_def": DAILY,
-    "backfill_policy": RANGE_IN_ONE_RUN,
     "owners": OWNERS[GROUP],
     "tags": {"layer": "monitoring"},
 }
@@ -54,7 +53,7 @@ def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.T
 
 
 def _publish(
-    platform: Platform,
+    platform: ModelPlatform,
     day: date,
     report: MonitoringReport,
     reference: MonitoringReference | None = None,
@@ -91,7 +90,7 @@ def _publish(
     )
 
 
-def _without_model(platform: Platform, day: date, name: str) -> dg.MaterializeResult:
+def _without_model(platform: ModelPlatform, day: date, name: str) -> dg.MaterializeResult:
     """Publish a report of a day on which no model serves: as `quality_check` has it, such a day is no fault."""
     return _publish(platform, day, without_model(name, day, "ok" if name == quality.REPORT else "not_enough_evidence"))
 
@@ -105,11 +104,12 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"numpy"},
         description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
     def data_quality_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
         platform = graph.view(platform)
@@ -126,11 +126,12 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"nannyml"},
         description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
     def data_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Measure each column's distance and rank it by importance to the model."""
         from mlife_assets.adapters.nannyml_calculators import drift_statistics
@@ -157,11 +158,12 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"nannyml"},
         description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
     def latent_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Ask a classifier and PCA whether they can tell the day from the reference."""
         from mlife_assets.adapters.nannyml_calculators import latent_statistics
@@ -191,11 +193,12 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         kinds={"nannyml"},
         description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
         group_name=graph.group(GROUP),
+        backfill_policy=graph.backfill_policy,
         **_COMMON,
     )
     @says_why
     def concept_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Score what has matured since the reference, each step by its own time, and compare it with the estimate."""
         platform = graph.view(platform)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.training_inputs import (
     day_training_set,
     is_by_folds,
@@ -25,7 +25,7 @@ from mlife_assets.components.model.training_inputs import (
     training_set_of,
 )
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
@@ -54,14 +54,14 @@ DECISION_TAG = "mlife/decision_id"
 """Tag of a retraining run: the decision that it was launched for."""
 
 
-def decision_rows(platform: Platform) -> list[dict[str, Any]]:
+def decision_rows(platform: ModelPlatform) -> list[dict[str, Any]]:
     """Return one `retrain_decided` event per day, the one that was decided last, oldest day first."""
     rows = platform.model_events("retrain_decided")
     by_day = {row["as_of_date"]: row for row in sorted(rows, key=lambda row: (row["observed_at"], row["event_id"]))}
     return [by_day[day] for day in sorted(by_day)]
 
 
-def decisions_until(platform: Platform, day: date) -> list[RetrainDecision]:
+def decisions_until(platform: ModelPlatform, day: date) -> list[RetrainDecision]:
     """Return the governor's decision of each day up to and including `day`, oldest first."""
     return [
         RetrainDecision(
@@ -76,18 +76,18 @@ def decisions_until(platform: Platform, day: date) -> list[RetrainDecision]:
     ]
 
 
-def gate_opening(platform: Platform, day: date) -> Opening | None:
+def gate_opening(platform: ModelPlatform, day: date) -> Opening | None:
     """Return why a challenger of `day` may serve that is not inferior; None where it has to win."""
     return opening(decisions_until(platform, day), day, platform.model.retrain)
 
 
-def _decision_id(platform: Platform, decision: RetrainDecision, version: str) -> str:
+def _decision_id(platform: ModelPlatform, decision: RetrainDecision, version: str) -> str:
     """Return the id of a decision; that of the first model is what it was when there was one."""
     facts = ("decision", decision.as_of_date, decision.verdict, *decision.codes, decision.model_version, version)
     return "dec_" + digest(facts if platform.model_name == JOB_APPLICATIONS else (*facts, platform.model_name))
 
 
-def _time_of_decision(platform: Platform, day: date, decision_id: str) -> datetime:
+def _time_of_decision(platform: ModelPlatform, day: date, decision_id: str) -> datetime:
     """Return when the decision is recorded: after a different one that counted for the day until now."""
     counted = next((row for row in decision_rows(platform) if row["as_of_date"] == day), None)
     if counted is None:
@@ -96,7 +96,9 @@ def _time_of_decision(platform: Platform, day: date, decision_id: str) -> dateti
     return recorded if counted["decision_id"] == decision_id else recorded + timedelta(seconds=1)
 
 
-def champion_facts(platform: Platform, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
+def champion_facts(
+    platform: ModelPlatform, day: date, history: list[RetrainDecision], in_flight: bool
+) -> ChampionFacts:
     """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
 
     A fit is what was asked for, whatever became of it, and what was registered, whoever asked. A first champion
@@ -134,7 +136,7 @@ def champion_facts(platform: Platform, day: date, history: list[RetrainDecision]
     )
 
 
-def _lacking(platform: Platform, day: date) -> str | None:
+def _lacking(platform: ModelPlatform, day: date) -> str | None:
     """Return what a first model of a day would lack to learn from or to be judged by; None where it lacks nothing.
 
     Without an item the gate resamples days. It needs so many with positives, in weeks of which each is judged by a
@@ -164,7 +166,7 @@ def _lacking(platform: Platform, day: date) -> str | None:
     return None
 
 
-def _first_learnable(platform: Platform, days: Sequence[date]) -> tuple[date | None, str]:
+def _first_learnable(platform: ModelPlatform, days: Sequence[date]) -> tuple[date | None, str]:
     """Return the first of some days on which enough was known to learn from; where none is, why not on the last."""
     why = ""
     for day in days:
@@ -177,7 +179,7 @@ def _first_learnable(platform: Platform, days: Sequence[date]) -> tuple[date | N
     return None, why
 
 
-def _days_with_positives(platform: Platform, first: date, day: date) -> int:
+def _days_with_positives(platform: ModelPlatform, first: date, day: date) -> int:
     """Return on how many of the days that the gate of a day judges, from the first on, there is a positive."""
     roles = platform.model.roles
     rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.maturity_days))
@@ -191,7 +193,7 @@ def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), j
     return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
 
 
-def decisions_since(platform: Platform, day: date) -> set[str]:
+def decisions_since(platform: ModelPlatform, day: date) -> set[str]:
     """Return the ids of all decisions that were ever recorded for a day or a later one.
 
     What they launched did not run yet when the day was decided first: a day that is decided again while its own
@@ -216,13 +218,13 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         description="The governor's verdict: retrain, wait or block, with its reasons. Drives the drift sensor.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         tags={"layer": "decision"},
     )
     @says_why
     def retrain_decision(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Decide, record the decision as an event, and show the history."""
         platform = graph.view(platform)

@@ -9,16 +9,16 @@ derived from again, hangs on it as a function; without one the day is judged by 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.performance_plot import RankingDay
 from mlife_assets.core.monitoring.reports import Finding
 
-Findings: TypeAlias = Callable[[Platform, date, pa.Table], list[Finding]]
-Rankings: TypeAlias = Callable[[Platform, Sequence[date]], list[RankingDay]]
+Findings: TypeAlias = Callable[[Any, date, pa.Table], list[Finding]]
+Rankings: TypeAlias = Callable[[Any, Sequence[date]], list[RankingDay]]
+"""Both take the platform that knows the model: that of the job board, where raw events or rankings are asked for."""
 
 
 @dataclass(frozen=True)

@@ -14,37 +14,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 
 from mlife_assets.adapters.cage import DecodingCage
-from mlife_assets.adapters.clock import SimulatedClock, SystemClock
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
-from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
-from mlife_assets.adapters.log_heads import newest_head
-from mlife_assets.adapters.model_events import events_of
-from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
+from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feedback_days
 from mlife_assets.components.events.ingest import ingest_of_day
+from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.messages.recipients import recheck_of
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld, Story, demo_story
-from mlife_assets.components.platform.private_parts import MANIFEST_KEY, PrivateParts
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.private_parts import PrivateParts
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
-from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.ports import Clock, EventSource
-from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
+from mlife_assets.core.ports import EventSource
 from mlife_assets.core.windows import run_time
-from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.models import MODELS, Declaration, model_named, models_of
@@ -52,14 +48,12 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
 
 SEND_DELAY = timedelta(minutes=5)
-RETRAIN_DELAY = timedelta(hours=1)
 OUTCOMES_DELAY = timedelta(hours=3)
-INGEST_REPORT = "ingest"
 
 
 @dataclass(frozen=True)
-class Platform(PrivateParts):
-    """All ports of one deployment, as one model sees it; adapters are made when first asked for.
+class Platform(PrivateParts, ModelPlatform):
+    """All ports of one job board, as one model sees it; adapters are made when first asked for.
 
     `declared` are the models of the deployment, `story` is what happens in its market, by default that of the settings.
     """
@@ -68,6 +62,10 @@ class Platform(PrivateParts):
     model_name: str = JOB_APPLICATIONS
     declared: Sequence[Declaration] = MODELS
     story: Story | None = None
+
+    own_types = OWN_EVENT_TYPES
+    label_types = LABEL_EVENT_TYPES
+    feedback = FEEDBACK
 
     def of_model(self, name: str) -> Platform:
         """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own.
@@ -101,10 +99,32 @@ class Platform(PrivateParts):
             return self.tables
         return TableStore(self.lake, f"of_models/{self.model_name}/")
 
-    @shared_port
-    def lake(self) -> ObstoreObjectStore:
-        """The bucket of events, artifacts, tables and reports."""
-        return ObstoreObjectStore.local(self.settings.lake_folder)
+    @property
+    def start_date(self) -> date:
+        """The first day of history."""
+        return self.settings.start_date
+
+    def require_landed(self, day: date | None = None) -> None:
+        """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
+        require_landed(self, day)
+
+    def late_feedback_days(self, first: date, last: date) -> frozenset[date]:
+        """Return the days of [first, last] on which clicks were late."""
+        return late_feedback_days(self, first, last)
+
+    @property
+    def head_stores(self) -> Sequence[HeadStore]:
+        """Where heads are kept: outside the lake, then in the ledger."""
+        return (self.head_store, self.ledger.heads)
+
+    def ledger_positions(self) -> Mapping[str, int]:
+        """Return how far the ledger's sequences have come."""
+        return self.ledger.positions()
+
+    def pinned_heads(self) -> Sequence[HeadStore]:
+        """Return the stores of heads that exist: asking makes no ledger."""
+        has_ledger = (self.settings.private_folder / "ledger.sqlite").exists()
+        return self.head_stores if has_ledger else (self.head_store,)
 
     @shared_port
     def landing(self) -> ObstoreObjectStore:
@@ -120,34 +140,6 @@ class Platform(PrivateParts):
     def cage(self) -> DecodingCage:
         """The process that decodes what exporters left."""
         return DecodingCage(self.policies.landing)
-
-    @shared_port
-    def event_log(self) -> ParquetEventLog:
-        """The source of truth."""
-        return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
-
-    def _pinned_end(self) -> ChainEnd | None:
-        stores = [self.head_store]
-        if (self.settings.private_folder / "ledger.sqlite").exists():
-            stores.append(self.ledger.heads)
-        newest = newest_head(stores, self.head_pins)
-        return None if newest is None else newest.head.chain
-
-    @shared_port
-    def tables(self) -> TableStore:
-        """Daily tables and reports."""
-        return TableStore(self.lake)
-
-    @cached_property
-    def registry(self) -> ModelRegistry:
-        """Versions of the model, and who is champion."""
-        return ModelRegistry(self.lake, self.event_log, self.model_name)
-
-    def model_events(
-        self, event_type: str, *, start: date | None = None, end: date | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
-        return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
 
     @shared_port
     def panels(self) -> PanelStore:
@@ -200,27 +192,14 @@ class Platform(PrivateParts):
         """Where raw events come from."""
         return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
 
-    @shared_port
-    def clock(self) -> Clock:
-        """The time of the machine, by which a failed run waits for its next attempt; days have a time of their own."""
-        return SystemClock()
-
     @property
     def is_simulated(self) -> bool:
         """Whether the people are: true in this wiring, which is the embedded world's."""
         return True
 
-    def run_time(self, day: date) -> datetime:
-        """Return when partition `day` decides."""
-        return run_time(day)
-
     def sending_time(self, day: date) -> datetime:
         """Return when partition `day` starts to send."""
         return run_time(day) + SEND_DELAY
-
-    def retraining_time(self, day: date) -> datetime:
-        """Return when a retraining of partition `day` is decided."""
-        return run_time(day) + RETRAIN_DELAY
 
     def outcomes_time(self, day: date) -> datetime:
         """Return until when replies and receipts of partition `day` are read."""
@@ -228,45 +207,7 @@ class Platform(PrivateParts):
 
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`."""
-        return ingest_of_day(self, day, max(self.tables.report_days(INGEST_REPORT), default=day))
-
-    def champion_version(self, day: date) -> str:
-        """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
-        version = self.registry.champion_at(run_time(day))
-        if version is None:
-            raise NotFoundError(
-                f"no model serves on {day} yet; run retraining_job for the day before, and see model/evaluation if the "
-                "gate refused its challenger"
-            )
-        return version
-
-    @shared_port
-    def _scorers(self) -> dict[str, StagedScorer]:
-        return {}
-
-    def scorer(self, model_version: str) -> StagedScorer:
-        """Return the scorer of a version, verified when it is loaded first."""
-        if model_version not in self._scorers:
-            artifact = self.registry.load(model_version)
-            self._scorers[model_version] = scorer_of(artifact, threads=self.settings.cores)
-        return self._scorers[model_version]
-
-    def champion_scorer(self, day: date) -> StagedScorer:
-        """Return the scorer of the champion when partition `day` runs."""
-        return self.scorer(self.champion_version(day))
-
-    def importance(self, model_version: str) -> Mapping[str, float]:
-        """Return mean |SHAP| per feature as measured at training."""
-        importance: Mapping[str, float] = self.registry.load(model_version).manifest["importance"]
-        return importance
-
-    def write_monitoring_report(self, name: str, day: date, report: MonitoringReport) -> None:
-        """Store a report of a day."""
-        self.model_tables.write_report(name, day, {"report": report.to_json()})
-
-    def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
-        """Return a report of a day. Raises NotFoundError naming the asset to materialize."""
-        return MonitoringReport.from_json(self.model_tables.read_report(name, day)["report"])
+        return ingest_of_day(self, day, max(self.landed_days(), default=day))
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
         """Return the dispatcher of partition `day`; its clock starts at the time of sending, moved only by pacing.

@@ -7,21 +7,27 @@ Concept: whoever appends seals when done, so that each run and each command leav
 the log is intact makes nothing: a ledger that is gone is a finding and not an empty one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mlife_assets.adapters.event_log.manifests import Link
 from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
-from mlife_assets.components.platform.private_parts import MANIFEST_KEY
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.home_keys import MANIFEST_KEY
+from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import run_time
 
+if TYPE_CHECKING:
+    from mlife_assets.components.platform.resources import Platform
 
-def seal(platform: Platform) -> Head | None:
+
+def seal(platform: ModelPlatform) -> Head | None:
     """Sign what was appended since the newest head; None when nothing was."""
     return _seal(platform, note=None, next_key=None)
 
@@ -94,14 +100,17 @@ def _is_adoption_cut_short(platform: Platform) -> bool:
     return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
 
 
-def _seal(platform: Platform, *, note: Note | None, next_key: bytes | None) -> Head | None:
-    sealer = Sealer((platform.head_store, platform.ledger.heads), platform.head_pins, platform.head_signer)
-    ledger = platform.ledger
+def _seal(platform: ModelPlatform, *, note: Note | None, next_key: bytes | None) -> Head | None:
+    sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
     return sealer.seal(
-        platform.event_log.chain, now=_now(platform), ledger=ledger.positions(), note=note, next_key=next_key
+        platform.event_log.chain,
+        now=_now(platform),
+        ledger=platform.ledger_positions(),
+        note=note,
+        next_key=next_key,
     )
 
 
-def _now(platform: Platform) -> datetime:
+def _now(platform: ModelPlatform) -> datetime:
     """Return when the newest landed day ran: the present of the embedded world."""
-    return run_time(max(platform.tables.report_days(INGEST_REPORT), default=platform.settings.start_date))
+    return run_time(max(platform.landed_days(), default=platform.start_date))

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import DAILY, checked_days, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import sentences, table
 from mlife_assets.components.shown.says_why import says_why
@@ -35,7 +35,7 @@ ENTITY_SCORED, WRITER = "entity_scored", "scorer"
 SHOWN = 10
 
 
-def score_day(platform: Platform, day: date, model_version: str, rows: pa.Table) -> pa.Table:
+def score_day(platform: ModelPlatform, day: date, model_version: str, rows: pa.Table) -> pa.Table:
     """Return one row per entity with its score by a version of the model, the most likely first."""
     scorer, entity = platform.scorer(model_version), platform.model.roles.entity
     matrix = scoring_matrix(platform, rows, scorer.feature_spec)
@@ -54,7 +54,7 @@ def score_day(platform: Platform, day: date, model_version: str, rows: pa.Table)
 
 
 def prediction_ids(
-    platform: Platform, day: date, model_version: str, rows: pa.Table, hashes: pa.ChunkedArray
+    platform: ModelPlatform, day: date, model_version: str, rows: pa.Table, hashes: pa.ChunkedArray
 ) -> pa.Array:
     """Return what names the score of each row by a version: whom it is about, the day, and the features."""
     entities = rows[platform.model.roles.entity].cast(pa.string())
@@ -62,7 +62,7 @@ def prediction_ids(
     return pa.array([f"prd_{one}" for one in found], pa.string())
 
 
-def log_scores(platform: Platform, day: date, scored: pa.Table) -> None:
+def log_scores(platform: ModelPlatform, day: date, scored: pa.Table) -> None:
     """Append one `entity_scored` event per row of `scored`: the same rows again add nothing, other rows come beside."""
     if scored.num_rows == 0:
         return
@@ -78,7 +78,7 @@ def log_scores(platform: Platform, day: date, scored: pa.Table) -> None:
     seal(platform)
 
 
-def why_unsound(platform: Platform, day: date) -> str:
+def why_unsound(platform: ModelPlatform, day: date) -> str:
     """Return why a day may not be acted on; empty where it may."""
     try:
         require_sound_day(platform, day)
@@ -87,7 +87,7 @@ def why_unsound(platform: Platform, day: date) -> str:
     return ""
 
 
-def why_unscored(platform: Platform, day: date) -> str:
+def why_unscored(platform: ModelPlatform, day: date) -> str:
     """Return why rows of a day lack a score of the model that serves; empty where none does, or none serves."""
     version = platform.registry.champion_at(platform.run_time(day))
     if version is None:
@@ -104,7 +104,7 @@ def why_unscored(platform: Platform, day: date) -> str:
     return f"{version} serves and scored {scored:,} of {rows.num_rows:,} rows of {day}. {why}"
 
 
-def nobody(platform: Platform, rows: pa.Table) -> pa.Table:
+def nobody(platform: ModelPlatform, rows: pa.Table) -> pa.Table:
     """Return scores of nobody."""
     entity = platform.model.roles.entity
     number, text = pa.float64(), pa.string()
@@ -121,14 +121,14 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=[*graph.tables, graph.key("monitoring", "data_quality_report"), graph.key("model", "champion_model")],
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
+        backfill_policy=graph.backfill_policy,
         owners=OWNERS[GROUP],
         kinds=graph.kinds,
         tags={"layer": "scores"},
         description="How likely the outcome is for each entity today, by the champion of that moment.",
     )
     @says_why
-    def scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.MaterializeResult:
         """Score the day's rows with the champion of that moment."""
         platform = graph.view(platform)
         day = only_day(context, platform)
@@ -161,7 +161,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     )
     @says_why
     def champion_scored_the_day(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.AssetCheckResult:
         """Compare the scores as they are stored with the day's rows."""
         platform = graph.view(platform)

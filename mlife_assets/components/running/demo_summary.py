@@ -27,7 +27,8 @@ from mlife_assets.components.model.contenders import (
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT

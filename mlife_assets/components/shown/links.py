@@ -12,28 +12,30 @@ from pathlib import PurePosixPath
 
 import dagster as dg
 
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import verbatim
 from mlife_assets.core.pages.places import RUNBOOKS
 from mlife_assets.recruiting.places import MESSAGES
 
 
-def page_link(platform: Platform, key: str) -> dg.UrlMetadataValue:
+def page_link(platform: ModelPlatform, key: str) -> dg.UrlMetadataValue:
     """Return the link to a page by its key in the lake, or its place on the site."""
     return dg.MetadataValue.url(f"{platform.settings.pages_address}/{key}")
 
 
-def worded_link(platform: Platform, key: str, words: str) -> dg.MarkdownMetadataValue:
+def worded_link(platform: ModelPlatform, key: str, words: str) -> dg.MarkdownMetadataValue:
     """Return the link to a page under words: an address that is wider than its column clips what stands beside it."""
     return dg.MetadataValue.md(f"[{words}]({platform.settings.pages_address}/{key})")
 
 
-def runbook_link(platform: Platform, page: str) -> dg.UrlMetadataValue:
-    """Return the link to a runbook by its path in the repository."""
+def runbook_link(platform: ModelPlatform, page: str) -> dg.UrlMetadataValue | dg.TextMetadataValue:
+    """Return the link to a runbook by its path in the repository; where no pages are served, that path."""
+    if not platform.settings.serves_pages:
+        return dg.MetadataValue.text(f"{page} of mlife")
     return page_link(platform, RUNBOOKS + PurePosixPath(page).stem)
 
 
-def message_links(platform: Platform, messages: Iterable[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+def message_links(platform: ModelPlatform, messages: Iterable[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     """Return messages (id, words) as a list, each with the link to its trace."""
     place = f"{platform.settings.pages_address}/{MESSAGES}"
     return dg.MetadataValue.md("\n".join(f"- [{one}]({place}{one}): {verbatim(words)}" for one, words in messages))

@@ -14,16 +14,16 @@ one that matures in 7. Feedback that is late more often than that is never judge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, days_between
 
-USUAL_DAYS, USUAL_DAYS_MINIMUM = 14, 7
+USUAL_DAYS, USUAL_DAYS_MINIMUM, REACH_DAYS = 14, 7, 182
 FRESH_DAYS = 2
 """Feedback is fresh when it is observed on its day or the next."""
 FRESH_SHARE = 0.5
@@ -75,6 +75,41 @@ def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozen
         else:
             usual.append(arrived.count)
     return frozenset(late)
+
+
+def late_days_between(
+    first: date, last: date, arrived_on: Callable[[date], Arrivals], *, oldest: date
+) -> frozenset[date]:
+    """Return the days of [first, last] on which feedback was late, all of them over.
+
+    What is usual is looked for before `first`, behind an outage too, so that one does not become usual by its length;
+    after `REACH_DAYS` without a usual week silence is what is usual, and nothing is late for it.
+
+    Args:
+        first: of the days that are asked about.
+        last: of them.
+        arrived_on: what was observed on a day.
+        oldest: before it there is no feedback.
+    """
+    arrivals: dict[date, Arrivals] = {}
+
+    def look(start: date, end: date) -> None:
+        arrivals.update((day, arrived_on(day)) for day in days_between(start, end))
+
+    start = add_days(first, -USUAL_DAYS)
+    look(start, last)
+    beginning = max(oldest, add_days(first, -REACH_DAYS))
+    while start > beginning and not _has_usual_days(arrivals, first):
+        end, start = add_days(start, -1), max(add_days(start, -USUAL_DAYS), beginning)
+        look(start, end)
+    return frozenset(day for day in late_days(arrivals, arrivals) if day >= first)
+
+
+def _has_usual_days(arrivals: Mapping[date, Arrivals], first: date) -> bool:
+    """Return whether enough days before `first` had feedback, and in time."""
+    before = [day for day in arrivals if day < first]
+    late = late_days(arrivals, before)
+    return sum(bool(arrivals[day].count) and day not in late for day in before) >= USUAL_DAYS_MINIMUM
 
 
 def late_within(late: Iterable[date], first: date, as_of: date) -> frozenset[date]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT, REACH_DAYS, late_feedback_days
+from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT, late_feedback_days
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.monitoring.lateness import USUAL_DAYS_MINIMUM
+from mlife_assets.core.monitoring.lateness import REACH_DAYS, USUAL_DAYS_MINIMUM
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies

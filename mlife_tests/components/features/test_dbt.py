@@ -16,7 +16,7 @@ from mlife_assets.components.features import dbt, dbt_runner
 from mlife_assets.components.features.dbt import WRITTEN_HERE, LifecycleTranslator
 from mlife_assets.components.features.dbt_runner import ensure_manifest
 from mlife_assets.components.graph import keys
-from mlife_assets.components.platform.resources import INGEST_REPORT
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.definitions import build_definitions
 from mlife_assets.recruiting.policies import LabelPolicy

@@ -1,10 +1,12 @@
 from datetime import UTC, date, datetime, time
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.graph.partitions import (
     DAILY,
     RANGE_IN_ONE_RUN,
@@ -24,7 +26,9 @@ RANGE = ["2026-04-29", "2026-04-30", "2026-05-01", "2026-05-02"]
 
 def landed_until(day: date) -> Any:
     settings = SimpleNamespace(first_lived_date=date(2026, 6, 2))
-    return SimpleNamespace(settings=settings, tables=SimpleNamespace(report_days=lambda name: [FIRST, day]))
+    platform = SimpleNamespace(settings=settings, tables=SimpleNamespace(report_days=lambda name: [FIRST, day]))
+    platform.require_landed = partial(require_landed, platform)
+    return platform
 
 
 @pytest.fixture

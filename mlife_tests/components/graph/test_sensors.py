@@ -20,7 +20,8 @@ from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import DRIVER_TAG
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days

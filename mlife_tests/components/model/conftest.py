@@ -17,7 +17,7 @@ from mlife_assets.adapters.model_events import events_of
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
-from mlife_assets.components.model.contenders import CHALLENGER_REPORT
+from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.fold_models import fit_folds
 from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
@@ -94,7 +94,6 @@ class Marts:
 class Clock:
     """The settings that are asked for."""
 
-    start_date: date = START
     cores: int = 1
 
 
@@ -109,6 +108,7 @@ class Deployment:
         self.warehouse, self.model, self.settings = Marts(rows), model, Clock()
 
     run_time = staticmethod(run_time)
+    start_date = START
 
     def judged_by(self, policy: str) -> None:
         self.model = replace(self.model, promotion=replace(self.model.promotion, judged_by=policy))

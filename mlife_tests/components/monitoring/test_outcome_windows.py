@@ -132,7 +132,7 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
         asked.append((first, last))
         return frozenset({date(2026, 6, late)})
 
-    monkeypatch.setattr(outcome_windows, "late_feedback_days", late_days)
+    monkeypatch.setattr(Platform, "late_feedback_days", late_days)
     monkeypatch.setattr(outcome_windows, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     known = reference(scored(date(2026, 6, 16)))

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from mlife_assets.components.metrics.map_history import MapDay
+from mlife_assets.components.metrics import map_history
+from mlife_assets.components.metrics.map_history import MapDay, user_rankings
 from mlife_assets.components.monitoring import performance_history
-from mlife_assets.components.monitoring.performance_history import performance_picture, user_rankings, write_performance
+from mlife_assets.components.monitoring.performance_history import performance_picture, write_performance
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reports import Finding, conclude
@@ -86,7 +87,7 @@ def test_the_picture_of_a_day_knows_no_later_one_and_ranks_mature_days_only(plat
         asked.append(list(days))
         return [MapDay(day, "m", 0.45, 0.3, 0.1, 40) for day in days]
 
-    monkeypatch.setattr(performance_history, "map_by_day", ranked)
+    monkeypatch.setattr(map_history, "map_by_day", ranked)
     for offset in range(12):
         written(platform, add_days(DAY, offset), 0.79)
     now = add_days(DAY, 10)

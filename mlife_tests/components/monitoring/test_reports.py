@@ -10,7 +10,8 @@ import pytest
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.monitoring import reports as monitoring
 from mlife_assets.components.monitoring.special import Special
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.recruiting.job_applications import job_applications

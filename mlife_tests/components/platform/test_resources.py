@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.components.platform.resources import INGEST_REPORT, Platform
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.recruiting.policies import Policies
@@ -35,4 +36,4 @@ def test_what_is_of_one_model_is_not_shared(tmp_path: Path) -> None:
     assert (platform.registry, platform.model_name) == (first, "job_applications")
     assert (view.registry.model_name, view.model_name) == ("churn_risk", "churn_risk")
     assert view.of_model("job_applications").registry.model_name == "job_applications"
-    assert isinstance(shared_port.__get__(vars(Platform)["lake"], None, Platform), shared_port)
+    assert isinstance(shared_port.__get__(vars(ModelPlatform)["lake"], None, Platform), shared_port)

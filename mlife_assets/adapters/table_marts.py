@@ -1,0 +1,127 @@
+"""Marts that are kept as daily tables in the lake.
+
+Belongs here: reading them as `warehouse` reads those of dbt: by date, ordered by their grain. Does not belong here:
+writing them, which the assets do that take them from somebody's own tables.
+
+Concept: a mart is one Parquet table per partition. A row lies in the partition in which it became known, which is some
+days after the day that it is about, so a range of days is looked for in the partitions that can hold it. Where two
+partitions have a row of one grain, the one that was known first counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.windows import add_days
+
+
+@dataclass(frozen=True)
+class DailyMart:
+    """A mart of daily tables.
+
+    Attributes:
+        schema: its columns.
+        grain: columns that identify and order its rows.
+        date_column: column that selections apply to.
+        partitions_after: how many days after a row's date the first and the last partition lie that may hold it.
+        asset: what makes it, for people.
+    """
+
+    schema: pa.Schema
+    grain: tuple[str, ...]
+    date_column: str
+    partitions_after: tuple[int, int]
+    asset: str
+
+
+class TableMarts:
+    """The marts of one model, in its tables."""
+
+    def __init__(self, tables: TableStore, marts: Mapping[str, DailyMart]) -> None:
+        """Read `marts` from `tables`; nothing is opened."""
+        self._tables, self._marts = tables, marts
+
+    def read(
+        self,
+        mart: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        as_of: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Return rows of a mart, ordered by its grain.
+
+        Args:
+            mart: its name.
+            start: first date of the mart's date column, included.
+            end: last date, included.
+            as_of: one date alone, whose partitions have to be there; excludes `start` and `end`.
+            columns: which columns, in this order; all by default.
+
+        Raises:
+            InvalidInputError: the name is not a mart, a column does not exist, `as_of` comes with a range, or a table
+                was kept when other columns were declared.
+            NotFoundError: the mart, or the partition of `as_of`, was never materialized; names the asset.
+        """
+        known = self._marts.get(mart)
+        if known is None:
+            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")
+        if as_of is not None and (start is not None or end is not None):
+            raise InvalidInputError("as_of selects one date; leave out start and end")
+        if unknown := [name for name in columns or () if name not in known.schema.names]:
+            raise InvalidInputError(f"{known.asset} has no column {', '.join(unknown)}; its attributes list them")
+        first, last = (as_of, as_of) if as_of is not None else (start, end)
+        days = self._partitions(mart, known, first, last, is_needed=as_of is not None)
+        rows = pa.concat_tables([known.schema.empty_table(), *(self._table(mart, known, day) for day in days)])
+        field = pc.field(known.date_column)
+        for condition in (first is None or field >= pa.scalar(first), last is None or field <= pa.scalar(last)):
+            if condition is not True:
+                rows = rows.filter(condition)
+        return _in_order(rows, known.grain).select(list(columns or known.schema.names))
+
+    def _partitions(
+        self, mart: str, known: DailyMart, first: date | None, last: date | None, *, is_needed: bool
+    ) -> list[date]:
+        days = self._tables.days(mart)
+        if not days:
+            raise NotFoundError(f"{known.asset} was never materialized; materialize it for the days that there are")
+        soonest, latest = known.partitions_after
+        found = [
+            day
+            for day in days
+            if (first is None or day >= add_days(first, soonest)) and (last is None or day <= add_days(last, latest))
+        ]
+        if is_needed and not found:
+            raise NotFoundError(f"{known.asset} has no partition of {first}; materialize it for that day")
+        return found
+
+    def _table(self, mart: str, known: DailyMart, day: date) -> pa.Table:
+        table = self._tables.read(mart, day)
+        if lacking := [name for name in known.schema.names if name not in table.column_names]:
+            raise InvalidInputError(
+                f"{known.asset} of {day} lacks the column {lacking[0]}, which was declared later; materialize it again "
+                "for the days until then"
+            )
+        return table.select(known.schema.names).cast(known.schema)
+
+
+def _in_order(rows: pa.Table, grain: Sequence[str]) -> pa.Table:
+    """Return rows by their grain, of equal ones the first; one chunk a column, with zeros under nulls."""
+    rows = rows.append_column("_place", pa.array(np.arange(rows.num_rows)))
+    rows = rows.sort_by([*((name, "ascending") for name in grain), ("_place", "ascending")]).drop_columns(["_place"])
+    if rows.num_rows > 1:
+        is_same = np.ones(rows.num_rows - 1, dtype=bool)
+        for name in grain:
+            is_same &= np.asarray(pc.equal(rows[name][1:], rows[name][:-1]).to_numpy(), dtype=bool)
+        if is_same.any():
+            rows = rows.filter(pa.array(np.concatenate([[True], ~is_same])))
+    return rows.combine_chunks()

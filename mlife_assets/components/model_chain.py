@@ -1,0 +1,52 @@
+"""The chain that every model has: from its examples to a champion, reports and a decision.
+
+Belongs here: which modules make it. Does not belong here: what only job applications have (`model_parts`), where
+examples and rows come from.
+
+Concept: nothing here knows a job or a text, so a model in somebody else's project goes through the same code.
+"""
+
+import dagster as dg
+
+from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.model import (
+    candidate,
+    example_evaluation,
+    explanation,
+    fold_models,
+    hyperparameters,
+    monitoring_reference,
+    promotion,
+    verdict_check,
+)
+from mlife_assets.components.monitoring import report_checks, reports, retrain_decision
+from mlife_assets.components.monitoring.special import Special
+from mlife_assets.components.predictions import entity_scores
+
+MODULES = (candidate, hyperparameters, fold_models, explanation, promotion, monitoring_reference, retrain_decision)
+"""What is made of every model; `reports` beside them."""
+OF_ENTITIES = (example_evaluation, entity_scores)
+"""What is made of a model without an item."""
+
+
+def chain_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:
+    """Return the assets that every model has; `special` is what only this one can be asked."""
+    return [
+        *(asset for module in MODULES for asset in module.build_assets(graph)),
+        *reports.build_assets(graph, special),
+    ]
+
+
+def entity_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return the assets of a model without an item beside the chain."""
+    return [asset for module in OF_ENTITIES for asset in module.build_assets(graph)]
+
+
+def chain_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return the checks that every model has."""
+    return [check for module in (candidate, report_checks, verdict_check) for check in module.build_checks(graph)]
+
+
+def entity_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a model without an item beside the chain."""
+    return entity_scores.build_checks(graph)

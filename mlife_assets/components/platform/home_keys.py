@@ -1,0 +1,53 @@
+"""What every home keeps to itself: its private folder, its keys, and signed heads of the event log.
+
+Belongs here: the private ports that any platform needs. Does not belong here: those of people (`private_parts`), how
+files are made private (`adapters.private_files`).
+
+Concept: whoever asks for a key has the whole folder narrowed first. Heads of the log are looked at without making
+anything: a home that is only read gets no folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins
+from mlife_assets.adapters.private_files import private_tree
+from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.core.head_ports import HeadSigner, HeadStore
+from mlife_assets.settings import HomeSettings
+
+MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"
+
+
+@dataclass(frozen=True)
+class HomeKeys:
+    """The private ports of any home; adapters are made when first asked for."""
+
+    settings: HomeSettings
+
+    @shared_port
+    def private_folder(self) -> Path:
+        """Where people's data and keys are; what an earlier release left open to others is narrowed."""
+        return private_tree(self.settings.private_folder)
+
+    @shared_port
+    def keyring(self) -> Keyring:
+        """Keys of this home; those of the embedded world derive from its seed."""
+        return Keyring(self.private_folder / "keys", seed=self.settings.key_seed)
+
+    @shared_port
+    def head_store(self) -> HeadStore:
+        """Where signed heads of the event log are kept, beside the ledger: outside the lake."""
+        return FolderHeadStore(self.settings.private_folder / "heads")
+
+    @shared_port
+    def head_pins(self) -> KeyPins:
+        """The public keys that may sign heads."""
+        return KeyPins(self.settings.private_folder / "keys" / "log_heads.pub")
+
+    def head_signer(self, generation: int) -> HeadSigner:
+        """Return who signs heads after so many rotations of the key."""
+        return Ed25519Signer(self.keyring.key(HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"))

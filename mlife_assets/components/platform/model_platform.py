@@ -1,0 +1,209 @@
+"""The platform as the assets of any model see it: marts, versions, decisions, reports, and what landed.
+
+Belongs here: the ports that every model's chain uses, and those that are the same wherever it runs. Does not belong
+here: where rows come from, which each platform says (`resources` of the job board, `table_platform` of tables in
+somebody else's project).
+
+Concept: what is made of every model is typed against this and against nothing that knows a job or a text, so the same
+assets run in a project that has neither.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
+from mlife_assets.adapters.log_heads import newest_head
+from mlife_assets.adapters.model_events import events_of
+from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.components.platform.home_keys import MANIFEST_KEY, HomeKeys
+from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.head_ports import HeadStore
+from mlife_assets.core.model import Model
+from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.ports import Clock
+from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
+from mlife_assets.core.windows import run_time
+
+RETRAIN_DELAY = timedelta(hours=1)
+INGEST_REPORT = "ingest"
+"""Report of what became of what was delivered for a day."""
+
+
+class Marts(Protocol):
+    """Tables of examples and of rows to score."""
+
+    def read(
+        self,
+        mart: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        as_of: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Return rows of a mart, ordered by its grain: those of [start, end] or of the day `as_of`."""
+        ...
+
+
+class ModelPlatform(HomeKeys, ABC):
+    """What the chain of any model asks for; adapters are made when first asked for."""
+
+    model_name: str
+    """Whose view this is."""
+
+    own_types: Collection[str] = ()
+    """Types of rows that we write ourselves, which need not land."""
+    label_types: Collection[str] = ()
+    """Types of rows that are labels, which may be late."""
+    feedback: str = "labels"
+    """What is late where feedback is, in words."""
+
+    @abstractmethod
+    def of_model(self, name: str) -> ModelPlatform:
+        """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own."""
+
+    @property
+    @abstractmethod
+    def model(self) -> Model:
+        """The model whose view this is."""
+
+    @property
+    @abstractmethod
+    def model_tables(self) -> TableStore:
+        """Daily tables and reports of the model."""
+
+    @property
+    @abstractmethod
+    def warehouse(self) -> Marts:
+        """The marts."""
+
+    @property
+    @abstractmethod
+    def start_date(self) -> date:
+        """The first day that examples are of."""
+
+    @property
+    @abstractmethod
+    def is_simulated(self) -> bool:
+        """Whether those whom rows are about are made up."""
+
+    @abstractmethod
+    def require_landed(self, day: date | None = None) -> None:
+        """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
+
+    @abstractmethod
+    def late_feedback_days(self, first: date, last: date) -> frozenset[date]:
+        """Return the days of [first, last], all of them over, on which outcomes came late."""
+
+    def landed_days(self) -> Sequence[date]:
+        """Return the days that have landed, ascending."""
+        return self.tables.report_days(INGEST_REPORT)
+
+    def ingest_report(self, day: date) -> Mapping[str, Any]:
+        """Return what became of what was delivered for a day. Raises NotFoundError when it never landed."""
+        return self.tables.read_report(INGEST_REPORT, day)
+
+    @property
+    def head_stores(self) -> Sequence[HeadStore]:
+        """Where signed heads of the event log are kept; the first is written first."""
+        return (self.head_store,)
+
+    def ledger_positions(self) -> Mapping[str, int]:
+        """Return how far the sequences of a ledger have come; none where there is no ledger."""
+        return {}
+
+    def pinned_heads(self) -> Sequence[HeadStore]:
+        """Return the stores of heads that exist."""
+        return self.head_stores
+
+    @shared_port
+    def lake(self) -> ObstoreObjectStore:
+        """The bucket of events, artifacts, tables and reports."""
+        return ObstoreObjectStore.local(self.settings.lake_folder)
+
+    @shared_port
+    def event_log(self) -> ParquetEventLog:
+        """The source of truth."""
+        return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
+
+    def _pinned_end(self) -> ChainEnd | None:
+        newest = newest_head(self.pinned_heads(), self.head_pins)
+        return None if newest is None else newest.head.chain
+
+    @shared_port
+    def tables(self) -> TableStore:
+        """Daily tables and reports."""
+        return TableStore(self.lake)
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        """Versions of the model, and who is champion."""
+        return ModelRegistry(self.lake, self.event_log, self.model_name)
+
+    def model_events(
+        self, event_type: str, *, start: date | None = None, end: date | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
+        return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
+
+    @shared_port
+    def clock(self) -> Clock:
+        """The time of the machine, by which a failed run waits for its next attempt; days have a time of their own."""
+        return SystemClock()
+
+    def run_time(self, day: date) -> datetime:
+        """Return when partition `day` decides."""
+        return run_time(day)
+
+    def retraining_time(self, day: date) -> datetime:
+        """Return when a retraining of partition `day` is decided."""
+        return run_time(day) + RETRAIN_DELAY
+
+    def champion_version(self, day: date) -> str:
+        """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
+        version = self.registry.champion_at(run_time(day))
+        if version is None:
+            raise NotFoundError(
+                f"no model serves on {day} yet; run retraining_job for the day before, and see model/evaluation if the "
+                "gate refused its challenger"
+            )
+        return version
+
+    @shared_port
+    def _scorers(self) -> dict[str, StagedScorer]:
+        return {}
+
+    def scorer(self, model_version: str) -> StagedScorer:
+        """Return the scorer of a version, verified when it is loaded first."""
+        if model_version not in self._scorers:
+            artifact = self.registry.load(model_version)
+            self._scorers[model_version] = scorer_of(artifact, threads=self.settings.cores)
+        return self._scorers[model_version]
+
+    def champion_scorer(self, day: date) -> StagedScorer:
+        """Return the scorer of the champion when partition `day` runs."""
+        return self.scorer(self.champion_version(day))
+
+    def importance(self, model_version: str) -> Mapping[str, float]:
+        """Return mean |SHAP| per feature as measured at training."""
+        importance: Mapping[str, float] = self.registry.load(model_version).manifest["importance"]
+        return importance
+
+    def write_monitoring_report(self, name: str, day: date, report: MonitoringReport) -> None:
+        """Store a report of a day."""
+        self.model_tables.write_report(name, day, {"report": report.to_json()})
+
+    def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
+        """Return a report of a day. Raises NotFoundError naming the asset to materialize."""
+        return MonitoringReport.from_json(self.model_tables.read_report(name, day)["report"])

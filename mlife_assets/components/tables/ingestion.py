@@ -1,0 +1,137 @@
+"""Taking in what a project's own assets deliver for a day: examples, and rows to score.
+
+Belongs here: the two assets of a model and their checks. Does not belong here: which rows are refused
+(`core.own_rows`), what an asset may return (`adapters.delivered_tables`).
+
+Concept: the assets upstream come as Dagster inputs, through the IO manager of the project, one partition a run: what a
+range of partitions looks like is each IO manager's own business. A row that is not as declared is refused and counted,
+and the others are taken: accepted + rejected = delivered. Materializing a day again replaces it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from mlife_assets.adapters.delivered_tables import delivered_table
+from mlife_assets.adapters.ingest_report import Outcome, type_report
+from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.partitions import DAILY, checked_days, days_to_land
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.table_platform import ingest_report_of
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.own_rows import EXAMPLES, ROWS, Judged, OwnRows, judge_examples, judge_rows
+
+GROUP = "features"
+Judge = Callable[[pa.Table, OwnRows, date], Judged]
+JUDGES: Mapping[str, Judge] = {EXAMPLES: judge_examples, ROWS: judge_rows}
+DESCRIPTIONS = {
+    EXAMPLES: "Examples whose outcome became known for good by the morning of the day, as the project delivers them.",
+    ROWS: "Rows to score on the day, as the project delivers them.",
+}
+
+
+def take_in(platform: ModelPlatform, own: OwnRows, name: str, day: date, delivered: pa.Table, source: str) -> Judged:
+    """Keep what is as declared of a delivered table, and report what is not."""
+    judged = JUDGES[name](delivered, own, day)
+    platform.model_tables.write(name, day, judged.accepted)
+    outcome = Outcome(judged.accepted.num_rows, judged.rejected, judged.extra_columns)
+    report = {"day": day, "types": [asdict(type_report(name, [(source, outcome)]))]}
+    platform.model_tables.write_report(ingest_report_of(name), day, report)
+    return judged
+
+
+def refusals_of(platform: ModelPlatform, name: str, day: date) -> tuple[int, list[str]]:
+    """Return how many rows of a day were accepted, and a sentence per reason for which others were not."""
+    report = platform.model_tables.read_report(ingest_report_of(name), day)
+    accepted, found = 0, []
+    for entry in report["types"]:
+        accepted += entry["accepted"]
+        for reason, count in entry["rejected"].items():
+            example = next(one for one in entry["examples"] if one["reason"] == reason)
+            found.append(
+                f"{count:,} rows of {day} were refused as {reason}, the first in row {example['row']}: "
+                f"{example['detail']}."
+            )
+    return accepted, found
+
+
+def build_assets(graph: ModelGraph, own: OwnRows, upstream: Mapping[str, dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """Return the assets that take in the tables of one model; `upstream` is what delivers each."""
+    return [_asset(graph, own, name, upstream[name]) for name in JUDGES]
+
+
+def _asset(graph: ModelGraph, own: OwnRows, name: str, upstream: dg.AssetKey) -> dg.AssetsDefinition:
+    source = upstream.to_user_string()
+
+    @dg.asset(
+        key=graph.mart(name),
+        ins={"delivered": dg.AssetIn(key=upstream)},
+        group_name=graph.group(GROUP),
+        partitions_def=DAILY,
+        owners=OWNERS[GROUP],
+        kinds={"parquet"},
+        tags={"layer": "features"},
+        description=DESCRIPTIONS[name],
+    )
+    @says_why
+    def take_in_day(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform], delivered: Any
+    ) -> dg.MaterializeResult:
+        """Take what the project's asset delivered for the day."""
+        day = _only_partition(context)
+        rows = delivered_table(delivered, source)
+        judged = take_in(graph.view(platform), own, name, day, rows, source)
+        _, refused = refusals_of(graph.view(platform), name, day)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": judged.accepted.num_rows,
+                "delivered": rows.num_rows,
+                "refused": judged.rejected.num_rows,
+                "why_refused": table([{"reason": one} for one in refused]),
+                "not_asked_for": ", ".join(judged.extra_columns) or "none",
+            }
+        )
+
+    return take_in_day
+
+
+def _only_partition(context: dg.AssetExecutionContext) -> date:
+    covered = days_to_land(context)
+    if len(covered) != 1:
+        raise InvalidInputError(
+            f"{context.asset_key.to_user_string()} takes in one day a run, but this run covers {covered[0]} to "
+            f"{covered[-1]}; launch it for one partition"
+        )
+    return covered[0]
+
+
+def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return what is checked of the tables of one model."""
+    return [_check(graph, name) for name in JUDGES]
+
+
+def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=graph.mart(name),
+        name="every_row_is_as_declared",
+        description="Green when no row was refused. An error when all were: then the declaration is what is wrong.",
+    )
+    @says_why
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
+        """Repeat what was refused."""
+        found = [refusals_of(graph.view(platform), name, day) for day in checked_days(context)]
+        is_nothing_left = not any(accepted for accepted, _ in found)
+        return dg.AssetCheckResult(
+            passed=not any(refused for _, refused in found),
+            severity=dg.AssetCheckSeverity.ERROR if is_nothing_left else dg.AssetCheckSeverity.WARN,
+            description=" ".join(sentence for _, refused in found for sentence in refused) or None,
+        )
+
+    return check

@@ -1,0 +1,180 @@
+"""A model of somebody's own two tables: from what is declared of them to the record that everything downstream takes.
+
+Belongs here: the declaration, its checks, the record that follows. Does not belong here: the record (`model`), what
+rows have to be (`own_rows`), reading a declaration from a file (`components`).
+
+Concept: whoever has a table of examples and one of rows to score says which column is what and after how many days a
+label is final. Policies are those of mlife where nothing else is stated, and are checked by the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.entity_rows import EntityColumn, find_entities
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.model import Baseline, Model, RowSource, Step
+from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, OwnRows
+from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.quoting import quoted
+from mlife_assets.core.stated_policies import stated_policy
+
+LABEL_TIME = "label_mature_date"
+"""What the label time is called where the table has no column of it."""
+WATCHED = ("unalarmed", "ranged", "residual", "never_zero")
+TAKEN = (DAY, "exposure_date", "model_version", "raw_score", "probability", "prediction_id", "feature_hash")
+"""Names of columns that mlife adds beside those of the tables."""
+
+
+@dataclass(frozen=True)
+class OwnColumns:
+    """Which column of the tables is what.
+
+    Attributes:
+        entity: whom a row is about.
+        time: day of the example, in the table of examples.
+        label: whether it happened.
+        features: numbers that a model may see.
+        categoricals: text that a model may see.
+        label_time: first day as of which the label is final; empty where every label is after `maturity_days`.
+        row_id: column that no two examples of a day share; empty for the entity's.
+        rule: feature by which is decided today, higher first; empty where nobody does.
+    """
+
+    entity: str
+    time: str
+    label: str
+    features: tuple[str, ...] = ()
+    categoricals: tuple[str, ...] = ()
+    label_time: str = ""
+    row_id: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model of two tables.
+
+    Attributes:
+        model: the record.
+        rows: what the tables hold.
+        start_date: first day with a partition.
+    """
+
+    model: Model
+    rows: OwnRows
+    start_date: date
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a declaration states beside its columns: fields of policies, columns that are watched otherwise, words."""
+
+    training: Mapping[str, Any] = field(default_factory=dict)
+    promotion: Mapping[str, Any] = field(default_factory=dict)
+    monitoring: Mapping[str, Any] = field(default_factory=dict)
+    retrain: Mapping[str, Any] = field(default_factory=dict)
+    watched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+def own_model(
+    *,
+    name: str,
+    title: str,
+    outcome: str,
+    source: str,
+    columns: OwnColumns,
+    maturity_days: int,
+    start_date: date,
+    stated: Stated,
+) -> OwnModel:
+    """Return the model that is declared.
+
+    Raises:
+        InvalidInputError: something contradicts itself or is out of bounds; names the attribute and the remedy.
+    """
+    roles = _named("columns", lambda: _roles(columns))
+    if columns.rule and columns.rule not in roles.features:
+        raise InvalidInputError(f"columns.rule names {quoted(columns.rule)}; list it under columns.features")
+    if columns.row_id and columns.row_id in {*roles.columns} - {roles.entity}:
+        raise InvalidInputError(f"columns.row_id names {columns.row_id}, which has another role; name another column")
+    if unknown := [key for key in stated.watched if key not in WATCHED]:
+        raise InvalidInputError(f"watched has an unknown key {quoted(unknown[0])}; known are {', '.join(WATCHED)}")
+    step = _named(
+        "maturity_days", lambda: Step("outcome", roles.label, EXAMPLES, maturity_days, verb="has the outcome")
+    )
+    row_id = columns.row_id or columns.entity
+    model = Model(
+        name=name,
+        title=title,
+        outcome=outcome,
+        source=source,
+        roles=roles,
+        steps=(step,),
+        row_id=row_id,
+        rows=RowSource((ROWS,), find_entities, EntityColumn(roles.entity)),
+        baseline=Baseline(columns.rule, column_scores(columns.rule)) if columns.rule else None,
+        watched=MonitoringColumns(
+            numeric=roles.features,
+            categorical=roles.categoricals,
+            unalarmed=stated.watched.get("unalarmed", ()),
+            ranged=stated.watched.get("ranged", ()),
+            residual=stated.watched.get("residual", ()),
+            never_zero=stated.watched.get("never_zero", ()),
+        ),
+        words=stated.words,
+        training=_policy("training", TrainingPolicy(formulations=("binary",)), stated.training),
+        promotion=_policy("promotion", PromotionPolicy(), stated.promotion),
+        monitoring=_policy("monitoring", MonitoringPolicy(), stated.monitoring),
+        retrain=_policy("retrain", RetrainPolicy(), stated.retrain),
+    )
+    return OwnModel(model, OwnRows(roles, row_id, maturity_days, bool(columns.label_time)), start_date)
+
+
+def column_scores(column: str) -> Callable[[pa.Table], npt.NDArray[np.float64]]:
+    """Return the rule that ranks by a column, the higher the first; a row without a value comes last."""
+
+    def scores(rows: pa.Table) -> npt.NDArray[np.float64]:
+        values = np.asarray(rows[column].to_numpy(), dtype=np.float64)
+        known = values[~np.isnan(values)]
+        return np.where(np.isnan(values), (known.min() if len(known) else 0.0) - 1.0, values)
+
+    scores.__name__ = f"by_{column}"
+    return scores
+
+
+def _roles(columns: OwnColumns) -> ExampleSpec:
+    roles = ExampleSpec(
+        entity=columns.entity,
+        time=columns.time,
+        label=columns.label,
+        label_time=columns.label_time or LABEL_TIME,
+        features=columns.features,
+        categoricals=columns.categoricals,
+    )
+    allowed = {DAY: columns.time, "exposure_date": columns.time}
+    for name in (*roles.columns, columns.row_id):
+        if name in TAKEN and allowed.get(name) != name:
+            raise InvalidInputError(f"the column {name} has a name that mlife adds to the tables; rename it")
+    return roles
+
+
+def _policy(name: str, default: Any, given: Mapping[str, Any]) -> Any:
+    return _named(name, lambda: stated_policy(default, name, given, where="the attribute"))
+
+
+def _named(attribute: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{attribute}: {error}") from error

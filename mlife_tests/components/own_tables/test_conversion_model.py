@@ -1,0 +1,321 @@
+"""Models over the tables of somebody else's project: declared in YAML, loaded, run for days."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from dagster.components.scaffold.scaffold import get_scaffolder
+
+from mlife_assets.components import ConversionModel
+from mlife_assets.components.graph.retrain_sensor import SENSOR
+from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
+from mlife_assets.components.tables.ingestion import refusals_of, take_in
+from mlife_assets.core.windows import add_days
+
+HEAVY = ("dagster_dbt", "dbt", "lightgbm", "nannyml", "shap", "sklearn", "matplotlib", "duckdb", "numba")
+OURS = ("mlife_assets.market", "mlife_assets.components.platform.resources", "mlife_assets.components.messages")
+CHAIN = (
+    *("examples", "rows", "training_set", "candidate_model", "fold_models", "explanation", "evaluation"),
+    *("champion_model", "monitoring_reference", "hyperparameters", "data_quality_report", "data_drift_report"),
+    *("latent_drift_report", "concept_drift_report", "retrain_decision", "scores"),
+)
+
+
+def messages_of(error: BaseException | None) -> Iterator[str]:
+    """Yield what an error says and what caused it."""
+    while error is not None:
+        yield str(error)
+        error = error.__cause__ or error.__context__
+
+
+def refused(project: Any) -> str:
+    """Return all that is said when a project does not load: Dagster wraps an error in one of its own."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        project.load()
+    return "\n".join(messages_of(caught.value))
+
+
+def test_importing_the_type_imports_nothing_heavy_and_no_job_board() -> None:
+    asked = f"""
+import sys
+import mlife_assets.components as components
+assert "ConversionModel" in dir(components)
+before = set(sys.modules)
+components.ConversionModel
+print([name for name in {(*HEAVY, *OURS)!r} if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_an_instance_has_the_chain_of_a_model_and_nothing_of_a_job_board(project: Any) -> None:
+    project.declare(owners=["team:airport"])
+    definitions = project.load()
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    own = {"expected_flights", "flight_outcomes"}
+    assert set(specs) == {f"late_flights/{name}" for name in CHAIN} | own
+    assert {specs[name].group_name for name in set(specs) - own} == {"late_flights"}
+    assert {owner for name in set(specs) - own for owner in specs[name].owners} == {"team:airport"}
+    repository = definitions.get_repository_def()
+    jobs = {f"late_flights_{name}" for name in ("daily_job", "retraining_job", "search_job")}
+    assert {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"} == jobs
+    assert [sensor.name for sensor in repository.sensor_defs] == [f"late_flights_{SENSOR}"]
+    daily = {
+        key.path[-1] for key in definitions.resolve_job_def("late_flights_daily_job").asset_layer.executable_asset_keys
+    }
+    assert {"examples", "rows", "scores", "retrain_decision"} <= daily
+    assert not {"training_set", "champion_model", "hyperparameters"} & daily
+    dg.Definitions.validate_loadable(definitions)
+    assert not (project.root / "var").exists(), "loading writes nothing"
+
+
+def test_a_home_is_stated_or_of_the_environment_or_of_the_project(
+    project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project.declare()
+    assert project.view(project.load()).settings.home == project.root / "var" / "mlife"
+    monkeypatch.setenv("MLIFE_HOME", str(tmp_path / "elsewhere"))
+    assert project.view(project.load()).settings.home == tmp_path / "elsewhere"
+    project.declare(home="kept/here")
+    assert project.view(project.load()).settings.home == project.root / "kept" / "here"
+
+
+def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project: Any) -> None:
+    project.declare()
+    project.declare(name="windy_flights", columns={"features": ["wind"], "categoricals": [], "rule": ""})
+    definitions = project.load()
+    day = add_days(date.fromisoformat("2013-01-03"), 4)
+    for model in ("late_flights", "windy_flights"):
+        project.deliver(definitions, day, model)
+        assert project.run(definitions, f"{model}_daily_job", day).success
+    late, windy = (project.view(definitions, model) for model in ("late_flights", "windy_flights"))
+    assert late.lake is windy.lake
+    assert late.warehouse.read("rows", as_of=day).column_names == ["as_of_date", "flight", "wind", "hour", "carrier"]
+    assert windy.warehouse.read("rows", as_of=day).column_names == ["as_of_date", "flight", "wind"]
+    decided = windy.model_events("retrain_decided")
+    assert [(row["model_name"], row["verdict"]) for row in decided] == [("windy_flights", "wait")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
+        ({"retrain": {"cooldown": 3}}, "attributes.retrain: the attribute retrain has an unknown key 'cooldown'"),
+        ({"promotion": {"gate_weeks": "two"}}, "attributes.promotion: the attribute promotion.gate_weeks is 'two'"),
+        ({"maturity_days": 0}, "attributes.maturity_days: Step.maturity_days of outcome is 0; use 1 to 366"),
+        ({"start_date": "last year"}, "attributes.start_date: it is 'last year'; write a day as YYYY-MM-DD"),
+        ({"columns": {"rule": "fuel"}}, "attributes.columns.rule names 'fuel'; list it under columns.features"),
+    ],
+)
+def test_a_value_that_cannot_be_fails_the_load_with_file_attribute_bound_and_remedy(
+    project: Any, changes: dict[str, Any], message: str
+) -> None:
+    project.declare(name="good_flights")
+    project.declare(name="bad_flights", **changes)
+    said = refused(project)
+    assert f"{project.file('bad_flights')}, {message}" in said
+    assert f"{project.file('good_flights')}, attributes" not in said
+
+
+def test_an_attribute_that_is_misspelt_is_named(project: Any) -> None:
+    project.declare(maturity_day=1)
+    assert "maturity_day" in refused(project)
+
+
+def test_instances_have_names_and_one_home(project: Any) -> None:
+    project.declare()
+    other = project.defs_folder / "other" / "defs.yaml"
+    other.parent.mkdir()
+    other.write_text(project.file("late_flights").read_text(encoding="utf-8"), encoding="utf-8")
+    assert "declares a model late_flights, too; give each a name of its own" in refused(project)
+    other.unlink()
+    other.parent.rmdir()
+    project.declare(name="windy_flights", home="elsewhere")
+    assert "give all of them one home" in refused(project)
+
+
+def test_the_name_of_the_job_board_s_model_is_taken(project: Any) -> None:
+    project.declare(name="job_applications")
+    assert "the name of mlife's own first model; choose another" in refused(project)
+
+
+def test_what_the_scaffolder_writes_loads_as_it_is(project: Any) -> None:
+    target = project.defs_folder / "who_converts"
+    target.mkdir()
+    request = dg.ScaffoldRequest(f"{ConversionModel.__module__}.ConversionModel", target, "yaml", project.root, None)
+    get_scaffolder(ConversionModel).scaffold(request)
+    (project.defs_folder / "tables.py").write_text(
+        """
+import dagster as dg
+
+DAILY = dg.DailyPartitionsDefinition(start_date="2026-01-01")
+
+
+@dg.asset(partitions_def=DAILY)
+def who_converts_examples(): ...
+
+
+@dg.asset(partitions_def=DAILY)
+def who_converts_rows(): ...
+""",
+        encoding="utf-8",
+    )
+    definitions = project.load()
+    assert dg.AssetKey(["who_converts", "champion_model"]) in {
+        spec.key for spec in definitions.resolve_all_asset_specs()
+    }
+    dg.Definitions.validate_loadable(definitions)
+
+
+@pytest.mark.parametrize("document", ["docs/in_your_project.md", "README.md"])
+def test_what_a_document_declares_loads_and_takes_in_every_row(project: Any, document: str) -> None:
+    def block(name: str, kind: str) -> str:
+        text = (Path(__file__).parents[3] / name).read_text(encoding="utf-8")
+        (found,) = re.findall(rf"^```{kind}\n(.*?)^```", text, re.M | re.S)
+        return found
+
+    code, declaration = block("docs/in_your_project.md", "python"), block(document, "yaml")
+    (project.defs_folder / "flights.py").write_text(code, encoding="utf-8")
+    project.file("late_flights").parent.mkdir()
+    project.file("late_flights").write_text(declaration, encoding="utf-8")
+    definitions, day = project.load(), date(2026, 1, 9)
+    project.deliver(definitions, day)
+    types = project.view(definitions).ingest_report(day)["types"]
+    assert [(one["event_type"], one["accepted"], one["rejected"]) for one in types] == [
+        ("examples", 200, {}),
+        ("rows", 200, {}),
+    ]
+
+
+def test_a_month_of_examples_gives_a_first_champion_by_the_gate(served: Any) -> None:
+    assert served.project.metadata(served.first_decision, "late_flights/retrain_decision")["verdict"] == "retrain"
+    verdict = served.project.metadata(served.retraining, "late_flights/evaluation")
+    assert verdict["outcome"] == "promoted", verdict["sentences"]
+    assert "The challenger beats the human" in verdict["sentences"], "the rule in use, by hour"
+    view = served.project.view(served.definitions)
+    version = view.registry.champion()
+    assert version == verdict["model_version"]
+    card = view.lake.get(f"models/{version}/card.html").decode()
+    assert "Which flights arrive late" in card
+    assert "simulated" not in card
+
+
+def test_no_label_is_learned_before_it_is_known(served: Any) -> None:
+    training = served.project.metadata(served.retraining, "late_flights/training_set")
+    assert training["last_exposure_date"].endswith(add_days(served.retrained, -2).isoformat())
+    examples = served.project.view(served.definitions).warehouse.read("examples")
+    assert pc.max(examples["label_mature_date"]).as_py() <= add_days(served.retrained, 1)
+
+
+def test_the_day_after_is_monitored_and_scored(served: Any) -> None:
+    day = add_days(served.retrained, 1)
+    assert served.day_after.success
+    view = served.project.view(served.definitions)
+    for report in ("data_quality", "data_drift", "latent_drift"):
+        assert served.project.metadata(served.day_after, f"late_flights/{report}_report")["status"] == "ok"
+    scores = view.model_tables.read("scores", day)
+    assert (scores.num_rows, set(scores["model_version"].to_pylist())) == (200, {view.registry.champion()})
+    rows = view.warehouse.read("rows", as_of=day)
+    assert sorted(scores["flight"].to_pylist()) == rows["flight"].to_pylist()
+    logged = view.event_log.read("entity_scored")
+    assert (logged.num_rows, set(logged["model_name"].to_pylist())) == (200, {"late_flights"})
+    evaluations = served.day_after.get_asset_check_evaluations()
+    assert {one.check_name for one in evaluations if not one.passed} == set()
+
+
+def test_scores_of_a_day_again_are_the_same(served: Any) -> None:
+    day = add_days(served.retrained, 1)
+    view = served.project.view(served.definitions)
+    before = view.model_tables.read("scores", day)
+    assets = [one for one in served.definitions.assets if isinstance(one, dg.AssetsDefinition)]
+    dg.materialize(
+        assets,
+        selection=dg.AssetSelection.assets(["late_flights", "rows"], ["late_flights", "scores"]),
+        partition_key=day.isoformat(),
+        instance=served.project.instance,
+        resources=served.definitions.resources,
+    )
+    assert view.model_tables.read("scores", day).equals(before)
+    assert view.event_log.read("entity_scored").num_rows == 200
+
+
+def test_the_sensor_asks_for_the_retraining_that_was_decided(served: Any) -> None:
+    (sensor,) = served.definitions.get_repository_def().sensor_defs
+    context = dg.build_sensor_context(
+        instance=served.project.instance, resources={"platform": served.definitions.resources["platform"]}
+    )
+    found = sensor(context)
+    (request,) = found.run_requests
+    assert request.partition_key == served.retrained.isoformat()
+    decided = served.project.metadata(served.first_decision, "late_flights/retrain_decision")
+    assert request.tags[DECISION_TAG] == decided["decision_id"]
+
+
+def test_bad_rows_stop_nothing_and_a_check_says_which(served: Any) -> None:
+    """Rows are delivered by the project's asset; here what it would deliver is given straight to what takes it in."""
+    view, day = served.project.view(served.definitions), add_days(served.retrained, 2)
+    rows = view.warehouse.read("rows", as_of=add_days(served.retrained, 1)).drop_columns(["as_of_date"])
+    bad = rows.slice(0, 1).set_column(1, "wind", [[float("inf")]])
+    take_in(view, view.own.rows, "rows", day, pa.concat_tables([rows, bad.cast(rows.schema), rows.slice(3, 1)]), "here")
+    accepted, refused = refusals_of(view, "rows", day)
+    assert accepted == 200
+    assert sum(int(one.split()[0]) for one in refused) == 2
+    assert any("wind must be a finite number" in one and "the first in row 200" in one for one in refused)
+    assert view.ingest_report(day)["types"][0]["accepted"] == 200
+
+
+def test_a_table_that_lacks_a_column_blocks_the_day_and_fails_no_step(served: Any) -> None:
+    view, day = served.project.view(served.definitions), add_days(served.retrained, 3)
+    rows = view.warehouse.read("rows", as_of=add_days(served.retrained, 1)).drop_columns(["as_of_date", "wind"])
+    examples = view.warehouse.read("examples", as_of=add_days(served.retrained, -2)).drop_columns(["label_mature_date"])
+    moved = pa.array([add_days(day, -2)] * examples.num_rows, pa.date32())
+    examples = examples.set_column(examples.column_names.index("day"), "day", moved)
+    assert take_in(view, view.own.rows, "examples", day, examples, "here").rejected.num_rows == 0
+    assert take_in(view, view.own.rows, "rows", day, rows, "here").accepted.num_rows == 0
+    assets = [one for one in served.definitions.assets if isinstance(one, dg.AssetsDefinition)]
+    names = ("data_quality", "data_drift", "latent_drift", "concept_drift")
+    wanted = [*(f"{name}_report" for name in names), "retrain_decision", "scores"]
+    ran = dg.materialize(
+        assets,
+        selection=dg.AssetSelection.assets(*(["late_flights", name] for name in wanted)),
+        partition_key=day.isoformat(),
+        instance=served.project.instance,
+        resources=served.definitions.resources,
+    )
+    assert ran.success
+    assert served.project.metadata(ran, "late_flights/retrain_decision")["verdict"] == "block"
+    why = served.project.metadata(ran, "late_flights/scores")["why"]
+    assert "the table lacks the column wind; add it, or name another column in the attributes" in why
+    assert view.model_tables.read("scores", day).num_rows == 0
+
+
+@pytest.mark.proof
+def test_sixty_days_end_with_a_model_of_the_new_world(project: Any) -> None:
+    """From 20 February on wind acts the other way round: the governor notices, and a model of the new world serves."""
+    project.declare()
+    definitions = project.load()
+    first, verdicts, champions = date(2013, 1, 3), [], []
+    for number in range(75):
+        day = add_days(first, number)
+        project.deliver(definitions, day, model=None)
+        ran = project.run(definitions, "late_flights_daily_job", day)
+        verdict = project.metadata(ran, "late_flights/retrain_decision")["verdict"]
+        verdicts.append(verdict)
+        if verdict == "retrain":
+            project.run(definitions, "late_flights_retraining_job", day)
+        champions.append(project.view(definitions).registry.champion())
+    known = [one for one in dict.fromkeys(champions) if one]
+    assert len(known) >= 2, verdicts
+    drifted = champions[(date(2013, 2, 20) - first).days]
+    assert champions[-1] not in (None, drifted)
+    assert project.view(definitions).model_tables.read("scores", add_days(first, 74)).num_rows == 200
