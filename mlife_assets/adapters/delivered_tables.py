@@ -1,6 +1,6 @@
 """What an asset of somebody else returns, as an Arrow table.
 
-Belongs here: frames of pandas, of polars and of whatever speaks Arrow's C stream. Does not belong here: what the
+Belongs here: frames of pandas and whatever speaks Arrow's C stream. Does not belong here: what the
 columns have to hold (`core.own_rows`).
 
 Concept: the asset upstream is made with the tools of its project, and its IO manager decides what arrives here. Nothing
@@ -36,8 +36,8 @@ def delivered_table(value: Any, name: str) -> pa.Table:
     if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
         what = f"a dict with the keys {quoted(', '.join(sorted(value)[:3]))}, several partitions it seems"
     raise InvalidInputError(
-        f"{name} gave {what}, which is no table; let it return a frame of pandas or polars or a table of pyarrow, and "
-        "launch one partition at a time"
+        f"{name} gave {what}, which is no table; let it return a frame of pandas, a table of pyarrow or what has "
+        "`__arrow_c_stream__`, and launch one partition at a time"
     )
 
 

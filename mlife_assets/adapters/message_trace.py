@@ -120,8 +120,10 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
     alternatives: list[dict[str, Any]] = []
     if planned["prediction_id"] is not None:
         # Others may have planned on the same scored pairs, for reasons of their own.
-        mine = {"user_id": planned["user_id"], "application": planned["campaign"]}
-        scored = _rows(log, "prediction", day, day, **mine)
+        logged = _rows(log, "prediction", day, day, user_id=planned["user_id"])
+        scored = [row for row in logged if row["application"] == planned["campaign"]]
+        if not any(row["prediction_id"] == planned["prediction_id"] for row in scored):
+            scored = [row for row in logged if row["slice"] is None]  # of version 1, which names no application
         chosen = next((row for row in scored if row["prediction_id"] == planned["prediction_id"]), None)
         if chosen is None:
             raise IntegrityError(

@@ -10,8 +10,9 @@ partitions have a row of one grain, the one that was known first counts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.own_rows import TERMS
 from mlife_assets.core.windows import add_days
 
 
@@ -33,6 +35,7 @@ class DailyMart:
         date_column: column that selections apply to.
         partitions_after: how many days after a row's date the first and the last partition lie that may hold it.
         asset: what makes it, for people.
+        terms: what its rows are taken under, by attribute; rows that were kept under others are not read.
     """
 
     schema: pa.Schema
@@ -40,6 +43,13 @@ class DailyMart:
     date_column: str
     partitions_after: tuple[int, int]
     asset: str
+    terms: Mapping[str, str] = field(default_factory=dict)
+
+
+def with_terms(rows: pa.Table, terms: Mapping[str, str]) -> pa.Table:
+    """Return rows that say what they were taken under. It stands in the table itself: no crash comes in between."""
+    said = pa.array([json.dumps(dict(terms), sort_keys=True)] * rows.num_rows, pa.string())
+    return rows.append_column(TERMS, said)
 
 
 class TableMarts:
@@ -69,7 +79,7 @@ class TableMarts:
 
         Raises:
             InvalidInputError: the name is not a mart, a column does not exist, `as_of` comes with a range, or a table
-                was kept when other columns were declared.
+                was kept when other columns, types or terms were declared.
             NotFoundError: the mart, or the partition of `as_of`, was never materialized; names the asset.
         """
         known = self._marts.get(mart)
@@ -82,8 +92,8 @@ class TableMarts:
         first, last = (as_of, as_of) if as_of is not None else (start, end)
         days = self._partitions(mart, known, first, last, is_needed=as_of is not None)
         rows = pa.concat_tables([known.schema.empty_table(), *(self._table(mart, known, day) for day in days)])
-        field = pc.field(known.date_column)
-        for condition in (first is None or field >= pa.scalar(first), last is None or field <= pa.scalar(last)):
+        when = pc.field(known.date_column)
+        for condition in (first is None or when >= pa.scalar(first), last is None or when <= pa.scalar(last)):
             if condition is not True:
                 rows = rows.filter(condition)
         return _in_order(rows, known.grain).select(list(columns or known.schema.names))
@@ -111,6 +121,21 @@ class TableMarts:
                 f"{known.asset} of {day} lacks the column {lacking[0]}, which was declared later; materialize it again "
                 "for the days until then"
             )
+        again = f"materialize {known.asset} again, for all days that there are"
+        for said in pc.unique(table[TERMS]).to_pylist() if known.terms and table.num_rows else ():
+            before = json.loads(said)
+            for name, value in known.terms.items():
+                if (kept := before.get(name)) != value:
+                    raise InvalidInputError(
+                        f"{known.asset} of {day} was kept when {name} was {kept or 'not set'}, and it is "
+                        f"{value or 'not set'} now; {again}"
+                    )
+        for column in known.schema if table.num_rows else ():
+            if table.schema.field(column.name).type != column.type:
+                raise InvalidInputError(
+                    f"{known.asset} of {day} was kept when {column.name} was {table.schema.field(column.name).type}, "
+                    f"and it is {column.type} now; {again}"
+                )
         return table.select(known.schema.names).cast(known.schema)
 
 

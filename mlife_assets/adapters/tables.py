@@ -49,9 +49,12 @@ MADE_BY: Mapping[str, str] = {
 class TableStore:
     """Tables at `tables/<name>/as_of_date=D/part.parquet`, reports at `reports/<name>/as_of_date=D/report.json`."""
 
-    def __init__(self, store: ObjectStore, folder: str = "") -> None:
-        """Keep tables and reports in `store`, below `folder`, which ends in a slash where it is not the store."""
-        self._store, self._folder = store, folder
+    def __init__(self, store: ObjectStore, folder: str = "", assets: str = "") -> None:
+        """Keep tables and reports in `store`, below `folder`, which ends in a slash where it is not the store.
+
+        `assets` is what keys of assets begin with in remedies, with a slash.
+        """
+        self._store, self._folder, self._assets = store, folder, assets
 
     def write(self, name: str, as_of_date: date, table: pa.Table) -> str:
         """Write (or replace) the table of one day and return its key. Schema metadata is not kept."""
@@ -66,7 +69,7 @@ class TableStore:
         try:
             return decode_table(data)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise IntegrityError(f"{key} is not readable Parquet; {_remedy(name, as_of_date)} again") from error
+            raise IntegrityError(f"{key} is not readable Parquet; {self._remedy(name, as_of_date)} again") from error
 
     def days(self, name: str) -> list[date]:
         """Return the days that have a table, ascending."""
@@ -92,7 +95,7 @@ class TableStore:
         try:
             report: dict[str, Any] = orjson.loads(data)
         except orjson.JSONDecodeError as error:
-            raise IntegrityError(f"{key} is not JSON; {_remedy(name, as_of_date)} again") from error
+            raise IntegrityError(f"{key} is not JSON; {self._remedy(name, as_of_date)} again") from error
         return report
 
     def report_days(self, name: str) -> list[date]:
@@ -103,7 +106,7 @@ class TableStore:
         try:
             return self._store.get(key)
         except NotFoundError as error:
-            raise NotFoundError(f"{name} of {as_of_date} does not exist; {_remedy(name, as_of_date)}") from error
+            raise NotFoundError(f"{name} of {as_of_date} does not exist; {self._remedy(name, as_of_date)}") from error
 
     def _days(self, kind: str, name: str) -> list[date]:
         found = set()
@@ -118,12 +121,12 @@ class TableStore:
         leaf = "part.parquet" if kind == "tables" else "report.json"
         return f"{self._folder}{kind}/{_valid(name)}/as_of_date={as_of_date.isoformat()}/{leaf}"
 
+    def _remedy(self, name: str, as_of_date: date) -> str:
+        asset = f"{self._assets}{MADE_BY.get(name, name)}"
+        return f"materialize the asset {asset} for partition {as_of_date.isoformat()}"
+
 
 def _valid(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidInputError(f"table name {name!r} is not valid; use lower case letters, digits and _")
     return name
-
-
-def _remedy(name: str, as_of_date: date) -> str:
-    return f"materialize the asset {MADE_BY.get(name, name)} for partition {as_of_date.isoformat()}"

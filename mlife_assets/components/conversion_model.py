@@ -19,21 +19,24 @@ from pydantic import Field
 
 from mlife_assets.components.conversion_scaffold import ConversionModelScaffolder
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.model_jobs import day_of_model, model_jobs, retrained
+from mlife_assets.components.graph.model_jobs import model_jobs, retrained, searched
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
 from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.components.tables import ingestion
+from mlife_assets.components.tables.order import in_order
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.windows import RUN_HOUR_UTC
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.settings import ProjectSettings
 
 FILE = "defs.yaml"
+MATURITY_DAYS_MAXIMUM = 366
 
 
 class ConversionColumns(dg.Model, dg.Resolvable):
@@ -68,9 +71,11 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
     examples: str = Field(description="Asset that delivers examples: partition D, those known for good by D.")
     rows: str = Field(description="Asset that delivers the rows to score: partition D, those of D.")
     columns: ConversionColumns
-    maturity_days: int = Field(description="Days after the example's day until every label of that day is final.")
+    maturity_days: Any = Field(description="Days after the example's day until every label of that day is final.")
     start_date: str = Field(description="First partition, as the two assets have it: YYYY-MM-DD.")
-    end_offset: int = Field(default=0, description="As the two assets have it: 1 where today has a partition.")
+    end_offset: Any = Field(
+        default=1, description="As the two assets have it: 1 where today has a partition, 0 where it has one tomorrow."
+    )
     home: str | None = Field(default=None, description="Folder of what mlife keeps; MLIFE_HOME, or var/mlife.")
     owners: list[str] = Field(default_factory=list, description="Owners of the assets.")
     training: dict[str, Any] = Field(default_factory=dict, description="Fields of TrainingPolicy.")
@@ -92,6 +97,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         try:
             own = self._own_model()
             platform = platform_of(context.component_tree, Path(context.project_root), self.home)
+            _whole("end_offset", self.end_offset, 0, 1)
             platform.declare(own, place)
         except InvalidInputError as error:
             raise InvalidInputError(f"{place}, attributes.{error}") from error
@@ -116,7 +122,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
                 row_id=named.row_id,
                 rule=named.rule,
             ),
-            maturity_days=self.maturity_days,
+            maturity_days=_whole("maturity_days", self.maturity_days, 1, MATURITY_DAYS_MAXIMUM),
             start_date=_day("start_date", self.start_date),
             stated=Stated(
                 training=self.training,
@@ -129,8 +135,9 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         )
 
     def _definitions(self, own: OwnModel, platform: TablePlatform) -> dg.Definitions:
-        graph = ModelGraph(own.model, own.model.name, backfill_policy=None)
         upstream = {EXAMPLES: _key(self.examples), ROWS: _key(self.rows)}
+        ordered = in_order(upstream[EXAMPLES], own.start_date)
+        graph = ModelGraph(own.model, own.model.name, backfill_policy=None, require_in_order=ordered)
         jobs = model_jobs(graph, retrained(graph))
         retraining = next(job for job in jobs if job.name == graph.named(RETRAINING_JOB))
         assets = [
@@ -140,14 +147,22 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         ]
         daily = dg.define_asset_job(
             graph.named("daily_job"),
-            selection=day_of_model(graph),
+            selection=dg.AssetSelection.assets(*(asset.key for asset in assets)) - retrained(graph) - searched(graph),
             executor_def=dg.in_process_executor,
             description="One day: take in what was delivered, monitor and decide, score.",
+        )
+        schedule = dg.build_schedule_from_partitioned_job(
+            daily,
+            name=graph.named("daily_schedule"),
+            hour_of_day=RUN_HOUR_UTC,
+            description="The daily job for the newest partition, off until it is turned on.",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
         )
         return dg.Definitions(
             assets=self._as_declared(assets),
             asset_checks=[*ingestion.build_checks(graph), *chain_checks(graph), *entity_checks(graph)],
             jobs=[daily, *jobs],
+            schedules=[schedule],
             sensors=[build_retrain_sensor(graph, retraining)],
             resources={"platform": platform},
         )
@@ -195,8 +210,18 @@ def _key(name: str) -> dg.AssetKey:
     return dg.AssetKey.from_user_string(name)
 
 
+def _whole(attribute: str, value: Any, lowest: int, highest: int) -> int:
+    """Return a whole number as it is stated. Of fields that pydantic takes as whole, true would be 1 and 1.0, too."""
+    if type(value) is not int or not lowest <= value <= highest:
+        raise InvalidInputError(f"{attribute}: it is {quoted(value)}; write a whole number from {lowest} to {highest}")
+    return value
+
+
 def _day(attribute: str, value: str) -> date:
     try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise InvalidInputError(f"{attribute}: it is {quoted(value)}; write a day as YYYY-MM-DD") from error
+        day = date.fromisoformat(value)
+    except ValueError:
+        day = None
+    if day is None or value != day.isoformat():
+        raise InvalidInputError(f"{attribute}: it is {quoted(value)}; write a day as YYYY-MM-DD")
+    return day

@@ -25,6 +25,9 @@ attributes:
   examples: {name}_examples
   rows: {name}_rows
   start_date: "2026-01-01"
+  # As the partitions of the two assets have it. 1: today has a partition, so that a row is scored on its day. 0: it has
+  # one tomorrow.
+  end_offset: 1
   # After so many days every label of a day is final; with a column `label_time` a row may say an earlier day.
   maturity_days: 7
   columns:
@@ -43,11 +46,14 @@ class ConversionModelScaffolder(dg.Scaffolder):
     """Writes a `defs.yaml` whose attributes are there and explained."""
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
-        """Write the file. Raises InvalidInputError for another format than YAML."""
+        """Write the file. Raises InvalidInputError for another format than YAML, and for a file of another instance."""
         if request.scaffold_format != "yaml":
             raise InvalidInputError(f"format: it is {request.scaffold_format}; a ConversionModel is declared in YAML")
+        if request.append:
+            raise InvalidInputError(
+                f"{request.target_path} declares something already; scaffold each ConversionModel into a folder of its "
+                "own"
+            )
         name = request.target_path.name.lower().replace("-", "_")
         text = TEMPLATE.format(type_name=request.type_name, name=name)
-        path = request.target_path if request.append else request.target_path / "defs.yaml"
-        with path.open("a" if request.append else "w", encoding="utf-8") as file:
-            file.write(f"---\n{text}" if request.append else text)
+        (request.target_path / "defs.yaml").write_text(text, encoding="utf-8")

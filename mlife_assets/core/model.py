@@ -276,8 +276,13 @@ class Model:
         return "dcl_" + hashlib.sha256(json.dumps(self.to_record(), sort_keys=True).encode()).hexdigest()[:12]
 
 
+def is_model_name(name: str) -> bool:
+    """Return whether a model may be called so."""
+    return _NAME.fullmatch(name) is not None and len(name) <= NAME_CHARACTERS
+
+
 def _require_name(where: str, name: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
+    if not is_model_name(name):
         raise InvalidInputError(
             f"{where} is {quoted(name)}; use lower-case words joined by underscores, at most "
             f"{NAME_CHARACTERS} characters"

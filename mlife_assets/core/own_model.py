@@ -21,17 +21,17 @@ import pyarrow as pa
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.model import Baseline, Model, RowSource, Step
+from mlife_assets.core.model import NAME_CHARACTERS, Baseline, Model, RowSource, Step, is_model_name
 from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, OwnRows
+from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, TERMS, OwnRows
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.stated_policies import stated_policy
+from mlife_assets.core.stated_policies import is_said, stated_policy
 
 LABEL_TIME = "label_mature_date"
 """What the label time is called where the table has no column of it."""
 WATCHED = ("unalarmed", "ranged", "residual", "never_zero")
-TAKEN = (DAY, "exposure_date", "model_version", "raw_score", "probability", "prediction_id", "feature_hash")
+TAKEN = (DAY, "exposure_date", "model_version", "raw_score", "probability", "prediction_id", "feature_hash", TERMS)
 """Names of columns that mlife adds beside those of the tables."""
 
 
@@ -103,6 +103,14 @@ def own_model(
     Raises:
         InvalidInputError: something contradicts itself or is out of bounds; names the attribute and the remedy.
     """
+    for attribute, value in (("title", title), ("outcome", outcome)):
+        if not is_said(value):
+            raise InvalidInputError(f"{attribute}: it is {quoted(value)}; say it in words")
+    if not is_model_name(name):
+        raise InvalidInputError(
+            f"name: it is {quoted(name)}; use lower-case words joined by underscores, at most {NAME_CHARACTERS} "
+            "characters"
+        )
     roles = _named("columns", lambda: _roles(columns))
     if columns.rule and columns.rule not in roles.features:
         raise InvalidInputError(f"columns.rule names {quoted(columns.rule)}; list it under columns.features")
@@ -110,6 +118,7 @@ def own_model(
         raise InvalidInputError(f"columns.row_id names {columns.row_id}, which has another role; name another column")
     if unknown := [key for key in stated.watched if key not in WATCHED]:
         raise InvalidInputError(f"watched has an unknown key {quoted(unknown[0])}; known are {', '.join(WATCHED)}")
+    _require_features(roles, stated)
     step = _named(
         "maturity_days", lambda: Step("outcome", roles.label, EXAMPLES, maturity_days, verb="has the outcome")
     )
@@ -151,6 +160,18 @@ def column_scores(column: str) -> Callable[[pa.Table], npt.NDArray[np.float64]]:
 
     scores.__name__ = f"by_{column}"
     return scores
+
+
+def _require_features(roles: ExampleSpec, stated: Stated) -> None:
+    """Refuse what is said of a column that no model sees."""
+    features = (*roles.features, *roles.categoricals)
+    for key, names in stated.watched.items():
+        known = roles.features if key in ("ranged", "never_zero") else features
+        if unknown := [name for name in names if name not in known]:
+            where = "columns.features" if known is roles.features else "columns.features or columns.categoricals"
+            raise InvalidInputError(f"watched.{key} names {quoted(unknown[0])}; list it under {where}, or correct it")
+    if unknown := [name for name in stated.words if name not in (*features, *roles.columns)]:
+        raise InvalidInputError(f"words names {quoted(unknown[0])}, which is none of columns; correct it")
 
 
 def _roles(columns: OwnColumns) -> ExampleSpec:

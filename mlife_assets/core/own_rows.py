@@ -30,6 +30,8 @@ EXAMPLES, ROWS = "examples", "rows"
 """Names of the two tables, in keys, reports and sentences."""
 DAY = "as_of_date"
 """Column that says on which day a row is scored."""
+TERMS = "taken_under"
+"""Column that says what a row was taken under."""
 Mask = npt.NDArray[np.bool_]
 
 
@@ -69,6 +71,19 @@ class OwnRows:
         """Columns of rows to score as they are kept."""
         return pa.schema([(DAY, pa.date32()), (self.roles.entity, pa.string()), *_features(self.roles)])
 
+    def terms(self, table: str) -> dict[str, str]:
+        """Return what rows of a table are taken under, by attribute: under other terms they would be other rows."""
+        roles, entity = self.roles, {"columns.entity": self.roles.entity}
+        if table == ROWS:
+            return entity
+        return entity | {
+            "maturity_days": str(self.maturity_days),
+            "columns.time": roles.time,
+            "columns.label": roles.label,
+            "columns.label_time": roles.label_time if self.is_label_timed else "",
+            "columns.row_id": self.row_id,
+        }
+
     @property
     def partitions_after(self) -> tuple[int, int]:
         """How many days after its exposure the first and the last partition lie that may hold an example."""
@@ -77,7 +92,10 @@ class OwnRows:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Rows of one delivery: `accepted` as they are kept, `rejected` as `validation.REJECTED_SCHEMA` has them."""
+    """Rows of one delivery: `accepted` as they are kept, `rejected` as `validation.REJECTED_SCHEMA` has them.
+
+    A table without rows that lacks a column is rejected as row -1.
+    """
 
     accepted: pa.Table
     rejected: pa.Table
@@ -226,6 +244,8 @@ def _refused(
         first[ranked[place].mask] = place
     rows = np.flatnonzero(first >= 0)
     chosen = [ranked[place] for place in first[rows]]
+    if not read and not size:
+        rows, chosen = np.array([-1]), ranked[:1]
     ids = read[row_id].values.take(pa.array(rows)) if row_id in read else pa.nulls(len(rows), pa.string())
     rejected = pa.table(
         [
@@ -243,7 +263,7 @@ def _refused(
     if all(name in read for name in schema.names):
         accepted = pa.table([read[name].values.filter(keep) for name in schema.names], schema=schema)
     extra = tuple(name for name in dict.fromkeys(delivered.column_names) if name not in {*schema.names, *known})
-    if accepted.num_rows + rejected.num_rows != size:
+    if accepted.num_rows + rejected.num_rows != max(size, len(chosen)):
         raise InvalidInputError(f"{accepted.num_rows} accepted and {rejected.num_rows} rejected of {size} rows")
     return Judged(accepted, rejected, extra)
 

@@ -30,7 +30,7 @@ class Read:
 
 def read_as(column: pa.ChunkedArray, wanted: pa.DataType) -> Read:
     """Return a column as text, float64, bool or date32."""
-    array = _plain(column)
+    array = _whole(_plain(column))
     if pa.types.is_string(wanted):
         array = array.cast(pa.string()) if _is_exact(array.type) else array
     elif pa.types.is_floating(wanted):
@@ -49,6 +49,16 @@ def read_as(column: pa.ChunkedArray, wanted: pa.DataType) -> Read:
 def _plain(column: pa.ChunkedArray) -> pa.Array:
     chunks = [plain_array(chunk) for chunk in column.chunks]
     return pa.concat_arrays(chunks) if chunks else pa.nulls(0)
+
+
+def _whole(array: pa.Array) -> pa.Array:
+    """Return decimals without a fraction, as databases give whole numbers, as such; those beyond 64 bits stay."""
+    if not pa.types.is_decimal(array.type) or array.type.scale > 0:
+        return array
+    try:
+        return array.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return array
 
 
 def _is_exact(kind: pa.DataType) -> bool:

@@ -293,6 +293,15 @@ def test_of_two_applications_on_one_scored_pair_each_message_has_its_own_reasons
 
 def test_a_prediction_that_only_another_application_logged_breaks_the_trace(tmp_path, models):
     world = World(tmp_path, models)
-    key = world.plan(world.predict(0), "email_digest")
+    key = world.plan(world.predict(0, slice="exploit"), "email_digest")
     with pytest.raises(IntegrityError, match="which email_digest has not logged"):
         world.trace(key)
+
+
+def test_a_prediction_of_version_1_is_of_whichever_campaign_planned_on_it(tmp_path, models):
+    """It names no application and has no slice; a home may have called its campaign otherwise."""
+    world = World(tmp_path, models)
+    world.registry.register(world.artifact, as_of=DAY, now=RUN)
+    world.predict(1)
+    trace = world.trace(world.plan(world.predict(0), "autumn"))
+    assert [row["job_id"] for row in trace.alternatives] == ["j0", "j1"]

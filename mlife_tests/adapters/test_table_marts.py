@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.table_marts import DailyMart, TableMarts
+from mlife_assets.adapters.table_marts import DailyMart, TableMarts, with_terms
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
@@ -82,6 +83,23 @@ def test_what_cannot_be_read_is_named(marts: TableMarts, tables: TableStore) -> 
         InvalidInputError, match="examples of 2026-04-07 lacks the column wind, which was declared later"
     ):
         marts.read("examples", as_of=april(5))
+
+
+def test_rows_that_were_kept_under_other_terms_or_types_are_not_read(tables: TableStore) -> None:
+    rows = pa.table({"id": ["a"], "day": [april(5)]})
+    tables.write("rows", april(5), with_terms(rows, {"maturity_days": "3"}))
+    tables.write("rows", april(6), with_terms(rows.slice(0, 0), {"maturity_days": "3"}))
+
+    def read(mart: DailyMart) -> list[str]:
+        found: list[str] = TableMarts(tables, {"rows": mart}).read("rows")["id"].to_pylist()
+        return found
+
+    assert read(replace(ROWS, terms={"maturity_days": "3"})) == ["a"]
+    with pytest.raises(InvalidInputError, match="2026-04-05 was kept when maturity_days was 3, and it is 7 now; mat"):
+        read(replace(ROWS, terms={"maturity_days": "7"}))
+    other = pa.schema([("id", pa.int64()), ("day", pa.date32())])
+    with pytest.raises(InvalidInputError, match="was kept when id was string, and it is int64 now; materialize"):
+        read(replace(ROWS, schema=other))
 
 
 def test_the_same_rows_in_any_order_of_writing_give_the_same_bytes(marts: TableMarts, tables: TableStore) -> None:

@@ -15,11 +15,18 @@ from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, column_sco
 COLUMNS = OwnColumns("flight", "day", "is_late", ("wind", "hour"), ("carrier",), rule="wind")
 
 
-def declared(columns: OwnColumns = COLUMNS, maturity_days: int = 1, **stated: Any) -> OwnModel:
+def declared(
+    columns: OwnColumns = COLUMNS,
+    maturity_days: int = 1,
+    name: str = "late_flights",
+    title: str = "Which flights are late",
+    outcome: str = "a flight is late",
+    **stated: Any,
+) -> OwnModel:
     return own_model(
-        name="late_flights",
-        title="Which flights are late",
-        outcome="a flight is late",
+        name=name,
+        title=title,
+        outcome=outcome,
         source="flights of this project",
         columns=columns,
         maturity_days=maturity_days,
@@ -75,8 +82,12 @@ def test_the_rule_ranks_by_its_column_and_missing_values_come_last() -> None:
         ),
         ({}, {"retrain": {"fits_per_year": 300}}, "fits_per_year and fits_for_drift of late_flights are 306 together"),
         ({}, {"watched": {"closed": ("x",)}}, "watched has an unknown key 'closed'; known are unalarmed"),
-        ({}, {"watched": {"residual": ("fuel",)}}, "Model.watched of late_flights names fuel"),
-        ({}, {"words": {"fuel": "kerosene"}}, "Model.words of late_flights names fuel"),
+        ({}, {"watched": {"residual": ("fuel",)}}, "watched.residual names 'fuel'; list it under columns.features or"),
+        ({}, {"watched": {"unalarmed": ("huor",)}}, "watched.unalarmed names 'huor'; list it under columns.features"),
+        ({}, {"watched": {"ranged": ("carrier",)}}, "watched.ranged names 'carrier'; list it under columns.features, "),
+        ({}, {"watched": {"never_zero": ("wnid",)}}, "watched.never_zero names 'wnid'; list it under columns.features"),
+        ({}, {"words": {"fuel": "kerosene"}}, "words names 'fuel', which is none of columns"),
+        ({"features": ("wind", "taken_under")}, {}, "columns: the column taken_under has a name that mlife adds"),
     ],
 )
 def test_what_cannot_be_is_refused_with_attribute_bound_and_remedy(
@@ -84,6 +95,12 @@ def test_what_cannot_be_is_refused_with_attribute_bound_and_remedy(
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         declared(replace(COLUMNS, **change), **stated)
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("title", " "), ("outcome", ""), ("name", "Late Flights")])
+def test_what_a_model_is_called_is_said(attribute: str, value: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^{attribute}: it is '{value}'; "):
+        declared(**{attribute: value})
 
 
 def test_maturity_has_a_bound() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -21,6 +22,10 @@ DAY = date(2026, 4, 3)
         (pa.array(["a", None]).dictionary_encode(), pa.string(), ["a", None], []),
         (pa.array(["a"], pa.large_string()), pa.string(), ["a"], []),
         (pa.array([1.5, None]), pa.string(), [None, None], [0]),
+        (pa.array([Decimal(15), None], pa.decimal128(38, 0)), pa.string(), ["15", None], []),
+        (pa.array([Decimal(1), Decimal(0), Decimal(2)], pa.decimal128(38, 0)), pa.bool_(), [True, False, None], [2]),
+        (pa.array([Decimal(7)], pa.decimal256(60, 0)), pa.float64(), [7.0], []),
+        (pa.array([Decimal(10) ** 30], pa.decimal128(38, 0)), pa.string(), [None], [0]),
         (pa.array([b"\xff", b"a"]), pa.string(), [None, "a"], [0]),
         (pa.array([True, False]), pa.float64(), [1.0, 0.0], []),
         (pa.array([3, None], pa.int32()), pa.float64(), [3.0, None], []),

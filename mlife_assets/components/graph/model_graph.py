@@ -7,8 +7,9 @@ Concept: the assets of a model are built from its record. The first model has th
 another begin with its own, and stand in a group of that name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import dagster as dg
 
@@ -16,6 +17,12 @@ from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
+
+Require = Callable[[dg.AssetExecutionContext, ModelPlatform, date], None]
+
+
+def nothing_required(context: dg.AssetExecutionContext, platform: ModelPlatform, day: date) -> None:
+    """Refuse no day: where days land in order, they are decided in order."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,13 @@ class ModelGraph:
         model: the record.
         mart_group: where its marts stand.
         backfill_policy: what a run over a range of partitions is; None for a run a partition, as Dagster has it.
+        require_in_order: refuses to decide a day whose time has not come.
     """
 
     model: Model
     mart_group: str = "features"
     backfill_policy: dg.BackfillPolicy | None = RANGE_IN_ONE_RUN
+    require_in_order: Require = nothing_required
 
     @property
     def is_first(self) -> bool:

@@ -114,6 +114,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
         platform = graph.view(platform)
         day = only_day(context, platform)
+        graph.require_in_order(context, platform, day)
         if (reference := known_reference(platform, day)) is None:
             return _without_model(platform, day, quality.REPORT)
         judged = judge_quality(platform, day, reference, special.findings)

@@ -229,6 +229,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         """Decide, record the decision as an event, and show the history."""
         platform = graph.view(platform)
         day = only_day(context, platform)
+        graph.require_in_order(context, platform, day)
         history = decisions_until(platform, add_days(day, -1))
         read = platform.read_monitoring_report
         decided = decisions_since(platform, day)

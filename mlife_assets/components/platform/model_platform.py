@@ -68,6 +68,9 @@ class ModelPlatform(HomeKeys, ABC):
     """Types of rows that are labels, which may be late."""
     feedback: str = "labels"
     """What is late where feedback is, in words."""
+    retraining_job: str = "retraining_job"
+    evaluation: str = "model/evaluation"
+    """What to run for a model, and where its verdict is."""
 
     @abstractmethod
     def of_model(self, name: str) -> ModelPlatform:
@@ -175,8 +178,8 @@ class ModelPlatform(HomeKeys, ABC):
         version = self.registry.champion_at(run_time(day))
         if version is None:
             raise NotFoundError(
-                f"no model serves on {day} yet; run retraining_job for the day before, and see model/evaluation if the "
-                "gate refused its challenger"
+                f"no model serves on {day} yet; run {self.retraining_job} for the day before, and see "
+                f"{self.evaluation} if the gate refused its challenger"
             )
         return version
 

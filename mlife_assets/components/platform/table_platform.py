@@ -13,15 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.own_folder import made_and_ignored
+from mlife_assets.adapters.private_files import private_tree
 from mlife_assets.adapters.table_marts import DailyMart, TableMarts
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.model import Model
-from mlife_assets.core.monitoring.lateness import NONE_ARRIVED, Arrivals, late_days_between
+from mlife_assets.core.monitoring.lateness import NONE_ARRIVED, NONE_TO_COME, Arrivals, late_days_between
 from mlife_assets.core.own_model import OwnModel
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
@@ -82,19 +86,46 @@ class TablePlatform(ModelPlatform):
         """The model whose view this is."""
         return self.own.model
 
+    @shared_port
+    def lake(self) -> ObstoreObjectStore:
+        """The bucket of events, artifacts, tables and reports, in a folder that git ignores."""
+        made_and_ignored(self.settings.home)
+        return ObstoreObjectStore.local(self.settings.lake_folder)
+
+    @shared_port
+    def private_folder(self) -> Path:
+        """Where keys are, in a folder that git ignores."""
+        made_and_ignored(self.settings.home)
+        return private_tree(self.settings.private_folder)
+
     @cached_property
     def model_tables(self) -> TableStore:
         """Daily tables and reports of the model."""
-        return TableStore(self.lake, f"of_models/{self.model_name}/")
+        return TableStore(self.lake, f"of_models/{self.model_name}/", assets=f"{self.model_name}/")
+
+    @property
+    def retraining_job(self) -> str:  # type: ignore[override]
+        """Job that makes a model."""
+        return f"{self.model_name}_retraining_job"
+
+    @property
+    def evaluation(self) -> str:  # type: ignore[override]
+        """Asset that holds the gate's verdict."""
+        return f"{self.model_name}/evaluation"
 
     @cached_property
     def warehouse(self) -> TableMarts:
         """Examples by day and id, rows to score by day and entity."""
         own, roles = self.own.rows, self.own.rows.roles
         examples = DailyMart(
-            own.examples, (roles.time, own.row_id), roles.time, own.partitions_after, f"{self.model_name}/{EXAMPLES}"
+            own.examples,
+            (roles.time, own.row_id),
+            roles.time,
+            own.partitions_after,
+            f"{self.model_name}/{EXAMPLES}",
+            own.terms(EXAMPLES),
         )
-        rows = DailyMart(own.rows, (DAY, roles.entity), DAY, (0, 0), f"{self.model_name}/{ROWS}")
+        rows = DailyMart(own.rows, (DAY, roles.entity), DAY, (0, 0), f"{self.model_name}/{ROWS}", own.terms(ROWS))
         return TableMarts(self.model_tables, {EXAMPLES: examples, ROWS: rows})
 
     @property
@@ -143,7 +174,8 @@ class TablePlatform(ModelPlatform):
         """Return the days of [first, last] on which no label became known although usually many do.
 
         What was observed on a day is the partition of the next. A row that comes too late is refused, so what there is
-        came in time.
+        came in time. A partition that was delivered empty says that there is nothing to come: a business is closed on
+        Sundays. One that is missing, or of which every row was refused, says nothing.
         """
         taken_in = set(self.model_tables.report_days(ingest_report_of(EXAMPLES)))
 
@@ -153,6 +185,8 @@ class TablePlatform(ModelPlatform):
                 return NONE_ARRIVED
             report = self.model_tables.read_report(ingest_report_of(EXAMPLES), partition)
             count = sum(entry["accepted"] for entry in report["types"])
+            if not count:
+                return NONE_ARRIVED if any(entry["rejected"] for entry in report["types"]) else NONE_TO_COME
             return Arrivals(count, count)
 
         return late_days_between(first, last, arrived_on, oldest=add_days(min(taken_in, default=first), -1))

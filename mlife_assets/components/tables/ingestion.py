@@ -5,7 +5,9 @@ Belongs here: the two assets of a model and their checks. Does not belong here: 
 
 Concept: the assets upstream come as Dagster inputs, through the IO manager of the project, one partition a run: what a
 range of partitions looks like is each IO manager's own business. A row that is not as declared is refused and counted,
-and the others are taken: accepted + rejected = delivered. Materializing a day again replaces it.
+and the others are taken: accepted + rejected = delivered. Materializing a day again replaces it, but never rows by
+none: they may have been learned from. The table is written before the report that says that it is there, so that a day
+on which a run stopped between them has not landed, and running it again heals it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +20,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.delivered_tables import delivered_table
 from mlife_assets.adapters.ingest_report import Outcome, type_report
+from mlife_assets.adapters.table_marts import with_terms
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, checked_days, days_to_land
@@ -25,10 +28,12 @@ from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.table_platform import ingest_report_of
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_rows import EXAMPLES, ROWS, Judged, OwnRows, judge_examples, judge_rows
 
 GROUP = "features"
+EMPTY_TAG, SAID = "mlife/empty_is_meant", "true"
+"""Tag of a run that may replace rows of a day by none."""
 Judge = Callable[[pa.Table, OwnRows, date], Judged]
 JUDGES: Mapping[str, Judge] = {EXAMPLES: judge_examples, ROWS: judge_rows}
 DESCRIPTIONS = {
@@ -37,14 +42,41 @@ DESCRIPTIONS = {
 }
 
 
-def take_in(platform: ModelPlatform, own: OwnRows, name: str, day: date, delivered: pa.Table, source: str) -> Judged:
-    """Keep what is as declared of a delivered table, and report what is not."""
+def take_in(
+    platform: ModelPlatform,
+    own: OwnRows,
+    name: str,
+    day: date,
+    delivered: pa.Table,
+    source: str,
+    *,
+    is_empty_meant: bool = False,
+) -> Judged:
+    """Keep what is as declared of a delivered table, and report what is not.
+
+    Raises:
+        InvalidInputError: nothing of it can be taken, there are rows of the day, and it is not said to be meant.
+    """
     judged = JUDGES[name](delivered, own, day)
-    platform.model_tables.write(name, day, judged.accepted)
+    if not judged.accepted.num_rows and not is_empty_meant and (kept := _kept(platform, name, day)):
+        why = judged.rejected["detail"][0].as_py() if judged.rejected.num_rows else "it has no rows"
+        raise InvalidInputError(
+            f"nothing of what {source} delivered for {day} can be taken ({why}), and {platform.model_name}/{name} has "
+            f"{kept:,} rows of that day, which may have been learned from: they stay; deliver the day again, or launch "
+            f"the run with the tag {EMPTY_TAG}: {SAID} if it has no rows"
+        )
+    platform.model_tables.write(name, day, with_terms(judged.accepted, own.terms(name)))
     outcome = Outcome(judged.accepted.num_rows, judged.rejected, judged.extra_columns)
     report = {"day": day, "types": [asdict(type_report(name, [(source, outcome)]))]}
     platform.model_tables.write_report(ingest_report_of(name), day, report)
     return judged
+
+
+def _kept(platform: ModelPlatform, name: str, day: date) -> int:
+    try:
+        return platform.model_tables.read(name, day).num_rows
+    except NotFoundError:
+        return 0
 
 
 def refusals_of(platform: ModelPlatform, name: str, day: date) -> tuple[int, list[str]]:
@@ -55,6 +87,9 @@ def refusals_of(platform: ModelPlatform, name: str, day: date) -> tuple[int, lis
         accepted += entry["accepted"]
         for reason, count in entry["rejected"].items():
             example = next(one for one in entry["examples"] if one["reason"] == reason)
+            if example["row"] < 0:
+                found.append(f"The table of {day} has no rows and was refused as {reason}: {example['detail']}.")
+                continue
             found.append(
                 f"{count:,} rows of {day} were refused as {reason}, the first in row {example['row']}: "
                 f"{example['detail']}."
@@ -87,7 +122,8 @@ def _asset(graph: ModelGraph, own: OwnRows, name: str, upstream: dg.AssetKey) ->
         """Take what the project's asset delivered for the day."""
         day = _only_partition(context)
         rows = delivered_table(delivered, source)
-        judged = take_in(graph.view(platform), own, name, day, rows, source)
+        is_empty_meant = context.run.tags.get(EMPTY_TAG) == SAID
+        judged = take_in(graph.view(platform), own, name, day, rows, source, is_empty_meant=is_empty_meant)
         _, refused = refusals_of(graph.view(platform), name, day)
         return dg.MaterializeResult(
             metadata={

@@ -33,13 +33,18 @@ FEW = 30
 
 @dataclass(frozen=True)
 class Arrivals:
-    """How much feedback was observed on a day, and how much of it is at most `FRESH_DAYS` old."""
+    """How much feedback was observed on a day, and how much of it is at most `FRESH_DAYS` old.
+
+    `is_said_to_be_none`: whoever delivers feedback said that there is none, which is no silence.
+    """
 
     count: int
     fresh: int
+    is_said_to_be_none: bool = False
 
 
 NONE_ARRIVED = Arrivals(0, 0)
+NONE_TO_COME = Arrivals(0, 0, is_said_to_be_none=True)
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,15 @@ def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozen
     """Return which of `days` had late feedback; a day that `arrivals` lacks had none.
 
     Late is a day whose feedback is mostly old, or on which none came although the median of up to 14 earlier days of
-    `days` that were not late is not small. Less than usual is not late: there may be less to come.
+    `days` that were not late is not small. Less than usual is not late: there may be less to come. A day of which it is
+    said that there is none is neither late nor usual.
     """
     usual: list[int] = []
     late = []
     for day in sorted(days):
         arrived = arrivals.get(day, NONE_ARRIVED)
+        if arrived.is_said_to_be_none:
+            continue
         recent = usual[-USUAL_DAYS:]
         is_expected = len(recent) >= USUAL_DAYS_MINIMUM and float(np.median(recent)) >= FEW
         is_old = arrived.count >= FEW and arrived.fresh < FRESH_SHARE * arrived.count

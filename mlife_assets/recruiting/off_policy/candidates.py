@@ -41,7 +41,7 @@ def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Tab
     explored = examples.filter(EXPLORED).select(["exposure_id", "is_applied"])
     chosen = plans.filter(pc.field("prediction_id").is_valid()).select(["message_id", "prediction_id", "campaign"])
     chosen = chosen.rename_columns(["message_id", *DECISION])
-    sent = explored.join(chosen, "exposure_id", "message_id", join_type="inner")
+    sent = _by_whom_logged(explored.join(chosen, "exposure_id", "message_id", join_type="inner"), predictions)
     decided, logged = (
         pc.binary_join_element_wise(*(rows[name] for name in DECISION), "\x1f") for rows in (sent, predictions)
     )
@@ -54,6 +54,16 @@ def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Tab
         .append_column("is_sent", pc.is_valid(kept))
         .append_column("is_applied", pc.fill_null(sent["is_applied"].take(kept), False))
     )
+
+
+def _by_whom_logged(sent: pa.Table, predictions: pa.Table) -> pa.Table:
+    """Return texts with the application whose row is theirs: rows of version 1 name none, and are anybody's."""
+    unnamed = predictions.filter(pc.field("slice").is_null())
+    own = pc.binary_join_element_wise(*(predictions[name] for name in DECISION), "\x1f").combine_chunks()
+    is_logged = pc.is_in(pc.binary_join_element_wise(*(sent[name] for name in DECISION), "\x1f"), value_set=own)
+    found = unnamed["application"].take(pc.index_in(sent[DECISION[0]], value_set=unnamed[DECISION[0]].combine_chunks()))
+    whose = pc.if_else(is_logged, sent[DECISION[1]], pc.coalesce(found, sent[DECISION[1]]))
+    return sent.set_column(sent.column_names.index(DECISION[1]), DECISION[1], whose)
 
 
 def logged_features(predictions: pa.Table, spec: FeatureSpec) -> pa.Table:

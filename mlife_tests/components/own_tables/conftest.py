@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -20,6 +21,7 @@ import pytest
 import yaml
 
 from mlife_assets.components.platform.table_platform import TablePlatform
+from mlife_assets.components.tables.order import SKIP_TAG
 from mlife_assets.core.windows import add_days
 
 FIRST = date(2013, 1, 3)
@@ -32,7 +34,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-DAILY = dg.DailyPartitionsDefinition(start_date="2013-01-03")
+DAILY = dg.DailyPartitionsDefinition(start_date="2013-01-03", end_offset=1)
 FLIGHTS, STORM = 200, date(2013, 2, 20)
 
 
@@ -152,7 +154,7 @@ class ForeignProject:
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], ForeignProject]]:
     """Make projects, each importable under a name of its own."""
     made: list[str] = []
-    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path_factory.mktemp("dagster"))) as instance:
+    with ExitStack() as opened:
 
         def make() -> ForeignProject:
             root, package = tmp_path_factory.mktemp("project"), f"airport_{next(_NUMBERS)}"
@@ -169,6 +171,8 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             (root / package / "defs" / "flights.py").write_text(FLIGHTS, encoding="utf-8")
             sys.path.insert(0, str(root))
             made.append(str(root))
+            folder = tmp_path_factory.mktemp("dagster")
+            instance = opened.enter_context(dg.DagsterInstance.ephemeral(tempdir=str(folder)))
             return ForeignProject(root, package, instance)
 
         yield make
@@ -205,7 +209,8 @@ def served(make_project: Callable[[], ForeignProject]) -> Served:
     retrained = add_days(FIRST, 30)
     for day in (add_days(FIRST, number) for number in range(31)):
         project.deliver(definitions, day)
-    decision = project.run(definitions, "late_flights_daily_job", retrained)
+    skips = {SKIP_TAG: "true"}
+    decision = project.run(definitions, "late_flights_daily_job", retrained, tags=skips)
     retraining = project.run(definitions, "late_flights_retraining_job", retrained)
     project.deliver(definitions, add_days(retrained, 1), model=None)
     after = project.run(definitions, "late_flights_daily_job", add_days(retrained, 1))

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from mlife_assets.components import ConversionModel
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
 from mlife_assets.components.tables.ingestion import refusals_of, take_in
+from mlife_assets.components.tables.order import SKIP_TAG
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
 
 HEAVY = ("dagster_dbt", "dbt", "lightgbm", "nannyml", "shap", "sklearn", "matplotlib", "duckdb", "numba")
@@ -75,6 +77,8 @@ def test_an_instance_has_the_chain_of_a_model_and_nothing_of_a_job_board(project
     }
     assert {"examples", "rows", "scores", "retrain_decision"} <= daily
     assert not {"training_set", "champion_model", "hyperparameters"} & daily
+    (schedule,) = repository.schedule_defs
+    assert (schedule.name, schedule.default_status.value) == ("late_flights_daily_schedule", "STOPPED")
     dg.Definitions.validate_loadable(definitions)
     assert not (project.root / "var").exists(), "loading writes nothing"
 
@@ -112,7 +116,12 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
         ({"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
         ({"retrain": {"cooldown": 3}}, "attributes.retrain: the attribute retrain has an unknown key 'cooldown'"),
         ({"promotion": {"gate_weeks": "two"}}, "attributes.promotion: the attribute promotion.gate_weeks is 'two'"),
-        ({"maturity_days": 0}, "attributes.maturity_days: Step.maturity_days of outcome is 0; use 1 to 366"),
+        ({"maturity_days": 0}, "attributes.maturity_days: it is 0; write a whole number from 1 to 366"),
+        ({"maturity_days": True}, "attributes.maturity_days: it is True; write a whole number from 1 to 366"),
+        ({"end_offset": 2}, "attributes.end_offset: it is 2; write a whole number from 0 to 1"),
+        ({"end_offset": False}, "attributes.end_offset: it is False; write a whole number from 0 to 1"),
+        ({"title": " "}, "attributes.title: it is ' '; say it in words"),
+        ({"start_date": "20130103"}, "attributes.start_date: it is '20130103'; write a day as YYYY-MM-DD"),
         ({"start_date": "last year"}, "attributes.start_date: it is 'last year'; write a day as YYYY-MM-DD"),
         ({"columns": {"rule": "fuel"}}, "attributes.columns.rule names 'fuel'; list it under columns.features"),
     ],
@@ -125,6 +134,47 @@ def test_a_value_that_cannot_be_fails_the_load_with_file_attribute_bound_and_rem
     said = refused(project)
     assert f"{project.file('bad_flights')}, {message}" in said
     assert f"{project.file('good_flights')}, attributes" not in said
+
+
+def test_the_daily_job_leaves_assets_of_the_project_in_its_group_alone(project: Any) -> None:
+    project.declare()
+    (project.defs_folder / "report.py").write_text(
+        "import dagster as dg\n\n\n@dg.asset(group_name='late_flights')\ndef theirs(): ...\n", encoding="utf-8"
+    )
+    daily = project.load().resolve_job_def("late_flights_daily_job")
+    assert {key.path[0] for key in daily.asset_layer.executable_asset_keys} == {"late_flights"}
+
+
+def test_a_day_is_scored_on_its_day(project: Any) -> None:
+    """The schedule runs at 18:00 UTC of the day: with `end_offset` 1 it has a partition then, with 0 the day before."""
+    for offset, wanted in ((1, "2013-01-10"), (0, "2013-01-09")):
+        project.declare(end_offset=offset)
+        (schedule,) = project.load().get_repository_def().schedule_defs
+        at = datetime(2013, 1, 10, 18, tzinfo=UTC)
+        found = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+        assert [request.partition_key for request in found.run_requests] == [wanted]
+
+
+def test_days_are_decided_in_order_also_in_a_backfill_that_is_not(project: Any) -> None:
+    """The project delivered three days; a backfill of the daily job begins with the last."""
+    project.declare()
+    definitions, first = project.load(), date(2013, 1, 3)
+    for number in range(3):
+        project.deliver(definitions, add_days(first, number), model=None)
+
+    def run(number: int, **options: Any) -> Any:
+        return project.run(
+            definitions, "late_flights_daily_job", add_days(first, number), raise_on_error=False, **options
+        )
+
+    early = run(2)
+    assert not early.success
+    said = early.failure_data_for_node("late_flights__data_quality_report").error.to_string()
+    assert "2013-01-05 cannot be decided: days run in order, and 2013-01-03 was not decided yet; run late_fl" in said
+    assert [run(0).success, run(2).success, run(1).success, run(2).success] == [True, False, True, True]
+    view = project.view(definitions)
+    assert [row["as_of_date"].day for row in view.model_events("retrain_decided")] == [3, 4, 5]
+    assert run(5, tags={SKIP_TAG: "true"}).success is False, "nothing was delivered"
 
 
 def test_an_attribute_that_is_misspelt_is_named(project: Any) -> None:
@@ -158,7 +208,7 @@ def test_what_the_scaffolder_writes_loads_as_it_is(project: Any) -> None:
         """
 import dagster as dg
 
-DAILY = dg.DailyPartitionsDefinition(start_date="2026-01-01")
+DAILY = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
 
 
 @dg.asset(partitions_def=DAILY)
@@ -175,6 +225,16 @@ def who_converts_rows(): ...
         spec.key for spec in definitions.resolve_all_asset_specs()
     }
     dg.Definitions.validate_loadable(definitions)
+
+
+def test_the_scaffolder_leaves_the_file_of_another_instance_alone(project: Any) -> None:
+    project.declare()
+    path = project.file("late_flights")
+    before = path.read_bytes()
+    request = dg.ScaffoldRequest("any.ConversionModel", path, "yaml", project.root, None, append=True)
+    with pytest.raises(InvalidInputError, match="declares something already; scaffold each ConversionModel into a fo"):
+        get_scaffolder(ConversionModel).scaffold(request)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("document", ["docs/in_your_project.md", "README.md"])
@@ -287,6 +347,7 @@ def test_a_table_that_lacks_a_column_blocks_the_day_and_fails_no_step(served: An
     wanted = [*(f"{name}_report" for name in names), "retrain_decision", "scores"]
     ran = dg.materialize(
         assets,
+        tags={SKIP_TAG: "true"},
         selection=dg.AssetSelection.assets(*(["late_flights", name] for name in wanted)),
         partition_key=day.isoformat(),
         instance=served.project.instance,

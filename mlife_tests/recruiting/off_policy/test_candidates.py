@@ -26,6 +26,7 @@ def prediction(user: str, job: str, *, model: str = "mdl_a", chance: float = 0.5
         "model_version": model,
         "candidate_set_hash": f"set_{user}",
         "application": "texts",
+        "slice": "explore",
         "features": [1.5, 0.0],
         "exploration_propensity": chance,
     }
@@ -75,6 +76,21 @@ def test_of_a_pair_that_two_applications_logged_that_of_the_sender_counts() -> N
         assert found["exploration_propensity"].to_pylist() == chances
         assert set(found["application"].to_pylist()) == {application}
         assert found["is_sent"].to_pylist() == found["is_applied"].to_pylist() == [False, True]
+
+
+def test_rows_that_name_no_application_are_of_whoever_planned_on_them() -> None:
+    """Rows of version 1 have no slice, and stand under the name of the first application."""
+    logged = [prediction("u1", job, application="job_of_the_day", slice=None) for job in ("j1", "j2")]
+    logged += [prediction("u2", job, application="mails") for job in ("j1", "j2")]
+    planned = pa.concat_tables([plans("autumn", m1="prd_u1_j2_mdl_a"), plans("mails", m2="prd_u2_j1_mdl_a")])
+    examples = pa.Table.from_pylist([example("m1", is_applied=True), example("m2")])
+    found = explored_candidates(examples, planned, pa.Table.from_pylist(logged))
+    assert [(row["user_id"], row["job_id"], row["is_sent"]) for row in found.to_pylist()] == [
+        ("u1", "j1", False),
+        ("u1", "j2", True),
+        ("u2", "j1", True),
+        ("u2", "j2", False),
+    ]
 
 
 @pytest.mark.parametrize(

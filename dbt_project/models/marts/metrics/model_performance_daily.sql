@@ -15,12 +15,13 @@ messages as (
 ),
 
 -- Only what was texted: most scored pairs never become a message. Of applications that logged the same pair, the row of
--- the one that planned the message.
+-- the one that planned the message; rows of version 1 (no slice) name no application and are anybody's.
 predictions as (
 
     select
         prediction_id,
         application,
+        bool_and(slice is null) as is_of_anybody,
         any_value(model_version) as model_version,
         cast(any_value(probability) as decimal(18, 12)) as probability
 
@@ -42,7 +43,11 @@ scored as (
     from examples
     inner join messages on examples.exposure_id = messages.message_id
     inner join predictions
-        on messages.prediction_id = predictions.prediction_id and messages.campaign = predictions.application
+        on messages.prediction_id = predictions.prediction_id
+        and (messages.campaign = predictions.application or predictions.is_of_anybody)
+    qualify row_number() over (
+        partition by examples.exposure_id order by messages.campaign = predictions.application desc
+    ) = 1
 
 ),
 
