@@ -27,11 +27,11 @@ from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.components.tables import ingestion
 from mlife_assets.components.tables.order import in_order
+from mlife_assets.components.tables.schedule import daily_schedule
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.windows import RUN_HOUR_UTC
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.settings import ProjectSettings
 
@@ -72,7 +72,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
     rows: str = Field(description="Asset that delivers the rows to score: partition D, those of D.")
     columns: ConversionColumns
     maturity_days: Any = Field(description="Days after the example's day until every label of that day is final.")
-    start_date: str = Field(description="First partition, as the two assets have it: YYYY-MM-DD.")
+    start_date: Any = Field(description="First partition, as the two assets have it: YYYY-MM-DD.")
     end_offset: Any = Field(
         default=1, description="As the two assets have it: 1 where today has a partition, 0 where it has one tomorrow."
     )
@@ -151,18 +151,11 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
             executor_def=dg.in_process_executor,
             description="One day: take in what was delivered, monitor and decide, score.",
         )
-        schedule = dg.build_schedule_from_partitioned_job(
-            daily,
-            name=graph.named("daily_schedule"),
-            hour_of_day=RUN_HOUR_UTC,
-            description="The daily job for the newest partition, off until it is turned on.",
-            default_status=dg.DefaultScheduleStatus.STOPPED,
-        )
         return dg.Definitions(
             assets=self._as_declared(assets),
             asset_checks=[*ingestion.build_checks(graph), *chain_checks(graph), *entity_checks(graph)],
             jobs=[daily, *jobs],
-            schedules=[schedule],
+            schedules=[daily_schedule(graph, daily, start_date=own.start_date, end_offset=self.end_offset)],
             sensors=[build_retrain_sensor(graph, retraining)],
             resources={"platform": platform},
         )
@@ -217,11 +210,12 @@ def _whole(attribute: str, value: Any, lowest: int, highest: int) -> int:
     return value
 
 
-def _day(attribute: str, value: str) -> date:
+def _day(attribute: str, value: Any) -> date:
+    """Return a day as it is stated. Dagster reads `20260103` as a number, also where it is quoted."""
     try:
         day = date.fromisoformat(value)
-    except ValueError:
+    except (TypeError, ValueError):
         day = None
     if day is None or value != day.isoformat():
-        raise InvalidInputError(f"{attribute}: it is {quoted(value)}; write a day as YYYY-MM-DD")
+        raise InvalidInputError(f"{attribute}: it is {quoted(value)}; write a day as YYYY-MM-DD, in quotes")
     return day

@@ -121,7 +121,7 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
         ({"end_offset": 2}, "attributes.end_offset: it is 2; write a whole number from 0 to 1"),
         ({"end_offset": False}, "attributes.end_offset: it is False; write a whole number from 0 to 1"),
         ({"title": " "}, "attributes.title: it is ' '; say it in words"),
-        ({"start_date": "20130103"}, "attributes.start_date: it is '20130103'; write a day as YYYY-MM-DD"),
+        ({"start_date": "20130103"}, "attributes.start_date: it is 20130103; write a day as YYYY-MM-DD"),
         ({"start_date": "last year"}, "attributes.start_date: it is 'last year'; write a day as YYYY-MM-DD"),
         ({"columns": {"rule": "fuel"}}, "attributes.columns.rule names 'fuel'; list it under columns.features"),
     ],
@@ -151,8 +151,10 @@ def test_a_day_is_scored_on_its_day(project: Any) -> None:
         project.declare(end_offset=offset)
         (schedule,) = project.load().get_repository_def().schedule_defs
         at = datetime(2013, 1, 10, 18, tzinfo=UTC)
-        found = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
-        assert [request.partition_key for request in found.run_requests] == [wanted]
+        request = schedule(dg.build_schedule_context(scheduled_execution_time=at))
+        assert request.partition_key == wanted
+    early = schedule(dg.build_schedule_context(scheduled_execution_time=at.replace(day=3)))
+    assert early.skip_message == "The first partition is 2013-01-03."
 
 
 def test_days_are_decided_in_order_also_in_a_backfill_that_is_not(project: Any) -> None:
@@ -273,7 +275,8 @@ def test_a_month_of_examples_gives_a_first_champion_by_the_gate(served: Any) -> 
 def test_no_label_is_learned_before_it_is_known(served: Any) -> None:
     training = served.project.metadata(served.retraining, "late_flights/training_set")
     assert training["last_exposure_date"].endswith(add_days(served.retrained, -2).isoformat())
-    examples = served.project.view(served.definitions).warehouse.read("examples")
+    judged = add_days(served.retrained, -1)
+    examples = served.project.view(served.definitions).warehouse.read("examples", end=judged)
     assert pc.max(examples["label_mature_date"]).as_py() <= add_days(served.retrained, 1)
 
 
