@@ -61,7 +61,7 @@ class Step:
     verb: str = ""
 
     def __post_init__(self) -> None:
-        _require_name("Step.name", self.name)
+        require_name("Step.name", self.name)
         for name in ("label", "examples"):
             if not getattr(self, name):
                 raise InvalidInputError(f"Step.{name} of {self.name} is empty; name it")
@@ -176,7 +176,7 @@ class Model:
 
     def __post_init__(self) -> None:
         """Refuse a model whose parts contradict each other, and functions that no record could name."""
-        _require_name("Model.name", self.name)
+        require_name("Model.name", self.name)
         labels = tuple(step.label for step in self.steps)
         if self.steps and labels != self.roles.steps:
             raise InvalidInputError(
@@ -276,13 +276,9 @@ class Model:
         return "dcl_" + hashlib.sha256(json.dumps(self.to_record(), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def is_model_name(name: str) -> bool:
-    """Return whether a model may be called so."""
-    return _NAME.fullmatch(name) is not None and len(name) <= NAME_CHARACTERS
-
-
-def _require_name(where: str, name: str) -> None:
-    if not is_model_name(name):
+def require_name(where: str, name: str) -> None:
+    """Raise InvalidInputError unless a model or a step may be called so; `where` is what names it."""
+    if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
         raise InvalidInputError(
             f"{where} is {quoted(name)}; use lower-case words joined by underscores, at most "
             f"{NAME_CHARACTERS} characters"

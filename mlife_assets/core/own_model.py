@@ -21,7 +21,7 @@ import pyarrow as pa
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.model import NAME_CHARACTERS, Baseline, Model, RowSource, Step, is_model_name
+from mlife_assets.core.model import Baseline, Model, RowSource, Step, require_name
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, TERMS, OwnRows
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
@@ -106,11 +106,7 @@ def own_model(
     for attribute, value in (("title", title), ("outcome", outcome)):
         if not is_said(value):
             raise InvalidInputError(f"{attribute}: it is {quoted(value)}; say it in words")
-    if not is_model_name(name):
-        raise InvalidInputError(
-            f"name: it is {quoted(name)}; use lower-case words joined by underscores, at most {NAME_CHARACTERS} "
-            "characters"
-        )
+    require_name("name", name)
     roles = _named("columns", lambda: _roles(columns))
     if columns.rule and columns.rule not in roles.features:
         raise InvalidInputError(f"columns.rule names {quoted(columns.rule)}; list it under columns.features")
