@@ -208,7 +208,7 @@ def _is_answered(
 
 
 def _days_between(last: date, usual: int, history: Sequence[RetrainDecision], policy: RetrainPolicy) -> int:
-    """Return how many days have to follow a fit, or a promotion, before the next one.
+    """Return how many days have to follow a fit that was promoted, or a promotion, before the next one.
 
     In an open drift as many as the drift was old then: each model has seen twice as much of the new world as the last.
     """
@@ -238,7 +238,9 @@ def _objections(
             f"{spent} promotions in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
         )
     fitted = sorted(day for day in champion.fit_dates if day <= as_of)
-    needed = _days_between(fitted[-1], policy.days_between_fits, history, policy) if fitted else 0
+    needed = policy.days_between_fits
+    if fitted and fitted[-1] in promoted:  # what was refused is tried again at the usual pace
+        needed = _days_between(fitted[-1], needed, history, policy)
     if fitted and not may_be_soon and (as_of - fitted[-1]).days < needed:
         yield FIT_TOO_SOON, f"The last fit is {(as_of - fitted[-1]).days} days old ({needed} needed)."
     fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)
