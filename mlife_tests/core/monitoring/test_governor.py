@@ -388,7 +388,8 @@ def test_what_was_refused_in_a_young_drift_is_tried_again_at_the_usual_pace() ->
 
 def test_a_model_that_is_too_old_makes_no_fit_follow_sooner() -> None:
     old = RetrainDecision(DAY - timedelta(days=3), "retrain", (codes.MODEL_TOO_OLD,), (), "mdl_a")
-    decision = decided(history=[old], champion=replace(CHAMPION, fit_dates=(DAY - timedelta(days=3),)))
+    last = (DAY - timedelta(days=3),)
+    decision = decided(history=[old], champion=replace(CHAMPION, fit_dates=last, promotion_dates=last), cooldown_days=0)
     assert "No fit is due for new labels either: The last fit is 3 days old (7 needed)." in decision.sentences
 
 
