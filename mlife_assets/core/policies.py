@@ -230,9 +230,9 @@ class RetrainPolicy:
     no fit has answered yet, and there are `fits_per_year` at most. Weekly fits alone come to as many, so a confirmed
     drift has `fits_for_drift` more, which nothing else may spend; the gate's error is spent over the sum.
     `cooldown_days` and `budget_per_30_days` count *promotions*: while none is allowed, none is prepared. In an open
-    drift fits and promotions follow sooner, after as many days as the drift was old at the last one, so that each model
-    has seen twice as much of the new world: after `days_between_fits_in_drift` at the earliest, and never later than
-    without a drift.
+    drift the next fit and promotion follow a promotion sooner, after as many days as the drift was old then, so that
+    each model has seen twice as much of the new world: after `days_between_fits_in_drift` at the earliest, and never
+    later than without a drift.
 
     A confirmed drift of one of `opening_kinds` opens the gate for what is not inferior, for `drift_open_days` from its
     last confirmation: with labels of a week, six weeks pass until a gate of four weeks holds nothing but the new

@@ -7,9 +7,9 @@ Concept: to retrain is to fit and to ask the gate. A fit is cheap, so it is due 
 to matter; drift, or age, makes it due sooner. An alarm is a question, not an order: a day's data or latent drift counts
 when what moved carries a share of the champion's importance, and drift counts when the same kind did so on n of the
 last m days and the champion is the one it was measured against. What is dear is a promotion: while cooldown or budget
-allow none, none is prepared. The younger a drift, the sooner the next fit. Single flight, the budget of fits and
-evidence have a say, too. A quality fault blocks, always. Unknown means no: a missing or undecided quality report blocks
-as a failed one does, and an alarm whose importance is not known is not dismissed.
+allow none, none is prepared. After a promotion in a young drift the next fit follows sooner. Single flight, the budget
+of fits and evidence have a say, too. A quality fault blocks, always. Unknown means no: a missing or undecided quality
+report blocks as a failed one does, and an alarm whose importance is not known is not dismissed.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _is_answered(
 
 
 def _days_between(last: date, usual: int, history: Sequence[RetrainDecision], policy: RetrainPolicy) -> int:
-    """Return how many days have to follow a fit, or a promotion, before the next one.
+    """Return how many days after a promotion of the day `last` the next fit or promotion may follow.
 
     In an open drift as many as the drift was old then: each model has seen twice as much of the new world as the last.
     """
@@ -238,7 +238,9 @@ def _objections(
             f"{spent} promotions in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
         )
     fitted = sorted(day for day in champion.fit_dates if day <= as_of)
-    needed = _days_between(fitted[-1], policy.days_between_fits, history, policy) if fitted else 0
+    needed = policy.days_between_fits
+    if fitted and fitted[-1] in promoted:  # what was refused is tried again at the usual pace
+        needed = _days_between(fitted[-1], needed, history, policy)
     if fitted and not may_be_soon and (as_of - fitted[-1]).days < needed:
         yield FIT_TOO_SOON, f"The last fit is {(as_of - fitted[-1]).days} days old ({needed} needed)."
     fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)

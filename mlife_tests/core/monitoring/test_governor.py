@@ -368,19 +368,28 @@ def test_invariants(statuses, alarms, verdicts, positives, age, promoted, fitted
 def test_in_an_open_drift_models_follow_each_other_as_fast_as_it_was_old(kind: str, age: int, needed: int) -> None:
     for ago in (needed - 1, needed):
         last = DAY - timedelta(days=ago)
-        fitted = replace(CHAMPION, fit_dates=(last,))
+        fitted = replace(CHAMPION, fit_dates=(last,), promotion_dates=(last,))
         promoted = replace(CHAMPION, fit_dates=(), promotion_dates=(last,))
         drift = [past(ago + days, kind) for days in range(1, age + 1)] + [confirmed(ago, kind)]
         for champion, last_one in ((fitted, "fit"), (promoted, "promotion")):
-            decision = decided(history=drift, champion=champion)
+            free = {"cooldown_days": 0} if last_one == "fit" else {}
+            decision = decided(history=drift, champion=champion, **free)
             assert decision.verdict == ("wait" if ago < needed else "retrain")
             why = f"The last {last_one} is {ago} days old ({needed} needed)."
             assert any(why in one for one in decision.sentences) == (ago < needed)
 
 
+def test_what_was_refused_in_a_young_drift_is_tried_again_at_the_usual_pace() -> None:
+    for ago in (3, 6, 7):
+        drift = [past(ago + 1, "concept"), confirmed(ago, "concept")]
+        decision = decided(history=drift, champion=replace(CHAMPION, fit_dates=(DAY - timedelta(days=ago),)))
+        assert decision.verdict == ("retrain" if ago == 7 else "wait")
+
+
 def test_a_model_that_is_too_old_makes_no_fit_follow_sooner() -> None:
     old = RetrainDecision(DAY - timedelta(days=3), "retrain", (codes.MODEL_TOO_OLD,), (), "mdl_a")
-    decision = decided(history=[old], champion=replace(CHAMPION, fit_dates=(DAY - timedelta(days=3),)))
+    last = (DAY - timedelta(days=3),)
+    decision = decided(history=[old], champion=replace(CHAMPION, fit_dates=last, promotion_dates=last), cooldown_days=0)
     assert "No fit is due for new labels either: The last fit is 3 days old (7 needed)." in decision.sentences
 
 
