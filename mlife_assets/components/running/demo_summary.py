@@ -91,10 +91,10 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
 def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     """Return expected MAP@k on the true probabilities of all candidates of some people, once a week of the demo.
 
-    The truth of a day needs no label, so every sound week counts; None without one. `share` is how far the champion
-    goes from the human rule to the oracle, which is the ceiling here.
+    The truth of a day needs no label and is there a day later, so every sound week before the last day counts; None
+    without one. `share` is how far the champion goes from the human rule to the oracle, which is the ceiling here.
     """
-    days = _sound_weeks(platform, last_day)
+    days = _sound_weeks(platform, add_days(last_day, -1))
     store = ObstoreObjectStore.local(platform.settings.truth_folder)
     found, ranked_users = [], 0
     for day in days:
