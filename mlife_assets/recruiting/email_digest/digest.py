@@ -100,7 +100,7 @@ def render_digest(
         day=day,
         rows=list(zip(jobs, links, strict=True)),
         brand=letterhead.brand,
-        postal_address=letterhead.postal_address,
+        office_address=letterhead.office_address,
         leave=leave,
     )
     text = _text(jobs, links, heading=f"{heading} ({day})", letterhead=letterhead, leave=leave)
@@ -132,7 +132,7 @@ def _text(jobs: Sequence[DigestJob], links: Sequence[str], *, heading: str, lett
             "--",
             f"You get this mail because you asked {letterhead.brand} for jobs by mail.",
             f"Unsubscribe: {leave}",
-            letterhead.postal_address,
+            letterhead.office_address,
             "",
         ]
     )

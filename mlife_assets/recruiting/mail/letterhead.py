@@ -26,7 +26,7 @@ class Letterhead:
         brand: the sender's name, as in texts.
         sender: address in `From`.
         reply_to: where people's answers go.
-        postal_address: of the sender, one line.
+        office_address: of the sender, one line.
         domain: of message ids and of the addresses to which bounces and unsubscriptions go.
         link_base: what precedes link tokens.
         unsubscribe_base: what precedes unsubscribe tokens.
@@ -38,13 +38,13 @@ class Letterhead:
     brand: str = "Northstar Jobs"
     sender: str = "jobs@mail.jobs.example"
     reply_to: str = "help@jobs.example"
-    postal_address: str = "Northstar Jobs, 100 Main Street, Suite 200, Springfield, IL 62701"
+    office_address: str = "Northstar Jobs, 100 Main Street, Suite 200, Springfield, IL 62701"
     domain: str = "mail.jobs.example"
     link_base: str = "https://jobs.example/"
     unsubscribe_base: str = "https://jobs.example/unsubscribe/"
 
     def __post_init__(self) -> None:
-        for name in ("brand", "postal_address"):
+        for name in ("brand", "office_address"):
             written = getattr(self, name)
             if not written.strip() or not written.isprintable():
                 raise InvalidInputError(f"Letterhead.{name} is {quoted(written)}; write it in one line")

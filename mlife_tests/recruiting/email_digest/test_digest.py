@@ -58,7 +58,7 @@ def test_html_and_text_say_the_same(rendered, jobs):
         for said in (one.title, one.offer.pay, one.where, one.reasons):
             assert said in words
             assert said in mail.text
-    for said in (Letterhead().postal_address, "Northstar Jobs", "Monday, June 1"):
+    for said in (Letterhead().office_address, "Northstar Jobs", "Monday, June 1"):
         assert said in words
         assert said in mail.text
 

@@ -55,7 +55,8 @@ def test_accents_stay_and_what_is_unknown_is_empty():
 
 
 def test_a_job_without_pay_is_not_offered():
-    rows = table(("j1", "Cook", "Diner")).set_column(4, "pay_usd_per_hour", pa.array([None], pa.float64()))
+    rows = table(("j1", "Cook", "Diner")).drop_columns("pay_usd_per_hour")
+    rows = rows.append_column("pay_usd_per_hour", pa.array([None], pa.float64()))
     offers, (refused,) = offer_jobs(rows, MessagingPolicy())
     assert offers == {}
     assert "pay_usd_per_hour" in refused.why

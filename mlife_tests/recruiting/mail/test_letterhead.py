@@ -14,8 +14,8 @@ def test_unsubscriptions_by_mail_go_to_our_domain():
     ("field", "value"),
     [
         ("brand", " "),
-        ("postal_address", ""),
-        ("postal_address", "100 Main Street\nBcc: x"),
+        ("office_address", ""),
+        ("office_address", "100 Main Street\nBcc: x"),
         ("sender", "jobs"),
         ("reply_to", "help@Jobs.example"),
         ("domain", "jobs"),
