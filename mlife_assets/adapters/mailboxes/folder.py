@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +23,7 @@ from statistics import NormalDist
 import pyarrow as pa
 
 from mlife_assets.adapters.mailboxes.returned_folder import UNSUBSCRIBE_BODY, ReturnedFolder
-from mlife_assets.adapters.private_files import FILE_MODE, private_folder
+from mlife_assets.adapters.private_files import private_folder
 from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import (
     AmbiguousSendError,
@@ -190,11 +191,11 @@ class FolderMailbox:
         return None
 
     def _put(self, message_id: str, mime: bytes, now: datetime) -> None:
-        """Make the file with its time, whole or not at all. It stands for another machine, so nothing waits for disks."""
+        """Make the file with its time, whole or not at all. It stands for another machine: nobody waits for disks."""
         path, micros = self._path(message_id), (now - _EPOCH) // _MICROSECOND
-        partial = path.with_name(f".{message_id}.{os.getpid()}")
         with disk_errors_explained(path):
-            with open(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, FILE_MODE), "wb") as file:
+            descriptor, partial = tempfile.mkstemp(dir=self._sent, prefix=f".{message_id}.")
+            with open(descriptor, "wb") as file:
                 file.write(mime)
             os.utime(partial, ns=(micros * 1_000, micros * 1_000))
             try:
@@ -202,4 +203,4 @@ class FolderMailbox:
             except FileExistsError:
                 pass  # another process was quicker
             finally:
-                partial.unlink(missing_ok=True)
+                Path(partial).unlink()

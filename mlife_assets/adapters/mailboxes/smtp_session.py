@@ -130,12 +130,12 @@ class SmtpSession:
     def _opened(self) -> smtplib.SMTP:
         server = self._server
         context = None if server.security == PLAIN else ssl.create_default_context(cafile=server.certificates)
-        options = {"timeout": server.timeout_seconds, "local_hostname": server.own_name}
-        smtp = (
-            smtplib.SMTP_SSL(server.host, server.port, context=context, **options)
-            if server.security == TLS
-            else smtplib.SMTP(server.host, server.port, **options)
-        )
+        if server.security == TLS:
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                server.host, server.port, server.own_name, timeout=server.timeout_seconds, context=context
+            )
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, server.own_name, timeout=server.timeout_seconds)
         try:
             if server.security == STARTTLS:
                 smtp.starttls(context=context)  # raises when the relay does not offer it
