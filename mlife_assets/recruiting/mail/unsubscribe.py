@@ -15,11 +15,14 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ids import SEPARATOR
+from mlife_assets.core.ids import SEPARATOR, digest
+from mlife_assets.recruiting.messaging.keywords import STOP
 from mlife_assets.recruiting.messaging.links import MINIMUM_KEY_BYTES
+from mlife_assets.recruiting.ports import Inbound
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -68,6 +71,15 @@ def read_unsubscribe_token(token: str, key: bytes) -> Unsubscription | None:
     if unsubscribe_token(user_id, application, key) != token:
         return None  # the last characters of base64 have bits that nothing reads; there is one spelling
     return Unsubscription(user_id, application)
+
+
+def unsubscribe_inbound(asked: Unsubscription, token: str, at: datetime) -> Inbound:
+    """Return what a use of the link is in the ledger: a message of the account that says STOP by mail.
+
+    Uses within a second are one message, however often a mail program posts.
+    """
+    at = at.replace(microsecond=0)
+    return Inbound("link_" + digest(("one_click", token, at.isoformat())), asked.user_id, STOP, at)
 
 
 def mail_secret(key: bytes, purpose: str) -> bytes:
