@@ -107,3 +107,10 @@ def _words(name: str, value: object) -> Words | None:
     if not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return SAID[name](float(value))
+
+
+def absence_words(days_since_last_seen: float | None) -> str:
+    """Return how long somebody was not seen, empty when it is unknown or they were seen within a day."""
+    if days_since_last_seen is None or not math.isfinite(days_since_last_seen) or days_since_last_seen < 2:
+        return ""
+    return f"last seen {days_since_last_seen:.0f} days ago"

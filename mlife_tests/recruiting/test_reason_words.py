@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mlife_assets.recruiting.features import MODEL_FEATURES
-from mlife_assets.recruiting.reason_words import SAID, miles_words, reason_words
+from mlife_assets.recruiting.reason_words import SAID, absence_words, miles_words, reason_words
 
 FACTS = {
     "same_occupation_group": 1.0,
@@ -76,3 +76,11 @@ def test_pay_far_above_is_said_without_a_number():
 )
 def test_distances_are_whole_miles(distance, words):
     assert miles_words(distance) == words
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(None, ""), (math.nan, ""), (-1.0, ""), (1.0, ""), (2.0, "last seen 2 days ago"), (27.0, "last seen 27 days ago")],
+)
+def test_absence_is_said_in_days(days, words):
+    assert absence_words(days) == words
