@@ -69,7 +69,7 @@ def call_list_csv(calls: CallList) -> bytes:
 
 def call_list_page(calls: CallList, *, nav: Sequence[Link] = ()) -> str:
     """Return the list as one self-contained page; `nav` leads to others."""
-    day = f"{calls.as_of_date:%A, %B} {calls.as_of_date.day}"
+    day = f"{calls.as_of_date:%A, %B}\u00a0{calls.as_of_date.day}"
     body = render(
         "call_list.html",
         package="mlife_assets.recruiting.recruiter_call_list",
