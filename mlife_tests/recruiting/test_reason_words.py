@@ -22,6 +22,7 @@ FACTS = {
 def test_the_order_is_the_models_and_what_lowers_is_unsaid():
     effects = {"distance_km": 0.1, "log_pay_ratio": 0.9, "same_shift": -0.5, "openings": 0.2, "job_age_days": 0.05}
     assert reason_words(effects, FACTS) == ("pays 12% more than you look for", "6 open places", "close to you")
+    assert reason_words(effects, FACTS, limit=9)[3:] == ("new this week",)
     assert reason_words(effects, FACTS, to_the_person=False)[0] == "pays 12% more than they look for"
 
 

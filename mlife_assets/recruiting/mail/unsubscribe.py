@@ -1,6 +1,6 @@
 """Unsubscribe tokens: who asks for no more mails, proven by the link alone.
 
-Belongs here: making and reading tokens. Does not belong here: acting on one (`serving.unsubscribe`), where the key is
+Belongs here: making and reading tokens. Does not belong here: acting on one (`serving.one_click`), where the key is
 kept (`adapters.keyring`).
 
 Concept: a token is the account and the application, encrypted and authenticated (AES-SIV, RFC 5297). It can be read

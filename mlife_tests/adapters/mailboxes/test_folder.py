@@ -42,6 +42,7 @@ def test_a_second_send_of_one_message_is_found_and_never_written(open_box, mail_
     before = (file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino)
     again = open_box().send(mail_to(extra="other words"), now=NOW + timedelta(days=1))
     assert again == first == open_box().find(mail_to().message_id)
+    assert open_box(MailFaults(throttled_share=1)).send(mail_to(), now=NOW) == first
     assert (file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino) == before
     assert [one.name for one in (tmp_path / "mail" / "sent").iterdir()] == [file.name]
 

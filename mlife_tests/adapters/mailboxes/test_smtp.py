@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -226,7 +227,7 @@ def test_a_connection_that_idled_is_renewed(start, open_box, mail_to):
     relay = start()
     box = open_box(relay.port)
     box.send(mail_to(1), now=NOW)
-    box._session._smtp.sock.close()
+    box._session._smtp.sock.shutdown(socket.SHUT_RDWR)
     box.send(mail_to(2), now=NOW)
     assert len(relay.mails) == 2
 

@@ -59,7 +59,13 @@ def test_spreadsheets_run_nothing(listed):
 
 def test_the_page_says_the_same_and_who_is_left_out(listed):
     html = call_list_page(listed)
-    for said in ("Calls for Monday, June\u00a01", "3 people", "Forklift Operator", "Lakeside &amp; Söhne", "usr_0000001"):
+    for said in (
+        "Calls for Monday, June\u00a01",
+        "3 people",
+        "Forklift Operator",
+        "Lakeside &amp; Söhne",
+        "usr_0000001",
+    ):
         assert said in html
     assert "The shift they work, close to them" in html
     assert "last seen 6 days ago" in html
