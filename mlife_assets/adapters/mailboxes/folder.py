@@ -40,6 +40,7 @@ from mlife_assets.recruiting.ports import Accepted, Inbound, OutboundMessage, Re
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LONGEST_DELAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ class FolderMailbox:
         leaving = self._faults.unsubscribe_share + self._faults.complaint_share
         found = self._returned.inbound(until=until, since=since, user_of=self._user_of)
         for key, sent_at in self._sent_mails().items():
+            if sent_at > until or (since is not None and sent_at + _LONGEST_DELAY < since):
+                continue
             if self._draw("leaves", key) >= leaving or self._draw("delivered", key) >= self._faults.delivered_share:
                 continue
             at, user_id = sent_at + self._delay("leaves_at", key, 3_600.0), self._user_of(key)
@@ -168,7 +171,7 @@ class FolderMailbox:
 
     def _delay(self, what: str, key: str, median_seconds: float) -> timedelta:
         spread = NormalDist().inv_cdf(max(1e-9, self._draw(what, key)))
-        return timedelta(seconds=round(min(median_seconds * math.exp(1.1 * spread), 86_400.0), 6))
+        return min(timedelta(seconds=round(median_seconds * math.exp(1.1 * spread), 6)), _LONGEST_DELAY)
 
     def _path(self, message_id: str) -> Path:
         return self._sent / f"{message_id}.eml"

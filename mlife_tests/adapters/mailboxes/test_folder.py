@@ -109,6 +109,7 @@ def test_some_readers_leave(open_box, mail_to):
     assert box.inbound(until=NOW) == []
     middle = heard[len(heard) // 2].received_at
     assert box.inbound(until=NEVER, since=middle) == heard[len(heard) // 2 :]
+    assert box.inbound(until=NEVER, since=heard[-1].received_at + timedelta(days=2)) == []
 
 
 def test_who_got_no_mail_does_not_leave(open_box, mail_to):

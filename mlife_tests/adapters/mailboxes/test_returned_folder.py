@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlife_assets.adapters.mailboxes.returned_folder import ReturnedFolder
+from mlife_assets.adapters.mailboxes.returned_folder import UNSUBSCRIBE_BODY, ReturnedFolder
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.messaging.keywords import STOP, classify
 
 KEY = b"k" * 32
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -56,6 +57,10 @@ def test_reports_are_receipts_and_the_rest_is_inbound(tmp_path, stationery):
     assert (heard.user_id, heard.body, heard.received_at) == ("usr_1", "unsubscribe", NOON + timedelta(minutes=2))
     assert folder.inbound(until=NOON, since=None, user_of=lambda _: None) == []
     assert folder.inbound(until=later, since=later, user_of=lambda _: None) == []
+
+
+def test_whoever_leaves_or_complains_says_stop():
+    assert classify(UNSUBSCRIBE_BODY) == STOP
 
 
 def test_a_maildir_may_move_and_flag_a_mail(tmp_path, stationery):
