@@ -115,7 +115,9 @@ def create_one_click_app(
     def defect(_: Request, error: Exception) -> Response:
         # Not its text: it may hold whatever the ledger was given.
         _LOGGER.error("an unsubscription could not be recorded (%s)", type(error).__name__)
-        return answer(500, "That did not work", "You may still get mails. Please try again later.")
+        response = answer(500, "That did not work", "You may still get mails. Please try again later.")
+        response.headers["connection"] = "close"  # the server cuts it after a defect, so nobody asks on it again
+        return response
 
     not_now = failed(503, "That did not work yet", "Please try again in a minute.")
     return Starlette(

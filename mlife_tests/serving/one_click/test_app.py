@@ -126,6 +126,7 @@ def test_success_is_shown_only_once_it_is_recorded(book, ask, error, status, cap
     answer = ask.post(book.url + TOKEN, data=ONE_CLICK)
     assert answer.status_code == status
     assert "Done" not in answer.text
+    assert (answer.headers.get("connection") == "close") is (status == 500)
     assert "usr_0000001" not in answer.text
     book.error = None
     assert ask.post(book.url + TOKEN, data=ONE_CLICK).status_code == 200
