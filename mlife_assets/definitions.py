@@ -15,6 +15,7 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
+from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
 from mlife_assets.components.graph.partitions import ending_with
 from mlife_assets.components.graph.schedules import build_schedules
@@ -29,8 +30,8 @@ from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
-MODULES: tuple[ModuleType, ...] = (events, messages, metrics)
-"""What all models share; the assets of each of them are in `components.model_parts`."""
+MODULES: tuple[ModuleType, ...] = (events, metrics)
+"""What all models share; the assets of each of them are in `components.model_parts`, of applications in `messages`."""
 
 
 def build_definitions(
@@ -52,22 +53,42 @@ def build_definitions(
         InvalidInputError: the history is too short for the first model under these policies.
     """
     platform = platform or Platform(settings=settings, policies=policies or settings.policies())
-    parts = build_model_parts(platform.models)
+    applications = [ApplicationGraph(application) for application in platform.applications]
+    _require_known_models(platform)
+    parts = build_model_parts(platform.models, applications)
     _require_enough_history(settings, platform.models[0])
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
-    assets = [*shared, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
+    sending = [asset for application in applications for asset in messages.build_assets(application)]
+    planned_checks = [check for application in applications for check in messages.build_checks(application)]
+    assets = [*shared, *sending, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets, today=today),
-        asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
+        asset_checks=[
+            *(check for module in MODULES for check in getattr(module, "CHECKS", ())),
+            *planned_checks,
+            *parts.checks,
+        ],
         jobs=[*parts.jobs, *ACT_JOBS],
         schedules=build_schedules(status),
         sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={"platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
     )
+
+
+def _require_known_models(platform: Platform) -> None:
+    """Refuse an application whose model is not there, or that has the name of one: both would be one group."""
+    models = {model.name for model in platform.models}
+    for application in platform.applications:
+        for name in {application.model_name, application.audience.model_name or application.model_name}:
+            if name not in models:
+                known = ", ".join(sorted(models))
+                raise InvalidInputError(f"application {application.name} uses model {name}; known are {known}")
+        if application.name in models:
+            raise InvalidInputError(f"an application and a model are called {application.name}; rename one")
 
 
 def _require_enough_history(settings: Settings, model: Model) -> None:

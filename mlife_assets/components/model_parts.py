@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
@@ -40,7 +41,7 @@ class ModelParts:
     sensors: Sequence[dg.SensorDefinition]
 
 
-def build_model_parts(models: Sequence[Model]) -> ModelParts:
+def build_model_parts(models: Sequence[Model], applications: Sequence[ApplicationGraph]) -> ModelParts:
     """Return the parts of all models, and the jobs that they share with the rest of the day."""
     graphs = [ModelGraph(model) for model in models]
     for model in (graph.model for graph in graphs if not graph.is_first):
@@ -48,7 +49,7 @@ def build_model_parts(models: Sequence[Model]) -> ModelParts:
             raise InvalidInputError(
                 f"model {model.name} ranks {model.roles.item}; beside job_applications a model has no item"
             )
-    jobs = build_jobs(graphs)
+    jobs = build_jobs(graphs, applications)
     by_name = {job.name: job for job in jobs}
     return ModelParts(
         assets=[asset for graph in graphs for asset in _assets(graph)],

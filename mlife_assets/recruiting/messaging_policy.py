@@ -1,7 +1,7 @@
-"""Who may be texted: the numbers and words of messaging.
+"""Who may be written to: the numbers and words of messaging.
 
-Belongs here: `MessagingPolicy`, the name of the first application. Does not belong here: applying it
-(`recruiting.messaging`), the other policies (`policies`).
+Belongs here: what one application chooses (`MessagingPolicy`), what holds across all (`ContactPolicy`), the name of the
+first application. Does not belong here: applying them (`recruiting.messaging`), the other policies (`policies`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ JOB_OF_THE_DAY = "job_of_the_day"
 
 @dataclass(frozen=True)
 class MessagingPolicy:
-    """Who may be texted, when, how often, and what it may cost.
+    """Who may be written to by one application, when, how often, and what it may cost.
+
+    The caps count messages of this application alone; `ContactPolicy` caps those of all. `assignment_salt` is that of
+    its draws and cohorts.
 
     A user who explores is texted a drawn candidate, never one whose probability is below `exploration_floor_of_best`
     times the user's best. In the draw a job of at most `exploration_new_job_days` days weighs 1 +
@@ -29,9 +32,7 @@ class MessagingPolicy:
     promised by people who hire nobody; no job of ours needs them in a title.
     """
 
-    campaign: str = JOB_OF_THE_DAY
     brand: str = "Northstar Jobs"
-    holdout_share: float = 0.05
     exploration_share: float = 0.05
     exploration_floor_of_best: float = 0.1
     exploration_new_job_days: int = 3
@@ -66,7 +67,7 @@ class MessagingPolicy:
     )
 
     def __post_init__(self) -> None:
-        _bounded(self, holdout_share=(0.0, 0.5), exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
+        _bounded(self, exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
         _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
         _bounded(self, exploration_floor_of_best=(0, 1), exploration_new_job_days=(0, 60))
@@ -74,3 +75,21 @@ class MessagingPolicy:
         _bounded(
             self, unclear_reply_pause_days=(0, 365), inbound_read_seconds=(0, 60), first_seen_employer_days=(0, 60)
         )
+
+
+@dataclass(frozen=True)
+class ContactPolicy:
+    """What a person may get from all applications together, through every channel.
+
+    `holdout_share` of all people hear from no application, ever. The caps come on top of those of each application: at
+    most `maximum_messages_per_7_days`, and `minimum_days_between_messages`, of which 1 means none twice on one day.
+    """
+
+    holdout_share: float = 0.05
+    assignment_salt: str = "2026-holdout"
+    maximum_messages_per_7_days: int = 3
+    minimum_days_between_messages: int = 1
+
+    def __post_init__(self) -> None:
+        _bounded(self, holdout_share=(0.0, 0.5), maximum_messages_per_7_days=(0, 70))
+        _bounded(self, minimum_days_between_messages=(0, 30))

@@ -12,7 +12,7 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def job_training_policy() -> TrainingPolicy:
 
 @dataclass(frozen=True)
 class Policies:
-    """All policies of one deployment."""
+    """All policies of one deployment; `messaging` is that of the first application."""
 
     label: LabelPolicy = field(default_factory=LabelPolicy)
     candidates: CandidatePolicy = field(default_factory=CandidatePolicy)
@@ -83,6 +83,7 @@ class Policies:
     monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
     retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
     messaging: MessagingPolicy = field(default_factory=MessagingPolicy)
+    contact: ContactPolicy = field(default_factory=ContactPolicy)
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
     landing: LandingPolicy = field(default_factory=LandingPolicy)
     price: PricePolicy = field(default_factory=PricePolicy)

@@ -22,6 +22,7 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.market.audit_attributes import ParquetAuditAttributes, audit_attribute_bytes
 from mlife_assets.market.contacts import ParquetContactBook, contact_book_bytes
 from mlife_assets.market.injections import Injection
+from mlife_assets.market.mail_addresses import ParquetMailBook, mail_book_bytes
 from mlife_assets.market.source import EmbeddedEventSource
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
@@ -125,6 +126,13 @@ class EmbeddedWorld:
         if not path.exists():
             write_private(path, contact_book_bytes(self.config))
         return ParquetContactBook(path)
+
+    def mail_book(self) -> ParquetMailBook:
+        """Return the private directory of mail addresses, written at first use."""
+        path = self.private_folder / "mail_addresses.parquet"
+        if not path.exists():
+            write_private(path, mail_book_bytes(self.config))
+        return ParquetMailBook(path)
 
     def audit_attributes(self) -> AuditAttributes:
         """Return the restricted table of protected attributes, written at first use."""

@@ -52,7 +52,7 @@ def word_jobs(
     """Return the wording of every job that has one, and those that have none, ordered by job.
 
     Args:
-        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan_inputs.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
         policy: the brand and the refused phrases.
         link_key: of the links' tokens.
         link_base: what precedes them.
@@ -62,7 +62,7 @@ def word_jobs(
     refused: list[RefusedJob] = []
     withheld = withheld_employers or {}
     for job in jobs.sort_by("job_id").to_pylist():
-        found = _refusal(job, policy, withheld)
+        found = refusal(job, policy, withheld)
         if found is not None:
             refused.append(RefusedJob(job["job_id"], *found))
             continue
@@ -81,7 +81,8 @@ def word_jobs(
     return worded, tuple(refused)
 
 
-def _refusal(job: Mapping[str, object], policy: MessagingPolicy, withheld: Mapping[str, str]) -> tuple[str, str] | None:
+def refusal(job: Mapping[str, object], policy: MessagingPolicy, withheld: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return why nobody is sent a job and the words for people, None when it may go out; whatever the channel."""
     for field in _STRANGERS_WORDS:
         text = str(job[field] or "")
         rules = broken_rules(text, policy.brand, policy.refused_phrases)

@@ -28,3 +28,10 @@ def link_token(message_id: str, key: bytes) -> str:
         number, place = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[place])
     return "".join(characters)
+
+
+def item_token(message_id: str, position: int, key: bytes) -> str:
+    """Return the token of the job at a position of a message, 1 being the first, whose token is the message's."""
+    if position < 1:
+        raise InvalidInputError(f"position {position} of a message is none; the first is 1")
+    return link_token(message_id if position == 1 else f"{message_id}|{position}", key)

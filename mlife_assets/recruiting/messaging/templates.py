@@ -55,6 +55,13 @@ def _shorten(text: str, room: int) -> str:
     return kept.rstrip(" ,-/(&") + ".."
 
 
+def pay_words(pay_usd_per_hour: float) -> str:
+    """Return pay as it is written, with cents unless whole. Raises InvalidInputError outside (0, 10000)."""
+    if not 0 < pay_usd_per_hour < 10_000:
+        raise InvalidInputError(f"pay_usd_per_hour is {pay_usd_per_hour}; it must lie in (0, 10000)")
+    return f"${pay_usd_per_hour:.2f}".removesuffix(".00") + "/hr"
+
+
 def wording(
     *,
     brand: str,
@@ -79,9 +86,7 @@ def wording(
     Raises:
         InvalidInputError: a field that GSM-7 cannot write, or no room for a readable title.
     """
-    if not 0 < pay_usd_per_hour < 10_000:
-        raise InvalidInputError(f"pay_usd_per_hour is {pay_usd_per_hour}; it must lie in (0, 10000)")
-    pay = f"${pay_usd_per_hour:.2f}".removesuffix(".00") + "/hr"
+    pay = pay_words(pay_usd_per_hour)
     name, lead = _field("title", title), _field("brand", brand) + ": "
     tail = f" {OPT_OUT}"
     fixed = f". {to_gsm7(link_base)}"

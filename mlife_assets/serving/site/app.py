@@ -9,23 +9,19 @@ what it shows anew on each request. An address that names nothing says where to 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
-from mlife_assets.core.pages import Link, Markup, element, page, reading_script, render
+from mlife_assets.core.pages import Link, Markup, element, page, render
 from mlife_assets.core.pages.places import (
     BACKTEST,
     DASHBOARD,
@@ -38,6 +34,7 @@ from mlife_assets.core.pages.places import (
 from mlife_assets.core.quoting import cut
 from mlife_assets.recruiting.places import MESSAGES, SERVED
 from mlife_assets.serving.access import Access
+from mlife_assets.serving.page_headers import PageHeaders
 from mlife_assets.serving.site.contents import SiteContents
 from mlife_assets.serving.site.messages import messages_body, planned_day, trace_body
 from mlife_assets.serving.site.runbooks import read_runbooks
@@ -82,7 +79,7 @@ def create_site(contents: SiteContents, *, ui_url: str | None = None, mark: str 
             Route(f"/{MESSAGES}{{message_id}}", site.message),
         ],
         middleware=[
-            Middleware(_Headers, mark=mark),
+            Middleware(PageHeaders, more={MARK: mark}),
             Middleware(Access, token=None, refusal=lambda status, *words: site.notice("", status, *words)),
         ],
         exception_handlers={
@@ -214,32 +211,3 @@ class _Site:
 
     def defect(self, request: Request, _: Exception) -> Response:
         return self.notice(request.url.path, 500, "this page could not be made", "the site's log says why")
-
-
-class _Headers:
-    """ASGI middleware: what every answer says to the browser."""
-
-    def __init__(self, app: ASGIApp, mark: str) -> None:
-        digest = base64.b64encode(hashlib.sha256(reading_script().encode()).digest()).decode()
-        self._app = app
-        self._headers = {
-            # A page has a policy of its own, too. This one also binds a page that somebody else put into the lake.
-            "content-security-policy": (
-                f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
-                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-            ),
-            "x-content-type-options": "nosniff",
-            "cross-origin-resource-policy": "same-origin",
-            "cross-origin-opener-policy": "same-origin",
-            "referrer-policy": "no-referrer",
-            "cache-control": "no-store",
-            MARK: mark,
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

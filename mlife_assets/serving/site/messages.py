@@ -17,6 +17,7 @@ from mlife_assets.core.pages import Markup, render
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import plot_waterfall
 from mlife_assets.recruiting.features import PAIR_WORDS
+from mlife_assets.recruiting.mail.shown import body_line, mail_of
 from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 
 NEWEST, CONVERTED, RANKED = 20, 10, 5
@@ -43,6 +44,7 @@ def messages_body(lines: Sequence[MessageLine], note: str = "") -> Markup:
             ("Led to something", "an application or a hire, or else a click", farthest[:CONVERTED]),
             ("Newest", "the last that were planned", list(lines[:NEWEST])),
         ],
+        body_line=body_line,
     )
 
 
@@ -57,13 +59,15 @@ def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | N
     prediction = next((hop for hop in found.hops if hop.event_type == "prediction"), None)
     stages = dict.fromkeys(hop.stage for hop in found.hops)
     outcome, is_converted = _outcome(found)
+    body = str(_planned(found).details["body"])
     return render(
         "trace.html",
         package="mlife_assets.serving.site",
         message_id=found.message_id,
         outcome=outcome,
         is_converted=is_converted,
-        text=_planned(found).details["body"],
+        text=body_line(body),
+        mail=mail_of(body),
         stages=[
             (name, STAGES.get(name, name.capitalize()), [_hop(hop, cards) for hop in found.hops if hop.stage == name])
             for name in stages

@@ -28,10 +28,12 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
 from mlife_assets.settings import Settings
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 RUN_KEY = "dagster/run_key"
 GONE = 2**22 + 1
@@ -127,7 +129,7 @@ def alerts(platform: Platform) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> Daemon:
     graph = ModelGraph(job_applications(platform.policies))
-    job = next(job for job in build_jobs([graph]) if job.name == "retraining_job")
+    job = next(job for job in build_jobs([graph], []) if job.name == "retraining_job")
     return Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
 
 
@@ -204,7 +206,7 @@ def test_a_retraining_whose_process_is_gone_does_not_count_as_running_for_ever(d
 
 def test_a_model_waits_for_a_retraining_of_its_own_and_for_no_other(definitions, instance, platform) -> None:
     graph = ModelGraph(churn_risk(platform.policies))
-    job = next(job for job in build_jobs([graph]) if job.name == "churn_risk_retraining_job")
+    job = next(job for job in build_jobs([graph], []) if job.name == "churn_risk_retraining_job")
     daemon = Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
     decide(instance, DAY, "retrain", key=graph.key("monitoring", "retrain_decision"))
     by_hand = add_run(instance, job.name, Status.STARTED)
@@ -429,7 +431,9 @@ class Texts:
         platform.ledger.lease("job_of_the_day", DAY, worker="w", limit=users, now=self.now, until=until)
         for row in rows:
             policy = platform.policies.messaging
-            platform.ledger.begin_submit(row.message_id, worker="w", now=self.now, policy=policy, day=DAY)
+            platform.ledger.begin_submit(
+                row.message_id, worker="w", now=self.now, policy=policy, contact=CONTACT, day=DAY
+            )
             accepted = self.gateway.send(
                 OutboundMessage(row.message_id, row.user_id, "+12125550142", "hi"), now=self.now
             )

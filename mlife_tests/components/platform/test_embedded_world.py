@@ -37,3 +37,13 @@ def test_a_world_without_events_tells_none(tmp_path):
 def test_days_that_cannot_be_are_refused(tmp_path, days):
     with pytest.raises(ValidationError):
         Settings(home=tmp_path, demo_event_days=days)
+
+
+def test_mail_addresses_are_private_and_written_when_they_are_asked_for(tmp_path):
+    world = platform_of(tmp_path, market_users=300, market_jobs=60).world
+    assert not list(tmp_path.rglob("mail_addresses*"))
+    assert set(world.mail_book().mail_addresses(["usr_0000001", "nobody"])) == {"usr_0000001", "nobody"}
+    (path,) = tmp_path.rglob("mail_addresses*")
+    assert path.parent == world.private_folder
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0

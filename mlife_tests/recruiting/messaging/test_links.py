@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.messaging.links import ALPHABET, TOKEN_LENGTH, link_token
+from mlife_assets.recruiting.messaging.links import ALPHABET, TOKEN_LENGTH, item_token, link_token
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
@@ -31,3 +31,11 @@ def test_every_place_of_a_token_uses_the_whole_alphabet():
 def test_a_short_key_is_refused(key):
     with pytest.raises(InvalidInputError, match="16 or more"):
         link_token("msg_1", key)
+
+
+def test_each_job_of_a_message_has_a_token_and_the_first_has_the_messages():
+    tokens = [item_token("msg_1", place, KEY) for place in range(1, 11)]
+    assert tokens[0] == link_token("msg_1", KEY)
+    assert len(set(tokens)) == 10
+    with pytest.raises(InvalidInputError, match="position 0"):
+        item_token("msg_1", 0, KEY)

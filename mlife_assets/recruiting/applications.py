@@ -1,0 +1,57 @@
+"""The applications of this deployment.
+
+Belongs here: the list, the first application, finding one by name. Does not belong here: what an application is
+(`application`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.quoting import quoted
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
+from mlife_assets.recruiting.policies import Policies
+
+
+def job_of_the_day(policies: Policies) -> Application:
+    """Return the texts about one job, every day that its policy allows."""
+    return Application(
+        name=JOB_OF_THE_DAY, title="Job of the day", model_name=JOB_APPLICATIONS, policy=policies.messaging
+    )
+
+
+ApplicationDeclaration: TypeAlias = Callable[[Policies], Application]
+"""An application as a deployment with certain policies has it."""
+APPLICATIONS: tuple[ApplicationDeclaration, ...] = (job_of_the_day,)
+"""Every application of the platform. The first one is meant where none is named, as before there were several."""
+
+
+def applications_of(
+    policies: Policies, declared: Sequence[ApplicationDeclaration] = APPLICATIONS
+) -> tuple[Application, ...]:
+    """Return the applications as a deployment with these policies has them.
+
+    Raises:
+        InvalidInputError: a repeated name.
+    """
+    found = tuple(declare(policies) for declare in declared)
+    names = [application.name for application in found]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise InvalidInputError(f"two applications are called {repeated[0]}; give each a name of its own")
+    return found
+
+
+def application_named(
+    policies: Policies, name: str, declared: Sequence[ApplicationDeclaration] = APPLICATIONS
+) -> Application:
+    """Return an application by name. Raises InvalidInputError naming the known ones."""
+    found = applications_of(policies, declared)
+    for application in found:
+        if application.name == name:
+            return application
+    known = ", ".join(one.name for one in found)
+    raise InvalidInputError(f"no application is called {quoted(name)}; known are {known}")

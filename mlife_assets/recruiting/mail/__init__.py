@@ -1,0 +1,1 @@
+"""Mails: what every application that sends one shares."""

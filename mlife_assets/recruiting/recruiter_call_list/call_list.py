@@ -1,0 +1,211 @@
+"""The call list: one frozen answer to who is called today about which job, by whom, and who is not and why.
+
+Belongs here: choosing and dealing out. Does not belong here: scores, consent and arms, which are inputs, and what the
+list looks like (`documents`).
+
+Concept: nothing is sent, so nothing is retried: a list of a day is made and read. Everybody with candidates gets one
+verdict. Numbers are not on it; who calls finds them where they are kept. Nothing about a person is on it but why the
+job suits them and how long they were away: there is no field for more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ids import unit_interval
+from mlife_assets.core.policy_bounds import require_bounded as _bounded
+
+NO_CALL_CONSENT, OPTED_OUT, HOLDOUT, SAME_PERSON = "no_call_consent", "opted_out", "holdout", "same_person"
+LOW_SCORE, NO_JOB, JOB_CAPACITY, CALL_CAPACITY = "low_score", "no_job", "job_capacity", "call_capacity"
+
+
+@dataclass(frozen=True)
+class CallPolicy:
+    """How many calls a day has.
+
+    Attributes:
+        recruiters: who calls, each once.
+        calls_per_recruiter: on one day.
+        calls_per_opening: people who are called about one opening.
+        minimum_probability: of the outcome; nobody is called below it.
+    """
+
+    recruiters: tuple[str, ...] = ("Recruiter 1", "Recruiter 2", "Recruiter 3")
+    calls_per_recruiter: int = 25
+    calls_per_opening: int = 4
+    minimum_probability: float = 0.0
+
+    def __post_init__(self) -> None:
+        _bounded(self, calls_per_recruiter=(1, 200), calls_per_opening=(1, 1000), minimum_probability=(0, 1))
+        if not self.recruiters or len(set(self.recruiters)) < len(self.recruiters) or not all(self.recruiters):
+            raise InvalidInputError(f"CallPolicy.recruiters is {self.recruiters}; name each who calls once")
+
+
+@dataclass(frozen=True)
+class CalledJob:
+    """A job as recruiters speak of it; `pay` as it is written."""
+
+    job_id: str
+    title: str
+    pay: str
+    employer_name: str = ""
+    place: str = ""
+    openings: int = 1
+
+
+@dataclass(frozen=True)
+class CallCandidate:
+    """One scored pair.
+
+    Attributes:
+        user_id, person_id: the account and who is behind it.
+        job_id: the job.
+        probability: of the outcome, calibrated.
+        why: why the job suits them, as one says it about them (`reason_words`).
+        absence: how long they were away (`absence_words`), empty when they were not.
+    """
+
+    user_id: str
+    person_id: str
+    job_id: str
+    probability: float
+    why: tuple[str, ...] = ()
+    absence: str = ""
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """One call: who makes it, in which order of theirs (from 1), whom they call and about which job."""
+
+    recruiter: str
+    position: int
+    user_id: str
+    job: CalledJob
+    why: tuple[str, ...]
+    absence: str
+
+
+@dataclass(frozen=True)
+class CallList:
+    """A day's calls.
+
+    Attributes:
+        as_of_date: the day.
+        recruiters: who calls, with or without a call.
+        rows: ordered by recruiter as in the policy, then by position.
+        left_out: account -> why nobody calls them, ordered by account.
+    """
+
+    as_of_date: date
+    recruiters: tuple[str, ...]
+    rows: tuple[CallRow, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def left_out_counts(self) -> dict[str, int]:
+        """Return how many are not called, by reason, the most frequent first."""
+        return dict(sorted(Counter(self.left_out.values()).items(), key=lambda item: (-item[1], item[0])))
+
+
+def build_call_list(
+    candidates: Sequence[CallCandidate],
+    jobs: Mapping[str, CalledJob],
+    *,
+    policy: CallPolicy,
+    as_of: date,
+    consented: Collection[str],
+    holdout: Collection[str],
+    suppressed: Collection[str],
+) -> CallList:
+    """Return who is called, about what and by whom: the likeliest first, each person once.
+
+    Args:
+        candidates: each pair once; those in the holdout too.
+        jobs: job id -> what is said of it; a job that nobody may speak of (withheld, refused words) is not in it.
+        policy: capacity.
+        as_of: the day.
+        consented: accounts that agreed to be called.
+        holdout: persons who hear nothing, from this application or from any.
+        suppressed: persons who asked for no calls, or for nothing.
+
+    Raises:
+        InvalidInputError: a pair twice or a probability outside [0, 1].
+    """
+    _check(candidates)
+    left_out: dict[str, str] = {}
+    open_pairs = []
+    for one in candidates:
+        reason = _refusal(one, jobs, policy, consented=consented, holdout=holdout, suppressed=suppressed)
+        if reason is None:
+            open_pairs.append(one)
+        else:
+            left_out.setdefault(one.user_id, reason)
+    # Ties are drawn by a hash, anew each day: an id that sorts first is no merit.
+    open_pairs.sort(key=lambda one: (-one.probability, unit_interval("call", as_of, one.user_id, one.job_id)))
+    room = {job_id: max(job.openings, 0) * policy.calls_per_opening for job_id, job in jobs.items()}
+    capacity = len(policy.recruiters) * policy.calls_per_recruiter
+    called: dict[str, CallCandidate] = {}
+    for one in open_pairs:
+        earlier = called.get(one.person_id)
+        if earlier is not None:
+            if earlier.user_id != one.user_id:
+                left_out[one.user_id] = SAME_PERSON
+        elif len(called) >= capacity:
+            left_out[one.user_id] = CALL_CAPACITY
+        elif room[one.job_id] <= 0:
+            left_out[one.user_id] = JOB_CAPACITY
+        else:
+            room[one.job_id] -= 1
+            called[one.person_id] = one
+    chosen = {one.user_id for one in called.values()}
+    return CallList(
+        as_of,
+        policy.recruiters,
+        _dealt(list(called.values()), jobs, policy.recruiters),
+        {user_id: left_out[user_id] for user_id in sorted(left_out.keys() - chosen)},
+    )
+
+
+def _check(candidates: Sequence[CallCandidate]) -> None:
+    pairs = {(one.user_id, one.job_id) for one in candidates}
+    if len(pairs) < len(candidates):
+        raise InvalidInputError(f"candidates repeat {len(candidates) - len(pairs)} pairs; pass each once")
+    for row, one in enumerate(candidates):
+        if not 0 <= one.probability <= 1:
+            raise InvalidInputError(f"candidates row {row} has probability {one.probability}; it must lie in [0, 1]")
+
+
+def _refusal(
+    one: CallCandidate,
+    jobs: Mapping[str, CalledJob],
+    policy: CallPolicy,
+    *,
+    consented: Collection[str],
+    holdout: Collection[str],
+    suppressed: Collection[str],
+) -> str | None:
+    """Return why a pair is no call, whatever the capacity; what the person wants comes first."""
+    if one.user_id not in consented:
+        return NO_CALL_CONSENT
+    if one.person_id in suppressed:
+        return OPTED_OUT
+    if one.person_id in holdout:
+        return HOLDOUT
+    if one.job_id not in jobs:
+        return NO_JOB
+    return LOW_SCORE if one.probability < policy.minimum_probability else None
+
+
+def _dealt(
+    called: Sequence[CallCandidate], jobs: Mapping[str, CalledJob], recruiters: Sequence[str]
+) -> tuple[CallRow, ...]:
+    """Return the calls dealt like cards, so that every recruiter begins with a likely one."""
+    return tuple(
+        CallRow(recruiter, position, one.user_id, jobs[one.job_id], one.why, one.absence)
+        for place, recruiter in enumerate(recruiters)
+        for position, one in enumerate(called[place :: len(recruiters)], 1)
+    )

@@ -1,0 +1,165 @@
+"""Mails that come back, as real servers write them, and as somebody who wants something writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, read_returned
+
+MESSAGE, USER = "msg_" + "a" * 24, "usr_0000001"
+
+
+def report(kind: str, fields: str, original: str = "", *, to: str = "postmaster@mail.jobs.example") -> bytes:
+    subtype = "feedback-report" if kind == "feedback-report" else "delivery-status"
+    return f"""From: MAILER-DAEMON@mx.home.example
+To: {to}
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type={kind}; boundary="b0"
+
+--b0
+Content-Type: text/plain
+
+This is the mail system at host mx.home.example.
+
+--b0
+Content-Type: message/{subtype}
+
+{fields}
+--b0
+Content-Type: message/rfc822
+
+{original}
+
+--b0--
+""".replace("\n", "\r\n").encode()
+
+
+def status(action: str, code: str, extra: str = "") -> str:
+    return f"""Reporting-MTA: dns; mx.home.example
+{extra}
+Final-Recipient: rfc822; ann@home.example
+Action: {action}
+Status: {code}
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+"""
+
+
+@pytest.fixture
+def original(envelope) -> str:
+    return envelope.mime.decode("ascii").replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "kind"),
+    [
+        ("failed", "5.1.1", ReturnedKind.BOUNCED),
+        ("Failed", "4.4.7", ReturnedKind.BOUNCED),
+        ("delivered", "2.0.0", ReturnedKind.DELIVERED),
+    ],
+)
+def test_a_report_says_what_became_of_a_mail(stationery, original, action, code, kind):
+    found = read_returned(report("delivery-status", status(action, code), original), stationery)
+    assert (found.kind, found.message_id, found.status) == (kind, MESSAGE, code)
+
+
+@pytest.mark.parametrize("action", ["delayed", "relayed", "expanded", "", "lost"])
+def test_what_is_not_final_says_nothing(stationery, original, action):
+    found = read_returned(report("delivery-status", status(action, "4.0.0"), original), stationery)
+    assert found.kind is ReturnedKind.NOTHING
+
+
+def test_a_report_that_quotes_nothing_is_recognised_by_its_address_or_envelope_id(stationery):
+    wire_id = stationery.wire_id(MESSAGE)
+    for raw in (
+        report("delivery-status", status("failed", "5.1.1"), to=f"bounces+{wire_id}"),
+        report("delivery-status", status("failed", "5.1.1", f"Original-Envelope-Id: {wire_id}\n")),
+    ):
+        assert read_returned(raw, stationery).message_id == MESSAGE
+
+
+def test_quoted_headers_alone_are_enough(stationery, original):
+    raw = report("delivery-status", status("failed", "5.1.1"), original)
+    headers = raw.replace(b"Content-Type: message/rfc822", b"Content-Type: text/rfc822-headers")
+    assert read_returned(headers, stationery).message_id == MESSAGE
+
+
+def test_nobody_makes_up_a_bounce(stationery, original):
+    forged = original.replace(stationery.wire_id(MESSAGE), f"{MESSAGE}.aaaaaaaaa@mail.jobs.example")
+    assert read_returned(report("delivery-status", status("failed", "5.1.1"), forged), stationery).kind == "nothing"
+
+
+@pytest.mark.parametrize("kind", ["abuse", "fraud", "other"])
+def test_a_complaint_names_the_account(stationery, original, kind):
+    fields = f"Feedback-Type: {kind}\nUser-Agent: SomeGenerator/1.0\nVersion: 1\n"
+    found = read_returned(report("feedback-report", fields, original), stationery)
+    assert (found.kind, found.user_id, found.message_id) == (ReturnedKind.COMPLAINT, USER, MESSAGE)
+
+
+def test_a_redacted_complaint_still_names_the_message(stationery):
+    fields = "Feedback-Type: abuse\nVersion: 1\n"
+    found = read_returned(
+        report("feedback-report", fields, f"Message-ID: <{stationery.wire_id(MESSAGE)}>\n\nx"), stationery
+    )
+    assert (found.kind, found.user_id, found.message_id) == (ReturnedKind.COMPLAINT, None, MESSAGE)
+
+
+def test_not_spam_is_no_complaint_and_one_about_others_is_not_ours(stationery, original):
+    assert read_returned(report("feedback-report", "Feedback-Type: not-spam\n", original), stationery).kind == "nothing"
+    assert (
+        read_returned(report("feedback-report", "Feedback-Type: abuse\n", "Subject: x\n"), stationery).kind == "nothing"
+    )
+
+
+def plain(subject: str, body: str = "", **headers: str) -> bytes:
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(["From: ann@home.example", f"Subject: {subject}", *lines, "", body]).encode()
+
+
+@pytest.mark.parametrize("subject", ["unsubscribe {}", "{}", "Re: unsubscribe {} ", "=?utf-8?q?unsubscribe_{}?="])
+def test_a_mail_with_our_token_unsubscribes(stationery, token, subject):
+    written = subject.format(token.replace("_", "=5F") if "=?" in subject else token)
+    found = read_returned(plain(written, Auto_Submitted="auto-generated"), stationery)
+    assert (found.kind, found.user_id) == (ReturnedKind.UNSUBSCRIBE, USER)
+
+
+def test_a_token_of_nobody_does_nothing(stationery, token):
+    assert read_returned(plain(f"unsubscribe {token[:-3]}abc"), stationery).kind == "nothing"
+    assert read_returned(plain("unsubscribe usr_0000001"), stationery).kind == "nothing"
+
+
+def test_a_reply_is_what_its_writer_says_and_not_what_it_quotes(stationery, token):
+    quoted = f"On Mon, 1 Jun 2026, Northstar Jobs wrote:\r\n> Unsubscribe: https://jobs.example/unsubscribe/{token}\r\n"
+    found = read_returned(
+        plain("Re: Cook", f"stop everything\r\n\r\n{quoted}", In_Reply_To=f"<{stationery.wire_id(MESSAGE)}>"),
+        stationery,
+    )
+    assert (found.kind, found.message_id, found.text) == (ReturnedKind.REPLY, MESSAGE, "stop everything")
+    assert "stop" not in repr(found)
+
+
+def test_answers_of_machines_say_nothing(stationery):
+    raw = plain(
+        "Out of office", "I am away", Auto_Submitted="auto-replied", In_Reply_To=f"<{stationery.wire_id(MESSAGE)}>"
+    )
+    assert read_returned(raw, stationery).kind is ReturnedKind.NOTHING
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"Subject: =?utf-9?q?x?=\r\n\r\n",
+        b"Subject: =?utf-8?b?!!!?=\r\n\r\n",
+        b"Content-Type: text/plain; charset=nonsense\r\n\r\nhello",
+        b"Content-Type: multipart/report; report-type=delivery-status\r\n\r\nno boundary",
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+        b"Content-Type: message/delivery-status\r\n\r\n--b--",
+        b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(5_000)),
+        b"Subject: " + b"A" * (READ_BYTES * 2),
+    ],
+)
+def test_what_is_built_to_break_its_reader_says_nothing(stationery, raw):
+    assert read_returned(raw, stationery).kind is ReturnedKind.NOTHING
