@@ -98,7 +98,9 @@ def test_jobs_swapped_between_people_with_fitting_words_are_not_sent(home, plann
     worded, _ = word_jobs(facts, platform.policies.messaging, link_key=platform.link_key)
     keys = planned.planned["message_id"].to_pylist()
     bodies = [worded[job].body(key) for job, key in zip(jobs, keys, strict=True)]
-    store(home, planned, with_columns(planned.planned, job_id=jobs, body=bodies), forges_id=True, forges_log=True)
+    items = [[{"position": 1, "job_id": job, "prediction_id": None}] for job in jobs]
+    forged = with_columns(planned.planned, job_id=jobs, body=bodies, items=items)
+    store(home, planned, forged, forges_id=True, forges_log=True)
     why = refused(home)
     assert "the ledger noted another plan" in why
     assert "worded otherwise" not in why
@@ -112,6 +114,14 @@ def test_a_plan_that_the_ledger_never_noted_is_not_sent_until_it_is_made_again(h
     assert not home.requests()
     assert home.refusal() == ""
     assert len(home.requests()) == planned.planned.num_rows
+
+
+def test_a_plan_moved_to_another_channel_is_not_sent(home, planned):
+    """Where people stopped texts and no mails, rows that claim to be mails would pass their STOP."""
+    moved = with_columns(planned.planned, channel=["email"] * planned.planned.num_rows)
+    store(home, planned, moved, forges_id=True, forges_log=True)
+    assert "of another plan, campaign, day, policy or channel" in refused(home)
+    assert not home.requests()
 
 
 def test_people_swapped_under_the_same_messages_are_not_sent(home, planned):
@@ -210,7 +220,7 @@ def test_planning_again_over_an_exchanged_plan_is_refused(home, planned):
 def test_a_second_plan_of_an_approved_day_is_refused_and_the_log_carries_the_digest(home, planned):
     home.send()
     platform = home.platform
-    approval = approve(planned, platform.policies.messaging, "console", is_quality_ok=True)
+    approval = approve(planned, platform.application, platform.policies.contact, "console", is_quality_ok=True)
     assert not platform.ledger.record_approval(approval, now=platform.run_time(DAY))
     for other in (replace(approval, plan_id="pln_other"), replace(approval, plan_digest="0" * 64)):
         with pytest.raises(GateClosedError, match="a day has one plan"):

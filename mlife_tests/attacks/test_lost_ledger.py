@@ -168,7 +168,7 @@ def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home
     home.lose_ledger()
     caught_up(home)
     assert {row.message_id: row.state for row in home.platform.ledger.rows()}[throttled] == "accepted"
-    assert home.platform.ledger.count_submitted(home.policy.campaign, DAY) >= len(home.requests())
+    assert home.platform.ledger.count_submitted(home.platform.application.name, DAY) >= len(home.requests())
     assert home.refusal() == ""
     check_nobody_twice(home)
 

@@ -79,6 +79,12 @@ def test_an_unknown_text_is_reported_with_a_remedy(run, lived_home):
     assert "mlife status" in result.stderr
 
 
+def about(planned, message_id, prediction_id):
+    """Return the plan of another message, about another prediction."""
+    items = [{"position": 1, "job_id": planned["job_id"], "prediction_id": prediction_id}]
+    return planned | {"message_id": message_id, "user_id": "u9", "prediction_id": prediction_id, "items": items}
+
+
 def test_a_score_that_does_not_hold_fails(run, home):
     """A second plan names a prediction whose logged score is one bit off."""
     row = next(row for row in home.events("prediction") if row["job_id"] == "j2")
@@ -88,7 +94,7 @@ def test_a_score_that_does_not_hold_fails(run, home):
     for name in ("event_id", "occurred_at", "observed_at"):
         del row[name], planned[name]
     home.add("prediction", row, at)
-    home.add("message_planned", planned | {"message_id": "msg_off", "user_id": "u9", "prediction_id": "prd_off"}, at)
+    home.add("message_planned", about(planned, "msg_off", "prd_off"), at)
     result = run("trace", "msg_off", "--home", home.path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "prd_off was logged with raw score" in result.stderr
@@ -103,7 +109,7 @@ def test_reasons_that_the_model_does_not_give_fail(run, home):
     for name in ("event_id", "occurred_at", "observed_at"):
         del row[name], planned[name]
     home.add("prediction", row, at)
-    home.add("message_planned", planned | {"message_id": "msg_said", "user_id": "u9", "prediction_id": "prd_said"}, at)
+    home.add("message_planned", about(planned, "msg_said", "prd_said"), at)
     result = run("trace", "msg_said", "--home", home.path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "prd_said was logged with reasons ['the person asked for it']" in result.stderr

@@ -209,7 +209,7 @@ def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
             attempts=0,
             provider_message_id=None,
             updated_at=now,
-            channel=row["channel"],
+            channel=plan.channel,
         )
         for row in plan.planned.to_pylist()
     ]

@@ -171,7 +171,6 @@ def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, 
             "plan_id": plan.plan_id,
             "policy_version": plan.policy_version,
             "campaign": plan.campaign,
-            "channel": plan.channel,
             "refused_jobs": refusal_counts(plan.refused_jobs),
         },
     )

@@ -17,7 +17,6 @@ from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
-from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs
 from mlife_assets.recruiting.messaging.eligibility import recent_since
@@ -45,7 +44,7 @@ def read_plan(platform: Platform, day: date) -> MessagePlan:
         suppressed=tables.read(SUPPRESSED_TABLE, day),
         exposed=tables.read(EXPOSED_TABLE, day),
         refused_jobs=(),
-        channel=report.get("channel", Channel.SMS),
+        channel=platform.application.channel,
     )
 
 

@@ -116,9 +116,10 @@ def _inner_differences(plan: MessagePlan, rows: Sequence[Mapping[str, Any]]) -> 
         "campaign": plan.campaign,
         "as_of_date": plan.as_of_date,
         "policy_version": plan.policy_version,
+        "channel": plan.channel,
     }
     foreign = [row["message_id"] for row in rows if any(row[name] != value for name, value in shared.items())]
-    found += _faults(foreign, "of another plan, campaign, day or policy")
+    found += _faults(foreign, "of another plan, campaign, day, policy or channel")
     misnamed = [
         row["message_id"]
         for row in rows
