@@ -55,7 +55,8 @@ class PeopleRegister:
     ) -> None:
         """Wire the register; nothing is read."""
         self._ledger, self._key = ledger, key
-        self._books = {Channel.SMS: AddressBook(contacts.phone_numbers, normalise), **books}
+        numbers = AddressBook(contacts.phone_numbers, normalise)
+        self._books = {Channel.SMS: numbers, Channel.CALL: numbers, **books}
 
     def register(self, user_ids: Iterable[str], *, now: datetime, channel: Channel = Channel.SMS) -> dict[str, Contact]:
         """Return the contact of each account in a channel, after joining the people who share an address.
@@ -81,7 +82,8 @@ class PeopleRegister:
             GateClosedError: a book cannot be read; the ledger keeps the old hashes.
         """
         everybody = self._ledger.user_ids()
-        read = {channel: self._hashes(self._read(channel, everybody)[1]) for channel in self._books}
+        channels = [channel for channel in self._books if channel is not Channel.CALL]  # its numbers are those of texts
+        read = {channel: self._hashes(self._read(channel, everybody)[1]) for channel in channels}
         known = self._ledger.rehash(read.pop(Channel.SMS), now=now)
         for seen in read.values():
             self._ledger.register(seen, now=now)

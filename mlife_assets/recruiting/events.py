@@ -212,7 +212,7 @@ _TYPES = (
         "platform",
         (
             *_PLANNED,
-            choice("channel", *CONSENT_CHANNELS),
+            choice("channel", *CONSENT_CHANNELS, "call"),
             # Its jobs, best first; `job_id` and `prediction_id` are those of the first.
             Column("items", ITEMS),
         ),
@@ -229,7 +229,7 @@ _TYPES = (
             day("as_of_date"),
             note("reason"),
             choice("stage", "plan", "send"),
-            added(2, choice("channel", *CONSENT_CHANNELS)),
+            added(2, choice("channel", *CONSENT_CHANNELS, "call")),
         ),
         version=2,
     ),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,11 +24,14 @@ from mlife_assets.components.tables import ingestion
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
+from mlife_assets.recruiting.application import Application, Audience
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
+JOBS_OF_SENDING = ("daily_lifecycle_job", "inbound_texts_job")
 GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics", "churn_risk"}
 GUARDS = {
     dg.AssetCheckKey(keys.CANDIDATE_PAIRS, "candidate_pairs_come_from_a_sound_day"),
@@ -160,6 +164,40 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
     ]
     of_other_projects = [ingestion]
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model_name": "growth"}, "application other uses model growth; known are churn_risk, job_applications"),
+        ({"audience": Audience("growth")}, "application other uses model growth"),
+        ({"name": "churn_risk"}, "an application and a model are called churn_risk"),
+    ],
+)
+def test_an_application_of_no_model_or_with_the_name_of_one_is_refused(tmp_path, changes, says) -> None:
+    def other(policies: Policies) -> Application:
+        return replace(job_of_the_day(policies), **{"name": "other", **changes})
+
+    settings = Settings(home=tmp_path)
+    platform = Platform(settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other))
+    with pytest.raises(InvalidInputError, match=says):
+        build_definitions(settings, platform=platform)
+
+
+def test_another_application_has_assets_a_check_and_a_place_in_the_day(tmp_path) -> None:
+    def other(policies: Policies) -> Application:
+        return replace(job_of_the_day(policies), name="other", channel="email")
+
+    settings = Settings(home=tmp_path)
+    platform = Platform(settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other))
+    graph = build_definitions(settings, platform=platform)
+    names = {"other/message_plan", "other/message_deliveries", "other/inbound_messages"}
+    keys_of = {job: graph.resolve_job_def(job).asset_layer.selected_asset_keys for job in JOBS_OF_SENDING}
+    found = {job: {key.to_user_string() for key in selected} & names for job, selected in keys_of.items()}
+    assert found["daily_lifecycle_job"] == names - {"other/inbound_messages"}
+    assert found["inbound_texts_job"] == {"other/inbound_messages"}
+    checks = {key.to_user_string() for key in graph.get_repository_def().asset_graph.asset_check_keys}
+    assert "other/message_plan:holdout_is_not_planned" in checks
 
 
 def test_a_platform_that_is_given_is_the_one_that_assets_get(tmp_path) -> None:
