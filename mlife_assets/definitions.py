@@ -15,19 +15,22 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
+from mlife_assets.components.graph.jobs import build_jobs
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
 from mlife_assets.components.graph.partitions import ending_with
 from mlife_assets.components.graph.schedules import build_schedules
 from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
-from mlife_assets.components.model_parts import build_model_parts
+from mlife_assets.components.model_parts import ModelParts, build_model_parts
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform_model import PlatformModel
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
 MODULES: tuple[ModuleType, ...] = (events, messages, metrics)
 """What all models share; the assets of each of them are in `components.model_parts`."""
@@ -39,6 +42,7 @@ def build_definitions(
     policies: Policies | None = None,
     platform: Platform | None = None,
     last: date | None = None,
+    instances: dg.Definitions | None = None,
 ) -> dg.Definitions:
     """Return the whole graph for one deployment.
 
@@ -47,12 +51,13 @@ def build_definitions(
         policies: business and scientific choices; by default those of `settings.policies()`.
         platform: what stands behind the ports, with models and policies of its own; by default the embedded world.
         last: the last day that has a partition; by default partitions follow the machine's clock.
+        instances: what Dagster made of the files that declare models; by default the same is made of the records.
 
     Raises:
         InvalidInputError: the history is too short for the first model under these policies.
     """
     platform = platform or Platform(settings=settings, policies=policies or settings.policies())
-    parts = build_model_parts(platform.models)
+    parts = build_model_parts(platform.models) if instances is None else _parts_of(instances, platform)
     _require_enough_history(settings, platform.models[0])
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
@@ -62,11 +67,33 @@ def build_definitions(
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets, today=today),
         asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
-        jobs=[*parts.jobs, *ACT_JOBS],
-        schedules=build_schedules(status),
+        jobs=[*build_jobs([ModelGraph(model) for model in platform.models]), *parts.jobs, *ACT_JOBS],
+        schedules=[*build_schedules(status), *parts.schedules],
         sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
-        resources={"platform": platform},
+        resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
+        metadata=None if instances is None else instances.metadata,
+        component_tree=None if instances is None else instances.component_tree,
+    )
+
+
+def _parts_of(instances: dg.Definitions, platform: Platform) -> ModelParts:
+    """Return what Dagster made of a folder of instances, after a look at whether the command line reads the same."""
+    tree = instances.component_tree
+    loaded = [] if tree is None else [one.declared.name for one in tree.get_all_components(PlatformModel)]
+    read = [model.name for model in platform.models]
+    if sorted(loaded) != sorted(read):
+        raise InvalidInputError(
+            f"Dagster loads the models {', '.join(sorted(loaded))}, but the files that the command line reads declare "
+            f"{', '.join(sorted(read))}; declare each in a defs.yaml, of type mlife_assets.components.PlatformModel"
+        )
+    return ModelParts(
+        assets=list(instances.assets or ()),
+        checks=list(instances.asset_checks or ()),
+        jobs=list(instances.jobs or ()),
+        sensors=list(instances.sensors or ()),
+        schedules=list(instances.schedules or ()),
+        resources=instances.resources or {},
     )
 
 
@@ -86,17 +113,28 @@ def _require_enough_history(settings: Settings, model: Model) -> None:
         )
 
 
-def build_location(settings: Settings, *, platform: Platform | None = None) -> dg.Definitions:
+def build_location(
+    settings: Settings, *, platform: Platform | None = None, instances: dg.Definitions | None = None
+) -> dg.Definitions:
     """Return the graph as people see it in the UI: its partitions end with the next day that can run.
 
     Raises:
         InvalidInputError: see `build_definitions`.
     """
     platform = platform or Platform(settings=settings, policies=settings.policies())
-    return build_definitions(settings, platform=platform, last=last_partition(platform))
+    return build_definitions(settings, platform=platform, last=last_partition(platform), instances=instances)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the definitions of the environment that this process runs in."""
-    return build_location(Settings())
+    """Return the definitions of the environment that this process runs in.
+
+    Raises:
+        InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute.
+    """
+    settings = Settings()
+    platform = Platform(settings=settings, policies=settings.policies())
+    if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
+        raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
+    instances = dg.load_from_defs_folder(path_within_project=DEFS_FOLDER)
+    return build_location(settings, platform=platform, instances=instances)

@@ -33,11 +33,18 @@ _HTTP_URL = r"^https?://[^\s?#]+$"
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
 WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
+DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
+"""Where models and applications are declared."""
 DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
 POLICY_DEFAULT = "gate_users"
 """The field of the world that a policy has the default of: remembered only where it differs, so the policy may move."""
+DECIDED = {
+    "gate_users": "promotion.minimum_users_with_positives",
+    "approve_console_sends": "messaging.auto_approve_within_limits",
+}
+"""Fields that decide one of a policy wherever they are set, and which."""
 
 DemoDay = Annotated[int, Field(ge=1, le=120)]
 
@@ -266,6 +273,7 @@ class Settings(HomeSettings):
     def policies(self) -> Policies:
         """Return the default policies, but for what this deployment decides."""
         return Policies(
+            decided=tuple(field for name, field in DECIDED.items() if name in self.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
             promotion=PromotionPolicy(minimum_users_with_positives=self.gate_users),
         )

@@ -67,7 +67,7 @@ JOBS = [history_job, lifecycle_backtest_job, ingest_job, inbound_texts_job, metr
 
 
 def build_jobs(graphs: Sequence[ModelGraph]) -> list[UnresolvedAssetJobDefinition]:
-    """Return all jobs: the day of all models, and what each of them has for itself."""
+    """Return the jobs of a deployment: the day of all models, and those of no model in particular."""
     day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions", "messages")
     for graph in graphs:
         if not graph.is_first:
@@ -78,7 +78,12 @@ def build_jobs(graphs: Sequence[ModelGraph]) -> list[UnresolvedAssetJobDefinitio
         executor_def=dg.in_process_executor,
         description="One day: land, build features, monitor and decide, score, plan, text.",
     )
-    return [daily_lifecycle_job, *(job for graph in graphs for job in model_jobs(graph, _retrained(graph))), *JOBS]
+    return [daily_lifecycle_job, *JOBS]
+
+
+def jobs_of_model(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:
+    """Return the jobs that a model of the deployment has for itself."""
+    return model_jobs(graph, _retrained(graph))
 
 
 def _retrained(graph: ModelGraph) -> dg.AssetSelection:

@@ -35,7 +35,7 @@ def ending_with(last: date, assets: Iterable[dg.AssetsDefinition], *, today: dat
     days_until = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=offset)
 
     def until(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec if spec.partitions_def is None else spec.replace_attributes(partitions_def=days_until)
+        return spec.replace_attributes(partitions_def=days_until) if spec.partitions_def == DAILY else spec
 
     return [asset.map_asset_specs(until) for asset in assets]
 

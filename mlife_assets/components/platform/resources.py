@@ -11,7 +11,7 @@ the evening of the partition that runs, so a day can run again with the same byt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -20,6 +20,7 @@ import pyarrow as pa
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
@@ -43,24 +44,31 @@ from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
-from mlife_assets.recruiting.models import MODELS, Declaration, model_named, models_of
+from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
+from mlife_assets.settings import DEFS_FOLDER
 
 SEND_DELAY = timedelta(minutes=5)
 OUTCOMES_DELAY = timedelta(hours=3)
+
+
+def declared_models() -> Sequence[Declaration]:
+    """Return the models that the files of this deployment declare."""
+    return read_declared(DEFS_FOLDER).models
 
 
 @dataclass(frozen=True)
 class Platform(PrivateParts, ModelPlatform):
     """All ports of one job board, as one model sees it; adapters are made when first asked for.
 
-    `declared` are the models of the deployment, `story` is what happens in its market, by default that of the settings.
+    `declared` are the models of the deployment, by default those of its `defs.yaml` files; `story` is what happens in
+    its market, by default that of the settings.
     """
 
     policies: Policies
     model_name: str = JOB_APPLICATIONS
-    declared: Sequence[Declaration] = MODELS
+    declared: Sequence[Declaration] = field(default_factory=declared_models)
     story: Story | None = None
 
     own_types = OWN_EVENT_TYPES
