@@ -95,7 +95,7 @@ def named_function(name: Any) -> Declaration:
     return declaration
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """Reads values as Dagster does, which makes no dates, and refuses a key that stands twice."""
 
     yaml_implicit_resolvers = {
@@ -111,4 +111,5 @@ class _PlainLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {quoted(key)} stands twice", node.value[number][0].start_mark
                 )
-        return super().construct_mapping(node, deep=deep)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping

@@ -19,7 +19,7 @@ FILE = "defs.yaml"
 
 def attributes_model(name: str, described: dict[str, str], required: tuple[str, ...]) -> type[BaseModel]:
     """Return the schema of attributes; values are checked where they mean something, so that there is one error."""
-    schema = {"additionalProperties": False, "required": list(required)}
+    schema: dict[str, Any] = {"additionalProperties": False, "required": list(required)}
     members: dict[str, Any] = {
         attribute: Field(default=None, description=text) for attribute, text in described.items()
     }

@@ -106,7 +106,9 @@ class PlatformModelScaffolder(dg.Scaffolder):
         """Write both files. Raises InvalidInputError for another format, a name that cannot be, and existing files."""
         name = name_of(request, "PlatformModel")
         folder = request.target_path
-        package = folder.resolve().relative_to(Path(request.project_root).resolve())
+        if request.project_root is None:
+            raise InvalidInputError(f"{folder} is in no project of Dagster, so nothing can name its Python")
+        package = folder.resolve().relative_to(request.project_root.resolve())
         module = ".".join((*package.parts, name))
         write(folder / "defs.yaml", MODEL.format(type_name=request.type_name, name=name, module=module))
         write(folder / f"{name}.py", PYTHON.format(name=name))

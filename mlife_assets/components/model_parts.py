@@ -35,11 +35,11 @@ PAIRS = Special(findings=pair_findings, rankings=user_rankings)
 class ModelParts:
     """What models add to a code location."""
 
-    assets: Sequence[dg.AssetsDefinition]
-    checks: Sequence[dg.AssetChecksDefinition]
-    jobs: Sequence[UnresolvedAssetJobDefinition]
+    assets: Sequence[Any]
+    checks: Sequence[dg.AssetsDefinition]
+    jobs: Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition]
     sensors: Sequence[dg.SensorDefinition]
-    schedules: Sequence[dg.ScheduleDefinition] = ()
+    schedules: Sequence[Any] = ()
     resources: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -148,7 +149,9 @@ class DeclaredApplication:
         for name, value in stated.items():
             if not is_of_kind(value, getattr(bare, name)):
                 raise InvalidInputError(f"{name}: it is {quoted(value)}; the default is {quoted(getattr(bare, name))}")
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()}
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
+        }
         audience = stated_attribute("audience", Audience(), given.get("audience", {}))
         return replace(bare, audience=audience, **fields)
 
@@ -214,7 +217,7 @@ def declared_together(models: Iterable[DeclaredModel], applications: Iterable[De
             f"no file declares the model {JOB_APPLICATIONS}, from which texts are chosen; restore its instance"
         )
     for application in found.applications:
-        application.instance.placed(lambda given=application.instance.attributes: _require_models(given, names))
+        application.instance.placed(partial(_require_models, application.instance.attributes, names))
     return found
 
 

@@ -114,7 +114,7 @@ def recomputed_day_findings(platform: Platform, day: date, sample: pa.Table) -> 
 
     `sample` is the day's sample of candidate pairs in order of its hash, whose first rows are taken.
     """
-    rows = platform.policies.monitoring.recompute_rows_per_day
+    rows = platform.model.monitoring.recompute_rows_per_day
     yesterday = add_days(day, -1)
     today, logged = sample.slice(0, rows), _logged(platform, yesterday, rows)
     users = [*today["user_id"].to_pylist(), *logged["user_id"].to_pylist()]
@@ -154,7 +154,7 @@ def _logged(platform: Platform, day: date, rows: int) -> pa.Table:
     found = platform.event_log.read("prediction", start=day, end=day, columns=columns)
     found = found.filter(pc.equal(found["as_of_date"], pa.scalar(day, pa.date32())))
     found = first_of_each(found, "prediction_id")
-    seed = platform.policies.monitoring.seed
+    seed = platform.model.monitoring.seed
     places = sample_pairs(found["user_id"], found["job_id"], as_of=day, seed=seed, rows=rows)
     return found.take(pa.array(places))
 

@@ -68,7 +68,7 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
         champion.append(ranking_scores(platform, version, pairs))
         simple.append(simple_rule_scores(platform, version, pairs))
     examples, pairs = gate_examples(cohorts)
-    policy = platform.policies.promotion
+    policy = platform.model.promotion
     windows = encode_days(examples.as_of_dates, "as_of_dates")
     rows = prepare_ranking_rows(examples.user_ids, examples.item_ids, examples.is_relevant, policy.seed, windows)
     scores = {"human": recruiter_scores(pairs), "champion": np.concatenate(champion)}
@@ -109,7 +109,7 @@ def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | 
         if simple is not None:
             scores["simple"] = simple
         probability = pair_probabilities(read_truth(store, day), pairs)
-        policy = platform.policies.promotion
+        policy = platform.model.promotion
         found.append(expected_maps(pairs, probability, scores, depth=policy.ranking_depth, seed=policy.seed))
     if not found:
         return None
