@@ -10,6 +10,7 @@ are written, so there is one meaning, and one error that names file, instance, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +32,8 @@ MODEL_ATTRIBUTES = ("name", "declaration", *MODEL_POLICIES)
 APPLICATION_FIELDS = ("title", "model_name", "channel", "items", "weekdays", "holdout_share")
 APPLICATION_ATTRIBUTES = ("name", *APPLICATION_FIELDS, "audience", "policy")
 TEMPLATE = "{{"
+_ATTRIBUTE = re.compile(r"[a-z_]+[:.]")
+"""How an error begins that is about one attribute."""
 
 Made = TypeVar("Made")
 
@@ -61,8 +64,7 @@ class Instance:
         try:
             return make()
         except InvalidInputError as error:
-            names_one = any(str(error).startswith((f"{name}:", f"{name}.")) for name in self.attributes)
-            raise InvalidInputError(f"{where}{'.' if names_one else ': '}{error}") from error
+            raise InvalidInputError(f"{where}{'.' if _ATTRIBUTE.match(str(error)) else ': '}{error}") from error
 
     def require_known(self, known: Sequence[str], required: Sequence[str]) -> None:
         """Raise InvalidInputError for an attribute that there is not, one that is missing, and a template."""
@@ -70,7 +72,7 @@ class Instance:
             raise InvalidInputError(f"{quoted(unknown[0])} is unknown; known are {', '.join(known)}")
         for name in required:
             if not is_said(self.attributes.get(name)):
-                raise InvalidInputError(f"{name} is {quoted(self.attributes.get(name))}; state it in words")
+                raise InvalidInputError(f"{name}: it is {quoted(self.attributes.get(name))}; state it in words")
         for name, value in self.attributes.items():
             if any(TEMPLATE in text for text in _texts(value)):
                 raise InvalidInputError(

@@ -31,6 +31,7 @@ from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
+from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
@@ -187,18 +188,6 @@ def _holdout_sends(platform: Platform) -> int:
     policy = platform.policies.messaging
     users = platform.gateway.request_counts()["user_id"].to_pylist()
     return sum(is_holdout(user, salt=policy.assignment_salt, share=policy.holdout_share) for user in users)
-
-
-def sample_message(platform: Platform, first: date) -> str | None:
-    """Return a text worth tracing: the first that led to an apply, else to a click, else any; None without texts."""
-    planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "prediction_id"])
-    own = planned.filter(pc.is_valid(planned["prediction_id"]))["message_id"].combine_chunks()
-    for event_type in ("apply", "click"):
-        caused = platform.event_log.read(event_type, start=first, columns=["exposure_id"])["exposure_id"]
-        hits = sorted(pc.unique(caused.filter(pc.is_in(caused, value_set=own))).to_pylist())
-        if hits:
-            return str(hits[0])
-    return str(min(own.to_pylist())) if len(own) else None
 
 
 def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
