@@ -186,7 +186,9 @@ def test_what_was_there_first_comes_first_and_the_rest_by_name() -> None:
 
 
 def test_two_instances_of_one_name_are_refused_and_both_files_named() -> None:
-    with pytest.raises(InvalidInputError, match="churn_risk, attributes.name: churn/defs.yaml declares a model of this"):
+    with pytest.raises(
+        InvalidInputError, match="churn_risk, attributes.name: churn/defs.yaml declares a model of this"
+    ):
         together(JOBS, model(), model())
     with pytest.raises(InvalidInputError, match="letters, attributes.name: letters/defs.yaml declares an? application"):
         together(JOBS, application(), application())
@@ -202,7 +204,9 @@ def test_a_deployment_has_the_model_that_its_texts_need() -> None:
     [({"model_name": "lost"}, "model_name"), ({"audience": {"model_name": "lost"}}, "audience.model_name")],
 )
 def test_an_application_names_a_model_that_is_declared(changes: dict[str, Any], attribute: str) -> None:
-    says = f"letters/defs.yaml, letters, attributes.{attribute}: no model is called 'lost'; declared are job_applications"
+    says = (
+        f"letters/defs.yaml, letters, attributes.{attribute}: no model is called 'lost'; declared are job_applications"
+    )
     with pytest.raises(InvalidInputError, match=re.escape(says)):
         together(JOBS, application(**changes))
 
