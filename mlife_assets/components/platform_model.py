@@ -59,5 +59,6 @@ class PlatformModel(dg.Component):
         """
         from mlife_assets.components.model_parts import build_model_parts
 
-        parts = build_model_parts([self.declared(Settings().policies())])
+        model = self.declared(Settings().policies())
+        parts = self.declared.instance.placed(lambda: build_model_parts([model]))
         return dg.Definitions(assets=parts.assets, asset_checks=parts.checks, jobs=parts.jobs, sensors=parts.sensors)

@@ -15,7 +15,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 
 Policy = TypeVar("Policy")
-"""A frozen record of numbers, texts, and tuples of them."""
+"""A frozen record of numbers, strings, and tuples of them."""
 Made = TypeVar("Made")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

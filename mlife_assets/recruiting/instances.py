@@ -204,13 +204,13 @@ def declared_together(models: Iterable[DeclaredModel], applications: Iterable[De
         applications=tuple(sorted(applications, key=lambda one: (one.name != JOB_OF_THE_DAY, one.name))),
     )
     for kind, instances in (
-        ("model", [one.instance for one in found.models]),
-        ("application", [one.instance for one in found.applications]),
+        ("a model", [one.instance for one in found.models]),
+        ("an application", [one.instance for one in found.applications]),
     ):
         for before, after in pairwise(instances):
             if before.name == after.name:
                 raise InvalidInputError(
-                    f"{after.place}, {after.name}, attributes.name: {before.place} declares a {kind} of this name, "
+                    f"{after.place}, {after.name}, attributes.name: {before.place} declares {kind} of this name, "
                     "too; give each a name of its own"
                 )
     names = [model.name for model in found.models]

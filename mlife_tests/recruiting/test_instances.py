@@ -120,7 +120,7 @@ def test_a_name_is_a_name(name: Any, says: str) -> None:
 def test_what_a_declaration_returns_is_a_model() -> None:
     def nothing(policies: Policies) -> None: ...
 
-    with pytest.raises(InvalidInputError, match="attributes.declaration: 'x' returns a NoneType; name a function"):
+    with pytest.raises(InvalidInputError, match=r"attributes\.declaration: 'x' returns a NoneType; name a function"):
         declared_model(Instance("a", {"name": "b", "declaration": "x"}), lambda _: nothing)(Policies())  # type: ignore[arg-type,return-value]
 
 
@@ -186,11 +186,9 @@ def test_what_was_there_first_comes_first_and_the_rest_by_name() -> None:
 
 
 def test_two_instances_of_one_name_are_refused_and_both_files_named() -> None:
-    with pytest.raises(
-        InvalidInputError, match="churn_risk, attributes.name: churn/defs.yaml declares a model of this"
-    ):
+    with pytest.raises(InvalidInputError, match=r"churn_risk, attributes\.name: churn/defs\.yaml declares a model of"):
         together(JOBS, model(), model())
-    with pytest.raises(InvalidInputError, match="letters, attributes.name: letters/defs.yaml declares an? application"):
+    with pytest.raises(InvalidInputError, match=r"letters, attributes\.name: letters/defs\.yaml declares an"):
         together(JOBS, application(), application())
 
 
