@@ -30,6 +30,7 @@ from mlife_assets.core.event_columns import (
     text_list,
 )
 from mlife_assets.core.model_events import WHY, model_event_types
+from mlife_assets.recruiting.event_types import with_added
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
 __all__ = [
@@ -88,7 +89,7 @@ _SCORED_PAIR = (
     text_list("reasons"),
 )
 
-_TYPES = (
+_FIXED = (
     EventType(
         "job_posted",
         "market",
@@ -258,6 +259,7 @@ _TYPES = (
     ),
 )
 
+_TYPES = with_added(_FIXED)
 EVENT_TYPES: dict[str, EventType] = {event_type.name: event_type for event_type in _TYPES}
 OWN_EVENT_TYPES: tuple[str, ...] = tuple(t.name for t in _TYPES if t.source == "platform")
 """What the platform writes itself."""
