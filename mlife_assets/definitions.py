@@ -6,6 +6,8 @@ Concept: one function builds the definitions for tests, the CLI and deployments;
 run, and reads the environment only through the settings it is given.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from types import ModuleType
 
@@ -13,8 +15,10 @@ import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.acts.jobs import ACT_JOBS
+from mlife_assets.components.application import Application
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
+from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
@@ -32,8 +36,8 @@ from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
-MODULES: tuple[ModuleType, ...] = (events, messages, metrics)
-"""What all models share; the assets of each of them are in `components.model_parts`."""
+MODULES: tuple[ModuleType, ...] = (events, metrics)
+"""What all models share; the assets of each of them are in `components.model_parts`, of applications in `messages`."""
 
 
 def build_definitions(
@@ -57,7 +61,9 @@ def build_definitions(
         InvalidInputError: the history is too short for the first model under these policies.
     """
     platform = platform or Platform(settings=settings, policies=policies or settings.policies())
-    parts = build_model_parts(platform.models) if instances is None else _parts_of(instances, platform)
+    applications = [ApplicationGraph(application) for application in platform.applications]
+    _require_known_models(platform)
+    parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
     _require_enough_history(settings, platform.models[0])
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
@@ -67,7 +73,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets, today=today),
         asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
-        jobs=[*build_jobs([ModelGraph(model) for model in platform.models]), *parts.jobs, *ACT_JOBS],
+        jobs=[*build_jobs([ModelGraph(model) for model in platform.models], applications), *parts.jobs, *ACT_JOBS],
         schedules=[*build_schedules(status), *parts.schedules],
         sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={**parts.resources, "platform": platform},
@@ -77,16 +83,28 @@ def build_definitions(
     )
 
 
-def _parts_of(instances: dg.Definitions, platform: Platform) -> ModelParts:
+def _parts_made(platform: Platform, applications: Sequence[ApplicationGraph]) -> ModelParts:
+    """Return the parts of all models and applications, made of their records."""
+    parts = build_model_parts(platform.models)
+    sending = [asset for application in applications for asset in messages.build_assets(application)]
+    checks = [check for application in applications for check in messages.build_checks(application)]
+    return replace(parts, assets=[*sending, *parts.assets], checks=[*checks, *parts.checks])
+
+
+def _parts_loaded(instances: dg.Definitions, platform: Platform) -> ModelParts:
     """Return what Dagster made of a folder of instances, after a look at whether the command line reads the same."""
     tree = instances.component_tree
-    loaded = [] if tree is None else [one.declared.name for one in tree.get_all_components(PlatformModel)]
-    read = [model.name for model in platform.models]
-    if sorted(loaded) != sorted(read):
-        raise InvalidInputError(
-            f"Dagster loads the models {', '.join(sorted(loaded))}, but the files that the command line reads declare "
-            f"{', '.join(sorted(read))}; declare each in a defs.yaml, of type mlife_assets.components.PlatformModel"
-        )
+    models = [] if tree is None else [one.declared.name for one in tree.get_all_components(PlatformModel)]
+    applications = [] if tree is None else [one.declared.name for one in tree.get_all_components(Application)]
+    for kind, loaded, read in (
+        ("models", models, [model.name for model in platform.models]),
+        ("applications", applications, [application.name for application in platform.applications]),
+    ):
+        if sorted(loaded) != sorted(read):
+            raise InvalidInputError(
+                f"Dagster loads the {kind} {', '.join(sorted(loaded))}, but the files that the command line reads "
+                f"declare {', '.join(sorted(read))}; declare each in a defs.yaml, of a type of mlife_assets.components"
+            )
     return ModelParts(
         assets=list(instances.assets or ()),
         checks=list(instances.asset_checks or ()),
@@ -95,6 +113,18 @@ def _parts_of(instances: dg.Definitions, platform: Platform) -> ModelParts:
         schedules=list(instances.schedules or ()),
         resources=instances.resources or {},
     )
+
+
+def _require_known_models(platform: Platform) -> None:
+    """Refuse an application whose model is not there, or that has the name of one: both would be one group."""
+    models = {model.name for model in platform.models}
+    for application in platform.applications:
+        for name in {application.model_name, application.audience.model_name or application.model_name}:
+            if name not in models:
+                known = ", ".join(sorted(models))
+                raise InvalidInputError(f"application {application.name} uses model {name}; known are {known}")
+        if application.name in models:
+            raise InvalidInputError(f"an application and a model are called {application.name}; rename one")
 
 
 def _require_enough_history(settings: Settings, model: Model) -> None:

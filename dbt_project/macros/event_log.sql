@@ -29,8 +29,8 @@
                     event_type ~ " has files of version " ~ newest ~ ", which a newer mlife wrote; upgrade mlife"
                 ) }}
             {%- endif -%}
-            {%- if upcasters and not upcasters | rejectattr('constant', 'defined') | list -%}
-                {{ constant_events(files, found.columns.values(), upcasters) }}
+            {%- if upcasters and not upcasters | rejectattr('adds', 'defined') | list -%}
+                {{ extended_events(files, found.columns.values(), upcasters) }}
             {%- elif upcasters -%}
                 {{ upcast_events(files, found.columns.values(), upcasters) }}
             {%- else -%}
@@ -72,13 +72,13 @@
     {{ no_events(columns) }}
 {%- endmacro %}
 
-{#- Rows of all versions where each upcaster only adds a text column, the same for all rows: older files lack it and it is
-    never null in newer ones. One pass over the files, of the columns that are asked for; `upcast_events` would gather
-    them all, features of every prediction included. -#}
-{% macro constant_events(files, columns, upcasters) -%}
+{#- Rows of all versions where each upcaster only adds columns: older files lack them and they are never null in newer
+    ones. One pass over the files, of the columns that are asked for; `upcast_events` would gather them all, features of
+    every prediction included. -#}
+{% macro extended_events(files, columns, upcasters) -%}
     select * replace (
-        {%- for upcaster in upcasters %}
-        coalesce({{ upcaster.constant.name }}, '{{ upcaster.constant.value }}') as {{ upcaster.constant.name }}
+        {%- for column in upcasters | map(attribute='adds') | sum(start=[]) %}
+        coalesce({{ column.name }}, {{ column.sql }}) as {{ column.name }}
         {{- "," if not loop.last }}
         {%- endfor %}
     )

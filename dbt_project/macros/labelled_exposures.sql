@@ -101,7 +101,7 @@ final as (
 
     select
         exposures.*,
-        user_features.* exclude (as_of_date, user_id),
+        user_features.* exclude (as_of_date, user_id, is_consented_email),
         job_features.* exclude (as_of_date, job_id)
 
     from exposures

@@ -28,6 +28,7 @@ from mlife_assets.core.errors import (
 )
 from mlife_assets.core.ids import digest, keyed_hash, unit_interval
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.ports import Accepted, Inbound, OutboundMessage, Receipt
 
@@ -108,7 +109,7 @@ def _instant(micros: int) -> datetime:
 
 
 class ConsoleGateway:
-    """Implements `ports.SmsGateway` without a network.
+    """Implements `ports.MessageGateway` for texts, without a network.
 
     Args:
         path: SQLite file of the provider's log, created when missing. Phone numbers are in it as keyed hashes only.
@@ -116,6 +117,8 @@ class ConsoleGateway:
         hash_key: key of the phone-number hashes.
         faults: how often what goes wrong.
     """
+
+    name, channel = "console", Channel.SMS
 
     def __init__(self, path: Path | str, *, seed: int, hash_key: bytes, faults: GatewayFaults | None = None) -> None:
         """Open or create the log."""
@@ -131,11 +134,6 @@ class ConsoleGateway:
             if version == 0:  # 0.1.0 hashed with a key that everybody could read
                 self.forget_numbers()
                 self._connection.execute("PRAGMA user_version = 1")
-
-    @property
-    def name(self) -> str:
-        """Return `console`."""
-        return "console"
 
     def close(self) -> None:
         """Close the log."""
@@ -173,7 +171,7 @@ class ConsoleGateway:
             (
                 message.message_id,
                 message.user_id,
-                keyed_hash(self._hash_key, message.phone_number),
+                keyed_hash(self._hash_key, message.address),
                 outcome.name,
                 int(outcome.is_accepted),
                 provider_id,

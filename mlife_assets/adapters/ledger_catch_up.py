@@ -19,9 +19,11 @@ from typing import Any
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
 from mlife_assets.adapters.send_ledger.approvals import REJECTED
+from mlife_assets.adapters.send_ledger.statements import EVERYTHING
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 from mlife_assets.recruiting.ports import Accepted
@@ -64,7 +66,7 @@ def catch_up(
     ledger: SqlLedger,
     outbox: LedgerOutbox,
     *,
-    find: Callable[[str], Accepted | None],
+    find: Callable[[str, str], Accepted | None],
     signed: Mapping[str, int],
     now: datetime,
 ) -> CaughtUp:
@@ -73,7 +75,7 @@ def catch_up(
     Args:
         ledger: restored from a backup, or empty.
         outbox: from this ledger to the log.
-        find: asks the provider whether it took a message.
+        find: asks the provider of a channel whether it took a message.
         signed: how far each stream had come by the newest signed head; numbering goes on after it.
         now: the present.
 
@@ -101,7 +103,7 @@ def catch_up(
                 row, accepted_moves(accepted.provider_message_id, attempt=known.get(key, ("", 0))[1] + 1, now=now)
             )
             for row in asked
-            if (accepted := find(key := row["message_id"])) is not None
+            if (accepted := find(row["channel"], key := row["message_id"])) is not None
         ]
     )
     ledger.mark_caught_up(signed.get("transitions", 0), now=now)
@@ -111,7 +113,7 @@ def catch_up(
 
 def _planned(outbox: LedgerOutbox) -> dict[str, Row]:
     """Return the planned row of each message; of several plans of a day the approved one's."""
-    columns = ["message_id", "user_id", "job_id", "campaign", "as_of_date", "body", "plan_id", "observed_at"]
+    columns = ["message_id", "user_id", "job_id", "campaign", "as_of_date", "body", "plan_id", "channel", "observed_at"]
     log = outbox.event_log
     approved = set(log.read("plan_approved", columns=["plan_id"])["plan_id"].to_pylist())
     found: dict[str, Row] = {}
@@ -181,15 +183,21 @@ def _restored(planned: Row, moves: Sequence[Move]) -> RestoredSend:
         as_of_date=planned["as_of_date"],
         body=planned["body"],
         moves=tuple(moves),
+        channel=planned["channel"],
     )
 
 
 def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
-    columns = ["inbound_id", "user_id", "keyword", "occurred_at", "observed_at"]
+    columns = ["inbound_id", "user_id", "keyword", "channel", "occurred_at", "observed_at"]
     rows = outbox.logged("inbound_message", columns).to_pylist()
     return sum(
         ledger.record_inbound(
-            row["inbound_id"], row["user_id"], row["keyword"], received_at=row["occurred_at"], now=row["observed_at"]
+            row["inbound_id"],
+            row["user_id"],
+            row["keyword"],
+            received_at=row["occurred_at"],
+            now=row["observed_at"],
+            channel=row["channel"] or Channel.SMS,
         )
         for row in sorted(rows, key=lambda row: (row["observed_at"], row["occurred_at"], row["inbound_id"]))
     )
@@ -197,14 +205,20 @@ def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     known = {(row["is_paused"], row["at"]) for row in ledger.switches().to_pylist()}
-    found: dict[int, tuple[bool, str, str, datetime]] = {}
+    found: dict[int, dict[str, Any]] = {}
     for event_type, is_paused in (("sending_paused", True), ("sending_resumed", False)):
-        for row in outbox.logged(event_type, ["event_id", "actor", "reason", "occurred_at"]).to_pylist():
+        for row in outbox.logged(event_type, ["event_id", "actor", "reason", "campaign", "occurred_at"]).to_pylist():
             if (is_paused, row["occurred_at"]) not in known:
                 sequence = _sequence_of(event_type, row)
-                found[sequence] = (is_paused, row["actor"], row["reason"], row["occurred_at"])
-    for sequence, (is_paused, actor, reason, at) in sorted(found.items()):
-        ledger.restore_switch(sequence, is_paused=is_paused, actor=actor, reason=reason, at=at)
+                facts = {name: row[name] for name in ("actor", "reason")}
+                found[sequence] = {
+                    "is_paused": is_paused,
+                    **facts,
+                    "at": row["occurred_at"],
+                    "campaign": row["campaign"] or EVERYTHING,
+                }
+    for sequence, switch in sorted(found.items()):
+        ledger.restore_switch(sequence, **switch)
     return len(found)
 
 

@@ -38,9 +38,11 @@ HEALED_DAYS = 2
 class LedgerOutbox:
     """Publishes transitions, inbound texts and switches in the order in which the ledger recorded them."""
 
-    def __init__(self, ledger: SqlLedger, event_log: ParquetEventLog, store: ObjectStore, *, provider: str) -> None:
-        """Remember the position in `store`; `provider` is named in the events."""
-        self._ledger, self.event_log, self._store, self._provider = ledger, event_log, store, provider
+    def __init__(
+        self, ledger: SqlLedger, event_log: ParquetEventLog, store: ObjectStore, *, providers: Mapping[str, str]
+    ) -> None:
+        """Remember the position in `store`; `providers`, by channel, are named in the events."""
+        self._ledger, self.event_log, self._store, self._providers = ledger, event_log, store, providers
         self._streams: dict[str, Callable[[int], pa.Table]] = {
             "transitions": ledger.transitions,
             "inbound": ledger.inbound,
@@ -72,7 +74,7 @@ class LedgerOutbox:
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
 
     def _events(self, rows: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-        sends = transition_events(rows["transitions"], provider=self._provider)
+        sends = transition_events(rows["transitions"], providers=self._providers)
         return {**sends, **inbound_events(rows["inbound"]), **switch_events(rows["switches"])}
 
     def heal(self) -> None:

@@ -1,4 +1,4 @@
-"""One message, followed from raw event to conversion.
+"""One message of any application, followed from raw event to conversion.
 
 Belongs here: walking the event log by ids. Does not belong here: what a trace holds (`recruiting.message_trace`), how
 it is shown (`cli`, `serving.site`), how ids are made (`core.ids`).
@@ -34,6 +34,22 @@ CONVERSION_DAYS = 45
 APPROVED = ("plan_id", "planned_count", "approved_by", "policy_version", "plan_digest")
 
 
+PLANNED = ("message_id", "campaign", "channel", "slice", "cohort", "propensity", "body")
+PREDICTED = (
+    "prediction_id",
+    "application",
+    "model_version",
+    "feature_hash",
+    "raw_score",
+    "probability",
+    "click_probability",
+    "rank",
+    "propensity",
+    "candidate_set_hash",
+    "reasons",
+)
+
+
 class ScorerSource(Protocol):
     """Loads the scorer of a model version."""
 
@@ -64,15 +80,15 @@ def _hop(stage: str, event_type: str, row: Mapping[str, Any], *names: str) -> Ho
 
 
 def _raw_hops(log: EventLog, planned: Mapping[str, Any]) -> list[Hop]:
-    """Return what was known of the user and the job when the day's features were built."""
+    """Return what was known of the user and the jobs when the day's features were built."""
     known_until = add_days(planned["as_of_date"], -1)
-    user, job = planned["user_id"], planned["job_id"]
-    hops = []
-    for row in _rows(log, "job_posted", None, known_until, job_id=job)[-1:]:
-        hops.append(_hop("raw events", "job_posted", row, "job_id", "title", "employer_name", "pay_usd_per_hour"))
+    user, hops = planned["user_id"], []
+    for item in planned["items"]:
+        for row in _rows(log, "job_posted", None, known_until, job_id=item["job_id"])[-1:]:
+            hops.append(_hop("raw events", "job_posted", row, "job_id", "title", "employer_name", "pay_usd_per_hour"))
     for row in _rows(log, "user_snapshot", known_until, known_until, user_id=user)[-1:]:
         hops.append(_hop("raw events", "user_snapshot", row, "user_id", "occupation_group", "metro_code"))
-    for row in _rows(log, "consent", None, known_until, user_id=user)[-1:]:
+    for row in _rows(log, "consent", None, known_until, user_id=user, channel=planned["channel"])[-1:]:
         hops.append(_hop("raw events", "consent", row, "channel", "is_granted", "source"))
     return hops
 
@@ -124,36 +140,25 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
         scored = [row for row in logged if row["application"] == planned["campaign"]]
         if not any(row["prediction_id"] == planned["prediction_id"] for row in scored):
             scored = [row for row in logged if row["slice"] is None]  # of version 1, which names no application
-        chosen = next((row for row in scored if row["prediction_id"] == planned["prediction_id"]), None)
-        if chosen is None:
+        by_id = {row["prediction_id"]: row for row in scored}
+        lost = [item for item in planned["items"] if item["prediction_id"] not in by_id]
+        if lost:
             raise IntegrityError(
-                f"message {message_id} names prediction {planned['prediction_id']}, which {planned['campaign']} has "
+                f"message {message_id} names prediction {lost[0]['prediction_id']}, which {planned['campaign']} has "
                 "not logged"
             )
-        features, parts = _recomputed(chosen, load_scorer)
-        reasons = tuple(chosen["reasons"])
+        offered = [by_id[item["prediction_id"]] for item in planned["items"]]
+        recomputed = [_recomputed(row, load_scorer) for row in offered]
+        (features, parts), reasons = recomputed[0], tuple(offered[0]["reasons"])
         alternatives = [
             {name: row[name] for name in ("job_id", "probability", "click_probability", "rank", "prediction_id")}
             for row in sorted(scored, key=lambda row: row["rank"])
         ]
-        hops += _model_hops(log, chosen["model_version"], day)
-        names = (
-            "prediction_id",
-            "application",
-            "model_version",
-            "feature_hash",
-            "raw_score",
-            "probability",
-            "click_probability",
-            "rank",
-            "propensity",
-            "candidate_set_hash",
-            "reasons",
-        )
-        hops.append(_hop("prediction", "prediction", chosen, *names))
+        hops += _model_hops(log, offered[0]["model_version"], day)
+        hops += [_hop("prediction", "prediction", row, *PREDICTED) for row in offered]
     for row in _rows(log, "plan_approved", day, day, plan_id=planned["plan_id"])[:1]:
         hops.append(_hop("plan", "plan_approved", row, *APPROVED))
-    hops.append(_hop("plan", "message_planned", planned, "message_id", "slice", "cohort", "propensity", "body"))
+    hops.append(_hop("plan", "message_planned", planned, *PLANNED))
     end = add_days(day, CONVERSION_DAYS)
     for row in _rows(log, "message_submitted", day, end, message_id=message_id):
         hops.append(_hop("send", "message_submitted", row, "attempt", "provider"))

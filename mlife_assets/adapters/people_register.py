@@ -1,10 +1,11 @@
-"""The people behind accounts: the contact book, the key of number hashes and the ledger brought together.
+"""The people behind accounts: the contact book, the key of address hashes and the ledger brought together.
 
-Belongs here: reading numbers, hashing them, registering whom they belong to. Does not belong here: what joins people
+Belongs here: reading addresses, hashing them, registering whom they belong to. Does not belong here: what joins people
 (`recruiting.messaging.people`), storing them (`send_ledger`).
 
-Concept: asked before planning and again before each chunk of texts, so that an account which took over a number in
-between is the person whose number it is. A number leaves this module only towards the gateway's call.
+Concept: asked before planning and again before each chunk of messages, so that an account which took over a number in
+between is the person whose number it is. Numbers always join people; mail addresses do where mails are sent. An address
+leaves this module only towards the gateway's call.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.phone_numbers import normalise
-from mlife_assets.recruiting.ports import ContactBook
+from mlife_assets.recruiting.ports import AddressBook, ContactBook
+
+NO_BOOKS: Mapping[Channel, AddressBook] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -26,63 +31,78 @@ class Contact:
 
     Attributes:
         person_id: the person.
-        has_number: whether the contact book has a number of the account, usable or not.
-        phone_number: that number in E.164, None when there is none or nothing can be sent to it.
+        has_address: whether the contact book has an address of the account in the channel, usable or not.
+        address: that number in E.164 or mail address, None when there is none or nothing can be sent to it.
     """
 
     person_id: str
-    has_number: bool
-    phone_number: str | None = field(repr=False)
+    has_address: bool
+    address: str | None = field(repr=False)
 
 
 class PeopleRegister:
-    """Registers accounts in the ledger by the numbers of a contact book.
+    """Registers accounts in the ledger by their addresses.
 
     Args:
         ledger: where people and hashes are stored.
         contacts: the numbers.
         key: of the hashes.
+        books: the addresses of channels other than texts.
     """
 
-    def __init__(self, ledger: SqlLedger, contacts: ContactBook, *, key: bytes) -> None:
+    def __init__(
+        self, ledger: SqlLedger, contacts: ContactBook, *, key: bytes, books: Mapping[Channel, AddressBook] = NO_BOOKS
+    ) -> None:
         """Wire the register; nothing is read."""
-        self._ledger, self._contacts, self._key = ledger, contacts, key
+        self._ledger, self._key = ledger, key
+        self._books = {Channel.SMS: AddressBook(contacts.phone_numbers, normalise), **books}
 
-    def register(self, user_ids: Iterable[str], *, now: datetime) -> dict[str, Contact]:
-        """Return the contact of each account, after joining the people who share a number.
+    def register(self, user_ids: Iterable[str], *, now: datetime, channel: Channel = Channel.SMS) -> dict[str, Contact]:
+        """Return the contact of each account in a channel, after joining the people who share an address.
 
         Raises:
-            GateClosedError: the contact book cannot be read; nothing was registered.
+            GateClosedError: a book cannot be read, or the channel has none; nothing was registered.
         """
         wanted = sorted(set(user_ids))
-        written = self._read(wanted)
-        numbers = _normalised(written)
-        people = self._ledger.register(self._hashes(numbers), now=now)
-        return {u: Contact(people[u], written.get(u) is not None, numbers[u]) for u in wanted}
+        if channel not in self._books:
+            raise GateClosedError(f"there is no book of addresses for {channel}, so nothing is sent; pass one")
+        written: Mapping[str, str | None] = {}
+        for one in dict.fromkeys((Channel.SMS, channel)):
+            written, addresses = self._read(one, wanted)
+            people = self._ledger.register(self._hashes(addresses), now=now)
+        return {u: Contact(people[u], written.get(u) is not None, addresses[u]) for u in wanted}
 
     def rehash(self, *, now: datetime) -> int:
-        """Replace all number hashes by those of this register's key. Returns how many numbers are known now.
+        """Replace all hashes by those of this register's key. Returns how many addresses are known now.
 
-        Nobody's person id changes. Numbers that no account has any more are forgotten: nobody could hash them again.
+        Nobody's person id changes. Addresses that no account has any more are forgotten: nobody could hash them again.
 
         Raises:
-            GateClosedError: the contact book cannot be read; the ledger keeps the old hashes.
+            GateClosedError: a book cannot be read; the ledger keeps the old hashes.
         """
-        return self._ledger.rehash(self._hashes(_normalised(self._read(self._ledger.user_ids()))), now=now)
+        everybody = self._ledger.user_ids()
+        read = {channel: self._hashes(self._read(channel, everybody)[1]) for channel in self._books}
+        known = self._ledger.rehash(read.pop(Channel.SMS), now=now)
+        for seen in read.values():
+            self._ledger.register(seen, now=now)
+            known += len({one for one in seen.values() if one is not None})
+        return known
 
-    def _hashes(self, numbers: Mapping[str, str | None]) -> dict[str, str | None]:
-        return {user: None if number is None else keyed_hash(self._key, number) for user, number in numbers.items()}
+    def _hashes(self, addresses: Mapping[str, str | None]) -> dict[str, str | None]:
+        return {user: None if one is None else keyed_hash(self._key, one) for user, one in addresses.items()}
 
-    def _read(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+    def _read(
+        self, channel: Channel, user_ids: Sequence[str]
+    ) -> tuple[Mapping[str, str | None], dict[str, str | None]]:
+        """Return addresses as they are written, and normalised."""
+        book = self._books[channel]
         try:
-            found = self._contacts.phone_numbers(user_ids)
-            return {user_id: found.get(user_id) for user_id in user_ids}
-        except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold the number
+            found = book.read(user_ids)
+            written = {user_id: found.get(user_id) for user_id in user_ids}
+        except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold the address
             kind = type(error).__name__
+        else:
+            return written, {user: None if one is None else book.normalise(one) for user, one in written.items()}
         raise GateClosedError(
             f"the contact book could not be read ({kind}), so nothing more was sent; repair it and run this again"
         )
-
-
-def _normalised(written: Mapping[str, str | None]) -> dict[str, str | None]:
-    return {user_id: None if number is None else normalise(number) for user_id, number in written.items()}

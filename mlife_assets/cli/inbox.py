@@ -50,8 +50,12 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
     waiting = platform.ledger.unclear_replies()
     bodies = {}
     if waiting:
-        texts = platform.gateway.inbound(until=operator_time(platform), since=waiting[0].received_at)
-        bodies = {text.inbound_id: text.body for text in texts}
+        until, since = operator_time(platform), waiting[0].received_at
+        bodies = {
+            reply.inbound_id: reply.body
+            for gateway in platform.gateways.values()
+            for reply in gateway.inbound(until=until, since=since)
+        }
     rows = [
         {
             "inbound_id": reply.inbound_id,

@@ -33,6 +33,10 @@ Model = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", help="Which model.", show_default="job_applications"),
 ]
+ApplicationName = Annotated[
+    str,
+    typer.Option("--application", metavar="NAME", help="Which application.", show_default="job_of_the_day"),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the event log for ever.")]
 Actor = Annotated[str, typer.Option("--actor", metavar="NAME", help="Who; kept in the event log for ever.")]
 
@@ -115,6 +119,18 @@ def open_model(home: Path | None, model: str | None) -> Platform:
     if model not in known:
         raise NotFoundError(f"there is no model {quoted(model)} here; use one of {', '.join(known)}")
     return platform.of_model(model)
+
+
+def open_application(settings: Settings, application: str) -> Platform:
+    """Return the platform of a home as an application sees it, the first one by default.
+
+    Raises:
+        NotFoundError: no day ran in the home.
+        InvalidInputError: no such application; names the known ones.
+    """
+    view = open_platform(settings).of_application(application)
+    _ = view.application
+    return view
 
 
 def seal(platform: Platform) -> None:

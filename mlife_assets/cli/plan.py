@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
+from mlife_assets.cli.options import (
+    OPERATOR,
+    Actor,
+    ApplicationName,
+    AsJson,
+    Home,
+    Reason,
+    open_application,
+    settings_of,
+)
 from mlife_assets.cli.output import answer_console, one_line, print_json, progress
 from mlife_assets.recruiting.kept_words import kept_words
 
@@ -39,14 +48,14 @@ Digest = Annotated[
 
 
 @plan_app.command()
-def show(home: Home = None, as_json: AsJson = False) -> None:
-    """Show the newest plan: what would be sent to how many people, its digest, and any decision about it.
+def show(application: ApplicationName = "", home: Home = None, as_json: AsJson = False) -> None:
+    """Show an application's newest plan: what would be sent to how many people, its digest, and any decision about it.
 
     Exit codes: 0 done, 1 failed or no plan was made yet.
     """
     from mlife_assets.components.acts.acts import plan_standing
 
-    standing = plan_standing(open_platform(settings_of(home)))
+    standing = plan_standing(open_application(settings_of(home), application))
     if as_json:
         print_json(_row(standing))
         return
@@ -55,7 +64,12 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
 
 @plan_app.command()
 def approve(
-    digest: Digest, reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False
+    digest: Digest,
+    reason: Reason,
+    application: ApplicationName = "",
+    actor: Actor = OPERATOR,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Approve the newest plan and send it; recorded as `plan_approved`. The limits apply whoever approves.
 
@@ -67,10 +81,11 @@ def approve(
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     settings = settings_of(home)
-    platform = open_platform(settings)
+    platform = open_application(settings, application)
     full = require_digest(newest_plan(platform), digest)
+    config = {"plan_digest": full, "application": application, "actor": actor, "reason": reason}
     with progress("sending"):
-        _run(settings, APPROVE_JOB, APPROVE_OP, {"plan_digest": full, "actor": actor, "reason": reason})
+        _run(settings, APPROVE_JOB, APPROVE_OP, config)
     standing = plan_standing(platform)
     if as_json:
         print_json(_row(standing))
@@ -79,7 +94,14 @@ def approve(
 
 
 @plan_app.command()
-def reject(digest: Digest, reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
+def reject(
+    digest: Digest,
+    reason: Reason,
+    application: ApplicationName = "",
+    actor: Actor = OPERATOR,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Reject the newest plan: it is never sent; recorded as `plan_rejected`.
 
     Exit codes: 0 rejected, 1 failed or it was approved.
@@ -87,7 +109,7 @@ def reject(digest: Digest, reason: Reason, actor: Actor = OPERATOR, home: Home =
     from mlife_assets.components.acts.acts import plan_standing, reject_plan
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_application(settings_of(home), application)
     reject_plan(platform, digest, actor=actor, reason=reason)
     standing = plan_standing(platform)
     if as_json:

@@ -59,11 +59,13 @@ def _tree(found: MessageTrace, alternatives: int, is_recomputed: bool) -> Tree:
 
     root = Tree(Text(found.message_id, style="bold"), guide_style="dim")
     branches: dict[str, Tree] = {}
+    predictions = [hop.details["prediction_id"] for hop in found.hops if hop.event_type == "prediction"]
+    first = predictions[0] if predictions else None
     for hop in found.hops:
         if hop.stage not in branches:
             branches[hop.stage] = root.add(Text(hop.stage, style="bold cyan"))
         _add_hop(branches[hop.stage], hop)
-        if hop.event_type == "prediction":
+        if hop.event_type == "prediction" and hop.details["prediction_id"] == first:
             _add_prediction(branches[hop.stage], found, str(hop.details["prediction_id"]), alternatives)
     if not is_recomputed:
         root.add(Text("no model chose this text, so there is no score to compute again", style="dim"))

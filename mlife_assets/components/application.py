@@ -54,5 +54,8 @@ class Application(dg.Component):
         Raises:
             InvalidInputError: an attribute cannot be; names file, instance, attribute, bound and remedy.
         """
-        self.declared(Settings().policies())
-        return dg.Definitions()
+        from mlife_assets.components.graph.application_graph import ApplicationGraph
+        from mlife_assets.components.messages.texts import build_assets, build_checks
+
+        graph = ApplicationGraph(self.declared(Settings().policies()))
+        return dg.Definitions(assets=build_assets(graph), asset_checks=build_checks(graph))

@@ -10,15 +10,15 @@ other change makes a new version with an `Upcaster`. A column keeps its type for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.quoting import quoted
-
 TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+_CONSTANT = re.compile(r"'\w+'")
 
 TEXT_LENGTH = 200
 """Characters of an id, a name, a title or a code. Ids here have 28, and long titles end at 100 to 150."""
@@ -59,21 +59,26 @@ class Upcaster:
         columns: payload columns of `version`.
         select: the list of a SELECT over such rows, which carries everything else over, for example
             `* exclude (surface), surface as place`.
-        constant: name and value of the text column that `select` adds, where it does nothing else, so that such rows
-            are read without an engine.
+        adds: name and expression of each column that `select` adds, where it does nothing else and each is never null
+            in later rows, so that rows of all versions are read in one pass.
     """
 
     version: int
     columns: tuple[Column, ...]
     select: str
-    constant: tuple[str, str] | None = None
+    adds: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def adding(cls, version: int, columns: tuple[Column, ...], name: str, value: str) -> Upcaster:
-        """Return what gives each row one more text column, the same for all. Raises InvalidInputError on odd text."""
-        if not (name.isidentifier() and value.isidentifier()):
-            raise InvalidInputError(f"{quoted(value)} as {quoted(name)} is not plain; use letters, digits and _")
-        return cls(version, columns, f"*, '{value}' as {name}", (name, value))
+    def adding(cls, version: int, columns: tuple[Column, ...], **expressions: str) -> Upcaster:
+        """Return what gives each row more columns, by SQL expressions over its own."""
+        added_columns = ", ".join(f"{expression} as {name}" for name, expression in expressions.items())
+        return cls(version, columns, f"*, {added_columns}", tuple(expressions.items()))
+
+    @property
+    def constants(self) -> dict[str, str] | None:
+        """The texts that it adds, if it adds nothing else: such rows need no engine."""
+        found = {name: expression[1:-1] for name, expression in self.adds if _CONSTANT.fullmatch(expression)}
+        return found if found and len(found) == len(self.adds) else None
 
 
 @dataclass(frozen=True)

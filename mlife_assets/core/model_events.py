@@ -91,7 +91,7 @@ def model_event_types(first_model: str) -> tuple[EventType, ...]:
                 "platform",
                 (*columns, about, *later.get(name, ())),
                 version=2,
-                upcasters=(Upcaster.adding(1, columns, MODEL_NAME, first_model),),
+                upcasters=(Upcaster.adding(1, columns, **{MODEL_NAME: f"'{first_model}'"}),),
             )
             for name, columns in _PAYLOADS.items()
         ),

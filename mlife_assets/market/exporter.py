@@ -27,7 +27,7 @@ from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
 from mlife_assets.market.texts import Texts
 from mlife_assets.market.vacancies import CLOSE_REASONS, Vacancies, employer_names, job_ids
 from mlife_assets.market.world import MarketConfig
-from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS, TIMESTAMP
+from mlife_assets.recruiting.events import ENVELOPE, EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS, TIMESTAMP
 
 RECRUITER_TOOL = "recruiter_tool"
 RECRUITER_POLICY = "recruiter_rule_v1"
@@ -78,9 +78,9 @@ def event_table(
 ) -> pa.Table:
     """Return a table of the event contract, all rows observed at the export of `day`.
 
-    What later versions of the contract added is unknown to the market, so null.
+    What later versions of the contract added is unknown to the market: null, or left out where it must be there.
     """
-    kind = EVENT_TYPES[event_type]
+    kind = EVENT_TYPES[event_type].delivered([*payload, *(column.name for column in ENVELOPE)])
     schema = kind.schema
     observed = np.full(len(ids), epoch_us(day) + EXPORT_US)
     columns: dict[str, object] = {c.name: pa.nulls(len(ids), c.type) for c in kind.columns if c.since > 1}

@@ -58,6 +58,12 @@ OCCUPATION_GROUPS = ("11", "21", "25", "29", "31", "33", "35", "37", "41", "43",
 
 SHIFTS = ("day", "evening", "night")
 
+CONSENT_CHANNELS = ("sms", "email")
+"""Channels by which something is sent, so that people agree to each and end each by themselves."""
+
+ITEMS = pa.list_(pa.struct([("position", pa.int64()), ("job_id", pa.string()), ("prediction_id", pa.string())]))
+"""The jobs of one message, best first; positions begin at 1."""
+
 JOB_APPLICATIONS = "job_applications"
 """The model that was there when there was one: events that name none are about it."""
 
@@ -88,6 +94,23 @@ _SCORED_PAIR = (
     # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
     text_list("reasons"),
 )
+
+_PLANNED = (
+    identifier("message_id"),
+    *_PAIR,
+    text("campaign"),
+    day("as_of_date"),
+    identifier("prediction_id", nullable=True),
+    choice("slice", "exploit", "explore", "recruiter_rule"),
+    number("propensity", 0, 1),
+    identifier("plan_id"),
+    text("cohort"),
+    note("body"),
+    integer("segments", 1, 10),
+    identifier("policy_version"),
+    added(2, identifier("person_id")),
+)
+_ONE_ITEM = "[{'position': 1::bigint, 'job_id': job_id, 'prediction_id': prediction_id}]"
 
 _FIXED = (
     EventType(
@@ -132,10 +155,11 @@ _FIXED = (
         "market",
         (
             identifier("user_id"),
-            choice("channel", "sms"),
+            choice("channel", *CONSENT_CHANNELS),
             flag("is_granted"),
             choice("source", "signup", "inbound_stop", "inbound_start", "preference_page"),
         ),
+        version=2,
     ),
     EventType("impression", "market", (*_PAIR, choice("surface", "search", "feed"), integer("position", 1, 1_000))),
     EventType("click", "market", (*_PAIR, *_CAUSE)),
@@ -144,7 +168,13 @@ _FIXED = (
     EventType(
         "inbound_message",
         "platform",
-        (identifier("inbound_id"), identifier("user_id"), choice("keyword", "STOP", "START", "HELP", "OTHER")),
+        (
+            identifier("inbound_id"),
+            identifier("user_id"),
+            choice("keyword", "STOP", "START", "HELP", "OTHER", "STOP_ALL"),
+            added(2, choice("channel", *CONSENT_CHANNELS)),
+        ),
+        version=2,
     ),
     EventType(
         "prediction",
@@ -156,7 +186,7 @@ _FIXED = (
             added(2, choice("slice", "exploit", "explore")),
         ),
         version=2,
-        upcasters=(Upcaster.adding(1, _SCORED_PAIR, "application", JOB_OF_THE_DAY),),
+        upcasters=(Upcaster.adding(1, _SCORED_PAIR, application=f"'{JOB_OF_THE_DAY}'"),),
     ),
     EventType(
         "plan_approved",
@@ -182,21 +212,13 @@ _FIXED = (
         "message_planned",
         "platform",
         (
-            identifier("message_id"),
-            *_PAIR,
-            text("campaign"),
-            day("as_of_date"),
-            identifier("prediction_id", nullable=True),
-            choice("slice", "exploit", "explore", "recruiter_rule"),
-            number("propensity", 0, 1),
-            identifier("plan_id"),
-            text("cohort"),
-            note("body"),
-            integer("segments", 1, 10),
-            identifier("policy_version"),
-            added(2, identifier("person_id")),
+            *_PLANNED,
+            choice("channel", *CONSENT_CHANNELS),
+            # Its jobs, best first; `job_id` and `prediction_id` are those of the first.
+            Column("items", ITEMS),
         ),
-        version=2,
+        version=3,
+        upcasters=(Upcaster.adding(2, _PLANNED, channel="'sms'", items=_ONE_ITEM),),
     ),
     EventType(
         "message_suppressed",
@@ -208,7 +230,9 @@ _FIXED = (
             day("as_of_date"),
             note("reason"),
             choice("stage", "plan", "send"),
+            added(2, choice("channel", *CONSENT_CHANNELS)),
         ),
+        version=2,
     ),
     EventType(
         "message_submitted",
@@ -236,8 +260,9 @@ _FIXED = (
         "platform",
         (identifier("employer_id"), choice("verdict", "approved", "refused"), *WHY),
     ),
-    EventType("sending_paused", "platform", WHY),
-    EventType("sending_resumed", "platform", WHY),
+    # Of one application; null is all of them.
+    EventType("sending_paused", "platform", (*WHY, added(2, text("campaign"))), version=2),
+    EventType("sending_resumed", "platform", (*WHY, added(2, text("campaign"))), version=2),
     EventType(
         "experiment_exposed",
         "platform",

@@ -143,9 +143,7 @@ class DeclaredApplication:
     def _application(self, policies: Policies) -> Application:
         given = self.instance.attributes
         of_policy = _undecided("messaging", given.get("policy", {}), policies)
-        if isinstance(of_policy, Mapping) and "campaign" in of_policy:
-            raise InvalidInputError("policy: it has campaign; the name of the application is that, so leave it out")
-        policy = stated_attribute("policy", replace(policies.messaging, campaign=self.name), of_policy)
+        policy = stated_attribute("policy", policies.messaging, of_policy)
         bare = Application(self.name, str(given["title"]), str(given["model_name"]), policy=policy)
         stated = {name: given[name] for name in APPLICATION_FIELDS if name in given}
         for name, value in stated.items():

@@ -35,8 +35,9 @@ class Hop:
 class MessageTrace:
     """A message with every hop that led to it and followed from it, in causal order.
 
-    `features` is the logged feature row by name, `reasons` (as logged) and `alternatives` say why this job and not the
-    others, `parts` is the score taken apart; they are empty, or None, for a text that no model chose.
+    What is about one job is about the first of the message: `features` is the logged feature row by name, `reasons` (as
+    logged) and `alternatives` say why this job and not the others, `parts` is the score taken apart; they are empty, or
+    None, for a message that no model chose.
     """
 
     message_id: str

@@ -32,9 +32,7 @@ class MessagingPolicy:
     promised by people who hire nobody; no job of ours needs them in a title.
     """
 
-    campaign: str = JOB_OF_THE_DAY
     brand: str = "Northstar Jobs"
-    holdout_share: float = 0.05
     exploration_share: float = 0.05
     exploration_floor_of_best: float = 0.1
     exploration_new_job_days: int = 3
@@ -69,7 +67,7 @@ class MessagingPolicy:
     )
 
     def __post_init__(self) -> None:
-        _bounded(self, holdout_share=(0.0, 0.5), exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
+        _bounded(self, exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
         _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
         _bounded(self, exploration_floor_of_best=(0, 1), exploration_new_job_days=(0, 60))

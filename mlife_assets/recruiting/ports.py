@@ -1,4 +1,4 @@
-"""Protocols of what has to do with people: texting them, finding their numbers, auditing how they are treated.
+"""Protocols of what has to do with people: writing to them, finding their addresses, auditing how they are treated.
 
 Belongs here: the narrow interfaces and the frozen records that cross them. Does not belong here: implementations, ports
 of every model (`core.ports`).
@@ -8,19 +8,23 @@ Concept: each port has exactly one embedded adapter today; production adapters f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from mlife_assets.recruiting.application import Channel
+
 
 @dataclass(frozen=True)
 class OutboundMessage:
-    """One text to hand to a provider. `phone_number` is E.164 and must not be logged."""
+    """One message to hand to a provider: `address` is an E.164 number or a mail address and must not be logged, `body`
+    is all that the channel sends, as one string.
+    """
 
     message_id: str
     user_id: str
-    phone_number: str = field(repr=False)
+    address: str = field(repr=False)
     body: str
 
 
@@ -43,7 +47,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Inbound:
-    """A text from a person to us. `body` is personal data: classify it, never store it."""
+    """What a person wrote to us; its id is unique among all channels. `body` is personal data: classify it, never
+    store it.
+    """
 
     inbound_id: str
     user_id: str
@@ -51,8 +57,13 @@ class Inbound:
     received_at: datetime
 
 
-class SmsGateway(Protocol):
-    """A provider of text messages. No retries inside."""
+class MessageGateway(Protocol):
+    """A provider of one channel. No retries inside."""
+
+    @property
+    def channel(self) -> Channel:
+        """What it sends by."""
+        ...
 
     @property
     def name(self) -> str:
@@ -72,7 +83,7 @@ class SmsGateway(Protocol):
         ...
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
-        """Return all inbound texts received from `since` up to `until`, oldest first; safe to read again."""
+        """Return all that people wrote, received from `since` up to `until`, oldest first; safe to read again."""
         ...
 
 
@@ -82,6 +93,19 @@ class ContactBook(Protocol):
     def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
         """Return user id -> number as it is written in the book, None without one. Raises when it cannot be read."""
         ...
+
+
+@dataclass(frozen=True)
+class AddressBook:
+    """Where the addresses of one channel are.
+
+    Attributes:
+        read: user ids -> address as it is written in the book, None without one; raises when it cannot be read.
+        normalise: the one spelling of an address, None when nothing can be sent to it.
+    """
+
+    read: Callable[[Sequence[str]], Mapping[str, str | None]]
+    normalise: Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -114,3 +138,4 @@ class LedgerRow:
     attempts: int
     provider_message_id: str | None
     updated_at: datetime
+    channel: str = Channel.SMS

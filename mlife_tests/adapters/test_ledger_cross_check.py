@@ -21,9 +21,10 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval
 from mlife_assets.recruiting.messaging.events import approval_events
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import Accepted, LedgerRow
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 LATER = NOW + timedelta(hours=3)
@@ -38,7 +39,7 @@ class Deployment:
     def __init__(self, ledger: SqlLedger, folder: Path) -> None:
         self.ledger, self.store = ledger, ObstoreObjectStore.local(folder / "lake")
         self.log = ParquetEventLog(self.store)
-        self.outbox = LedgerOutbox(ledger, self.log, self.store, provider="console")
+        self.outbox = LedgerOutbox(ledger, self.log, self.store, providers={"sms": "console"})
 
     def plan(self, *users: str) -> list[str]:
         keys = [message_id(user, CAMPAIGN, DAY) for user in users]
@@ -63,6 +64,8 @@ class Deployment:
                 "body": row.body,
                 "segments": 1,
                 "policy_version": "pol",
+                "channel": "sms",
+                "items": [{"position": 1, "job_id": row.job_id, "prediction_id": None}],
             }
             for row in rows
         ]
@@ -78,7 +81,7 @@ class Deployment:
         return keys
 
     def submit(self, key: str, *moves: Transition) -> None:
-        assert self.ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, day=DAY) is None
+        assert self.ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
         self.ledger.transition_many(moves, now=NOW + timedelta(minutes=1))
 
     def check(self, **signed: int) -> None:
@@ -91,7 +94,7 @@ class Deployment:
                 connection.execute(table.delete())
         (self.store.root / POSITION_KEY).unlink(missing_ok=True)
 
-    def catch_up(self, find: Any = lambda _: None, **signed: int) -> Any:
+    def catch_up(self, find: Any = lambda channel, key: None, **signed: int) -> Any:
         return catch_up(self.ledger, self.outbox, find=find, signed=signed, now=LATER)
 
 
@@ -217,7 +220,7 @@ def test_what_only_the_provider_knows_is_asked_for(deployment):
     """The process died before anything was published."""
     deployment.lose()
     known = {message_id("a", CAMPAIGN, DAY): Accepted("p-a")}
-    result = deployment.catch_up(known.get)
+    result = deployment.catch_up(lambda channel, key: known.get(key) if channel == "sms" else None)
     assert (result.sends, result.found_at_provider) == (0, 1)
     (row,) = deployment.ledger.rows()
     assert (row.user_id, row.state, row.provider_message_id) == ("a", "accepted", "p-a")

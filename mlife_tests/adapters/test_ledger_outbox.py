@@ -14,9 +14,10 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 POLICY = MessagingPolicy()
@@ -55,7 +56,7 @@ def log(store: ObstoreObjectStore) -> ParquetEventLog:
 
 
 def outbox(ledger: SqlLedger, log: ParquetEventLog, store: ObstoreObjectStore) -> LedgerOutbox:
-    return LedgerOutbox(ledger, log, store, provider="console")
+    return LedgerOutbox(ledger, log, store, providers={"sms": "console"})
 
 
 def send(ledger: SqlLedger, user: str, minute: int = 0, campaign: str = "c") -> str:
@@ -65,7 +66,7 @@ def send(ledger: SqlLedger, user: str, minute: int = 0, campaign: str = "c") -> 
     ledger.plan([LedgerRow(key, user, "j1", campaign, DAY, "hi", "planned", 0, None, now)], now=now)
     ledger.approve(campaign, DAY, now=now)
     ledger.lease(campaign, DAY, worker="w", limit=10, now=now, until=now + timedelta(minutes=5))
-    assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, day=DAY) is None
+    assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, contact=CONTACT, day=DAY) is None
     ledger.transition_many(
         [
             Transition(key, "accepted", f"p-{user}"),
@@ -142,7 +143,7 @@ def test_a_crash_before_the_position_is_remembered_publishes_again_and_counts_on
     send(ledger, "a")
     ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
     with pytest.raises(ConnectionAbortedError):
-        LedgerOutbox(ledger, log, CrashingStore(store), provider="console").publish()
+        LedgerOutbox(ledger, log, CrashingStore(store), providers={"sms": "console"}).publish()
     expected = logged(log)
     assert expected["message_status"] == 2
     send(ledger, "b", minute=10, campaign="d")

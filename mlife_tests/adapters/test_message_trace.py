@@ -96,7 +96,7 @@ class World:
         value = float(first_step_probabilities(self.scorer.score(self.matrix))[place])
         return None if np.isnan(value) else value
 
-    def plan(self, prediction: str | None, campaign: str = JOB_OF_THE_DAY) -> str:
+    def plan(self, prediction: str | None, campaign: str = JOB_OF_THE_DAY, *others: str, channel: str = "sms") -> str:
         key = message_id("u1", campaign, DAY)
         row = {
             "message_id": key,
@@ -112,6 +112,11 @@ class World:
             "body": "hi",
             "segments": 1,
             "policy_version": "pol",
+            "channel": channel,
+            "items": [
+                {"position": place, "job_id": f"j{place - 1}", "prediction_id": one}
+                for place, one in enumerate((prediction, *others), start=1)
+            ],
         }
         self.add("message_planned", row, RUN)
         return key
@@ -217,6 +222,31 @@ def test_a_rollback_to_the_model_is_a_hop(world, models):
     world.registry.rollback(actor="on call", reason="worse", now=RUN - timedelta(days=2))
     hops = [hop for hop in world.trace().hops if hop.event_type == "model_rolled_back"]
     assert [hop.details["reason"] for hop in hops] == ["worse"]
+
+
+def test_a_mail_is_followed_as_a_text_is_with_each_of_its_jobs(tmp_path, models):
+    world = World(tmp_path, models)
+    world.registry.register(world.artifact, as_of=DAY, now=RUN)
+    keys = [world.predict(place, application="mails") for place in range(3)]
+    for channel in ("sms", "email"):
+        said = {"user_id": "u1", "channel": channel, "is_granted": True, "source": "signup"}
+        world.add("consent", said, RUN - timedelta(days=9))
+    key = world.plan(keys[0], "mails", *keys[1:], channel="email")
+    trace = world.trace(key)
+    assert [hop.details["prediction_id"] for hop in trace.hops if hop.event_type == "prediction"] == keys
+    (consent,) = (hop for hop in trace.hops if hop.event_type == "consent")
+    assert consent.details["channel"] == "email", "consent to texts is another thing"
+    planned = next(hop for hop in trace.hops if hop.event_type == "message_planned")
+    assert (planned.details["campaign"], planned.details["channel"]) == ("mails", "email")
+    assert trace.reasons == tuple(strongest_reasons(world.scorer, world.matrix, PAIR_WORDS)[0])
+
+
+def test_each_job_of_a_mail_must_have_been_logged(tmp_path, models):
+    world = World(tmp_path, models)
+    world.registry.register(world.artifact, as_of=DAY, now=RUN)
+    key = world.plan(world.predict(0, application="mails"), "mails", "prd_lost", channel="email")
+    with pytest.raises(IntegrityError, match="prd_lost, which mails has not logged"):
+        world.trace(key)
 
 
 def test_a_message_of_the_recruiter_rule_has_no_model(tmp_path, models):

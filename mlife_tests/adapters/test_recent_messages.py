@@ -48,6 +48,8 @@ class World:
             "body": f"Text {key}",
             "segments": 1,
             "policy_version": "pol",
+            "channel": "sms",
+            "items": [{"position": 1, "job_id": "j1", "prediction_id": None}],
         }
         self.add("message_planned", row, day, 0)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.components.messages import texts as messages
+from mlife_assets.components.messages import planning
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def open_home(
     sending_home: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Any]]:
     """Return a function that opens a home by name; no model serves in it, so no prediction is logged."""
-    monkeypatch.setattr(messages, "log_predictions", lambda *_, **__: 0)
+    monkeypatch.setattr(planning, "log_predictions", lambda *_, **__: 0)
     opened: list[Any] = []
 
     def open_one(name: str = "home", **options: Any) -> Any:

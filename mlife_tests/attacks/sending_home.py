@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +19,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
+from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
@@ -25,18 +27,19 @@ from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.applications import ApplicationDeclaration, job_of_the_day
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
 POLICY = MessagingPolicy(
     auto_approve_within_limits=True,
-    holdout_share=0.0,
     exploration_share=0.0,
     minimum_days_between_messages=1,
     maximum_messages_per_7_days=7,
 )
+CONTACT = ContactPolicy(holdout_share=0.0, maximum_messages_per_7_days=7, minimum_days_between_messages=1)
 USERS, JOBS = 30, 6
 
 
@@ -51,6 +54,8 @@ class SendingHome:
     folder: Path
     users: int = USERS
     policy: MessagingPolicy = POLICY
+    contact: ContactPolicy = CONTACT
+    declared: Sequence[ApplicationDeclaration] = (job_of_the_day,)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +66,8 @@ class SendingHome:
         if hasattr(self, "platform"):
             self.platform.ledger.close()
         settings = Settings(home=self.folder, market_users=200, market_jobs=20, history_days=45)
-        self.platform = Platform(settings=settings, policies=Policies(messaging=self.policy))
+        policies = Policies(messaging=self.policy, contact=self.contact)
+        self.platform = Platform(settings=settings, policies=policies, declared_applications=self.declared)
         return self.platform
 
     @property
@@ -105,6 +111,7 @@ class SendingHome:
                 "as_of_date": [day] * count,
                 "user_id": reachable,
                 "is_consented": [True] * count,
+                "is_consented_email": [True] * count,
                 "state_code": ["TX"] * count,
                 "time_zone": ["America/Chicago"] * count,
                 "tenure_days": [40] * count,
@@ -149,21 +156,23 @@ class SendingHome:
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
             connection.execute("UPDATE marts.job_features SET title = ? WHERE job_id = ?", [title, job_id])
 
-    def _materialize(self, asset: Any, day: date) -> Any:
+    def _materialize(self, place: int, day: date, application: str) -> Any:
+        graph = ApplicationGraph(self.platform.of_application(application).application)
+        asset = messages.build_assets(graph)[place]
         with dg.build_asset_context(partition_key=day.isoformat()) as context:
             try:
                 return asset(context, platform=self.platform)
             except dg.Failure as failure:  # what the UI shows; tests ask for the error behind it
                 raise failure.__context__ or failure from None
 
-    def plan(self, day: date = DAY) -> Any:
-        return self._materialize(messages.message_plan, day)
+    def plan(self, day: date = DAY, application: str = "") -> Any:
+        return self._materialize(0, day, application)
 
-    def send(self, day: date = DAY) -> Any:
-        return self._materialize(messages.message_deliveries, day)
+    def send(self, day: date = DAY, application: str = "") -> Any:
+        return self._materialize(1, day, application)
 
-    def evening(self, day: date = DAY) -> Any:
-        return self._materialize(messages.inbound_messages, day)
+    def evening(self, day: date = DAY, application: str = "") -> Any:
+        return self._materialize(2, day, application)
 
     def live(self, day: date = DAY) -> None:
         self.prepare(day)

@@ -7,6 +7,7 @@ between the plan and the call.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,25 +18,29 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, DispatchReport, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.eligibility import decide_eligibility
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 CALM = GatewayFaults(throttled_share=0.0, rejected_share=0.0, timeout_share=0.0)
-POLICY = MessagingPolicy(holdout_share=0.0)
+POLICY = MessagingPolicy()
+CONTACT = ContactPolicy(holdout_share=0.0)
 SPELLINGS = ["+12125550100", "+1 (212) 555-0100", "12125550100", "212.555.0100", "tel:+1-212-555-0100"]
 
 
 class World:
     """A contact book that anybody may edit, a ledger and a gateway."""
 
-    def __init__(self, folder: Path, policy: MessagingPolicy = POLICY) -> None:
+    def __init__(self, folder: Path, policy: MessagingPolicy = POLICY, contact: ContactPolicy = CONTACT) -> None:
         self.book: dict[str, str | None] = {}
-        self.time, self.policy = NOW, policy
+        self.time, self.contact = NOW, contact
+        self.application = job_of_the_day(Policies(messaging=policy))
         self.no_consent: set[str] = set()
         self.ledger = SqlLedger(f"sqlite:///{folder}/ledger.sqlite", survives_power_cut=False)
         self.gateway = ConsoleGateway(folder / "gateway.sqlite", seed=3, hash_key=b"k" * 32, faults=CALM)
@@ -66,13 +71,14 @@ class World:
             with_candidates=pa.array(users),
             recent_sends=self.ledger.recent_sends(DAY - timedelta(days=7)),
             suppressed_people=self.ledger.suppressed_people(at=self.time),
-            policy=self.policy,
+            application=self.application,
+            contact=self.contact,
             as_of=DAY,
             now=self.time,
         )
         return [user for user, allowed in zip(users, verdicts.is_allowed, strict=True) if allowed]
 
-    def queue(self, users: Sequence[str], campaign: str = POLICY.campaign) -> int:
+    def queue(self, users: Sequence[str], campaign: str = JOB_OF_THE_DAY) -> int:
         """Put texts into the ledger as an attacker could: past the plan."""
         rows = [
             LedgerRow(message_id(u, campaign, DAY), u, "j", campaign, DAY, "hi", "planned", 0, None, NOW) for u in users
@@ -81,21 +87,21 @@ class World:
         self.ledger.approve(campaign, DAY, now=NOW)
         return new
 
-    def dispatch(self, campaign: str = POLICY.campaign) -> DispatchReport:
+    def dispatch(self, campaign: str = JOB_OF_THE_DAY) -> DispatchReport:
         texan = {True: Recipient(True, "TX", "America/Chicago"), False: Recipient(False, "TX", "America/Chicago")}
         send = self.gateway.send
 
         def watched(message: OutboundMessage, *, now: datetime) -> object:
-            self.texted.append(message.phone_number)
+            self.texted.append(message.address)
             return send(message, now=now)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(self.gateway, "send", watched)
             return Dispatcher(
-                self.ledger, self.gateway, self.people, self.policy,
+                self.ledger, self.gateway, self.people, replace(self.application, name=campaign), self.contact,
                 recheck=lambda users: {u: texan[u not in self.no_consent] for u in users},
                 clock=self, sleep=lambda seconds: None, verify=lambda rows: None,
-            ).dispatch(campaign, DAY, worker="w")  # fmt: skip
+            ).dispatch(DAY, worker="w")  # fmt: skip
 
 
 @pytest.fixture
@@ -129,7 +135,8 @@ def test_campaigns_do_not_share_a_person_out_among_themselves(world: World) -> N
 @pytest.mark.parametrize("gap", [0, 3])
 def test_a_number_that_changes_hands_after_the_plan_is_texted_once(tmp_path: Path, gap: int) -> None:
     """Even when the policy caps nothing, a person gets one text of a campaign day."""
-    world = World(tmp_path, MessagingPolicy(holdout_share=0.0, minimum_days_between_messages=gap))
+    contact = replace(CONTACT, minimum_days_between_messages=0)
+    world = World(tmp_path, MessagingPolicy(minimum_days_between_messages=gap), contact)
     world.book = {"a": "+12125550100", "b": "+12125550101"}
     assert world.planned() == ["a", "b"]
     world.queue(["a", "b"])
@@ -200,11 +207,11 @@ def test_a_missing_consent_of_one_account_is_one_of_the_person(world: World) -> 
 
 
 def test_the_arm_is_the_persons(tmp_path: Path) -> None:
-    policy = MessagingPolicy(holdout_share=0.5)
-    held = {u: is_holdout(u, salt=policy.assignment_salt, share=0.5) for u in (f"u{i}" for i in range(20))}
+    contact = ContactPolicy(holdout_share=0.5)
+    held = {u: is_holdout(u, salt=contact.assignment_salt, share=0.5) for u in (f"u{i}" for i in range(20))}
     first = next(user for user in sorted(held) if held[user])
     other = next(user for user in sorted(held) if not held[user] and user > first)
-    world = World(tmp_path, policy)
+    world = World(tmp_path, contact=contact)
     world.book = {first: "+12125550100", other: "+12125550101"}
     assert world.planned() == [other]
     world.queue([other])

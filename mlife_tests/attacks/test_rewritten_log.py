@@ -49,11 +49,12 @@ from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 from mlife_assets.settings import Settings
 
 FIRST, DAYS, CAMPAIGN = date(2026, 6, 10), 9, "job_of_the_day"
+CONTACT = ContactPolicy()
 PROMOTED_ON = (1, 4, 6)
 
 
@@ -95,7 +96,7 @@ def text(platform: Platform, day: date) -> None:
     ledger.plan([LedgerRow(message, user, "j1", CAMPAIGN, day, "Hello", "planned", 0, None, now)], now=now)
     ledger.approve(CAMPAIGN, day, now=now)
     ledger.lease(CAMPAIGN, day, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
-    assert ledger.begin_submit(message, worker="w", now=now, policy=MessagingPolicy(), day=day) is None
+    assert ledger.begin_submit(message, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=day) is None
     ledger.transition(message, "accepted", now=now, provider_message_id=f"con_{day}")
     platform.outbox.publish()
 

@@ -27,16 +27,19 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import digest
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.links import ALPHABET, TOKEN_LENGTH
 from mlife_assets.recruiting.messaging.plan import word_jobs
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, Receipt
 from mlife_assets.settings import Settings
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
-POLICY = MessagingPolicy(holdout_share=0.0)
+POLICY = MessagingPolicy()
 
 # Link tokens ---------------------------------------------------------------------------------------------------------
 
@@ -56,7 +59,7 @@ def body_of(home: Path, **changes: Any) -> tuple[str, str]:
     platform = Platform(settings=settings, policies=settings.policies())
     job = {"job_id": "j1", "title": "Cook", "employer_name": "Inn", "pay_usd_per_hour": 20.0, "openings": 1}
     worded, _ = word_jobs(pa.Table.from_pylist([job]), POLICY, link_key=platform.link_key)
-    key = message_id("usr_0000001", POLICY.campaign, DAY)
+    key = message_id("usr_0000001", JOB_OF_THE_DAY, DAY)
     return key, worded["j1"].body(key)
 
 
@@ -109,15 +112,15 @@ def ambiguous(tmp_path: Path) -> Any:
     gateway = ConsoleGateway(tmp_path / "gateway.sqlite", seed=3, hash_key=b"k" * 32, faults=faults)
     ledger = SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
     rows = [
-        LedgerRow(message_id(f"u{n:02d}", POLICY.campaign, DAY), f"u{n:02d}", "j", POLICY.campaign, DAY, "hi",
+        LedgerRow(message_id(f"u{n:02d}", JOB_OF_THE_DAY, DAY), f"u{n:02d}", "j", JOB_OF_THE_DAY, DAY, "hi",
                   "planned", 0, None, NOW)
         for n in range(40)
     ]  # fmt: skip
     ledger.plan(rows, now=NOW)
-    ledger.approve(POLICY.campaign, DAY, now=NOW)
-    ledger.lease(POLICY.campaign, DAY, worker="w", limit=40, now=NOW, until=NOW + timedelta(minutes=5))
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    ledger.lease(JOB_OF_THE_DAY, DAY, worker="w", limit=40, now=NOW, until=NOW + timedelta(minutes=5))
     for row in rows:
-        assert ledger.begin_submit(row.message_id, worker="w", now=NOW, policy=POLICY, day=DAY) is None
+        assert ledger.begin_submit(row.message_id, worker="w", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
         ledger.transition(row.message_id, "ambiguous", now=NOW)
     yield gateway, ledger
     ledger.close()
@@ -129,7 +132,8 @@ def dispatcher(ledger: SqlLedger, gateway: Any) -> Dispatcher:
         ledger,
         gateway,
         PeopleRegister(ledger, Contacts(), key=b"k" * 32),
-        POLICY,
+        job_of_the_day(Policies(messaging=POLICY)),
+        ContactPolicy(holdout_share=0.0),
         recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
         clock=Clock(),
         sleep=lambda _: None,

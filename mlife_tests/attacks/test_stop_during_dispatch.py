@@ -15,12 +15,15 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
 
 NOW, DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
-POLICY = replace(MessagingPolicy(holdout_share=0.0), provider_messages_per_second=50)
+POLICY = replace(MessagingPolicy(), provider_messages_per_second=50)
+APPLICATION, CONTACT = job_of_the_day(Policies(messaging=POLICY)), ContactPolicy(holdout_share=0.0)
 CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_share=0, stop_share_maximum=0,
                      help_share=0, other_share=0)  # fmt: skip
 
@@ -76,19 +79,18 @@ def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[st
     gateway = StoppedMidway(provider, tmp_path / "gateway.sqlite", replies)
     ledger.plan(
         [
-            LedgerRow(
-                message_id(u, POLICY.campaign, DAY), u, "j", POLICY.campaign, DAY, "text", "planned", 0, None, NOW
-            )
+            LedgerRow(message_id(u, JOB_OF_THE_DAY, DAY), u, "j", JOB_OF_THE_DAY, DAY, "text", "planned", 0, None, NOW)
             for u in users
         ],
         now=NOW,
     )
-    ledger.approve(POLICY.campaign, DAY, now=NOW)
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
     Dispatcher(
-        ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), POLICY, verify=lambda rows: None,
+        ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), APPLICATION, CONTACT,
+        verify=lambda rows: None,
         clock=clock, sleep=clock.sleep,
         recheck=lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids},
-    ).dispatch(POLICY.campaign, DAY, worker="w")  # fmt: skip
+    ).dispatch(DAY, worker="w")  # fmt: skip
     ledger.close()
     provider.close()
     return gateway
@@ -96,7 +98,7 @@ def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[st
 
 def in_sending_order(count: int) -> list[str]:
     users = [f"u{i:04d}" for i in range(count)]
-    return sorted(users, key=lambda user: message_id(user, POLICY.campaign, DAY))
+    return sorted(users, key=lambda user: message_id(user, JOB_OF_THE_DAY, DAY))
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
-from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.plan_inputs import CANDIDATE_COLUMNS
 from mlife_assets.recruiting.messaging.templates import wording
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 
 NOW, DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
-POLICY = MessagingPolicy(holdout_share=0.0, exploration_share=0.0)
+POLICY = MessagingPolicy(exploration_share=0.0)
 KEY = b"k" * 32
 TRICKS = {
     "evil.example/x claim now": ("web_address", "evil.example"),
@@ -63,7 +66,8 @@ def plan(titles: list[str], employer: str = "Blue Diner") -> MessagePlan:
         pa.Table.from_pylist(jobs),
         recent,
         (),
-        policy=POLICY,
+        application=job_of_the_day(Policies(messaging=POLICY)),
+        contact=ContactPolicy(holdout_share=0.0),
         as_of=DAY,
         now=NOW,
         link_key=KEY,

@@ -32,10 +32,11 @@ from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_id
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 from mlife_assets.settings import Settings
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 10)
 CAMPAIGN = "job_of_the_day"
 MESSAGE = message_id("u1", CAMPAIGN, DAY)
@@ -172,6 +173,8 @@ def _send(platform: Platform) -> None:
         "body": "Northstar [Jobs]: Cook. Reply STOP to opt out",
         "segments": 1,
         "policy_version": "pol",
+        "channel": "sms",
+        "items": [{"position": 1, "job_id": "j1", "prediction_id": chosen["prediction_id"]}],
     }
     add_event(platform, "message_planned", planned, now)
     approved = {"plan_id": "pln_1", **base, "planned_count": 1, "approved_by": "me", "policy_version": "pol"}
@@ -182,7 +185,7 @@ def _send(platform: Platform) -> None:
     ledger.plan([LedgerRow(MESSAGE, "u1", "j1", CAMPAIGN, DAY, planned["body"], "planned", 0, None, now)], now=now)
     ledger.approve(CAMPAIGN, DAY, now=now)
     ledger.lease(CAMPAIGN, DAY, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
-    assert ledger.begin_submit(MESSAGE, worker="w", now=now, policy=MessagingPolicy(), day=DAY) is None
+    assert ledger.begin_submit(MESSAGE, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=DAY) is None
     ledger.transition(MESSAGE, "accepted", now=now, provider_message_id="con_1")
     ledger.transition(MESSAGE, "delivered", now=run_time(DAY) + timedelta(hours=3))
     platform.outbox.publish()

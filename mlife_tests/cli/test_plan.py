@@ -18,7 +18,7 @@ import pytest
 
 from mlife_assets.cli.plan import NAMED_CHARACTERS
 from mlife_assets.components.acts.acts import approve_plan
-from mlife_assets.components.messages import texts as messages
+from mlife_assets.components.messages import planning
 from mlife_assets.recruiting.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 
 WHO = ("--actor", "ann", "--reason", "read all of it")
@@ -33,7 +33,7 @@ def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     module = sys.modules[name]
-    monkeypatch.setattr(messages, "log_predictions", lambda *_, **__: 0)
+    monkeypatch.setattr(planning, "log_predictions", lambda *_, **__: 0)
     home = module.SendingHome(tmp_path / "waiting", policy=replace(module.POLICY, auto_approve_within_limits=False))
     home.prepare(module.DAY)
     home.plan()

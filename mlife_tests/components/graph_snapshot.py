@@ -40,8 +40,7 @@ def snapshot(definitions: dg.Definitions) -> dict[str, Any]:
         for schedule in repository.schedule_defs
     }
     sensors = {
-        sensor.name: f"{', '.join(job.name for job in sensor.jobs) if sensor.has_jobs else '-'}: "
-        f"{sensor.default_status.value}"
+        sensor.name: f"{', '.join(target.job_name for target in sensor.targets) or '-'}: {sensor.default_status.value}"
         for sensor in repository.sensor_defs
     }
     return {"assets": assets, "jobs": jobs, "schedules": schedules, "sensors": sensors}

@@ -16,6 +16,7 @@ import pytest
 from mlife_assets import components
 from mlife_assets.components import model_chain, model_parts
 from mlife_assets.components.graph import keys
+from mlife_assets.components.messages import texts
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.tables import ingestion
@@ -149,7 +150,14 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
     folder = Path(components.__file__).parent
     made = re.compile(r"^(ASSETS\b|def build_assets\()", re.MULTILINE)
     with_assets = {path for path in folder.rglob("*.py") if made.search(path.read_text(encoding="utf-8"))}
-    loaded = [*MODULES, *model_chain.MODULES, *model_parts.OF_JOB_APPLICATIONS, *model_chain.OF_ENTITIES, reports]
+    loaded = [
+        *MODULES,
+        *model_chain.MODULES,
+        *model_parts.OF_JOB_APPLICATIONS,
+        *model_chain.OF_ENTITIES,
+        reports,
+        texts,
+    ]
     of_other_projects = [ingestion]
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
 

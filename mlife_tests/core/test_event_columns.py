@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.event_columns import (
     NOTE_LENGTH,
     TEXT_LENGTH,
@@ -72,10 +71,9 @@ def test_columns_of_all_versions_may_be_delivered() -> None:
     assert sorted(names) == sorted({*ENVELOPE, "user_id", "surface", "place", "state_code", "device", "browser"})
 
 
-@pytest.mark.parametrize(("name", "value"), [("model_name", "it's"), ("a, b", "x"), ("model_name", "")])
-def test_a_constant_that_is_no_plain_word_is_no_upcaster(name: str, value: str) -> None:
-    assert Upcaster.adding(1, (), "model_name", "jobs") == Upcaster(
-        1, (), "*, 'jobs' as model_name", ("model_name", "jobs")
-    )
-    with pytest.raises(InvalidInputError, match="is not plain; use letters, digits and _"):
-        Upcaster.adding(1, (), name, value)
+def test_an_upcaster_that_adds_columns_says_whether_they_are_plain_words() -> None:
+    plain = Upcaster.adding(1, (), model_name="'jobs'")
+    assert plain == Upcaster(1, (), "*, 'jobs' as model_name", (("model_name", "'jobs'"),))
+    assert plain.constants == {"model_name": "jobs"}
+    assert Upcaster.adding(1, (), model_name="'jobs'", items="[job_id]").constants is None
+    assert Upcaster(1, (), "*").constants is None

@@ -8,14 +8,14 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy, policy_version
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
 
 
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: MessagingPolicy(holdout_share=0.9), "MessagingPolicy.holdout_share is 0.9"),
+        (lambda: ContactPolicy(holdout_share=0.9), "ContactPolicy.holdout_share is 0.9"),
         (lambda: PromotionPolicy(one_sided_alpha=0.0), "PromotionPolicy.one_sided_alpha is 0.0"),
         (lambda: PromotionPolicy(win_alpha_per_year=0.3), "PromotionPolicy.win_alpha_per_year is 0.3"),
         (lambda: PromotionPolicy(gates_per_year=0), "PromotionPolicy.gates_per_year is 0"),
@@ -70,12 +70,12 @@ def test_sending_is_off_by_default() -> None:
 
 def test_policies_cannot_be_changed_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
-        MessagingPolicy().holdout_share = 0.0  # type: ignore[misc]
+        ContactPolicy().holdout_share = 0.0  # type: ignore[misc]
 
 
 def test_the_version_follows_the_content() -> None:
-    policy = MessagingPolicy()
-    assert policy_version(policy) == policy_version(MessagingPolicy())
+    policy = ContactPolicy()
+    assert policy_version(policy) == policy_version(ContactPolicy())
     assert policy_version(policy) != policy_version(replace(policy, holdout_share=0.06))
 
 

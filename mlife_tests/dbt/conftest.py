@@ -181,6 +181,8 @@ class Simulation:
             body="A job for you",
             segments=1,
             policy_version="pol",
+            channel="sms",
+            items=[{"position": 1, "job_id": job, "prediction_id": None}],
         )
         fate = str(self.rng.choice(["delivered", "delivered", "delivered", "undelivered", "ambiguous", "suppressed"]))
         common = {"message_id": message, "user_id": user}

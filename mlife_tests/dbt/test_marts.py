@@ -205,13 +205,13 @@ def test_click_examples_are_the_same_exposures_with_clicks_known_sooner(full, wo
 
 @pytest.mark.parametrize("examples", ["labelled_examples", "click_examples"])
 def test_examples_carry_the_features_of_their_exposure_date(full, examples: str) -> None:
-    examples = full.warehouse.read(examples)
+    examples, others = full.warehouse.read(examples), ("as_of_date", "is_consented_email")
     for mart, key in (("user_features", "user_id"), ("job_features", "job_id")):
         features = {(row["as_of_date"], row[key]): row for row in full.warehouse.read(mart).to_pylist()}
         for example in examples.to_pylist():
             row = features[example["exposure_date"], example[key]]
-            assert {n: example[n] for n in row if n not in ("as_of_date", key)} == {
-                n: row[n] for n in row if n not in ("as_of_date", key)
+            assert {n: example[n] for n in row if n not in (*others, key)} == {
+                n: row[n] for n in row if n not in (*others, key)
             }
 
 

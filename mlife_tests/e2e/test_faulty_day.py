@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.messages import texts as messages
+from mlife_assets.components.messages import planning
 from mlife_assets.components.monitoring.inputs import SAMPLE_TABLE
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 
@@ -40,7 +40,7 @@ def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
     copied, lived_world, monkeypatch, asset, node
 ) -> None:
     """A blocking check gates only its own run. Somebody who materializes the next asset by hand meets another gate."""
-    monkeypatch.setattr(messages, "require_present_day", lambda platform, day: None)
+    monkeypatch.setattr(planning, "require_present_day", lambda platform, day: None)
     day = copied.day(lived_world.FAULT_DAY)
     before = files(copied)
     result = copied.run_assets(day, asset, raise_on_error=False)

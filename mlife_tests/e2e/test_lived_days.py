@@ -145,7 +145,7 @@ def test_ticking_the_sensors_again_asks_for_nothing(copied) -> None:
 
 def test_the_provider_saw_no_text_twice_and_none_to_the_holdout(lived_world, home, events) -> None:
     """Invariants 7 and 9, by the provider's own log."""
-    policy = lived_world.POLICIES.messaging
+    policy = lived_world.POLICIES.contact
     log = requests(home)
     accepted = Counter(message for message, _, is_accepted, _ in log if is_accepted)
     assert len(accepted) > 400

@@ -99,6 +99,8 @@ def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, An
                 "body": "hi",
                 "segments": 1,
                 "policy_version": "pol",
+                "channel": "sms",
+                "items": [{"position": 1, "job_id": sent["job_id"], "prediction_id": sent["prediction_id"]}],
             }
         )
         delivered.append(

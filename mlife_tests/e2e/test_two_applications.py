@@ -63,6 +63,8 @@ def planned(home: Any, day: date, row: dict[str, Any], now: datetime) -> dict[st
         "cohort": "active",
         "body": "Five jobs for you",
         "segments": 1,
+        "channel": "email",
+        "items": [{"position": 1, "job_id": row["job_id"], "prediction_id": row["prediction_id"]}],
         "policy_version": "pol_mails",
         **{name: row[name] for name in ("user_id", "job_id", "prediction_id", "slice", "propensity")},
     }
@@ -76,7 +78,7 @@ def second(lived, lived_world, tmp_path_factory: pytest.TempPathFactory) -> Seco
     """Mail somebody about the second best job, for which the text of that day has no reasons."""
     home, day = lived.home.copy_to(tmp_path_factory.mktemp("second") / "home"), lived.home.day(1)
     platform = home.platform
-    policy = replace(platform.policies.messaging, campaign=MAILS, assignment_salt="mails", exploration_share=0.5)
+    policy = replace(platform.policies.messaging, assignment_salt="mails", exploration_share=0.5)
     users, jobs = (platform.warehouse.read(name, as_of=day) for name in ("user_features", "job_features"))
     scores = platform.tables.read(SCORES_TABLE, day)
     candidates = application_candidates(scores, users, jobs, policy=policy, as_of=day)
@@ -154,7 +156,7 @@ def test_logging_again_adds_nothing(second) -> None:
     texted = candidates.filter(pc.is_in(candidates["user_id"], value_set=pc.unique(plan["user_id"])))
     version = plan["policy_version"][0].as_py()
     ids, now = plan["prediction_id"], platform.sending_time(day)
-    log_predictions(platform, day, texted, ids, now, application=policy.campaign, policy_version=version)
+    log_predictions(platform, day, texted, ids, now, application=JOB_OF_THE_DAY, policy_version=version)
     after = {path: path.read_bytes() for path in (home.settings.lake_folder / "events").rglob("*.parquet")}
     assert after == before
 

@@ -99,7 +99,7 @@ def source_table_of(kind: EventType, description: str) -> dict[str, Any]:
             {
                 "version": one.version,
                 "select": one.select,
-                **({"constant": dict(zip(("name", "value"), one.constant, strict=True))} if one.constant else {}),
+                **({"adds": [{"name": name, "sql": sql} for name, sql in one.adds]} if one.adds else {}),
                 "columns": columns(kind.contract(one.version)),
             }
             for one in kind.upcasters
@@ -111,6 +111,8 @@ def source_table_of(kind: EventType, description: str) -> dict[str, Any]:
 def data_type(arrow: pa.DataType) -> str:
     if pa.types.is_list(arrow):
         return data_type(arrow.value_type) + "[]"
+    if pa.types.is_struct(arrow):
+        return f"struct({', '.join(f'{one.name} {data_type(one.type)}' for one in arrow)})"
     names = {"string": "varchar", "double": "double", "int64": "bigint", "bool": "boolean", "date32[day]": "date"}
     return names.get(str(arrow), "timestamp with time zone" if pa.types.is_timestamp(arrow) else str(arrow))
 

@@ -23,6 +23,7 @@ TYPES = {
     "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
     "list<string>": pa.list_(pa.string()),
     "list<double>": pa.list_(pa.float64()),
+    "items": pa.list_(pa.struct([("position", pa.int64()), ("job_id", pa.string()), ("prediction_id", pa.string())])),
 }
 Described = dict[str, Any]
 
@@ -102,5 +103,6 @@ def _value(column: Column, row: int) -> Any:
         TYPES["timestamp[us, tz=UTC]"]: START + timedelta(microseconds=row + 1),
         TYPES["list<string>"]: [f"{column.name} {row}"] * (row % 3),
         TYPES["list<double>"]: [row / 3] * (column.list_size or row % 3),
+        TYPES["items"]: [{"position": one, "job_id": f"job {row} {one}", "prediction_id": None} for one in (1, 2)],
     }
     return values[column.type]

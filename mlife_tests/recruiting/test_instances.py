@@ -135,7 +135,7 @@ def test_an_application_is_what_is_stated_and_its_policy_the_deployments_but_for
     )(Policies(messaging=MessagingPolicy(brand="Other Jobs")))
     assert (found.name, found.channel, found.items, found.weekdays) == ("letters", Channel.EMAIL, 5, (1,))
     assert (found.holdout_share, found.audience) == (0.1, Audience("churn_risk", 0.5))
-    policy = MessagingPolicy(brand="Other Jobs", campaign="letters", maximum_messages_per_7_days=1)
+    policy = MessagingPolicy(brand="Other Jobs", maximum_messages_per_7_days=1)
     assert found.policy == policy
 
 
@@ -160,7 +160,6 @@ def test_who_approves_is_decided_by_the_environment_first() -> None:
         ({"audience": {"minimum_probability": 0.5}}, ".audience: Audience.minimum_probability is 0.5 and"),
         ({"policy": {"quiet_hour": 9}}, ".policy: the attribute policy has an unknown key 'quiet_hour'"),
         ({"policy": {"quiet_before_local_hour": 3}}, ".policy: MessagingPolicy.quiet_before_local_hour is 3; set it"),
-        ({"policy": {"campaign": "x"}}, ".policy: it has campaign; the name of the application is that"),
         ({"title": "{{ context.title }}"}, ".title: it holds a template"),
     ],
 )

@@ -3,7 +3,6 @@ with
 consents as (
 
     select * from {{ ref('stg_events__consent') }}
-    where channel = 'sms'
 
 ),
 
@@ -12,9 +11,10 @@ running as (
 
     select
         user_id,
+        channel,
         available_date,
         arg_max(is_granted, (occurred_at, not is_granted)) over (
-            partition by user_id
+            partition by user_id, channel
             order by available_date
             range between unbounded preceding and current row
         ) as is_consented
@@ -25,7 +25,7 @@ running as (
 
 resolved as (
 
-    select distinct user_id, available_date, is_consented
+    select distinct user_id, channel, available_date, is_consented
     from running
 
 )

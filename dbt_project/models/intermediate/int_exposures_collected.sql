@@ -43,6 +43,7 @@ impression_exposures as (
 
 ),
 
+-- Texts alone: one is about one job. Whom a mail showed which of its jobs is not known.
 message_exposures as (
 
     select
@@ -57,6 +58,7 @@ message_exposures as (
 
     from delivered_messages
     inner join planned_messages on delivered_messages.message_id = planned_messages.message_id
+    where planned_messages.channel = 'sms'
 
 ),
 

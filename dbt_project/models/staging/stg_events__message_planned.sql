@@ -20,10 +20,14 @@ renamed as (
 
         ---------- text
         campaign,
+        channel,
         slice,
         cohort,
         body,
         policy_version,
+
+        ---------- lists
+        items,
 
         ---------- numbers
         propensity,

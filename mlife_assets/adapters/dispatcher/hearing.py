@@ -18,9 +18,9 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ports import Clock
 from mlife_assets.recruiting.messaging.effects import effect_of_reply
-from mlife_assets.recruiting.messaging.keywords import STOP, classify
+from mlife_assets.recruiting.messaging.keywords import STOP, STOP_ALL, classify
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.ports import SmsGateway
+from mlife_assets.recruiting.ports import MessageGateway
 
 READ_AGAIN = timedelta(hours=1)
 """How far back replies are read again within a dispatch: providers list some of them late."""
@@ -29,7 +29,7 @@ READ_AGAIN = timedelta(hours=1)
 class Hearing:
     """Reads the replies of one dispatcher; remembers when it did."""
 
-    def __init__(self, ledger: SqlLedger, gateway: SmsGateway, policy: MessagingPolicy, clock: Clock) -> None:
+    def __init__(self, ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolicy, clock: Clock) -> None:
         """Wire it; reads nothing."""
         self._ledger, self._gateway, self._policy, self._clock = ledger, gateway, policy, clock
         self._read_at: datetime | None = None
@@ -43,6 +43,7 @@ class Hearing:
         """
         known = self._ledger.known_inbound(since=since)
         keywords: Counter[str] = Counter()
+        channel = self._gateway.channel
         for inbound in self._gateway.inbound(until=now, since=since):
             if inbound.inbound_id in known:
                 continue
@@ -53,11 +54,12 @@ class Hearing:
                 keyword,
                 received_at=inbound.received_at,
                 now=now,
-                effect=effect_of_reply(keyword, inbound.received_at, self._policy),
+                effect=effect_of_reply(keyword, inbound.received_at, self._policy, channel),
+                channel=channel,
             ):
                 keywords[keyword] += 1
         self._read_at = now
-        return InboundReport(keywords.total(), keywords[STOP], tuple(sorted(keywords.items())))
+        return InboundReport(keywords.total(), keywords[STOP] + keywords[STOP_ALL], tuple(sorted(keywords.items())))
 
     def keep_up(self, *, after_seconds: int) -> None:
         """Read new replies unless they were read less than so long ago.

@@ -39,7 +39,7 @@ class Verify(Protocol):
     """Holds rows against the approved plan, just before they are sent."""
 
     def __call__(self, rows: Sequence[LedgerRow]) -> None:
-        """Raise GateClosedError unless every row is, to the letter, a text that was approved."""
+        """Raise GateClosedError unless every row is, to the letter, a message that was approved."""
         ...
 
 

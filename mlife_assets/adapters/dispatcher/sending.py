@@ -1,12 +1,12 @@
-"""The dispatcher: sends what was approved, each text at most once.
+"""The dispatcher: sends what was approved of one application, each message at most once.
 
 Belongs here: leasing, the checks at send time, the order of commits around the provider's call, inbound texts. Does not
 belong here: what became of a send (`settling`), who is planned (`recruiting.messaging`), how rows are stored
 (`send_ledger`).
 
 Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
-sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Phone numbers
-exist between the contact book and the call only: no error, log or report of this module holds one. What counts is the
+sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Addresses exist
+between the contact book and the call only: no error, log or report of this module holds one. What counts is the
 person: their arm, the consent of each of their accounts.
 """
 
@@ -35,37 +35,40 @@ from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
 from mlife_assets.core.errors import (
     AmbiguousSendError,
     GateClosedError,
+    InvalidInputError,
     ProviderRejectedError,
     ProviderThrottledError,
 )
 from mlife_assets.core.ports import Clock
+from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.messaging.binding import nothing_approved
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.cohorts import is_held_out
 from mlife_assets.recruiting.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
 from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdict
 from mlife_assets.recruiting.messaging.states import SendState
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage, SmsGateway
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
+from mlife_assets.recruiting.ports import LedgerRow, MessageGateway, OutboundMessage
 
 _LOGGER = logging.getLogger(__name__)
 
 CHUNK = 200
 UNHEALTHY_AFTER = 20
-NO_PHONE_NUMBER = "no_phone_number"
-INVALID_PHONE_NUMBER = "invalid_phone_number"
+MISSING = {Channel.SMS: "no_phone_number", Channel.EMAIL: "no_mail_address"}
+INVALID = {Channel.SMS: "invalid_phone_number", Channel.EMAIL: "invalid_mail_address"}
 UNKNOWN_RECIPIENT = "unknown_recipient"
 DAILY_BUDGET = "daily_budget"
 PROVIDER_UNHEALTHY = "provider_unhealthy"
 
 
 class Dispatcher:
-    """Sends approved rows of the ledger through a gateway.
+    """Sends approved rows of one application through the gateway of its channel.
 
     Args:
         ledger: the only record of what was sent.
         gateway: the provider; must not retry by itself.
-        people: who is behind an account, and their number.
-        policy: hours, caps, pace, attempts.
+        people: who is behind an account, and their address.
+        application: which; its hours, caps, pace, attempts, holdout.
+        contact: the holdout and the caps that hold across applications.
         recheck: present consent and place of recipients.
         clock: the present.
         sleep: waits; a simulated clock advances itself here.
@@ -75,44 +78,50 @@ class Dispatcher:
     def __init__(
         self,
         ledger: SqlLedger,
-        gateway: SmsGateway,
+        gateway: MessageGateway,
         people: PeopleRegister,
-        policy: MessagingPolicy,
+        application: Application,
+        contact: ContactPolicy,
         *,
         recheck: Recheck,
         clock: Clock,
         sleep: Callable[[float], None],
         verify: Verify = nothing_approved,
     ) -> None:
-        """Wire the dispatcher; sends nothing."""
+        """Wire the dispatcher; sends nothing. Raises InvalidInputError when the gateway is of another channel."""
+        if gateway.channel != application.channel:
+            raise InvalidInputError(
+                f"{application.name} goes by {application.channel} and gateway {gateway.name} sends by "
+                f"{gateway.channel}; pass the gateway of its channel"
+            )
         self._ledger, self._gateway, self._people = ledger, gateway, people
-        self._policy, self._recheck, self._clock, self._sleep = policy, recheck, clock, sleep
-        self._verify = verify
-        self._hearing = Hearing(ledger, gateway, policy, clock)
+        self._application, self._policy, self._contact = application, application.policy, contact
+        self._recheck, self._clock, self._sleep, self._verify = recheck, clock, sleep, verify
+        self._hearing = Hearing(ledger, gateway, application.policy, clock)
 
-    def dispatch(self, campaign: str, as_of: date, *, worker: str) -> DispatchReport:
-        """Send the approved rows of a campaign day. Safe to call again after any crash.
+    def dispatch(self, as_of: date, *, worker: str) -> DispatchReport:
+        """Send the approved rows of a day. Safe to call again after any crash.
 
         Args:
-            campaign: which application.
             as_of: partition day; its rows expire when the UTC day is over.
-            worker: name of this worker; a restart under the same name cleans up after its predecessor.
+            worker: name of this worker; a restart under the same name cleans up after its predecessor, so each
+                application that is sent at the same time has one of its own.
 
         Raises:
             GateClosedError: contacts, recipients or replies cannot be read, `recheck` forbids sending, or a row is not
                 of the approved plan; one such row that waits is enough to send none. Nothing more was sent.
         """
-        ledger, now = self._ledger, self._clock.now()
+        ledger, campaign, now = self._ledger, self._application.name, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
         expired = ledger.expire(campaign, max(as_of, now.date()), now=now)
         for state in (SendState.APPROVED, SendState.LEASED):
             self._verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
-        self._people.register(ledger.user_ids(), now=now)  # who has a recipient's number now may be in no row of theirs
+        self._register(ledger.user_ids())  # who has a recipient's number now may be in no row of theirs
         run = Run()
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
             room = self._policy.maximum_messages_per_day - ledger.count_submitted(campaign, as_of)
-            if ledger.is_paused() or room <= 0:
+            if ledger.is_paused(campaign) or room <= 0:
                 waiting = ledger.has_approved(campaign, as_of)
                 run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
                 break
@@ -131,13 +140,16 @@ class Dispatcher:
 
     def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
         self._verify(rows)
-        contacts = self._people.register([row.user_id for row in rows], now=self._clock.now())
+        contacts = self._register([row.user_id for row in rows])
         recipients = self._read_recipients(rows)
         for row in rows:
             self._hearing.keep_up(after_seconds=self._policy.inbound_read_seconds)
             self._send_one(row, contacts[row.user_id], recipients.get(row.user_id), worker, bucket, run)
             if run.is_stopped:
                 return
+
+    def _register(self, user_ids: Sequence[str]) -> Mapping[str, Contact]:
+        return self._people.register(user_ids, now=self._clock.now(), channel=self._gateway.channel)
 
     def _read_recipients(self, rows: Sequence[LedgerRow]) -> Mapping[str, Recipient]:
         """Return the facts of each row's account; consent is that of all accounts of the person that have facts."""
@@ -163,14 +175,13 @@ class Dispatcher:
         )
 
     def _refusal(self, contact: Contact, recipient: Recipient | None, now: datetime) -> str | None:
-        policy = self._policy
-        if is_holdout(contact.person_id, salt=policy.assignment_salt, share=policy.holdout_share):
+        if is_held_out(contact.person_id, self._application, self._contact):
             return HOLDOUT_REASON
         if recipient is None:
             return UNKNOWN_RECIPIENT
         if not recipient.is_consented:
             return NO_CONSENT
-        verdict = window_verdict(recipient.state_code, recipient.time_zone, now, policy)
+        verdict = window_verdict(recipient.state_code, recipient.time_zone, now, self._policy)
         return None if verdict == ALLOWED else verdict
 
     def _send_one(
@@ -182,14 +193,19 @@ class Dispatcher:
         bucket: TokenBucket,
         run: Run,
     ) -> None:
-        reason, phone_number = self._refusal(contact, recipient, self._clock.now()), contact.phone_number
-        if reason is None and phone_number is None:
-            reason = INVALID_PHONE_NUMBER if contact.has_number else NO_PHONE_NUMBER
+        reason, address = self._refusal(contact, recipient, self._clock.now()), contact.address
+        if reason is None and address is None:
+            reason = (INVALID if contact.has_address else MISSING)[self._gateway.channel]
         if reason is None:
             bucket.take()
             now = self._clock.now()
             reason = self._refusal(contact, recipient, now) or self._ledger.begin_submit(
-                row.message_id, worker=worker, now=now, policy=self._policy, day=row.as_of_date
+                row.message_id,
+                worker=worker,
+                now=now,
+                policy=self._policy,
+                contact=self._contact,
+                day=row.as_of_date,
             )
         if reason == PAUSED:
             run.stopped_by = PAUSED
@@ -197,8 +213,8 @@ class Dispatcher:
             run.suppressed[NOT_LEASED] += 1
         elif reason is not None:
             run.suppressed[reason] += self._suppress_row(row, reason)
-        elif phone_number is not None:
-            message = OutboundMessage(row.message_id, row.user_id, phone_number, row.body)
+        elif address is not None:
+            message = OutboundMessage(row.message_id, row.user_id, address, row.body)
             self._call(row, message, bucket, run)
 
     def _suppress_row(self, row: LedgerRow, reason: str) -> int:

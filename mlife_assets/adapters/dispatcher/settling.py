@@ -18,19 +18,20 @@ from mlife_assets.adapters.send_ledger import RestoredSend, SqlLedger, Transitio
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.ports import SmsGateway
+from mlife_assets.recruiting.ports import MessageGateway
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def reconcile(ledger: SqlLedger, gateway: SmsGateway, policy: MessagingPolicy, now: datetime) -> ReconcileReport:
-    """Ask the provider about ambiguous sends; those it does not know in `ambiguous_close_hours` become unknown.
+def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolicy, now: datetime) -> ReconcileReport:
+    """Ask the provider about ambiguous sends of its channel; what it does not know in `ambiguous_close_hours` is
+    unknown.
 
     A send that the provider could not be asked about stays ambiguous, however old it is.
     """
     moves: list[Transition] = []
     unreadable = 0
-    rows = ledger.rows(state=SendState.AMBIGUOUS)
+    rows = ledger.rows(channel=gateway.channel, state=SendState.AMBIGUOUS)
     for row in rows:
         try:
             found = gateway.find(row.message_id)
@@ -47,7 +48,7 @@ def reconcile(ledger: SqlLedger, gateway: SmsGateway, policy: MessagingPolicy, n
     return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable)
 
 
-def find_forgotten(ledger: SqlLedger, gateway: SmsGateway, campaign: str, as_of: date, now: datetime) -> int:
+def find_forgotten(ledger: SqlLedger, gateway: MessageGateway, campaign: str, as_of: date, now: datetime) -> int:
     """Ask the provider about what waits of a day that was dispatched before; returns how many texts it had taken.
 
     A ledger that was copied in the middle of a dispatch holds the approval and takes the rest for unsent, and what was
@@ -71,7 +72,7 @@ def find_forgotten(ledger: SqlLedger, gateway: SmsGateway, campaign: str, as_of:
             if accepted is not None:
                 moves = accepted_moves(accepted.provider_message_id, attempt=row.attempts + 1, now=now)
                 forgotten.append(
-                    RestoredSend(row.message_id, row.user_id, row.job_id, campaign, as_of, row.body, moves)
+                    RestoredSend(row.message_id, row.user_id, row.job_id, campaign, as_of, row.body, moves, row.channel)
                 )
             continue
         raise GateClosedError(
@@ -81,7 +82,7 @@ def find_forgotten(ledger: SqlLedger, gateway: SmsGateway, campaign: str, as_of:
     return ledger.restore_sends(forgotten, only_waiting=True)
 
 
-def collect_receipts(ledger: SqlLedger, gateway: SmsGateway, now: datetime) -> int:
+def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) -> int:
     """Record the delivery receipts up to `now`; returns how many sends they closed. Safe to call again.
 
     A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown closes it all the
@@ -90,7 +91,7 @@ def collect_receipts(ledger: SqlLedger, gateway: SmsGateway, now: datetime) -> i
     open_rows = {
         row.message_id: row.state
         for state in (SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN)
-        for row in ledger.rows(state=state)
+        for row in ledger.rows(channel=gateway.channel, state=state)
     }
     moves: list[Transition] = []
     settled = 0

@@ -70,9 +70,10 @@ def upcast(kind: EventType, version: int, rows: pa.Table) -> pa.Table:
 
 
 def _next(upcaster: Upcaster, rows: pa.Table) -> pa.Table:
-    if upcaster.constant is not None:
-        name, value = upcaster.constant
-        return rows.append_column(name, pa.repeat(value, rows.num_rows))
+    if upcaster.constants is not None:
+        for name, value in upcaster.constants.items():
+            rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+        return rows
     with _engine().cursor() as connection:
         connection.register("stored", rows)
         return connection.sql(f"select {upcaster.select} from stored").to_arrow_table()

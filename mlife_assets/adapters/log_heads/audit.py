@@ -91,7 +91,7 @@ def audit(
         found.append(Finding("missing_head", heads[0].name, detail))
     notes = []
     checks: list[Callable[[], Iterator[Finding]]] = [
-        lambda: ledger_findings(log, records.ledger, records.provider),
+        lambda: ledger_findings(log, records.ledger, records.providers),
         lambda: position_findings(records.ledger, head.ledger if head is not None else {}),
         lambda: registry_findings(store, log),
         lambda: ingest_findings(bytes_checked.entries.values(), records.tables, records.ingest_report),

@@ -37,17 +37,17 @@ NAMED_MAXIMUM = 3
 
 @dataclass(frozen=True)
 class Records:
-    """What a deployment keeps beside the log. `ledger` is None when there is none, `provider` names its gateway."""
+    """What a deployment keeps beside the log. `ledger` is None when there is none, `providers` names its gateways."""
 
     ledger: SqlLedger | None
-    provider: str
+    providers: Mapping[str, str]
     tables: TableStore
     ingest_report: str
 
 
-def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, provider: str) -> Iterator[Finding]:
+def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what the ledger recorded and the log lacks, and the other way round."""
-    recorded = _recorded(ledger, provider) if ledger is not None else {}
+    recorded = _recorded(ledger, providers) if ledger is not None else {}
     for event_type in ("message_submitted", "message_status", "inbound_message", *SWITCHES):
         events = recorded.get(event_type)
         name = "occurred_at" if event_type in SWITCHES else "event_id"  # a caught-up ledger counts switches anew
@@ -121,9 +121,9 @@ def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -
             yield Finding("ingest_mismatch", f"events/event_type={event_type}", detail)
 
 
-def _recorded(ledger: SqlLedger, provider: str) -> dict[str, pa.Table]:
+def _recorded(ledger: SqlLedger, providers: Mapping[str, str]) -> dict[str, pa.Table]:
     return {
-        **transition_events(ledger.transitions(), provider=provider),
+        **transition_events(ledger.transitions(), providers=providers),
         **inbound_events(ledger.inbound()),
         **switch_events(ledger.switches()),
     }

@@ -29,8 +29,9 @@ from mlife_assets.adapters.send_ledger.schema import (
 )
 from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.recruiting.application import EVERY_CHANNEL
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection, require_not_rejected
-from mlife_assets.recruiting.messaging.keywords import START, STOP
+from mlife_assets.recruiting.messaging.keywords import START, STOP, STOP_ALL
 
 REJECTED = tuple(field.name for field in fields(Rejection))
 
@@ -161,13 +162,18 @@ class Approvals:
         of_person = sa.select(wrote.c.user_id).join(said, said.c.person_id == wrote.c.person_id)
         of_person = of_person.where(said.c.user_id == stop.c.user_id).correlate(stop)
         is_lifted = sa.select(start.c.sequence).where(
-            start.c.keyword == START, start.c.user_id.in_(of_person), start.c.received_at > stop.c.received_at
+            start.c.keyword == START,
+            start.c.channel == stop.c.channel,
+            start.c.user_id.in_(of_person),
+            start.c.received_at > stop.c.received_at,
         )
         is_listed = sa.select(suppressions.c.person_id).where(
-            suppressions.c.person_id.in_(of_person), suppressions.c.until.is_(None)
+            suppressions.c.person_id.in_(of_person),
+            suppressions.c.channel.in_([EVERY_CHANNEL, stop.c.channel]),
+            suppressions.c.until.is_(None),
         )
         query = sa.select(stop.c.user_id).where(
-            stop.c.keyword == STOP, stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()
+            stop.c.keyword.in_([STOP, STOP_ALL]), stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()
         )
         with self.engine.connect() as connection:
             return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())

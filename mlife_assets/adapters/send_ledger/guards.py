@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
 from mlife_assets.adapters.send_ledger.replies import Replies
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, send_transitions, sends, switches, write
+from mlife_assets.adapters.send_ledger.statements import EVERYTHING, is_switched_off
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
 
@@ -80,23 +82,24 @@ class Guards(Replies):
         with write(self.engine) as connection:
             return self._move(connection, is_stale, SendState.SUPPRESSED, now, EXPIRED)
 
-    def pause(self, *, actor: str, reason: str, now: datetime) -> None:
-        """Stop all sending, of rows in flight too."""
-        self._switch(True, actor, reason, now)
+    def pause(self, *, actor: str, reason: str, now: datetime, campaign: str = EVERYTHING) -> None:
+        """Stop all sending of an application, or of all, of rows in flight too."""
+        self._switch(True, campaign, actor, reason, now)
 
-    def resume(self, *, actor: str, reason: str, now: datetime) -> None:
-        """Allow sending again."""
-        self._switch(False, actor, reason, now)
+    def resume(self, *, actor: str, reason: str, now: datetime, campaign: str = EVERYTHING) -> None:
+        """Allow what was paused under the same name: everything, or one application."""
+        self._switch(False, campaign, actor, reason, now)
 
-    def _switch(self, is_paused: bool, actor: str, reason: str, now: datetime) -> None:
+    def _switch(self, is_paused: bool, campaign: str, actor: str, reason: str, now: datetime) -> None:
+        values = {"is_paused": is_paused, "actor": actor, "reason": reason, "at": now, "campaign": campaign}
         with write(self.engine) as connection:
-            connection.execute(sa.insert(switches).values(is_paused=is_paused, actor=actor, reason=reason, at=now))
+            connection.execute(sa.insert(switches).values(values))
 
-    def is_paused(self) -> bool:
-        """Return whether sending is paused."""
-        query = sa.select(switches.c.is_paused).order_by(switches.c.sequence.desc()).limit(1)
+    def is_paused(self, campaign: str = EVERYTHING) -> bool:
+        """Return whether everything was paused, or this application by its own switch."""
+        is_off = sa.or_(is_switched_off(EVERYTHING), is_switched_off(campaign))
         with self.engine.connect() as connection:
-            return bool(connection.execute(query).scalar())
+            return bool(connection.execute(sa.select(is_off)).scalar())
 
     def recent_sends(self, since: date) -> pa.Table:
         """Return sends of all campaigns since a day: `person_id` as known now, `as_of_date`, `campaign`.
@@ -124,18 +127,27 @@ class Guards(Replies):
             return int(connection.execute(query).scalar_one())
 
     def transitions(self, since_sequence: int = 0) -> pa.Table:
-        """Return all transitions after a sequence, in order: the columns of `send_transitions`."""
-        return self._after(send_transitions, since_sequence)
+        """Return all transitions after a sequence, in order: the columns of `send_transitions`, and `channel`."""
+        channel = sa.func.coalesce(sends.c.channel, Channel.SMS).label("channel")
+        moves = sa.select(send_transitions, channel).outerjoin(
+            sends, sends.c.message_id == send_transitions.c.message_id
+        )
+        return self._rows(moves, send_transitions, since_sequence)
 
     def inbound(self, since_sequence: int = 0) -> pa.Table:
-        """Return recorded inbound texts after a sequence: `sequence`, `inbound_id`, `user_id`, `keyword`, times."""
+        """Return recorded inbound texts after a sequence: `sequence`, `inbound_id`, `user_id`, `keyword`, times,
+        `channel`.
+        """
         return self._after(inbound_texts, since_sequence)
 
     def switches(self, since_sequence: int = 0) -> pa.Table:
-        """Return pauses and resumptions after a sequence: `sequence`, `is_paused`, `actor`, `reason`, `at`."""
+        """Return pauses and resumptions after a sequence: `sequence`, `is_paused`, who, why, when, `campaign`."""
         return self._after(switches, since_sequence)
 
     def _after(self, table: sa.Table, since_sequence: int) -> pa.Table:
-        query = sa.select(table).where(table.c.sequence > since_sequence).order_by(table.c.sequence)
+        return self._rows(sa.select(table), table, since_sequence)
+
+    def _rows(self, rows: sa.Select[Any], table: sa.Table, since_sequence: int) -> pa.Table:
+        query = rows.where(table.c.sequence > since_sequence).order_by(table.c.sequence)
         with self.engine.connect() as connection:
             return _arrow(connection, query)

@@ -38,7 +38,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.eligibility import OPTED_OUT
 from mlife_assets.recruiting.messaging.states import SendState, check_edge
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 
 
@@ -96,6 +96,7 @@ class SqlLedger(Guards, Approvals, Restoring):
                         "attempts": 0,
                         "updated_at": now,
                         "person_id": people[row.user_id],
+                        "channel": row.channel,
                     }
                 )
             if fresh:
@@ -109,7 +110,7 @@ class SqlLedger(Guards, Approvals, Restoring):
             sends.c.campaign == campaign, sends.c.as_of_date == as_of_date, sends.c.state == SendState.PLANNED
         )
         with write(self.engine) as connection:
-            is_listed = is_suppressed(sends.c.user_id, sa.literal(now, Instant))
+            is_listed = is_suppressed(sends.c.user_id, sends.c.channel, sa.literal(now, Instant))
             self._move(connection, sa.and_(is_ours, is_listed), SendState.SUPPRESSED, now, OPTED_OUT)
             return self._move(connection, is_ours, SendState.APPROVED, now)
 
@@ -143,9 +144,18 @@ class SqlLedger(Guards, Approvals, Restoring):
         return [LedgerRow(**{**row._asdict(), "state": str(SendState.LEASED), "updated_at": now}) for row in chosen]
 
     def begin_submit(
-        self, message_id: str, *, worker: str, now: datetime, policy: MessagingPolicy, day: date
+        self,
+        message_id: str,
+        *,
+        worker: str,
+        now: datetime,
+        policy: MessagingPolicy,
+        contact: ContactPolicy,
+        day: date,
     ) -> str | None:
         """Commit `submitting`, if everything that the ledger knows allows this send at this moment.
+
+        The caps of `policy` count the sends of its campaign, those of `contact` the sends of all campaigns.
 
         Returns:
             None when committed: the caller may now call the provider, once. Else why not: `paused`, `not_leased`
@@ -158,8 +168,10 @@ class SqlLedger(Guards, Approvals, Restoring):
             "at": now,
             "day": day,
             "week_start": add_days(day, -7),
-            "week_maximum": policy.maximum_messages_per_7_days,
-            "gap_start": add_days(day, -policy.minimum_days_between_messages),
+            "own_maximum": policy.maximum_messages_per_7_days,
+            "all_maximum": contact.maximum_messages_per_7_days,
+            "own_gap_start": add_days(day, -policy.minimum_days_between_messages),
+            "all_gap_start": add_days(day, -contact.minimum_days_between_messages),
         }
         with write(self.engine) as connection:
             if connection.execute(SUBMIT, values).rowcount == 1:
@@ -239,10 +251,15 @@ class SqlLedger(Guards, Approvals, Restoring):
             return self._move(connection, is_submitting, SendState.AMBIGUOUS, now, "interrupted")
 
     def rows(
-        self, *, campaign: str | None = None, as_of_date: date | None = None, state: str | None = None
+        self,
+        *,
+        campaign: str | None = None,
+        channel: str | None = None,
+        as_of_date: date | None = None,
+        state: str | None = None,
     ) -> list[LedgerRow]:
         """Return rows by filter, ordered by message id."""
-        wanted = {"campaign": campaign, "as_of_date": as_of_date, "state": state}
+        wanted = {"campaign": campaign, "channel": channel, "as_of_date": as_of_date, "state": state}
         query = sa.select(*ROW_COLUMNS).order_by(sends.c.message_id)
         query = query.where(*(sends.c[name] == value for name, value in wanted.items() if value is not None))
         with self.engine.connect() as connection:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.moves import Moves
 from mlife_assets.adapters.send_ledger.schema import Instant, accounts, numbers, sends, suppressions, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_suppressed
+from mlife_assets.recruiting.application import EVERY_CHANNEL, Channel
 from mlife_assets.recruiting.messaging.people import Joined, join_people
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
@@ -137,57 +138,90 @@ class People(Moves):
         with self.engine.connect() as connection:
             return tuple(connection.execute(sa.select(accounts.c.user_id).order_by(accounts.c.user_id)).scalars())
 
-    def suppress(self, user_id: str, *, now: datetime, reason: str, until: datetime | None = None) -> int:
-        """Do not text the person behind an account: list them and suppress the waiting rows of all their accounts.
+    def suppress(
+        self,
+        user_id: str,
+        *,
+        now: datetime,
+        reason: str,
+        until: datetime | None = None,
+        channel: str = EVERY_CHANNEL,
+    ) -> int:
+        """Do not write to the person behind an account: list them and suppress the waiting rows of all their accounts.
 
         Args:
             user_id: any account of the person.
             now: the present.
             reason: why; each reason is listed, and lifted, by itself.
             until: when it ends; None is never. What is listed already keeps its time and never ends earlier.
+            channel: which; empty: every one.
 
         Returns:
             How many waiting rows were suppressed, leased ones too, in the same transaction.
         """
         with write(self.engine) as connection:
-            return self._suppress(connection, user_id, now, reason, until)
+            return self._suppress(connection, user_id, now, reason, until, channel)
 
     def _suppress(
-        self, connection: sa.Connection, user_id: str, now: datetime, reason: str, until: datetime | None = None
+        self,
+        connection: sa.Connection,
+        user_id: str,
+        now: datetime,
+        reason: str,
+        until: datetime | None,
+        channel: str,
     ) -> int:
         person_id = self._people(connection, [user_id], now)[user_id]
-        is_this = sa.and_(suppressions.c.person_id == person_id, suppressions.c.reason == reason)
+        key = {"person_id": person_id, "reason": reason, "channel": channel}
+        is_this = sa.and_(*(suppressions.c[name] == value for name, value in key.items()))
         listed = connection.execute(sa.select(suppressions.c.until).where(is_this)).first()
         if listed is None:
-            values = {"person_id": person_id, "reason": reason, "at": now, "until": until}
-            connection.execute(sa.insert(suppressions).values(values))
+            connection.execute(sa.insert(suppressions).values(**key, at=now, until=until))
         elif listed.until is not None and (until is None or until > listed.until):
             connection.execute(sa.update(suppressions).where(is_this).values(until=until))
         is_waiting = sa.and_(
-            sends.c.user_id.in_(accounts_of_person(user_id)), sends.c.state.in_(sorted(BEFORE_SUBMITTING))
+            sends.c.user_id.in_(accounts_of_person(user_id)),
+            sends.c.state.in_(sorted(BEFORE_SUBMITTING)),
+            *(() if channel == EVERY_CHANNEL else (sends.c.channel == channel,)),
         )
         return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
 
-    def lift(self, user_id: str, *, reason: str) -> int:
-        """Lift the suppressions of a person that have a reason. Returns how many; waiting rows stay suppressed."""
+    def lift(self, user_id: str, *, reason: str, channel: str = EVERY_CHANNEL) -> int:
+        """Lift the suppressions of a person that have a reason, in a channel or in every one.
+
+        What was listed for every channel goes on in the others. Returns how many ended; waiting rows stay suppressed.
+        """
         with write(self.engine) as connection:
-            return self._lift(connection, user_id, reason)
+            return self._lift(connection, user_id, reason, channel)
 
-    def _lift(self, connection: sa.Connection, user_id: str, reason: str) -> int:
-        is_theirs = suppressions.c.person_id.in_(accounts_of_person(user_id))
-        return connection.execute(sa.delete(suppressions).where(is_theirs, suppressions.c.reason == reason)).rowcount
+    def _lift(self, connection: sa.Connection, user_id: str, reason: str, channel: str) -> int:
+        is_theirs = sa.and_(
+            suppressions.c.person_id.in_(accounts_of_person(user_id)),
+            suppressions.c.reason == reason,
+            *(() if channel == EVERY_CHANNEL else (suppressions.c.channel.in_([EVERY_CHANNEL, channel]),)),
+        )
+        ended = connection.execute(sa.select(suppressions).where(is_theirs)).all()
+        connection.execute(sa.delete(suppressions).where(is_theirs))
+        if channel == EVERY_CHANNEL:
+            return len(ended)
+        for row in ended:
+            for other in (one for one in Channel if row.channel == EVERY_CHANNEL and one != channel):
+                self._suppress(connection, row.person_id, row.at, reason, row.until, other)
+        return len(ended)
 
-    def is_suppressed(self, user_id: str, *, at: datetime) -> bool:
-        """Return whether the person behind an account must not be texted at an instant."""
+    def is_suppressed(self, user_id: str, *, at: datetime, channel: str = Channel.SMS) -> bool:
+        """Return whether the person behind an account must not be reached by a channel at an instant."""
         with self.engine.connect() as connection:
-            return bool(connection.execute(sa.select(is_suppressed(user_id, sa.literal(at, Instant)))).scalar())
+            query = sa.select(is_suppressed(user_id, channel, sa.literal(at, Instant)))
+            return bool(connection.execute(query).scalar())
 
-    def suppressed_people(self, *, at: datetime) -> tuple[str, ...]:
-        """Return the ids of the people who were listed by an instant and must not be texted then, sorted."""
+    def suppressed_people(self, *, at: datetime, channel: str = Channel.SMS) -> tuple[str, ...]:
+        """Return the ids of the people who were listed by an instant and must not be reached then, sorted."""
         query = (
             sa.select(accounts.c.person_id)
             .distinct()
             .join(suppressions, suppressions.c.person_id == accounts.c.user_id)
+            .where(suppressions.c.channel.in_([EVERY_CHANNEL, channel]))
             .where(suppressions.c.at <= at, sa.or_(suppressions.c.until.is_(None), suppressions.c.until > at))
             .order_by(accounts.c.person_id)
         )

@@ -10,6 +10,7 @@ as an opt-out is recorded once more as the STOP that it was, so whoever reads th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from mlife_assets.adapters.send_ledger.people import People
 from mlife_assets.adapters.send_ledger.schema import inbound_texts, write
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.effects import (
     INBOUND_STOP,
     OPT_OUT,
@@ -27,11 +29,11 @@ from mlife_assets.recruiting.messaging.effects import (
     effect_of_reply,
     effect_of_review,
 )
-from mlife_assets.recruiting.messaging.keywords import OTHER, STOP
+from mlife_assets.recruiting.messaging.keywords import OTHER, STOP, STOP_ALL
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
-_MADE_BY = {INBOUND_STOP: STOP, UNCLEAR_REPLY: OTHER}
-"""Which keyword made a suppression of a reason."""
+_MADE_BY = {INBOUND_STOP: (STOP, STOP_ALL), UNCLEAR_REPLY: (OTHER,)}
+"""Which keywords made a suppression of a reason."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Replies(People):
         received_at: datetime,
         now: datetime,
         effect: Effect | None = None,
+        channel: str = Channel.SMS,
     ) -> bool:
         """Record an inbound text once, with its effect. Returns whether it was new.
 
@@ -67,27 +70,30 @@ class Replies(People):
             effect: what follows from it (`effects.effect_of_reply`); by default that of the default policy, so that a
                 ledger that is brought forward from the log pauses, too. A suppression is lifted only if what made it
                 came before this text.
+            channel: by which it came.
         """
         if effect is None:
-            effect = effect_of_reply(keyword, received_at, MessagingPolicy())
+            effect = effect_of_reply(keyword, received_at, MessagingPolicy(), channel)
         with write(self.engine) as connection:
             is_known = sa.select(inbound_texts.c.sequence).where(inbound_texts.c.inbound_id == inbound_id)
             if connection.execute(is_known).first() is not None:
                 return False
             if effect.suppress is not None and (effect.until is None or effect.until > now):
-                self._suppress(connection, user_id, now, effect.suppress, effect.until)
+                self._suppress(connection, user_id, now, effect.suppress, effect.until, effect.channel)
             for reason in effect.lifts:
-                last = self._last(connection, user_id, _MADE_BY[reason])
+                last = self._last(connection, user_id, _MADE_BY[reason], channel)
                 if last is not None and last < received_at:
-                    self._lift(connection, user_id, reason)
-            self._record(connection, inbound_id, user_id, keyword, received_at, now)
+                    self._lift(connection, user_id, reason, effect.channel)
+            self._record(connection, inbound_id, user_id, keyword, received_at, now, channel)
         return True
 
-    def _last(self, connection: sa.Connection, user_id: str, keyword: str) -> datetime | None:
-        """Return when the last text with a keyword came from any account of the person."""
-        of_person = inbound_texts.c.user_id.in_(accounts_of_person(user_id))
+    def _last(self, connection: sa.Connection, user_id: str, keywords: Sequence[str], channel: str) -> datetime | None:
+        """Return when the last text with a keyword that holds in a channel came from any account of the person."""
+        holds = sa.or_(inbound_texts.c.keyword == STOP_ALL, inbound_texts.c.channel == channel)
         found: datetime | None = connection.execute(
-            sa.select(sa.func.max(inbound_texts.c.received_at)).where(of_person, inbound_texts.c.keyword == keyword)
+            sa.select(sa.func.max(inbound_texts.c.received_at)).where(
+                inbound_texts.c.user_id.in_(accounts_of_person(user_id)), inbound_texts.c.keyword.in_(keywords), holds
+            )
         ).scalar()
         return found
 
@@ -99,10 +105,11 @@ class Replies(People):
         keyword: str,
         received_at: datetime,
         now: datetime,
+        channel: str,
     ) -> None:
         self._people(connection, [user_id], now)  # known from now on, so that what joins people finds this text
         values = {"inbound_id": inbound_id, "user_id": user_id, "keyword": keyword, "received_at": received_at}
-        connection.execute(sa.insert(inbound_texts).values(**values, at=now))
+        connection.execute(sa.insert(inbound_texts).values(**values, at=now, channel=channel))
 
     def known_inbound(self, *, since: datetime | None = None) -> frozenset[str]:
         """Return the ids of the recorded inbound texts, or of those that were received at `since` or later."""
@@ -131,7 +138,7 @@ class Replies(People):
             NotFoundError: no such reply.
             InvalidInputError: another verdict was given, or the reply was clear.
         """
-        effect = effect_of_review(verdict)
+        effect_of_review(verdict)  # an unknown verdict is refused before anything is looked up
         with write(self.engine) as connection:
             this = inbound_texts.c.inbound_id == inbound_id
             row = connection.execute(sa.select(inbound_texts).where(this)).first()
@@ -142,18 +149,22 @@ class Replies(People):
             if row.keyword != OTHER or row.review is not None:
                 known = f"was found {row.review}" if row.review else f"is {row.keyword}"
                 raise InvalidInputError(f"reply {inbound_id} {known} already; only unclear replies are reviewed, once")
+            effect = effect_of_review(verdict, row.channel)
             values = {"review": verdict, "reviewed_by": actor, "reviewed_at": now}
             connection.execute(sa.update(inbound_texts).where(this).values(values))
             if verdict == OPT_OUT:
-                self._record(connection, f"{inbound_id}:{OPT_OUT}", row.user_id, STOP, row.received_at, now)
+                self._record(
+                    connection, f"{inbound_id}:{OPT_OUT}", row.user_id, STOP, row.received_at, now, row.channel
+                )
             if effect.suppress is not None:
-                self._suppress(connection, row.user_id, now, effect.suppress, effect.until)
+                self._suppress(connection, row.user_id, now, effect.suppress, effect.until, effect.channel)
             unread = sa.select(inbound_texts.c.sequence).where(
                 inbound_texts.c.user_id.in_(accounts_of_person(row.user_id)),
                 inbound_texts.c.keyword == OTHER,
                 inbound_texts.c.review.is_(None),
+                inbound_texts.c.channel == row.channel,
             )
             if connection.execute(unread).first() is None:
                 for reason in effect.lifts:
-                    self._lift(connection, row.user_id, reason)
+                    self._lift(connection, row.user_id, reason, effect.channel)
         return str(row.user_id)

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.people import BATCH, People
 from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, switches, write
+from mlife_assets.adapters.send_ledger.statements import EVERYTHING
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 CAUGHT_UP = "caught_up"
@@ -46,6 +48,7 @@ class RestoredSend:
     as_of_date: date
     body: str = field(repr=False)
     moves: tuple[Move, ...]
+    channel: str = Channel.SMS
 
 
 def accepted_moves(provider_message_id: str, *, attempt: int, now: datetime) -> tuple[Move, ...]:
@@ -83,9 +86,18 @@ class Restoring(People):
                 count += self._restore(connection, restored[start : start + BATCH], only_waiting=only_waiting)
         return count
 
-    def restore_switch(self, sequence: int, *, is_paused: bool, actor: str, reason: str, at: datetime) -> None:
+    def restore_switch(
+        self, sequence: int, *, is_paused: bool, actor: str, reason: str, at: datetime, campaign: str = EVERYTHING
+    ) -> None:
         """Add a switch under the number that it had."""
-        row = {"sequence": sequence, "is_paused": is_paused, "actor": actor, "reason": reason, "at": at}
+        row = {
+            "sequence": sequence,
+            "is_paused": is_paused,
+            "actor": actor,
+            "reason": reason,
+            "at": at,
+            "campaign": campaign,
+        }
         with write(self.engine) as connection:
             connection.execute(sa.insert(switches).values(row))
 
@@ -175,6 +187,7 @@ class Restoring(People):
                 attempts=0,
                 updated_at=send.moves[-1].at,
                 person_id=send.message_id if taken else person_id,
+                channel=send.channel,
             )
         )
 

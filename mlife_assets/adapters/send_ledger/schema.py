@@ -76,6 +76,7 @@ sends = sa.Table(
     sa.Column("lease_until", Instant),
     sa.Column("submitted_at", Instant),
     sa.Column("person_id", sa.String, nullable=False),
+    sa.Column("channel", sa.String, nullable=False, server_default="sms"),
     sa.UniqueConstraint("person_id", "campaign", "as_of_date", name="one_send_per_person_campaign_day"),
     sa.CheckConstraint(f"state IN ({_STATES})", name="known_state"),
     sa.Index("sends_by_campaign_day_state", "campaign", "as_of_date", "state", "message_id"),
@@ -107,6 +108,7 @@ suppressions = sa.Table(
     metadata,
     sa.Column("person_id", sa.String, primary_key=True),
     sa.Column("reason", sa.String, primary_key=True),
+    sa.Column("channel", sa.String, primary_key=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("until", Instant),
 )
@@ -140,6 +142,7 @@ inbound_texts = sa.Table(
     sa.Column("reviewed_at", Instant),
     sa.Column("reviewed_by", sa.String),
     sa.Column("review", sa.String),
+    sa.Column("channel", sa.String, nullable=False, server_default="sms"),
     sa.Index("inbound_texts_by_user", "user_id"),
     sqlite_autoincrement=True,
 )
@@ -152,6 +155,7 @@ switches = sa.Table(
     sa.Column("actor", sa.String, nullable=False),
     sa.Column("reason", sa.String, nullable=False),
     sa.Column("at", Instant, nullable=False),
+    sa.Column("campaign", sa.String, nullable=False, server_default=sa.text("''")),
     sqlite_autoincrement=True,
 )
 

@@ -3,7 +3,7 @@
 Belongs here: the conditions under which a send may be submitted, as SQL. Does not belong here: running them (`ledger`).
 
 Concept: whether a send is still allowed and the commit of `submitting` are one statement, so nothing (a STOP, a pause,
-another campaign's text) can come between them.
+a message of another application) can come between them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from mlife_assets.adapters.send_ledger.schema import (
     suppressions,
     switches,
 )
+from mlife_assets.recruiting.application import EVERY_CHANNEL
 from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
 from mlife_assets.recruiting.messaging.states import MAY_HAVE_REACHED, SendState
 
 PAUSED = "paused"
 NOT_LEASED = "not_leased"
+EVERYTHING = ""
+"""The campaign of a switch of all applications."""
 
 ROW_COLUMNS = (
     sends.c.message_id,
@@ -37,6 +40,7 @@ ROW_COLUMNS = (
     sends.c.attempts,
     sends.c.provider_message_id,
     sends.c.updated_at,
+    sends.c.channel,
 )
 
 
@@ -50,13 +54,18 @@ def accounts_of_person(user_id: sa.ColumnElement[str] | str) -> sa.Select[tuple[
     return sa.select(same.c.user_id).join(one, one.c.person_id == same.c.person_id).where(one.c.user_id == user_id)
 
 
-def is_suppressed(user_id: sa.ColumnElement[str] | str, at: sa.ColumnElement[Any]) -> sa.Exists:
-    """Return the condition that a suppression of the person holds at an instant: a pause ends, others do not."""
+def is_suppressed(
+    user_id: sa.ColumnElement[str] | str, channel: sa.ColumnElement[str] | str, at: sa.ColumnElement[Any]
+) -> sa.Exists:
+    """Return the condition that a suppression of the person holds in a channel at an instant: a pause ends, others do
+    not, and one of every channel holds in each.
+    """
     of_person = accounts_of_person(user_id)
     return (
         sa.select(suppressions.c.person_id)
         .where(
             suppressions.c.person_id.in_(of_person.correlate(sends)),
+            sa.or_(suppressions.c.channel == EVERY_CHANNEL, suppressions.c.channel == channel),
             sa.or_(suppressions.c.until.is_(None), suppressions.c.until > at),
         )
         .correlate(sends)
@@ -64,8 +73,16 @@ def is_suppressed(user_id: sa.ColumnElement[str] | str, at: sa.ColumnElement[Any
     )
 
 
+def is_switched_off(campaign: sa.ColumnElement[str] | str) -> sa.ColumnElement[bool]:
+    """Return the condition that the last switch of one application, or of `EVERYTHING`, is a pause."""
+    of_it = sa.select(switches.c.is_paused).where(switches.c.campaign == campaign).correlate(sends)
+    latest = of_it.order_by(switches.c.sequence.desc()).limit(1).scalar_subquery()
+    return sa.func.coalesce(latest, sa.false()).is_(sa.true())
+
+
 def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """Return what to read the other texts of the person from, and which of them may have reached them.
+    """Return what to read the other messages of the person from, of all applications and channels, and which of them
+    may have reached them.
 
     The conditions on state and day are put so that no index fits: else SQLite, which takes a list of accounts for a
     long one, reads every text of the day or state instead of the few of the person.
@@ -82,30 +99,32 @@ def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
 def _conditions() -> dict[str, sa.ColumnElement[bool]]:
     other, is_counted = _other_sends()
     day = sa.func.coalesce(other.c.as_of_date, other.c.as_of_date)
-    latest_switch = sa.select(switches.c.is_paused).order_by(switches.c.sequence.desc()).limit(1).scalar_subquery()
-    in_week = (
-        sa.select(sa.func.count())
+    is_until, is_own = day <= sa.bindparam("day"), sa.func.coalesce(other.c.campaign, "") == sends.c.campaign
+    own = sa.func.coalesce(sa.func.sum(sa.case((is_own, 1), else_=0)), 0)
+    is_week_full = (
+        sa.select(sa.or_(sa.func.count() >= sa.bindparam("all_maximum"), own >= sa.bindparam("own_maximum")))
         .select_from(other)
-        .where(is_counted, day > sa.bindparam("week_start"), day <= sa.bindparam("day"))
+        .where(is_counted, day > sa.bindparam("week_start"), is_until)
         .correlate(sends)
         .scalar_subquery()
     )
     in_gap = (
         sa.select(other.c.message_id)
-        .where(is_counted, day > sa.bindparam("gap_start"), day <= sa.bindparam("day"))
+        .where(
+            is_counted,
+            is_until,
+            sa.or_(day > sa.bindparam("all_gap_start"), sa.and_(is_own, day > sa.bindparam("own_gap_start"))),
+        )
         .correlate(sends)
         .exists()
     )
     on_the_same_day = (
-        sa.select(other.c.message_id)
-        .where(is_counted, sa.func.coalesce(other.c.campaign, "") == sends.c.campaign, day == sends.c.as_of_date)
-        .correlate(sends)
-        .exists()
+        sa.select(other.c.message_id).where(is_counted, is_own, day == sends.c.as_of_date).correlate(sends).exists()
     )
     return {
-        PAUSED: sa.func.coalesce(latest_switch, sa.false()).is_(sa.true()),
-        OPTED_OUT: is_suppressed(sends.c.user_id, sa.bindparam("at", type_=Instant)),
-        FREQUENCY_7_DAYS: in_week >= sa.bindparam("week_maximum"),
+        PAUSED: sa.or_(is_switched_off(EVERYTHING), is_switched_off(sends.c.campaign)),
+        OPTED_OUT: is_suppressed(sends.c.user_id, sends.c.channel, sa.bindparam("at", type_=Instant)),
+        FREQUENCY_7_DAYS: is_week_full,
         FREQUENCY_GAP: in_gap,
         SAME_PERSON: on_the_same_day,
     }

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from mlife_assets.adapters.send_ledger.statements import EVERYTHING
 from mlife_assets.components.messages.delivery import (
     publish_rejection,
     quality_verdict,
@@ -27,6 +28,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
+from mlife_assets.recruiting.applications import application_named
 from mlife_assets.recruiting.kept_words import kept_words
 from mlife_assets.recruiting.messaging.approve import (
     Approval,
@@ -81,7 +83,11 @@ class PlanStanding:
 
 
 def plan_standing(platform: Platform) -> PlanStanding:
-    """Return where the newest plan stands. Raises NotFoundError when none was made."""
+    """Return where the newest plan of the application stands whose view `platform` is.
+
+    Raises:
+        NotFoundError: none was made.
+    """
     plan = newest_plan(platform)
     digest, day = plan_digest(plan.planned), plan.as_of_date
     sends = Counter(row.state for row in platform.ledger.rows(campaign=plan.campaign, as_of_date=day))
@@ -97,8 +103,8 @@ def plan_standing(platform: Platform) -> PlanStanding:
 
 
 def newest_plan(platform: Platform) -> MessagePlan:
-    """Return the plan that was made last. Raises NotFoundError when none was."""
-    days = platform.tables.report_days(PLAN_REPORT)
+    """Return the application's plan that was made last. Raises NotFoundError when none was."""
+    days = platform.application_tables.report_days(PLAN_REPORT)
     if not days:
         raise NotFoundError("no plan was made yet; run daily_lifecycle_job (or `mlife day`) first")
     return read_plan(platform, days[-1])
@@ -118,7 +124,8 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
     require_bound(platform, plan)
     approval = approve_by_person(
         plan,
-        platform.policies.messaging,
+        platform.application,
+        platform.policies.contact,
         actor=actor,
         reason=reason,
         is_quality_ok=quality_verdict(platform, plan.as_of_date),
@@ -159,13 +166,25 @@ def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> R
     return first
 
 
-def switch_sending(platform: Platform, *, pauses: bool, actor: str, reason: str) -> Switched:
-    """Pause or resume all sending, of texts in flight too."""
+def switch_sending(
+    platform: Platform, *, pauses: bool, actor: str, reason: str, application: str = EVERYTHING
+) -> Switched:
+    """Pause or resume all sending, or that of one application, of messages in flight too.
+
+    Raises:
+        InvalidInputError: no such application.
+        GateClosedError: one application is resumed while everything is paused, so it would not be sent.
+    """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
-    is_changed, now = platform.ledger.is_paused() != pauses, operator_time(platform)
+    if application:
+        application_named(platform.policies, application, platform.declared_applications)
+    ledger, now = platform.ledger, operator_time(platform)
+    if application and not pauses and ledger.is_paused():
+        raise GateClosedError(f"all sending is paused, that of {application} with it; resume without an application")
+    is_changed = ledger.is_paused(application) != pauses
     if is_changed:
-        change = platform.ledger.pause if pauses else platform.ledger.resume
-        change(actor=actor, reason=reason, now=now)
+        change = ledger.pause if pauses else ledger.resume
+        change(actor=actor, reason=reason, now=now, campaign=application)
     published = platform.outbox.publish()
     seal(platform)
     return Switched(pauses, now if is_changed else None, published)

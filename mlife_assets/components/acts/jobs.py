@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlife_assets.components.acts.acts import approve_plan, reject_plan, roll_back, switch_sending
-from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages.delivery import deliver, delivery_metadata, require_sent
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.says_why import says_why
@@ -24,8 +24,16 @@ class Identity(dg.Config):
     reason: str = Field(min_length=1, description="Why, in a few words; no phone number.")
 
 
+class SwitchIdentity(Identity):
+    """Who pauses or resumes what, and why."""
+
+    application: str = Field(default="", description="One application alone; empty: all sending.")
+
+
 class PlanIdentity(Identity):
     """Who decides about which plan, and why."""
+
+    application: str = Field(default="", description="Whose plan; empty: the first application's.")
 
     plan_digest: str = Field(
         description="The plan that you looked at: plan_digest of messages/message_plan, 12 characters or more."
@@ -47,14 +55,15 @@ def approve_plan_and_send(
     context: dg.OpExecutionContext, config: PlanIdentity, platform: dg.ResourceParam[Platform]
 ) -> None:
     """Record the approval, send, and record that the day's deliveries were made."""
-    approval = approve_plan(platform, config.plan_digest, actor=config.actor, reason=config.reason)
-    delivery = deliver(platform, approval.as_of_date)
+    view = platform.of_application(config.application)
+    approval = approve_plan(view, config.plan_digest, actor=config.actor, reason=config.reason)
+    delivery = deliver(view, approval.as_of_date)
     context.log.info("%s approved %s: %s", config.actor, approval.plan_id, delivery.report or delivery.why_not)
     context.log_event(
         dg.AssetMaterialization(
-            keys.MESSAGE_DELIVERIES,
+            ApplicationGraph(view.application).deliveries,
             partition=approval.as_of_date.isoformat(),
-            metadata={**delivery_metadata(platform, delivery), "approved_by": config.actor, "reason": config.reason},
+            metadata={**delivery_metadata(view, delivery), "approved_by": config.actor, "reason": config.reason},
         )
     )
     require_sent(delivery)
@@ -64,28 +73,38 @@ def approve_plan_and_send(
 @says_why
 def reject_plan_op(context: dg.OpExecutionContext, config: PlanIdentity, platform: dg.ResourceParam[Platform]) -> None:
     """Record the rejection."""
-    rejection = reject_plan(platform, config.plan_digest, actor=config.actor, reason=config.reason)
+    view = platform.of_application(config.application)
+    rejection = reject_plan(view, config.plan_digest, actor=config.actor, reason=config.reason)
     context.log.info("%s rejected %s: %s", rejection.actor, rejection.plan_id, rejection.reason)
 
 
 @dg.op(description="Stops all sending at once, texts in flight included.")
 @says_why
-def pause_sending(context: dg.OpExecutionContext, config: Identity, platform: dg.ResourceParam[Platform]) -> None:
+def pause_sending(context: dg.OpExecutionContext, config: SwitchIdentity, platform: dg.ResourceParam[Platform]) -> None:
     """Pause."""
     _switch(context, config, platform, pauses=True)
 
 
 @dg.op(description="Allows sending again.")
 @says_why
-def resume_sending(context: dg.OpExecutionContext, config: Identity, platform: dg.ResourceParam[Platform]) -> None:
+def resume_sending(
+    context: dg.OpExecutionContext, config: SwitchIdentity, platform: dg.ResourceParam[Platform]
+) -> None:
     """Resume."""
     _switch(context, config, platform, pauses=False)
 
 
-def _switch(context: dg.OpExecutionContext, config: Identity, platform: Platform, *, pauses: bool) -> None:
-    switched = switch_sending(platform, pauses=pauses, actor=config.actor, reason=config.reason)
+def _switch(context: dg.OpExecutionContext, config: SwitchIdentity, platform: Platform, *, pauses: bool) -> None:
+    switched = switch_sending(
+        platform, pauses=pauses, actor=config.actor, reason=config.reason, application=config.application
+    )
     state = "paused" if switched.is_paused else "allowed"
-    context.log.info("sending is %s%s", state, "" if switched.at else " already; nothing was changed")
+    context.log.info(
+        "sending%s is %s%s",
+        f" of {config.application}" * bool(config.application),
+        state,
+        "" if switched.at else " already; nothing was changed",
+    )
 
 
 @dg.op(description="Returns to an earlier champion; the daily job uses it from the next day on.")

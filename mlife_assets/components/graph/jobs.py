@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.model_jobs import day_of_model, model_jobs, retrained, searched
 
 DAILY_JOB = "daily_lifecycle_job"
 
 _BACKTEST = dg.AssetSelection.assets(["model", "lifecycle_backtest"])
-_REPLIES = dg.AssetSelection.assets(["messages", "inbound_messages"])
+INBOUND_JOB = "inbound_texts_job"
 
 history_job = dg.define_asset_job(
     "history_job",
@@ -41,13 +42,6 @@ ingest_job = dg.define_asset_job(
     description="Land files that arrived outside the daily run.",
 )
 
-inbound_texts_job = dg.define_asset_job(
-    "inbound_texts_job",
-    selection=_REPLIES,
-    executor_def=dg.in_process_executor,
-    description="Read replies and delivery receipts; STOP suppresses at once.",
-)
-
 metrics_job = dg.define_asset_job(
     "metrics_job",
     selection=dg.AssetSelection.groups("metrics"),
@@ -62,23 +56,34 @@ catalog_job = dg.define_asset_job(
     description="What the event log holds, and whether it is intact.",
 )
 
-JOBS = [history_job, lifecycle_backtest_job, ingest_job, inbound_texts_job, metrics_job, catalog_job]
+JOBS = [history_job, lifecycle_backtest_job, ingest_job, metrics_job, catalog_job]
 """Those of no model in particular, and the backtest, which the first model has."""
 
 
-def build_jobs(graphs: Sequence[ModelGraph]) -> list[UnresolvedAssetJobDefinition]:
-    """Return the jobs of a deployment: the day of all models, and those of no model in particular."""
-    day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions", "messages")
+def build_jobs(
+    graphs: Sequence[ModelGraph], applications: Sequence[ApplicationGraph]
+) -> list[UnresolvedAssetJobDefinition]:
+    """Return the jobs of a deployment: the day of all models and applications, replies, what belongs to no model."""
+    day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions")
     for graph in graphs:
         if not graph.is_first:
             day |= day_of_model(graph)
+    sent = [application for application in applications if application.application.channel.is_sent]
+    replies = dg.AssetSelection.assets(*(application.inbound for application in sent))
+    day |= dg.AssetSelection.groups(*(application.group for application in applications)) - replies
     daily_lifecycle_job = dg.define_asset_job(
         DAILY_JOB,
-        selection=day - dg.AssetSelection.assets(["events", "event_catalog"]) - _REPLIES,
+        selection=day - dg.AssetSelection.assets(["events", "event_catalog"]),
         executor_def=dg.in_process_executor,
         description="One day: land, build features, monitor and decide, score, plan, text.",
     )
-    return [daily_lifecycle_job, *JOBS]
+    inbound_texts_job = dg.define_asset_job(
+        INBOUND_JOB,
+        selection=replies,
+        executor_def=dg.in_process_executor,
+        description="Read replies and delivery receipts; STOP suppresses at once.",
+    )
+    return [daily_lifecycle_job, *JOBS, inbound_texts_job]
 
 
 def jobs_of_model(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:

@@ -14,7 +14,7 @@ import dagster as dg
 
 from mlife_assets.components.events.landed_files import from_cursor, ingested_files
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
-from mlife_assets.components.graph.jobs import inbound_texts_job, ingest_job, metrics_job
+from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
 from mlife_assets.components.graph.run_requests import next_request
 from mlife_assets.components.metrics.dashboard_age import is_something_running, newest_change
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
@@ -61,7 +61,7 @@ def landed_files_sensor(
 
 
 @dg.sensor(
-    job=inbound_texts_job,
+    job_name=INBOUND_JOB,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads replies and delivery receipts as soon as the provider has some.",
@@ -76,12 +76,15 @@ def inbound_texts_sensor(
     day, until = ingested[-1], platform.outcomes_time(ingested[-1])
     sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
     awaited = {row.message_id for row in sent}
+    gateways = platform.gateways.values()
     receipts = [
-        receipt.message_id for receipt in platform.gateway.receipts(until=until) if receipt.message_id in awaited
+        receipt.message_id
+        for gateway in gateways
+        for receipt in gateway.receipts(until=until)
+        if receipt.message_id in awaited
     ]
-    unread = sorted(
-        {inbound.inbound_id for inbound in platform.gateway.inbound(until=until)} - platform.ledger.known_inbound()
-    )
+    replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until)}
+    unread = sorted(replies - platform.ledger.known_inbound())
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
     cause = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"

@@ -1,4 +1,4 @@
-"""Sending a day's plan: by the asset, by the job of a person and by command, in one way.
+"""Sending an application's plan of a day: by the asset, by the job of a person and by command, in one way.
 
 Belongs here: whether the stored plan may be sent now, and sending it. Does not belong here: who may approve
 (`recruiting.messaging.approve`), recording what a person decided (`acts`), surviving crashes (`adapters.dispatcher`).
@@ -35,9 +35,11 @@ from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
 from mlife_assets.recruiting.messaging.events import approval_events, rejection_events
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.ports import LedgerRow
 
 WORKER = "daily"
+"""Of the first application; each other has one of its own, whose crash is cleaned up without touching another's."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,12 @@ def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
     rejection = platform.ledger.rejection(plan_digest(plan.planned))
     if rejection is not None:
         return (f"{rejection.actor} rejected it: {rejection.reason}",)
-    policy, is_quality_ok = platform.policies.messaging, quality_verdict(platform, plan.as_of_date)
+    application, contact = platform.application, platform.policies.contact
+    is_quality_ok = quality_verdict(platform, plan.as_of_date)
     if approved_by_person(platform, plan) is not None:
-        return broken_limits(plan, policy, is_quality_ok=is_quality_ok)
-    return refusals(plan, policy, platform.gateway.name, is_quality_ok=is_quality_ok)
+        return broken_limits(plan, application, contact, is_quality_ok=is_quality_ok)
+    gateway = platform.gateways[application.channel]
+    return refusals(plan, application, contact, gateway.name, is_quality_ok=is_quality_ok)
 
 
 def publish_rejection(platform: Platform, rejection: Rejection) -> None:
@@ -133,8 +137,9 @@ def deliver(platform: Platform, day: date) -> Delivery:
     if approval is None:
         approval = approve(
             plan,
-            platform.policies.messaging,
-            platform.gateway.name,
+            platform.application,
+            platform.policies.contact,
+            platform.gateways[platform.application.channel].name,
             is_quality_ok=quality_verdict(platform, day),
         )
     is_first = platform.ledger.record_approval(approval, now=now)
@@ -144,10 +149,14 @@ def deliver(platform: Platform, day: date) -> Delivery:
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
     found = 0 if is_first else dispatcher.find_forgotten(plan.campaign, day, now)
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
-    report = dispatcher.dispatch(plan.campaign, day, worker=WORKER)
+    report = dispatcher.dispatch(day, worker=_worker(plan.campaign))
     published = platform.outbox.publish()
     seal(platform)
     return Delivery(plan, (), report, found, published)
+
+
+def _worker(application: str) -> str:
+    return WORKER if application == JOB_OF_THE_DAY else f"{WORKER}_{application}"
 
 
 def require_sent(delivery: Delivery) -> None:
@@ -175,7 +184,10 @@ def delivery_metadata(platform: Platform, delivery: Delivery) -> dict[str, Any]:
     return {
         "dagster/row_count": report.accepted,
         "approved": True,
-        **sending_figures(platform.ledger.rows(as_of_date=delivery.plan.as_of_date), platform.policies.price),
+        **sending_figures(
+            platform.ledger.rows(campaign=delivery.plan.campaign, as_of_date=delivery.plan.as_of_date),
+            platform.policies.price,
+        ),
         **{name: value for name, value in asdict(report).items() if isinstance(value, int)},
         "found_at_provider": delivery.found_at_provider,
         "stopped_by": report.stopped_by or "nothing",
@@ -197,6 +209,7 @@ def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:
             attempts=0,
             provider_message_id=None,
             updated_at=now,
+            channel=row["channel"],
         )
         for row in plan.planned.to_pylist()
     ]

@@ -50,7 +50,7 @@ def verdicts(platform: Platform) -> dict[str, str]:
 
 def withheld_on(platform: Platform, day: date) -> dict[str, str]:
     """Return employer id -> why none of its jobs is texted on a day."""
-    policy = platform.policies.messaging
+    policy = platform.application.policy
     return withheld_employers(first_seen(platform, day), verdicts(platform), policy=policy, as_of=day)
 
 

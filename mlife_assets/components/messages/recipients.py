@@ -1,7 +1,7 @@
-"""What is known of recipients when their texts are sent.
+"""What is known of recipients when their messages are sent.
 
-Belongs here: reading present consent and place for the dispatcher. Does not belong here: what they forbid
-(`adapters.dispatcher`, `recruiting.messaging`).
+Belongs here: reading present consent to the channel, and place, for the dispatcher. Does not belong here: what they
+forbid (`adapters.dispatcher`, `recruiting.messaging`).
 
 Concept: on a day whose data is not sound nothing is known of anybody.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mlife_assets.adapters.dispatcher import Recheck, Recipient
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
+from mlife_assets.recruiting.messaging.audience import CONSENT
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
@@ -28,8 +29,10 @@ def recheck_of(platform: Platform, day: date) -> Recheck:
     def known() -> dict[str, Recipient]:
         if platform.read_monitoring_report(QUALITY_REPORT, day).status != "ok":
             raise GateClosedError(f"data quality of {day} is not sound, so nothing is sent; see data_quality_report")
-        columns = ["user_id", "is_consented", "state_code", "time_zone"]
+        consent = CONSENT[platform.application.channel]
+        columns = ["user_id", consent, "state_code", "time_zone"]
         users = platform.warehouse.read("user_features", as_of=day, columns=columns)
+        users = users.rename_columns(["user_id", "is_consented", "state_code", "time_zone"])
         return {row.pop("user_id"): Recipient(**row) for row in users.to_pylist()}
 
     def recheck(user_ids: Sequence[str]) -> dict[str, Recipient]:

@@ -17,8 +17,11 @@ from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
+from mlife_assets.recruiting.messaging.bodies import OfferedJobs
 from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.items import with_items
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
@@ -30,23 +33,25 @@ WRITER = "planner"
 
 
 def read_plan(platform: Platform, day: date) -> MessagePlan:
-    """Return the stored plan of a day."""
-    report = platform.tables.read_report(PLAN_REPORT, day)
+    """Return the application's stored plan of a day."""
+    tables = platform.application_tables
+    report = tables.read_report(PLAN_REPORT, day)
     return MessagePlan(
         plan_id=report["plan_id"],
         campaign=report["campaign"],
         as_of_date=day,
         policy_version=report["policy_version"],
-        planned=platform.tables.read(PLANNED_TABLE, day),
-        suppressed=platform.tables.read(SUPPRESSED_TABLE, day),
-        exposed=platform.tables.read(EXPOSED_TABLE, day),
+        planned=with_items(tables.read(PLANNED_TABLE, day)),
+        suppressed=tables.read(SUPPRESSED_TABLE, day),
+        exposed=tables.read(EXPOSED_TABLE, day),
         refused_jobs=(),
+        channel=report.get("channel", Channel.SMS),
     )
 
 
 def require_known_ledger(platform: Platform, day: date) -> None:
     """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows."""
-    since = recent_since(day, platform.policies.messaging)
+    since = recent_since(day, platform.application.policy, platform.policies.contact)
     signed = signed_positions(platform)
     require_agreement(platform.ledger, platform.outbox, signed=signed, since=since, until=day)
     platform.outbox.publish()
@@ -113,11 +118,11 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
         found.append(f"{approval.plan_id} was approved")
     rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
     jobs = platform.warehouse.read("job_features", as_of=day)
-    worded, _ = word_jobs(jobs, platform.policies.messaging, link_key=platform.link_key)
+    worded, _ = word_jobs(jobs, platform.application.policy, link_key=platform.link_key)
     found += plan_differences(
         plan,
         _every_planned_row(platform, day),
-        worded,
+        OfferedJobs(platform.application, jobs, worded, platform.link_key),
         settled={row.message_id for row in rows if row.state not in BEFORE_SUBMITTING},
     )
     if found:

@@ -15,6 +15,7 @@ from mlife_assets.components.messages.sending import signed_positions
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, seal
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.recruiting.application import Channel
 
 
 def require_intact_log(platform: Platform) -> None:
@@ -32,7 +33,7 @@ def bring_forward(platform: Platform, *, now: datetime) -> CaughtUp:
     result = catch_up(
         platform.ledger,
         platform.outbox,
-        find=platform.gateway.find,
+        find=lambda channel, message_id: platform.gateways[Channel(channel)].find(message_id),
         signed=signed_positions(platform),
         now=now,
     )

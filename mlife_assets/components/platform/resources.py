@@ -41,9 +41,16 @@ from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import EventSource
 from mlife_assets.core.windows import run_time
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.applications import (
+    ApplicationDeclaration,
+    application_named,
+    applications_of,
+)
 from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
@@ -53,22 +60,30 @@ SEND_DELAY = timedelta(minutes=5)
 OUTCOMES_DELAY = timedelta(hours=3)
 
 
-def declared_models() -> Sequence[Declaration]:
+def models_in_files() -> Sequence[Declaration]:
     """Return the models that the files of this deployment declare."""
     return read_declared(DEFS_FOLDER).models
 
 
+def applications_in_files() -> Sequence[ApplicationDeclaration]:
+    """Return the applications that the files of this deployment declare."""
+    return read_declared(DEFS_FOLDER).applications
+
+
 @dataclass(frozen=True)
 class Platform(PrivateParts, ModelPlatform):
-    """All ports of one job board, as one model sees it; adapters are made when first asked for.
+    """All ports of one job board, as one model and one application see it; adapters are made when first asked for.
 
-    `declared` are the models of the deployment, by default those of its `defs.yaml` files; `story` is what happens in
-    its market, by default that of the settings.
+    `declared` are the models of the deployment and `declared_applications` its applications, by default those of its
+    `defs.yaml` files; no `application_name` is the first one. `story` is what happens in its market, by default that of
+    the settings.
     """
 
     policies: Policies
     model_name: str = JOB_APPLICATIONS
-    declared: Sequence[Declaration] = field(default_factory=declared_models)
+    declared: Sequence[Declaration] = field(default_factory=models_in_files)
+    application_name: str = ""
+    declared_applications: Sequence[ApplicationDeclaration] = field(default_factory=applications_in_files)
     story: Story | None = None
 
     own_types = OWN_EVENT_TYPES
@@ -80,15 +95,44 @@ class Platform(PrivateParts, ModelPlatform):
 
         Ports are shared.
         """
-        if name not in self._views:
-            view = replace(self, model_name=name)
+        return self._view(name, self.application_name)
+
+    def of_application(self, name: str) -> Platform:
+        """Return this platform as an application sees it: plans are its own. Ports are shared."""
+        if name in ("", self.application.name):
+            return self
+        return self._view(self.model_name, name)
+
+    def _view(self, model_name: str, application_name: str) -> Platform:
+        key = (model_name, application_name)
+        if key not in self._views:
+            view = replace(self, model_name=model_name, application_name=application_name)
             vars(view)[WHOLE] = vars(self).get(WHOLE, self)
-            self._views[name] = view
-        return self._views[name]
+            self._views[key] = view
+        return self._views[key]
 
     @shared_port
-    def _views(self) -> dict[str, Platform]:
-        return {self.model_name: self}
+    def _views(self) -> dict[tuple[str, str], Platform]:
+        return {(self.model_name, self.application_name): self}
+
+    @shared_port
+    def applications(self) -> tuple[Application, ...]:
+        """All applications, the first one before the others."""
+        return applications_of(self.policies, self.declared_applications)
+
+    @cached_property
+    def application(self) -> Application:
+        """The application whose view this is. Raises InvalidInputError naming the known ones."""
+        if not self.application_name:
+            return self.applications[0]
+        return application_named(self.policies, self.application_name, self.declared_applications)
+
+    @cached_property
+    def application_tables(self) -> TableStore:
+        """Plans of the application; those of the first are where they were when there was one."""
+        if self.application.name == JOB_OF_THE_DAY:
+            return self.tables
+        return TableStore(self.lake, f"of_applications/{self.application.name}/", f"{self.application.name}/")
 
     @shared_port
     def models(self) -> tuple[Model, ...]:
@@ -167,7 +211,7 @@ class Platform(PrivateParts, ModelPlatform):
     @shared_port
     def outbox(self) -> LedgerOutbox:
         """From the ledger to the event log."""
-        return LedgerOutbox(self.ledger, self.event_log, self.lake, provider=self.gateway.name)
+        return LedgerOutbox(self.ledger, self.event_log, self.lake, providers=self.providers)
 
     @shared_port
     def world(self) -> EmbeddedWorld:
@@ -218,16 +262,17 @@ class Platform(PrivateParts, ModelPlatform):
         return ingest_of_day(self, day, max(self.landed_days(), default=day))
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
-        """Return the dispatcher of partition `day`; its clock starts at the time of sending, moved only by pacing.
+        """Return the application's dispatcher of a day; its clock starts at the time of sending, moved only by pacing.
 
         It can send only what `verify` finds approved; without, it reads receipts and replies.
         """
         clock = SimulatedClock(self.sending_time(day))
         return Dispatcher(
             self.ledger,
-            self.gateway,
+            self.gateways[self.application.channel],
             self.people,
-            self.policies.messaging,
+            self.application,
+            self.policies.contact,
             recheck=recheck_of(self, day),
             clock=clock,
             sleep=lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)),
@@ -243,5 +288,5 @@ class Platform(PrivateParts, ModelPlatform):
         return sent.append_column("job_id", job_ids).select(["message_id", "user_id", "job_id", "sent_at"])
 
     def _is_holdout(self, user_id: str) -> bool:
-        policy = self.policies.messaging
-        return is_holdout(user_id, salt=policy.assignment_salt, share=policy.holdout_share)
+        contact = self.policies.contact
+        return is_holdout(user_id, salt=contact.assignment_salt, share=contact.holdout_share)

@@ -79,7 +79,7 @@ def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed:
         stores.append(platform.ledger.heads)
     records = Records(
         ledger=platform.ledger if has_ledger else None,
-        provider=platform.gateway.name,
+        providers=platform.providers,
         tables=platform.tables,
         ingest_report=INGEST_REPORT,
     )

@@ -185,9 +185,9 @@ def _kpi(platform: Platform, first: date) -> dict[str, Any]:
 
 
 def _holdout_sends(platform: Platform) -> int:
-    policy = platform.policies.messaging
+    contact = platform.policies.contact
     users = platform.gateway.request_counts()["user_id"].to_pylist()
-    return sum(is_holdout(user, salt=policy.assignment_salt, share=policy.holdout_share) for user in users)
+    return sum(is_holdout(user, salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
 
 
 def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from mlife_assets.core.statistics import Interval, proportion_difference_interva
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging.states import SendState
@@ -153,16 +154,17 @@ def impact_figures(audit: FairnessAudit) -> Figures:
 
 
 def plan_figures(plan: MessagePlan, price: PricePolicy) -> Figures:
-    """Return what the planned texts are expected to bring and to cost."""
-    spend = price.text_segment_usd * sum(plan.planned["segments"].to_pylist())
+    """Return what the planned messages are expected to bring and to cost; only texts cost."""
+    parts = sum(plan.planned["segments"].to_pylist()) if plan.channel == Channel.SMS else 0
+    spend = price.text_segment_usd * parts
     return figures({"expected_value_usd": round(plan.expected_value_usd, 2), "planned_spend_usd": spend})
 
 
 def sending_figures(rows: Iterable[LedgerRow], price: PricePolicy) -> Figures:
-    """Return how many texts of a day the provider took until now, and what it bills for them."""
-    bodies = [row.body for row in rows if row.state in TAKEN]
-    spend = price.text_segment_usd * sum(segments(body) for body in bodies)
-    return figures({"sends": len(bodies), "spend_usd": spend})
+    """Return how many messages of a day the provider took until now, and what it bills for texts."""
+    taken = [row for row in rows if row.state in TAKEN]
+    spend = price.text_segment_usd * sum(segments(row.body) for row in taken if row.channel == Channel.SMS)
+    return figures({"sends": len(taken), "spend_usd": spend})
 
 
 def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, price: PricePolicy) -> Figures:

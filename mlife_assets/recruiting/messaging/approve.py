@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.quoting import quoted
+from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.plan import MessagePlan, plan_policy_version
 from mlife_assets.recruiting.messaging.segments import segments
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
 
 CONSOLE = "console"
 POLICY_PREFIX = "policy:"
@@ -65,34 +66,40 @@ def require_not_rejected(rejection: Rejection | None) -> None:
 
 
 def refusals(
-    plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is_quality_ok: bool | None
+    plan: MessagePlan,
+    application: Application,
+    contact: ContactPolicy,
+    gateway_name: str,
+    *,
+    is_quality_ok: bool | None,
 ) -> tuple[str, ...]:
     """Return every reason, as a sentence, why `plan` must not be approved automatically; empty when there is none."""
     found: list[str] = []
-    if not policy.auto_approve_within_limits:
+    if not application.policy.auto_approve_within_limits:
         found.append(
             "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI"
         )
     if gateway_name != CONSOLE:
         found.append(f"the gateway is {gateway_name!r}, and only {CONSOLE!r} is approved automatically")
-    return (*found, *broken_limits(plan, policy, is_quality_ok=is_quality_ok))
+    return (*found, *broken_limits(plan, application, contact, is_quality_ok=is_quality_ok))
 
 
-def broken_limits(plan: MessagePlan, policy: MessagingPolicy, *, is_quality_ok: bool | None) -> tuple[str, ...]:
+def broken_limits(
+    plan: MessagePlan, application: Application, contact: ContactPolicy, *, is_quality_ok: bool | None
+) -> tuple[str, ...]:
     """Return every reason, as a sentence, why nobody may approve `plan`; empty when there is none."""
-    planned = plan.planned
+    planned, policy = plan.planned, application.policy
+    present = plan_policy_version(application, contact)
     found: list[str] = []
     if is_quality_ok is not True:
         found.append("data quality failed" if is_quality_ok is False else "data quality is unknown")
-    if plan.policy_version != plan_policy_version(policy):
-        found.append(
-            f"the plan was made under {plan.policy_version}, not the present {plan_policy_version(policy)}; plan again"
-        )
+    if plan.policy_version != present:
+        found.append(f"the plan was made under {plan.policy_version}, not the present {present}; plan again")
     if planned.num_rows > policy.maximum_messages_per_day:
         found.append(f"{planned.num_rows} texts exceed the daily budget of {policy.maximum_messages_per_day}")
     if len(pc.unique(planned["user_id"])) != planned.num_rows:
         found.append("a user is planned twice")
-    if any(segments(body) != 1 for body in planned["body"].to_pylist()):
+    if application.channel is Channel.SMS and any(segments(body) != 1 for body in planned["body"].to_pylist()):
         found.append("a text needs more than one segment")
     holdout = plan.exposed.filter(pc.equal(plan.exposed["arm"], "holdout"))["user_id"].combine_chunks()
     if pc.any(pc.is_in(planned["user_id"], value_set=holdout)).as_py():
@@ -100,30 +107,43 @@ def broken_limits(plan: MessagePlan, policy: MessagingPolicy, *, is_quality_ok: 
     return tuple(found)
 
 
-def approve(plan: MessagePlan, policy: MessagingPolicy, gateway_name: str, *, is_quality_ok: bool | None) -> Approval:
+def approve(
+    plan: MessagePlan,
+    application: Application,
+    contact: ContactPolicy,
+    gateway_name: str,
+    *,
+    is_quality_ok: bool | None,
+) -> Approval:
     """Approve `plan` automatically.
 
     Args:
         plan: what would be sent.
-        policy: the present policy; must be the one that the plan was made under.
-        gateway_name: `SmsGateway.name` of the gateway that would send.
+        application, contact: as they are now; must be those that the plan was made under.
+        gateway_name: `MessageGateway.name` of the gateway that would send.
         is_quality_ok: whether today's data-quality report passed; None when unknown, which refuses.
 
     Raises:
         GateClosedError: names every rule that forbids it.
     """
-    found = refusals(plan, policy, gateway_name, is_quality_ok=is_quality_ok)
+    found = refusals(plan, application, contact, gateway_name, is_quality_ok=is_quality_ok)
     return _approval(plan, found, APPROVED_BY_POLICY, WITHIN_LIMITS)
 
 
 def approve_by_person(
-    plan: MessagePlan, policy: MessagingPolicy, *, actor: str, reason: str, is_quality_ok: bool | None
+    plan: MessagePlan,
+    application: Application,
+    contact: ContactPolicy,
+    *,
+    actor: str,
+    reason: str,
+    is_quality_ok: bool | None,
 ) -> Approval:
     """Approve `plan` because a person says so.
 
     Args:
         plan: what would be sent, found by the digest that the person named.
-        policy: the present policy; must be the one that the plan was made under.
+        application, contact: as they are now; must be those that the plan was made under.
         actor: who says so.
         reason: why.
         is_quality_ok: whether today's data-quality report passed; None when unknown, which refuses.
@@ -134,7 +154,7 @@ def approve_by_person(
     """
     if actor.startswith(POLICY_PREFIX):
         raise InvalidInputError(f"actor {quoted(actor)} begins with {POLICY_PREFIX!r}; only the policy is called so")
-    return _approval(plan, broken_limits(plan, policy, is_quality_ok=is_quality_ok), actor, reason)
+    return _approval(plan, broken_limits(plan, application, contact, is_quality_ok=is_quality_ok), actor, reason)
 
 
 def require_digest(plan: MessagePlan, named: str) -> str:

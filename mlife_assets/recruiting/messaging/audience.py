@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.exploration import explore
 from mlife_assets.recruiting.messaging.eligibility import require_columns
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -26,9 +27,36 @@ CHOSEN = ("is_exploration", "slice", "propensity", "exploration_propensity", "ex
 """What an application adds to scores. Tables of scores had these up to 0.1.0, when there was one application."""
 
 
+CONSENT = {Channel.SMS: "is_consented", Channel.EMAIL: "is_consented_email", Channel.CALL: "is_consented"}
+"""Columns of `user_features`. Who agreed to texts may be called by a person at the same number."""
+
+
+def with_consent(users: pa.Table, channel: Channel) -> pa.Table:
+    """Return users with `is_consented` as it is for a channel."""
+    names = ["is_consented" if name == CONSENT[channel] else name for name in users.column_names]
+    others = [name for name in CONSENT.values() if name != CONSENT[channel] and name in users.column_names]
+    require_columns(users, (CONSENT[channel],), "users")
+    keep = [name for name in users.column_names if name not in others]
+    return users.select(keep).rename_columns([names[users.column_names.index(name)] for name in keep])
+
+
 def reachable_users(users: pa.Table) -> pa.Table:
-    """Return the rows of `user_features` of who may be texted as far as consent and time zone go."""
+    """Return the rows of who may be written to as far as consent (`with_consent`) and time zone go."""
     return users.filter(pc.field("is_consented") & pc.field("time_zone").is_valid())
+
+
+def of_audience(users: pa.Table, scores: pa.Table, entity: str, minimum_probability: float) -> pa.Table:
+    """Return the users whom another model's scores choose; who was not scored is not chosen.
+
+    Args:
+        users: one row per user: `user_id`.
+        scores: one row per entity: `entity`, `probability`.
+        entity: the column that holds user ids.
+        minimum_probability: the least that chooses.
+    """
+    require_columns(scores, (entity, "probability"), "scores")
+    chosen = scores.filter(pc.greater_equal(scores["probability"], minimum_probability))[entity].combine_chunks()
+    return users.filter(pc.is_in(users["user_id"], value_set=chosen))
 
 
 def application_candidates(
@@ -38,7 +66,7 @@ def application_candidates(
 
     Args:
         scores: one row per scored pair with `SCORE_COLUMNS`, of whomever; what of `CHOSEN` it has is replaced.
-        users: one row per user: `user_id`, `is_consented`, `time_zone`.
+        users: one row per user: `user_id`, `is_consented` of the channel (`with_consent`), `time_zone`.
         jobs: one row per job: `job_id`, `job_age_days`.
         policy: of the application.
         as_of: partition day.

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import digest
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging.templates import Wording
+from mlife_assets.recruiting.messaging.bodies import Bodies, OfferedJobs, bodies_of
 from mlife_assets.recruiting.ports import LedgerRow
 
 if TYPE_CHECKING:
@@ -57,17 +57,21 @@ def plan_digest(planned: pa.Table) -> str:
 
 
 def plan_differences(
-    plan: MessagePlan, logged: pa.Table, worded: Mapping[str, Wording], *, settled: Container[str] = ()
+    plan: MessagePlan,
+    logged: pa.Table,
+    offered: OfferedJobs,
+    *,
+    settled: Container[str] = (),
 ) -> tuple[str, ...]:
     """Return every kind of difference between a stored plan and its proofs, as sentences; empty when there is none.
 
     Args:
         plan: as stored.
         logged: all `message_planned` rows of its day, also several of one message: it may have been planned before.
-        worded: what the jobs' facts say today, by job.
+        offered: what the jobs' facts say today.
         settled: ids of messages that will not be sent any more; their bodies need no proof.
     """
-    rows = plan.planned.to_pylist()
+    rows, bodies = plan.planned.to_pylist(), bodies_of(offered)
     found = _inner_differences(plan, rows)
     in_log: defaultdict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for row in logged.filter(pc.equal(logged["plan_id"], plan.plan_id)).select(DIGESTED).to_pylist():
@@ -78,10 +82,17 @@ def plan_differences(
     reworded = [
         row["message_id"]
         for row in rows
-        if row["message_id"] not in settled
-        and (row["job_id"] not in worded or worded[row["job_id"]].body(row["message_id"]) != row["body"])
+        if row["message_id"] not in settled and not _says_the_same(row, bodies, offered.worded)
     ]
     return (*found, *_faults(reworded, "worded otherwise than the facts of their jobs give"))
+
+
+def _says_the_same(row: Mapping[str, Any], bodies: Bodies, worded: Container[str]) -> bool:
+    """Return whether the jobs of a message, the first of which it names, give its body once more."""
+    jobs = [item["job_id"] for item in row["items"]]
+    if jobs[:1] != [row["job_id"]] or any(job not in worded for job in jobs):
+        return False
+    return bool(bodies(row["message_id"], jobs) == row["body"])
 
 
 def _text(row: Mapping[str, Any]) -> tuple[Any, ...]:

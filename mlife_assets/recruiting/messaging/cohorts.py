@@ -1,10 +1,11 @@
 """Holdout and cohorts: who is in which arm, by a pure hash.
 
-Belongs here: the arm and the cohort name of a person. Does not belong here: eligibility.
+Belongs here: the arms and the cohort name of a person. Does not belong here: eligibility.
 
 Concept: an arm depends on the salt and the person's id alone, which is that of their first account and no number's, so
-every process, release, rebuilt day and new key agrees (invariant 9). A cohort is an audience (what we know of the
-user's activity) and one of four hashed panels of equal size, which agree with each other unless something is broken.
+every process, release, rebuilt day and new key agrees (invariant 9). The global holdout hears from no application;
+each application may hold out more people by a salt of its own. A cohort is an audience (what we know of the user's
+activity) and one of four hashed panels of equal size, which agree with each other unless something is broken.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlife_assets.core.ids import unit_interval
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
 
 TREATED = "treated"
 HOLDOUT = "holdout"
@@ -25,6 +28,18 @@ ACTIVE_CLICK_DAYS = 14
 def is_holdout(user_id: str, *, salt: str, share: float) -> bool:
     """Return whether a user is in the holdout, which is never texted."""
     return unit_interval(salt, "holdout", user_id) < share
+
+
+def is_held_out(person_id: str, application: Application, contact: ContactPolicy) -> bool:
+    """Return whether a person never hears from an application: in the global holdout, or in its own under that."""
+    return bool(held_out_mask([person_id], application, contact)[0])
+
+
+def held_out_mask(person_ids: Sequence[str], application: Application, contact: ContactPolicy) -> np.ndarray:
+    """Return a bool array of shape (n,): `is_held_out` of every person."""
+    own = holdout_mask(person_ids, salt=application.holdout_salt, share=application.holdout_share)
+    mask: np.ndarray = own | holdout_mask(person_ids, salt=contact.assignment_salt, share=contact.holdout_share)
+    return mask
 
 
 def holdout_mask(user_ids: Sequence[str], *, salt: str, share: float) -> np.ndarray:

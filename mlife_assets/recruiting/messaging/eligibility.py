@@ -23,9 +23,10 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.messaging.cohorts import holdout_mask
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.messaging.cohorts import held_out_mask
 from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdicts
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 
 NO_CONSENT = "no_consent"
 OPTED_OUT = "opted_out"
@@ -71,28 +72,32 @@ def require_columns(table: pa.Table, names: Iterable[str], owner: str) -> None:
 
 
 def frequency_reasons(
-    person_ids: pa.Array, recent_sends: pa.Table, *, policy: MessagingPolicy, as_of: date
+    person_ids: pa.Array, recent_sends: pa.Table, *, application: Application, contact: ContactPolicy, as_of: date
 ) -> np.ndarray:
     """Return the frequency cap that each of n people would break today, an object array of shape (n,), None when none.
 
-    Sends of every campaign count. A send of day S counts against the seven days when S > as_of - 7, and against the gap
-    when as_of - S is below the policy's; sends after `as_of` do not count, so rebuilding an old day changes nothing.
-    The campaign's own rows of `as_of` are left out, so planning a day again gives the same plan.
+    Sends of the application count against the caps of its policy, sends of all applications against those of `contact`.
+    A send of day S counts against the seven days when S > as_of - 7, and against the gap when as_of - S is below the
+    policy's; sends after `as_of` do not count, so rebuilding an old day changes nothing. The application's own rows of
+    `as_of` are left out, so planning a day again gives the same plan.
     """
     require_columns(recent_sends, RECENT_COLUMNS, "recent_sends")
     days = pc.cast(recent_sends["as_of_date"], pa.int32()).to_numpy()
     today = (as_of - _EPOCH).days
-    is_own = pc.equal(recent_sends["campaign"], policy.campaign).to_numpy(zero_copy_only=False) & (days == today)
+    is_own = pc.equal(recent_sends["campaign"], application.name).to_numpy(zero_copy_only=False)
     people = pc.unique(person_ids)
     places = pc.fill_null(pc.index_in(recent_sends["person_id"], value_set=people), -1).to_numpy()
-    counts = (places >= 0) & (days <= today) & ~is_own
-    in_week = counts & (days > today - 7)
-    week = np.bincount(places[in_week], minlength=len(people))
-    last = np.full(len(people), -(10**6), dtype=np.int64)
-    np.maximum.at(last, places[counts], days[counts])
+    of_all = (places >= 0) & (days <= today) & ~(is_own & (days == today))
+    is_near, is_full = np.zeros(len(people), dtype=bool), np.zeros(len(people), dtype=bool)
+    for counts, caps in ((of_all, contact), (of_all & is_own, application.policy)):
+        week = np.bincount(places[counts & (days > today - 7)], minlength=len(people))
+        last = np.full(len(people), -(10**6), dtype=np.int64)
+        np.maximum.at(last, places[counts], days[counts])
+        is_near |= today - last < caps.minimum_days_between_messages
+        is_full |= week >= caps.maximum_messages_per_7_days
     reasons = np.full(len(people), None, dtype=object)
-    reasons[today - last < policy.minimum_days_between_messages] = FREQUENCY_GAP
-    reasons[week >= policy.maximum_messages_per_7_days] = FREQUENCY_7_DAYS
+    reasons[is_near] = FREQUENCY_GAP
+    reasons[is_full] = FREQUENCY_7_DAYS
     by_person: np.ndarray = reasons[pc.index_in(person_ids, value_set=people).to_numpy()]
     return by_person
 
@@ -117,9 +122,9 @@ def stands_for_person(user_ids: pa.Array, person_ids: pa.Array) -> np.ndarray:
     return stands
 
 
-def recent_since(as_of: date, policy: MessagingPolicy) -> date:
+def recent_since(as_of: date, policy: MessagingPolicy, contact: ContactPolicy) -> date:
     """Return the first day whose sends the caps of `as_of` look at."""
-    return add_days(as_of, -max(7, policy.minimum_days_between_messages))
+    return add_days(as_of, -max(7, policy.minimum_days_between_messages, contact.minimum_days_between_messages))
 
 
 def decide_eligibility(
@@ -128,19 +133,21 @@ def decide_eligibility(
     with_candidates: pa.Array,
     recent_sends: pa.Table,
     suppressed_people: Iterable[str],
-    policy: MessagingPolicy,
+    application: Application,
+    contact: ContactPolicy,
     as_of: date,
     now: datetime,
 ) -> Eligibility:
-    """Decide for every user whether a text is allowed now.
+    """Decide for every user whether a message of an application is allowed now.
 
     Args:
         users: one row per user with `user_id`, `person_id`, `is_consented`, `state_code`, `time_zone`; nulls mean
-            unknown, thus no.
+            unknown, thus no. Consent is that of the channel.
         with_candidates: ids of the users for whom there is at least one sendable job.
         recent_sends: `person_id`, `as_of_date`, `campaign` of earlier sends of all applications.
-        suppressed_people: person ids that must not be texted.
-        policy: hours, caps, holdout.
+        suppressed_people: person ids that must not be reached by the channel.
+        application: which; its hours, caps and holdout.
+        contact: caps and holdout of all applications.
         as_of: partition day.
         now: instant of sending.
 
@@ -161,9 +168,9 @@ def decide_eligibility(
     suppressed = pa.array(sorted(set(suppressed_people)), pa.string())
     is_suppressed = pc.is_in(person_ids, value_set=suppressed).to_numpy(zero_copy_only=False)
     has_candidate = pc.is_in(user_ids, value_set=with_candidates).to_numpy(zero_copy_only=False)
-    window = window_verdicts(users["state_code"].to_pylist(), users["time_zone"].to_pylist(), now, policy)
-    is_holdout = holdout_mask(person_ids.to_pylist(), salt=policy.assignment_salt, share=policy.holdout_share)
-    frequency = frequency_reasons(person_ids, recent_sends, policy=policy, as_of=as_of)
+    window = window_verdicts(users["state_code"].to_pylist(), users["time_zone"].to_pylist(), now, application.policy)
+    is_holdout = held_out_mask(person_ids.to_pylist(), application, contact)
+    frequency = frequency_reasons(person_ids, recent_sends, application=application, contact=contact, as_of=as_of)
 
     reasons = np.full(len(ids), ALLOWED, dtype=object)
     capped = frequency != None  # noqa: E711  elementwise over an object array

@@ -18,10 +18,10 @@ from typing import Any
 import pyarrow as pa
 
 from mlife_assets.core.ids import event_id
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.events import CONSENT_CHANNELS, EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
-from mlife_assets.recruiting.messaging.keywords import START, STOP
+from mlife_assets.recruiting.messaging.keywords import START, STOP, STOP_ALL
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import SendState
 
@@ -70,6 +70,7 @@ def plan_events(plan: MessagePlan, *, experiment: str, now: datetime) -> dict[st
             "as_of_date": day,
             "reason": row["reason"],
             "stage": "plan",
+            "channel": plan.channel,
         }
         for row in plan.suppressed.to_pylist()
     ]
@@ -115,12 +116,12 @@ def rejection_events(rejection: Rejection, *, now: datetime) -> pa.Table:
     return _table("plan_rejected", [{"event_id": key, "occurred_at": now, "observed_at": now, **asdict(rejection)}])
 
 
-def transition_events(transitions: pa.Table, *, provider: str) -> dict[str, pa.Table]:
+def transition_events(transitions: pa.Table, *, providers: Mapping[str, str]) -> dict[str, pa.Table]:
     """Return `message_submitted`, `message_status` and `message_suppressed` (stage `send`) of ledger transitions.
 
     Args:
         transitions: rows of `SqlLedger.transitions`; other transitions (approved, leased) make no event.
-        provider: `SmsGateway.name`.
+        providers: channel -> `MessageGateway.name`.
     """
     found: dict[str, list[Row]] = {"message_submitted": [], "message_status": [], "message_suppressed": []}
     for row in transitions.to_pylist():
@@ -134,7 +135,7 @@ def transition_events(transitions: pa.Table, *, provider: str) -> dict[str, pa.T
         if state == SendState.SUBMITTING:
             key = event_id("message_submitted", row["message_id"], row["attempt"])
             found["message_submitted"].append(
-                {"event_id": key, **common, "attempt": row["attempt"], "provider": provider}
+                {"event_id": key, **common, "attempt": row["attempt"], "provider": providers[row["channel"]]}
             )
         elif state in STATUS_STATES:
             key = event_id("message_status", row["message_id"], row["attempt"], state)
@@ -157,29 +158,38 @@ def transition_events(transitions: pa.Table, *, provider: str) -> dict[str, pa.T
                     "as_of_date": row["as_of_date"],
                     "reason": row["detail"],
                     "stage": "send",
+                    "channel": row["channel"],
                 }
             )
     return {event_type: _table(event_type, rows) for event_type, rows in found.items()}
 
 
+def _consent_channels(keyword: str, channel: str) -> list[tuple[str, ...]]:
+    """Return the channels whose consent a reply changes, each with what else its event's id is made of."""
+    others = [(one, one) for one in CONSENT_CHANNELS if one != channel] if keyword == STOP_ALL else []
+    return [(channel,), *others]
+
+
 def inbound_events(inbound: pa.Table) -> dict[str, pa.Table]:
-    """Return `inbound_message` events, and `consent` events of STOP and START, of rows of `SqlLedger.inbound`."""
+    """Return `inbound_message` events of rows of `SqlLedger.inbound`, and `consent` events of STOP, STOP_ALL, START."""
     messages: list[Row] = []
     consents: list[Row] = []
     for row in inbound.to_pylist():
         common = {"occurred_at": row["received_at"], "observed_at": row["at"], "user_id": row["user_id"]}
-        key = event_id("inbound_message", row["inbound_id"])
-        messages.append({"event_id": key, **common, "inbound_id": row["inbound_id"], "keyword": row["keyword"]})
-        if row["keyword"] in {STOP, START}:
-            consents.append(
+        key, keyword = event_id("inbound_message", row["inbound_id"]), row["keyword"]
+        said = {"inbound_id": row["inbound_id"], "keyword": keyword, "channel": row["channel"]}
+        messages.append({"event_id": key, **common, **said})
+        if keyword in {STOP, STOP_ALL, START}:
+            consents += [
                 {
-                    "event_id": event_id("consent", "inbound", row["inbound_id"]),
+                    "event_id": event_id("consent", "inbound", row["inbound_id"], *other),
                     **common,
-                    "channel": "sms",
-                    "is_granted": row["keyword"] == START,
-                    "source": "inbound_start" if row["keyword"] == START else "inbound_stop",
+                    "channel": channel,
+                    "is_granted": keyword == START,
+                    "source": "inbound_start" if keyword == START else "inbound_stop",
                 }
-            )
+                for channel, *other in _consent_channels(keyword, row["channel"])
+            ]
     return {"inbound_message": _table("inbound_message", messages), "consent": _table("consent", consents)}
 
 
@@ -212,6 +222,7 @@ def switch_events(switches: pa.Table) -> dict[str, pa.Table]:
                 "observed_at": row["at"],
                 "actor": row["actor"],
                 "reason": row["reason"],
+                "campaign": row["campaign"] or None,
             }
         )
     return {event_type: _table(event_type, rows) for event_type, rows in found.items()}

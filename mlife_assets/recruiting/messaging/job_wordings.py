@@ -52,7 +52,7 @@ def word_jobs(
     """Return the wording of every job that has one, and those that have none, ordered by job.
 
     Args:
-        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan_inputs.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
         policy: the brand and the refused phrases.
         link_key: of the links' tokens.
         link_base: what precedes them.

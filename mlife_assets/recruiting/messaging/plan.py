@@ -1,4 +1,4 @@
-"""The message plan: one frozen answer to who is texted what today, who is not and why.
+"""The message plan: one frozen answer to who is sent what today by one application, who is not and why.
 
 Belongs here: composing eligibility, wording and assignment. Does not belong here: approval (`approve`) and sending.
 
@@ -17,31 +17,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import policy_version
+from mlife_assets.recruiting.application import Application, Channel
+from mlife_assets.recruiting.events import ITEMS
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
 from mlife_assets.recruiting.messaging.binding import plan_id_of
+from mlife_assets.recruiting.messaging.bodies import Bodies, OfferedJobs, bodies_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name
-from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility, require_columns
+from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility
+from mlife_assets.recruiting.messaging.items import further_rows, item_lists
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, word_jobs
 from mlife_assets.recruiting.messaging.links import DEFAULT_BASE
+from mlife_assets.recruiting.messaging.plan_inputs import check_candidates
 from mlife_assets.recruiting.messaging.segments import segments
-from mlife_assets.recruiting.messaging.templates import Wording
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-
-CANDIDATE_COLUMNS = (
-    "user_id",
-    "job_id",
-    "probability",
-    "propensity",
-    "slice",
-    "prediction_id",
-    "candidate_set_hash",
-    "is_exploration",
-    "expected_value_usd",
-)
-JOB_COLUMNS = ("job_id", "title", "employer_name", "pay_usd_per_hour", "openings")
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
 
 PLANNED_SCHEMA = pa.schema(
     [
@@ -62,6 +52,8 @@ PLANNED_SCHEMA = pa.schema(
         ("expected_value_usd", pa.float64()),
         ("candidate_set_hash", pa.string()),
         ("person_id", pa.string()),
+        ("channel", pa.string()),
+        ("items", ITEMS),
     ]
 )
 SUPPRESSED_SCHEMA = pa.schema([("user_id", pa.string()), ("reason", pa.string())])
@@ -84,6 +76,7 @@ class MessagePlan:
         suppressed: `SUPPRESSED_SCHEMA`, one row per user who is not texted.
         exposed: `EXPOSED_SCHEMA`, one row per user of the experiment.
         refused_jobs: jobs that nobody is texted about, with the reason; not part of what is approved.
+        channel: by which it is sent.
     """
 
     plan_id: str
@@ -94,6 +87,7 @@ class MessagePlan:
     suppressed: pa.Table
     exposed: pa.Table
     refused_jobs: tuple[RefusedJob, ...]
+    channel: str = Channel.SMS
 
     @property
     def suppressed_counts(self) -> dict[str, int]:
@@ -107,40 +101,23 @@ class MessagePlan:
         return float(np.sum(self.planned["expected_value_usd"].to_numpy()))
 
 
-def plan_policy_version(policy: MessagingPolicy) -> str:
-    """Return the hash of what shapes a plan: whether it may be approved automatically does not."""
-    return policy_version(replace(policy, auto_approve_within_limits=False))
+@dataclass(frozen=True)
+class _Shape:
+    application: Application
+    contact: ContactPolicy
 
 
-def _check_candidates(candidates: pa.Table, users: pa.Table, jobs: pa.Table) -> None:
-    require_columns(candidates, CANDIDATE_COLUMNS, "candidates")
-    require_columns(jobs, JOB_COLUMNS, "jobs")
-    if jobs["job_id"].null_count or len(pc.unique(jobs["job_id"])) != jobs.num_rows:
-        raise InvalidInputError("jobs.job_id has a null or a repeated value; pass one row per job")
-    for name, table in (("user_id", users), ("job_id", jobs)):
-        is_known = pc.is_in(candidates[name], value_set=table[name].combine_chunks()).to_numpy(zero_copy_only=False)
-        if not is_known.all():
-            row = int((~is_known).argmax())
-            raise InvalidInputError(
-                f"candidates row {row} has {name} {candidates[name][row].as_py()}, which has no facts; "
-                "pass the facts of every candidate or drop it"
-            )
-    pairs = candidates.group_by(["user_id", "job_id"]).aggregate([]).num_rows
-    if pairs != candidates.num_rows:
-        raise InvalidInputError(
-            f"candidates repeat {candidates.num_rows - pairs} (user_id, job_id) pairs; pass each once"
-        )
-    probability = candidates["probability"].to_numpy()
-    is_bad = ~((probability >= 0) & (probability <= 1))
-    if is_bad.any():
-        row = int(is_bad.argmax())
-        raise InvalidInputError(f"candidates row {row} has probability {probability[row]}; it must lie in [0, 1]")
+def plan_policy_version(application: Application, contact: ContactPolicy) -> str:
+    """Return the hash of what shapes a plan: its title and whether it may be approved automatically do not."""
+    policy = replace(application.policy, auto_approve_within_limits=False)
+    return policy_version(_Shape(replace(application, title=application.name, policy=policy), contact))
 
 
 def _choose(
-    candidates: pa.Table, eligibility: Eligibility, jobs: pa.Table, *, policy: MessagingPolicy, as_of: date
+    candidates: pa.Table, eligibility: Eligibility, jobs: pa.Table, *, application: Application, as_of: date
 ) -> tuple[pa.Table, str]:
-    """Return the chosen candidate rows, ordered by user, and why the other allowed users were not chosen."""
+    """Return the chosen candidate rows with their `items`, ordered by user, and why others were not chosen."""
+    policy = application.policy
     allowed = np.array(eligibility.user_ids, dtype=object)[eligibility.is_allowed]
     allowed_ids = pa.array(sorted(allowed.tolist()), pa.string())
     rows = candidates.filter(pc.is_in(candidates["user_id"], value_set=allowed_ids))
@@ -159,27 +136,36 @@ def _choose(
             job[picks],
             capacity,
             limit=exploration_limit(policy.exploration_share, budget, len(allowed_ids)),
-            salt=f"{policy.assignment_salt}|{policy.campaign}|{as_of.isoformat()}",
+            salt=f"{policy.assignment_salt}|{application.name}|{as_of.isoformat()}",
         )
     ]
-    np.subtract.at(capacity, job[reserved], 1)
+    left = capacity.copy()
+    np.subtract.at(left, job[reserved], 1)
     open_rows = np.flatnonzero(~is_pick & ~np.isin(user, user[reserved]))
     values = integer_values(rows["expected_value_usd"].to_numpy())
     assigned = open_rows[
-        assign(user[open_rows], job[open_rows], values[open_rows], capacity, budget=budget - len(reserved))
+        assign(user[open_rows], job[open_rows], values[open_rows], left, budget=budget - len(reserved))
     ]
     chosen = np.sort(np.concatenate([reserved, assigned]))
-    return rows.take(pa.array(chosen)), DAILY_BUDGET if len(chosen) >= budget else JOB_CAPACITY
+    messages = further_rows(user, job, values, chosen, capacity, items=application.items)
+    offered = (
+        rows.select(["job_id", "prediction_id"]).to_pydict() if len(chosen) else {"job_id": [], "prediction_id": []}
+    )
+    items = item_lists(*([[column[row] for row in message] for message in messages] for column in offered.values()))
+    is_full = len(chosen) >= budget
+    return rows.take(pa.array(chosen)).append_column("items", items), DAILY_BUDGET if is_full else JOB_CAPACITY
 
 
 def _planned_table(
-    chosen: pa.Table, users: pa.Table, worded: Mapping[str, Wording], *, policy: MessagingPolicy, as_of: date
+    chosen: pa.Table, users: pa.Table, bodies_of_day: Bodies, version: str, *, application: Application, as_of: date
 ) -> tuple[str, pa.Table]:
     user_ids, job_ids = chosen["user_id"].to_pylist(), chosen["job_id"].to_pylist()
-    messages = [message_id(user_id, policy.campaign, as_of) for user_id in user_ids]
-    bodies = [worded[job].body(message) for job, message in zip(job_ids, messages, strict=True)]
-    version, count = plan_policy_version(policy), len(messages)
-    plan_id = plan_id_of(policy.campaign, as_of, version, messages=messages, job_ids=job_ids, bodies=bodies)
+    name, is_text = application.name, application.channel is Channel.SMS
+    messages = [message_id(user_id, name, as_of) for user_id in user_ids]
+    offered = [[item["job_id"] for item in items] for items in chosen["items"].to_pylist()]
+    bodies = [bodies_of_day(message, jobs) for message, jobs in zip(messages, offered, strict=True)]
+    count = len(messages)
+    plan_id = plan_id_of(name, as_of, version, messages=messages, job_ids=job_ids, bodies=bodies)
     places = pc.index_in(chosen["user_id"], value_set=users["user_id"].combine_chunks())
     facts = [
         users[name].take(places).to_pylist() if name in users.column_names else [None] * count
@@ -187,17 +173,18 @@ def _planned_table(
     ]
     person_ids = users["person_id"].take(places).to_pylist()
     cohorts = [
-        cohort_name(person_id, salt=policy.assignment_salt, tenure_days=tenure, days_since_last_click=click)
+        cohort_name(person_id, salt=application.policy.assignment_salt, tenure_days=tenure, days_since_last_click=click)
         for person_id, tenure, click in zip(person_ids, *facts, strict=True)
     ]
     columns: dict[str, object] = {
         "message_id": messages,
-        "campaign": [policy.campaign] * count,
+        "campaign": [name] * count,
+        "channel": [str(application.channel)] * count,
         "as_of_date": [as_of] * count,
         "plan_id": [plan_id] * count,
         "cohort": cohorts,
         "body": bodies,
-        "segments": [segments(body) for body in bodies],
+        "segments": [segments(body) if is_text else 1 for body in bodies],
         "policy_version": [version] * count,
         "person_id": person_ids,
     }
@@ -218,24 +205,26 @@ def build_plan(
     recent_sends: pa.Table,
     suppressed_people: Iterable[str],
     *,
-    policy: MessagingPolicy,
+    application: Application,
+    contact: ContactPolicy,
     as_of: date,
     now: datetime,
     link_key: bytes,
     link_base: str = DEFAULT_BASE,
     withheld_employers: Mapping[str, str] | None = None,
 ) -> MessagePlan:
-    """Plan a day's texts.
+    """Plan a day's messages of one application.
 
     Args:
         candidates: one row per scored pair with `CANDIDATE_COLUMNS`; must include the holdout's users, who take part in
             the experiment. `expected_value_usd` = probability x bid. At most a few rows a user have `is_exploration`.
-        users: one row per user: `user_id`, `person_id`, `is_consented`, `state_code`, `time_zone`; optional
-            `tenure_days` and `days_since_last_click` name the cohort.
+        users: one row per user: `user_id`, `person_id`, `is_consented` of the channel, `state_code`, `time_zone`;
+            optional `tenure_days` and `days_since_last_click` name the cohort.
         jobs: one row per job with `JOB_COLUMNS`; optional `metro_name`, `employer_id`.
         recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
-        suppressed_people: person ids on the suppression list.
-        policy: what is allowed.
+        suppressed_people: person ids that must not be reached by its channel.
+        application: which, with what it may do.
+        contact: what holds across applications.
         as_of: partition day.
         now: instant at which it would be sent.
         link_key: of link tokens.
@@ -245,7 +234,8 @@ def build_plan(
     Raises:
         InvalidInputError: a missing column, a repeated key, a candidate without facts, a value out of range.
     """
-    _check_candidates(candidates, users, jobs)
+    check_candidates(candidates, users, jobs)
+    policy = application.policy
     worded, refused = word_jobs(
         jobs, policy, link_key=link_key, link_base=link_base, withheld_employers=withheld_employers
     )
@@ -261,13 +251,16 @@ def build_plan(
         with_candidates=pc.unique(sendable["user_id"]),
         recent_sends=recent_sends,
         suppressed_people=suppressed_people,
-        policy=policy,
+        application=application,
+        contact=contact,
         as_of=as_of,
         now=now,
     )
     jobs = jobs.sort_by("job_id")
-    chosen, leftover_reason = _choose(sendable, eligibility, jobs, policy=policy, as_of=as_of)
-    plan_id, planned = _planned_table(chosen, users, worded, policy=policy, as_of=as_of)
+    chosen, leftover_reason = _choose(sendable, eligibility, jobs, application=application, as_of=as_of)
+    bodies = bodies_of(OfferedJobs(application, jobs, worded, link_key, link_base))
+    version = plan_policy_version(application, contact)
+    plan_id, planned = _planned_table(chosen, users, bodies, version, application=application, as_of=as_of)
 
     ids = pa.array(eligibility.user_ids, pa.string())
     is_planned = pc.is_in(ids, value_set=planned["user_id"].combine_chunks()).to_numpy(zero_copy_only=False)
@@ -279,5 +272,6 @@ def build_plan(
     exposed = pa.table(
         [ids.filter(pa.array(eligibility.is_exposed)), pa.array(arms.tolist(), pa.string())], schema=EXPOSED_SCHEMA
     )
-    version = plan_policy_version(policy)
-    return MessagePlan(plan_id, policy.campaign, as_of, version, planned, suppressed, exposed, refused)
+    return MessagePlan(
+        plan_id, application.name, as_of, version, planned, suppressed, exposed, refused, application.channel
+    )

@@ -16,13 +16,16 @@ from typing import Any
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
-POLICY = MessagingPolicy(holdout_share=0.0)
+POLICY = MessagingPolicy()
+APPLICATION, CONTACT = job_of_the_day(Policies(messaging=POLICY)), ContactPolicy(holdout_share=0.0)
 USERS = ("b", "g", "j")
 """With this seed: accepted; timed out after acceptance; throttled, then timed out after acceptance."""
 FAULTS = GatewayFaults(throttled_share=0.3, rejected_share=0.1, timeout_share=0.2)
@@ -85,20 +88,21 @@ class Contacts:
 def run(ledger: Any, gateway: Any, steps: Steps) -> None:
     clock = Clock()
     dispatcher = Dispatcher(
-        Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"), POLICY,
+        Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"),
+        APPLICATION, CONTACT,
         recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
         clock=clock, sleep=clock.sleep, verify=lambda rows: None,
     )  # fmt: skip
-    dispatcher.dispatch(POLICY.campaign, DAY, worker="w")
+    dispatcher.dispatch(DAY, worker="w")
 
 
 def plan(ledger: Any) -> None:
     rows = [
-        LedgerRow(message_id(u, POLICY.campaign, DAY), u, "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)
+        LedgerRow(message_id(u, JOB_OF_THE_DAY, DAY), u, "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)
         for u in USERS
     ]
     ledger.plan(rows, now=NOW)
-    ledger.approve(POLICY.campaign, DAY, now=NOW)
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
 
 
 def check_nobody_was_texted_twice(gateway: ConsoleGateway, ledger: Any) -> None:

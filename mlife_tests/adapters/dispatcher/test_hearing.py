@@ -17,6 +17,8 @@ PHONE = "+12125550199"
 class Provider:
     """Has replies, and remembers how often and since when it was asked."""
 
+    channel = "sms"
+
     def __init__(self, *replies: Inbound) -> None:
         self.replies, self.asked, self.error = list(replies), list[datetime | None](), None
 

@@ -15,14 +15,16 @@ from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.dispatcher.reports import DispatchReport
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
-POLICY = MessagingPolicy(holdout_share=0.0)
+POLICY = MessagingPolicy()
 CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0)
 TEXAN = Recipient(is_consented=True, state_code="TX", time_zone="America/Chicago")
 PHONE = "+12125550142"
@@ -58,7 +60,7 @@ def everyone(user_ids: Sequence[str]) -> Mapping[str, Recipient]:
     return dict.fromkeys(user_ids, TEXAN)
 
 
-def plan(ledger: Any, users: Sequence[str], campaign: str = POLICY.campaign, day: date = DAY) -> None:
+def plan(ledger: Any, users: Sequence[str], campaign: str = JOB_OF_THE_DAY, day: date = DAY) -> None:
     rows = [
         LedgerRow(message_id(u, campaign, day), u, "j", campaign, day, "hi", "planned", 0, None, NOW) for u in users
     ]
@@ -72,18 +74,19 @@ class World:
         self.gateway: Any = ConsoleGateway(tmp_path / "gateway.sqlite", seed=3, hash_key=b"k", faults=faults)
         self.contacts: Any = Contacts()
         self.recheck: Any = everyone
-        self.policy = POLICY
+        self.policy, self.contact = POLICY, ContactPolicy(holdout_share=0.0)
         self.verify: Any = lambda rows: None
 
-    def dispatcher(self) -> Dispatcher:
+    def dispatcher(self, campaign: str = JOB_OF_THE_DAY) -> Dispatcher:
         people = PeopleRegister(self.ledger, self.contacts, key=b"k")
+        application = replace(job_of_the_day(Policies(messaging=self.policy)), name=campaign)
         return Dispatcher(
-            self.ledger, self.gateway, people, self.policy, recheck=self.recheck, clock=self.clock,
+            self.ledger, self.gateway, people, application, self.contact, recheck=self.recheck, clock=self.clock,
             sleep=self.clock.sleep, verify=self.verify,
         )  # fmt: skip
 
     def dispatch(self) -> DispatchReport:
-        return self.dispatcher().dispatch(POLICY.campaign, DAY, worker="w")
+        return self.dispatcher().dispatch(DAY, worker="w")
 
     def states(self) -> dict[str, str]:
         return {row.user_id: row.state for row in self.ledger.rows()}
@@ -112,7 +115,7 @@ def test_approved_texts_are_sent_once_however_often_dispatched(world):
 
 
 def test_planned_but_not_approved_is_not_sent(world):
-    rows = [LedgerRow("m", "a", "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)]
+    rows = [LedgerRow("m", "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)]
     world.ledger.plan(rows, now=NOW)
     assert world.dispatch().accepted == 0
     assert world.requests() == 0
@@ -152,7 +155,7 @@ def test_however_a_number_is_written_the_provider_gets_e164(world, number):
     plan(world.ledger, ["a"])
     world.contacts = Contacts({"a": number})
     given: list[str] = []
-    world.gateway = Interfering(world.gateway, lambda message: given.append(message.phone_number))
+    world.gateway = Interfering(world.gateway, lambda message: given.append(message.address))
     assert world.dispatch().accepted == 1
     assert given == [PHONE]
 
@@ -188,19 +191,19 @@ def test_a_quality_block_stops_everything(world):
 
 
 def test_the_holdout_is_never_sent_even_if_somebody_planned_it(world):
-    world.policy = replace(POLICY, holdout_share=0.5)
+    world.contact = ContactPolicy(holdout_share=0.5)
     users = [f"u{i}" for i in range(20)]
     plan(world.ledger, users)
     world.dispatch()
     sent = set(world.gateway.request_counts()["user_id"].to_pylist())
-    assert sent == {u for u in users if not is_holdout(u, salt=POLICY.assignment_salt, share=0.5)}
+    assert sent == {u for u in users if not is_holdout(u, salt=world.contact.assignment_salt, share=0.5)}
     assert 0 < len(sent) < 20
 
 
 class Interfering:
     """A gateway during whose n-th call something else happens."""
 
-    name = "console"
+    name, channel = "console", "sms"
 
     def __init__(self, inner: ConsoleGateway, action: Any, at: int = 1) -> None:
         self.inner, self.action, self.at, self.calls = inner, action, at, 0
@@ -252,7 +255,7 @@ def test_the_window_may_close_while_sending(world):
 
 def test_caps_hold_between_campaigns_and_the_daily_budget_holds(world):
     plan(world.ledger, ["a"], campaign="other")
-    world.dispatcher().dispatch("other", DAY, worker="w")
+    world.dispatcher("other").dispatch(DAY, worker="w")
     plan(world.ledger, ["a", "b", "c", "d"])
     world.policy = replace(POLICY, maximum_messages_per_day=2)
     report = world.dispatch()
@@ -272,7 +275,7 @@ def test_yesterdays_rows_expire_instead_of_being_sent(world):
 
 
 class Throttling:
-    name = "console"
+    name, channel = "console", "sms"
 
     def __init__(self, times: int) -> None:
         self.left, self.calls = times, 0
@@ -301,7 +304,7 @@ def test_throttled_texts_are_tried_again_within_bounds(world, times, calls, stat
 
 
 class Failing:
-    name = "console"
+    name, channel = "console", "sms"
 
     def __init__(self, error: Exception) -> None:
         self.error, self.calls = error, 0

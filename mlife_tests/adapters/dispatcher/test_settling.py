@@ -13,9 +13,10 @@ from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_for
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.events import transition_events
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import Accepted, LedgerRow, Receipt
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 POLICY = MessagingPolicy()
@@ -26,6 +27,7 @@ CLOSED = NOW + timedelta(hours=POLICY.ambiguous_close_hours)
 class Provider:
     """Knows the accepted ids, fails on the unreadable ones, and has receipts."""
 
+    channel = "sms"
     accepted: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
     received: list[Receipt] = field(default_factory=list)
@@ -42,16 +44,16 @@ class Provider:
 
 def ambiguous(ledger: Any, users: Sequence[str]) -> list[str]:
     """Leave one ambiguous send a user; return their message ids, sorted."""
-    ids = [message_id(user, POLICY.campaign, DAY) for user in users]
+    ids = [message_id(user, JOB_OF_THE_DAY, DAY) for user in users]
     rows = [
-        LedgerRow(key, user, "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)
+        LedgerRow(key, user, "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)
         for key, user in zip(ids, users, strict=True)
     ]
     ledger.plan(rows, now=NOW)
-    ledger.approve(POLICY.campaign, DAY, now=NOW)
-    ledger.lease(POLICY.campaign, DAY, worker="w", limit=len(ids), now=NOW, until=NOW + timedelta(minutes=5))
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    ledger.lease(JOB_OF_THE_DAY, DAY, worker="w", limit=len(ids), now=NOW, until=NOW + timedelta(minutes=5))
     for key in ids:
-        assert ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, day=DAY) is None
+        assert ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
         ledger.transition(key, "ambiguous", now=NOW)
     return sorted(ids)
 
@@ -94,7 +96,7 @@ def test_a_receipt_after_the_closing_settles_the_send(ledger, is_delivered, fina
     assert (row.state, row.provider_message_id) == (final, "con_1")
     moved = [(move["from_state"], move["to_state"]) for move in ledger.transitions().to_pylist()]
     assert moved[-2:] == [("ambiguous", "unknown"), ("unknown", final)]
-    told = transition_events(ledger.transitions(), provider="console")["message_status"].to_pylist()
+    told = transition_events(ledger.transitions(), providers={"sms": "console"})["message_status"].to_pylist()
     assert [row["status"] for row in told] == ["ambiguous", "unknown", final]
     assert told[-1]["occurred_at"] == arrived
     assert len({row["event_id"] for row in told}) == 3
@@ -104,33 +106,33 @@ def test_what_was_settled_late_still_counts_against_the_caps(ledger):
     (key,) = ambiguous(ledger, ["a"])
     reconcile(ledger, Provider(), POLICY, CLOSED)
     collect_receipts(ledger, Provider(received=[Receipt(key, "con_1", True, CLOSED)]), CLOSED)
-    assert ledger.count_submitted(POLICY.campaign, DAY) == 1
+    assert ledger.count_submitted(JOB_OF_THE_DAY, DAY) == 1
 
 
 def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_submits_is_left_to_it(ledger):
-    keys = sorted(message_id(user, POLICY.campaign, DAY) for user in "abc")
-    rows = [LedgerRow(key, key, "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW) for key in keys]
+    keys = sorted(message_id(user, JOB_OF_THE_DAY, DAY) for user in "abc")
+    rows = [LedgerRow(key, key, "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW) for key in keys]
     ledger.plan(rows, now=NOW)
-    ledger.approve(POLICY.campaign, DAY, now=NOW)
-    ledger.lease(POLICY.campaign, DAY, worker="other", limit=1, now=NOW, until=NOW + timedelta(minutes=5))
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    ledger.lease(JOB_OF_THE_DAY, DAY, worker="other", limit=1, now=NOW, until=NOW + timedelta(minutes=5))
     provider = Provider(accepted=frozenset(keys[:2]))
     find = provider.find
 
     def meanwhile(key: str) -> Accepted | None:
         if key == keys[0]:
-            assert ledger.begin_submit(key, worker="other", now=NOW, policy=POLICY, day=DAY) is None
+            assert ledger.begin_submit(key, worker="other", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
         return find(key)
 
     provider.find = meanwhile  # type: ignore[method-assign]
-    assert find_forgotten(ledger, provider, POLICY.campaign, DAY, NOW) == 1
+    assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW) == 1
     assert [states(ledger)[key] for key in keys] == ["submitting", "accepted", "approved"]
     assert ledger.submitted(DAY, DAY) == {keys[0]: 1, keys[1]: 1}
 
 
 def test_nothing_is_taken_for_unsent_while_the_provider_cannot_be_asked(ledger):
-    key = message_id("a", POLICY.campaign, DAY)
-    ledger.plan([LedgerRow(key, "a", "j", POLICY.campaign, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
-    ledger.approve(POLICY.campaign, DAY, now=NOW)
+    key = message_id("a", JOB_OF_THE_DAY, DAY)
+    ledger.plan([LedgerRow(key, "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
     with pytest.raises(GateClosedError, match="could not be asked what it took") as caught:
-        find_forgotten(ledger, Provider(unreadable=frozenset({key})), POLICY.campaign, DAY, NOW)
+        find_forgotten(ledger, Provider(unreadable=frozenset({key})), JOB_OF_THE_DAY, DAY, NOW)
     assert "+1212" not in str(caught.value)

@@ -91,7 +91,10 @@ def test_looking_for_unlisted_stops_costs_as_much_as_there_are_stops_not_their_s
         ]
         with write(ledger.engine) as connection:
             people = [{"user_id": f"u{n}", "person_id": f"u{n}", "at": NOW} for n in range(count)]
-            listed = [{"person_id": f"u{n}", "reason": "inbound_stop", "at": NOW} for n in range(0, count, 2)]
+            listed = [
+                {"person_id": f"u{n}", "reason": "inbound_stop", "channel": "sms", "at": NOW}
+                for n in range(0, count, 2)
+            ]
             for table, rows in ((accounts, people), (inbound_texts, texts), (suppressions, listed)):
                 connection.execute(sa.insert(table), rows)
         ticks = Counter()

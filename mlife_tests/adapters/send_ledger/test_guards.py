@@ -25,21 +25,21 @@ def test_the_outbox_becomes_events_of_exact_schemas_with_ids_that_repeat(ledger)
     for state in ("leased", "submitting", "throttled", "approved", "leased", "submitting", "ambiguous", "accepted"):
         ledger.transition(key, state, now=NOW)
     ledger.transition(key, "delivered", now=NOW + timedelta(hours=1))
-    events = transition_events(ledger.transitions(), provider="console")
+    events = transition_events(ledger.transitions(), providers={"sms": "console"})
     assert events["message_submitted"]["attempt"].to_pylist() == [1, 2]
     assert events["message_status"]["status"].to_pylist() == ["throttled", "ambiguous", "accepted", "delivered"]
     assert events["message_suppressed"].to_pylist()[0]["reason"] == "inbound_stop"
     assert events["message_suppressed"]["stage"].to_pylist() == ["send"]
     ids = [i for table in events.values() for i in table["event_id"].to_pylist()]
     assert len(set(ids)) == len(ids) == 7
-    again = transition_events(ledger.transitions(), provider="console")
+    again = transition_events(ledger.transitions(), providers={"sms": "console"})
     for event_type, table in events.items():
         assert table.schema.equals(EVENT_TYPES[event_type].schema)
         assert table.equals(again[event_type])
 
 
 def test_empty_tables_become_empty_events(ledger):
-    found = transition_events(ledger.transitions(), provider="console")
+    found = transition_events(ledger.transitions(), providers={"sms": "console"})
     found |= inbound_events(ledger.inbound()) | switch_events(ledger.switches())
     for event_type, table in found.items():
         assert table.num_rows == 0

@@ -15,9 +15,10 @@ from mlife_assets.adapters.send_ledger.schema import sends
 from mlife_assets.core.errors import NotFoundError, PermanentError
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.states import EDGES
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -41,7 +42,7 @@ def lease(
 
 
 def submit(ledger: SqlLedger, key: str, worker: str = "w", day: date = DAY) -> str | None:
-    return ledger.begin_submit(key, worker=worker, now=NOW, policy=POLICY, day=day)
+    return ledger.begin_submit(key, worker=worker, now=NOW, policy=POLICY, contact=CONTACT, day=day)
 
 
 def state_of(ledger: SqlLedger, key: str) -> str:
@@ -170,7 +171,28 @@ def test_caps_are_kept_at_submission_across_campaigns(ledger, days_ago, reason):
         ledger.transition(message_id("a", "other", day), "submitting", now=NOW)
     ready(ledger, row("a"))
     lease(ledger)
-    assert submit(ledger, row("a").message_id) == reason
+    key = row("a").message_id
+    free = MessagingPolicy(maximum_messages_per_7_days=7, minimum_days_between_messages=0)
+    tight = ContactPolicy(maximum_messages_per_7_days=2, minimum_days_between_messages=3)
+    assert ledger.begin_submit(key, worker="w", now=NOW, policy=free, contact=tight, day=DAY) == reason
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "reason"),
+    [([0], None), ([2], "frequency_gap"), ([3], None), ([3, 6], "frequency_7_days"), ([3, 7], None)],
+)
+@pytest.mark.parametrize("campaign", ["c", "other"])
+def test_the_caps_of_an_application_count_it_alone(ledger, days_ago, reason, campaign):
+    for days in (one for one in days_ago if one or campaign != "c"):
+        day = DAY - timedelta(days=days)
+        ready(ledger, row("a", campaign, day))
+        lease(ledger, campaign=campaign, day=day)
+        ledger.transition(message_id("a", campaign, day), "submitting", now=NOW)
+    ready(ledger, row("a"))
+    lease(ledger)
+    free = ContactPolicy(maximum_messages_per_7_days=70, minimum_days_between_messages=0)
+    found = ledger.begin_submit(row("a").message_id, worker="w", now=NOW, policy=POLICY, contact=free, day=DAY)
+    assert found == (reason if campaign == "c" else None)
 
 
 def test_waiting_rows_of_another_campaign_do_not_block_but_the_first_to_submit_wins(ledger):

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.schema import numbers, sends
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 
@@ -109,10 +110,12 @@ def test_a_pause_is_over_at_submission_too(ledger: SqlLedger, reason: str | None
     ledger.lease("c", DAY, worker="w", limit=9, now=at, until=at + timedelta(minutes=5))
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql(
-            f"INSERT INTO suppressions VALUES ('b', 'pause', 0, {int(end.timestamp() * 1_000_000)})"
+            f"INSERT INTO suppressions VALUES ('b', 'pause', 'sms', 0, {int(end.timestamp() * 1_000_000)})"
         )
     policy = MessagingPolicy()
-    assert ledger.begin_submit(row("a").message_id, worker="w", now=at, policy=policy, day=DAY) == reason
+    assert (
+        ledger.begin_submit(row("a").message_id, worker="w", now=at, policy=policy, contact=CONTACT, day=DAY) == reason
+    )
 
 
 def test_registering_in_parallel_joins_once(open_ledger: Callable[[], SqlLedger]) -> None:
@@ -137,7 +140,7 @@ def test_submitting_reads_the_texts_of_the_person_alone(tmp_path: Path) -> None:
         ledger.engine, "before_cursor_execute", lambda c, cursor, text, values, *_: asked.append((text, values))
     )
     ledger.plan([row("a")], now=NOW)
-    ledger.begin_submit(row("a").message_id, worker="w", now=NOW, policy=MessagingPolicy(), day=DAY)
+    ledger.begin_submit(row("a").message_id, worker="w", now=NOW, policy=MessagingPolicy(), contact=CONTACT, day=DAY)
     text, values = next(one for one in asked if one[0].startswith("UPDATE sends"))
     with ledger.engine.connect() as connection:
         steps = [step.detail for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]

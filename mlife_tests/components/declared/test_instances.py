@@ -100,6 +100,7 @@ def keys_of(loaded: dg.Definitions) -> set[dg.AssetKey]:
 def test_two_instances_of_each_type_load(project: Project) -> None:
     loaded = project.load()
     assert {dg.AssetKey(["model", "champion_model"]), dg.AssetKey(["churn_risk", "champion_model"])} <= keys_of(loaded)
+    assert {dg.AssetKey(["messages", "message_plan"]), dg.AssetKey(["letters", "message_plan"])} <= keys_of(loaded)
     assert not loaded.resources, "resources are the deployment's, once"
 
 

@@ -28,10 +28,12 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
 from mlife_assets.settings import Settings
 
+CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 RUN_KEY = "dagster/run_key"
 GONE = 2**22 + 1
@@ -429,7 +431,9 @@ class Texts:
         platform.ledger.lease("job_of_the_day", DAY, worker="w", limit=users, now=self.now, until=until)
         for row in rows:
             policy = platform.policies.messaging
-            platform.ledger.begin_submit(row.message_id, worker="w", now=self.now, policy=policy, day=DAY)
+            platform.ledger.begin_submit(
+                row.message_id, worker="w", now=self.now, policy=policy, contact=CONTACT, day=DAY
+            )
             accepted = self.gateway.send(
                 OutboundMessage(row.message_id, row.user_id, "+12125550142", "hi"), now=self.now
             )

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.binding import (
@@ -19,8 +20,10 @@ from mlife_assets.recruiting.messaging.binding import (
     plan_digest,
     plan_id_of,
 )
+from mlife_assets.recruiting.messaging.bodies import OfferedJobs
 from mlife_assets.recruiting.messaging.plan import EXPOSED_SCHEMA, PLANNED_SCHEMA, SUPPRESSED_SCHEMA, MessagePlan
 from mlife_assets.recruiting.messaging.templates import Wording
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow
 
 DAY = date(2026, 6, 2)
@@ -29,6 +32,10 @@ CAMPAIGN, VERSION = "c", "pol"
 KEY = b"a key of sixteen"
 WORDED = {job: Wording(f"Brand: {job}. x/", " Reply STOP", KEY) for job in ("j0", "j1")}
 USERS = ("a", "b", "d")
+
+
+def offered(worded: dict[str, Wording]) -> OfferedJobs:
+    return OfferedJobs(job_of_the_day(Policies()), pa.table({"job_id": list(worded)}), worded, KEY)
 
 
 def plan_of(**changes: Any) -> MessagePlan:
@@ -45,6 +52,8 @@ def plan_of(**changes: Any) -> MessagePlan:
         "as_of_date": [DAY] * 3,
         "plan_id": [plan_id] * 3,
         "body": bodies,
+        "channel": ["sms"] * 3,
+        "items": [[{"position": 1, "job_id": job, "prediction_id": None}] for job in jobs],
         "policy_version": [VERSION] * 3,
         **changes,
     }
@@ -66,7 +75,7 @@ def logged(plan: MessagePlan) -> pa.Table:
 
 
 def differences(plan: MessagePlan, log: pa.Table | None = None, **options: Any) -> tuple[str, ...]:
-    return plan_differences(plan, logged(plan_of()) if log is None else log, WORDED, **options)
+    return plan_differences(plan, logged(plan_of()) if log is None else log, offered(WORDED), **options)
 
 
 def test_an_honest_plan_differs_in_nothing():
@@ -136,9 +145,9 @@ def test_what_is_not_sent_any_more_needs_no_words():
     plan = plan_of()
     reworded = {"j0": Wording("New. x/", " Reply STOP", KEY), "j1": WORDED["j1"]}
     first, _, third = plan.planned["message_id"].to_pylist()
-    assert "2 texts are worded otherwise" in plan_differences(plan, logged(plan), reworded)[0]
-    assert plan_differences(plan, logged(plan), reworded, settled={first, third}) == ()
-    assert "worded otherwise" in plan_differences(plan, logged(plan), {})[0]
+    assert "2 texts are worded otherwise" in plan_differences(plan, logged(plan), offered(reworded))[0]
+    assert plan_differences(plan, logged(plan), offered(reworded), settled={first, third}) == ()
+    assert "worded otherwise" in plan_differences(plan, logged(plan), offered({}))[0]
 
 
 def test_nothing_is_approved_by_default():

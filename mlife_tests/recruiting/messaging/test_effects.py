@@ -15,7 +15,7 @@ from mlife_assets.recruiting.messaging.effects import (
     effect_of_reply,
     effect_of_review,
 )
-from mlife_assets.recruiting.messaging.keywords import HELP, OTHER, START, STOP
+from mlife_assets.recruiting.messaging.keywords import HELP, OTHER, START, STOP, STOP_ALL
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 AT = datetime(2026, 6, 1, 20, tzinfo=UTC)
@@ -25,14 +25,15 @@ POLICY = MessagingPolicy(unclear_reply_pause_days=10)
 @pytest.mark.parametrize(
     ("keyword", "effect"),
     [
-        (STOP, Effect(suppress=INBOUND_STOP)),
-        (START, Effect(lifts=(INBOUND_STOP, UNCLEAR_REPLY))),
-        (OTHER, Effect(suppress=UNCLEAR_REPLY, until=AT + timedelta(days=10))),
+        (STOP, Effect(suppress=INBOUND_STOP, channel="email")),
+        (STOP_ALL, Effect(suppress=INBOUND_STOP, channel="")),
+        (START, Effect(lifts=(INBOUND_STOP, UNCLEAR_REPLY), channel="email")),
+        (OTHER, Effect(suppress=UNCLEAR_REPLY, until=AT + timedelta(days=10), channel="email")),
         (HELP, Effect()),
     ],
 )
 def test_what_a_reply_does(keyword, effect):
-    assert effect_of_reply(keyword, AT, POLICY) == effect
+    assert effect_of_reply(keyword, AT, POLICY, "email") == effect
 
 
 def test_a_policy_of_no_days_pauses_nobody():
@@ -40,7 +41,7 @@ def test_a_policy_of_no_days_pauses_nobody():
 
 
 def test_what_a_review_does():
-    assert effect_of_review(HARMLESS) == Effect(lifts=(UNCLEAR_REPLY,))
-    assert effect_of_review(OPT_OUT) == Effect(suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,))
+    assert effect_of_review(HARMLESS) == Effect(lifts=(UNCLEAR_REPLY,), channel="sms")
+    assert effect_of_review(OPT_OUT, "email") == Effect(suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,), channel="email")
     with pytest.raises(InvalidInputError, match="harmless, opt_out"):
         effect_of_review("maybe")

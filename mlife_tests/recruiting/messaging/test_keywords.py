@@ -13,7 +13,6 @@ STOPS = [
     "S.T.O.P",
     "STOPP",
     "stop!!!",
-    "STOPALL",
     "Stop texting me",
     "please stop",
     "UNSUBSCRIBE",
@@ -80,3 +79,21 @@ def test_every_text_has_exactly_one_keyword(body):
 def test_an_opt_in_is_said_exactly(before, after):
     if any(c.isalnum() for c in before + after):
         assert classify(f"{before} start {after}") != "START"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["STOP ALL", "stopall", "Stop everything", "stop everything!!", "take me off all lists", "STOP ALL messages"],
+)
+def test_an_opt_out_of_everything_ends_every_channel(body):
+    assert classify(body) == "STOP_ALL"
+
+
+@pytest.mark.parametrize("body", ["stop all texts", "stop texting me at all", "unsubscribe from all emails", "stop"])
+def test_an_opt_out_that_names_a_channel_ends_the_channel_it_came_by(body):
+    assert classify(body) == "STOP"
+
+
+@pytest.mark.parametrize("body", ["all good, thanks", "everything ok"])
+def test_all_alone_is_no_opt_out(body):
+    assert classify(body) == "OTHER"

@@ -1,4 +1,7 @@
-"""The plan on real parts: invariants 8 and 9, caps, intention to treat, order independence."""
+"""The plan on real parts: invariants 8 and 9, caps, intention to treat, order independence.
+
+`mlife_assets.recruiting.messaging.plan_inputs` refuses what a plan cannot be made from.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, require_digest
 from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.bodies import RENDERERS, Bodies, OfferedJobs
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events
-from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan, plan_policy_version
 from mlife_assets.recruiting.messaging.segments import segments
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 POLICY = MessagingPolicy(maximum_messages_per_day=60, messages_per_opening=2)
+CONTACT = ContactPolicy()
 SENDS = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
 NO_SENDS = SENDS.empty_table()
 
@@ -79,11 +87,16 @@ def world(users: int = 200, jobs: int = 12, per_user: int = 5, seed: int = 0) ->
     }
 
 
+def of(policy: MessagingPolicy) -> Application:
+    return job_of_the_day(Policies(messaging=policy))
+
+
 def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
     arguments: dict[str, object] = {
         "recent_sends": NO_SENDS,
         "suppressed_people": [],
-        "policy": POLICY,
+        "application": of(POLICY),
+        "contact": CONTACT,
         "link_key": b"k" * 32,
     }
     arguments |= {"as_of": DAY, "now": NOW} | tables | changes
@@ -112,15 +125,16 @@ def reason_of(plan: MessagePlan, user_id: str) -> str | None:
 @given(seed=st.integers(0, 10_000), budget=st.integers(0, 120), per_opening=st.integers(1, 4))
 def test_everyone_has_one_verdict_and_every_cap_holds(seed, budget, per_opening):
     tables = world(users=80, seed=seed)
-    policy = MessagingPolicy(maximum_messages_per_day=budget, messages_per_opening=per_opening, holdout_share=0.2)
-    plan = plan_of(tables, policy=policy)
+    policy = MessagingPolicy(maximum_messages_per_day=budget, messages_per_opening=per_opening)
+    contact = ContactPolicy(holdout_share=0.2)
+    plan = plan_of(tables, application=of(policy), contact=contact)
     planned = plan.planned.to_pylist()
     texted, not_texted = [r["user_id"] for r in planned], plan.suppressed["user_id"].to_pylist()
     assert sorted(texted + not_texted) == sorted(tables["users"]["user_id"].to_pylist())
     assert len(planned) <= budget
     openings = dict(zip(tables["jobs"]["job_id"].to_pylist(), tables["jobs"]["openings"].to_pylist(), strict=True))
     assert all(c <= openings[job] * per_opening for job, c in Counter(r["job_id"] for r in planned).items())
-    assert not any(is_holdout(u, salt=policy.assignment_salt, share=0.2) for u in texted)
+    assert not any(is_holdout(u, salt=contact.assignment_salt, share=0.2) for u in texted)
     assert all(segments(r["body"]) == 1 == r["segments"] for r in planned)
     explored = [r for r in planned if r["slice"] == "explore"]
     assert len(explored) <= np.ceil(0.05 * budget)
@@ -184,15 +198,15 @@ def test_frequency_caps_across_applications(days_ago, campaigns, reason):
     tables = world()
     user = treated(tables)
     rows = [(user, DAY - timedelta(days=d), c) for d, c in zip(days_ago, campaigns, strict=True)]
-    plan = plan_of(tables, recent_sends=sends(*rows))
+    contact = ContactPolicy(maximum_messages_per_7_days=2, minimum_days_between_messages=3)
+    plan = plan_of(tables, recent_sends=sends(*rows), contact=contact)
     assert reason_of(plan, user) == reason
     assert user in plan.exposed["user_id"].to_pylist(), "a cap only the treated can hit must not end exposure"
-    assert recent_since(DAY, POLICY) <= DAY - timedelta(days=6)
+    assert recent_since(DAY, POLICY, CONTACT) <= DAY - timedelta(days=6)
 
 
 def test_both_arms_are_exposed_alike_and_the_holdout_is_never_planned():
-    policy = replace(POLICY, holdout_share=0.5)
-    plan = plan_of(world(users=400), policy=policy)
+    plan = plan_of(world(users=400), contact=ContactPolicy(holdout_share=0.5))
     arms = Counter(plan.exposed["arm"].to_pylist())
     assert arms["holdout"] + arms["treated"] == 400
     assert arms["holdout"] == pytest.approx(200, abs=45)
@@ -241,7 +255,7 @@ OPEN = replace(POLICY, auto_approve_within_limits=True)
 
 def test_approval_is_closed_by_default():
     with pytest.raises(GateClosedError, match="auto_approve_within_limits is off"):
-        approve(plan_of(world()), POLICY, "console", is_quality_ok=True)
+        approve(plan_of(world()), of(POLICY), CONTACT, "console", is_quality_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -250,26 +264,26 @@ def test_approval_is_closed_by_default():
 )
 def test_approval_refuses_what_is_not_known_to_be_safe(gateway, is_quality_ok, why):
     with pytest.raises(GateClosedError, match=why):
-        approve(plan_of(world(), policy=OPEN), OPEN, gateway, is_quality_ok=is_quality_ok)
+        approve(plan_of(world(), application=of(OPEN)), of(OPEN), CONTACT, gateway, is_quality_ok=is_quality_ok)
 
 
 def test_approval_refuses_a_plan_that_breaks_its_limits():
-    plan = plan_of(world(), policy=OPEN)
+    plan = plan_of(world(), application=of(OPEN))
     doubled = replace(plan, planned=pa.concat_tables([plan.planned, plan.planned]))
     with pytest.raises(GateClosedError, match="planned twice"):
-        approve(doubled, OPEN, "console", is_quality_ok=True)
+        approve(doubled, of(OPEN), CONTACT, "console", is_quality_ok=True)
     smaller = replace(OPEN, maximum_messages_per_day=5)
     with pytest.raises(GateClosedError, match="daily budget of 5"):
-        approve(plan, smaller, "console", is_quality_ok=True)
+        approve(plan, of(smaller), CONTACT, "console", is_quality_ok=True)
     holdout = plan.planned.slice(0, 1)["user_id"].to_pylist()
     exposed = pa.table({"user_id": holdout, "arm": ["holdout"]})
     with pytest.raises(GateClosedError, match="holdout is planned"):
-        approve(replace(plan, exposed=exposed), OPEN, "console", is_quality_ok=True)
+        approve(replace(plan, exposed=exposed), of(OPEN), CONTACT, "console", is_quality_ok=True)
 
 
 def test_approval_within_limits():
-    plan = plan_of(world(), policy=OPEN)
-    approval = approve(plan, OPEN, "console", is_quality_ok=True)
+    plan = plan_of(world(), application=of(OPEN))
+    approval = approve(plan, of(OPEN), CONTACT, "console", is_quality_ok=True)
     assert (approval.plan_id, approval.planned_count) == (plan.plan_id, plan.planned.num_rows)
     events = approval_events(approval, now=NOW)
     assert events.schema.equals(EVENT_TYPES["plan_approved"].schema)
@@ -281,7 +295,7 @@ PERSON = {"actor": "ann", "reason": "read all of it"}
 
 def test_a_person_approves_where_the_policy_does_not_and_for_any_gateway():
     plan = plan_of(world())
-    approval = approve_by_person(plan, POLICY, **PERSON, is_quality_ok=True)
+    approval = approve_by_person(plan, of(POLICY), CONTACT, **PERSON, is_quality_ok=True)
     assert (approval.approved_by, approval.reason) == ("ann", "read all of it")
     assert approval.plan_digest == require_digest(plan, approval.plan_digest[:12])
 
@@ -290,11 +304,11 @@ def test_a_person_approves_where_the_policy_does_not_and_for_any_gateway():
 def test_limits_hold_whoever_approves(is_quality_ok, why):
     plan = plan_of(world())
     with pytest.raises(GateClosedError, match=why):
-        approve_by_person(plan, POLICY, **PERSON, is_quality_ok=is_quality_ok)
+        approve_by_person(plan, of(POLICY), CONTACT, **PERSON, is_quality_ok=is_quality_ok)
     with pytest.raises(GateClosedError, match="daily budget of 5"):
-        approve_by_person(plan, replace(POLICY, maximum_messages_per_day=5), **PERSON, is_quality_ok=True)
+        approve_by_person(plan, of(replace(POLICY, maximum_messages_per_day=5)), CONTACT, **PERSON, is_quality_ok=True)
     with pytest.raises(InvalidInputError, match="only the policy is called so"):
-        approve_by_person(plan, POLICY, actor="policy:me", reason="r", is_quality_ok=True)
+        approve_by_person(plan, of(POLICY), CONTACT, actor="policy:me", reason="r", is_quality_ok=True)
 
 
 def test_a_plan_is_named_by_enough_of_its_digest():
@@ -317,5 +331,61 @@ def test_a_rejection_is_an_event_of_its_plan():
 
 def test_ten_thousand_users_use_the_daily_budget_up():
     tables = world(users=10_000, jobs=800, per_user=30)
-    plan = plan_of(tables, policy=MessagingPolicy())
+    plan = plan_of(tables, application=of(MessagingPolicy()))
     assert plan.planned.num_rows == 2_500
+
+
+def listed(offered: OfferedJobs) -> Bodies:
+    """Write a mail as the list of its jobs."""
+    return lambda message_id, job_ids: f"{offered.application.name} {message_id}: {', '.join(job_ids)}"
+
+
+MAILS = Application(
+    "mails", "Mails", "job_applications", channel="email", items=5, policy=replace(POLICY, messages_per_opening=20)
+)
+
+
+def test_a_mail_offers_several_jobs_best_first_and_names_the_first(monkeypatch):
+    monkeypatch.setitem(RENDERERS, "email", listed)
+    tables = world()
+    plan = plan_of(tables, application=MAILS)
+    rows = plan.planned.to_pylist()
+    assert rows
+    assert {row["channel"] for row in rows} == {plan.channel} == {"email"}
+    worth = {(r["user_id"], r["job_id"]): r["expected_value_usd"] for r in tables["candidates"].to_pylist()}
+    for row in rows:
+        jobs = [item["job_id"] for item in row["items"]]
+        assert 1 < len(jobs) == len(set(jobs)) <= 5
+        assert (row["job_id"], row["prediction_id"]) == (jobs[0], row["items"][0]["prediction_id"])
+        values = [worth[row["user_id"], job] for job in jobs[1:]]
+        assert values == sorted(values, reverse=True)
+        assert row["body"] == f"mails {row['message_id']}: {', '.join(jobs)}"
+        assert row["segments"] == 1
+    events = plan_events(plan, experiment="mails", now=NOW)
+    assert events["message_planned"]["items"].to_pylist() == plan.planned["items"].to_pylist()
+    assert set(events["message_suppressed"]["channel"].to_pylist()) <= {"email"}
+
+
+def test_an_own_holdout_is_held_out_under_the_global_one():
+    own = replace(of(POLICY), name="careful", holdout_share=0.5)
+    plan = plan_of(world(users=400), application=own, contact=ContactPolicy(holdout_share=0.2))
+    held = {r["user_id"] for r in plan.exposed.to_pylist() if r["arm"] == "holdout"}
+    users = world(users=400)["users"]["user_id"].to_pylist()
+    in_global = {u for u in users if is_holdout(u, salt="2026-holdout", share=0.2)}
+    in_own = {u for u in users if is_holdout(u, salt=own.holdout_salt, share=0.5)}
+    assert held == in_global | in_own
+    assert in_own - in_global
+    assert in_global - in_own
+    assert held.isdisjoint(plan.planned["user_id"].to_pylist())
+
+
+def test_a_plan_follows_everything_that_shapes_it_and_no_title():
+    base = plan_policy_version(of(POLICY), CONTACT)
+    assert plan_policy_version(replace(of(POLICY), title="Another"), CONTACT) == base
+    assert plan_policy_version(of(OPEN), CONTACT) == base, "who approves shapes nothing"
+    for other, contact in (
+        (of(replace(POLICY, brand="B")), CONTACT),
+        (replace(of(POLICY), holdout_share=0.1), CONTACT),
+        (of(POLICY), replace(CONTACT, maximum_messages_per_7_days=1)),
+    ):
+        assert plan_policy_version(other, contact) != base

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
     pre_hook="{{ delete_as_of_range('as_of_date') }}"
 ) }}
 
@@ -22,6 +22,14 @@ snapshots as (
 consents as (
 
     select * from {{ ref('int_consents_resolved') }}
+    where channel = 'sms'
+
+),
+
+mail_consents as (
+
+    select * from {{ ref('int_consents_resolved') }}
+    where channel = 'email'
 
 ),
 
@@ -95,12 +103,16 @@ final as (
         described.as_of_date - cast(described.signed_up_at as date) as tenure_days,
 
         ---------- booleans
-        coalesce(consents.is_consented, false) as is_consented
+        coalesce(consents.is_consented, false) as is_consented,
+        coalesce(mail_consents.is_consented, false) as is_consented_email
 
     from described
     asof left join consents
         on described.user_id = consents.user_id
         and described.as_of_date >= consents.available_date
+    asof left join mail_consents
+        on described.user_id = mail_consents.user_id
+        and described.as_of_date >= mail_consents.available_date
     asof left join click_dates
         on described.user_id = click_dates.user_id
         and described.as_of_date >= click_dates.available_date

@@ -1,7 +1,8 @@
 """A ledger of every released schema moves on to today's; `releases` holds those schemas as they were created.
 
 The way from 0.1.0 is `mlife_assets.adapters.send_ledger.migrations.versions.rev_0002_people`, then
-`mlife_assets.adapters.send_ledger.migrations.versions.rev_0003_rejections`.
+`mlife_assets.adapters.send_ledger.migrations.versions.rev_0003_rejections`, then
+`mlife_assets.adapters.send_ledger.migrations.versions.rev_0004_channels`.
 """
 
 from __future__ import annotations
@@ -157,14 +158,14 @@ def test_what_is_up_to_date_is_only_read(url: str, monkeypatch: pytest.MonkeyPat
     SqlLedger(url).close()
 
 
-@pytest.mark.parametrize("found", [["0004"], ["0003", "0004"]])
+@pytest.mark.parametrize("found", [["0005"], ["0004", "0005"]])
 def test_a_newer_ledger_is_refused_and_left_alone(url: str, found: list[str]) -> None:
     SqlLedger(url).close()
     engine = open_engine(url)
     with write(engine) as connection:
         connection.execute(sa.delete(versions))
         connection.execute(sa.insert(versions), [{"version_num": one} for one in found])
-    with pytest.raises(UpstreamMismatchError, match="0004, which this release does not know"):
+    with pytest.raises(UpstreamMismatchError, match="0005, which this release does not know"):
         SqlLedger(url)
     with engine.connect() as connection:
         assert sorted(connection.execute(sa.select(versions)).scalars()) == found

@@ -1,0 +1,65 @@
+"""The part of the graph that one application has: its keys and its group.
+
+Belongs here: names that follow from an application's. Does not belong here: what an asset does (`messages`), names of a
+model (`model_graph`).
+
+Concept: as with models, the first application has the names of when there was one; those of another begin with its own
+and stand in a group of that name.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlife_assets.components.graph import keys
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
+
+GROUP = "messages"
+
+
+@dataclass(frozen=True)
+class ApplicationGraph:
+    """Names of one application in the graph."""
+
+    application: Application
+
+    @property
+    def group(self) -> str:
+        """Return the group of its assets."""
+        return GROUP if self.application.name == JOB_OF_THE_DAY else self.application.name
+
+    def key(self, name: str) -> dg.AssetKey:
+        """Return the key of an asset of the application."""
+        return dg.AssetKey([self.group, name])
+
+    @property
+    def plan(self) -> dg.AssetKey:
+        """Who is to be sent what."""
+        return self.key("message_plan")
+
+    @property
+    def deliveries(self) -> dg.AssetKey:
+        """What was handed to the gateway."""
+        return self.key("message_deliveries")
+
+    @property
+    def inbound(self) -> dg.AssetKey:
+        """What came back."""
+        return self.key("inbound_messages")
+
+    @property
+    def scores(self) -> list[dg.AssetKey]:
+        """Scores that its plan is made from: what it offers by, whom it chooses by."""
+        names = dict.fromkeys((self.application.model_name, self.application.audience.model_name))
+        return [_scores_of(name) for name in names if name]
+
+    def view(self, platform: Platform) -> Platform:
+        """Return the platform as the application sees it."""
+        return platform.of_application(self.application.name)
+
+
+def _scores_of(model_name: str) -> dg.AssetKey:
+    return keys.USER_JOB_SCORES if model_name == JOB_APPLICATIONS else dg.AssetKey([model_name, "scores"])

@@ -1,0 +1,195 @@
+"""Making an application's plan of a day, logging it with what it was chosen from, and storing it.
+
+Belongs here: gathering what a plan is made from, keeping it, what the UI shows of it. Does not belong here: deciding
+(`recruiting.messaging.plan`), sending (`delivery`), the assets (`texts`).
+
+Concept: a plan is decided by pure code from scores that are the same for everybody; what is the application's own
+(audience, consent to its channel, exploration, caps) is applied here. The log holds the decision before anybody can
+act on it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlife_assets.components.messages.delivery import require_present_day
+from mlife_assets.components.messages.employers import withheld_on
+from mlife_assets.components.messages.preview import preview
+from mlife_assets.components.messages.sending import (
+    EXPOSED_TABLE,
+    PLAN_REPORT,
+    PLANNED_TABLE,
+    SUPPRESSED_TABLE,
+    WRITER,
+    approved_plan,
+    note_plan,
+    require_known_ledger,
+)
+from mlife_assets.components.monitoring.quality_gate import require_sound_day
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.predictions import entity_scores
+from mlife_assets.components.predictions.decision_log import log_predictions
+from mlife_assets.components.predictions.scores import SCORES_TABLE
+from mlife_assets.components.shown.figures import plan_figures
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.core.windows import days_between
+from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.messaging.audience import application_candidates, of_audience, with_consent
+from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.events import plan_events
+from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
+from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
+
+RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+
+
+@dataclass(frozen=True)
+class PlannedDay:
+    """A day's plan: whether it is the one that was approved before, how many predictions were logged and explore."""
+
+    plan: MessagePlan
+    is_kept: bool
+    logged: int
+    explorers: int
+
+
+def is_planned_on(application: Application, day: date) -> bool:
+    """Return whether a day is one of the application's weekdays."""
+    return day.weekday() in application.weekdays
+
+
+def plan_day(platform: Platform, day: date) -> PlannedDay:
+    """Plan a day of the application whose view `platform` is, log the decision and everything it was chosen from."""
+    require_present_day(platform, day)
+    require_sound_day(platform, day)
+    require_known_ledger(platform, day)
+    application, contact, now = platform.application, platform.policies.contact, platform.sending_time(day)
+    users = with_consent(platform.warehouse.read("user_features", as_of=day), application.channel)
+    users = _with_people(platform, _of_audience(platform, users, day), now)
+    jobs = platform.warehouse.read("job_features", as_of=day)
+    scores = platform.of_model(application.model_name).model_tables.read(SCORES_TABLE, day)
+    candidates = application_candidates(scores, users, jobs, policy=application.policy, as_of=day)
+    since = recent_since(day, application.policy, contact)
+    recent = pa.concat_tables(
+        [
+            platform.ledger.recent_sends(since).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA),
+            _texts_before_the_ledger(platform, since, day),
+        ]
+    )
+    plan = build_plan(
+        candidates,
+        users,
+        jobs,
+        recent,
+        platform.ledger.suppressed_people(at=now, channel=application.channel),
+        application=application,
+        contact=contact,
+        as_of=day,
+        now=now,
+        link_key=platform.link_key,
+        withheld_employers=withheld_on(platform, day),
+    )
+    kept = approved_plan(platform, plan)
+    logged = _log_and_store(platform, plan, candidates, now) if kept is None else 0
+    note_plan(platform, kept or plan)
+    explorers = int(pc.sum(candidates["is_exploration"]).as_py() or 0)
+    return PlannedDay(kept or plan, kept is not None, logged, explorers)
+
+
+def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
+    """Return what the UI shows of a plan."""
+    plan = planned.plan
+    reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
+    return {
+        "dagster/row_count": plan.planned.num_rows,
+        "plan_id": plan.plan_id,
+        "plan_digest": plan_digest(plan.planned),
+        "is_kept": planned.is_kept,
+        **plan_figures(plan, platform.policies.price),
+        "predictions_logged": planned.logged,
+        "exploration_users": planned.explorers,
+        "not_texted": table(reasons),
+        **preview(platform, plan),
+    }
+
+
+def _of_audience(platform: Platform, users: pa.Table, day: date) -> pa.Table:
+    """Return the users of the application's audience, by the newest scores of its model up to the day."""
+    audience = platform.application.audience
+    if not audience.model_name:
+        return users
+    view = platform.of_model(audience.model_name)
+    days = [one for one in view.model_tables.days(entity_scores.SCORES_TABLE) if one <= day]
+    if not days:
+        return users.slice(0, 0)
+    scores = view.model_tables.read(entity_scores.SCORES_TABLE, max(days))
+    return of_audience(users, scores, view.model.roles.entity, audience.minimum_probability)
+
+
+def _offered(plan: MessagePlan) -> pa.ChunkedArray:
+    """Return the predictions behind all items of a plan."""
+    items = pc.list_flatten(plan.planned["items"])
+    return pc.struct_field(items, "prediction_id")
+
+
+def _with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table:
+    """Register the accounts and append who is behind each."""
+    user_ids = users["user_id"].to_pylist()
+    contacts = platform.people.register(user_ids, now=now, channel=platform.application.channel)
+    return users.append_column("person_id", pa.array([contacts[user].person_id for user in user_ids], pa.string()))
+
+
+def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, now: datetime) -> int:
+    """Log the decision, store it and note its digest; return how many predictions were logged with it."""
+    day, texted = plan.as_of_date, pc.unique(plan.planned["user_id"])
+    logged = log_predictions(
+        platform,
+        day,
+        candidates.filter(pc.is_in(candidates["user_id"], value_set=texted)),
+        _offered(plan),
+        now,
+        application=plan.campaign,
+        policy_version=plan.policy_version,
+    )
+    for event_type, rows in plan_events(plan, experiment=plan.campaign, now=now).items():
+        if rows.num_rows:
+            platform.event_log.append(event_type, rows, writer=WRITER)
+    seal(platform)
+    tables = platform.application_tables
+    tables.write(PLANNED_TABLE, day, plan.planned)
+    tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
+    tables.write(EXPOSED_TABLE, day, plan.exposed)
+    tables.write_report(
+        PLAN_REPORT,
+        day,
+        {
+            "plan_id": plan.plan_id,
+            "policy_version": plan.policy_version,
+            "campaign": plan.campaign,
+            "channel": plan.channel,
+            "refused_jobs": refusal_counts(plan.refused_jobs),
+        },
+    )
+    return logged
+
+
+def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa.Table:
+    """Return texts that the event log knows of and the ledger does not: those of other tools."""
+    columns = ["user_id", "as_of_date", "campaign"]
+    planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "message_id"])
+    own = [row.message_id for day in days_between(since, until) for row in platform.ledger.rows(as_of_date=day)]
+    for application in platform.applications:
+        tables = platform.of_application(application.name).application_tables
+        for day in (one for one in tables.days(PLANNED_TABLE) if since <= one <= until):
+            own += tables.read(PLANNED_TABLE, day)["message_id"].to_pylist()
+    is_own = pc.is_in(planned["message_id"], value_set=pa.array(own, pa.string()))
+    others = planned.filter(pc.invert(is_own))
+    user_ids = others["user_id"].to_pylist()
+    people = platform.ledger.people_of(user_ids)
+    person_ids = pa.array([people[user_id] for user_id in user_ids], pa.string())
+    return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
