@@ -65,7 +65,7 @@ def read_source(
     history = EventHistory(platform.event_log, {"user_id": users, "job_id": jobs}, thorough)
     first, yesterday = min(days), add_days(max(days), -1)
     start = add_days(first, -SHOWN_DAYS)
-    planned = add_days(start, -settled_days(platform.policies.messaging))
+    planned = add_days(start, -settled_days(platform.application.policy))
 
     def of_texts(known: EventHistory, event_type: str) -> pa.Table:
         return known.folded(event_type, yesterday, _all) if thorough else known.between(event_type, planned, yesterday)
