@@ -207,9 +207,11 @@ def test_a_stop_by_text_ends_texts_and_no_mails(world: World) -> None:
 
 @pytest.mark.parametrize("channel", [Channel.SMS, Channel.EMAIL])
 def test_stop_everything_ends_all_by_whatever_channel_it_came(world: World, channel: Channel) -> None:
-    for application in (TEXTS, REMINDERS, MAILS):
-        world.plan(application)
+    world.plan(TEXTS)
     world.reply(channel, "u00", "stop everything")
+    world.plan(REMINDERS)
+    world.plan(MAILS)
+    assert all(world.ledger.suppressed_people(at=NOW, channel=one) == ("u00",) for one in ("sms", "email"))
     for application in (TEXTS, REMINDERS, MAILS):
         world.dispatch(application)
         assert world.reached(application) == set(PEOPLE) - {"u00"}
