@@ -6,6 +6,8 @@ Concept: one function builds the definitions for tests, the CLI and deployments;
 run, and reads the environment only through the settings it is given.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from types import ModuleType
 
@@ -13,22 +15,26 @@ import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.acts.jobs import ACT_JOBS
+from mlife_assets.components.application import Application
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
 from mlife_assets.components.graph.application_graph import ApplicationGraph
+from mlife_assets.components.graph.jobs import build_jobs
+from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
 from mlife_assets.components.graph.partitions import ending_with
 from mlife_assets.components.graph.schedules import build_schedules
 from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
-from mlife_assets.components.model_parts import build_model_parts
+from mlife_assets.components.model_parts import ModelParts, build_model_parts
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform_model import PlatformModel
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
 MODULES: tuple[ModuleType, ...] = (events, metrics)
 """What all models share; the assets of each of them are in `components.model_parts`, of applications in `messages`."""
@@ -40,6 +46,7 @@ def build_definitions(
     policies: Policies | None = None,
     platform: Platform | None = None,
     last: date | None = None,
+    instances: dg.Definitions | None = None,
 ) -> dg.Definitions:
     """Return the whole graph for one deployment.
 
@@ -48,6 +55,7 @@ def build_definitions(
         policies: business and scientific choices; by default those of `settings.policies()`.
         platform: what stands behind the ports, with models and policies of its own; by default the embedded world.
         last: the last day that has a partition; by default partitions follow the machine's clock.
+        instances: what Dagster made of the files that declare models; by default the same is made of the records.
 
     Raises:
         InvalidInputError: the history is too short for the first model under these policies.
@@ -55,27 +63,55 @@ def build_definitions(
     platform = platform or Platform(settings=settings, policies=policies or settings.policies())
     applications = [ApplicationGraph(application) for application in platform.applications]
     _require_known_models(platform)
-    parts = build_model_parts(platform.models, applications)
+    parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
     _require_enough_history(settings, platform.models[0])
     is_production = settings.environment == "prod"
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
-    sending = [asset for application in applications for asset in messages.build_assets(application)]
-    planned_checks = [check for application in applications for check in messages.build_checks(application)]
-    assets = [*shared, *sending, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
+    assets = [*shared, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets, today=today),
-        asset_checks=[
-            *(check for module in MODULES for check in getattr(module, "CHECKS", ())),
-            *planned_checks,
-            *parts.checks,
-        ],
-        jobs=[*parts.jobs, *ACT_JOBS],
-        schedules=build_schedules(status),
+        asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
+        jobs=[*build_jobs([ModelGraph(model) for model in platform.models], applications), *parts.jobs, *ACT_JOBS],
+        schedules=[*build_schedules(status), *parts.schedules],
         sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
-        resources={"platform": platform},
+        resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
+        metadata=None if instances is None else instances.metadata,
+        component_tree=None if instances is None else instances.component_tree,
+    )
+
+
+def _parts_made(platform: Platform, applications: Sequence[ApplicationGraph]) -> ModelParts:
+    """Return the parts of all models and applications, made of their records."""
+    parts = build_model_parts(platform.models)
+    sending = [asset for application in applications for asset in messages.build_assets(application)]
+    checks = [check for application in applications for check in messages.build_checks(application)]
+    return replace(parts, assets=[*sending, *parts.assets], checks=[*checks, *parts.checks])
+
+
+def _parts_loaded(instances: dg.Definitions, platform: Platform) -> ModelParts:
+    """Return what Dagster made of a folder of instances, after a look at whether the command line reads the same."""
+    tree = instances.component_tree
+    models = [] if tree is None else [one.declared.name for one in tree.get_all_components(PlatformModel)]
+    applications = [] if tree is None else [one.declared.name for one in tree.get_all_components(Application)]
+    for kind, loaded, read in (
+        ("models", models, [model.name for model in platform.models]),
+        ("applications", applications, [application.name for application in platform.applications]),
+    ):
+        if sorted(loaded) != sorted(read):
+            raise InvalidInputError(
+                f"Dagster loads the {kind} {', '.join(sorted(loaded))}, but the files that the command line reads "
+                f"declare {', '.join(sorted(read))}; declare each in a defs.yaml, of a type of mlife_assets.components"
+            )
+    return ModelParts(
+        assets=list(instances.assets or ()),
+        checks=list(instances.asset_checks or ()),
+        jobs=list(instances.jobs or ()),
+        sensors=list(instances.sensors or ()),
+        schedules=list(instances.schedules or ()),
+        resources=instances.resources or {},
     )
 
 
@@ -107,17 +143,28 @@ def _require_enough_history(settings: Settings, model: Model) -> None:
         )
 
 
-def build_location(settings: Settings, *, platform: Platform | None = None) -> dg.Definitions:
+def build_location(
+    settings: Settings, *, platform: Platform | None = None, instances: dg.Definitions | None = None
+) -> dg.Definitions:
     """Return the graph as people see it in the UI: its partitions end with the next day that can run.
 
     Raises:
         InvalidInputError: see `build_definitions`.
     """
     platform = platform or Platform(settings=settings, policies=settings.policies())
-    return build_definitions(settings, platform=platform, last=last_partition(platform))
+    return build_definitions(settings, platform=platform, last=last_partition(platform), instances=instances)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the definitions of the environment that this process runs in."""
-    return build_location(Settings())
+    """Return the definitions of the environment that this process runs in.
+
+    Raises:
+        InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute.
+    """
+    settings = Settings()
+    platform = Platform(settings=settings, policies=settings.policies())
+    if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
+        raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
+    instances = dg.load_from_defs_folder(path_within_project=DEFS_FOLDER)
+    return build_location(settings, platform=platform, instances=instances)

@@ -27,17 +27,21 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
-TOKEN_CHARACTERS = 32
+HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT, TOKEN_CHARACTERS = 32, 8, 32
 _HTTP_URL = r"^https?://[^\s?#]+$"
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
 WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
+DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
 DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
 POLICY_DEFAULT = "gate_users"
 """The field of the world that a policy has the default of: remembered only where it differs, so the policy may move."""
+DECIDED = {  # fields that decide one of a policy wherever they are set
+    "gate_users": "promotion.minimum_users_with_positives",
+    "approve_console_sends": "messaging.auto_approve_within_limits",
+}
 
 DemoDay = Annotated[int, Field(ge=1, le=120)]
 
@@ -266,6 +270,7 @@ class Settings(HomeSettings):
     def policies(self) -> Policies:
         """Return the default policies, but for what this deployment decides."""
         return Policies(
+            decided=tuple(field for name, field in DECIDED.items() if name in self.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
             promotion=PromotionPolicy(minimum_users_with_positives=self.gate_users),
         )

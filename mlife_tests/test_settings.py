@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.recruiting.instances import DeclaredModel
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import WORLD, WORLD_FILE, NewWorldSettings, Settings
+from mlife_assets.settings import DEFS_FOLDER, WORLD, WORLD_FILE, NewWorldSettings, Settings
 
 SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_GATE_USERS": "60", "MLIFE_DEMO_FAULTS": "0"}
 
@@ -81,3 +84,17 @@ def test_what_is_remembered_and_cannot_be_read_is_no_default(tmp_path, text):
 
 def test_the_file_is_for_people_too(small):
     assert json.loads((small / WORLD_FILE).read_text())["market_users"] == 300
+
+
+def test_what_the_environment_sets_is_decided_and_what_a_file_states_gives_way(tmp_path, monkeypatch) -> None:
+    (jobs,) = (one for one in read_declared(DEFS_FOLDER).models if one.name == "job_applications")
+    attributes = {**jobs.instance.attributes, "promotion": {"minimum_users_with_positives": 70}}
+    stated = DeclaredModel(replace(jobs.instance, attributes=attributes), jobs.declare)
+    default = Settings(home=tmp_path)
+    assert default.policies().decided == ()
+    assert stated(default.policies()).promotion.minimum_users_with_positives == 70
+    for users in (60, 1_000):  # 1,000 is the default, and here somebody said so
+        monkeypatch.setenv("MLIFE_GATE_USERS", str(users))
+        found = Settings(home=tmp_path).policies()
+        assert found.decided == ("promotion.minimum_users_with_positives",)
+        assert stated(found).promotion.minimum_users_with_positives == users

@@ -189,7 +189,7 @@ def _agreement(panel: Panel, platform: Platform) -> tuple[dict[str, Any] | None,
     from mlife_assets.recruiting.panel import panel_agreement
 
     try:
-        agreement = panel_agreement([panel], platform.policies.promotion)
+        agreement = panel_agreement([panel], platform.model.promotion)
     except NotEnoughEvidenceError as error:
         return None, f"No agreement: {error}."
     return asdict(agreement), agreement.sentence

@@ -99,8 +99,8 @@ class Standing:
 
 def standing_of(platform: Platform) -> Standing:
     """Gather where the deployment stands."""
-    from mlife_assets.components.running.demo_summary import sample_message
     from mlife_assets.components.shown.present import newest_day, next_day, operator_time
+    from mlife_assets.components.shown.sample_message import sample_message
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
     decision = _newest(platform, "retrain_decided")

@@ -1,26 +1,30 @@
-"""How the graph runs: the only package that imports Dagster. A project of its own declares `ConversionModel`."""
+"""How the graph runs: the only package whose modules import Dagster. Instances of its types are `defs.yaml` files."""
 
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 if TYPE_CHECKING:
+    from mlife_assets.components.application import Application as Application
     from mlife_assets.components.conversion_model import ConversionModel as ConversionModel
+    from mlife_assets.components.platform_model import PlatformModel as PlatformModel
 
 # Backfill policies, kinds and owners are beta in this Dagster release; they are relied on knowingly and pinned exactly.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+# The words of the warnings name them, since their classes would import Dagster for whoever only reads a home.
+warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), and may have breaking changes")
 
-COMPONENT_TYPES = ("ConversionModel",)
+COMPONENT_TYPES = {
+    "ConversionModel": "conversion_model",
+    "PlatformModel": "platform_model",
+    "Application": "application",
+}
+"""Component types and their modules."""
 
 
 def __getattr__(name: str) -> Any:
     """Return a component type: it is loaded when asked for, since modules below this package import one another."""
     if name in COMPONENT_TYPES:
-        from mlife_assets.components import conversion_model
-
-        return getattr(conversion_model, name)
+        return getattr(import_module(f"{__name__}.{COMPONENT_TYPES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -7,14 +7,14 @@ Concept: every model goes through the same code. What only job applications have
 attributes, rows that raw events give again) is named here once, beside what every model has (`model_chain`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mlife_assets.components.graph.application_graph import ApplicationGraph
-from mlife_assets.components.graph.jobs import build_jobs
+from mlife_assets.components.graph.jobs import jobs_of_model
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.metrics.map_history import user_rankings
@@ -33,30 +33,35 @@ PAIRS = Special(findings=pair_findings, rankings=user_rankings)
 
 @dataclass(frozen=True)
 class ModelParts:
-    """What the models add to a code location."""
+    """What models add to a code location."""
 
-    assets: Sequence[dg.AssetsDefinition]
-    checks: Sequence[dg.AssetChecksDefinition]
-    jobs: Sequence[UnresolvedAssetJobDefinition]
+    assets: Sequence[Any]
+    checks: Sequence[dg.AssetsDefinition]
+    jobs: Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition]
     sensors: Sequence[dg.SensorDefinition]
+    schedules: Sequence[Any] = ()
+    resources: Mapping[str, Any] = field(default_factory=dict)
 
 
-def build_model_parts(models: Sequence[Model], applications: Sequence[ApplicationGraph]) -> ModelParts:
-    """Return the parts of all models, and the jobs that they share with the rest of the day."""
+def build_model_parts(models: Sequence[Model]) -> ModelParts:
+    """Return the parts of models. Raises InvalidInputError for one that ranks items beside job applications."""
     graphs = [ModelGraph(model) for model in models]
     for model in (graph.model for graph in graphs if not graph.is_first):
         if model.roles.item is not None:
             raise InvalidInputError(
                 f"model {model.name} ranks {model.roles.item}; beside job_applications a model has no item"
             )
-    jobs = build_jobs(graphs, applications)
-    by_name = {job.name: job for job in jobs}
+    jobs = {graph.model.name: jobs_of_model(graph) for graph in graphs}
     return ModelParts(
         assets=[asset for graph in graphs for asset in _assets(graph)],
         checks=[check for graph in graphs for check in _checks(graph)],
-        jobs=jobs,
-        sensors=[build_retrain_sensor(graph, by_name[graph.named(RETRAINING_JOB)]) for graph in graphs],
+        jobs=[job for of_model in jobs.values() for job in of_model],
+        sensors=[build_retrain_sensor(graph, _retraining(graph, jobs[graph.model.name])) for graph in graphs],
     )
+
+
+def _retraining(graph: ModelGraph, jobs: Sequence[UnresolvedAssetJobDefinition]) -> UnresolvedAssetJobDefinition:
+    return next(job for job in jobs if job.name == graph.named(RETRAINING_JOB))
 
 
 def _assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:

@@ -26,7 +26,7 @@ from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, TERMS, OwnRows
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.stated_policies import is_said, stated_policy
+from mlife_assets.core.stated_policies import is_said, named, stated_attribute
 
 LABEL_TIME = "label_mature_date"
 """What the label time is called where the table has no column of it."""
@@ -107,7 +107,7 @@ def own_model(
         if not is_said(value):
             raise InvalidInputError(f"{attribute}: it is {quoted(value)}; say it in words")
     require_name("name", name)
-    roles = _named("columns", lambda: _roles(columns))
+    roles = named("columns", lambda: _roles(columns))
     if columns.rule and columns.rule not in roles.features:
         raise InvalidInputError(f"columns.rule names {quoted(columns.rule)}; list it under columns.features")
     if columns.row_id and columns.row_id in {*roles.columns} - {roles.entity}:
@@ -115,9 +115,7 @@ def own_model(
     if unknown := [key for key in stated.watched if key not in WATCHED]:
         raise InvalidInputError(f"watched has an unknown key {quoted(unknown[0])}; known are {', '.join(WATCHED)}")
     _require_features(roles, stated)
-    step = _named(
-        "maturity_days", lambda: Step("outcome", roles.label, EXAMPLES, maturity_days, verb="has the outcome")
-    )
+    step = named("maturity_days", lambda: Step("outcome", roles.label, EXAMPLES, maturity_days, verb="has the outcome"))
     row_id = columns.row_id or columns.entity
     model = Model(
         name=name,
@@ -138,10 +136,10 @@ def own_model(
             never_zero=stated.watched.get("never_zero", ()),
         ),
         words=stated.words,
-        training=_policy("training", TrainingPolicy(formulations=("binary",)), stated.training),
-        promotion=_policy("promotion", PromotionPolicy(), stated.promotion),
-        monitoring=_policy("monitoring", MonitoringPolicy(), stated.monitoring),
-        retrain=_policy("retrain", RetrainPolicy(), stated.retrain),
+        training=stated_attribute("training", TrainingPolicy(formulations=("binary",)), stated.training),
+        promotion=stated_attribute("promotion", PromotionPolicy(), stated.promotion),
+        monitoring=stated_attribute("monitoring", MonitoringPolicy(), stated.monitoring),
+        retrain=stated_attribute("retrain", RetrainPolicy(), stated.retrain),
     )
     return OwnModel(model, OwnRows(roles, row_id, maturity_days, bool(columns.label_time)), start_date)
 
@@ -184,14 +182,3 @@ def _roles(columns: OwnColumns) -> ExampleSpec:
         if name in TAKEN and allowed.get(name) != name:
             raise InvalidInputError(f"the column {name} has a name that mlife adds to the tables; rename it")
     return roles
-
-
-def _policy(name: str, default: Any, given: Mapping[str, Any]) -> Any:
-    return _named(name, lambda: stated_policy(default, name, given, where="the attribute"))
-
-
-def _named(attribute: str, make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{attribute}: {error}") from error

@@ -6,17 +6,17 @@ files (`study`, the attributes of a component).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted
 
-Policy = TypeVar("Policy", TrainingPolicy, PromotionPolicy, MonitoringPolicy, RetrainPolicy, BacktestPolicy)
+Policy = TypeVar("Policy")
+"""A frozen record of numbers, strings, and tuples of them."""
+Made = TypeVar("Made")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -27,6 +27,18 @@ def is_said(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_of_kind(value: Any, expected: Any) -> bool:
+    """Return whether a value of a file may stand where `expected` is the default; a list stands for a tuple."""
+    if isinstance(expected, bool):
+        return isinstance(value, bool)
+    if isinstance(expected, tuple):
+        is_one = _is_whole if expected and isinstance(expected[0], int) else is_said
+        return isinstance(value, list) and all(map(is_one, value))
+    if isinstance(expected, str):
+        return is_said(value)
+    return _is_whole(value) or (isinstance(expected, float) and isinstance(value, float))
 
 
 def stated_policy(
@@ -49,7 +61,9 @@ def stated_policy(
     Raises:
         InvalidInputError: a field is unknown, or a value is of another kind or out of bounds; names it and the remedy.
     """
-    known = {field.name for field in fields(default)}
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(f"{where} {name} is {quoted(given)}; write fields and their values")
+    known = {field.name for field in fields(default)}  # type: ignore[arg-type]
     renamed = {old: new for old, new in renamed.items() if new in known}
     if both := [old for old, new in renamed.items() if old in given and new in given]:
         raise InvalidInputError(f"{where} {name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one")
@@ -60,15 +74,20 @@ def stated_policy(
                 f"{where} {name} has an unknown key {quoted(key)}; known are {', '.join(sorted(known))}"
             )
         expected = getattr(default, key)
-        if isinstance(expected, bool):
-            fits = isinstance(value, bool)
-        elif isinstance(expected, tuple):
-            is_of_kind = _is_whole if expected and isinstance(expected[0], int) else is_said
-            fits = isinstance(value, list) and all(map(is_of_kind, value))
-        else:
-            kinds = int if isinstance(expected, int) else (int, float)
-            fits = isinstance(value, kinds) and not isinstance(value, bool)
-        if not fits:
+        if not is_of_kind(value, expected):
             raise InvalidInputError(f"{where} {name}.{key} is {quoted(value)}; the default is {quoted(expected)}")
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
-    return replace(default, **values)
+    return replace(default, **values)  # type: ignore[type-var]
+
+
+def stated_attribute(name: str, default: Policy, given: Mapping[str, Any]) -> Policy:
+    """Return a policy with the changes that an attribute of a component states; errors begin with its name."""
+    return named(name, lambda: stated_policy(default, name, given, where="the attribute"))
+
+
+def named(attribute: str, make: Callable[[], Made]) -> Made:
+    """Return what `make` makes. Raises InvalidInputError that begins with the name of the attribute."""
+    try:
+        return make()
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{attribute}: {error}") from error

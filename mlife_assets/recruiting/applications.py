@@ -1,7 +1,7 @@
-"""The applications of this deployment.
+"""The applications of a deployment.
 
-Belongs here: the list, the first application, finding one by name. Does not belong here: what an application is
-(`application`).
+Belongs here: making them of its declarations, finding one by name, the first as it is without a file. Does not belong
+here: what an application is (`application`), which of them are declared (`instances`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,9 @@ def job_of_the_day(policies: Policies) -> Application:
 
 ApplicationDeclaration: TypeAlias = Callable[[Policies], Application]
 """An application as a deployment with certain policies has it."""
-APPLICATIONS: tuple[ApplicationDeclaration, ...] = (job_of_the_day,)
-"""Every application of the platform. The first one is meant where none is named, as before there were several."""
 
 
-def applications_of(
-    policies: Policies, declared: Sequence[ApplicationDeclaration] = APPLICATIONS
-) -> tuple[Application, ...]:
+def applications_of(policies: Policies, declared: Sequence[ApplicationDeclaration]) -> tuple[Application, ...]:
     """Return the applications as a deployment with these policies has them.
 
     Raises:
@@ -45,9 +41,7 @@ def applications_of(
     return found
 
 
-def application_named(
-    policies: Policies, name: str, declared: Sequence[ApplicationDeclaration] = APPLICATIONS
-) -> Application:
+def application_named(policies: Policies, name: str, declared: Sequence[ApplicationDeclaration]) -> Application:
     """Return an application by name. Raises InvalidInputError naming the known ones."""
     found = applications_of(policies, declared)
     for application in found:

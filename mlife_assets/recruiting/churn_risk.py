@@ -1,7 +1,7 @@
 """The model of churn: who will not be seen for the next days.
 
-Belongs here: the declaration, its roles, the rule in use and its policies. Does not belong here: how its rows are made
-(the marts `churn_features` and `churn_examples`), texting (it does not use this model yet).
+Belongs here: the declaration, its roles and the rule in use. Does not belong here: its policies
+(`mlife_assets/defs/churn_risk/defs.yaml`), how its rows are made (the marts `churn_features` and `churn_examples`).
 
 Concept: nothing is ranked for anybody, so there is no item, and all rows are judged as one pool. A person is seen on a
 day when an impression, a click or an application of theirs happens on it; a text that reaches them is no visit. Whoever
@@ -9,8 +9,6 @@ was not seen for 28 days has left already and is no row.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +18,6 @@ from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.recruiting.policies import Policies
 
@@ -108,24 +105,6 @@ def recency_scores(rows: pa.Table) -> npt.NDArray[np.float64]:
     return np.asarray(rows["days_since_last_seen"].to_numpy(), dtype=np.float64)
 
 
-def churn_training_policy() -> TrainingPolicy:
-    """Return how a model of churn is fitted.
-
-    Longer absence never makes a return likelier. How often somebody came has no such direction: for the same absence,
-    who came daily is likelier gone than who comes monthly (Fader, Hardie and Lee 2005, doi 10.1287/mksc.1040.0098).
-    """
-    return TrainingPolicy(formulations=("binary",), rising=("days_since_last_seen",))
-
-
-def churn_promotion_policy(policies: Policies) -> PromotionPolicy:
-    """Return how a model of churn is judged: as a deployment judges all, on a window of 14 days.
-
-    A pool of rows is resampled by day and needs each weekday twice. Labels take 8 days, validation 7, so of a
-    window of four weeks the model of the first would have next to no days of 60 to fit on.
-    """
-    return replace(policies.promotion, gate_weeks=2)
-
-
 def churn_risk(policies: Policies) -> Model:
     """Return the model as a deployment with these policies has it."""
     return Model(
@@ -141,8 +120,7 @@ def churn_risk(policies: Policies) -> Model:
         simple_columns=SIMPLE_COLUMNS,
         watched=CHURN_COLUMNS,
         words=CHURN_WORDS,
-        training=churn_training_policy(),
-        promotion=churn_promotion_policy(policies),
+        promotion=policies.promotion,
         monitoring=policies.monitoring,
         retrain=policies.retrain,
         backtest=policies.backtest,

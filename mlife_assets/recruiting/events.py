@@ -30,6 +30,7 @@ from mlife_assets.core.event_columns import (
     text_list,
 )
 from mlife_assets.core.model_events import WHY, model_event_types
+from mlife_assets.recruiting.event_types import with_added
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
 __all__ = [
@@ -111,7 +112,7 @@ _PLANNED = (
 )
 _ONE_ITEM = "[{'position': 1::bigint, 'job_id': job_id, 'prediction_id': prediction_id}]"
 
-_TYPES = (
+_FIXED = (
     EventType(
         "job_posted",
         "market",
@@ -283,6 +284,7 @@ _TYPES = (
     ),
 )
 
+_TYPES = with_added(_FIXED)
 EVENT_TYPES: dict[str, EventType] = {event_type.name: event_type for event_type in _TYPES}
 OWN_EVENT_TYPES: tuple[str, ...] = tuple(t.name for t in _TYPES if t.source == "platform")
 """What the platform writes itself."""

@@ -1,6 +1,7 @@
-"""The models of this deployment.
+"""The models of a deployment.
 
-Belongs here: the list, and finding a model by name. Does not belong here: what a model is (`core.model`), the models.
+Belongs here: making them of its declarations, and finding one by name. Does not belong here: what a model is
+(`core.model`), the models, which of them are declared (`instances`).
 """
 
 from __future__ import annotations
@@ -11,17 +12,13 @@ from typing import TypeAlias
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.quoting import quoted
-from mlife_assets.recruiting.churn_risk import churn_risk
-from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
 Declaration: TypeAlias = Callable[[Policies], Model]
 """A model as a deployment with certain policies has it."""
-MODELS: tuple[Declaration, ...] = (job_applications, churn_risk)
-"""Every model of the platform. The first one is meant where none is named, as before there were several."""
 
 
-def models_of(policies: Policies, declared: Sequence[Declaration] = MODELS) -> tuple[Model, ...]:
+def models_of(policies: Policies, declared: Sequence[Declaration]) -> tuple[Model, ...]:
     """Return the models as a deployment with these policies has them. Raises InvalidInputError on a repeated name."""
     found = tuple(declare(policies) for declare in declared)
     names = [model.name for model in found]
@@ -30,7 +27,7 @@ def models_of(policies: Policies, declared: Sequence[Declaration] = MODELS) -> t
     return found
 
 
-def model_named(policies: Policies, name: str, declared: Sequence[Declaration] = MODELS) -> Model:
+def model_named(policies: Policies, name: str, declared: Sequence[Declaration]) -> Model:
     """Return a model by name. Raises InvalidInputError naming the known ones."""
     found = models_of(policies, declared)
     for model in found:

@@ -74,7 +74,11 @@ def job_training_policy() -> TrainingPolicy:
 
 @dataclass(frozen=True)
 class Policies:
-    """All policies of one deployment; `messaging` is that of the first application."""
+    """All policies of one deployment; `messaging` is that of the first application.
+
+    `decided` names fields that the environment set (`promotion.minimum_users_with_positives`): what an instance states
+    of them does not count.
+    """
 
     label: LabelPolicy = field(default_factory=LabelPolicy)
     candidates: CandidatePolicy = field(default_factory=CandidatePolicy)
@@ -87,3 +91,4 @@ class Policies:
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
     landing: LandingPolicy = field(default_factory=LandingPolicy)
     price: PricePolicy = field(default_factory=PricePolicy)
+    decided: tuple[str, ...] = ()

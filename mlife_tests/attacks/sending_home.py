@@ -27,7 +27,7 @@ from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.recruiting.applications import APPLICATIONS, ApplicationDeclaration
+from mlife_assets.recruiting.applications import ApplicationDeclaration, job_of_the_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -55,7 +55,7 @@ class SendingHome:
     users: int = USERS
     policy: MessagingPolicy = POLICY
     contact: ContactPolicy = CONTACT
-    declared: Sequence[ApplicationDeclaration] = APPLICATIONS
+    declared: Sequence[ApplicationDeclaration] = (job_of_the_day,)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:

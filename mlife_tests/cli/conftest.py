@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
-from mlife_assets.components.running.demo_summary import sample_message
+from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.scoring.feature_spec import feature_hashes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import orjson
 
@@ -123,3 +125,17 @@ def test_the_other_models_have_a_line_each(run, run_json, home, tiny_models):
     assert document["others"] == [{"model_name": "churn_risk", "champion_version": version, "verdict": "wait"}]
     assert (document["champion"], document["reasons"]) == (before, ["Retrained [lately]."])
     assert f"also       churn_risk: wait, {version} serves" in run("status", "--home", home.path).stdout
+
+
+def test_where_things_stand_is_said_without_importing_dagster(home):
+    """Which models and applications there are is read from the files that Dagster reads, too."""
+    asked = f"""
+import json, sys
+from typer.testing import CliRunner
+from mlife_assets.cli import app
+result = CliRunner().invoke(app, ["status", "--json", "--home", {str(home.path)!r}], catch_exceptions=False)
+standing = json.loads(result.stdout)
+print(standing["newest_day"], len(standing["others"]), [name for name in ("dagster", "dbt") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "2026-06-10 1 []"

@@ -20,10 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.recruiting.models import models_of
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import DEFS_FOLDER
 
 DBT = str(Path(sys.executable).parent / "dbt")
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -296,7 +298,13 @@ def run_dbt(
 
 def built(target: Path, output: str) -> Built:
     path = target / "warehouse.duckdb"
-    return Built(DuckDBWarehouse(path, marts=marts_of(models_of(Policies())), sleep=lambda _: None), path, output)
+    return Built(
+        DuckDBWarehouse(
+            path, marts=marts_of(models_of(Policies(), read_declared(DEFS_FOLDER).models)), sleep=lambda _: None
+        ),
+        path,
+        output,
+    )
 
 
 @pytest.fixture(scope="session")

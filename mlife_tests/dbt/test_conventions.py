@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.warehouse import MARTS as OTHER_MARTS
 from mlife_assets.adapters.warehouse import marts_of
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.models import models_of
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
+from mlife_assets.settings import DEFS_FOLDER
 
-MARTS = {**marts_of(models_of(Policies())), **OTHER_MARTS}
+MARTS = {**marts_of(models_of(Policies(), read_declared(DEFS_FOLDER).models)), **OTHER_MARTS}
 MODELS = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
 SQL = sorted(MODELS.rglob("*.sql"))
 IDS = [path.stem for path in SQL]

@@ -23,7 +23,8 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.model.fitting import fit_policy
 from mlife_assets.components.predictions.decision_log import log_predictions
 from mlife_assets.components.predictions.scores import SCORES_TABLE
-from mlife_assets.components.running.demo_summary import sample_message, true_map_comparison
+from mlife_assets.components.running.demo_summary import true_map_comparison
+from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import fold_starts

@@ -261,6 +261,10 @@ def test_what_an_old_export_was_refused_for_can_be_replayed(before, evolved, tmp
 
 
 def test_the_sources_of_the_project_are_the_contract(source_table) -> None:
-    sources = yaml.safe_load((PROJECT / "models" / "staging" / "_sources.yml").read_text(encoding="utf-8"))["sources"]
-    for table in sources[0]["tables"]:
+    files = [
+        yaml.safe_load(path.read_text(encoding="utf-8")) for path in (PROJECT / "models" / "staging").glob("*.yml")
+    ]
+    tables = [table for one in files for source in one.get("sources", ()) for table in source["tables"]]
+    assert len(tables) > 10
+    for table in tables:
         assert table == source_table(EVENT_TYPES[table["name"]], table["description"]), json.dumps(table, indent=1)

@@ -12,14 +12,14 @@ from mlife_assets.recruiting.policies import Policies
 
 def test_the_first_is_the_one_that_was_there_before_and_has_the_deployments_policy() -> None:
     policies = Policies(messaging=MessagingPolicy(brand="Other Jobs"))
-    first = applications_of(policies)[0]
+    first = applications_of(policies, (job_of_the_day,))[0]
     assert (first.name, first.policy.brand, first.holdout_share) == ("job_of_the_day", "Other Jobs", 0.0)
 
 
 def test_an_application_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
-    assert application_named(Policies(), "job_of_the_day").channel == "sms"
+    assert application_named(Policies(), "job_of_the_day", (job_of_the_day,)).channel == "sms"
     with pytest.raises(InvalidInputError, match="no application is called 'letters'; known are job_of_the_day"):
-        application_named(Policies(), "letters")
+        application_named(Policies(), "letters", (job_of_the_day,))
 
 
 def test_two_applications_of_one_name_are_refused() -> None:

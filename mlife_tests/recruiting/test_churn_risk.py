@@ -9,18 +9,19 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.churn_risk import (
     ABSENCE_DAYS,
     CHURN_COLUMNS,
     CHURN_EXAMPLES,
-    churn_risk,
     recency_scores,
 )
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import DEFS_FOLDER
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-MODEL = churn_risk(Policies())
+(MODEL,) = (model(Policies()) for model in read_declared(DEFS_FOLDER).models if model.name == "churn_risk")
 DAY = date(2026, 5, 4)
 ARROW = {
     "varchar": pa.string(),

@@ -63,7 +63,7 @@ JOBS = [history_job, lifecycle_backtest_job, ingest_job, metrics_job, catalog_jo
 def build_jobs(
     graphs: Sequence[ModelGraph], applications: Sequence[ApplicationGraph]
 ) -> list[UnresolvedAssetJobDefinition]:
-    """Return all jobs: the day of all models and applications, replies to any, and what each model has for itself."""
+    """Return the jobs of a deployment: the day of all models and applications, replies, what belongs to no model."""
     day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions")
     for graph in graphs:
         if not graph.is_first:
@@ -83,8 +83,12 @@ def build_jobs(
         executor_def=dg.in_process_executor,
         description="Read replies and delivery receipts; STOP suppresses at once.",
     )
-    of_models = [job for graph in graphs for job in model_jobs(graph, _retrained(graph))]
-    return [daily_lifecycle_job, *of_models, *JOBS, inbound_texts_job]
+    return [daily_lifecycle_job, *JOBS, inbound_texts_job]
+
+
+def jobs_of_model(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:
+    """Return the jobs that a model of the deployment has for itself."""
+    return model_jobs(graph, _retrained(graph))
 
 
 def _retrained(graph: ModelGraph) -> dg.AssetSelection:

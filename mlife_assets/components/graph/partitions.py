@@ -10,6 +10,7 @@ end with the next day that can run (`ending_with`), since "Latest" in the UI is 
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -25,8 +26,8 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 
-def ending_with(last: date, assets: Iterable[dg.AssetsDefinition], *, today: date) -> list[dg.AssetsDefinition]:
-    """Return `assets` with daily partitions that end with `last`, which is included.
+def ending_with(last: date, assets: Iterable[Any], *, today: date) -> list[Any]:
+    """Return `assets`, those with our daily partitions with such that end with `last`, which is included.
 
     The end is counted from `today`, so it holds until midnight UTC. An end date would hold for ever, but the UI's plots
     over partitions do not see it: they ask for the newest partitions until today (Dagster 1.13.27).
@@ -35,9 +36,9 @@ def ending_with(last: date, assets: Iterable[dg.AssetsDefinition], *, today: dat
     days_until = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=offset)
 
     def until(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec if spec.partitions_def is None else spec.replace_attributes(partitions_def=days_until)
+        return spec.replace_attributes(partitions_def=days_until) if spec.partitions_def == DAILY else spec
 
-    return [asset.map_asset_specs(until) for asset in assets]
+    return [asset.map_asset_specs(until) if isinstance(asset, dg.AssetsDefinition) else asset for asset in assets]
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

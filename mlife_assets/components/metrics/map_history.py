@@ -142,7 +142,7 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
         if replaced is not None:
             scores["replaced"] = ranking_scores(platform, replaced, pairs)
         evaluation = evaluate_rankings(
-            examples.user_ids, examples.item_ids, examples.is_relevant, scores, platform.policies.promotion
+            examples.user_ids, examples.item_ids, examples.is_relevant, scores, platform.model.promotion
         )
     except (NotEnoughEvidenceError, NotFoundError):
         return empty

@@ -69,9 +69,8 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
     Raises:
         NotEnoughEvidenceError: all its days were faulty, or nobody was shown anything on a sound one.
     """
-    policies = platform.policies
-    window = policies.label.apply_window_days
-    ranked = [one for one in gate_days(day, window, policies.promotion) if one >= first]
+    policy, window = platform.model.promotion, platform.policies.label.apply_window_days
+    ranked = [one for one in gate_days(day, window, policy) if one >= first]
     faulty = quarantined_days(platform, ranked)
     days = [one for one in ranked if one not in faulty]
     if not days:
@@ -85,7 +84,7 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
     cohorts = cohort_days(platform, days)
     examples, pairs = gate_examples(cohorts)
     panels = platform.panels.panels_of(days, until=platform.run_time(day))
-    human = human_baseline(panels, examples, recruiter_scores(pairs), policies.promotion)
+    human = human_baseline(panels, examples, recruiter_scores(pairs), policy)
     rows = GateRows(
         human.examples,
         pairs.filter(pa.array(human.mask)),

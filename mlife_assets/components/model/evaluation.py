@@ -92,7 +92,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     """Run the gate once for the challenger of this day."""
     day = only_day(context, platform)
     window = gate_window(platform, day)
-    policy, gate = platform.policies.promotion, gate_day(platform, day, window.first_day)
+    policy, gate = platform.model.promotion, gate_day(platform, day, window.first_day)
     examples, human = gate.rows.examples, gate.human
     version = challenger_version(platform, day)
     judged = judge_challenger(

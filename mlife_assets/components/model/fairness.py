@@ -71,7 +71,7 @@ def audited_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
 def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAudit:
     """Return the audit of a model on the candidates of a day."""
     pairs = audited_pairs(platform, day, audited_users(platform, day))
-    budget = platform.policies.messaging.maximum_messages_per_day
+    budget = platform.application.policy.maximum_messages_per_day
     return _audit(platform, model_version, [_outcomes(platform, model_version, pairs, budget)])
 
 
@@ -86,7 +86,7 @@ def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAu
     asked = [(one, fold) for one, fold in ranked if one not in faulty]
     if not asked:
         return None
-    budget, seed = platform.policies.messaging.maximum_messages_per_day, platform.policies.promotion.seed
+    budget, seed = platform.application.policy.maximum_messages_per_day, platform.model.promotion.seed
     found = []
     for place, (one, fold) in enumerate(asked):
         users = audited_users(platform, one)
@@ -118,7 +118,7 @@ def _without_sound_day(platform: Platform, model_version: str, day: date) -> str
 
 
 def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
-    scorer, policy = platform.scorer(model_version), platform.policies.promotion
+    scorer, policy = platform.scorer(model_version), platform.model.promotion
     scores = scorer.score(scoring_matrix(platform, pairs, scorer.feature_spec))
     return user_outcomes(
         pairs["user_id"],
@@ -140,7 +140,7 @@ def _audit(platform: Platform, model_version: str, parts: Sequence[UserOutcomes]
         outcomes,
         np.array(groups.sex, dtype=object),
         np.array(groups.race_ethnicity, dtype=object),
-        platform.policies.promotion,
+        platform.model.promotion,
     )
 
 
@@ -196,7 +196,7 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
             "dagster/row_count": len(audit.records()),
             "model_version": version,
             "users": audit.users,
-            "selected_users": min(audit.users, platform.policies.messaging.maximum_messages_per_day),
+            "selected_users": min(audit.users, platform.application.policy.maximum_messages_per_day),
             **impact_figures(audit),
             "sentences": sentences([*(one.sentence for one in conditions), *audit.notes]),
             "impact_ratios": plot(plot_impact_ratios(audit), "impact ratios with intervals"),

@@ -105,7 +105,7 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     values = []
     for name, logged in sides.items():
         try:
-            value = estimate_value(logged, platform.policies.promotion)
+            value = estimate_value(logged, platform.model.promotion)
         except NotEnoughEvidenceError as error:
             sentences.append(f"The {name} cannot be estimated: {error}.")
             continue
@@ -113,9 +113,7 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
         sentences += [f"The {name}: {sentence}" for sentence in value.sentences]
     if challenger != champion:
         try:
-            sentences += estimate_difference(
-                sides["challenger"], sides["champion"], platform.policies.promotion
-            ).sentences
+            sentences += estimate_difference(sides["challenger"], sides["champion"], platform.model.promotion).sentences
         except NotEnoughEvidenceError as error:
             sentences.append(f"The difference cannot be estimated: {error}.")
     return report | {"values": values, "sentences": sentences}

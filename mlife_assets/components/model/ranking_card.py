@@ -41,7 +41,7 @@ def write_card(
         fairness=_audit(platform, day, version),
         pictures=stored_pictures(platform, day, version),
         windows=(gate, *folds_of_window(window)),
-        policies={"promotion": policies.promotion, "label": policies.label, "candidates": policies.candidates},
+        policies={"promotion": platform.model.promotion, "label": policies.label, "candidates": policies.candidates},
     )
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 

@@ -35,7 +35,7 @@ def overnight_day_findings(platform: Platform, day: date) -> list[Finding]:
         before = _users(platform, sound) if sound not in faulty else None
         if before is not None and before.num_rows:
             usual = _usual_nights(platform, sound, faulty)
-            return overnight_findings(before, _users(platform, day), usual, platform.policies.monitoring)
+            return overnight_findings(before, _users(platform, day), usual, platform.model.monitoring)
     return []
 
 

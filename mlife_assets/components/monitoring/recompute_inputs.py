@@ -65,7 +65,7 @@ def read_source(
     history = EventHistory(platform.event_log, {"user_id": users, "job_id": jobs}, thorough)
     first, yesterday = min(days), add_days(max(days), -1)
     start = add_days(first, -SHOWN_DAYS)
-    planned = add_days(start, -settled_days(platform.policies.messaging))
+    planned = add_days(start, -settled_days(platform.application.policy))
 
     def of_texts(known: EventHistory, event_type: str) -> pa.Table:
         return known.folded(event_type, yesterday, _all) if thorough else known.between(event_type, planned, yesterday)
@@ -114,7 +114,7 @@ def recomputed_day_findings(platform: Platform, day: date, sample: pa.Table) -> 
 
     `sample` is the day's sample of candidate pairs in order of its hash, whose first rows are taken.
     """
-    rows = platform.policies.monitoring.recompute_rows_per_day
+    rows = platform.model.monitoring.recompute_rows_per_day
     yesterday = add_days(day, -1)
     today, logged = sample.slice(0, rows), _logged(platform, yesterday, rows)
     users = [*today["user_id"].to_pylist(), *logged["user_id"].to_pylist()]
@@ -154,7 +154,7 @@ def _logged(platform: Platform, day: date, rows: int) -> pa.Table:
     found = platform.event_log.read("prediction", start=day, end=day, columns=columns)
     found = found.filter(pc.equal(found["as_of_date"], pa.scalar(day, pa.date32())))
     found = first_of_each(found, "prediction_id")
-    seed = platform.policies.monitoring.seed
+    seed = platform.model.monitoring.seed
     places = sample_pairs(found["user_id"], found["job_id"], as_of=day, seed=seed, rows=rows)
     return found.take(pa.array(places))
 

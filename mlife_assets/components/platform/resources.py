@@ -11,7 +11,7 @@ the evening of the partition that runs, so a day can run again with the same byt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -20,6 +20,7 @@ import pyarrow as pa
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
@@ -42,7 +43,6 @@ from mlife_assets.core.ports import EventSource
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import (
-    APPLICATIONS,
     ApplicationDeclaration,
     application_named,
     applications_of,
@@ -51,27 +51,39 @@ from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, 
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
-from mlife_assets.recruiting.models import MODELS, Declaration, model_named, models_of
+from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook
+from mlife_assets.settings import DEFS_FOLDER
 
 SEND_DELAY = timedelta(minutes=5)
 OUTCOMES_DELAY = timedelta(hours=3)
+
+
+def models_in_files() -> Sequence[Declaration]:
+    """Return the models that the files of this deployment declare."""
+    return read_declared(DEFS_FOLDER).models
+
+
+def applications_in_files() -> Sequence[ApplicationDeclaration]:
+    """Return the applications that the files of this deployment declare."""
+    return read_declared(DEFS_FOLDER).applications
 
 
 @dataclass(frozen=True)
 class Platform(PrivateParts, ModelPlatform):
     """All ports of one job board, as one model and one application see it; adapters are made when first asked for.
 
-    `declared` are the models of the deployment and `declared_applications` its applications; no `application_name` is
-    the first one. `story` is what happens in its market, by default that of the settings.
+    `declared` are the models of the deployment and `declared_applications` its applications, by default those of its
+    `defs.yaml` files; no `application_name` is the first one. `story` is what happens in its market, by default that of
+    the settings.
     """
 
     policies: Policies
     model_name: str = JOB_APPLICATIONS
-    declared: Sequence[Declaration] = MODELS
+    declared: Sequence[Declaration] = field(default_factory=models_in_files)
     application_name: str = ""
-    declared_applications: Sequence[ApplicationDeclaration] = APPLICATIONS
+    declared_applications: Sequence[ApplicationDeclaration] = field(default_factory=applications_in_files)
     story: Story | None = None
 
     own_types = OWN_EVENT_TYPES

@@ -31,6 +31,7 @@ from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
+from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
@@ -68,7 +69,7 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
         champion.append(ranking_scores(platform, version, pairs))
         simple.append(simple_rule_scores(platform, version, pairs))
     examples, pairs = gate_examples(cohorts)
-    policy = platform.policies.promotion
+    policy = platform.model.promotion
     windows = encode_days(examples.as_of_dates, "as_of_dates")
     rows = prepare_ranking_rows(examples.user_ids, examples.item_ids, examples.is_relevant, policy.seed, windows)
     scores = {"human": recruiter_scores(pairs), "champion": np.concatenate(champion)}
@@ -109,7 +110,7 @@ def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | 
         if simple is not None:
             scores["simple"] = simple
         probability = pair_probabilities(read_truth(store, day), pairs)
-        policy = platform.policies.promotion
+        policy = platform.model.promotion
         found.append(expected_maps(pairs, probability, scores, depth=policy.ranking_depth, seed=policy.seed))
     if not found:
         return None
@@ -187,18 +188,6 @@ def _holdout_sends(platform: Platform) -> int:
     contact = platform.policies.contact
     users = platform.gateway.request_counts()["user_id"].to_pylist()
     return sum(is_holdout(user, salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
-
-
-def sample_message(platform: Platform, first: date) -> str | None:
-    """Return a text worth tracing: the first that led to an apply, else to a click, else any; None without texts."""
-    planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "prediction_id"])
-    own = planned.filter(pc.is_valid(planned["prediction_id"]))["message_id"].combine_chunks()
-    for event_type in ("apply", "click"):
-        caused = platform.event_log.read(event_type, start=first, columns=["exposure_id"])["exposure_id"]
-        hits = sorted(pc.unique(caused.filter(pc.is_in(caused, value_set=own))).to_pylist())
-        if hits:
-            return str(hits[0])
-    return str(min(own.to_pylist())) if len(own) else None
 
 
 def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ import pytest
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.components.graph import keys, sensors
-from mlife_assets.components.graph.jobs import build_jobs
+from mlife_assets.components.graph.jobs import jobs_of_model
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
@@ -129,7 +129,7 @@ def alerts(platform: Platform) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> Daemon:
     graph = ModelGraph(job_applications(platform.policies))
-    job = next(job for job in build_jobs([graph], []) if job.name == "retraining_job")
+    job = next(job for job in jobs_of_model(graph) if job.name == "retraining_job")
     return Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
 
 
@@ -206,7 +206,7 @@ def test_a_retraining_whose_process_is_gone_does_not_count_as_running_for_ever(d
 
 def test_a_model_waits_for_a_retraining_of_its_own_and_for_no_other(definitions, instance, platform) -> None:
     graph = ModelGraph(churn_risk(platform.policies))
-    job = next(job for job in build_jobs([graph], []) if job.name == "churn_risk_retraining_job")
+    job = next(job for job in jobs_of_model(graph) if job.name == "churn_risk_retraining_job")
     daemon = Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
     decide(instance, DAY, "retrain", key=graph.key("monitoring", "retrain_decision"))
     by_hand = add_run(instance, job.name, Status.STARTED)

@@ -13,6 +13,7 @@ from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
 from mlife_assets.core.reigns import Reign
 from mlife_assets.core.windows import run_time
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
 FIRST = date(2026, 6, 1)
@@ -81,7 +82,7 @@ def test_the_model_before_is_the_one_that_served_last(monkeypatch: pytest.Monkey
             registry=SimpleNamespace(history=lambda moment, served=served: served),
             champion_version=lambda day, served=served: served[-1].model_version,
             run_time=run_time,
-            policies=Policies(),
+            model=job_applications(Policies()),
         )
         found = map_history._measured(deployment, FIRST + timedelta(days=number))
         assert (found["simple"], found["human"], found["champion"]) == (1.0, 0.5, 0.75)

@@ -15,6 +15,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, TASTE
 from mlife_assets.recruiting.policies import Policies
 
@@ -47,7 +48,7 @@ class Days:
     """A platform of which only marts and quality reports exist; counts what is read."""
 
     def __init__(self, tables: dict[date, pa.Table], reports: dict[date, MonitoringReport] | None = None) -> None:
-        self.policies, self.known, self.stored = Policies(), tables, reports or {}
+        self.model, self.known, self.stored = job_applications(Policies()), tables, reports or {}
         self.read_days: Counter[date] = Counter()
         self.read_reports: Counter[date] = Counter()
         self.warehouse = SimpleNamespace(read=self.read)

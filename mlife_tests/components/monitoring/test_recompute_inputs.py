@@ -20,7 +20,9 @@ from mlife_assets.components.monitoring import recompute_inputs
 from mlife_assets.components.monitoring.recompute_inputs import read_source, recomputed_day_findings
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recompute import SOURCE_COLUMNS, SourceEvents, job_features, pair_rows, user_features
@@ -53,7 +55,13 @@ class Lake:
 
     def __init__(self, folder: Path, policies: Policies | None = None) -> None:
         self.log = ParquetEventLog(ObstoreObjectStore.local(folder))
-        self.platform: Any = SimpleNamespace(event_log=self.log, policies=policies or Policies())
+        decided = policies or Policies()
+        self.platform: Any = SimpleNamespace(
+            event_log=self.log,
+            policies=decided,
+            model=job_applications(decided),
+            application=job_of_the_day(decided),
+        )
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.count = 0
 

@@ -110,6 +110,7 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
     assert [(row["model_name"], row["verdict"]) for row in decided] == [("windy_flights", "wait")]
 
 
+@pytest.mark.parametrize(("bad", "good"), [("a_flights", "z_flights"), ("z_flights", "a_flights")])
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -127,13 +128,13 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
     ],
 )
 def test_a_value_that_cannot_be_fails_the_load_with_file_attribute_bound_and_remedy(
-    project: Any, changes: dict[str, Any], message: str
+    project: Any, changes: dict[str, Any], message: str, bad: str, good: str
 ) -> None:
-    project.declare(name="good_flights")
-    project.declare(name="bad_flights", **changes)
+    project.declare(name=good)
+    project.declare(name=bad, **changes)
     said = refused(project)
-    assert f"{project.file('bad_flights')}, {message}" in said
-    assert f"{project.file('good_flights')}, attributes" not in said
+    assert f"{project.file(bad)}, {message}" in said
+    assert f"{project.file(good)}, attributes" not in said
 
 
 def test_the_daily_job_leaves_assets_of_the_project_in_its_group_alone(project: Any) -> None:
