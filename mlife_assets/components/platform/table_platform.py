@@ -29,7 +29,7 @@ from mlife_assets.core.monitoring.lateness import NONE_ARRIVED, NONE_TO_COME, Ar
 from mlife_assets.core.own_model import OwnModel
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days
 
 TABLES = (EXAMPLES, ROWS)
 
@@ -98,6 +98,11 @@ class TablePlatform(ModelPlatform):
         made_and_ignored(self.settings.home)
         return private_tree(self.settings.private_folder)
 
+    @property
+    def declared_names(self) -> Sequence[str]:
+        """The models that the project declares; none where a home is read by itself."""
+        return sorted(self.declared)
+
     @cached_property
     def model_tables(self) -> TableStore:
         """Daily tables and reports of the model."""
@@ -112,6 +117,11 @@ class TablePlatform(ModelPlatform):
     def evaluation(self) -> str:  # type: ignore[override]
         """Asset that holds the gate's verdict."""
         return f"{self.model_name}/evaluation"
+
+    @property
+    def reference(self) -> str:  # type: ignore[override]
+        """Asset that holds what normal looks like."""
+        return f"{self.model_name}/monitoring_reference"
 
     @cached_property
     def warehouse(self) -> TableMarts:
@@ -132,6 +142,11 @@ class TablePlatform(ModelPlatform):
     def start_date(self) -> date:
         """The first day that examples are of: no day before the first partition is learned from by accident."""
         return add_days(self.own.start_date, -self.own.rows.maturity_days - 1)
+
+    @property
+    def first_run_day(self) -> date:
+        """The first day that was taken in: until the governor decided one, nothing else is known of a home."""
+        return min(self.landed_days(), default=FIRST_EVENT_DAY)
 
     @property
     def is_simulated(self) -> bool:

@@ -12,9 +12,9 @@ from mlife_assets.components.acts.acts import (
     newest_plan,
     plan_standing,
     reject_plan,
-    roll_back,
     switch_sending,
 )
+from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.platform.ledger_recovery import bring_forward
 from mlife_assets.components.platform.sealing import seal
