@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlife_assets.cli.environment import faults_named
 from mlife_assets.cli.project_home import open_project_model, project_settings, require_no_project
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world
         InvalidInputError: an environment variable has a wrong value; the message does not repeat the value. Or the home
             is that of a project's models.
     """
-    from pydantic import ValidationError
-
     from mlife_assets.settings import NewWorldSettings, Settings
 
     require_no_project(home)
@@ -79,13 +78,8 @@ def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world
         changed["home"] = home.absolute()
     if approves_sends:
         changed["approve_console_sends"] = True
-    try:
+    with faults_named():
         return (NewWorldSettings if is_new_world else Settings)(**changed)  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error
 
 
 def require_event_log(settings: Settings) -> None:

@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlife_assets.cli.environment import faults_named
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.quoting import quoted
 
@@ -34,7 +35,8 @@ def project_settings(home: Path | None) -> ProjectSettings | None:
     from mlife_assets.settings import ProjectSettings
 
     root = project_root(Path.cwd())
-    settings = ProjectSettings.below(root or Path.cwd(), None if home is None else str(home.absolute()))
+    with faults_named():
+        settings = ProjectSettings.below(root or Path.cwd(), None if home is None else str(home.absolute()))
     if is_project_home(settings.home):
         return settings
     is_asked_for = home is not None or "home" in ProjectSettings().model_fields_set

@@ -105,4 +105,5 @@ def _seal(platform: ModelPlatform, *, note: Note | None, next_key: bytes | None)
 
 def _now(platform: ModelPlatform) -> datetime:
     """Return when the newest landed day ran: the present of the embedded world."""
-    return run_time(max(platform.landed_days(), default=platform.start_date))
+    days = platform.landed_days()
+    return run_time(max(days) if days else platform.start_date)

@@ -154,7 +154,10 @@ class TablePlatform(ModelPlatform):
         return False
 
     def landed_days(self) -> Sequence[date]:
-        """Return the days for which a table was taken in, ascending."""
+        """Return the days for which a table was taken in, ascending; where no model is asked about, of any."""
+        if not self.model_name:
+            kept = {key.split("/")[1] for key in self.lake.list("of_models")}
+            return sorted({day for name in kept for day in self.of_model(name).landed_days()})
         return sorted({day for table in TABLES for day in self.model_tables.report_days(ingest_report_of(table))})
 
     def ingest_report(self, day: date) -> Mapping[str, Any]:

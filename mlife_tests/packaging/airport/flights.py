@@ -1,7 +1,7 @@
-"""Two daily assets of an airport over its own table: the flights that left New York in 2013. It knows nothing of mlife.
+"""Two daily assets of an airport over its own table: flights that left New York in 2013. It knows nothing of mlife.
 
-Rows to score are the flights of a day once they have left. What became of a day is exported in the night after the next,
-so a partition delivers the outcomes of two days before.
+Rows to score are the flights of a day once they have left. What became of a day is exported in the night after the
+next, so a partition delivers the outcomes of two days before.
 """
 
 from datetime import date, timedelta
