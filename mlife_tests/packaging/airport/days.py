@@ -1,4 +1,4 @@
-"""Run in the environment of the foreign project, from its folder: lives some days of it and prints what there is.
+"""Run by the interpreter of the foreign project, in its folder: some days of it, and what there is afterwards.
 
 `python days.py FIRST LAST` materializes the project's own assets and runs the daily job of each day of [FIRST, LAST] in
 one process. It stops after a day on which the governor decided to retrain, since a retraining is the daemon's to run.
@@ -15,48 +15,51 @@ import dagster as dg
 warnings.simplefilter("ignore")
 
 MODEL = "late_flights"
+SEEN = ("mlife_assets", "airport", "dbt", "dagster_dbt", "nannyml", "duckdb", "ortools", "psutil")
 
 
-def project() -> dg.Definitions:
-    from airport.definitions import defs
-
-    return defs()
-
-
-def decided(result: dg.ExecuteInProcessResult) -> str:
+def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    """Return the metadata of an asset of the model."""
     for event in result.get_asset_materialization_events():
-        if event.asset_key is not None and event.asset_key.path[-1] == "retrain_decision":
-            return str(event.materialization.metadata["verdict"].value)
-    raise LookupError("nothing was decided")
+        if event.asset_key == dg.AssetKey([MODEL, asset]):
+            return {name: value.value for name, value in event.materialization.metadata.items()}
+    raise LookupError(f"{asset} was not materialized")
 
 
 def main(first: date, last: date) -> None:
-    definitions, verdicts = project(), {}
+    from airport.definitions import defs
+
+    definitions = defs()
     assets = [one for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition)]
     own = dg.AssetSelection.assets("departed_flights", "flight_outcomes")
     job = definitions.resolve_job_def(f"{MODEL}_daily_job")
-    specs = list(definitions.resolve_all_asset_specs())
-    sensors = [one.name for one in definitions.get_repository_def().sensor_defs]
+    days = {}
     with dg.DagsterInstance.get() as instance:
         day = first
-        while day <= last and "retrain" not in verdicts.values():
+        while day <= last and "retrain" not in [found["verdict"] for found in days.values()]:
             key = day.isoformat()
             dg.materialize(assets, selection=own, partition_key=key, instance=instance, resources=definitions.resources)
-            verdicts[key] = decided(job.execute_in_process(partition_key=key, instance=instance))
-            day += timedelta(days=1)
-    print(
-        json.dumps(
-            {
-                "assets": sorted(spec.key.to_user_string() for spec in specs),
-                "sensors": sensors,
-                "verdicts": verdicts,
-                "modules": sorted(name for name in sys.modules if name.startswith(("mlife", "dbt", "dagster_dbt"))),
-                "nannyml": "nannyml" in sys.modules,
-                "mlife": sys.modules["mlife_assets"].__file__,
-                "python": sys.version_info[:2],
+            ran = job.execute_in_process(partition_key=key, instance=instance)
+            drift = shown(ran, "data_drift_report")
+            days[key] = {
+                "verdict": shown(ran, "retrain_decision")["verdict"],
+                "scored": shown(ran, "scores").get("dagster/row_count"),
+                "drift": drift["status"],
+                "latent": shown(ran, "latent_drift_report")["status"],
+                "concept": shown(ran, "concept_drift_report")["status"],
+                "computed_by": drift["computed_by"],
             }
-        )
-    )
+            day += timedelta(days=1)
+    answer = {
+        "assets": sorted(spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()),
+        "jobs": sorted(job.name for job in definitions.resolve_all_job_defs()),
+        "sensors": [one.name for one in definitions.get_repository_def().sensor_defs],
+        "days": days,
+        "modules": sorted(name for name in sys.modules if name.split(".")[0] in SEEN),
+        "files": [sys.modules[name].__file__ for name in ("mlife_assets", "dagster", "airport")],
+        "path": sys.path,
+    }
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":
