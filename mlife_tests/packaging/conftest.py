@@ -119,7 +119,7 @@ class CleanPlace:
         shutil.copy(AIRPORT / "flights.py", definitions)
         (definitions / "late_flights").mkdir(exist_ok=True)
         shutil.copy(AIRPORT / "defs.yaml", definitions / "late_flights")
-        (self.project / "dagster_home").mkdir()
+        (self.project / "dagster_home").mkdir(exist_ok=True)
         (self.project / "dagster_home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
 
 
