@@ -55,8 +55,8 @@ proofs: $(SETUP) ## slow evidence: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof $(ARGS)
 
 lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS needs on top, constraints-aws.txt; ARGS=--upgrade: newer
-	$(LOCK) --extra dev --group setup --group lean --output-file constraints.txt $(ARGS)
-	$(LOCK) --extra aws --group lean --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
+	$(LOCK) --extra dev --extra market --group setup --group lean --output-file constraints.txt $(ARGS)
+	$(LOCK) --extra aws --extra market --group lean --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
 	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' constraints.txt)
 
 bench: $(SETUP) ## the measured comparisons of benchmarks/ (gate.py runs off_policy.py; attacked_days.py, recovery.py and replays.py take hours: run them by themselves)

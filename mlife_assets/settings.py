@@ -94,6 +94,21 @@ class HomeSettings(BaseSettings):
         description="Address of the pages in links, if it is not the pages' port on this machine.",
     )
 
+    ui_url: str | None = Field(
+        default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
+    )
+
+    endpoint_token: SecretStr | None = Field(
+        default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
+    )
+
+    @field_validator("endpoint_token")
+    @classmethod
+    def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_CHARACTERS},}}", token.get_secret_value()):
+            raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
+        return token
+
     @property
     def pages_address(self) -> str:
         """Return the address of the pages as links name it, without a slash at its end."""
@@ -195,21 +210,6 @@ class Settings(HomeSettings):
                 "them different; make one with `openssl rand -hex 32`, or unset it to use the home's own random key"
             )
         return key
-
-    endpoint_token: SecretStr | None = Field(
-        default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
-    )
-
-    @field_validator("endpoint_token")
-    @classmethod
-    def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_CHARACTERS},}}", token.get_secret_value()):
-            raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
-        return token
-
-    ui_url: str | None = Field(
-        default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
-    )
 
     @field_validator("home")
     @classmethod

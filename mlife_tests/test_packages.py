@@ -17,8 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS, EXTRAS = PROJECT["dependency-groups"], PROJECT["project"]["optional-dependencies"]
 LAPTOP, AWS = "constraints.txt", "constraints-aws.txt"
+OURS = ("dev", "dbt", "market", "messages", "nannyml")
+"""The extras of our own deployment: `market` names the others."""
 DECLARED = {
-    LAPTOP: [*PROJECT["project"]["dependencies"], *EXTRAS["dev"], *GROUPS["setup"], *GROUPS["lean"]],
+    LAPTOP: [
+        *PROJECT["project"]["dependencies"],
+        *(line for extra in OURS for line in EXTRAS[extra] if not line.startswith("mlife[")),
+        *GROUPS["setup"],
+        *GROUPS["lean"],
+    ],
     AWS: EXTRAS["aws"],
 }
 PACKAGE = re.compile(r"^([a-z0-9._-]+)==([^\s;]+)[^\n]*\n((?:[ ]+[^\n]*\n?)*)", re.M)
@@ -38,7 +45,8 @@ def canonical(name: str) -> str:
 
 
 def test_each_set_of_dependencies_is_locked_somewhere() -> None:
-    assert set(EXTRAS) == {"aws", "dev"}
+    assert set(EXTRAS) == {"aws", *OURS}
+    assert "mlife[dbt,messages,nannyml]" in EXTRAS["market"]
     assert set(GROUPS) == {"setup", "lean"}
 
 

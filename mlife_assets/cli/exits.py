@@ -4,8 +4,9 @@ Belongs here: exit codes, and how an error on purpose is printed. Does not belon
 are (`core.errors`).
 
 Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback.
-Errors of the disk are printed the same way. Any other exception is a defect and keeps its traceback. A blocked day has
-a code of its own, because nothing failed: the governor refused to act on unsound data.
+Errors of the disk are printed the same way, and so is a package of an extra that is not installed. Any other exception
+is a defect and keeps its traceback. A blocked day has a code of its own, because nothing failed: the governor refused
+to act on unsound data.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typer.core import TyperGroup
 
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import MlifeError
+from mlife_assets.core.extras import missing_extra
 
 
 class ExitCode(IntEnum):
@@ -49,7 +51,10 @@ class MlifeGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            shown = error if isinstance(error, MlifeError) else disk_error("a file", error)
+            if isinstance(error, MlifeError):
+                shown: MlifeError | None = error
+            else:
+                shown = missing_extra(error) if isinstance(error, ImportError) else disk_error("a file", error)
             if shown is None:
                 raise
             typer.echo(f"mlife: {shown}", err=True)

@@ -19,13 +19,14 @@ import typer
 from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, print_json, progress
+from mlife_assets.cli.project_home import open_project, project_settings
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log.manifests import Link
     from mlife_assets.adapters.log_heads import Audit, Head
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.core.ports import ObjectStore
 
 log_app = typer.Typer(no_args_is_help=True, help="Check and sign the event log.")
@@ -139,13 +140,15 @@ def rotate(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: 
     _print_head(rotate_key(_open(home), actor=actor, reason=reason), as_json)
 
 
-def _open(home: Path | None) -> Platform:
+def _open(home: Path | None) -> ModelPlatform:
     """Return the platform of a home in which days ran, also when nothing of its lake is left.
 
     Raises NotFoundError when nothing says that there ever was a log.
     """
     from mlife_assets.components.platform.resources import Platform
 
+    if (project := project_settings(home)) is not None:
+        return open_project(project)
     settings = settings_of(home)
     private = settings.private_folder
     if not any(path.exists() for path in (private / "heads", private / "ledger.sqlite")):

@@ -22,13 +22,14 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, settings_of
 from mlife_assets.cli.output import print_json, side_console
+from mlife_assets.cli.project_home import project_settings
 from mlife_assets.cli.serve import HOST, listening_socket
 from mlife_assets.core.ids import digest
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from mlife_assets.settings import Settings
+    from mlife_assets.settings import HomeSettings, ProjectSettings, Settings
 
 UI_PORT = 3000
 ANSWER_SECONDS, STOP_SECONDS = 5.0, 10.0
@@ -46,16 +47,19 @@ def open_pages(
 ) -> None:
     """Serve dashboard, model cards, runbooks and the trace of each message on this machine, until interrupted.
 
+    In the folder of another Dagster project: an overview of its models, and their cards.
+
     Exit codes: 0 stopped, or the pages of this home are served already; 1 the port is taken.
     """
     import uvicorn
 
-    settings = settings_of(home)
+    project = project_settings(home)
+    settings = project or settings_of(home)
     wanted = settings.pages_port if port is None else port
     if wanted and _is_served(wanted, site_mark(settings)):
         _say(f"http://{HOST}:{wanted}", "they are served already", opens_browser=opens_browser, as_json=as_json)
         return
-    config = site_config(settings)
+    config = project_site_config(project) if project else site_config(settings_of(home))
     with listening_socket(HOST, wanted) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         _say(url, "stop with Ctrl-C", opens_browser=opens_browser, as_json=as_json)
@@ -116,7 +120,17 @@ def site_config(settings: Settings) -> uvicorn.Config:
     return server_config(site, log_level="warning", access_log=False)
 
 
-def site_mark(settings: Settings) -> str:
+def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
+    """Return how the site of a project's models is served: their overview and their cards."""
+    from mlife_assets.cli.project_pages import ProjectPages
+    from mlife_assets.serving.connections import server_config
+    from mlife_assets.serving.site import create_site
+
+    site = create_site(ProjectPages(settings), ui_url=settings.ui_url, mark=site_mark(settings), served=())
+    return server_config(site, log_level="warning", access_log=False)
+
+
+def site_mark(settings: HomeSettings) -> str:
     """Return what the site of a home says with every answer, so that it is known again; not where the home is."""
     return digest(("site", settings.home), 16)
 

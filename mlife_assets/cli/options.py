@@ -15,23 +15,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.cli.environment import faults_named
+from mlife_assets.cli.project_home import open_project_model, project_settings, require_no_project
+from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
+    from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.settings import Settings
+    from mlife_assets.settings import HomeSettings, Settings
 
 OPERATOR = "operator"
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", metavar="PATH", help="Folder that holds everything mlife wrote.", show_default="var/demo"),
+    typer.Option(
+        "--home",
+        metavar="PATH",
+        help="Folder that holds everything mlife wrote.",
+        show_default="var/demo; in a Dagster project its var/mlife",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, keys sorted, nothing else.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="Which model.", show_default="job_applications"),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Which model.",
+        show_default="job_applications; in a Dagster project its only one",
+    ),
 ]
 ApplicationName = Annotated[
     str,
@@ -58,24 +71,19 @@ def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world
         is_new_world: what the home holds is replaced, so what it remembers of its market does not count.
 
     Raises:
-        InvalidInputError: an environment variable has a wrong value; the message does not repeat the value.
+        InvalidInputError: an environment variable has a wrong value; the message does not repeat the value. Or the home
+            is that of a project's models.
     """
-    from pydantic import ValidationError
-
     from mlife_assets.settings import NewWorldSettings, Settings
 
+    require_no_project(home)
     changed: dict[str, object] = {}
     if home is not None:
         changed["home"] = home.absolute()
     if approves_sends:
         changed["approve_console_sends"] = True
-    try:
+    with faults_named():
         return (NewWorldSettings if is_new_world else Settings)(**changed)  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error
 
 
 def require_event_log(settings: Settings) -> None:
@@ -91,7 +99,7 @@ def require_event_log(settings: Settings) -> None:
         )
 
 
-def has_event_log(settings: Settings) -> bool:
+def has_event_log(settings: HomeSettings) -> bool:
     """Return whether the home holds an event log."""
     return (settings.lake_folder / "events").is_dir()
 
@@ -104,14 +112,16 @@ def open_platform(settings: Settings) -> Platform:
     return Platform(settings=settings, policies=settings.policies())
 
 
-def open_model(home: Path | None, model: str | None) -> Platform:
-    """Return the platform of a home as a model sees it, by default the model of applications.
+def open_model(home: Path | None, model: str | None) -> ModelPlatform:
+    """Return the platform of a home as a model sees it, by default the model of applications, or a project's only one.
 
     Raises:
         NotFoundError: no day ran in the home, or it has no such model; names those that it has.
     """
     from mlife_assets.adapters.model_events import model_names
 
+    if (project := project_settings(home)) is not None:
+        return open_project_model(project, model)
     platform = open_platform(settings_of(home))
     if model is None or model == platform.model_name:
         return platform
@@ -133,7 +143,7 @@ def open_application(settings: Settings, application: str) -> Platform:
     return view
 
 
-def seal(platform: Platform) -> None:
+def seal(platform: ModelPlatform) -> None:
     """Sign what a command appended to the event log."""
     from mlife_assets.components.platform.sealing import seal as sign
 

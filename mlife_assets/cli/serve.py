@@ -19,12 +19,13 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import print_json, side_console
+from mlife_assets.cli.project_home import open_project, project_settings
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.core.scoring.scorer import StagedScorer
-    from mlife_assets.settings import Settings
+    from mlife_assets.settings import HomeSettings
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -57,8 +58,9 @@ def serve(
     from mlife_assets.serving.app import create_app
     from mlife_assets.serving.connections import server_config
 
-    settings = settings_of(home)
-    providers = champion_providers(open_platform(settings))
+    project = project_settings(home)
+    settings = project or settings_of(home)
+    providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)))
     token, source = endpoint_token(settings, makes_token=makes_token)
     with listening_socket(host, port, has_token=token is not None) as listener:
         versions = serving_versions(providers)
@@ -77,7 +79,7 @@ def serve(
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def endpoint_token(settings: Settings, *, makes_token: bool) -> tuple[str | None, str | None]:
+def endpoint_token(settings: HomeSettings, *, makes_token: bool) -> tuple[str | None, str | None]:
     """Return the token and where it is from; both None when there is none. `makes_token` makes it a file."""
     from mlife_assets.adapters.keyring import Keyring
     from mlife_assets.adapters.private_files import private_tree
@@ -90,7 +92,7 @@ def endpoint_token(settings: Settings, *, makes_token: bool) -> tuple[str | None
     return Keyring(private_tree(settings.private_folder) / "keys").key(path.stem).hex(), str(path)
 
 
-def champion_providers(platform: Platform) -> dict[str, Callable[[], StagedScorer]]:
+def champion_providers(platform: ModelPlatform) -> dict[str, Callable[[], StagedScorer]]:
     """Return, by model, what gives the scorer of the present champion; it raises NotFoundError when there is none."""
     from mlife_assets.adapters.champion_watch import ChampionWatch
     from mlife_assets.adapters.model_events import model_names
@@ -104,7 +106,7 @@ def champion_providers(platform: Platform) -> dict[str, Callable[[], StagedScore
 
         return champion
 
-    names = dict.fromkeys([*(model.name for model in platform.models), *model_names(platform.event_log)])
+    names = dict.fromkeys([*platform.declared_names, *model_names(platform.event_log)])
     registries = {name: platform.of_model(name).registry for name in names}
     return {name: provider(name, ChampionWatch(one, platform.event_log)) for name, one in registries.items()}
 

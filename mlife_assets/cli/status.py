@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from mlife_assets.cli.options import AsJson, Home, has_event_log, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
+from mlife_assets.cli.project_home import project_settings
+from mlife_assets.cli.project_status import print_standings, standings, standings_document
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +29,17 @@ BODY_WIDTH = 90
 def status(home: Home = None, as_json: AsJson = False) -> None:
     """Show where things stand: newest day, champion, verdict, sending, last texts, alarms, one text to trace.
 
+    In the folder of another Dagster project: newest day, verdict, champion and alarms of each of its models.
+
     Exit codes: 0 done, also when nothing has run yet; 1 failed.
     """
+    if (project := project_settings(home)) is not None:
+        models = standings(project) if has_event_log(project) else []
+        if as_json:
+            print_json(standings_document(project.home, models))
+        else:
+            print_standings(answer_console(), project.home, models)
+        return
     settings = settings_of(home)
     if not has_event_log(settings):
         if as_json:

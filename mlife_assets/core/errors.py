@@ -38,6 +38,10 @@ class NewerVersionError(PermanentError):
     """Something was stored by a newer mlife than this one; names what, and that mlife must be upgraded."""
 
 
+class MissingExtraError(PermanentError):
+    """A package is not installed that an optional part of mlife needs; names the extra that has it."""
+
+
 class NotFoundError(PermanentError):
     """The named thing does not exist."""
 

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
@@ -34,10 +35,12 @@ from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_id
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
-from mlife_assets.settings import Settings
+from mlife_assets.settings import ProjectSettings, Settings
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 10)
+FLOWN = date(2013, 2, 10)
+"""The day that was decided in the home of somebody else's project."""
 CAMPAIGN = "job_of_the_day"
 MESSAGE = message_id("u1", CAMPAIGN, DAY)
 
@@ -79,12 +82,16 @@ def add_event(
     return key
 
 
-def _train(platform: Platform) -> tuple[str, ...]:
+def _tiny_models() -> Any:
     path = Path(__file__).resolve().parent.parent / "tiny_models.py"
     spec = importlib.util.spec_from_file_location("mlife_tiny_models", path)
     models = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(models)
-    versions = []
+    return models
+
+
+def _train(platform: Platform) -> tuple[str, ...]:
+    models, versions = _tiny_models(), []
     for number, trained in enumerate((add_days(DAY, -9), add_days(DAY, -3)), 1):
         at = run_time(trained) + timedelta(hours=1)
         version = platform.registry.register(models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at)
@@ -246,3 +253,71 @@ def run_json(run: Callable[..., Result]) -> Callable[..., Any]:
         return document
 
     return call
+
+
+def _write(view: TablePlatform, event_type: str, at: Any, row: dict[str, Any]) -> None:
+    full = {"occurred_at": at, "observed_at": at, "model_name": view.model_name, "policy_version": "pol", **row}
+    full["event_id"] = event_id(event_type, view.model_name, at.isoformat())
+    table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
+    view.event_log.append(event_type, table, writer="test")
+
+
+def _lives(view: TablePlatform, numbers: tuple[int, ...]) -> list[str]:
+    """Register and promote some versions of a model, decide a day and score it; return the versions."""
+    models, versions = _tiny_models(), []
+    for place, number in enumerate(numbers):
+        trained = add_days(FLOWN, place - 5)
+        at = run_time(trained) + timedelta(hours=1)
+        version = view.registry.register(models.tiny_artifact(number), as_of=trained, now=at)
+        judged = {
+            "model_version": version, "champion_version": versions[-1] if versions else None, "as_of_date": trained,
+            "outcome": "promoted", "delta_map": 0.1, "delta_map_lower": 0.05, "delta_map_upper": 0.15,
+            "users_with_positives": 900, "sentences": [f"Promoted: model {number} won."],
+        }  # fmt: skip
+        _write(view, "promotion_decided", at, judged)
+        view.registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
+        view.registry.put_card(version, f"<!doctype html><html><body>card of {version}</body></html>")
+        versions.append(version)
+    decided = {
+        "decision_id": f"dec_{view.model_name}", "as_of_date": FLOWN, "verdict": "wait", "codes": ["wait"],
+        "sentences": ["Nothing is due."], "model_version": versions[-1] if versions else None,
+    }  # fmt: skip
+    _write(view, "retrain_decided", run_time(FLOWN), decided)
+    view.model_tables.write_report("ingest_examples", FLOWN, {"types": []})
+    view.model_tables.write("scores", FLOWN, pa.table({"leg": ["a", "b"], "probability": [0.1, 0.7]}))
+    finding = Finding("univariate", "wind", "kolmogorov_smirnov", 0.5, 0.1, True, "wind moved.")
+    report = MonitoringReport("data_drift_report", FLOWN, None, 100, "alarm", (finding,), "1 of 3 columns moved.")
+    view.write_monitoring_report("data_drift_report", FLOWN, report)
+    return versions
+
+
+@pytest.fixture(scope="session")
+def lived_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project's folder whose models were decided on; no test may change it."""
+    root = tmp_path_factory.mktemp("airport")
+    (root / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "airport"\n', encoding="utf-8")
+    platform = TablePlatform(settings=ProjectSettings.below(root, None))
+    _lives(platform.of_model("late_flights"), (1, 2))
+    seal(platform)
+    return root
+
+
+@pytest.fixture
+def project(lived_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the project, in which commands are run."""
+    root = tmp_path / "airport"
+    shutil.copytree(lived_project, root)
+    monkeypatch.delenv("MLIFE_HOME", raising=False)
+    (root / "src").mkdir()
+    monkeypatch.chdir(root / "src")
+    return root
+
+
+@pytest.fixture
+def add_model() -> Callable[[Path, str], None]:
+    """Return what adds a model to a project that never got a version."""
+
+    def add(root: Path, name: str) -> None:
+        _lives(TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name), ())
+
+    return add

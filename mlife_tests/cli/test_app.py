@@ -184,6 +184,16 @@ def test_an_error_on_purpose_is_one_sentence_on_stderr(run, monkeypatch):
     assert result.stderr == "mlife: the gate is closed; open it\n"
 
 
+def test_a_package_of_an_extra_that_is_missing_is_one_sentence_too(run, monkeypatch):
+    def missing(home: object) -> None:
+        raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
+
+    monkeypatch.setattr("mlife_assets.cli.status.settings_of", missing)
+    result = run("status")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "mlife: duckdb is not installed; run: pip install 'mlife[dbt]'\n"
+
+
 def test_a_defect_keeps_its_traceback(run, monkeypatch):
     def break_down(home: object) -> None:
         raise RuntimeError("a defect")

@@ -5,13 +5,14 @@ Belongs here: comparing each with the log. Does not belong here: hashes and sign
 
 Concept: these see what a chain cannot: a log that was deleted whole, or computed anew before anything was signed. The
 ledger lies outside the lake; registry and reports lie on it, so they show loss and carelessness, not an attacker who
-rewrites them as well.
+rewrites them as well. A home without a ledger (models of somebody else's project) is checked without importing one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -20,16 +21,15 @@ from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.event_log.verification import Finding
 from mlife_assets.adapters.landing import WRITER as LANDING
-from mlife_assets.adapters.ledger_outbox import SWITCHES
-from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 from mlife_assets.adapters.model_events import model_names
 from mlife_assets.adapters.model_registry import ModelRegistry
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE
-from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 LEDGER_KEY = "ledger"
 NAMED_MAXIMUM = 3
@@ -47,6 +47,9 @@ class Records:
 
 def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what the ledger recorded and the log lacks, and the other way round."""
+    from mlife_assets.adapters.ledger_outbox import SWITCHES
+    from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
+
     recorded = _recorded(ledger, providers) if ledger is not None else {}
     for event_type in ("message_submitted", "message_status", "inbound_message", *SWITCHES):
         events = recorded.get(event_type)
@@ -122,6 +125,8 @@ def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -
 
 
 def _recorded(ledger: SqlLedger, providers: Mapping[str, str]) -> dict[str, pa.Table]:
+    from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
+
     return {
         **transition_events(ledger.transitions(), providers=providers),
         **inbound_events(ledger.inbound()),

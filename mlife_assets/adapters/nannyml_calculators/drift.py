@@ -19,7 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators.attribution import most_moved
-from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, frame, quiet_nannyml
+from mlife_assets.adapters.nannyml_calculators.engine import (
+    CATEGORICAL_METHOD,
+    NUMERIC_METHOD,
+    Engine,
+    Reconstruction,
+    calculating,
+)
+from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, frame
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import latent, sampling
 from mlife_assets.core.monitoring.reference import MonitoringReference
@@ -29,8 +36,6 @@ from mlife_assets.core.policies import MonitoringPolicy
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMERIC_METHOD = "kolmogorov_smirnov"
-CATEGORICAL_METHOD = "jensen_shannon"
 CLASSIFIER_FOLDS = 3
 CLASSIFIER_SETTINGS: dict[str, Any] = {
     "n_estimators": 30,
@@ -54,8 +59,8 @@ def drift_statistics(reference: MonitoringReference, pairs: pa.Table) -> tuple[S
     Raises InvalidInputError on an empty sample or a missing column.
     """
     _need_rows(pairs)
-    with quiet_nannyml() as nml:
-        calculator = cached(reference, "univariate", lambda: fit_univariate(nml, reference, reference.sample))
+    with calculating() as engine:
+        calculator = cached(reference, "univariate", lambda: fit_univariate(engine, reference, reference.sample))
         return tuple(univariate(calculator, reference, pairs))
 
 
@@ -70,8 +75,8 @@ def latent_statistics(
     Raises InvalidInputError on an empty sample or a missing column.
     """
     _need_rows(pairs)
-    with quiet_nannyml() as nml:
-        return tuple(joint(cached_joint(nml, reference, policy), reference, pairs, policy, is_explained=True))
+    with calculating() as engine:
+        return tuple(joint(cached_joint(engine, reference, policy), reference, pairs, policy, is_explained=True))
 
 
 def blocks(reference: MonitoringReference) -> Iterator[tuple[str, list[str]]]:
@@ -98,50 +103,36 @@ def rows_of(table: pa.Table, reference: MonitoringReference, block: str) -> pa.T
     return rows
 
 
-def fit_univariate(nml: Any, reference: MonitoringReference, sample: pa.Table) -> Fitted:
+def fit_univariate(engine: Engine, reference: MonitoringReference, sample: pa.Table) -> Fitted:
     """Return the univariate calculator fitted on `sample`, one chunk."""
-    names = list(reference.columns.watched)
-    calculator = nml.UnivariateDriftCalculator(
-        column_names=names,
-        continuous_methods=[NUMERIC_METHOD],
-        categorical_methods=[CATEGORICAL_METHOD],
-        chunk_number=1,
-    )
-    return calculator.fit(frame(reference, sample, names))
+    return engine.columns(frame(reference, sample, list(reference.columns.watched)))
 
 
 def univariate(calculator: Fitted, reference: MonitoringReference, pairs: pa.Table) -> Iterator[Statistic]:
     """Yield the distance of each watched column; a column without a single value is as far away as can be, 1."""
     names = list(reference.columns.watched)
-    result = _analysis(calculator.calculate(frame(reference, pairs, names)))
+    result = calculator(frame(reference, pairs, names))
     for name in names:
         method = NUMERIC_METHOD if name in reference.columns.numeric else CATEGORICAL_METHOD
-        value = float(result[(name, method, "value")])
+        value = result[name]
         yield Statistic(method, name, value if np.isfinite(value) else 1.0)
 
 
-def cached_joint(nml: Any, reference: MonitoringReference, policy: MonitoringPolicy) -> Fitted:
+def cached_joint(engine: Engine, reference: MonitoringReference, policy: MonitoringPolicy) -> Fitted:
     """Return block -> (classifier, reconstruction) fitted on the whole reference."""
     kind = ("joint", policy.domain_classifier_sample_rows, policy.domain_classifier_entity_reference_rows, policy.seed)
-    return cached(reference, kind, lambda: fit_joint(nml, reference, reference.sample, policy))
+    return cached(reference, kind, lambda: fit_joint(engine, reference, reference.sample, policy))
 
 
-def fit_joint(nml: Any, reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy) -> Fitted:
+def fit_joint(engine: Engine, reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy) -> Fitted:
     """Return block -> (classifier, reconstruction) fitted on `sample`."""
     fitted = {}
     for block, names in blocks(reference):
         rows = rows_of(sample, reference, block)
-        classifier = nml.DomainClassifierCalculator(
-            feature_column_names=names,
-            chunk_number=1,
-            cv_folds_num=CLASSIFIER_FOLDS,
-            hyperparameters=dict(CLASSIFIER_SETTINGS),
-        )
+        usual = frame(reference, by_item(reference, rows, policy, reference_rows(reference, block, policy)), names)
         fitted[block] = (
-            classifier.fit(
-                frame(reference, by_item(reference, rows, policy, reference_rows(reference, block, policy)), names)
-            ),
-            fit_reconstruction(nml, reference, rows, names),
+            engine.classifier(usual, folds=CLASSIFIER_FOLDS, settings=CLASSIFIER_SETTINGS),
+            fit_reconstruction(engine, reference, rows, names),
         )
     return fitted
 
@@ -160,9 +151,8 @@ def joint(
         classifier, reconstruction = fitted[block]
         rows = rows_of(pairs, reference, block)
         today = frame(reference, by_item(reference, rows, policy), names)
-        result = _analysis(classifier.calculate(today))
         values = {
-            latent.DOMAIN_CLASSIFIER: float(result[("domain_classifier_auroc", "value")]),
+            latent.DOMAIN_CLASSIFIER: classifier(today),
             latent.RECONSTRUCTION: reconstruct(reconstruction, reference, rows, names),
         }
         is_over = any(
@@ -181,18 +171,16 @@ def _moved(
     return most_moved(usual, today, CLASSIFIER_SETTINGS, policy.seed)
 
 
-def fit_reconstruction(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> Fitted:
+def fit_reconstruction(
+    engine: Engine, reference: MonitoringReference, sample: pa.Table, names: list[str]
+) -> Reconstruction:
     """Return the PCA reconstruction calculator fitted on `sample`, one chunk."""
-    calculator = nml.DataReconstructionDriftCalculator(
-        column_names=names, n_components=PCA_VARIANCE_SHARE, chunk_number=1
-    )
-    return calculator.fit(frame(reference, sample, names))
+    return engine.reconstruction(frame(reference, sample, names), variance_share=PCA_VARIANCE_SHARE)
 
 
-def reconstruct(calculator: Fitted, reference: MonitoringReference, pairs: pa.Table, names: list[str]) -> float:
+def reconstruct(calculator: Reconstruction, reference: MonitoringReference, pairs: pa.Table, names: list[str]) -> float:
     """Return the mean reconstruction error of `pairs`."""
-    result = _analysis(calculator.calculate(frame(reference, pairs, names)))
-    return float(result[("reconstruction_error", "value")])
+    return calculator.error(frame(reference, pairs, names))
 
 
 def reference_rows(reference: MonitoringReference, block: str, policy: MonitoringPolicy) -> int:
@@ -220,10 +208,6 @@ def by_item(
     order = np.random.default_rng(policy.seed).permutation(sample.num_rows)
     block = item_hashes(reference, sample)[order] % np.uint64(CLASSIFIER_FOLDS)
     return sample.take(pa.array(np.concatenate([order[block == fold][:size] for fold in range(CLASSIFIER_FOLDS)])))
-
-
-def _analysis(result: Any) -> Any:
-    return result.filter(period="analysis").to_df().iloc[0]
 
 
 def _need_rows(pairs: pa.Table) -> None:

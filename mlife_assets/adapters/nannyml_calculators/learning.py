@@ -10,15 +10,14 @@ compares numbers with numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import drift
+from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine, calculating
 from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
-from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.named_outcomes import prefix_of
@@ -52,11 +51,11 @@ def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -
     """
     days = reference.days
     values: dict[tuple[str, str], list[float]] = {}
-    with quiet_nannyml() as nml:
+    with calculating() as engine:
         for analysed, compared in limits.halves(len(days)):
             part = pa.concat_tables([reference.day(days[index]) for index in compared])
-            columns = drift.fit_univariate(nml, reference, part)
-            rows = drift.fit_joint(nml, reference, part, policy)
+            columns = drift.fit_univariate(engine, reference, part)
+            rows = drift.fit_joint(engine, reference, part, policy)
             for index in analysed:
                 day = reference.day(days[index])
                 statistics = [
@@ -71,13 +70,13 @@ def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -
         for (method, column), series in values.items():
             family = detectors if method in JOINT_METHODS else max(1, len(reference.columns.alarming))
             rate = policy.false_alarm_rate_per_day / family
-            bound = _sampling_bound(nml, reference, (method, column), newest, rate, policy)
+            bound = _sampling_bound(engine, reference, (method, column), newest, rate, policy)
             learned.append(limits.learn_threshold(method, column, series, error_rate=rate, sampling_bound=bound))
     return tuple(learned)
 
 
 def _sampling_bound(
-    nml: Any,
+    engine: Engine,
     reference: MonitoringReference,
     key: tuple[str, str],
     day: pa.Table,
@@ -90,25 +89,24 @@ def _sampling_bound(
     sample = drift.rows_of(reference.sample, reference, block)
     rows = min(_effective_rows(drift.rows_of(day, reference, block), name, reference.ids) for name in names)
     total = min(_effective_rows(sample, name, reference.ids) for name in names)
-    if method == drift.NUMERIC_METHOD:
+    if method == NUMERIC_METHOD:
         return limits.kolmogorov_bound(rows, total, rate)
-    if method == drift.CATEGORICAL_METHOD:
+    if method == CATEGORICAL_METHOD:
         return limits.jensen_shannon_bound(rows, total, len(reference.profile(column).values) + 1, rate)
     if method == latent.DOMAIN_CLASSIFIER:
         most = policy.domain_classifier_sample_rows
         return limits.auc_bound(min(rows, most), min(total, drift.reference_rows(reference, block, policy)), rate)
-    _, reconstruction = drift.cached_joint(nml, reference, policy)[column]
-    error = reconstruction.result.filter(period="reference").to_df().iloc[0][("reconstruction_error", "sampling_error")]
-    deviation = float(error) * float(np.sqrt(sample.num_rows))
-    return limits.mean_bound(_unseen_error(nml, reference, sample, names), deviation, rows, total, rate)
+    _, reconstruction = drift.cached_joint(engine, reference, policy)[column]
+    deviation = reconstruction.sampling_error * float(np.sqrt(sample.num_rows))
+    return limits.mean_bound(_unseen_error(engine, reference, sample, names), deviation, rows, total, rate)
 
 
-def _unseen_error(nml: Any, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> float:
+def _unseen_error(engine: Engine, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> float:
     """Return the mean reconstruction error of items that PCA was not fitted on, from two disjoint halves of them."""
     half = drift.item_hashes(reference, sample) % np.uint64(2)
     errors = []
     for part in (0, 1):
-        fitted = drift.fit_reconstruction(nml, reference, sample.filter(pa.array(half == part)), names)
+        fitted = drift.fit_reconstruction(engine, reference, sample.filter(pa.array(half == part)), names)
         errors.append(drift.reconstruct(fitted, reference, sample.filter(pa.array(half != part)), names))
     return float(np.mean(errors))
 

@@ -9,13 +9,14 @@ speaks of the concept: both move together when the mix of inputs does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, quiet_nannyml
+from mlife_assets.adapters.nannyml_calculators.engine import calculating
+from mlife_assets.adapters.nannyml_calculators.session import cached
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.outcomes import METRICS, positives_of
@@ -40,17 +41,11 @@ def performance_statistics(
             raise InvalidInputError(
                 f"the {name} examples have {positives} positives in {table.num_rows} rows; pass both classes"
             )
-    with quiet_nannyml() as nml:
-        estimator, calculator = cached(
-            reference, ("performance", outcome), lambda: _fit(nml, reference.scored(outcome))
+    with calculating() as engine:
+        fitted = cached(
+            reference, ("performance", outcome), lambda: engine.performance(_frame(reference.scored(outcome)))
         )
-        data = _frame(examples)
-        results = {"estimated": estimator.estimate(data), "realised": calculator.calculate(data)}
-        return tuple(
-            Statistic(method, metric, float(result.filter(period="analysis").to_df().iloc[0][(metric, "value")]))
-            for method, result in results.items()
-            for metric in METRICS
-        )
+        return tuple(Statistic(method, metric, value) for (method, metric), value in fitted(_frame(examples)).items())
 
 
 def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, float]:
@@ -66,29 +61,12 @@ def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, 
     if any(not 0 < positives_of(half) < half.num_rows for half in halves):
         return {}
     gaps: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    with quiet_nannyml() as nml:
+    with calculating() as engine:
         for known, asked in (halves, halves[::-1]):
-            estimator, calculator = _fit(nml, known)
-            data = _frame(asked)
-            estimated, realised = (
-                result.filter(period="analysis").to_df().iloc[0]
-                for result in (estimator.estimate(data), calculator.calculate(data))
-            )
+            found = engine.performance(_frame(known))(_frame(asked))
             for metric in METRICS:
-                gaps[metric].append(float(estimated[(metric, "value")] - realised[(metric, "value")]))
+                gaps[metric].append(found["estimated", metric] - found["realised", metric])
     return {metric: float(np.mean(values)) for metric, values in gaps.items()}
-
-
-def _fit(nml: Any, examples: pa.Table) -> Fitted:
-    data = _frame(examples)
-    shared = {
-        "y_pred_proba": "probability",
-        "y_true": "is_positive",
-        "problem_type": "classification_binary",
-        "metrics": list(METRICS),
-        "chunk_number": 1,
-    }
-    return nml.CBPE(**shared).fit(data), nml.PerformanceCalculator(**shared).fit(data)
 
 
 def _frame(examples: pa.Table) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlife_assets.core.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.platform.model_platform import ModelPlatform
 
 NOT_JUDGED = "not judged"
 _VERDICT = (
@@ -31,7 +31,7 @@ _VERDICT = (
 )
 
 
-def verdicts(platform: Platform, model_version: str | None = None) -> list[dict[str, Any]]:
+def verdicts(platform: ModelPlatform, model_version: str | None = None) -> list[dict[str, Any]]:
     """Return the verdicts of the gate, of one version or of all, oldest first."""
     rows = platform.model_events("promotion_decided")
     return [
@@ -41,13 +41,13 @@ def verdicts(platform: Platform, model_version: str | None = None) -> list[dict[
     ]
 
 
-def last_verdict(platform: Platform, model_version: str) -> dict[str, Any] | None:
+def last_verdict(platform: ModelPlatform, model_version: str) -> dict[str, Any] | None:
     """Return the newest verdict on a version; None when the gate never judged it."""
     found = verdicts(platform, model_version)
     return found[-1] if found else None
 
 
-def last_outcome(platform: Platform, model_version: str) -> str | None:
+def last_outcome(platform: ModelPlatform, model_version: str) -> str | None:
     """Return the outcome of the newest verdict on a version; None when the gate never judged it."""
     verdict = last_verdict(platform, model_version)
     return verdict["outcome"] if verdict else None
@@ -58,7 +58,7 @@ def outcome_words(outcome: str | None) -> str:
     return outcome.replace("_", " ") if outcome else NOT_JUDGED
 
 
-def reigns(platform: Platform, model_version: str) -> list[dict[str, Any]]:
+def reigns(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
     """Return when a version served: since, until (None while it serves), how, by whom, why; oldest first."""
     history = platform.registry.history()
     ends = [*(reign.since for reign in history[1:]), None]
@@ -69,12 +69,12 @@ def reigns(platform: Platform, model_version: str) -> list[dict[str, Any]]:
     ]
 
 
-def registration(platform: Platform, model_version: str) -> dict[str, Any]:
+def registration(platform: ModelPlatform, model_version: str) -> dict[str, Any]:
     """Return the registration of a registered version."""
     return next(row for row in platform.registry.versions() if row["model_version"] == model_version)
 
 
-def card_place(platform: Platform, model_version: str) -> str | None:
+def card_place(platform: ModelPlatform, model_version: str) -> str | None:
     """Return where the card of a version lies, as a path where the lake is a folder; None when there is none."""
     key = platform.registry.card_key(model_version)
     if not platform.lake.exists(key):
@@ -82,7 +82,7 @@ def card_place(platform: Platform, model_version: str) -> str | None:
     return str(platform.lake.root / key) if platform.lake.root else key
 
 
-def reference_fault(platform: Platform, model_version: str) -> str | None:
+def reference_fault(platform: ModelPlatform, model_version: str) -> str | None:
     """Return why monitoring cannot read what normal looks like to a version, and the remedy; None where it can.
 
     With a fault the daily checks stop. A damaged report of a later day hides what lies before it.
@@ -97,4 +97,4 @@ def reference_fault(platform: Platform, model_version: str) -> str | None:
     if stored is not None and is_readable(stored[1]):
         return None
     day = registration(platform, model_version)["as_of_date"] if stored is None else stored[0]
-    return f"materialize model/monitoring_reference for {day} before"
+    return f"materialize {platform.reference} for {day} before"

@@ -24,7 +24,7 @@ from mlife_assets.recruiting.kept_words import kept_words
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.platform.model_platform import ModelPlatform
 
 AGAINST = "against the gate"
 
@@ -100,7 +100,7 @@ def rollback(
 
     Exit codes: 0 done, 1 failed or there is none to return to.
     """
-    from mlife_assets.components.acts.acts import roll_back
+    from mlife_assets.components.acts.rollback import roll_back
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_model(home, model)
@@ -114,7 +114,7 @@ def rollback(
 
 
 def _print_change(
-    platform: Platform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
+    platform: ModelPlatform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
     from mlife_assets.components.shown.present import next_day
 
@@ -132,7 +132,7 @@ def _print_change(
 
 
 def _show_change(
-    platform: Platform,
+    platform: ModelPlatform,
     verb: str,
     name: str,
     previous: str | None,

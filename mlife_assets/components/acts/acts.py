@@ -4,8 +4,7 @@ Belongs here: each act once, with who did it and why, for the UI and the command
 it is asked for (`jobs`, `cli`), what it means (`core`, `adapters`).
 
 Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
-nothing, but publishes it if an earlier attempt could not. A second rollback goes one further back, so a job, which
-anybody can launch again, names the model that was seen serving. An act happens in the present of the embedded world
+nothing, but publishes it if an earlier attempt could not. An act happens in the present of the embedded world
 (`present`); an approval happens when the day starts to send, because its texts follow from it.
 """
 
@@ -49,15 +48,6 @@ class Switched:
     is_paused: bool
     at: datetime | None
     published: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """Who serves after a rollback, and who did before."""
-
-    model_version: str
-    previous_version: str | None
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -188,21 +178,3 @@ def switch_sending(
     published = platform.outbox.publish()
     seal(platform)
     return Switched(pauses, now if is_changed else None, published)
-
-
-def roll_back(
-    platform: Platform, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
-) -> RolledBack:
-    """Return to an earlier champion, the one before the present when `to` names none.
-
-    Raises:
-        GateClosedError, NotFoundError: there is none to return to, or another model serves than `serving` names.
-    """
-    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
-    target = None if to is None else platform.registry.resolve(to)
-    now, previous = operator_time(platform), platform.registry.champion()
-    if serving is not None and not (previous or "").startswith(serving):
-        raise GateClosedError(f"{previous} serves, not {serving}; look at it again before you roll back")
-    name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
-    seal(platform)
-    return RolledBack(name, previous, now)

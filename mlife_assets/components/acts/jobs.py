@@ -8,7 +8,8 @@ Concept: the identity is config without a default, so the launchpad asks for it 
 import dagster as dg
 from pydantic import Field
 
-from mlife_assets.components.acts.acts import approve_plan, reject_plan, roll_back, switch_sending
+from mlife_assets.components.acts.acts import approve_plan, reject_plan, switch_sending
+from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages.delivery import deliver, delivery_metadata, require_sent
 from mlife_assets.components.platform.resources import Platform

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.features.dbt_runner import build, ensure_manifest
@@ -24,7 +22,14 @@ from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import Figures, kpi_figures, readout_figures
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.windows import last_mature_exposure_day
+
+try:
+    from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+    from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+except ModuleNotFoundError as missing:
+    raise missing_extra(missing) or missing from missing
 
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 WRITTEN_HERE = {

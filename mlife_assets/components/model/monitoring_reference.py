@@ -21,6 +21,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
+from mlife_assets.components.monitoring.computed import badges
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
     is_funnel,
@@ -101,7 +102,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             *graph.tables,
             *graph.examples,
         ],
-        kinds={"nannyml"},
+        kinds=badges(),
         description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,

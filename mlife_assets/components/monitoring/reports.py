@@ -16,6 +16,7 @@ import pyarrow as pa
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
     explained_pairs,
@@ -82,6 +83,7 @@ def _publish(
             "verdict": report.sentence,
             **report_glance(report),
             "model_version": report.model_version or "none",
+            **computed_by_entry(report.name),
             **({} if moved is None else {"before_and_after": plot(moved, "columns that moved, before and after")}),
             "findings": plot(plot_findings(report), report.name),
             **report_figures(report),
@@ -124,7 +126,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     @dg.asset(
         key=graph.key(GROUP, "data_drift_report"),
         deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
-        kinds={"nannyml"},
+        kinds=badges(),
         description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
         group_name=graph.group(GROUP),
         backfill_policy=graph.backfill_policy,
@@ -156,7 +158,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     @dg.asset(
         key=graph.key(GROUP, "latent_drift_report"),
         deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
-        kinds={"nannyml"},
+        kinds=badges(),
         description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
         group_name=graph.group(GROUP),
         backfill_policy=graph.backfill_policy,
@@ -191,7 +193,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     @dg.asset(
         key=graph.key(GROUP, "concept_drift_report"),
         deps=[*graph.examples, graph.key("model", "monitoring_reference")],
-        kinds={"nannyml"},
+        kinds=badges(),
         description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
         group_name=graph.group(GROUP),
         backfill_policy=graph.backfill_policy,

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -34,6 +34,9 @@ from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
 from mlife_assets.core.windows import run_time
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 RETRAIN_DELAY = timedelta(hours=1)
 INGEST_REPORT = "ingest"
@@ -70,7 +73,8 @@ class ModelPlatform(HomeKeys, ABC):
     """What is late where feedback is, in words."""
     retraining_job: str = "retraining_job"
     evaluation: str = "model/evaluation"
-    """What to run for a model, and where its verdict is."""
+    reference: str = "model/monitoring_reference"
+    """What to run for a model, and where its verdict and its reference of monitoring are."""
 
     @abstractmethod
     def of_model(self, name: str) -> ModelPlatform:
@@ -80,6 +84,11 @@ class ModelPlatform(HomeKeys, ABC):
     @abstractmethod
     def model(self) -> Model:
         """The model whose view this is."""
+
+    @property
+    @abstractmethod
+    def declared_names(self) -> Sequence[str]:
+        """The models that were declared, the first one first."""
 
     @property
     @abstractmethod
@@ -100,6 +109,19 @@ class ModelPlatform(HomeKeys, ABC):
     @abstractmethod
     def is_simulated(self) -> bool:
         """Whether those whom rows are about are made up."""
+
+    @property
+    @abstractmethod
+    def first_run_day(self) -> date:
+        """The first day that the governor decides."""
+
+    def has_ended(self, day: date) -> bool:  # noqa: ARG002  a day ends with its decision, unless a platform says more
+        """Return whether a day on which the governor decided was brought to its end."""
+        return True
+
+    def act_times(self) -> Sequence[datetime]:
+        """Return when people acted, where no event of the log says it."""
+        return ()
 
     @abstractmethod
     def require_landed(self, day: date | None = None) -> None:
@@ -125,6 +147,10 @@ class ModelPlatform(HomeKeys, ABC):
     def ledger_positions(self) -> Mapping[str, int]:
         """Return how far the sequences of a ledger have come; none where there is no ledger."""
         return {}
+
+    def ledger_on_record(self) -> tuple[SqlLedger | None, Mapping[str, str]]:
+        """Return the ledger, if there is one, and the provider of each channel: asking makes none."""
+        return None, {}
 
     def pinned_heads(self) -> Sequence[HeadStore]:
         """Return the stores of heads that exist."""

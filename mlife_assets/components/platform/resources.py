@@ -27,6 +27,7 @@ from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
+from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feedback_days
@@ -58,6 +59,7 @@ from mlife_assets.settings import DEFS_FOLDER
 
 SEND_DELAY = timedelta(minutes=5)
 OUTCOMES_DELAY = timedelta(hours=3)
+PLAN_REPORT = "message_plan"
 
 
 def models_in_files() -> Sequence[Declaration]:
@@ -144,6 +146,11 @@ class Platform(PrivateParts, ModelPlatform):
         """The model whose view this is. Raises InvalidInputError naming the known ones."""
         return model_named(self.policies, self.model_name, self.declared)
 
+    @property
+    def declared_names(self) -> Sequence[str]:
+        """The models of the deployment, the first one first."""
+        return [model.name for model in self.models]
+
     @cached_property
     def model_tables(self) -> TableStore:
         """Daily tables and reports of the model; those of the first are where they were when there was one."""
@@ -155,6 +162,19 @@ class Platform(PrivateParts, ModelPlatform):
     def start_date(self) -> date:
         """The first day of history."""
         return self.settings.start_date
+
+    @property
+    def first_run_day(self) -> date:
+        """The day after history."""
+        return self.settings.first_lived_date
+
+    def has_ended(self, day: date) -> bool:
+        """Return whether messages were planned for a day."""
+        return day in self.tables.report_days(PLAN_REPORT)
+
+    def act_times(self) -> Sequence[datetime]:
+        """Return when sending was paused or resumed: the ledger knows before the log does."""
+        return [at for at in self.ledger.switches()["at"].to_pylist() if at is not None]
 
     def require_landed(self, day: date | None = None) -> None:
         """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
@@ -172,6 +192,11 @@ class Platform(PrivateParts, ModelPlatform):
     def ledger_positions(self) -> Mapping[str, int]:
         """Return how far the ledger's sequences have come."""
         return self.ledger.positions()
+
+    def ledger_on_record(self) -> tuple[SqlLedger | None, Mapping[str, str]]:
+        """Return the ledger, if there is one, and the provider of each channel: asking makes none."""
+        has_ledger = (self.settings.private_folder / "ledger.sqlite").exists()
+        return (self.ledger if has_ledger else None), self.providers
 
     def pinned_heads(self) -> Sequence[HeadStore]:
         """Return the stores of heads that exist: asking makes no ledger."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from mlife_assets.adapters.event_log.manifests import Link
 from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit
@@ -19,12 +18,8 @@ from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
 from mlife_assets.components.platform.home_keys import MANIFEST_KEY
 from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
-from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import run_time
-
-if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
 
 
 def seal(platform: ModelPlatform) -> Head | None:
@@ -32,7 +27,7 @@ def seal(platform: ModelPlatform) -> Head | None:
     return _seal(platform, note=None, next_key=None)
 
 
-def adopt(platform: Platform, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
+def adopt(platform: ModelPlatform, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
     """Sign a log of release 0.1.0 after verifying it.
 
     Raises:
@@ -59,7 +54,7 @@ def adopt(platform: Platform, *, actor: str, reason: str, despite_findings: bool
     return head
 
 
-def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
+def rotate_key(platform: ModelPlatform, *, actor: str, reason: str) -> Head:
     """Introduce the next signing key by a head that the present one signs."""
     present = platform.head_pins.keys()
     if not present:
@@ -71,22 +66,19 @@ def rotate_key(platform: Platform, *, actor: str, reason: str) -> Head:
     return head
 
 
-def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
+def audit_log(platform: ModelPlatform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
     """Check the event log against signed heads, ledger, registry and reports; `lake` may report each read."""
-    has_ledger = (platform.settings.private_folder / "ledger.sqlite").exists()
-    stores: list[HeadStore] = [platform.head_store]
-    if has_ledger:
-        stores.append(platform.ledger.heads)
+    ledger, providers = platform.ledger_on_record()
     records = Records(
-        ledger=platform.ledger if has_ledger else None,
-        providers=platform.providers,
+        ledger=ledger,
+        providers=providers,
         tables=platform.tables,
         ingest_report=INGEST_REPORT,
     )
     return audit(
         lake or platform.lake,
         platform.event_log,
-        stores,
+        platform.pinned_heads(),
         platform.head_pins,
         records,
         key=platform.keyring.key(MANIFEST_KEY),
@@ -94,7 +86,7 @@ def audit_log(platform: Platform, *, lake: ObjectStore | None = None, witnessed:
     )
 
 
-def _is_adoption_cut_short(platform: Platform) -> bool:
+def _is_adoption_cut_short(platform: ModelPlatform) -> bool:
     """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
     begun = platform.event_log.chain.since(-1)
     return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
@@ -113,4 +105,5 @@ def _seal(platform: ModelPlatform, *, note: Note | None, next_key: bytes | None)
 
 def _now(platform: ModelPlatform) -> datetime:
     """Return when the newest landed day ran: the present of the embedded world."""
-    return run_time(max(platform.landed_days(), default=platform.start_date))
+    days = platform.landed_days()
+    return run_time(max(days) if days else platform.start_date)

@@ -29,7 +29,7 @@ from mlife_assets.core.monitoring.lateness import NONE_ARRIVED, NONE_TO_COME, Ar
 from mlife_assets.core.own_model import OwnModel
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days
 
 TABLES = (EXAMPLES, ROWS)
 
@@ -98,6 +98,11 @@ class TablePlatform(ModelPlatform):
         made_and_ignored(self.settings.home)
         return private_tree(self.settings.private_folder)
 
+    @property
+    def declared_names(self) -> Sequence[str]:
+        """The models that the project declares; none where a home is read by itself."""
+        return sorted(self.declared)
+
     @cached_property
     def model_tables(self) -> TableStore:
         """Daily tables and reports of the model."""
@@ -112,6 +117,11 @@ class TablePlatform(ModelPlatform):
     def evaluation(self) -> str:  # type: ignore[override]
         """Asset that holds the gate's verdict."""
         return f"{self.model_name}/evaluation"
+
+    @property
+    def reference(self) -> str:  # type: ignore[override]
+        """Asset that holds what normal looks like."""
+        return f"{self.model_name}/monitoring_reference"
 
     @cached_property
     def warehouse(self) -> TableMarts:
@@ -134,12 +144,20 @@ class TablePlatform(ModelPlatform):
         return add_days(self.own.start_date, -self.own.rows.maturity_days - 1)
 
     @property
+    def first_run_day(self) -> date:
+        """The first day that was taken in: until the governor decided one, nothing else is known of a home."""
+        return min(self.landed_days(), default=FIRST_EVENT_DAY)
+
+    @property
     def is_simulated(self) -> bool:
         """Whether those whom rows are about are made up: mlife does not know, so no card says so."""
         return False
 
     def landed_days(self) -> Sequence[date]:
-        """Return the days for which a table was taken in, ascending."""
+        """Return the days for which a table was taken in, ascending; where no model is asked about, of any."""
+        if not self.model_name:
+            kept = {key.split("/")[1] for key in self.lake.list("of_models")}
+            return sorted({day for name in kept for day in self.of_model(name).landed_days()})
         return sorted({day for table in TABLES for day in self.model_tables.report_days(ingest_report_of(table))})
 
     def ingest_report(self, day: date) -> Mapping[str, Any]:

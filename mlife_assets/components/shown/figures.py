@@ -7,10 +7,12 @@ Concept: the UI draws a line per numeric metadata entry, so a number that keeps 
 unit where it has one, bounds end in `_lower` and `_upper` (95 %), and what is not known yet is absent, never zero.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -22,11 +24,13 @@ from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import PricePolicy
-from mlife_assets.recruiting.ports import LedgerRow
+
+if TYPE_CHECKING:
+    from mlife_assets.recruiting.messaging.plan import MessagePlan
+    from mlife_assets.recruiting.ports import LedgerRow
 
 Figures = dict[str, dg.MetadataValue]
 TAKEN = (SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED)

@@ -1,12 +1,12 @@
-"""The present of the embedded world, as a person who acts sees it.
+"""The present of a home, as a person who acts sees it.
 
 Belongs here: which day comes next, when a pause, a resumption or a rollback by hand happens. Does not belong here: when
 a day runs (`core.windows`, `components.platform.resources`).
 
-Concept: the embedded world stands still in the evening of its newest day, and the machine's clock means nothing
-to it. What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies,
-before the run of the next day. Each further act is a second later than the last, so the order of acts is the order of
-times and no write goes back behind an event that was observed before.
+Concept: a home stands still in the evening of its newest day, and the machine's clock means nothing to it.
+What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
+the run of the next day. Each further act is a second later than the last, so the order of acts is the order of times
+and no write goes back behind an event that was observed before.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from mlife_assets.core.monitoring.retrain_decisions import NO_CHAMPION
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.platform.model_platform import ModelPlatform
 
 OPERATOR_DELAY = timedelta(hours=4)
 STEP = timedelta(seconds=1)
-PLAN_REPORT = "message_plan"
 ACTS = (
     "sending_paused",
     "sending_resumed",
@@ -34,7 +33,7 @@ ACTS = (
 )
 
 
-def newest_day(platform: Platform) -> date | None:
+def newest_day(platform: ModelPlatform) -> date | None:
     """Return the newest day on which a model served and the governor decided; None before the first.
 
     Where none serves, a day cannot end, so that a click on a day of history moves nothing.
@@ -43,27 +42,25 @@ def newest_day(platform: Platform) -> date | None:
     return max((row["as_of_date"] for row in decided if NO_CHAMPION not in row["codes"]), default=None)
 
 
-def next_day(platform: Platform) -> date:
+def next_day(platform: ModelPlatform) -> date:
     """Return the day after the newest decided one, at first the platform's first day.
 
     A day that was decided and not blocked, but never planned, was cut off: it comes again.
     """
     newest = newest_day(platform)
     if newest is None:
-        return platform.settings.first_lived_date
+        return platform.first_run_day
     decided = platform.model_events("retrain_decided")
     is_blocked = any(row["as_of_date"] == newest and row["verdict"] == "block" for row in decided)
-    is_planned = newest in platform.tables.report_days(PLAN_REPORT)
-    return add_days(newest, 1) if is_blocked or is_planned else newest
+    return add_days(newest, 1) if is_blocked or platform.has_ended(newest) else newest
 
 
-def operator_time(platform: Platform) -> datetime:
+def operator_time(platform: ModelPlatform) -> datetime:
     """Return the instant at which a person's act happens now."""
     import pyarrow.compute as pc
 
-    newest = newest_day(platform) or add_days(platform.settings.first_lived_date, -1)
+    newest = newest_day(platform) or add_days(platform.first_run_day, -1)
     evening = platform.run_time(newest) + OPERATOR_DELAY
     acts = [platform.event_log.read(name, columns=["observed_at"])["observed_at"] for name in ACTS]
-    acts.append(platform.ledger.switches()["at"])
     known = [pc.max(times).as_py() + STEP for times in acts if len(times)]
-    return max([evening, *known])
+    return max([evening, *known, *(at + STEP for at in platform.act_times())])

@@ -2,9 +2,10 @@
 
 Belongs here: turning an error of the project into what the UI shows. Does not belong here: the errors (`core.errors`).
 
-Concept: Dagster buries an unexpected error between a line of its own and a stack trace. An error that
-the project raises on purpose is expected: it names what was wrong and what to do, so that is what people read first.
-Any other error keeps its trace. The original is the failure's `__context__`.
+Concept: Dagster buries an unexpected error between a line of its own and a stack trace. An error that the project
+raises on purpose is expected: it names what was wrong and what to do, so that is what people read first. So it is with
+a package of an extra that is not installed. Any other error keeps its trace. The original is the failure's
+`__context__`.
 """
 
 import inspect
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, cast
 import dagster as dg
 
 from mlife_assets.core.errors import MlifeError
+from mlife_assets.core.extras import missing_extra
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=Callable[..., dg.AssetCheckResult])
@@ -28,8 +30,8 @@ def says_why(function: F) -> F:
         def generating(*arguments: Any, **keywords: Any) -> Iterator[Any]:
             try:
                 yield from function(*arguments, **keywords)
-            except MlifeError as error:
-                raise failure_of(error) from None
+            except (MlifeError, ImportError) as error:
+                raise _shown(error) from None
 
         return cast("F", generating)
 
@@ -37,10 +39,16 @@ def says_why(function: F) -> F:
     def returning(*arguments: Any, **keywords: Any) -> Any:
         try:
             return function(*arguments, **keywords)
-        except MlifeError as error:
-            raise failure_of(error) from None
+        except (MlifeError, ImportError) as error:
+            raise _shown(error) from None
 
     return cast("F", returning)
+
+
+def _shown(error: MlifeError | ImportError) -> Exception:
+    """Return what the UI shows; an import that failed is shown as it is, unless a package of an extra is missing."""
+    said = missing_extra(error) if isinstance(error, ImportError) else error
+    return error if said is None else failure_of(said)
 
 
 def failure_of(error: MlifeError) -> dg.Failure:

@@ -26,6 +26,7 @@ from mlife_assets.core.pages.places import (
     BACKTEST,
     DASHBOARD,
     RUNBOOKS,
+    Places,
     between,
     card_key,
     served_nav,
@@ -54,29 +55,33 @@ _ASSETS = {
 """The asset in the Dagster UI that a page belongs to, by the beginning of the page's address."""
 
 
-def create_site(contents: SiteContents, *, ui_url: str | None = None, mark: str = "") -> Starlette:
+def create_site(
+    contents: SiteContents, *, ui_url: str | None = None, mark: str = "", served: Places = SERVED
+) -> Starlette:
     """Return the application.
 
     Args:
         contents: what is shown.
         ui_url: address of the Dagster UI; None when there is none to link to.
         mark: sent with every answer in the header `x-mlife-site`.
+        served: the pages beside those of the lake; a place that is not named has no page.
 
     Routes, all GET: `/` and `/dashboard/index.html`, `/models/<version>/card.html`,
     `/backtest/lifecycle_backtest.html`, `/runbooks/`, `/runbooks/<name>`, `/messages/` (`?id=` leads to the message),
     `/messages/<message_id>`.
     """
-    site = _Site(contents, ui_url)
+    site = _Site(contents, ui_url, served)
+    places = {place for _, place in served}
+    messages = [Route(f"/{MESSAGES}", site.messages), Route(f"/{MESSAGES}{{message_id}}", site.message)]
+    runbooks = [Route(f"/{RUNBOOKS}", site.runbooks), Route(f"/{RUNBOOKS}{{name}}", site.runbook)]
     return Starlette(
         routes=[
             Route("/", site.dashboard),
             Route(f"/{DASHBOARD}", site.dashboard),
             Route(f"/{BACKTEST}", site.backtest),
             Route(f"/{card_key('{version}')}", site.card),
-            Route(f"/{RUNBOOKS}", site.runbooks),
-            Route(f"/{RUNBOOKS}{{name}}", site.runbook),
-            Route(f"/{MESSAGES}", site.messages),
-            Route(f"/{MESSAGES}{{message_id}}", site.message),
+            *(runbooks if RUNBOOKS in places else ()),
+            *(messages if MESSAGES in places else ()),
         ],
         middleware=[
             Middleware(PageHeaders, more={MARK: mark}),
@@ -95,7 +100,8 @@ def create_site(contents: SiteContents, *, ui_url: str | None = None, mark: str 
 class _Site:
     """The routes. Following a message takes seconds of one core, so that is done for one request at a time."""
 
-    def __init__(self, contents: SiteContents, ui_url: str | None) -> None:
+    def __init__(self, contents: SiteContents, ui_url: str | None, served: Places) -> None:
+        self._served = served
         self._contents, self._ui_url = contents, None if ui_url is None else ui_url.rstrip("/")
         self._slow = CapacityLimiter(1)
 
@@ -165,10 +171,13 @@ class _Site:
         links = self._ui_links(key)
         if key != BACKTEST and BACKTEST not in document and self._contents.backtest() is not None:
             links = (Link("Backtest", between(key, BACKTEST)), *links)  # the page is older than the backtest
-        return HTMLResponse(with_served_links(document, key, SERVED, links))
+        return HTMLResponse(with_served_links(document, key, self._served, links))
 
     def _page(self, here: str, title: str, body: Markup, *, is_wide: bool = False) -> Response:
-        links = (*served_nav(here, SERVED, has_backtest=self._contents.backtest() is not None), *self._ui_links(here))
+        links = (
+            *served_nav(here, self._served, has_backtest=self._contents.backtest() is not None),
+            *self._ui_links(here),
+        )
         return HTMLResponse(page(title, body, nav=links, is_wide=is_wide))
 
     def notice(self, path: str, status: int, message: str, remedy: str) -> Response:
@@ -177,7 +186,7 @@ class _Site:
         advice = [element("p", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")] if remedy else []
         body = element("article", element("h1", sentence), *advice, class_="prose card")
         here = path.lstrip("/")
-        return HTMLResponse(page(sentence, body, nav=(*served_nav(here, SERVED), *self._ui_links(here))), status)
+        return HTMLResponse(page(sentence, body, nav=(*served_nav(here, self._served), *self._ui_links(here))), status)
 
     def _ui_links(self, here: str) -> tuple[Link, ...]:
         asset = self._asset(here)

@@ -118,8 +118,8 @@ def test_what_speaks_of_users_is_compared_with_more_of_the_reference(reference, 
         return few
 
     monkeypatch.setattr(calculators, "by_item", counted)
-    with calculators.quiet_nannyml() as nml:
-        fitted = calculators.fit_joint(nml, reference, reference.sample, policy)
+    with calculators.calculating() as engine:
+        fitted = calculators.fit_joint(engine, reference, reference.sample, policy)
         assert taken == [1_800, 7_200, 1_800]
         tuple(calculators.joint(fitted, reference, world.day(25), policy))
     assert taken[3:] == [1_800] * 3, "the day itself is the same for every block"

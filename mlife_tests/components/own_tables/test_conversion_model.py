@@ -25,7 +25,10 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
 
 HEAVY = ("dagster_dbt", "dbt", "lightgbm", "nannyml", "shap", "sklearn", "matplotlib", "duckdb", "numba")
-OURS = ("mlife_assets.market", "mlife_assets.components.platform.resources", "mlife_assets.components.messages")
+OURS = (
+    *("mlife_assets.market", "mlife_assets.components.platform.resources", "mlife_assets.components.messages"),
+    *("mlife_assets.adapters.send_ledger", "mlife_assets.recruiting.messaging.plan", "phonenumbers", "sqlalchemy"),
+)
 CHAIN = (
     *("examples", "rows", "training_set", "candidate_model", "fold_models", "explanation", "evaluation"),
     *("champion_model", "monitoring_reference", "hyperparameters", "data_quality_report", "data_drift_report"),

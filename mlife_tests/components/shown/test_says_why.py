@@ -31,6 +31,25 @@ def test_an_expected_error_is_the_first_line_and_has_no_cause_below(instance) ->
     assert failure.user_failure_data.metadata["kind"].value == "NotFoundError"
 
 
+def test_a_package_of_an_extra_that_is_missing_is_named_and_another_import_keeps_its_trace(instance) -> None:
+    @dg.asset
+    @says_why
+    def plans() -> None:
+        raise ModuleNotFoundError("No module named 'ortools'", name="ortools.graph")
+
+    @dg.asset
+    @says_why
+    def mistyped() -> None:
+        raise ModuleNotFoundError("No module named 'panadas'", name="panadas")
+
+    _, (failure,) = failure_of(instance, plans)
+    wanted = "ortools is not installed; run: pip install 'mlife[messages]'"
+    assert failure.user_failure_data.description == wanted
+    _, (failure,) = failure_of(instance, mistyped)
+    assert failure.user_failure_data is None
+    assert "panadas" in failure.error.cause.message
+
+
 def test_an_unexpected_error_keeps_its_trace(instance) -> None:
     @dg.asset
     @says_why

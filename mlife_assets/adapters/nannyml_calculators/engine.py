@@ -1,0 +1,164 @@
+"""Who computes: NannyML, or our own calculators where it is not installed.
+
+Belongs here: the calculators that monitoring asks for, as NannyML has them, and choosing who has them. Does not belong
+here: our own (`adapters.own_calculators`), what they are asked (`drift`, `performance`, `learning`).
+
+Concept: both give the same numbers, so only speed and provenance differ; reports say who computed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlife_assets.adapters.nannyml_calculators.session import Fitted, quiet_nannyml
+from mlife_assets.adapters.own_calculators import OwnEngine
+from mlife_assets.core.monitoring.outcomes import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMERIC_METHOD = "kolmogorov_smirnov"
+CATEGORICAL_METHOD = "jensen_shannon"
+
+
+class Reconstruction(Protocol):
+    """PCA fitted on usual rows; `sampling_error` is that of their mean error."""
+
+    sampling_error: float
+
+    def error(self, rows: pd.DataFrame) -> float:
+        """Return the mean reconstruction error of rows."""
+        ...
+
+
+class Engine(Protocol):
+    """Calculators; frames hold float64 or strings. What they return is for frames of the same columns."""
+
+    def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
+        """Return what gives each column's distance from `usual`; NaN for a column without a value."""
+        ...
+
+    def classifier(
+        self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
+    ) -> Callable[[pd.DataFrame], float]:
+        """Return what gives the AUC of telling a day's rows from `usual`."""
+        ...
+
+    def reconstruction(self, usual: pd.DataFrame, *, variance_share: float) -> Reconstruction:
+        """Return PCA fitted on `usual`."""
+        ...
+
+    def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
+        """Return what gives `estimated` and `realised` performance by (method, metric)."""
+        ...
+
+
+def has_nannyml() -> bool:
+    """Return whether NannyML is installed; it is not imported."""
+    return find_spec("nannyml") is not None
+
+
+def computed_by() -> str:
+    """Return who computes, in words for a report."""
+    if has_nannyml():
+        return f"NannyML {version('nannyml')}"
+    return "mlife's own calculators: NannyML is not installed (pip install 'mlife[nannyml]', Python below 3.13)"
+
+
+@contextmanager
+def calculating() -> Iterator[Engine]:
+    """Yield who computes; with NannyML, its log and warnings are silent inside the block."""
+    if not has_nannyml():
+        yield OwnEngine()
+        return
+    with quiet_nannyml() as nml:
+        yield NannyMLEngine(nml)
+
+
+class NannyMLEngine:
+    """The calculators of NannyML, each with one chunk."""
+
+    def __init__(self, nml: Any) -> None:
+        """Keep the module, which `quiet_nannyml` imports."""
+        self._nml = nml
+
+    def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
+        """Return what gives each column's distance from `usual`."""
+        nml, names = self._nml, list(usual.columns)
+        methods = {name: NUMERIC_METHOD if usual[name].dtype == float else CATEGORICAL_METHOD for name in names}
+        fitted = nml.UnivariateDriftCalculator(
+            column_names=names,
+            continuous_methods=[NUMERIC_METHOD],
+            categorical_methods=[CATEGORICAL_METHOD],
+            chunk_number=1,
+        ).fit(usual)
+
+        def distances(today: pd.DataFrame) -> dict[str, float]:
+            result = _analysis(fitted.calculate(today))
+            return {name: float(result[(name, method, "value")]) for name, method in methods.items()}
+
+        return distances
+
+    def classifier(
+        self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
+    ) -> Callable[[pd.DataFrame], float]:
+        """Return what gives the AUC of telling a day's rows from `usual`."""
+        nml = self._nml
+        fitted = nml.DomainClassifierCalculator(
+            feature_column_names=list(usual.columns),
+            chunk_number=1,
+            cv_folds_num=folds,
+            hyperparameters=dict(settings),
+        ).fit(usual)
+        return lambda today: float(_analysis(fitted.calculate(today))[("domain_classifier_auroc", "value")])
+
+    def reconstruction(self, usual: pd.DataFrame, *, variance_share: float) -> Reconstruction:
+        """Return PCA fitted on `usual`."""
+        nml = self._nml
+        return _Reconstruction(
+            nml.DataReconstructionDriftCalculator(
+                column_names=list(usual.columns), n_components=variance_share, chunk_number=1
+            ).fit(usual)
+        )
+
+    def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
+        """Return what gives `estimated` and `realised` performance."""
+        nml = self._nml
+        shared = {
+            "y_pred_proba": "probability",
+            "y_true": "is_positive",
+            "problem_type": "classification_binary",
+            "metrics": list(METRICS),
+            "chunk_number": 1,
+        }
+        estimator, calculator = nml.CBPE(**shared).fit(examples), nml.PerformanceCalculator(**shared).fit(examples)
+
+        def performance(asked: pd.DataFrame) -> dict[tuple[str, str], float]:
+            results = {"estimated": estimator.estimate(asked), "realised": calculator.calculate(asked)}
+            return {
+                (method, metric): float(_analysis(result)[(metric, "value")])
+                for method, result in results.items()
+                for metric in METRICS
+            }
+
+        return performance
+
+
+class _Reconstruction:
+    """NannyML's calculator as `Reconstruction`."""
+
+    def __init__(self, fitted: Fitted) -> None:
+        self._fitted = fitted
+        reference = fitted.result.filter(period="reference").to_df().iloc[0]
+        self.sampling_error = float(reference[("reconstruction_error", "sampling_error")])
+
+    def error(self, rows: pd.DataFrame) -> float:
+        return float(_analysis(self._fitted.calculate(rows))[("reconstruction_error", "value")])
+
+
+def _analysis(result: Any) -> Any:
+    return result.filter(period="analysis").to_df().iloc[0]

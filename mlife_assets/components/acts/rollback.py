@@ -1,0 +1,44 @@
+"""Going back to an earlier champion, decided by a person.
+
+Belongs here: the act, for the UI and the command line alike, whatever the model. Does not belong here: acts on messages
+(`acts`), how the change is recorded (`adapters.model_registry`).
+
+Concept: a second rollback goes one further back, so a job, which anybody can launch again, names the model that was
+seen serving.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.components.shown.present import operator_time
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.recruiting.kept_words import kept_words
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Who serves after a rollback, and who did before."""
+
+    model_version: str
+    previous_version: str | None
+    at: datetime
+
+
+def roll_back(
+    platform: ModelPlatform, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
+) -> RolledBack:
+    """Return to an earlier champion, the one before the present when `to` names none.
+
+    Raises:
+        GateClosedError, NotFoundError: there is none to return to, or another model serves than `serving` names.
+    """
+    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
+    target = None if to is None else platform.registry.resolve(to)
+    now, previous = operator_time(platform), platform.registry.champion()
+    if serving is not None and not (previous or "").startswith(serving):
+        raise GateClosedError(f"{previous} serves, not {serving}; look at it again before you roll back")
+    name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
+    seal(platform)
+    return RolledBack(name, previous, now)

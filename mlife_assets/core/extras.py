@@ -1,0 +1,37 @@
+"""Which optional part of mlife has which package, and what to say where one is missing.
+
+Belongs here: the extras of pyproject.toml by the names under which their packages are imported. Does not belong here:
+versions and reasons, which stand in pyproject.toml itself.
+
+Concept: mlife as a library brings what a ConversionModel needs. Everything else is imported where it is used, and what
+is not there is said with the command that installs it.
+"""
+
+from __future__ import annotations
+
+from mlife_assets.core.errors import MissingExtraError
+
+EXTRAS = {
+    "alembic": "messages",
+    "boto3": "aws",
+    "dagster_aws": "aws",
+    "dagster_dbt": "dbt",
+    "dagster_postgres": "aws",
+    "dagster_webserver": "market",
+    "dbt": "dbt",
+    "duckdb": "dbt",
+    "filelock": "dbt",
+    "nannyml": "nannyml",
+    "ortools": "messages",
+    "psutil": "market",
+    "sqlalchemy": "messages",
+    "statsmodels": "nannyml",
+}
+"""Name of a module -> the extra that has its package."""
+
+
+def missing_extra(error: ImportError) -> MissingExtraError | None:
+    """Return what to say about an import that failed; None unless a package of an extra is missing."""
+    top = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(top) if isinstance(error, ModuleNotFoundError) else None
+    return None if extra is None else MissingExtraError(f"{top} is not installed; run: pip install 'mlife[{extra}]'")
