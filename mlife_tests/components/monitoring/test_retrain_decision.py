@@ -203,7 +203,7 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
 
     def declared(policies: Policies) -> Model:
         model = churn_risk(policies)
-        return replace(model, promotion=replace(model.promotion, **changed))
+        return replace(model, promotion=replace(model.promotion, **{"gate_weeks": 2, **changed}))
 
     def learned(_: Platform, known_on: date) -> None:
         if known_on < date(2026, 6, 8):
