@@ -79,7 +79,7 @@ def test_a_project_that_cannot_see_our_sources_lives_two_days(wheel: Path, make_
     assert not [path for path in lived["path"] if Path(path).resolve() == ROOT]
     assert "late_flights" in place.run("mlife", "status")
     assert place.fails("mlife", "demo", "--home", "demo") == (
-        "mlife: dagster_dbt is not installed; run: pip install 'mlife[dbt]'\n"
+        "mlife: psutil is not installed; run: pip install 'mlife[market]'\n"
     )
 
 
