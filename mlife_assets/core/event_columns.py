@@ -76,7 +76,7 @@ class Upcaster:
 
     @property
     def constants(self) -> dict[str, str] | None:
-        """The texts that it adds, if it adds nothing else: such rows need no engine."""
+        """The constants that it adds, if it adds nothing else: such rows need no engine."""
         found = {name: expression[1:-1] for name, expression in self.adds if _CONSTANT.fullmatch(expression)}
         return found if found and len(found) == len(self.adds) else None
 

@@ -4,8 +4,8 @@ Belongs here: which adapter stands behind which port in this deployment, and whe
 here: what assets do with them.
 
 Concept: assets ask for `platform` and use ports. The embedded world (market, console gateway, simulated clock) is wired
-here and nowhere else, so a production deployment replaces this wiring only. In the embedded world the present is
-the evening of the partition that runs, so a day can run again with the same bytes.
+here and in `market_parts` and nowhere else, so a production deployment replaces this wiring only. In the embedded world
+the present is the evening of the partition that runs, so a day can run again with the same bytes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-import pyarrow as pa
-
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
@@ -24,7 +22,6 @@ from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
-from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
@@ -34,13 +31,12 @@ from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feed
 from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.messages.recipients import recheck_of
-from mlife_assets.components.platform.embedded_world import EmbeddedWorld, Story, demo_story
+from mlife_assets.components.platform.embedded_world import Story
+from mlife_assets.components.platform.market_parts import MarketParts
 from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.components.platform.private_parts import PrivateParts
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
-from mlife_assets.core.ports import EventSource
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import (
@@ -50,11 +46,10 @@ from mlife_assets.recruiting.applications import (
 )
 from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.messaging.binding import nothing_approved
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook
+from mlife_assets.recruiting.ports import AddressBook
 from mlife_assets.settings import DEFS_FOLDER
 
 SEND_DELAY = timedelta(minutes=5)
@@ -73,7 +68,7 @@ def applications_in_files() -> Sequence[ApplicationDeclaration]:
 
 
 @dataclass(frozen=True)
-class Platform(PrivateParts, ModelPlatform):
+class Platform(MarketParts, ModelPlatform):
     """All ports of one job board, as one model and one application see it; adapters are made when first asked for.
 
     `declared` are the models of the deployment and `declared_applications` its applications, by default those of its
@@ -204,11 +199,6 @@ class Platform(PrivateParts, ModelPlatform):
         return self.head_stores if has_ledger else (self.head_store,)
 
     @shared_port
-    def landing(self) -> ObstoreObjectStore:
-        """Where exporters put their files."""
-        return ObstoreObjectStore.local(self.settings.landing_folder)
-
-    @shared_port
     def landed(self) -> LandingFolder:
         """What exporters left, for those who read it."""
         return LandingFolder(self.landing.root or self.settings.landing_folder)
@@ -243,42 +233,6 @@ class Platform(PrivateParts, ModelPlatform):
         """From the ledger to the event log."""
         return LedgerOutbox(self.ledger, self.event_log, self.lake, providers=self.providers)
 
-    @shared_port
-    def world(self) -> EmbeddedWorld:
-        """The simulated market."""
-        settings = self.settings
-        days = settings.demo_event_days if settings.demo_faults else None
-        return EmbeddedWorld(
-            seed=settings.seed,
-            users=settings.market_users,
-            jobs=settings.market_jobs,
-            start_date=settings.start_date,
-            history_days=settings.history_days,
-            story=self.story or demo_story(days),
-            home=settings.home,
-            private_folder=self.private_folder,
-        )
-
-    @shared_port
-    def contacts(self) -> ContactBook:
-        """Phone numbers."""
-        return self.world.contact_book()
-
-    @shared_port
-    def audit_attributes(self) -> AuditAttributes:
-        """Protected attributes; `components.model.fairness` alone may ask for them."""
-        return self.world.audit_attributes()
-
-    @shared_port
-    def event_source(self) -> EventSource:
-        """Where raw events come from."""
-        return self.world.event_source(self.landing, self._delivered_messages, self._is_holdout)
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether the people are: true in this wiring, which is the embedded world's."""
-        return True
-
     def sending_time(self, day: date) -> datetime:
         """Return when partition `day` starts to send."""
         return run_time(day) + SEND_DELAY
@@ -308,15 +262,3 @@ class Platform(PrivateParts, ModelPlatform):
             sleep=lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)),
             verify=verify,
         )
-
-    def _delivered_messages(self, day: date) -> pa.Table:
-        """Return the texts that reached people on `day`, with the job that each was about."""
-        sent = self.gateway.sent_messages(day)
-        sent = sent.filter(sent["is_delivered"])
-        jobs = {row.message_id: row.job_id for row in self.ledger.rows(as_of_date=day)}
-        job_ids = pa.array([jobs[message_id] for message_id in sent["message_id"].to_pylist()], pa.string())
-        return sent.append_column("job_id", job_ids).select(["message_id", "user_id", "job_id", "sent_at"])
-
-    def _is_holdout(self, user_id: str) -> bool:
-        contact = self.policies.contact
-        return is_holdout(user_id, salt=contact.assignment_salt, share=contact.holdout_share)
