@@ -106,7 +106,9 @@ def test_a_pair_that_two_applications_logged_is_one_row_of_the_sample(tmp_path: 
 
 
 def filler(field: pa.Field) -> Any:
-    return None if field.nullable else {pa.int64(): 1, pa.float64(): 1.0, pa.date32(): DAY}.get(field.type, "x")
+    if field.nullable or pa.types.is_list(field.type):
+        return None if field.nullable else []
+    return {pa.int64(): 1, pa.float64(): 1.0, pa.date32(): DAY}.get(field.type, "x")
 
 
 def quiet(lake: Lake) -> Lake:
