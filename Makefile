@@ -51,8 +51,8 @@ check: $(SETUP) ## linters, formatting, types, layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m mypy && $(BIN)/lint-imports --no-logo
 
-proofs: $(SETUP) ## slow evidence: crashes, long histories, other engines
-	$(BIN)/python -m pytest -m proof $(ARGS)
+proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
+	$(BIN)/python -m pytest -m proof -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS needs on top, constraints-aws.txt; ARGS=--upgrade: newer
 	$(LOCK) --extra dev --extra market --group setup --group lean --output-file constraints.txt $(ARGS)
