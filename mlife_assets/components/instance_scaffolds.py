@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.model import require_name
+from mlife_assets.core.names import require_name
 
 MODEL = """type: {type_name}
 attributes:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from datetime import date
@@ -29,12 +28,11 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
+from mlife_assets.core.names import require_name
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-NAME_CHARACTERS = 40
 DECLARATION = "declaration"
 """Key of the record in a manifest."""
 
@@ -274,15 +272,6 @@ class Model:
     def content_hash(self) -> str:
         """Hash of the record."""
         return "dcl_" + hashlib.sha256(json.dumps(self.to_record(), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def require_name(where: str, name: str) -> None:
-    """Raise InvalidInputError unless a model or a step may be called so; `where` is what names it."""
-    if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
-        raise InvalidInputError(
-            f"{where} is {quoted(name)}; use lower-case words joined by underscores, at most "
-            f"{NAME_CHARACTERS} characters"
-        )
 
 
 def _plain(value: Any) -> Any:

@@ -21,8 +21,9 @@ import pyarrow as pa
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.model import Baseline, Model, RowSource, Step, require_name
+from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.names import require_name
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, TERMS, OwnRows
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.quoting import quoted

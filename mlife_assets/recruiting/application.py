@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.model import require_name
+from mlife_assets.core.names import require_name
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy

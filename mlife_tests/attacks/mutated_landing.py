@@ -49,6 +49,8 @@ def plain_value(column: Any, place: int) -> Any:
         return EVE
     if pa.types.is_boolean(column.type):
         return True
+    if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+        return []
     if pa.types.is_list(column.type):
         return [0.25] * (column.list_size or 1)
     if pa.types.is_string(column.type):

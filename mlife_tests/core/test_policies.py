@@ -80,5 +80,5 @@ def test_the_version_follows_the_content() -> None:
 
 
 def test_every_policy_of_a_deployment_has_a_version() -> None:
-    versions = {policy_version(getattr(Policies(), field.name)) for field in fields(Policies)}
-    assert len(versions) == len(fields(Policies))
+    names = [field.name for field in fields(Policies) if field.name != "decided"]
+    assert len({policy_version(getattr(Policies(), name)) for name in names}) == len(names)

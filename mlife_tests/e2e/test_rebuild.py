@@ -14,6 +14,7 @@ import pytest
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.graph import keys
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
+from mlife_assets.recruiting.churn_risk import churn_risk
 
 DATED = {
     "user_features": "as_of_date",
@@ -33,7 +34,7 @@ def features(home) -> list:
 
 def mart_rows(home, day: date) -> dict[str, bytes]:
     """Return the rows of a day in each mart as bytes."""
-    found, marts = {}, marts_of(home.platform.models)
+    found, marts = {}, marts_of((*home.platform.models, churn_risk(home.platform.policies)))
     warehouse = DuckDBWarehouse(home.settings.warehouse_path, marts=marts)
     for mart, column in DATED.items():
         table = warehouse.read(mart)

@@ -7,8 +7,10 @@ import re
 import pyarrow as pa
 import pytest
 
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP, EventType
-from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, MessagingPolicy
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
+from mlife_assets.recruiting.policies import Policies
 
 PERSONAL = re.compile(r"phone|e_?mail|zip|street|gender|race|age_years|birth", re.IGNORECASE)
 
@@ -48,8 +50,8 @@ def test_a_prediction_says_which_application_logged_it_and_those_that_do_not_are
     kind = EVENT_TYPES["prediction"]
     assert kind.schema.field("application") == pa.field("application", pa.string(), nullable=False)
     assert kind.schema.field("slice").nullable
-    assert [(one.version, one.constant) for one in kind.upcasters] == [(1, ("application", JOB_OF_THE_DAY))]
-    assert MessagingPolicy().campaign == JOB_OF_THE_DAY
+    assert [(one.version, one.constants) for one in kind.upcasters] == [(1, {"application": JOB_OF_THE_DAY})]
+    assert job_of_the_day(Policies()).name == JOB_OF_THE_DAY
 
 
 def test_what_the_design_promises_exists() -> None:
