@@ -1,4 +1,4 @@
-"""Names of models, steps and applications: what they may be.
+"""Names of models, of their steps and of what uses them: what they may be.
 
 Belongs here: the one rule. Does not belong here: names of tables and keys, which have rules of their own.
 """
