@@ -18,6 +18,7 @@ from mlife_assets.cli.options import open_platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.places import CALLS
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
@@ -62,6 +63,20 @@ class HomePages:
             if not days:
                 return ()
             return recent_messages(platform.event_log, first=add_days(days[-1], -LISTED_DAYS), last=days[-1])
+
+    def call_lists(self) -> Sequence[str]:
+        """Return the keys of the pages of call lists, the newest day first."""
+        with self._opened() as platform:
+            keys = [key for key in platform.lake.list(CALLS) if key.endswith(".html")]
+        return sorted(keys, key=lambda key: (key.rpartition("/")[2], key), reverse=True)
+
+    def call_list(self, key: str) -> bytes | None:
+        """Return a call list, as page or as file; None when there is none."""
+        try:
+            with self._opened() as platform:
+                return bytes(platform.lake.get(key))
+        except NotFoundError:
+            return None
 
     def trace(self, message_id: str) -> MessageTrace:
         """Follow one message."""

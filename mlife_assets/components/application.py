@@ -26,6 +26,7 @@ ATTRIBUTES = attributes_model(
         "audience": "Whom it chooses: model_name, minimum_probability.",
         "holdout_share": "Of those outside the global holdout, who never hear from it.",
         "policy": "Fields of MessagingPolicy: caps, hours, budget, wording, approval.",
+        "calls": "Fields of CallPolicy, of an application whose channel is call: who calls, how often.",
     },
     required=("name", "title", "model_name"),
 )

@@ -25,6 +25,8 @@ TEXT_LENGTH = 200
 
 NOTE_LENGTH = 2_000
 """Characters of what is written in sentences; the longest that is composed here has 1,530."""
+BODY_LENGTH = 400_000
+"""Characters of what is sent: a mail has two parts of at most 100,000 bytes, each of which JSON may write as two."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ def text(name: str, *, nullable: bool = False) -> Column:
     return Column(name, pa.string(), nullable=nullable)
 
 
-def note(name: str, *, nullable: bool = False) -> Column:
+def note(name: str, *, nullable: bool = False, longest: int = NOTE_LENGTH) -> Column:
     """Return a column of sentences, which may break lines."""
-    return Column(name, pa.string(), nullable=nullable, text_length=NOTE_LENGTH, has_lines=True)
+    return Column(name, pa.string(), nullable=nullable, text_length=longest, has_lines=True)
 
 
 def number(name: str, minimum: float | None = None, maximum: float | None = None, *, nullable: bool = False) -> Column:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.market.catalogue import area_codes, load_catalogue
-from mlife_assets.market.exporter import parquet_bytes
+from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig, Stream, generator
 

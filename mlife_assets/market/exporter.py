@@ -15,12 +15,12 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.market.browsing import EXPORT_US, Impressions
 from mlife_assets.market.catalogue import Catalogue
 from mlife_assets.market.history import EXPLORE_SLICE, RULE_SLICE, wordings
+from mlife_assets.market.mails import asks_for_mails, message_of
 from mlife_assets.market.outcomes import HIRE, KINDS, Outcomes
 from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
@@ -54,14 +54,6 @@ class World:
 def landing_key(event_type: str, day: date) -> str:
     """Return the key of the landing file of an event type and day."""
     return f"{event_type}/dt={day.isoformat()}/export.parquet"
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """Return a table as Parquet; equal tables give equal bytes."""
-    sink = pa.BufferOutputStream()
-    plain = table.replace_schema_metadata(None).combine_chunks()
-    pq.write_table(plain, sink, compression="zstd", row_group_size=131_072, write_page_checksum=True)
-    return bytes(sink.getvalue())
 
 
 def _embeddings(values: np.ndarray) -> pa.Array:
@@ -154,19 +146,24 @@ def user_snapshot(world: World, members: np.ndarray, day: date) -> pa.Table:
 
 
 def consent(world: World, changes: ConsentChanges, day: date) -> pa.Table:
-    """Return the changes of consent."""
+    """Return the changes of consent to texts, then who agreed to mails when signing up."""
     users = world.people.user_ids[changes.person].tolist()
-    sources = np.where(changes.is_signup, "signup", "preference_page")
-    ids = [
-        event_id("consent", user, "sms", moment) for user, moment in zip(users, changes.moment_us.tolist(), strict=True)
+    asks = [
+        row
+        for row in np.flatnonzero(changes.is_signup).tolist()
+        if world.config.calibration.mail_consent_share and asks_for_mails(world.config, users[row])
     ]
+    users += [users[row] for row in asks]
+    moments = np.concatenate([changes.moment_us, changes.moment_us[asks]])
+    channels = ["sms"] * len(changes.person) + ["email"] * len(asks)
     payload: dict[str, object] = {
         "user_id": users,
-        "channel": ["sms"] * len(users),
-        "is_granted": changes.is_granted,
-        "source": sources,
+        "channel": channels,
+        "is_granted": np.concatenate([changes.is_granted, np.ones(len(asks), dtype=bool)]),
+        "source": np.where(np.concatenate([changes.is_signup, changes.is_signup[asks]]), "signup", "preference_page"),
     }
-    return event_table("consent", day, ids, changes.moment_us, payload)
+    keys = zip(users, channels, moments.tolist(), strict=True)
+    return event_table("consent", day, [event_id("consent", *key) for key in keys], moments, payload)
 
 
 def impression(world: World, views: Impressions, ids: Sequence[str], day: date) -> pa.Table:
@@ -188,7 +185,7 @@ def responses(world: World, happened: Outcomes, kind: int, day: date) -> pa.Tabl
         "user_id": world.people.user_ids[rows.person],
         "job_id": job_ids(rows.job),
         "source": np.where(rows.is_text, "message", "organic"),
-        "exposure_id": exposures,
+        "exposure_id": [message_of(one) for one in exposures],
     }
     keys = exposures
     if kind == HIRE:

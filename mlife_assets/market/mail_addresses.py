@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.ids import digest, unit_interval
 from mlife_assets.market.catalogue import load_catalogue
-from mlife_assets.market.exporter import parquet_bytes
+from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig
 

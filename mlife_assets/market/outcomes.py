@@ -26,8 +26,8 @@ class Outcomes:
         kind: CLICK, APPLY or HIRE, int64.
         moment_us: when, microseconds since 1970.
         person, job: row numbers.
-        is_text: whether the exposure was a text.
-        exposure_id: impression event id or message id.
+        is_text: whether the exposure was a message: a text or a job of a mail.
+        exposure_id: impression event id or message id; of a mail with the place of the job.
         due_day: day since 1970 whose export shows it.
     """
 

@@ -25,6 +25,7 @@ from mlife_assets.market.browsing import EXPORT_US, Impressions, browse
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.history import recruiter_texts
 from mlife_assets.market.injections import active
+from mlife_assets.market.mails import READING_US, MailItems, delivered_mails
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, ID_TYPE, Outcomes, joined, outcomes, rank_within
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
 from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
@@ -74,8 +75,8 @@ class Market:
 
         Args:
             day: the day.
-            delivered_messages: message_id, user_id, job_id, sent_at of texts delivered on that day. The recruiters'
-                tool sends those of history itself.
+            delivered_messages: message_id, user_id, job_id, sent_at of texts delivered on that day, and of the jobs
+                of mails, with their position. The recruiters' tool sends the texts of history itself.
 
         Raises:
             InvalidInputError: not the next day, texts during history, unknown user or job.
@@ -84,10 +85,11 @@ class Market:
             raise InvalidInputError(f"day is {day}, the market is at {self.state.day}; advance day by day")
         jobs, posted = self._with_postings(day)
         texts, recruiter = self._texts(day, jobs, delivered_messages)
+        mails = delivered_mails(delivered_messages, self.people, jobs, day)
         views = browse(self.config, self.catalogue, self.people, jobs, day)
         view_ids = self._impression_ids(views, day)
         drawn = [self.state.queue, *self._view_responses(day, jobs, views, view_ids)]
-        drawn += self._text_responses(day, jobs, texts)
+        drawn += self._text_responses(day, jobs, texts) + self._mail_responses(day, jobs, mails)
         closings = self._expire_and_withdraw(day, jobs)
         happened, queue, applied, filled = self._release(day, jobs, joined(drawn))
         late = max((round(one.size) for one, _ in active(self.config.injections, "labels_late", day)), default=0)
@@ -189,6 +191,28 @@ class Market:
         draws[0, ~texts.is_delivered] = 1.0
         delay = text_click_delay_us(self.config.calibration, rng, len(texts))
         return self._drawn(rng, texts.person, texts.job, texts.sent_us + delay, texts.message_ids, truth, draws, True)
+
+    def _mail_responses(self, day: date, jobs: Vacancies, mails: MailItems) -> list[Outcomes]:
+        calibration, mood = self.config.calibration, mood_of_day(self.config, self.people, day)
+        rng = generator(self.config.seed, Stream.MAIL_RESPONSES, day)
+        truth = respond(
+            calibration,
+            self.people,
+            jobs,
+            mood,
+            mails.person,
+            mails.job,
+            epoch_us(day),
+            is_text=False,
+            position=mails.position,
+        )
+        count = int(mails.mail[-1]) + 1 if len(mails) else 0
+        is_opened = rng.random(count) < calibration.mail_opened_share
+        delay = text_click_delay_us(calibration, rng, count)[mails.mail]
+        draws = rng.random((2, len(mails)))
+        draws[0, ~is_opened[mails.mail]] = 1.0
+        clicked_us = mails.sent_us + delay + mails.position * READING_US
+        return self._drawn(rng, mails.person, mails.job, clicked_us, mails.exposure_ids, truth, draws, True)
 
     def _drawn(self, rng, person, job, clicked_us, exposure_id, truth, draws, is_text) -> list[Outcomes]:
         flags = np.full(len(person), is_text)

@@ -19,8 +19,9 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days, days_between
-from mlife_assets.market.exporter import World, honest_tables, landing_key, parquet_bytes
+from mlife_assets.market.exporter import World, honest_tables, landing_key
 from mlife_assets.market.faults import exported_tables
+from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import published_taste
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market

@@ -24,7 +24,9 @@ from mlife_assets.recruiting.events import TIMESTAMP
 DELIVERED_SCHEMA = pa.schema(
     [("message_id", pa.string()), ("user_id", pa.string()), ("job_id", pa.string()), ("sent_at", TIMESTAMP)]
 )
-"""What the platform reports of the texts that were delivered on a day."""
+"""What the platform reports of the texts that were delivered on a day. Of a mail it reports each job, with its
+`POSITION`, which a text has not."""
+POSITION = "position"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def delivered_texts(table: pa.Table, people: Population, jobs: Vacancies, day: d
     """Return the platform's delivered messages of `day` as texts, ordered by time and id.
 
     Args:
-        table: columns of `DELIVERED_SCHEMA`; others are ignored.
+        table: columns of `DELIVERED_SCHEMA`; others are ignored, and rows with a `POSITION` are left out.
         people, jobs: the world.
         day: the UTC day on which all of them were sent.
 
@@ -83,6 +85,8 @@ def delivered_texts(table: pa.Table, people: Population, jobs: Vacancies, day: d
     missing = [name for name in DELIVERED_SCHEMA.names if name not in table.column_names]
     if missing:
         raise InvalidInputError(f"delivered_messages lacks {', '.join(missing)}; pass {DELIVERED_SCHEMA.names}")
+    if POSITION in table.column_names:
+        table = table.filter(pc.is_null(table[POSITION]))
     plain = table.select(DELIVERED_SCHEMA.names).cast(DELIVERED_SCHEMA)
     if any(column.null_count for column in plain.columns):
         raise InvalidInputError("delivered_messages holds a null; drop or complete the row")

@@ -25,7 +25,7 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import Mood, Response, mood_of_day, respond
-from mlife_assets.market.exporter import parquet_bytes
+from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.vacancies import job_ids

@@ -44,6 +44,7 @@ class Stream(IntEnum):
     WITHDRAWALS = 13
     CONSENT = 14
     WEIGHTS = 15
+    MAIL_RESPONSES = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Calibration:
     The elasticity of applications to pay and the effect of distance are those of click and apply together: a click
     carries `click_share` of pay, and an application repeats `apply_echo` of what moved the click. Both are averages
     over people and over what they look at; `pay_at_asked` and `distance_within` say how much of the average is felt
-    just above the pay that somebody asks for, and within the tolerance by day. `LINEAR_TERMS` make the world linear.
+    just above the pay that somebody asks for, and within the tolerance by day. `LINEAR_TERMS` make the world
+    linear, and nobody in it asks for mails.
     """
 
     impressions_per_user_day: float = 1.37
@@ -108,6 +110,8 @@ class Calibration:
     revoke_share_per_day: float = 0.0002
     home_sd_km: float = 12.0
     delivered_share: float = 0.965
+    mail_consent_share: float = 0.55
+    mail_opened_share: float = 0.35
     weekday_factor: tuple[float, ...] = (1.2, 1.2, 1.05, 1.05, 0.9, 0.6, 0.6)
 
     def record(self) -> dict[str, object]:
@@ -134,6 +138,8 @@ LINEAR_TERMS: dict[str, float] = {
     "pay_saturation": 0.0,
     "pay_weight_sigma": 0.0,
     "taste_delay_days": 0,
+    "mail_consent_share": 0.0,
+    "mail_opened_share": 0.0,
 }
 """Terms that came after release 0.1.0, with the values by which they do nothing."""
 

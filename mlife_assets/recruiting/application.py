@@ -16,6 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.names import require_name
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 from mlife_assets.core.quoting import quoted
+from mlife_assets.recruiting.call_policy import CallPolicy
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 ITEMS_MAXIMUM = 10
@@ -74,6 +75,7 @@ class Application:
         audience: whom it chooses.
         holdout_share: of the people outside the global holdout, those who never hear from this application.
         policy: caps, hours, budget, wording and approval of this application.
+        calls: who calls and how often, where the channel is calls.
 
     Raises:
         InvalidInputError: naming the field, its bound and the remedy.
@@ -88,6 +90,7 @@ class Application:
     audience: Audience = field(default_factory=Audience)
     holdout_share: float = 0.0
     policy: MessagingPolicy = field(default_factory=MessagingPolicy)
+    calls: CallPolicy = field(default_factory=CallPolicy)
 
     def __post_init__(self) -> None:
         require_name("Application.name", self.name)

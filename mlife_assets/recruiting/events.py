@@ -13,6 +13,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from mlife_assets.core.event_columns import (
+    BODY_LENGTH,
     ENVELOPE,
     TIMESTAMP,
     Column,
@@ -55,7 +56,6 @@ EMBEDDING = pa.list_(pa.float64())
 
 OCCUPATION_GROUPS = ("11", "21", "25", "29", "31", "33", "35", "37", "41", "43", "47", "49", "51", "53")
 """SOC major groups of the simulated catalogue; `occupation_group` holds one of them."""
-
 SHIFTS = ("day", "evening", "night")
 
 CONSENT_CHANNELS = ("sms", "email")
@@ -105,7 +105,7 @@ _PLANNED = (
     number("propensity", 0, 1),
     identifier("plan_id"),
     text("cohort"),
-    note("body"),
+    note("body", longest=BODY_LENGTH),
     integer("segments", 1, 10),
     identifier("policy_version"),
     added(2, identifier("person_id")),

@@ -31,7 +31,7 @@ from mlife_assets.recruiting.policies import Policies
 MODEL_POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
 MODEL_ATTRIBUTES = ("name", "declaration", *MODEL_POLICIES)
 APPLICATION_FIELDS = ("title", "model_name", "channel", "items", "weekdays", "holdout_share")
-APPLICATION_ATTRIBUTES = ("name", *APPLICATION_FIELDS, "audience", "policy")
+APPLICATION_ATTRIBUTES = ("name", *APPLICATION_FIELDS, "audience", "policy", "calls")
 TEMPLATE = "{{"
 _ATTRIBUTE = re.compile(r"[a-z_]+[:.]")
 """How an error begins that is about one attribute."""
@@ -154,7 +154,8 @@ class DeclaredApplication:
             name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()
         }
         audience = stated_attribute("audience", Audience(), given.get("audience", {}))
-        return replace(bare, audience=audience, **fields)
+        calls = stated_attribute("calls", bare.calls, given.get("calls", {}))
+        return replace(bare, audience=audience, calls=calls, **fields)
 
 
 def declared_model(instance: Instance, find: Callable[[str], Declaration]) -> DeclaredModel:

@@ -1,10 +1,18 @@
 """Where pages about people are.
 
-Belongs here: addresses of pages that are only served. Does not belong here: pages of every model (`core.pages.places`),
-serving them.
+Belongs here: addresses of pages that are only served, keys of call lists. Does not belong here: pages of every model
+(`core.pages.places`), serving them.
 """
+
+from datetime import date
 
 from mlife_assets.core.pages.places import RUNBOOKS
 
 MESSAGES = "messages/"
-SERVED = (("Messages", MESSAGES), ("Runbooks", RUNBOOKS))
+CALLS = "calls/"
+SERVED = (("Messages", MESSAGES), ("Calls", CALLS), ("Runbooks", RUNBOOKS))
+
+
+def call_list_key(application: str, day: date, form: str) -> str:
+    """Return the key of a day's call list; `form` is html or csv."""
+    return f"{CALLS}{application}/{day.isoformat()}.{form}"

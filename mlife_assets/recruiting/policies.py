@@ -12,6 +12,7 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
+from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 
 
@@ -91,4 +92,5 @@ class Policies:
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
     landing: LandingPolicy = field(default_factory=LandingPolicy)
     price: PricePolicy = field(default_factory=PricePolicy)
+    letterhead: Letterhead = field(default_factory=Letterhead)
     decided: tuple[str, ...] = ()

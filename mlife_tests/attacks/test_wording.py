@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
 from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
 from mlife_assets.recruiting.messaging.plan_inputs import CANDIDATE_COLUMNS
@@ -70,7 +71,7 @@ def plan(titles: list[str], employer: str = "Blue Diner") -> MessagePlan:
         contact=ContactPolicy(holdout_share=0.0),
         as_of=DAY,
         now=NOW,
-        link_key=KEY,
+        stamps=Stamps(KEY),
     )
 
 

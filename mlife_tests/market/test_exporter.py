@@ -8,13 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.core.windows import add_days, day_start
-from mlife_assets.market.exporter import World, event_table, honest_tables, landing_key, parquet_bytes
+from mlife_assets.market.exporter import World, event_table, honest_tables, landing_key
 from mlife_assets.market.injections import Injection
+from mlife_assets.market.mails import asks_for_mails
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
+from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
@@ -231,12 +234,19 @@ def test_snapshots_show_members_with_the_shown_taste(world, records) -> None:
 
 def test_consent_is_given_at_sign_up_and_taken_back_later(world, exports, records) -> None:
     first = exports[0]["consent"]
+    mails = first.filter(pc.equal(first["channel"], "email"))
+    first = first.filter(pc.equal(first["channel"], "sms"))
     members = records[0].members
     granted = dict(zip(first["user_id"].to_pylist(), first["is_granted"].to_pylist(), strict=True))
     assert set(granted) == set(world.people.user_ids[members].tolist())
     assert set(first["source"].to_pylist()) == {"signup"}
     consented = world.people.is_consented_at_signup[members].tolist()
     assert granted == dict(zip(world.people.user_ids[members].tolist(), consented, strict=True))
+    asked = [user for user in world.people.user_ids[members].tolist() if asks_for_mails(world.config, user)]
+    assert sorted(mails["user_id"].to_pylist()) == sorted(asked)
+    assert 0.4 < len(asked) / len(members) < 0.65
+    assert set(mails["is_granted"].to_pylist()) == {True}
+    assert len(set(mails["event_id"].to_pylist()) | set(first["event_id"].to_pylist())) == mails.num_rows + len(members)
     changes = replace(records[0].consents, is_signup=np.zeros(len(members), dtype=bool))
     later = honest_tables(world, replace(records[0], consents=changes))["consent"]
     assert set(later["source"].to_pylist()) == {"preference_page"}

@@ -51,6 +51,11 @@ class ApplicationGraph:
         return self.key("inbound_messages")
 
     @property
+    def calls(self) -> dg.AssetKey:
+        """Whom recruiters call; only where the channel is calls."""
+        return self.key("call_list")
+
+    @property
     def scores(self) -> list[dg.AssetKey]:
         """Scores that its plan is made from: what it offers by, whom it chooses by."""
         names = dict.fromkeys((self.application.model_name, self.application.audience.model_name))

@@ -8,6 +8,7 @@ Concept: a plan is decided by pure code from scores that are the same for everyb
 act on it.
 """
 
+import calendar
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -63,6 +64,12 @@ def is_planned_on(application: Application, day: date) -> bool:
     return day.weekday() in application.weekdays
 
 
+def no_plan(application: Application) -> dict[str, Any]:
+    """Return the metadata of a day on which nothing is planned."""
+    days = ", ".join(calendar.day_name[one] for one in application.weekdays)
+    return {"dagster/row_count": 0, "planned_on": days}
+
+
 def plan_day(platform: Platform, day: date) -> PlannedDay:
     """Plan a day of the application whose view `platform` is, log the decision and everything it was chosen from."""
     require_present_day(platform, day)
@@ -70,7 +77,7 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
     require_known_ledger(platform, day)
     application, contact, now = platform.application, platform.policies.contact, platform.sending_time(day)
     users = with_consent(platform.warehouse.read("user_features", as_of=day), application.channel)
-    users = _with_people(platform, _of_audience(platform, users, day), now)
+    users = with_people(platform, of_audience_on(platform, users, day), now)
     jobs = platform.warehouse.read("job_features", as_of=day)
     scores = platform.of_model(application.model_name).model_tables.read(SCORES_TABLE, day)
     candidates = application_candidates(scores, users, jobs, policy=application.policy, as_of=day)
@@ -91,7 +98,7 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
         contact=contact,
         as_of=day,
         now=now,
-        link_key=platform.link_key,
+        stamps=platform.stamps,
         withheld_employers=withheld_on(platform, day),
     )
     kept = approved_plan(platform, plan)
@@ -118,7 +125,7 @@ def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
     }
 
 
-def _of_audience(platform: Platform, users: pa.Table, day: date) -> pa.Table:
+def of_audience_on(platform: Platform, users: pa.Table, day: date) -> pa.Table:
     """Return the users of the application's audience, by the newest scores of its model up to the day."""
     audience = platform.application.audience
     if not audience.model_name:
@@ -137,7 +144,7 @@ def _offered(plan: MessagePlan) -> pa.ChunkedArray:
     return pc.struct_field(items, "prediction_id")
 
 
-def _with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table:
+def with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table:
     """Register the accounts and append who is behind each."""
     user_ids = users["user_id"].to_pylist()
     contacts = platform.people.register(user_ids, now=now, channel=platform.application.channel)

@@ -18,10 +18,9 @@ from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
-from mlife_assets.recruiting.messaging.bodies import OfferedJobs
+from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.items import with_items
-from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
@@ -117,11 +116,13 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
         found.append(f"{approval.plan_id} was approved")
     rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
     jobs = platform.warehouse.read("job_features", as_of=day)
-    worded, _ = word_jobs(jobs, platform.application.policy, link_key=platform.link_key)
+    users = platform.warehouse.read("user_features", as_of=day)
+    application, stamps = platform.application, platform.stamps
+    offers, _ = offers_of(jobs, application, stamps)
     found += plan_differences(
         plan,
         _every_planned_row(platform, day),
-        OfferedJobs(platform.application, jobs, worded, platform.link_key),
+        OfferedJobs(application, day, users, jobs, offers, stamps),
         settled={row.message_id for row in rows if row.state not in BEFORE_SUBMITTING},
     )
     if found:

@@ -7,30 +7,28 @@ Concept: planning and sending are separate assets. Sending has an effect outside
 and trusts no check of an earlier run.
 """
 
-import calendar
-from typing import Any
-
 import dagster as dg
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.application_graph import GROUP, ApplicationGraph
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.messages.calls import build_call_assets, build_call_checks
 from mlife_assets.components.messages.delivery import deliver, delivery_metadata
-from mlife_assets.components.messages.planning import is_planned_on, plan_day, plan_metadata
+from mlife_assets.components.messages.planning import is_planned_on, no_plan, plan_day, plan_metadata
 from mlife_assets.components.messages.sending import read_plan, require_known_ledger
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
-from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT
 
 
 def build_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one application; nothing of what is sent by people goes through a gateway."""
-    plan = _plan_asset(graph)
-    return [plan, _deliveries_asset(graph), _inbound_asset(graph)] if graph.application.channel.is_sent else [plan]
+    """Return the assets of one application; calls are made by people, so nothing of them goes through a gateway."""
+    if not graph.application.channel.is_sent:
+        return build_call_assets(graph)
+    return [_plan_asset(graph), _deliveries_asset(graph), _inbound_asset(graph)]
 
 
 def _plan_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
@@ -50,7 +48,7 @@ def _plan_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
         """Plan the day, log the decision and everything it was chosen from."""
         view, day = graph.view(platform), only_day(context, platform)
         if not is_planned_on(graph.application, day):
-            return dg.MaterializeResult(metadata=_no_plan(graph.application))
+            return dg.MaterializeResult(metadata=no_plan(graph.application))
         return dg.MaterializeResult(metadata=plan_metadata(view, plan_day(view, day)))
 
     return message_plan
@@ -75,7 +73,7 @@ def _deliveries_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
         """Send the plan if policy or a person approved it. Without approval nothing is sent and the plan waits."""
         view, day = graph.view(platform), only_day(context, platform)
         if not is_planned_on(graph.application, day):
-            return dg.MaterializeResult(metadata=_no_plan(graph.application))
+            return dg.MaterializeResult(metadata=no_plan(graph.application))
         delivery = deliver(view, day)
         if delivery.why_not:
             context.log.warning("plan %s is not sent: %s", delivery.plan.plan_id, "; ".join(delivery.why_not))
@@ -127,14 +125,10 @@ def _inbound_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     return inbound_messages
 
 
-def _no_plan(application: Application) -> dict[str, Any]:
-    """Return the metadata of a day on which nothing is planned."""
-    days = ", ".join(calendar.day_name[one] for one in application.weekdays)
-    return {"dagster/row_count": 0, "planned_on": days}
-
-
 def build_checks(graph: ApplicationGraph) -> list[dg.AssetChecksDefinition]:
     """Return the checks of one application."""
+    if not graph.application.channel.is_sent:
+        return build_call_checks(graph)
 
     @dg.asset_check(asset=graph.plan, blocking=True, description="Green when no holdout user is planned.")
     @blocks_and_says_why

@@ -8,25 +8,29 @@ Concept: a deployment with people of its own has other parts in this place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
 
+from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld, Story, demo_story
-from mlife_assets.components.platform.private_parts import PrivateParts
+from mlife_assets.components.platform.mail_parts import MailParts
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.ports import EventSource
+from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
+from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook
 
 
-class MarketParts(PrivateParts):
+class MarketParts(MailParts):
     """The ports that the simulated market stands behind."""
 
-    policies: Policies
     story: Story | None
+    event_log: ParquetEventLog
 
     @shared_port
     def landing(self) -> ObstoreObjectStore:
@@ -55,6 +59,11 @@ class MarketParts(PrivateParts):
         return self.world.contact_book()
 
     @shared_port
+    def address_books(self) -> Mapping[Channel, AddressBook]:
+        """Addresses of channels other than texts."""
+        return {Channel.EMAIL: AddressBook(self.world.mail_book().mail_addresses, normalise_address)}
+
+    @shared_port
     def audit_attributes(self) -> AuditAttributes:
         """Protected attributes; `components.model.fairness` alone may ask for them."""
         return self.world.audit_attributes()
@@ -70,12 +79,19 @@ class MarketParts(PrivateParts):
         return True
 
     def _delivered_messages(self, day: date) -> pa.Table:
-        """Return the texts that reached people on `day`, with the job that each was about."""
-        sent = self.gateway.sent_messages(day)
-        sent = sent.filter(sent["is_delivered"])
+        """Return the texts that reached people on `day` and the jobs in mails that did (`texts.DELIVERED_SCHEMA`)."""
+        texts, mails = (gateway.sent_messages(day) for gateway in (self.gateway, self.mailbox))
         jobs = {row.message_id: row.job_id for row in self.ledger.rows(as_of_date=day)}
-        job_ids = pa.array([jobs[message_id] for message_id in sent["message_id"].to_pylist()], pa.string())
-        return sent.append_column("job_id", job_ids).select(["message_id", "user_id", "job_id", "sent_at"])
+        rows = [{**row, "job_id": jobs[row["message_id"]]} for row in texts.filter(texts["is_delivered"]).to_pylist()]
+        if mails.num_rows:
+            planned = self.event_log.read("message_planned", start=day, end=day, columns=["message_id", "items"])
+            items = dict(zip(planned["message_id"].to_pylist(), planned["items"].to_pylist(), strict=True))
+            rows += [
+                {**row, "job_id": item["job_id"], POSITION: item["position"]}
+                for row in mails.filter(mails["is_delivered"]).to_pylist()
+                for item in items[row["message_id"]]
+            ]
+        return pa.Table.from_pylist(rows, schema=DELIVERED_SCHEMA.append(pa.field(POSITION, pa.int64())))
 
     def _is_holdout(self, user_id: str) -> bool:
         contact = self.policies.contact

@@ -9,7 +9,6 @@ another is still readable to others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway
@@ -17,8 +16,6 @@ from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.home_keys import HomeKeys
 from mlife_assets.components.platform.shared_port import shared_port
-from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.ports import MessageGateway
 from mlife_assets.settings import Settings
 
 
@@ -53,13 +50,3 @@ class PrivateParts(HomeKeys):
             seed=self.settings.seed,
             hash_key=self.number_key,
         )
-
-    @shared_port
-    def gateways(self) -> Mapping[Channel, MessageGateway]:
-        """The provider of each channel by which something is sent."""
-        return {Channel.SMS: self.gateway}
-
-    @property
-    def providers(self) -> Mapping[str, str]:
-        """Channel -> name of its provider."""
-        return {channel: gateway.name for channel, gateway in self.gateways.items()}

@@ -38,7 +38,7 @@ from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
 from mlife_assets.core.windows import run_time
-from mlife_assets.recruiting.application import Application, Channel
+from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.applications import (
     ApplicationDeclaration,
     application_named,
@@ -49,7 +49,6 @@ from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import AddressBook
 from mlife_assets.settings import DEFS_FOLDER
 
 SEND_DELAY = timedelta(minutes=5)
@@ -222,11 +221,6 @@ class Platform(MarketParts, ModelPlatform):
     def people(self) -> PeopleRegister:
         """Who is behind an account, by the present key."""
         return PeopleRegister(self.ledger, self.contacts, key=self.number_key, books=self.address_books)
-
-    @shared_port
-    def address_books(self) -> Mapping[Channel, AddressBook]:
-        """Addresses of channels other than texts."""
-        return {}
 
     @shared_port
     def outbox(self) -> LedgerOutbox:

@@ -12,12 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.email_digest.digest import DigestJob, render_digest
 from mlife_assets.recruiting.email_digest.offers import Offer
+from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.reason_words import reason_words
+from mlife_assets.recruiting.reason_words import SAID, reason_words
+
+if TYPE_CHECKING:
+    from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs
 
 
 @dataclass(frozen=True)
@@ -85,3 +93,42 @@ class DigestWriter:
         if facts is None:
             return DigestJob(self.offers[job_id])
         return DigestJob(self.offers[job_id], facts.distance_km, reason_words(facts.contributions, facts.features))
+
+
+def pair_facts(pairs: Sequence[tuple[str, str]], users: pa.Table, jobs: pa.Table) -> dict[tuple[str, str], PairFacts]:
+    """Return what may be said of pairs of user and job id. They have no contributions, so `SAID` orders reasons.
+
+    Args:
+        pairs: whose facts; each account and each job has a row.
+        users, jobs: `user_features` and `job_features` of one day.
+    """
+    if not pairs:
+        return {}
+    sides = []
+    for table, name, ids in zip((users, jobs), ("user_id", "job_id"), zip(*pairs, strict=True), strict=True):
+        sides.append(table.take(pc.index_in(pa.array(ids, pa.string()), value_set=table[name].combine_chunks())))
+    joined, others = sides
+    for name in (one for one in others.column_names if one not in joined.column_names):
+        joined = joined.append_column(name, others[name])
+    said = pair_features(joined)
+    rows = said.select([name for name in SAID if name in said.column_names]).to_pylist()
+    return {pair: PairFacts(row) for pair, row in zip(pairs, rows, strict=True)}
+
+
+def digest_bodies(offered: OfferedJobs) -> Bodies:
+    """Return what writes the mails of an application on one day."""
+
+    def bodies(messages: Sequence[Message]) -> list[str]:
+        pairs = [(message.user_id, job_id) for message in messages for job_id in message.job_ids]
+        writer = DigestWriter(
+            offered.application.name,
+            offered.as_of,
+            offered.stamps.letterhead,
+            offered.offers,
+            pair_facts(pairs, offered.users, offered.jobs),
+            offered.stamps.link_key,
+            offered.stamps.mail_key,
+        )
+        return [writer(message.message_id, message.user_id, message.job_ids) for message in messages]
+
+    return bodies

@@ -3,7 +3,7 @@
 Belongs here: the limits of a plan, approval by policy, approval and rejection by a person. Does not belong here: moving
 rows (`adapters.send_ledger`).
 
-Concept: closed by default. Only the embedded console gateway can be approved by policy, and only when the policy says
+Concept: closed by default. Only what an embedded gateway takes can be approved by policy, and only when the policy says
 so. Limits hold whoever approves: a person decides whether a sound plan is sent, never that an unsound one is. Anything
 unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about what they saw.
 """
@@ -24,7 +24,8 @@ from mlife_assets.recruiting.messaging.plan import MessagePlan, plan_policy_vers
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 
-CONSOLE = "console"
+EMBEDDED = ("console", "folder")
+"""Gateways that reach nobody: texts in a table, mails in a folder."""
 POLICY_PREFIX = "policy:"
 APPROVED_BY_POLICY = f"{POLICY_PREFIX}auto_approve_within_limits"
 DIGEST_CHARACTERS_MINIMUM = 12
@@ -79,8 +80,8 @@ def refusals(
         found.append(
             "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI"
         )
-    if gateway_name != CONSOLE:
-        found.append(f"the gateway is {gateway_name!r}, and only {CONSOLE!r} is approved automatically")
+    if gateway_name not in EMBEDDED:
+        found.append(f"the gateway is {gateway_name!r}, and only {' and '.join(EMBEDDED)} are approved automatically")
     return (*found, *broken_limits(plan, application, contact, is_quality_ok=is_quality_ok))
 
 

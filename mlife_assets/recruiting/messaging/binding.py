@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import digest
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging.bodies import Bodies, OfferedJobs, bodies_of
+from mlife_assets.recruiting.messaging.bodies import Message, OfferedJobs, bodies_of
 from mlife_assets.recruiting.ports import LedgerRow
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def plan_differences(
         offered: what the jobs' facts say today.
         settled: ids of messages that will not be sent any more; their bodies need no proof.
     """
-    rows, bodies = plan.planned.to_pylist(), bodies_of(offered)
+    rows = plan.planned.to_pylist()
     found = _inner_differences(plan, rows)
     in_log: defaultdict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for row in logged.filter(pc.equal(logged["plan_id"], plan.plan_id)).select(DIGESTED).to_pylist():
@@ -79,20 +79,22 @@ def plan_differences(
     differs = [row["message_id"] for row in rows if in_log.pop(row["message_id"], None) != {_text(row)}]
     found += _faults(differs, "not what the event log says was planned")
     found += _faults(sorted(in_log), "in this plan by the event log and not in the stored one")
-    reworded = [
-        row["message_id"]
-        for row in rows
-        if row["message_id"] not in settled and not _says_the_same(row, bodies, offered.worded)
-    ]
+    reworded = _reworded([row for row in rows if row["message_id"] not in settled], offered)
     return (*found, *_faults(reworded, "worded otherwise than the facts of their jobs give"))
 
 
-def _says_the_same(row: Mapping[str, Any], bodies: Bodies, worded: Container[str]) -> bool:
-    """Return whether the jobs of a message, the first of which it names, give its body once more."""
-    jobs = [item["job_id"] for item in row["items"]]
-    if jobs[:1] != [row["job_id"]] or any(job not in worded for job in jobs):
-        return False
-    return bool(bodies(row["message_id"], jobs) == row["body"])
+def _reworded(rows: Sequence[Mapping[str, Any]], offered: OfferedJobs) -> list[str]:
+    """Return the ids of messages whose jobs, the first of which they name, do not give their bodies once more."""
+    messages = [
+        Message(row["message_id"], row["user_id"], tuple(item["job_id"] for item in row["items"])) for row in rows
+    ]
+    sound = [
+        message
+        for message, row in zip(messages, rows, strict=True)
+        if message.job_ids[:1] == (row["job_id"],) and all(job in offered.offers for job in message.job_ids)
+    ]
+    bodies = dict(zip((message.message_id for message in sound), bodies_of(offered)(sound), strict=True))
+    return [row["message_id"] for row in rows if bodies.get(row["message_id"]) != row["body"]]
 
 
 def _text(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """Bodies: what a message says, by channel.
 
-Belongs here: which channel says it how, the texts. Does not belong here: the wording of a text (`templates`), mails.
+Belongs here: which channel says it how, the texts. Does not belong here: the wording of a text (`templates`), of a mail
+(`email_digest`).
 
 Concept: whatever a channel sends is one string, so plan, digest, approval and ledger bind all of it. The same jobs give
 the same body at any time: that is how a stored plan is held against the facts of its jobs before it is sent.
@@ -10,22 +11,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import date
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.application import Application, Channel
+from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, word_jobs
 from mlife_assets.recruiting.messaging.links import DEFAULT_BASE
-from mlife_assets.recruiting.messaging.templates import Wording
 
 
-class Bodies(Protocol):
-    """Writes the messages of one application on one day."""
+@dataclass(frozen=True)
+class Message:
+    """One message to be written: its id, the account that it is for, its jobs, best first."""
 
-    def __call__(self, message_id: str, job_ids: Sequence[str]) -> str:
-        """Return the body of a message about jobs that have a wording, best first."""
-        ...
+    message_id: str
+    user_id: str
+    job_ids: tuple[str, ...]
+
+
+Bodies: TypeAlias = Callable[[Sequence[Message]], list[str]]
+"""Writes messages of one application on one day, one body each. Each of their jobs is among the offers."""
+
+Offers: TypeAlias = tuple[Mapping[str, Any], tuple[RefusedJob, ...]]
+"""What a channel says of each job that it may offer, and the jobs that it may not."""
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """What the messages of a deployment bear: who sends, and the keys of what leads back to them.
+
+    Attributes:
+        link_key: of link tokens.
+        link_base: what precedes those of texts.
+        mail_key: of unsubscribe tokens; only mails need it.
+        letterhead: who sends mails.
+    """
+
+    link_key: bytes = field(repr=False)
+    link_base: str = DEFAULT_BASE
+    mail_key: bytes = field(default=b"", repr=False)
+    letterhead: Letterhead = field(default_factory=Letterhead)
 
 
 @dataclass(frozen=True)
@@ -34,38 +62,96 @@ class OfferedJobs:
 
     Attributes:
         application: whose they are.
+        as_of: partition day.
+        users: facts of people, one row each; texts need none.
         jobs: facts of all jobs, one row each.
-        worded: wordings of the jobs that may be offered.
-        link_key: of link tokens.
-        link_base: what precedes them.
+        offers: what the channel says of the jobs that may be offered.
+        stamps: who sends.
     """
 
     application: Application
+    as_of: date
+    users: pa.Table
     jobs: pa.Table
-    worded: Mapping[str, Wording]
-    link_key: bytes = field(repr=False)
-    link_base: str = DEFAULT_BASE
+    offers: Mapping[str, Any]
+    stamps: Stamps
+
+
+def text_offers(jobs: pa.Table, application: Application, stamps: Stamps, withheld: Mapping[str, str]) -> Offers:
+    """Return the wordings of texts."""
+    return word_jobs(
+        jobs,
+        application.policy,
+        link_key=stamps.link_key,
+        link_base=stamps.link_base,
+        withheld_employers=withheld,
+    )
 
 
 def text_bodies(offered: OfferedJobs) -> Bodies:
     """Return what writes texts: the wording of the one job, with the link of the message."""
 
-    def body(message_id: str, job_ids: Sequence[str]) -> str:
-        (job_id,) = job_ids
-        return offered.worded[job_id].body(message_id)
+    def bodies(messages: Sequence[Message]) -> list[str]:
+        found = []
+        for message in messages:
+            (job_id,) = message.job_ids
+            found.append(offered.offers[job_id].body(message.message_id))
+        return found
 
-    return body
+    return bodies
 
 
-RENDERERS: dict[Channel, Callable[[OfferedJobs], Bodies]] = {Channel.SMS: text_bodies}
+def _mail_offers(jobs: pa.Table, application: Application, stamps: Stamps, withheld: Mapping[str, str]) -> Offers:
+    from mlife_assets.recruiting.email_digest import offer_jobs
+
+    del stamps
+    return offer_jobs(jobs, application.policy, withheld_employers=withheld)
+
+
+def _mail_bodies(offered: OfferedJobs) -> Bodies:
+    from mlife_assets.recruiting.email_digest import digest_bodies
+
+    return digest_bodies(offered)
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """How a channel speaks: of jobs to everybody, and to one person."""
+
+    offers: Callable[[pa.Table, Application, Stamps, Mapping[str, str]], Offers]
+    bodies: Callable[[OfferedJobs], Bodies]
+
+
+RENDERERS: dict[Channel, Renderer] = {
+    Channel.SMS: Renderer(text_offers, text_bodies),
+    Channel.EMAIL: Renderer(_mail_offers, _mail_bodies),
+}
 """Who writes what a channel sends."""
 
 
-def bodies_of(offered: OfferedJobs) -> Bodies:
+def renderer_of(application: Application) -> Renderer:
     """Return what writes an application's messages. Raises InvalidInputError when its channel has no renderer."""
-    application = offered.application
     if application.channel not in RENDERERS:
         raise InvalidInputError(
             f"nothing writes what {application.name} sends by {application.channel}; add a renderer to bodies.RENDERERS"
         )
-    return RENDERERS[application.channel](offered)
+    return RENDERERS[application.channel]
+
+
+def offers_of(
+    jobs: pa.Table, application: Application, stamps: Stamps, withheld_employers: Mapping[str, str] | None = None
+) -> Offers:
+    """Return what an application says of each job that it may offer, and the jobs that it may not, ordered by job.
+
+    Args:
+        jobs: `plan_inputs.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        application: whose channel and policy say what may be offered, and how.
+        stamps: who sends.
+        withheld_employers: employer id -> reason (`employer_review.withheld_employers`); their jobs are refused.
+    """
+    return renderer_of(application).offers(jobs, application, stamps, withheld_employers or {})
+
+
+def bodies_of(offered: OfferedJobs) -> Bodies:
+    """Return what writes an application's messages. Raises InvalidInputError when its channel has no renderer."""
+    return renderer_of(offered.application).bodies(offered)

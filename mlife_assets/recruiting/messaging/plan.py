@@ -23,12 +23,11 @@ from mlife_assets.recruiting.events import ITEMS
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
 from mlife_assets.recruiting.messaging.binding import plan_id_of
-from mlife_assets.recruiting.messaging.bodies import Bodies, OfferedJobs, bodies_of
+from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name
 from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility
 from mlife_assets.recruiting.messaging.items import further_rows, item_lists
-from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, word_jobs
-from mlife_assets.recruiting.messaging.links import DEFAULT_BASE
+from mlife_assets.recruiting.messaging.job_wordings import RefusedJob
 from mlife_assets.recruiting.messaging.plan_inputs import check_candidates
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
@@ -162,8 +161,8 @@ def _planned_table(
     user_ids, job_ids = chosen["user_id"].to_pylist(), chosen["job_id"].to_pylist()
     name, is_text = application.name, application.channel is Channel.SMS
     messages = [message_id(user_id, name, as_of) for user_id in user_ids]
-    offered = [[item["job_id"] for item in items] for items in chosen["items"].to_pylist()]
-    bodies = [bodies_of_day(message, jobs) for message, jobs in zip(messages, offered, strict=True)]
+    offered = [tuple(item["job_id"] for item in items) for items in chosen["items"].to_pylist()]
+    bodies = bodies_of_day([Message(*one) for one in zip(messages, user_ids, offered, strict=True)])
     count = len(messages)
     plan_id = plan_id_of(name, as_of, version, messages=messages, job_ids=job_ids, bodies=bodies)
     places = pc.index_in(chosen["user_id"], value_set=users["user_id"].combine_chunks())
@@ -209,8 +208,7 @@ def build_plan(
     contact: ContactPolicy,
     as_of: date,
     now: datetime,
-    link_key: bytes,
-    link_base: str = DEFAULT_BASE,
+    stamps: Stamps,
     withheld_employers: Mapping[str, str] | None = None,
 ) -> MessagePlan:
     """Plan a day's messages of one application.
@@ -219,7 +217,8 @@ def build_plan(
         candidates: one row per scored pair with `CANDIDATE_COLUMNS`; must include the holdout's users, who take part in
             the experiment. `expected_value_usd` = probability x bid. At most a few rows a user have `is_exploration`.
         users: one row per user: `user_id`, `person_id`, `is_consented` of the channel, `state_code`, `time_zone`;
-            optional `tenure_days` and `days_since_last_click` name the cohort.
+            optional `tenure_days` and `days_since_last_click` name the cohort. Mails say what of their other facts
+            speaks for a job.
         jobs: one row per job with `JOB_COLUMNS`; optional `metro_name`, `employer_id`.
         recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
         suppressed_people: person ids that must not be reached by its channel.
@@ -227,21 +226,18 @@ def build_plan(
         contact: what holds across applications.
         as_of: partition day.
         now: instant at which it would be sent.
-        link_key: of link tokens.
-        link_base: what precedes link tokens.
-        withheld_employers: employer id -> why none of their jobs is texted; needs `jobs.employer_id`.
+        stamps: who sends.
+        withheld_employers: employer id -> why none of their jobs is offered; needs `jobs.employer_id`.
 
     Raises:
         InvalidInputError: a missing column, a repeated key, a candidate without facts, a value out of range.
     """
     check_candidates(candidates, users, jobs)
     policy = application.policy
-    worded, refused = word_jobs(
-        jobs, policy, link_key=link_key, link_base=link_base, withheld_employers=withheld_employers
-    )
+    offers, refused = offers_of(jobs, application, stamps, withheld_employers)
     sendable = candidates.filter(
         pc.and_(
-            pc.is_in(candidates["job_id"], value_set=pa.array(list(worded), pa.string())),
+            pc.is_in(candidates["job_id"], value_set=pa.array(list(offers), pa.string())),
             pc.greater_equal(candidates["probability"], policy.minimum_model_score),
         )
     )
@@ -258,7 +254,7 @@ def build_plan(
     )
     jobs = jobs.sort_by("job_id")
     chosen, leftover_reason = _choose(sendable, eligibility, jobs, application=application, as_of=as_of)
-    bodies = bodies_of(OfferedJobs(application, jobs, worded, link_key, link_base))
+    bodies = bodies_of(OfferedJobs(application, as_of, users, jobs, offers, stamps))
     version = plan_policy_version(application, contact)
     plan_id, planned = _planned_table(chosen, users, bodies, version, application=application, as_of=as_of)
 

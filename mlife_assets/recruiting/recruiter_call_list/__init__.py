@@ -1,10 +1,10 @@
 """Whom recruiters call today, and about which job."""
 
+from mlife_assets.recruiting.call_policy import CallPolicy
 from mlife_assets.recruiting.recruiter_call_list.call_list import (
     CallCandidate,
     CalledJob,
     CallList,
-    CallPolicy,
     CallRow,
     build_call_list,
 )

@@ -17,32 +17,10 @@ from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
-from mlife_assets.core.policy_bounds import require_bounded as _bounded
+from mlife_assets.recruiting.call_policy import CallPolicy
 
 NO_CALL_CONSENT, OPTED_OUT, HOLDOUT, SAME_PERSON = "no_call_consent", "opted_out", "holdout", "same_person"
 LOW_SCORE, NO_JOB, JOB_CAPACITY, CALL_CAPACITY = "low_score", "no_job", "job_capacity", "call_capacity"
-
-
-@dataclass(frozen=True)
-class CallPolicy:
-    """How many calls a day has.
-
-    Attributes:
-        recruiters: who calls, each once.
-        calls_per_recruiter: on one day.
-        calls_per_opening: people who are called about one opening.
-        minimum_probability: of the outcome; nobody is called below it.
-    """
-
-    recruiters: tuple[str, ...] = ("Recruiter 1", "Recruiter 2", "Recruiter 3")
-    calls_per_recruiter: int = 25
-    calls_per_opening: int = 4
-    minimum_probability: float = 0.0
-
-    def __post_init__(self) -> None:
-        _bounded(self, calls_per_recruiter=(1, 200), calls_per_opening=(1, 1000), minimum_probability=(0, 1))
-        if not self.recruiters or len(set(self.recruiters)) < len(self.recruiters) or not all(self.recruiters):
-            raise InvalidInputError(f"CallPolicy.recruiters is {self.recruiters}; name each who calls once")
 
 
 @dataclass(frozen=True)

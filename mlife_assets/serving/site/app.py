@@ -9,6 +9,7 @@ what it shows anew on each request. An address that names nothing says where to 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ from mlife_assets.core.pages.places import (
     with_served_links,
 )
 from mlife_assets.core.quoting import cut
-from mlife_assets.recruiting.places import MESSAGES, SERVED
+from mlife_assets.recruiting.places import CALLS, MESSAGES, SERVED
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.page_headers import PageHeaders
 from mlife_assets.serving.site.contents import SiteContents
@@ -51,8 +52,12 @@ _ASSETS = {
     BACKTEST: "model/lifecycle_backtest",
     "models/": "model/evaluation",
     MESSAGES: "messages/message_plan",
+    CALLS: "recruiter_call_list/call_list",
 }
 """The asset in the Dagster UI that a page belongs to, by the beginning of the page's address."""
+_CALL_LIST = re.compile(rf"{CALLS}[a-z][a-z0-9_]*/\d{{4}}-\d{{2}}-\d{{2}}\.(?:html|csv)")
+LISTED = 60
+"""Call lists that are listed, the newest first."""
 
 
 def create_site(
@@ -68,11 +73,12 @@ def create_site(
 
     Routes, all GET: `/` and `/dashboard/index.html`, `/models/<version>/card.html`,
     `/backtest/lifecycle_backtest.html`, `/runbooks/`, `/runbooks/<name>`, `/messages/` (`?id=` leads to the message),
-    `/messages/<message_id>`.
+    `/messages/<message_id>`, `/calls/`, `/calls/<application>/<day>.html` and `.csv`.
     """
     site = _Site(contents, ui_url, served)
     places = {place for _, place in served}
     messages = [Route(f"/{MESSAGES}", site.messages), Route(f"/{MESSAGES}{{message_id}}", site.message)]
+    calls = [Route(f"/{CALLS}", site.calls), Route(f"/{CALLS}{{application}}/{{file}}", site.call_list)]
     runbooks = [Route(f"/{RUNBOOKS}", site.runbooks), Route(f"/{RUNBOOKS}{{name}}", site.runbook)]
     return Starlette(
         routes=[
@@ -82,6 +88,7 @@ def create_site(
             Route(f"/{card_key('{version}')}", site.card),
             *(runbooks if RUNBOOKS in places else ()),
             *(messages if MESSAGES in places else ()),
+            *(calls if CALLS in places else ()),
         ],
         middleware=[
             Middleware(PageHeaders, more={MARK: mark}),
@@ -164,6 +171,26 @@ class _Site:
         body = trace_body(found, cards, self._asset(here, f"?partition={planned_day(found)}"))
         return self._page(here, found.message_id, body, is_wide=True)
 
+    def calls(self, _: Request) -> Response:
+        lists = [(key.removeprefix(CALLS), *_application_and_day(key)) for key in self._contents.call_lists()]
+        body = render("calls.html", package="mlife_assets.serving.site", lists=lists[:LISTED])
+        return self._page(CALLS, "Calls", body)
+
+    def call_list(self, request: Request) -> Response:
+        application, file = (request.path_params[name] for name in ("application", "file"))
+        key = f"{CALLS}{application}/{file}"
+        found = self._contents.call_list(key) if _CALL_LIST.fullmatch(key) else None
+        if found is None:
+            raise NotFoundError(f"there is no call list {cut(key)}; the page of calls names them all")
+        if file.endswith(".csv"):
+            return Response(
+                found,
+                media_type="text/csv",
+                headers={"content-disposition": f'attachment; filename="{application}_{file}"'},
+            )
+        links = (Link("As a file", file.replace(".html", ".csv")), *self._ui_links(key))
+        return HTMLResponse(with_served_links(found.decode(), key, self._served, links))
+
     def _stored(self, request: Request, key: str, document: str | None) -> Response:
         """Answer with a page of the lake."""
         if document is None:
@@ -220,3 +247,8 @@ class _Site:
 
     def defect(self, request: Request, _: Exception) -> Response:
         return self.notice(request.url.path, 500, "this page could not be made", "the site's log says why")
+
+
+def _application_and_day(key: str) -> tuple[str, str]:
+    _, application, file = key.split("/")
+    return application.replace("_", " ").capitalize(), file.removesuffix(".html")

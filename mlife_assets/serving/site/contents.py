@@ -36,6 +36,14 @@ class SiteContents(Protocol):
         """Return the messages of the last days, the newest first. Raises NotFoundError when no day ran."""
         ...
 
+    def call_lists(self) -> Sequence[str]:
+        """Return the keys of the pages of call lists (`places.call_list_key`), the newest first."""
+        ...
+
+    def call_list(self, key: str) -> bytes | None:
+        """Return a call list by its key, as page or as file; None when there is none."""
+        ...
+
     def trace(self, message_id: str) -> MessageTrace:
         """Follow one message. Raises NotFoundError, or IntegrityError when the log does not hold."""
         ...

@@ -15,7 +15,7 @@ from mlife_assets.components.messages.sending import read_plan
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
-from mlife_assets.recruiting.messaging.bodies import RENDERERS, OfferedJobs
+from mlife_assets.recruiting.messaging.bodies import RENDERERS, OfferedJobs, Renderer, text_offers
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import Accepted, AddressBook, Inbound, OutboundMessage, Receipt
 
@@ -58,13 +58,13 @@ class Mailbox:
 
 
 def listed(offered: OfferedJobs) -> Any:
-    return lambda message_id, job_ids: f"{message_id}: {', '.join(job_ids)}"
+    return lambda messages: [f"{m.message_id}: {', '.join(m.job_ids)}" for m in messages]
 
 
 @pytest.fixture
 def home(open_home, sending_home, monkeypatch) -> Any:
     """Return a home with the first application, another by text and one by mail; a day is prepared."""
-    monkeypatch.setitem(RENDERERS, Channel.EMAIL, listed)
+    monkeypatch.setitem(RENDERERS, Channel.EMAIL, Renderer(text_offers, listed))
     contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
     found = open_home(declared=(job_of_the_day, reminders, mails, asked), contact=contact)
     platform, box = found.platform, Mailbox()

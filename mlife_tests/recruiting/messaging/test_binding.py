@@ -20,7 +20,7 @@ from mlife_assets.recruiting.messaging.binding import (
     plan_digest,
     plan_id_of,
 )
-from mlife_assets.recruiting.messaging.bodies import OfferedJobs
+from mlife_assets.recruiting.messaging.bodies import OfferedJobs, Stamps
 from mlife_assets.recruiting.messaging.plan import EXPOSED_SCHEMA, PLANNED_SCHEMA, SUPPRESSED_SCHEMA, MessagePlan
 from mlife_assets.recruiting.messaging.templates import Wording
 from mlife_assets.recruiting.policies import Policies
@@ -35,7 +35,8 @@ USERS = ("a", "b", "d")
 
 
 def offered(worded: dict[str, Wording]) -> OfferedJobs:
-    return OfferedJobs(job_of_the_day(Policies()), pa.table({"job_id": list(worded)}), worded, KEY)
+    users, jobs = pa.table({"user_id": list(USERS)}), pa.table({"job_id": list(worded)})
+    return OfferedJobs(job_of_the_day(Policies()), DAY, users, jobs, worded, Stamps(KEY))
 
 
 def plan_of(**changes: Any) -> MessagePlan:

@@ -21,7 +21,7 @@ from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, require_digest
 from mlife_assets.recruiting.messaging.binding import plan_digest
-from mlife_assets.recruiting.messaging.bodies import RENDERERS, Bodies, OfferedJobs
+from mlife_assets.recruiting.messaging.bodies import RENDERERS, Bodies, OfferedJobs, Renderer, Stamps, text_offers
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events
@@ -97,7 +97,7 @@ def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
         "suppressed_people": [],
         "application": of(POLICY),
         "contact": CONTACT,
-        "link_key": b"k" * 32,
+        "stamps": Stamps(b"k" * 32),
     }
     arguments |= {"as_of": DAY, "now": NOW} | tables | changes
     return build_plan(**arguments)  # type: ignore[arg-type]
@@ -337,7 +337,7 @@ def test_ten_thousand_users_use_the_daily_budget_up():
 
 def listed(offered: OfferedJobs) -> Bodies:
     """Write a mail as the list of its jobs."""
-    return lambda message_id, job_ids: f"{offered.application.name} {message_id}: {', '.join(job_ids)}"
+    return lambda messages: [f"{offered.application.name} {m.message_id}: {', '.join(m.job_ids)}" for m in messages]
 
 
 MAILS = Application(
@@ -346,7 +346,7 @@ MAILS = Application(
 
 
 def test_a_mail_offers_several_jobs_best_first_and_names_the_first(monkeypatch):
-    monkeypatch.setitem(RENDERERS, "email", listed)
+    monkeypatch.setitem(RENDERERS, "email", Renderer(text_offers, listed))
     tables = world()
     plan = plan_of(tables, application=MAILS)
     rows = plan.planned.to_pylist()

@@ -1,0 +1,17 @@
+"""Tables of the market as bytes.
+
+Belongs here: the options by which equal tables are equal files. Does not belong here: what is in them, where they go.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return a table as Parquet; equal tables give equal bytes."""
+    sink = pa.BufferOutputStream()
+    plain = table.replace_schema_metadata(None).combine_chunks()
+    pq.write_table(plain, sink, compression="zstd", row_group_size=131_072, write_page_checksum=True)
+    return bytes(sink.getvalue())

@@ -1,0 +1,120 @@
+"""Mails of the market: who asks for them, which jobs they show, what follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market.mail_addresses import mail_address
+from mlife_assets.market.mails import asks_for_mails, delivered_mails
+from mlife_assets.market.outcomes import APPLY, CLICK
+from mlife_assets.market.simulation import Market
+from mlife_assets.market.source import exported_day
+from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION
+from mlife_assets.market.vacancies import job_ids
+from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, tiny_config
+
+SCHEMA = DELIVERED_SCHEMA.append(pa.field(POSITION, pa.int64()))
+CONFIG = replace(tiny_config(users=2_000), history_days=0)
+
+
+def mails_for(market: Market, day, people: int, jobs: int = 5) -> pa.Table:
+    """Return a mail of the first jobs to each of the first people, and a text to the last one."""
+    users = market.people.user_ids[:people].tolist()
+    sent = day_start(day) + timedelta(hours=21)
+    rows = [
+        {"message_id": f"msg_{place:020d}", "user_id": user, "job_id": job, "sent_at": sent, POSITION: position}
+        for place, user in enumerate(users)
+        for position, job in enumerate(job_ids(np.arange(jobs)).tolist(), 1)
+    ]
+    text = {"message_id": "msg_text", "user_id": users[-1], "job_id": rows[0]["job_id"], "sent_at": sent}
+    return pa.Table.from_pylist([*rows, {**text, POSITION: None}], schema=SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def lived():
+    """Return the tables that the exporter wrote on ten days, on the first of which all got a mail."""
+    market = Market(CONFIG, lambda user: False)
+    first = CONFIG.start_date
+    tables = [exported_day(market, first, mails_for(market, first, 2_000))]
+    return tables + [exported_day(market, add_days(first, offset)) for offset in range(1, 10)]
+
+
+def after_mails(tables, kind: str) -> list[dict]:
+    rows = [row for day in tables if kind in day for row in day[kind].to_pylist()]
+    return [row for row in rows if row["source"] == "message" and row["exposure_id"] != "msg_text"]
+
+
+def test_a_mail_may_lead_to_several_clicks_which_name_it_and_their_job(lived) -> None:
+    clicks = after_mails(lived, "click")
+    assert {len(row["exposure_id"]) for row in clicks} == {24}
+    assert len({row["event_id"] for row in clicks}) == len(clicks)
+    by_mail = Counter(row["exposure_id"] for row in clicks)
+    assert max(by_mail.values()) > 1
+    assert len({(row["exposure_id"], row["job_id"]) for row in clicks}) == len(clicks)
+    assert {row["job_id"] for row in clicks} == set(job_ids(np.arange(5)).tolist())
+    applied = after_mails(lived, "apply")
+    assert applied
+    assert {(row["exposure_id"], row["job_id"]) for row in applied} <= {
+        (row["exposure_id"], row["job_id"]) for row in clicks
+    }
+    hired = after_mails(lived, "hire")
+    assert {row["apply_event_id"] for row in hired} <= {row["event_id"] for row in applied}
+
+
+def test_about_a_third_open_a_mail_and_nobody_clicks_in_another(lived) -> None:
+    opened = len({row["exposure_id"] for row in after_mails(lived, "click")}) / 2_000
+    # Of five jobs on a page about a third of people click at least one.
+    assert 0.05 < opened < CONFIG.calibration.mail_opened_share
+    closed = replace(CONFIG, calibration=replace(CONFIG.calibration, mail_opened_share=0.0))
+    market = Market(closed, lambda user: False)
+    record = market.advance(closed.start_date, mails_for(market, closed.start_date, 2_000))
+    assert not ((record.outcomes.kind == CLICK) & record.outcomes.is_text).sum() > 1
+
+
+def test_mails_leave_other_draws_alone() -> None:
+    silent, mailed = (Market(CONFIG, lambda user: False) for _ in range(2))
+    first = CONFIG.start_date
+    plain, with_mails = silent.advance(first), mailed.advance(first, mails_for(mailed, first, 500))
+    assert np.array_equal(plain.impressions.person, with_mails.impressions.person)
+    organic = [
+        set(one.outcomes.exposure_id[(one.outcomes.kind == APPLY) & ~one.outcomes.is_text].tolist())
+        for one in (plain, with_mails)
+    ]
+    assert organic[1] <= organic[0], "an application after a mail may be the one to a job, or its last place"
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    market = Market(CONFIG, lambda user: False)
+    jobs, _ = market._with_postings(CONFIG.start_date)
+    table = mails_for(market, CONFIG.start_date, 20, jobs=10)
+    shuffled = table.take(np.random.default_rng(1).permutation(table.num_rows))
+    one, other = (delivered_mails(rows, market.people, jobs, CONFIG.start_date) for rows in (table, shuffled))
+    assert one.exposure_ids.tolist() == other.exposure_ids.tolist()
+    assert one.position.tolist() == list(range(1, 11)) * 20
+    assert one.mail.tolist() == [mail for mail in range(20) for _ in range(10)]
+    assert len(delivered_mails(None, market.people, jobs, CONFIG.start_date)) == 0
+
+
+def test_a_place_that_cannot_be_is_refused() -> None:
+    market = Market(CONFIG, lambda user: False)
+    table = mails_for(market, CONFIG.start_date, 1)
+    rows = [row | ({POSITION: 0} if row[POSITION] == 2 else {}) for row in table.to_pylist()]
+    with pytest.raises(InvalidInputError, match="position in row 1 of the mails is 0; count from 1"):
+        market.advance(CONFIG.start_date, pa.Table.from_pylist(rows, schema=SCHEMA))
+
+
+def test_who_asks_for_mails_has_an_address_and_in_the_world_of_0_1_0_nobody_asks() -> None:
+    users = [f"usr_{number:07d}" for number in range(3_000)]
+    asked = [user for user in users if asks_for_mails(CONFIG, user)]
+    assert 0.48 < len(asked) / 3_000 < 0.55  # .55 of the .94 who have an address
+    assert all(mail_address(CONFIG.seed, user) is not None for user in asked)
+    released = MarketConfig(calibration=RELEASED_CALIBRATION)
+    assert not any(asks_for_mails(released, user) for user in users)
