@@ -49,6 +49,7 @@ MARTS: dict[str, Mart] = {
     "fct_messages": Mart(("as_of_date", "message_id"), "as_of_date"),
     "fct_conversions": Mart(("conversion_date", "conversion_event_id"), "conversion_date"),
     "kpi_daily": Mart(("kpi_date",), "kpi_date"),
+    "application_daily": Mart(("application", "kpi_date"), "kpi_date"),
     "experiment_readout": Mart(("experiment", "period_kind", "period_start_date", "arm"), "period_start_date"),
     "model_performance_daily": Mart(("exposure_date", "model_version", "slice"), "exposure_date"),
 }

@@ -10,6 +10,7 @@ summary itself is asked for as JSON.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -116,6 +117,19 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
         console.print((first if place == 0 else Text(indent)) + line, soft_wrap=True)
 
 
+def _application_line(one: Mapping[str, Any]) -> str:
+    """Return what an application came to, with what is known of it."""
+    reached = {"sms": "texts delivered", "email": "mails delivered", "call": "calls listed"}[one["channel"]]
+    parts = [f"{one['reached']:,} {reached}"]
+    parts += [f"{one[name]:.1%} {name}" for name in ("clicked", "applied") if one[name] is not None]
+    if one["earned_usd"] is not None:
+        parts.append(f"${one['earned_usd']:,.0f}")
+    if one["interval"] is not None:
+        low, high = one["interval"]
+        parts.append(f"people with an apply minus its holdout {one['lift']:+.1%} ({low:+.1%} to {high:+.1%})")
+    return f"{one['title']}: {', '.join(parts)}"
+
+
 def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
     console.print("\n* bids of the applications after texts that the export of the day before reported\n", style="dim")
@@ -144,6 +158,7 @@ def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
         for one in summary["promotions"]
         if one["won_since"] is not None
     ]
+    lines += [_application_line(one) for one in summary["applications"].values()]
     lines += [line for name, model in summary["models"].items() for line in _model_lines(name, model)]
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True)

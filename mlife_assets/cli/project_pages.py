@@ -76,6 +76,14 @@ class ProjectPages:
         """Return nothing: a project's models send nothing."""
         return ()
 
+    def call_lists(self) -> Sequence[str]:
+        """Return nothing: nobody is called by a project's models."""
+        return ()
+
+    def call_list(self, key: str) -> bytes | None:  # noqa: ARG002  the port's argument
+        """Return None: nobody is called by a project's models."""
+        return None
+
     def trace(self, message_id: str) -> MessageTrace:
         """Raise NotFoundError: a project's models send nothing."""
         raise NotFoundError(f"there is no message {message_id}; the models of a project send none")

@@ -16,6 +16,7 @@ renamed as (
 
         ---------- text
         campaign,
+        coalesce(channel, 'sms') as channel,
         reason,
         stage,
 

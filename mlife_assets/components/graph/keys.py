@@ -41,5 +41,6 @@ MESSAGE_DELIVERIES = dg.AssetKey(["messages", "message_deliveries"])
 INBOUND_MESSAGES = dg.AssetKey(["messages", "inbound_messages"])
 
 KPI_DAILY = dg.AssetKey(["metrics", "kpi_daily"])
+APPLICATION_DAILY = dg.AssetKey(["metrics", "application_daily"])
 EXPERIMENT_READOUT = dg.AssetKey(["metrics", "experiment_readout"])
 DASHBOARD = dg.AssetKey(["metrics", "dashboard"])

@@ -12,9 +12,11 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import pyarrow.compute as pc
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.metrics.applications import applications
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions, map_by_day
 from mlife_assets.components.metrics.other_models import decision_of, other_models
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
@@ -147,7 +149,8 @@ def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
-    rows = platform.event_log.read("message_suppressed", columns=["reason"])
+    rows = platform.event_log.read("message_suppressed", columns=["reason", "campaign"])
+    rows = rows.filter(pc.equal(rows["campaign"], platform.application.name))
     counts = (
         rows.group_by("reason")
         .aggregate([([], "count_all")])
@@ -197,7 +200,8 @@ def collect(platform: Platform) -> DashboardData:
     as_of, label = days[-1], platform.policies.label
     first = platform.settings.first_lived_date
     kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
-    readout = platform.warehouse.read("experiment_readout").to_pylist()
+    everything = platform.warehouse.read("experiment_readout").to_pylist()
+    readout = [row for row in everything if row["experiment"] == platform.application.name]
     map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
     ranking, texted = _ranking(map_days), texting(kpis, readout, as_of)
     return DashboardData(
@@ -219,13 +223,14 @@ def collect(platform: Platform) -> DashboardData:
         ),
         ranking=ranking,
         texting=texted,
+        applications=applications(platform, everything, as_of),
         nav=nav(DASHBOARD, has_backtest=platform.lake.exists(BACKTEST)),
     )
 
 
 @dg.asset(
     key=keys.DASHBOARD,
-    deps=[keys.KPI_DAILY, keys.EXPERIMENT_READOUT, keys.RETRAIN_DECISION],
+    deps=[keys.KPI_DAILY, keys.APPLICATION_DAILY, keys.EXPERIMENT_READOUT, keys.RETRAIN_DECISION],
     group_name=GROUP,
     owners=OWNERS[GROUP],
     kinds={"html"},

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
@@ -26,6 +27,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
+from mlife_assets.recruiting.application import Channel
 
 MARKER = ".mlife-demo"
 FIRST_SENSOR, LAST_SENSOR = "inbound_texts_sensor", "landed_files_sensor"
@@ -166,7 +168,9 @@ class Demo:
     def _day_result(self, number: int, day: date, decision: dict[str, Any], sensed: list[SensorRun]) -> DayResult:
         log = self.platform.event_log
         promotion = self._promotion(day)
-        statuses = log.read("message_status", start=day, end=day, columns=["status", "message_id"])
+        planned = log.read("message_planned", start=day, end=day, columns=["message_id", "channel"])
+        texts = planned.filter(pc.equal(planned["channel"], Channel.SMS))["message_id"].combine_chunks()
+        submitted, statuses = (log.read(name, start=day, end=day) for name in ("message_submitted", "message_status"))
         delivered = statuses.filter(pc.equal(statuses["status"], "delivered"))
         return DayResult(
             number=number,
@@ -176,9 +180,9 @@ class Demo:
             reasons=tuple(decision["sentences"]),
             promotion=promotion["sentences"][0] if promotion else "",
             is_promoted=bool(promotion and promotion["outcome"] == "promoted"),
-            planned=log.read("message_planned", start=day, end=day, columns=["event_id"]).num_rows,
-            submitted=len(pc.unique(log.read("message_submitted", start=day, end=day)["message_id"])),
-            delivered=len(pc.unique(delivered["message_id"])),
+            planned=len(texts),
+            submitted=_distinct(submitted["message_id"], texts),
+            delivered=_distinct(delivered["message_id"], texts),
             earned_usd=self._earned(add_days(day, -1)),
             retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
         )
@@ -187,9 +191,8 @@ class Demo:
         """Return the bids of applications after our own texts that the export of `exported` reported."""
         log, first = self.platform.event_log, self.platform.settings.first_lived_date
         applies = log.read("apply", start=exported, end=exported, columns=["job_id", "exposure_id"])
-        own = log.read("message_planned", start=first, end=exported, columns=["message_id"])[
-            "message_id"
-        ].combine_chunks()
+        planned = log.read("message_planned", start=first, end=exported, columns=["message_id", "channel"])
+        own = planned.filter(pc.equal(planned["channel"], Channel.SMS))["message_id"].combine_chunks()
         after_texts = applies.filter(pc.is_in(applies["exposure_id"], value_set=own))["job_id"].to_pylist()
         if not after_texts:
             return 0.0
@@ -202,6 +205,10 @@ class Demo:
 
     def _promotion(self, day: date) -> dict[str, Any] | None:
         return _of_day(self.platform, "promotion_decided", day)
+
+
+def _distinct(found: pa.ChunkedArray, wanted: pa.Array) -> int:
+    return len(pc.unique(found.filter(pc.is_in(found, value_set=wanted))))
 
 
 def _of_day(platform: Platform, event_type: str, day: date) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
+from mlife_assets.components.metrics.applications import applications
 from mlife_assets.components.metrics.dashboard import experiment_total
 from mlife_assets.components.metrics.map_history import PromotionGain, gains_of_promotions, map_by_day
 from mlife_assets.components.metrics.other_models import other_models
@@ -39,6 +40,7 @@ from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, is_mature, last_mature_exposure_day
 from mlife_assets.market.true_map import ORACLE, expected_maps, pair_probabilities
 from mlife_assets.market.truth import read_truth
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.features import pair_features
@@ -148,16 +150,21 @@ def _counts(platform: Platform, event_type: str, column: str, first: date) -> di
 
 
 def _messages(platform: Platform, first: date) -> dict[str, Any]:
+    """Return what became of texts; mails are in `applications`."""
+    columns = ["message_id", "as_of_date", "channel"]
+    planned = platform.event_log.read("message_planned", start=first, columns=columns)
+    planned = planned.filter(pc.equal(planned["channel"], Channel.SMS))
+    texts = planned["message_id"].combine_chunks()
     statuses = platform.event_log.read("message_status", start=first, columns=["message_id", "status"])
+    statuses = statuses.filter(pc.is_in(statuses["message_id"], value_set=texts))
     delivered = statuses.filter(pc.equal(statuses["status"], "delivered"))["message_id"]
     settled = statuses.filter(pc.field("status").isin(["accepted", "delivered", "undelivered"]))["message_id"]
     lost = statuses.filter(pc.equal(statuses["status"], "ambiguous"))["message_id"]
     ambiguous = lost.filter(pc.invert(pc.is_in(lost, value_set=settled.combine_chunks())))
-    planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "as_of_date"])
     submitted = platform.event_log.read("message_submitted", start=first, columns=["message_id"])["message_id"]
     return {
         "planned": planned.filter(pc.field("as_of_date") >= first).num_rows,
-        "submitted": len(pc.unique(submitted)),
+        "submitted": len(pc.unique(submitted.filter(pc.is_in(submitted, value_set=texts)))),
         "delivered": len(pc.unique(delivered)),
         "ambiguous": len(pc.unique(ambiguous)),
         "suppressed": _counts(platform, "message_suppressed", "reason", first),
@@ -178,7 +185,9 @@ def _withheld(platform: Platform, first: date) -> dict[str, Any]:
 
 
 def _kpi(platform: Platform, first: date) -> dict[str, Any]:
-    total = experiment_total(platform.warehouse.read("experiment_readout").to_pylist()) or {}
+    readout = platform.warehouse.read("experiment_readout")
+    own = readout.filter(pc.equal(readout["experiment"], platform.application.name))
+    total = experiment_total(own.to_pylist()) or {}
     kpis = platform.warehouse.read("kpi_daily").filter(pc.field("kpi_date") >= first)
     names = ("treated_apply_rate", "holdout_apply_rate", "lift", "interval", "treated_users", "holdout_users")
     return {name: total.get(name) for name in names} | {"revenue": float(pc.sum(kpis["revenue_usd"]).as_py() or 0.0)}
@@ -208,6 +217,25 @@ def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
             "scored": tables.read(SCORES_TABLE, day).num_rows if day in tables.days(SCORES_TABLE) else 0,
         }
     return found
+
+
+def _applications(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
+    """Return what each application came to until `day`, by name."""
+    readout = platform.warehouse.read("experiment_readout").to_pylist()
+    names = [one.name for one in platform.applications]
+    return {
+        name: {
+            "title": one.title,
+            "channel": one.channel,
+            "reached": one.reached,
+            "clicked": one.clicked,
+            "applied": one.applied,
+            "earned_usd": one.earned_usd,
+            "lift": one.lift and one.lift.estimate,
+            "interval": one.lift and [one.lift.lower, one.lift.upper],
+        }
+        for name, one in zip(names, applications(platform, readout, day), strict=True)
+    }
 
 
 def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
@@ -243,6 +271,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
             for row in promotions
         ],
         "models": models_beside(platform, last_day),
+        "applications": _applications(platform, last_day),
         "messages": _messages(platform, first),
         "withheld": _withheld(platform, first),
         "kpi": _kpi(platform, first),

@@ -221,6 +221,29 @@ class Texting:
 
 
 @dataclass(frozen=True)
+class ApplicationFigures:
+    """What one application came to.
+
+    Attributes:
+        title, channel: what people call it, by what it reaches them.
+        reached: messages delivered, or people on lists of calls.
+        clicked, applied: shares of the delivered messages of mature days; None where nothing is known yet, or ever.
+        earned_usd: bids of the applications after messages of mature days; None as `applied`.
+        pending_until: day on which the first of its figures is known; None where it is.
+        lift: difference of its arms in the share of people who applied to anything; None where there are no arms.
+    """
+
+    title: str
+    channel: str
+    reached: int
+    clicked: float | None = None
+    applied: float | None = None
+    earned_usd: float | None = None
+    pending_until: date | None = None
+    lift: Interval | None = None
+
+
+@dataclass(frozen=True)
 class DashboardData:
     """The whole page. Everything but `as_of_date` may be empty: an empty part says so instead of drawing nothing.
 
@@ -242,6 +265,7 @@ class DashboardData:
     extra_markers: tuple[Marker, ...] = ()
     ranking: Ranking | None = None
     texting: Texting | None = None
+    applications: tuple[ApplicationFigures, ...] = ()
     nav: tuple[Link, ...] = ()
 
     @property

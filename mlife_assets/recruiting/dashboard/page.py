@@ -16,6 +16,7 @@ from mlife_assets.core.pages import page, reading_script, render
 from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
 from mlife_assets.core.pages.charts.signs import GLYPHS, MARKER_NAMES
 from mlife_assets.core.pages.charts.values import DailyValue
+from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.charts import detectors, drift_panels, model_charts, production_charts
 from mlife_assets.recruiting.dashboard.data import DashboardData, Suppression, lifecycle_markers
 from mlife_assets.recruiting.dashboard.headline import headline
@@ -24,6 +25,7 @@ from mlife_assets.recruiting.dashboard.overview import OUTCOMES, lanes, verdict_
 SHORT = 12
 COLUMNS_SHOWN = 8
 REASONS_NAMED = 3
+CHANNELS = {"sms": "text", "email": "mail", "call": "call"}
 STATUSES = {"ok": "ok", "alarm": "alarm", "not_enough_evidence": "not enough evidence"}
 
 
@@ -67,6 +69,10 @@ def render_dashboard(data: DashboardData) -> str:
         outcomes=OUTCOMES,
         statuses=STATUSES,
         delta=_delta,
+        points=_points,
+        value=format_value,
+        missing=MISSING,
+        channels=CHANNELS,
         short=SHORT,
         columns_shown=COLUMNS_SHOWN,
     )
@@ -105,3 +111,10 @@ def _delta(delta: DailyValue | None) -> tuple[str, str]:
     signed = f"+{value}" if delta.value is not None and delta.value > 0 else value
     bounds = f"{format_value(delta.lower, 'score')} to {format_value(delta.upper, 'score')}"
     return signed, bounds if delta.lower is not None else ""
+
+
+def _points(lift: Interval | None) -> tuple[str, str]:
+    """Return a difference of shares in points, and its bounds."""
+    if lift is None:
+        return MISSING, ""
+    return f"{100 * lift.estimate:+.1f} points", f"{100 * lift.lower:+.1f} to {100 * lift.upper:+.1f}"

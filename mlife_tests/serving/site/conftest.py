@@ -57,6 +57,7 @@ class Contents:
     """A deployment whose dashboard and card are there, and whose backtest is not."""
 
     pages: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         to_card = element("a", "card", href=f"../{card_key(VERSION)}")
@@ -78,6 +79,12 @@ class Contents:
 
     def messages(self) -> Sequence[MessageLine]:
         return LINES
+
+    def call_lists(self) -> Sequence[str]:
+        return sorted((key for key in self.lists if key.endswith(".html")), reverse=True)
+
+    def call_list(self, key: str) -> bytes | None:
+        return self.lists.get(key)
 
     def trace(self, message_id: str) -> MessageTrace:
         if message_id != TRACE.message_id:

@@ -73,6 +73,7 @@ final as (
 
         ---------- text
         planned.campaign,
+        planned.channel,
         planned.slice,
         planned.cohort,
         case

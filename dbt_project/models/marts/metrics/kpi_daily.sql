@@ -15,6 +15,7 @@ messages as (
         {{ exact_sum('revenue_usd') }} as revenue_usd
 
     from {{ ref('fct_messages') }}
+    where channel = 'sms'
     group by as_of_date
 
 ),
@@ -23,6 +24,7 @@ suppressions as (
 
     select as_of_date as kpi_date, count(distinct message_id) as messages_suppressed
     from {{ ref('stg_events__message_suppressed') }}
+    where channel = 'sms'
     group by as_of_date
 
 ),
@@ -43,7 +45,7 @@ opt_outs as (
 
     select cast(occurred_at as date) as kpi_date, count(distinct user_id) as opt_outs
     from {{ ref('stg_events__consent') }}
-    where source = 'inbound_stop' and not is_granted
+    where source = 'inbound_stop' and channel = 'sms' and not is_granted
     group by cast(occurred_at as date)
 
 ),
