@@ -24,6 +24,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.definitions import build_definitions
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
@@ -96,7 +97,11 @@ def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute(VIEWS)
     platform = Platform(
-        settings=settings, policies=world.POLICIES, declared=(job_applications, activity), story=world.STORY
+        settings=settings,
+        policies=world.POLICIES,
+        declared=(job_applications, activity),
+        declared_applications=(job_of_the_day,),
+        story=world.STORY,
     )
     built = build_definitions(settings, platform=platform)
     definitions = dg.Definitions(

@@ -27,6 +27,7 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import Calibration
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
@@ -148,7 +149,13 @@ def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000
     settings = Settings(
         home=folder, market_users=users, market_jobs=jobs, history_days=HISTORY_DAYS, demo_days=DAYS, hash_key=HASH_KEY
     )
-    platform = Platform(settings=settings, policies=policies, declared=(job_applications,), story=STORY)
+    platform = Platform(
+        settings=settings,
+        policies=policies,
+        declared=(job_applications,),
+        declared_applications=(job_of_the_day,),
+        story=STORY,
+    )
     return Home(settings, build_definitions(settings, platform=platform), platform)
 
 

@@ -42,6 +42,24 @@ POLICY = MessagingPolicy(
 CONTACT = ContactPolicy(holdout_share=0.0, maximum_messages_per_7_days=7, minimum_days_between_messages=1)
 USERS, JOBS = 30, 6
 
+TRAITS: dict[str, object] = {
+    "latitude": 30.27,
+    "longitude": -97.74,
+    "user_occupation_group": "29",
+    "user_shift": "day",
+    "user_seniority": 1,
+    "reservation_pay_usd_per_hour": 25.0,
+    **{f"taste_{k}": 0.1 for k in range(1, 9)},
+}
+FACTS: dict[str, object] = {
+    "job_latitude": 30.3,
+    "job_longitude": -97.7,
+    "job_occupation_group": "29",
+    "job_shift": "night",
+    "job_seniority": 1,
+    **{f"text_{k}": 0.1 for k in range(1, 9)},
+}
+
 
 class Killed(BaseException):
     """The process dies: nothing on our side may catch it."""
@@ -116,6 +134,7 @@ class SendingHome:
                 "time_zone": ["America/Chicago"] * count,
                 "tenure_days": [40] * count,
                 "days_since_last_click": [3] * count,
+                **{name: [value] * count for name, value in TRAITS.items()},
             }
         )
         jobs = pa.table(
@@ -128,6 +147,7 @@ class SendingHome:
                 "pay_usd_per_hour": [30.0 + place for place in range(JOBS)],
                 "openings": [100] * JOBS,
                 "job_age_days": [7] * JOBS,
+                **{name: [value] * JOBS for name, value in FACTS.items()},
             }
         )
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
@@ -144,6 +164,7 @@ class SendingHome:
                 "prediction_id": [f"prd_{user}_{job}" for user, job, _ in pairs],
                 "candidate_set_hash": ["h"] * len(pairs),
                 "expected_value_usd": [2.0 - step for _, _, step in pairs],
+                "rank": [1 + step for _, _, step in pairs],
             }
         )
         self.platform.tables.write(SCORES_TABLE, day, scores)

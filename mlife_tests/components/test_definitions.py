@@ -32,12 +32,17 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 JOBS_OF_SENDING = ("daily_lifecycle_job", "inbound_texts_job")
-GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics", "churn_risk"}
+GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics", "churn_risk"} | {
+    "email_digest",
+    "recruiter_call_list",
+}
 GUARDS = {
     dg.AssetCheckKey(keys.CANDIDATE_PAIRS, "candidate_pairs_come_from_a_sound_day"),
     dg.AssetCheckKey(keys.TRAINING_SET, "training_set_comes_from_a_sound_day"),
     dg.AssetCheckKey(dg.AssetKey(["churn_risk", "training_set"]), "training_set_comes_from_a_sound_day"),
     dg.AssetCheckKey(keys.MESSAGE_PLAN, "holdout_is_not_planned"),
+    dg.AssetCheckKey(dg.AssetKey(["email_digest", "message_plan"]), "holdout_is_not_planned"),
+    dg.AssetCheckKey(dg.AssetKey(["recruiter_call_list", "call_list"]), "holdout_is_not_called"),
 }
 REPORTING = {"no_quality_fault", "no_column_drifted", "no_joint_drift", "outcomes_are_as_expected"}
 NO_NETWORK = """

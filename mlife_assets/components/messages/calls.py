@@ -21,7 +21,13 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.components.messages.delivery import require_present_day
 from mlife_assets.components.messages.employers import withheld_on
-from mlife_assets.components.messages.planning import is_planned_on, no_plan, of_audience_on, with_people
+from mlife_assets.components.messages.planning import (
+    audience_sentence,
+    is_planned_on,
+    no_plan,
+    of_audience_on,
+    with_people,
+)
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
@@ -194,6 +200,7 @@ def _metadata(platform: Platform, calls: CallList) -> dict[str, Any]:
     name, day = platform.application.name, calls.as_of_date
     return {
         "dagster/row_count": len(calls.rows),
+        "audience": audience_sentence(platform, day),
         "page": page_link(platform, call_list_key(name, day, "html")),
         "file": page_link(platform, call_list_key(name, day, "csv")),
         "not_called": table([{"reason": reason, "users": count} for reason, count in calls.left_out_counts.items()]),

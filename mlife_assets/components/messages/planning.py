@@ -117,6 +117,7 @@ def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
         "plan_id": plan.plan_id,
         "plan_digest": plan_digest(plan.planned),
         "is_kept": planned.is_kept,
+        "audience": audience_sentence(platform, plan.as_of_date),
         **plan_figures(plan, platform.policies.price),
         "predictions_logged": planned.logged,
         "exploration_users": planned.explorers,
@@ -125,17 +126,42 @@ def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
     }
 
 
+def audience_sentence(platform: Platform, day: date) -> str:
+    """Return whom an application chooses, in words."""
+    audience = platform.application.audience
+    if not audience.model_name:
+        return "Everybody who can be reached."
+    scored = _newest_scores(platform, day)
+    if scored is None:
+        return f"Nobody: {audience.model_name} has scored nobody yet, since no version of it serves."
+    newest, scores = scored
+    chosen = pc.sum(pc.greater_equal(scores["probability"], audience.minimum_probability)).as_py() or 0
+    return (
+        f"{chosen:,} of {scores.num_rows:,} people with at least {audience.minimum_probability:.0%} by "
+        f"{audience.model_name} on {newest}."
+    )
+
+
+def _newest_scores(platform: Platform, day: date) -> tuple[date, pa.Table] | None:
+    """Return the newest day up to `day` on which the model of the audience scored somebody, and its scores."""
+    tables = platform.of_model(platform.application.audience.model_name).model_tables
+    for one in sorted((one for one in tables.days(entity_scores.SCORES_TABLE) if one <= day), reverse=True):
+        scores = tables.read(entity_scores.SCORES_TABLE, one)
+        if scores.num_rows:
+            return one, scores
+    return None
+
+
 def of_audience_on(platform: Platform, users: pa.Table, day: date) -> pa.Table:
     """Return the users of the application's audience, by the newest scores of its model up to the day."""
     audience = platform.application.audience
     if not audience.model_name:
         return users
-    view = platform.of_model(audience.model_name)
-    days = [one for one in view.model_tables.days(entity_scores.SCORES_TABLE) if one <= day]
-    if not days:
+    scored = _newest_scores(platform, day)
+    if scored is None:
         return users.slice(0, 0)
-    scores = view.model_tables.read(entity_scores.SCORES_TABLE, max(days))
-    return of_audience(users, scores, view.model.roles.entity, audience.minimum_probability)
+    entity = platform.of_model(audience.model_name).model.roles.entity
+    return of_audience(users, scored[1], entity, audience.minimum_probability)
 
 
 def _offered(plan: MessagePlan) -> pa.ChunkedArray:

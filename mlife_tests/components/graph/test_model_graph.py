@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -37,7 +38,12 @@ def test_a_model_sees_its_own_record(tmp_path) -> None:
     def loan_risk(policies: Policies):
         return replace(job_applications(policies), name="loan_risk")
 
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies(), declared=(job_applications, loan_risk))
+    platform = Platform(
+        settings=Settings(home=tmp_path),
+        policies=Policies(),
+        declared=(job_applications, loan_risk),
+        declared_applications=(job_of_the_day,),
+    )
     assert FIRST.view(platform) is platform
     assert OTHER.view(platform).model.name == "loan_risk"
     assert OTHER.view(platform) is OTHER.view(platform)

@@ -27,6 +27,7 @@ from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.opening import Opening
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.job_applications import job_applications
@@ -219,7 +220,9 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
     monkeypatch.setattr(retrain_decision, "day_training_set", learned)
     monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
     models = (job_applications, declared)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies(), declared=models).of_model("churn_risk")
+    platform = Platform(
+        settings=Settings(home=tmp_path), policies=Policies(), declared=models, declared_applications=(job_of_the_day,)
+    ).of_model("churn_risk")
     assert champion_facts(platform, date(2026, 6, 30), [], False).lacking == lacking
 
 

@@ -58,6 +58,7 @@ def test_every_link_leads_to_a_page(get, site, links) -> None:
         f"{ui}/assets/metrics/dashboard",
         f"{ui}/assets/model/evaluation",
         f"{ui}/assets/messages/message_plan",
+        f"{ui}/assets/recruiter_call_list/call_list",
         f"{ui}/assets/messages/message_plan?partition=2026-06-10",
         f"{ui}/asset-groups",
     }
