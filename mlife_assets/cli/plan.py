@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SAMPLE = 3
 NAMED_CHARACTERS = 12
 """Of a digest, as people copy it; the least that an act takes."""
+CALLED = {"sms": "texts", "email": "mails"}
 
 plan_app = typer.Typer(no_args_is_help=True, help="Look at the plan that waits; approve or reject it.")
 
@@ -151,25 +152,30 @@ def _row(standing: PlanStanding) -> dict[str, Any]:
 
 
 def _print(standing: PlanStanding) -> None:
+    from mlife_assets.recruiting.mail.shown import body_line
+    from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
+
     console, plan = answer_console(), standing.plan
+    messages = CALLED[plan.channel]
 
     def line(text: str) -> None:
         console.print(f"  {text}", soft_wrap=True, markup=False)
 
     console.print(f"{plan.plan_id}, the plan of {plan.as_of_date}: {standing.state}", style="bold", soft_wrap=True)
-    line(f"{plan.planned.num_rows:,} texts, worth ${plan.expected_value_usd:,.2f}; digest {standing.digest}")
+    line(f"{plan.planned.num_rows:,} {messages}, worth ${plan.expected_value_usd:,.2f}; digest {standing.digest}")
     if standing.actor is not None:
         line(f"{standing.state} by {standing.actor}: {standing.reason or 'no reason was kept'}")
     if standing.sends:
         line("sends: " + ", ".join(f"{count:,} {state}" for state, count in standing.sends.items()))
     if plan.suppressed_counts:
-        line("not texted: " + ", ".join(f"{count:,} {reason}" for reason, count in plan.suppressed_counts.items()))
+        line("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in plan.suppressed_counts.items()))
     for row in plan.planned.slice(0, SAMPLE).to_pylist():
-        line(f"{row['message_id']} to {row['user_id']}: {one_line(row['body'])}")
+        line(f"{row['message_id']} to {row['user_id']}: {one_line(body_line(row['body']))}")
     if standing.state == "waits":
         for why in standing.why_not:
             line(f"It waits: {why}.")
         named = standing.digest[:NAMED_CHARACTERS]
-        line(f'`mlife plan approve --digest {named} --reason "..."` sends it, `mlife plan reject` never does.')
+        whose = "" if plan.campaign == JOB_OF_THE_DAY else f" --application {plan.campaign}"
+        line(f'`mlife plan approve{whose} --digest {named} --reason "..."` sends it, `mlife plan reject` never does.')
     if standing.state == "over":
         line("Other days followed before anybody approved it, so it is never sent.")

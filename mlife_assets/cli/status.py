@@ -15,6 +15,7 @@ from mlife_assets.cli.options import AsJson, Home, has_event_log, open_platform,
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 from mlife_assets.cli.project_home import project_settings
 from mlife_assets.cli.project_status import print_standings, standings, standings_document
+from mlife_assets.recruiting.mail.shown import body_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,12 +96,13 @@ def _print_sending(console: Console, standing: Standing) -> None:
     why = f" by {switch['actor']} at {moment(switch['at'])}: {switch['reason']}" if switch else ""
     style = "bold yellow" if standing.is_paused else ""
     console.print(f"{'sending':<11}{'PAUSED' if standing.is_paused else 'allowed'}{why}", style=style, soft_wrap=True)
-    console.print(f"{'texts':<11}{standing.planned:,} planned; {_counts(standing.sends)}", soft_wrap=True)
+    console.print(f"{'messages':<11}{standing.planned:,} planned; {_counts(standing.sends)}", soft_wrap=True)
     console.print(f"{'suppressed':<11}{_counts(standing.suppressed)}", soft_wrap=True)
     unsettled = f"{_counts(standing.unsettled)} still open, {standing.duplicate_sends} sent twice"
     console.print(f"{'all days':<11}{unsettled}", soft_wrap=True)
     for text in standing.last_texts:
-        body = text["body"] if len(text["body"]) <= BODY_WIDTH else text["body"][: BODY_WIDTH - 3] + "..."
+        body = body_line(text["body"])
+        body = body if len(body) <= BODY_WIDTH else body[: BODY_WIDTH - 3] + "..."
         console.print(
             f"{'':<11}{text['message_id']}  {text['as_of_date']}  {text['state']:<11}  {body}", soft_wrap=True
         )

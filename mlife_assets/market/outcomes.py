@@ -15,7 +15,8 @@ import numpy as np
 
 CLICK, APPLY, HIRE = 0, 1, 2
 KINDS = ("click", "apply", "hire")
-ID_TYPE = "<U28"
+ID_TYPE = "<U32"
+"""Wide enough for a message id and a place."""
 
 
 @dataclass(frozen=True)

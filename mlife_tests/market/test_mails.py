@@ -30,7 +30,7 @@ def mails_for(market: Market, day, people: int, jobs: int = 5) -> pa.Table:
     users = market.people.user_ids[:people].tolist()
     sent = day_start(day) + timedelta(hours=21)
     rows = [
-        {"message_id": f"msg_{place:020d}", "user_id": user, "job_id": job, "sent_at": sent, POSITION: position}
+        {"message_id": f"msg_{place:024d}", "user_id": user, "job_id": job, "sent_at": sent, POSITION: position}
         for place, user in enumerate(users)
         for position, job in enumerate(job_ids(np.arange(jobs)).tolist(), 1)
     ]
@@ -54,7 +54,7 @@ def after_mails(tables, kind: str) -> list[dict]:
 
 def test_a_mail_may_lead_to_several_clicks_which_name_it_and_their_job(lived) -> None:
     clicks = after_mails(lived, "click")
-    assert {len(row["exposure_id"]) for row in clicks} == {24}
+    assert {len(row["exposure_id"]) for row in clicks} == {28}
     assert len({row["event_id"] for row in clicks}) == len(clicks)
     by_mail = Counter(row["exposure_id"] for row in clicks)
     assert max(by_mail.values()) > 1

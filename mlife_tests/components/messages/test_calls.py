@@ -83,9 +83,7 @@ def without_holdout(*given: Any, **named: Any) -> CallList:
 def test_a_list_with_a_person_of_the_holdout_does_not_pass_its_check(home, sending_home, monkeypatch, forgets) -> None:
     graph = ApplicationGraph(home.platform.of_application(NAME).application)
     if forgets:
-        monkeypatch.setattr(
-            module, "build_call_list", lambda *given, **named: real(*given, **named | {"holdout": set()})
-        )
+        monkeypatch.setattr(module, "build_call_list", without_holdout)
     run = dg.materialize(
         [*build_call_assets(graph), *build_call_checks(graph)],
         partition_key=sending_home.DAY.isoformat(),
