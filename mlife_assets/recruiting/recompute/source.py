@@ -32,7 +32,7 @@ SOURCE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "click": (*_TIMES, "user_id", "job_id"),
     "apply": (*_TIMES, "user_id", "job_id"),
     "hire": (*_TIMES, "job_id"),
-    "message_planned": (*_TIMES, "message_id", "user_id", "job_id"),
+    "message_planned": (*_TIMES, "message_id", "user_id", "job_id", "channel"),
     "message_status": (*_TIMES, "message_id", "status"),
 }
 """Event type -> the columns that are needed of it."""
@@ -68,10 +68,11 @@ class SourceEvents:
         return before.sort_by([("observed_at", "ascending"), ("event_id", "ascending")])
 
     def deliveries(self, as_of: date) -> pa.Table:
-        """Return the messages that reached somebody: `user_id`, `job_id` and `observed_at`, when both the plan and the
+        """Return the texts that reached somebody: `user_id`, `job_id` and `observed_at`, when both the plan and the
         delivery were known; of a message that was planned or delivered twice the first counts.
         """
         plans = first_of_each(self.known("message_planned", as_of), "message_id")
+        plans = plans.filter(pc.equal(plans["channel"], "sms"))
         statuses = self.known("message_status", as_of)
         delivered = first_of_each(statuses.filter(pc.equal(statuses["status"], "delivered")), "message_id")
         places = pc.index_in(delivered["message_id"], value_set=plans["message_id"].combine_chunks())

@@ -155,7 +155,7 @@ def busy(folder: Path, seed: int) -> Lake:
             add(name, moment(), **someone())
     for number in range(60):
         back = float(rng.uniform(3, HISTORY_DAYS))
-        add("message_planned", back, message_id=f"msg_{number}", **someone())
+        add("message_planned", back, message_id=f"msg_{number}", channel="sms", **someone())
         for _ in range(int(rng.integers(0, 3))):
             days = float(rng.uniform(0, 3))
             add("message_status", back - days, message_id=f"msg_{number}", status="delivered")

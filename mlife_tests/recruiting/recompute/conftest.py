@@ -33,7 +33,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "click": {"user_id": "u1", "job_id": "j1"},
     "apply": {"user_id": "u1", "job_id": "j1"},
     "hire": {"job_id": "j1"},
-    "message_planned": {"message_id": "m1", "user_id": "u1", "job_id": "j1"},
+    "message_planned": {"message_id": "m1", "user_id": "u1", "job_id": "j1", "channel": "sms"},
     "message_status": {"message_id": "m1", "status": "delivered"},
 }  # fmt: skip
 

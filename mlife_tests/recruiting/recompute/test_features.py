@@ -79,6 +79,8 @@ def test_a_message_counts_once_when_its_plan_and_delivery_are_known(log) -> None
     assert user(world)["user_messages_28d"] == 1, "planned and delivered again"
     bare = log().add("message_planned", 3).add("message_status", 2, status="accepted")
     assert user(bare)["user_messages_28d"] == 0
+    mail = log().add("message_planned", 3, channel="email").add("message_status", 2)
+    assert (user(mail)["user_messages_28d"], job(mail)["job_messages_7d"]) == (0, 0), "texts alone are counted"
     unplanned = log().add("message_status", 2)
     assert user(unplanned)["user_messages_28d"] == 0
 
