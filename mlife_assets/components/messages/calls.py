@@ -37,6 +37,7 @@ from mlife_assets.components.shown.links import page_link
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.core.ids import event_id
+from mlife_assets.core.pages.places import nav
 from mlife_assets.recruiting.email_digest import offer_jobs, pair_facts
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.audience import with_consent
@@ -167,7 +168,8 @@ def _keep(
         platform.event_log.append(CALL_PLANNED, planned, writer=WRITER)
         seal(platform)
     platform.application_tables.write(CALLS_TABLE, day, planned)
-    for form, content in (("csv", call_list_csv(calls)), ("html", call_list_page(calls).encode())):
+    page = call_list_page(calls, nav=nav(call_list_key(name, day, "html"))).encode()
+    for form, content in (("csv", call_list_csv(calls)), ("html", page)):
         platform.lake.replace(call_list_key(name, day, form), content)
 
 

@@ -167,7 +167,7 @@ def test_a_row_is_about_the_ids_that_any_of_its_columns_names(tmp_path, columns:
     lake = Lake(tmp_path)
     for number in range(4):
         ids = {"message_id": f"msg_{number}", "user_id": USERS[number], "job_id": JOBS[number]}
-        lake.add("message_planned", at(0.5), **ids)
+        lake.add("message_planned", at(0.5), channel="sms", **ids)
     wanted = {"job_id": JOBS[0], "user_id": USERS[1], "message_id": "msg_2"}
     lake.write()
     history = EventHistory(lake.log, {name: pa.array([wanted[name]]) for name in columns})
@@ -271,7 +271,7 @@ def test_a_text_is_found_however_long_it_may_stay_open(tmp_path, hours: int) -> 
     """Planned before the 28 days and delivered within them, on the last day on which it may be settled."""
     lake = quiet(Lake(tmp_path, replace(Policies(), messaging=MessagingPolicy(ambiguous_close_hours=hours))))
     planned = at(28.5 + hours / 24 + 3)
-    lake.add("message_planned", planned, message_id="m", user_id=USERS[0], job_id=JOBS[0])
+    lake.add("message_planned", planned, message_id="m", channel="sms", user_id=USERS[0], job_id=JOBS[0])
     lake.add("message_status", at(27.5), message_id="m", status="delivered")
     source = read_source(lake.write().platform, [EVE, DAY], USERS, JOBS)
     assert lake.derived(source, DAY) == lake.derived(lake.whole(), DAY)
@@ -280,7 +280,7 @@ def test_a_text_is_found_however_long_it_may_stay_open(tmp_path, hours: int) -> 
 
 def test_a_receipt_that_comes_far_too_late_blocks_no_day(tmp_path) -> None:
     lake = quiet(Lake(tmp_path))
-    lake.add("message_planned", at(90), message_id="m", user_id=USERS[0], job_id=JOBS[0])
+    lake.add("message_planned", at(90), message_id="m", channel="sms", user_id=USERS[0], job_id=JOBS[0])
     lake.add("message_status", at(5), message_id="m", status="delivered")
     sample = day_sample(lake.write())
     assert sample["user_messages_28d"].to_pylist().count(1) == len(JOBS)
