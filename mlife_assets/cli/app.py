@@ -21,6 +21,7 @@ from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
+from mlife_assets.cli.one_click import one_click
 from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.plan import plan_app
@@ -44,6 +45,7 @@ app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):
     messages_app.command()(look)
+messages_app.command("one-click")(one_click)
 app.add_typer(messages_app, name="messages")
 app.add_typer(plan_app, name="plan")
 app.add_typer(panel_app, name="panel")

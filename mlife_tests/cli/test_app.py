@@ -44,6 +44,7 @@ LEAVES = (
     "messages review",
     "messages employers",
     "messages vet",
+    "messages one-click",
     "keys rotate-numbers",
     "backup create",
     "backup restore",
