@@ -37,10 +37,8 @@ def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository in which somebody followed the page."""
-    folder = tmp_path_factory.mktemp("third") / "mlife"
+def follow(page: Path, folder: Path) -> Path:
+    """Return a copy of the repository in which somebody followed a page: new files alone."""
     for part in ("mlife_assets", "mlife_tests", "dbt_project"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "target", "golden"))
     for name in ("pyproject.toml", ".gitignore"):
@@ -48,7 +46,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "as it was")
-    text = PAGE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     for step in STEP.finditer(text):
         language, body = step.groups()
         assert language != "diff", "the page changes no file that is there"
@@ -57,6 +55,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / named[1]).parent.mkdir(exist_ok=True)
             (folder / named[1]).write_text(body, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository in which somebody followed the page."""
+    return follow(PAGE, tmp_path_factory.mktemp("third") / "mlife")
 
 
 @pytest.fixture(scope="module")
