@@ -164,6 +164,7 @@ class Simulation:
     def message(self, offset: int, number: int, user: str, job: str) -> None:
         message = f"msg_{offset:02d}_{number:02d}"
         sent = moment(offset, 18)
+        campaign, channel = ("job_of_the_day", "sms") if number % 4 else ("email_digest", "email")
         self.add(
             "message_planned",
             sent,
@@ -171,7 +172,7 @@ class Simulation:
             message_id=message,
             user_id=user,
             job_id=job,
-            campaign="job_of_the_day",
+            campaign=campaign,
             as_of_date=day(offset),
             prediction_id=None,
             slice="explore" if number % 2 else "recruiter_rule",
@@ -181,13 +182,14 @@ class Simulation:
             body="A job for you",
             segments=1,
             policy_version="pol",
-            channel="sms",
+            channel=channel,
             items=[{"position": 1, "job_id": job, "prediction_id": None}],
         )
         fate = str(self.rng.choice(["delivered", "delivered", "delivered", "undelivered", "ambiguous", "suppressed"]))
         common = {"message_id": message, "user_id": user}
         if fate == "suppressed":
-            extra = {"campaign": "job_of_the_day", "as_of_date": day(offset), "reason": "cap", "stage": "send"}
+            extra = {"campaign": campaign, "as_of_date": day(offset), "reason": "cap", "stage": "send"}
+            extra["channel"] = None if channel == "sms" and number % 3 == 0 else channel  # as rows of version 1
             self.add("message_suppressed", sent, sent, **common, **extra)
             return
         self.add("message_submitted", sent, sent, attempt=1, provider="console", **common)

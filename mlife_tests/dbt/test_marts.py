@@ -49,7 +49,7 @@ def exposures(raw: dict[str, Rows]) -> Rows:
     ]
     planned = {row["message_id"]: row for row in first_observed(raw["message_planned"])}
     for status in first_observed(raw["message_status"]):
-        if status["status"] == "delivered":
+        if status["status"] == "delivered" and planned[status["message_id"]]["channel"] == "sms":
             plan = planned[status["message_id"]]
             both = max(plan["observed_at"], status["observed_at"])
             found.append(
@@ -354,7 +354,7 @@ def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:
 def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
     raw = {name: first_observed(rows) for name, rows in world.rows.items()}
     bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}
-    plans = {row["message_id"]: row["as_of_date"] for row in raw["message_planned"]}
+    plans = {row["message_id"]: row["as_of_date"] for row in raw["message_planned"] if row["channel"] == "sms"}
     filled = posted = 0
     for row in full.warehouse.read("kpi_daily").to_pylist():
         today = row["kpi_date"]
@@ -382,7 +382,11 @@ def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
             "messages_undelivered": with_status("undelivered"),
             "messages_ambiguous": with_status("ambiguous"),
             "messages_suppressed": len(
-                {r["message_id"] for r in raw["message_suppressed"] if r["as_of_date"] == today}
+                {
+                    r["message_id"]
+                    for r in raw["message_suppressed"]
+                    if r["as_of_date"] == today and r["channel"] != "email"
+                }
             ),
             "clicks": clicked,
             "applies": applied,
@@ -399,6 +403,38 @@ def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
         }
         assert row == expected
     assert filled > 0
+
+
+def test_each_application_has_the_figures_of_its_own_messages(full, world) -> None:
+    raw = {name: first_observed(rows) for name, rows in world.rows.items()}
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}
+    expected = {}
+    for application, today in {(row["campaign"], row["as_of_date"]) for row in raw["message_planned"]}:
+        sent = {
+            row["message_id"]: row["channel"]
+            for row in raw["message_planned"]
+            if (row["campaign"], row["as_of_date"]) == (application, today)
+        }
+        after = {
+            name: [r for r in raw[name] if r["source"] == "message" and r["exposure_id"] in sent]
+            for name in ("click", "apply", "hire")
+        }
+        (channel,) = set(sent.values())
+        expected[application, today] = {
+            "channel": channel,
+            "messages_planned": len(sent),
+            "messages_submitted": len({r["message_id"] for r in raw["message_submitted"]} & sent.keys()),
+            "messages_delivered": len(
+                {r["message_id"] for r in raw["message_status"] if r["status"] == "delivered"} & sent.keys()
+            ),
+            "messages_clicked": len({r["exposure_id"] for r in after["click"]}),
+            "messages_applied": len({r["exposure_id"] for r in after["apply"]}),
+            "messages_hired": len({r["exposure_id"] for r in after["hire"]}),
+            "revenue_usd": pytest.approx(sum(bids[r["job_id"]] for r in after["apply"])),
+        }
+    rows = full.warehouse.read("application_daily").to_pylist()
+    assert {(row.pop("application"), row.pop("kpi_date")): row for row in rows} == expected
+    assert {application for application, _ in expected} == {"job_of_the_day", "email_digest"}
 
 
 def test_experiment_readout_counts_by_intention_to_treat(full, world, day_of: DayOf) -> None:
@@ -448,6 +484,7 @@ def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) ->
         "churn_examples",
         "fct_messages",
         "kpi_daily",
+        "application_daily",
         "experiment_readout",
     ):
         table = empty.warehouse.read(mart)
