@@ -8,6 +8,7 @@ import subprocess
 import sys
 import webbrowser
 from contextlib import contextmanager
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -15,8 +16,10 @@ import requests
 
 from mlife_assets.cli.home_pages import HomePages
 from mlife_assets.cli.open import _has_window, _is_served, site_mark
+from mlife_assets.cli.options import open_platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import DASHBOARD
+from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.settings import RUNBOOKS_FOLDER, Settings
 
 PROGRAM = "from mlife_assets.cli import main; main()"
@@ -83,6 +86,18 @@ def test_an_empty_home_says_what_to_run(empty):
 def test_a_version_that_is_no_name_has_no_card(lived_home):
     pages = HomePages(Settings(home=lived_home.path), RUNBOOKS_FOLDER)
     assert [pages.card(name) for name in ("..", "", "mdl 1", "mdl/1", "é")] == [None] * 5
+
+
+def test_call_lists_are_found_the_newest_day_first(home):
+    pages, day = HomePages(Settings(home=home.path), RUNBOOKS_FOLDER), home.newest_day
+    lake = open_platform(Settings(home=home.path)).lake
+    assert pages.call_lists() == []
+    keys = [call_list_key(name, one, "html") for name in ("a", "b") for one in (day, day + timedelta(days=1))]
+    for key in (*keys, call_list_key("a", day, "csv")):
+        lake.replace(key, key.encode())
+    assert pages.call_lists() == [keys[3], keys[1], keys[2], keys[0]]
+    assert pages.call_list(keys[0]) == keys[0].encode()
+    assert pages.call_list(call_list_key("c", day, "html")) is None
 
 
 def test_a_home_whose_plans_are_old_lists_their_messages(home):

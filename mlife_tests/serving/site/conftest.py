@@ -16,6 +16,7 @@ from mlife_assets.core.pages import element, page
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key, nav
 from mlife_assets.core.scoring.reasons import ScoreParts
 from mlife_assets.recruiting.message_trace import Hop, MessageLine, MessageTrace
+from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.serving.site import create_site
 
 DAY = date(2026, 6, 10)
@@ -62,6 +63,9 @@ class Contents:
     def __post_init__(self) -> None:
         to_card = element("a", "card", href=f"../{card_key(VERSION)}")
         self.pages[DASHBOARD] = page("Dashboard", element("h1", "Dashboard", to_card), nav=nav(DASHBOARD))
+        key = call_list_key("calls", DAY, "html")
+        self.lists[key] = page("Calls", element("h1", "Calls"), nav=nav(key)).encode()
+        self.lists[call_list_key("calls", DAY, "csv")] = b"user_id\r\nu1\r\n"
         self.pages[card_key(VERSION)] = page("Card", element("h1", "Card"), nav=nav(card_key(VERSION)))
 
     def dashboard(self) -> str | None:

@@ -21,6 +21,8 @@ ADDRESSES = [
     "/runbooks/data_drift",
     "/messages/",
     "/messages/msg_1",
+    "/calls/",
+    "/calls/calls/2026-06-10.html",
 ]
 
 
@@ -205,3 +207,28 @@ def test_traces_are_followed_one_at_a_time_while_pages_are_answered(get, content
     for thread in threads:
         thread.join()
     assert len(started) == 3
+
+
+def test_a_call_list_is_a_page_and_a_file_and_nothing_else_of_the_lake(get) -> None:
+    index, listed = get("/calls/"), get("/calls/calls/2026-06-10.html")
+    assert 'href="calls/2026-06-10.html"' in index.text
+    assert 'href="2026-06-10.csv"' in listed.text
+    file = get("/calls/calls/2026-06-10.csv")
+    assert (file.status_code, file.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert file.headers["content-disposition"] == 'attachment; filename="calls_2026-06-10.csv"'
+    assert file.content == b"user_id\r\nu1\r\n"
+    others = (
+        "calls/2026-06-11.html",
+        "calls/manifest.json",
+        "..%2Fmodels/2026-06-10.html",
+        "Calls/2026-06-10.csv",
+    )
+    for other in others:
+        answer = get(f"/calls/{other}")
+        assert answer.status_code == 404, other
+        assert "the page of calls names them all" in answer.text.lower() or "there is no page" in answer.text.lower()
+
+
+def test_a_home_without_call_lists_says_so(get, contents) -> None:
+    contents.lists.clear()
+    assert "No day made a list yet." in get("/calls/").text
