@@ -11,6 +11,7 @@ from typing import Any
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import message_links, page_link
 from mlife_assets.components.shown.metadata import table
+from mlife_assets.recruiting.mail.shown import body_line
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.places import MESSAGES
@@ -24,7 +25,7 @@ def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
     for row in plan.planned.select(["job_id", "message_id", "body"]).to_pylist():
         if len(samples) == SAMPLES:
             break
-        samples.setdefault(row["job_id"], (row["message_id"], row["body"]))
+        samples.setdefault(row["job_id"], (row["message_id"], body_line(row["body"])))
     examples = {job.reason: job for job in reversed(plan.refused_jobs)}
     counts = refusal_counts(plan.refused_jobs)
     return {

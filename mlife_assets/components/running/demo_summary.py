@@ -196,6 +196,7 @@ def _kpi(platform: Platform, first: date) -> dict[str, Any]:
 def _holdout_sends(platform: Platform) -> int:
     contact = platform.policies.contact
     users = platform.gateway.request_counts()["user_id"].to_pylist()
+    users += [row.user_id for row in platform.ledger.rows() if row.channel != Channel.SMS and row.attempts]
     return sum(is_holdout(user, salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
 
 

@@ -31,13 +31,18 @@ def home(open_home, sending_home) -> Any:
     contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
     found = open_home(declared=(job_of_the_day, mails), contact=contact)
     found.prepare(sending_home.DAY)
-    found.plan(application=NAME)
+    found.made = found.plan(application=NAME)
     return found
 
 
 def test_a_mail_has_the_jobs_of_its_reader_and_goes_to_their_address(home, sending_home) -> None:
     platform, day = home.platform, sending_home.DAY
     plan = read_plan(platform.of_application(NAME), day).planned.to_pylist()
+    shown = home.made.metadata["sample_texts"].value
+    assert "Mail: Registered Nurse" in shown
+    assert "html" not in shown
+    assert home.made.metadata["audience"] == "Everybody who can be reached."
+    assert home.made.metadata["planned_spend_usd"].value == 0
     home.send(application=NAME)
     files = {path.stem: path for path in (home.private / "mail" / "sent").glob("*.eml")}
     sent = {row.message_id: row for row in platform.ledger.rows(campaign=NAME)}
