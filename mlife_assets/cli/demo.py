@@ -119,7 +119,7 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
 
 def _application_line(one: Mapping[str, Any]) -> str:
     """Return what an application came to, with what is known of it."""
-    reached = {"sms": "texts delivered", "email": "mails delivered", "call": "calls listed"}[one["channel"]]
+    reached = {"sms": "texts delivered", "email": "mails delivered", "call": "people on call lists"}[one["channel"]]
     parts = [f"{one['reached']:,} {reached}"]
     parts += [f"{one[name]:.1%} {name}" for name in ("clicked", "applied") if one[name] is not None]
     if one["earned_usd"] is not None:

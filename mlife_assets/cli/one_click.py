@@ -11,6 +11,7 @@ next run.
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ import typer
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import print_json, side_console
 from mlife_assets.cli.serve import HOST, listening_socket
+from mlife_assets.core.errors import MlifeError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -70,13 +72,20 @@ def one_click_app(platform: Platform) -> Starlette:
 
     key = platform.mail_key
 
+    def present() -> datetime:
+        """Return the instant of the home's world; a lake that cannot be read costs nobody their way out."""
+        try:
+            return operator_time(platform)
+        except MlifeError:
+            return platform.clock.now()
+
     def record(asked: Inbound) -> None:
         platform.ledger.record_inbound(
             asked.inbound_id,
             asked.user_id,
             asked.body,
             received_at=asked.received_at,
-            now=operator_time(platform),
+            now=asked.received_at,
             channel=Channel.EMAIL,
         )
 
@@ -84,5 +93,5 @@ def one_click_app(platform: Platform) -> Starlette:
         lambda token: read_unsubscribe_token(token, key),
         record,
         brand=platform.policies.letterhead.brand,
-        now=lambda: operator_time(platform),
+        now=present,
     )

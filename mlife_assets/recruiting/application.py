@@ -47,13 +47,15 @@ class Audience:
     Attributes:
         model_name: another model, whose newest scores choose; empty: nobody is left out.
         minimum_probability: the least probability of that model.
+        maximum_age_days: how old its newest scores may be; with older ones nobody is chosen.
     """
 
     model_name: str = ""
     minimum_probability: float = 0.0
+    maximum_age_days: int = 7
 
     def __post_init__(self) -> None:
-        _bounded(self, minimum_probability=(0.0, 1.0))
+        _bounded(self, minimum_probability=(0.0, 1.0), maximum_age_days=(0, 90))
         if self.minimum_probability and not self.model_name:
             raise InvalidInputError(
                 f"Audience.minimum_probability is {self.minimum_probability} and Audience.model_name is empty; name "

@@ -177,6 +177,12 @@ class SendingHome:
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
             connection.execute("UPDATE marts.job_features SET title = ? WHERE job_id = ?", [title, job_id])
 
+    def change_users(self, column: str, value: object, user_ids: Sequence[str]) -> None:
+        """Change a feature of some people in the warehouse."""
+        with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
+            statement = f"UPDATE marts.user_features SET {column} = ? WHERE user_id IN (SELECT unnest(?))"
+            connection.execute(statement, [value, list(user_ids)])
+
     def _materialize(self, place: int, day: date, application: str) -> Any:
         graph = ApplicationGraph(self.platform.of_application(application).application)
         asset = messages.build_assets(graph)[place]

@@ -250,7 +250,7 @@ def test_consent_is_given_at_sign_up_and_taken_back_later(world, exports, record
     changes = replace(records[0].consents, is_signup=np.zeros(len(members), dtype=bool))
     later = honest_tables(world, replace(records[0], consents=changes))["consent"]
     assert set(later["source"].to_pylist()) == {"preference_page"}
-    assert set(later["channel"].to_pylist()) == {"sms"}
+    assert set(later["channel"].to_pylist()) == {"sms"}, "who takes consent to texts back asks for no mails"
     assert later["occurred_at"].to_pylist() == moments(changes.moment_us)
 
 

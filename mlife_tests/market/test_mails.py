@@ -79,6 +79,31 @@ def test_about_a_third_open_a_mail_and_nobody_clicks_in_another(lived) -> None:
     assert not ((record.outcomes.kind == CLICK) & record.outcomes.is_text).sum() > 1
 
 
+def test_the_first_job_of_a_mail_is_looked_at_most_and_soonest() -> None:
+    market = Market(replace(CONFIG, calibration=replace(CONFIG.calibration, mail_opened_share=1.0)), lambda user: False)
+    first = CONFIG.start_date
+    users, job = market.people.user_ids.tolist(), job_ids(np.arange(10)).tolist()
+    at = day_start(first) + timedelta(hours=1)
+    # Of each job as many mails show it first as last.
+    rows = [
+        {"message_id": f"msg_{place:024d}", "user_id": user, "job_id": job[(place + position) % 10], "sent_at": at,
+         POSITION: position}
+        for place, user in enumerate(users)
+        for position in range(1, 11)
+    ]  # fmt: skip
+    happened = market.advance(first, pa.Table.from_pylist(rows, schema=SCHEMA)).outcomes
+    clicks = happened.take((happened.kind == CLICK) & happened.is_text)
+    places = np.array([int(one.partition(".")[2]) for one in clicks.exposure_id.tolist()])
+    counts = np.bincount(places, minlength=11)
+    assert counts[1:4].sum() > 1.2 * counts[8:11].sum()
+    of_mail: dict[str, list[tuple[int, int]]] = {}
+    for one, place, moment in zip(clicks.exposure_id.tolist(), places.tolist(), clicks.moment_us.tolist(), strict=True):
+        of_mail.setdefault(one.partition(".")[0], []).append((place, moment))
+    several = [sorted(found) for found in of_mail.values() if len(found) > 1]
+    assert several
+    assert all(moments == sorted(set(moments)) for moments in ([at for _, at in found] for found in several))
+
+
 def test_mails_leave_other_draws_alone() -> None:
     silent, mailed = (Market(CONFIG, lambda user: False) for _ in range(2))
     first = CONFIG.start_date

@@ -15,6 +15,7 @@ from mlife_assets.recruiting.call_policy import CallPolicy
         ({"calls_per_recruiter": 0}, "calls_per_recruiter"),
         ({"calls_per_opening": 0}, "calls_per_opening"),
         ({"minimum_probability": 1.5}, "minimum_probability"),
+        ({"minimum_days_between_calls": 0}, "minimum_days_between_calls"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused_by_its_field(values, message) -> None:

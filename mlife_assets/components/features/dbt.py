@@ -101,7 +101,8 @@ def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
         rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
         return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
     if key == keys.EXPERIMENT_READOUT:
-        return readout_figures(platform.warehouse.read("experiment_readout").to_pylist())
+        readout = platform.warehouse.read("experiment_readout").to_pylist()
+        return readout_figures([row for row in readout if row["experiment"] == platform.application.name])
     return {}
 
 

@@ -4,15 +4,17 @@ Belongs here: gathering what a list is made from, keeping it as table, file and 
 belong here: who is called (`recruiting.recruiter_call_list`), what is sent by itself (`texts`).
 
 Concept: nothing goes out, so there is nothing to approve. The global holdout, the application's own and every "stop"
-hold as for messages. The log holds the decision; the page and the file hold no number and no trait of a person.
+hold as for messages; who wants no texts is not called at the same number. The log holds the decision. The page and the
+file hold no number, and of a person what speaks for the job and how long they were away.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,13 +23,8 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
 from mlife_assets.components.messages.delivery import require_present_day
 from mlife_assets.components.messages.employers import withheld_on
-from mlife_assets.components.messages.planning import (
-    audience_sentence,
-    is_planned_on,
-    no_plan,
-    of_audience_on,
-    with_people,
-)
+from mlife_assets.components.messages.planning import audience_sentence, is_planned_on, no_plan, of_audience_on
+from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
@@ -36,8 +33,10 @@ from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.shown.links import page_link
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
-from mlife_assets.core.ids import event_id
+from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.pages.places import nav
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.email_digest import offer_jobs, pair_facts
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.audience import with_consent
@@ -59,44 +58,73 @@ CONSIDERED = 3
 ABSENCE = "days_since_last_seen"
 
 
+@dataclass(frozen=True)
+class _Reachable:
+    """Accounts of the audience that have a number: their features, and the person behind each."""
+
+    users: pa.Table
+    people: Mapping[str, str]
+
+
 def call_day(platform: Platform, day: date) -> CallList:
     """Make the list of a day of the application whose view `platform` is; log it and keep it."""
     require_present_day(platform, day)
     require_sound_day(platform, day)
-    application, now = platform.application, platform.sending_time(day)
-    everybody = platform.warehouse.read("user_features", as_of=day)
-    users = with_people(platform, of_audience_on(platform, with_consent(everybody, application.channel), day), now)
+    require_known_ledger(platform, day)
+    now = platform.sending_time(day)
+    _hear(platform, day, now)
+    application, contact = platform.application, platform.policies.contact
+    reachable = _reachable(platform, day, now)
     jobs = platform.warehouse.read("job_features", as_of=day)
-    candidates, predictions = _candidates(platform, users, day)
-    people = dict(zip(users["user_id"].to_pylist(), users["person_id"].to_pylist(), strict=True))
-    held_out = held_out_mask(list(people.values()), application, platform.policies.contact)
+    called_jobs = _called_jobs(platform, jobs, day)
+    candidates = _candidates(platform, reachable, called_jobs, day)
+    people = sorted(set(reachable.people.values()))
+    held_out = held_out_mask(people, application, contact)
+    users = reachable.users
     calls = build_call_list(
-        candidates,
-        _called_jobs(platform, jobs, day),
+        [one for one, _ in candidates.values()],
+        called_jobs,
         policy=application.calls,
         as_of=day,
         consented=set(users.filter(pc.fill_null(users["is_consented"], False))["user_id"].to_pylist()),
-        holdout={person for person, is_out in zip(people.values(), held_out.tolist(), strict=True) if is_out},
-        suppressed=set(platform.ledger.suppressed_people(at=now, channel=application.channel)),
+        holdout={person for person, is_out in zip(people, held_out.tolist(), strict=True) if is_out},
+        suppressed=_stopped(platform, now),
+        called_recently=_called_recently(platform, day),
     )
     calls = _with_reasons(platform, calls, users, jobs)
-    _keep(platform, calls, people, predictions, now)
+    _keep(platform, calls, reachable.people, {pair: prediction for pair, (_, prediction) in candidates.items()}, now)
     return calls
 
 
-def _candidates(
-    platform: Platform, users: pa.Table, day: date
-) -> tuple[list[CallCandidate], Mapping[tuple[str, str], tuple[str, float]]]:
-    """Return the best scored pairs of each user, and the prediction id and probability of each pair."""
-    scores = platform.of_model(platform.application.model_name).model_tables.read(SCORES_TABLE, day)
-    scores = scores.filter(pc.is_in(scores["user_id"], value_set=users["user_id"].combine_chunks()))
-    best = scores.filter(pc.less_equal(scores["rank"], CONSIDERED))
-    rows = best.select(["user_id", "job_id", "probability", "prediction_id"]).to_pylist()
-    people = dict(zip(users["user_id"].to_pylist(), users["person_id"].to_pylist(), strict=True))
-    candidates = [
-        CallCandidate(row["user_id"], people[row["user_id"]], row["job_id"], row["probability"]) for row in rows
-    ]
-    return candidates, {(row["user_id"], row["job_id"]): (row["prediction_id"], row["probability"]) for row in rows}
+def _hear(platform: Platform, day: date, now: datetime) -> None:
+    """Read replies that nobody has read yet: a STOP among them counts."""
+    for application in platform.applications:
+        if application.channel.is_sent:
+            platform.of_application(application.name).dispatcher(day).process_inbound(now)
+
+
+def _stopped(platform: Platform, now: datetime) -> set[str]:
+    """Return who asked for no calls, for nothing, or for no texts: those go to the same number."""
+    channels = (Channel.CALL, Channel.SMS)
+    return {person for one in channels for person in platform.ledger.suppressed_people(at=now, channel=one)}
+
+
+def _called_recently(platform: Platform, day: date) -> set[str]:
+    """Return the people on lists of the days before, as many as the policy leaves between two calls."""
+    tables, first = (
+        platform.application_tables,
+        add_days(day, 1 - platform.application.calls.minimum_days_between_calls),
+    )
+    days = [one for one in tables.days(CALLS_TABLE) if first <= one < day]
+    return {person for one in days for person in tables.read(CALLS_TABLE, one)["person_id"].to_pylist()}
+
+
+def _reachable(platform: Platform, day: date, now: datetime) -> _Reachable:
+    everybody = with_consent(platform.warehouse.read("user_features", as_of=day), platform.application.channel)
+    users = of_audience_on(platform, everybody, day)
+    contacts = platform.people.register(users["user_id"].to_pylist(), now=now, channel=platform.application.channel)
+    people = {user: contact.person_id for user, contact in contacts.items() if contact.address is not None}
+    return _Reachable(users.filter(pc.is_in(users["user_id"], value_set=pa.array(list(people), pa.string()))), people)
 
 
 def _called_jobs(platform: Platform, jobs: pa.Table, day: date) -> dict[str, CalledJob]:
@@ -108,11 +136,29 @@ def _called_jobs(platform: Platform, jobs: pa.Table, day: date) -> dict[str, Cal
     }
 
 
+def _candidates(
+    platform: Platform, reachable: _Reachable, jobs: Collection[str], day: date
+) -> dict[tuple[str, str], tuple[CallCandidate, str]]:
+    """Return by pair the best scored pairs of each user, of jobs that may be spoken of, and their prediction ids."""
+    scores = platform.of_model(platform.application.model_name).model_tables.read(SCORES_TABLE, day)
+    is_known = pc.is_in(scores["user_id"], value_set=reachable.users["user_id"].combine_chunks())
+    may_be_named = pc.is_in(scores["job_id"], value_set=pa.array(sorted(jobs), pa.string()))
+    rows = scores.filter(pc.and_(is_known, may_be_named)).sort_by([("user_id", "ascending"), ("rank", "ascending")])
+    first_of_user = pc.rank(rows["user_id"], sort_keys="ascending", tiebreaker="min").to_numpy()
+    best = rows.filter(pa.array(np.arange(1, rows.num_rows + 1) - first_of_user < CONSIDERED))
+    return {
+        (row["user_id"], row["job_id"]): (
+            CallCandidate(row["user_id"], reachable.people[row["user_id"]], row["job_id"], row["probability"]),
+            row["prediction_id"],
+        )
+        for row in best.select(["user_id", "job_id", "probability", "prediction_id"]).to_pylist()
+    }
+
+
 def _with_reasons(platform: Platform, calls: CallList, users: pa.Table, jobs: pa.Table) -> CallList:
     """Return the list with why each job suits its person, and how long they were away where that is known."""
     pairs = [(row.user_id, row.job.job_id) for row in calls.rows]
-    facts = pair_facts(pairs, users, jobs)
-    away = _days_away(platform, calls.as_of_date)
+    facts, away = pair_facts(pairs, users, jobs), _days_away(platform, calls)
     rows = tuple(
         replace(
             row,
@@ -124,45 +170,47 @@ def _with_reasons(platform: Platform, calls: CallList, users: pa.Table, jobs: pa
     return replace(calls, rows=rows)
 
 
-def _days_away(platform: Platform, day: date) -> dict[str, float | None]:
+def _days_away(platform: Platform, calls: CallList) -> dict[str, float | None]:
     """Return user id -> days since they were seen, where the model of the audience knows them."""
     audience = platform.application.audience.model_name
-    if not audience:
+    if not audience or not calls.rows:
         return {}
     view = platform.of_model(audience)
-    rows = rows_to_score(view, day).rows(slice(None))
+    entity, rows = view.model.roles.entity, rows_to_score(view, calls.as_of_date).rows(slice(None))
     if ABSENCE not in rows.column_names:
         return {}
-    return dict(zip(rows[view.model.roles.entity].to_pylist(), rows[ABSENCE].to_pylist(), strict=True))
+    rows = rows.filter(pc.is_in(rows[entity], value_set=pa.array([row.user_id for row in calls.rows], pa.string())))
+    return dict(zip(rows[entity].to_pylist(), rows[ABSENCE].to_pylist(), strict=True))
 
 
 def _keep(
     platform: Platform,
     calls: CallList,
     people: Mapping[str, str],
-    predictions: Mapping[tuple[str, str], tuple[str, float]],
+    predictions: Mapping[tuple[str, str], str],
     now: datetime,
 ) -> None:
+    """Log and store a list. Making a day again may give another one: both are in the log, the last one is kept."""
     day, name, schema = calls.as_of_date, platform.application.name, EVENT_TYPES[CALL_PLANNED].schema
-    rows = []
-    for call in calls.rows:
-        prediction_id, probability = predictions[call.user_id, call.job.job_id]
-        rows.append(
-            {
-                "event_id": event_id(CALL_PLANNED, name, day.isoformat(), call.user_id),
-                "occurred_at": now,
-                "observed_at": now,
-                "user_id": call.user_id,
-                "person_id": people[call.user_id],
-                "job_id": call.job.job_id,
-                "campaign": name,
-                "as_of_date": day,
-                "recruiter": call.recruiter,
-                "position": call.position,
-                "probability": probability,
-                "prediction_id": prediction_id,
-            }
-        )
+    decided = [(call.recruiter, call.position, call.user_id, call.job.job_id) for call in calls.rows]
+    list_id = "lst_" + digest((name, day.isoformat(), *(str(part) for call in decided for part in call)))
+    rows = [
+        {
+            "event_id": event_id(CALL_PLANNED, list_id, user_id),
+            "occurred_at": now,
+            "observed_at": now,
+            "list_id": list_id,
+            "user_id": user_id,
+            "person_id": people[user_id],
+            "job_id": job_id,
+            "campaign": name,
+            "as_of_date": day,
+            "recruiter": recruiter,
+            "position": position,
+            "prediction_id": predictions[user_id, job_id],
+        }
+        for recruiter, position, user_id, job_id in decided
+    ]
     planned = pa.Table.from_pylist(rows, schema=schema)
     if rows:
         platform.event_log.append(CALL_PLANNED, planned, writer=WRITER)

@@ -37,7 +37,7 @@ from mlife_assets.components.predictions.decision_log import log_predictions
 from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.shown.figures import plan_figures
 from mlife_assets.components.shown.metadata import table
-from mlife_assets.core.windows import days_between
+from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.messaging.audience import application_candidates, of_audience, with_consent
 from mlife_assets.recruiting.messaging.binding import plan_digest
@@ -133,7 +133,7 @@ def audience_sentence(platform: Platform, day: date) -> str:
         return "Everybody who can be reached."
     scored = _newest_scores(platform, day)
     if scored is None:
-        return f"Nobody: {audience.model_name} has scored nobody yet, since no version of it serves."
+        return f"Nobody: {audience.model_name} has scored nobody in {audience.maximum_age_days} days."
     newest, scores = scored
     chosen = pc.sum(pc.greater_equal(scores["probability"], audience.minimum_probability)).as_py() or 0
     return (
@@ -143,9 +143,10 @@ def audience_sentence(platform: Platform, day: date) -> str:
 
 
 def _newest_scores(platform: Platform, day: date) -> tuple[date, pa.Table] | None:
-    """Return the newest day up to `day` on which the model of the audience scored somebody, and its scores."""
-    tables = platform.of_model(platform.application.audience.model_name).model_tables
-    for one in sorted((one for one in tables.days(entity_scores.SCORES_TABLE) if one <= day), reverse=True):
+    """Return the newest day on which the model of the audience scored somebody, and its scores; None if too old."""
+    audience = platform.application.audience
+    tables, first = platform.of_model(audience.model_name).model_tables, add_days(day, -audience.maximum_age_days)
+    for one in sorted((one for one in tables.days(entity_scores.SCORES_TABLE) if first <= one <= day), reverse=True):
         scores = tables.read(entity_scores.SCORES_TABLE, one)
         if scores.num_rows:
             return one, scores

@@ -18,7 +18,7 @@ from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
-from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of
+from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of, renderer_of
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.items import with_items
 from mlife_assets.recruiting.messaging.plan import MessagePlan
@@ -116,8 +116,9 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
         found.append(f"{approval.plan_id} was approved")
     rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
     jobs = platform.warehouse.read("job_features", as_of=day)
-    users = platform.warehouse.read("user_features", as_of=day)
     application, stamps = platform.application, platform.stamps
+    columns = None if renderer_of(application).needs_people else ["user_id"]
+    users = platform.warehouse.read("user_features", as_of=day, columns=columns)
     offers, _ = offers_of(jobs, application, stamps)
     found += plan_differences(
         plan,

@@ -3,11 +3,12 @@
 Belongs here: reading what each came to. Does not belong here: figures (`recruiting.dashboard.application_figures`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from mlife_assets.components.messages.calls import CALLS_TABLE
+from mlife_assets.components.messages.calls import CALL_PLANNED
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.recruiting.dashboard.application_figures import application_figures
 from mlife_assets.recruiting.dashboard.data import ApplicationFigures
@@ -17,13 +18,14 @@ def applications(platform: Platform, readout: Sequence[dict[str, Any]], as_of: d
     """Return what each application came to, in their order; `readout` holds the rows of `experiment_readout`."""
     first = platform.settings.first_lived_date
     daily = [row for row in platform.warehouse.read("application_daily").to_pylist() if row["kpi_date"] >= first]
+    called = _called(platform)
     return tuple(
-        application_figures(one, daily, readout, platform.policies.label, as_of, called=_called(platform, one.name))
+        application_figures(one, daily, readout, platform.policies.label, as_of, called=called[one.name])
         for one in platform.applications
     )
 
 
-def _called(platform: Platform, name: str) -> int:
-    """Return how many calls the lists of an application hold."""
-    tables = platform.of_application(name).application_tables
-    return sum(tables.read(CALLS_TABLE, day).num_rows for day in tables.days(CALLS_TABLE))
+def _called(platform: Platform) -> Counter[str]:
+    """Return how many people were on the lists of each application that calls."""
+    listed = platform.event_log.read(CALL_PLANNED, columns=["campaign", "person_id"])
+    return Counter(row["campaign"] for row in listed.group_by(["campaign", "person_id"]).aggregate([]).to_pylist())

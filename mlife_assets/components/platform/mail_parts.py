@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.mailboxes.folder import FolderMailbox
 from mlife_assets.components.platform.private_parts import PrivateParts
 from mlife_assets.components.platform.shared_port import shared_port
@@ -48,5 +49,5 @@ class MailParts(PrivateParts):
 
     @property
     def providers(self) -> Mapping[str, str]:
-        """Channel -> name of its provider."""
-        return {channel: gateway.name for channel, gateway in self.gateways.items()}
+        """Channel -> name of its provider; asking opens none."""
+        return {Channel.SMS: ConsoleGateway.name, Channel.EMAIL: FolderMailbox.name}

@@ -8,12 +8,13 @@ Concept: a deployment with people of its own has other parts in this place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.platform.embedded_world import EmbeddedWorld, Story, demo_story
 from mlife_assets.components.platform.mail_parts import MailParts
@@ -30,7 +31,6 @@ class MarketParts(MailParts):
     """The ports that the simulated market stands behind."""
 
     story: Story | None
-    event_log: ParquetEventLog
 
     @shared_port
     def landing(self) -> ObstoreObjectStore:
@@ -83,15 +83,17 @@ class MarketParts(MailParts):
         texts, mails = (gateway.sent_messages(day) for gateway in (self.gateway, self.mailbox))
         jobs = {row.message_id: row.job_id for row in self.ledger.rows(as_of_date=day)}
         rows = [{**row, "job_id": jobs[row["message_id"]]} for row in texts.filter(texts["is_delivered"]).to_pylist()]
-        if mails.num_rows:
-            planned = self.event_log.read("message_planned", start=day, end=day, columns=["message_id", "items"])
-            items = dict(zip(planned["message_id"].to_pylist(), planned["items"].to_pylist(), strict=True))
-            rows += [
-                {**row, "job_id": item["job_id"], POSITION: item["position"]}
-                for row in mails.filter(mails["is_delivered"]).to_pylist()
-                for item in items[row["message_id"]]
-            ]
+        items = self.planned_items(day) if mails.num_rows else {}
+        rows += [
+            {**row, "job_id": item["job_id"], POSITION: item["position"]}
+            for row in mails.filter(mails["is_delivered"]).to_pylist()
+            for item in items[row["message_id"]]
+        ]
         return pa.Table.from_pylist(rows, schema=DELIVERED_SCHEMA.append(pa.field(POSITION, pa.int64())))
+
+    @abstractmethod
+    def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return message id -> items, of the plans of a day that are sent: those that are stored."""
 
     def _is_holdout(self, user_id: str) -> bool:
         contact = self.policies.contact

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
@@ -46,6 +47,7 @@ from mlife_assets.recruiting.applications import (
 )
 from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.messaging.binding import nothing_approved
+from mlife_assets.recruiting.messaging.items import with_items
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
@@ -238,6 +240,13 @@ class Platform(MarketParts, ModelPlatform):
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`."""
         return ingest_of_day(self, day, max(self.landed_days(), default=day))
+
+    def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return message id -> items, of the plans of a day that are sent: those that are stored."""
+        stored = [self.of_application(one.name).application_tables for one in self.applications if one.channel.is_sent]
+        plans = [tables.read(PLAN_REPORT, day) for tables in stored if day in tables.days(PLAN_REPORT)]
+        rows = [row for plan in plans for row in with_items(plan).select(["message_id", "items"]).to_pylist()]
+        return {row["message_id"]: row["items"] for row in rows}
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
         """Return the application's dispatcher of a day; its clock starts at the time of sending, moved only by pacing.

@@ -143,10 +143,11 @@ def _gains(platform: Platform, last_day: date) -> dict[str, PromotionGain]:
     return gains_of_promotions(platform, map_by_day(platform, days))
 
 
-def _counts(platform: Platform, event_type: str, column: str, first: date) -> dict[str, int]:
-    rows = platform.event_log.read(event_type, start=first, columns=[column])
-    counted = rows.group_by(column).aggregate([([], "count_all")]).sort_by(column)
-    return dict(zip(counted[column].to_pylist(), counted["count_all"].to_pylist(), strict=True))
+def _suppressed(platform: Platform, first: date) -> dict[str, int]:
+    """Return how many messages of the first application were held back, by reason."""
+    rows = platform.event_log.read("message_suppressed", start=first, columns=["reason", "campaign"])
+    own = rows.filter(pc.equal(rows["campaign"], platform.application.name))["reason"]
+    return dict(sorted(Counter(own.to_pylist()).items()))
 
 
 def _messages(platform: Platform, first: date) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _messages(platform: Platform, first: date) -> dict[str, Any]:
         "submitted": len(pc.unique(submitted.filter(pc.is_in(submitted, value_set=texts)))),
         "delivered": len(pc.unique(delivered)),
         "ambiguous": len(pc.unique(ambiguous)),
-        "suppressed": _counts(platform, "message_suppressed", "reason", first),
+        "suppressed": _suppressed(platform, first),
     }
 
 
@@ -194,10 +195,11 @@ def _kpi(platform: Platform, first: date) -> dict[str, Any]:
 
 
 def _holdout_sends(platform: Platform) -> int:
-    contact = platform.policies.contact
-    users = platform.gateway.request_counts()["user_id"].to_pylist()
+    """Return how many messages went to people of the global holdout, by the records of the providers."""
+    contact, users = platform.policies.contact, platform.gateway.request_counts()["user_id"].to_pylist()
     users += [row.user_id for row in platform.ledger.rows() if row.channel != Channel.SMS and row.attempts]
-    return sum(is_holdout(user, salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
+    people = platform.ledger.people_of(users)
+    return sum(is_holdout(people[user], salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
 
 
 def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:

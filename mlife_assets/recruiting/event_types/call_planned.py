@@ -6,12 +6,13 @@ not known to us.
 
 from __future__ import annotations
 
-from mlife_assets.core.event_columns import EventType, day, identifier, integer, number, text
+from mlife_assets.core.event_columns import EventType, day, identifier, integer, text
 
 EVENT_TYPE = EventType(
     "call_planned",
     "platform",
     (
+        identifier("list_id"),
         identifier("user_id"),
         identifier("person_id"),
         identifier("job_id"),
@@ -19,7 +20,6 @@ EVENT_TYPE = EventType(
         day("as_of_date"),
         text("recruiter"),
         integer("position", 1),
-        number("probability", 0, 1),
         identifier("prediction_id"),
     ),
 )

@@ -116,15 +116,16 @@ def _mail_bodies(offered: OfferedJobs) -> Bodies:
 
 @dataclass(frozen=True)
 class Renderer:
-    """How a channel speaks: of jobs to everybody, and to one person."""
+    """How a channel speaks: of jobs to everybody, and to one person; whether it needs facts of people for that."""
 
     offers: Callable[[pa.Table, Application, Stamps, Mapping[str, str]], Offers]
     bodies: Callable[[OfferedJobs], Bodies]
+    needs_people: bool = False
 
 
 RENDERERS: dict[Channel, Renderer] = {
     Channel.SMS: Renderer(text_offers, text_bodies),
-    Channel.EMAIL: Renderer(_mail_offers, _mail_bodies),
+    Channel.EMAIL: Renderer(_mail_offers, _mail_bodies, needs_people=True),
 }
 """Who writes what a channel sends."""
 

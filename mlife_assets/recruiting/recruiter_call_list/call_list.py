@@ -21,6 +21,7 @@ from mlife_assets.recruiting.call_policy import CallPolicy
 
 NO_CALL_CONSENT, OPTED_OUT, HOLDOUT, SAME_PERSON = "no_call_consent", "opted_out", "holdout", "same_person"
 LOW_SCORE, NO_JOB, JOB_CAPACITY, CALL_CAPACITY = "low_score", "no_job", "job_capacity", "call_capacity"
+CALLED_RECENTLY = "called_recently"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def build_call_list(
     consented: Collection[str],
     holdout: Collection[str],
     suppressed: Collection[str],
+    called_recently: Collection[str] = (),
 ) -> CallList:
     """Return who is called, about what and by whom: the likeliest first, each person once.
 
@@ -109,6 +111,7 @@ def build_call_list(
         consented: accounts that agreed to be called.
         holdout: persons who hear nothing, from this application or from any.
         suppressed: persons who asked for no calls, or for nothing.
+        called_recently: persons who were on a list not long ago.
 
     Raises:
         InvalidInputError: a pair twice or a probability outside [0, 1].
@@ -118,6 +121,8 @@ def build_call_list(
     open_pairs = []
     for one in candidates:
         reason = _refusal(one, jobs, policy, consented=consented, holdout=holdout, suppressed=suppressed)
+        if reason is None and one.person_id in called_recently:
+            reason = CALLED_RECENTLY
         if reason is None:
             open_pairs.append(one)
         else:

@@ -16,6 +16,7 @@ from mlife_assets.core.pages import Link, page, render
 from mlife_assets.core.pages.markup import writable
 from mlife_assets.recruiting.recruiter_call_list.call_list import (
     CALL_CAPACITY,
+    CALLED_RECENTLY,
     HOLDOUT,
     JOB_CAPACITY,
     LOW_SCORE,
@@ -47,6 +48,7 @@ LEFT_OUT_WORDS = {
     OPTED_OUT: "asked not to be contacted",
     HOLDOUT: "in a holdout, which hears nothing",
     SAME_PERSON: "another account of somebody who is called",
+    CALLED_RECENTLY: "was on a list not long ago",
     LOW_SCORE: "no job that is likely enough",
     NO_JOB: "no job that may be spoken of",
     JOB_CAPACITY: "enough people are called about their jobs",

@@ -93,7 +93,7 @@ def create_one_click_app(
             pass  # what it says does not matter: whoever posts wants out
         if places.statistics().tasks_waiting >= WAITING_MAXIMUM:
             raise BusyError("too many people are leaving at once; try again in a few seconds")
-        await to_thread.run_sync(record, unsubscribe_inbound(said, token, now()), limiter=places)
+        await to_thread.run_sync(lambda: record(unsubscribe_inbound(said, token, now())), limiter=places)
         return answer(200, "Done", f"You get no more mails from {brand}.")
 
     def failed(status: int, heading: str, *sentences: str) -> Callable[[Request, Exception], Response]:

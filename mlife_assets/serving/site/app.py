@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -52,7 +53,6 @@ _ASSETS = {
     BACKTEST: "model/lifecycle_backtest",
     "models/": "model/evaluation",
     MESSAGES: "messages/message_plan",
-    CALLS: "recruiter_call_list/call_list",
 }
 """The asset in the Dagster UI that a page belongs to, by the beginning of the page's address."""
 _CALL_LIST = re.compile(rf"{CALLS}[a-z][a-z0-9_]*/\d{{4}}-\d{{2}}-\d{{2}}\.(?:html|csv)")
@@ -172,8 +172,11 @@ class _Site:
         return self._page(here, found.message_id, body, is_wide=True)
 
     def calls(self, _: Request) -> Response:
-        lists = [(key.removeprefix(CALLS), *_application_and_day(key)) for key in self._contents.call_lists()]
-        body = render("calls.html", package="mlife_assets.serving.site", lists=lists[:LISTED])
+        keys = self._contents.call_lists()[:LISTED]
+        lists = [
+            (key.removeprefix(CALLS), _application_of(key).replace("_", " "), PurePosixPath(key).stem) for key in keys
+        ]
+        body = render("calls.html", package="mlife_assets.serving.site", lists=lists)
         return self._page(CALLS, "Calls", body)
 
     def call_list(self, request: Request) -> Response:
@@ -223,6 +226,8 @@ class _Site:
         if self._ui_url is None:
             return None
         asset = next((asset for start, asset in _ASSETS.items() if here.startswith(start)), None)
+        if _CALL_LIST.fullmatch(here):
+            asset = f"{_application_of(here)}/call_list"
         return f"{self._ui_url}/asset-groups" if asset is None else f"{self._ui_url}/assets/{asset}{selection}"
 
     def failed(self, status: int) -> Callable[[Request, Exception], Response]:
@@ -249,6 +254,6 @@ class _Site:
         return self.notice(request.url.path, 500, "this page could not be made", "the site's log says why")
 
 
-def _application_and_day(key: str) -> tuple[str, str]:
-    _, application, file = key.split("/")
-    return application.replace("_", " ").capitalize(), file.removesuffix(".html")
+def _application_of(key: str) -> str:
+    """Return the application of a call list by its key."""
+    return key.split("/")[1]

@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.components.messages.sending import read_plan
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.market.texts import POSITION
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.mail.body import read_mail_body
+from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_inbound, unsubscribe_token
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import Settings
 
 NAME = "mails"
 
@@ -30,6 +34,9 @@ def mails(policies: Policies) -> Application:
 def home(open_home, sending_home) -> Any:
     contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
     found = open_home(declared=(job_of_the_day, mails), contact=contact)
+    stationery = Stationery(found.platform.policies.letterhead, found.platform.mail_key)
+    box = FolderMailbox(found.private / "mail", stationery, seed=1, faults=MailFaults(delivered_share=0.8))
+    vars(found.platform)["mailbox"] = box
     found.prepare(sending_home.DAY)
     found.made = found.plan(application=NAME)
     return found
@@ -77,9 +84,27 @@ def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_hom
         for row in read_plan(home.platform.of_application(NAME), sending_home.DAY).planned.to_pylist()
     }
     arrived = {row["message_id"] for row in in_mails}
-    assert arrived < set(plan)
+    sent = home.platform.mailbox.sent_messages(sending_home.DAY).to_pylist()
+    assert arrived == {row["message_id"] for row in sent if row["is_delivered"]}
+    assert len(arrived) < len(sent), "some did not arrive"
     expected = {(key, item["job_id"], item["position"]) for key in arrived for item in plan[key]["items"]}
     assert {(row["message_id"], row["job_id"], row[POSITION]) for row in in_mails} == expected
+
+
+def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(home, sending_home) -> None:
+    home.change_job("j1", "Act now, you won a prize")
+    home.plan(application=NAME)
+    home.send(application=NAME)
+    rows = home.platform._delivered_messages(sending_home.DAY).to_pylist()
+    assert rows
+    assert "j1" not in {row["job_id"] for row in rows}
+
+
+def test_asking_who_sends_opens_nothing(tmp_path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    platform = Platform(settings=settings, policies=settings.policies())
+    assert platform.providers == {"sms": "console", "email": "folder"}
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_mail_whose_words_were_changed_in_the_lake_is_not_sent(home, sending_home) -> None:

@@ -36,6 +36,8 @@ def test_the_likeliest_come_first_and_every_recruiter_begins_with_one(made, pair
         ({"suppressed": {"person"}}, "opted_out"),
         ({"consented": set(), "suppressed": {"person"}}, "no_call_consent"),
         ({"suppressed": {"person"}, "holdout": {"person"}}, "opted_out"),
+        ({"called_recently": {"person"}}, "called_recently"),
+        ({"called_recently": {"person"}, "holdout": {"person"}}, "holdout"),
     ],
 )
 def test_whoever_may_not_be_called_is_not(made, pair, other, reason):

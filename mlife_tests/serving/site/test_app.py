@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from datetime import date, timedelta
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.pages import element, page
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, nav
+from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.serving.site import MARK
 
 ADDRESSES = [
@@ -60,7 +62,7 @@ def test_every_link_leads_to_a_page(get, site, links) -> None:
         f"{ui}/assets/metrics/dashboard",
         f"{ui}/assets/model/evaluation",
         f"{ui}/assets/messages/message_plan",
-        f"{ui}/assets/recruiter_call_list/call_list",
+        f"{ui}/assets/calls/call_list",
         f"{ui}/assets/messages/message_plan?partition=2026-06-10",
         f"{ui}/asset-groups",
     }
@@ -232,3 +234,11 @@ def test_a_call_list_is_a_page_and_a_file_and_nothing_else_of_the_lake(get) -> N
 def test_a_home_without_call_lists_says_so(get, contents) -> None:
     contents.lists.clear()
     assert "No day made a list yet." in get("/calls/").text
+
+
+def test_the_newest_sixty_call_lists_are_named(get, contents) -> None:
+    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(70)]
+    contents.lists.update({call_list_key("calls", day, "html"): b"x" for day in days})
+    listed = get("/calls/").text
+    assert listed.count('href="calls/') == 60
+    assert "2026-01-05" not in listed
