@@ -36,7 +36,7 @@ MAY_NAME_THE_PORT = {
     "recruiting/ports.py": "declares it",
     "market/audit_attributes.py": "the embedded table",
     "components/platform/embedded_world.py": "makes it",
-    "components/platform/resources.py": "offers it",
+    "components/platform/market_parts.py": "offers it",
 }
 MAY_READ = {"components/model/fairness.py"}
 AUDIT = ("core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "components/model/fairness.py")

@@ -20,7 +20,8 @@ from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.approve import approve
 from mlife_assets.recruiting.messaging.binding import plan_digest, plan_id_of
-from mlife_assets.recruiting.messaging.plan import MessagePlan, word_jobs
+from mlife_assets.recruiting.messaging.job_wordings import word_jobs
+from mlife_assets.recruiting.messaging.plan import MessagePlan
 
 DAY = date(2026, 6, 2)
 EVIL = "Your parcel: evil.example/pay"

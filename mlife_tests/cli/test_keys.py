@@ -21,12 +21,13 @@ def test_every_hash_is_of_the_new_key_afterwards(run_json, home, monkeypatch, ha
     if has_setting:
         monkeypatch.setenv("MLIFE_HASH_KEY", "0123456789abcdef" * 2)
     document = run_json("keys", "rotate-numbers", "--home", home.path)
-    assert document["numbers"] == 2
+    mails = [one for one in platform.world.mail_book().mail_addresses(users).values() if one is not None]
+    assert document["numbers"] == 2 + len(mails) == 4, "phone numbers and mail addresses"
     renewed = home.platform
     assert renewed.number_key != old
     with renewed.ledger.engine.connect() as connection:
         count = "SELECT count(*) FROM numbers"
-        assert connection.exec_driver_sql(count).scalar() == 2
+        assert connection.exec_driver_sql(count).scalar() == 4
         after = renewed.people.register(users, now=renewed.sending_time(home.newest_day))
-        assert connection.exec_driver_sql(count).scalar() == 2, "the stored hashes are of the new key"
+        assert connection.exec_driver_sql(count).scalar() == 4, "the stored hashes are of the new key"
     assert after == before

@@ -21,7 +21,10 @@ from mlife_assets.core.glances import WIDTH
 
 pytestmark = pytest.mark.browser
 
-GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics", "churn_risk"}
+GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages", "metrics", "churn_risk"} | {
+    "email_digest",
+    "recruiter_call_list",
+}
 START_SECONDS, STOP_SECONDS, WAIT_MILLISECONDS = 120.0, 30.0, 30_000
 
 

@@ -46,7 +46,7 @@ def test_a_file_links_to_files_only_and_says_where_it_is() -> None:
 
 def test_what_is_served_links_to_everything() -> None:
     words = [link.words for link in served_nav(f"{RUNBOOKS}retrain", SERVED, has_backtest=True)]
-    assert words == ["Dashboard", "Model versions", "Backtest", "Messages", "Runbooks"]
+    assert words == ["Dashboard", "Model versions", "Backtest", "Messages", "Calls", "Runbooks"]
     served = with_served_links(page("T", Markup("x"), nav=nav(CARD)), CARD, SERVED)
     assert '<a href="../../runbooks/">Runbooks</a>' in served
     assert served.count(">Dashboard<") == 1

@@ -100,7 +100,10 @@ class ExportedMarket:
 
     def source(self) -> SourceEvents:
         """Return all events so far."""
-        return SourceEvents({name: pa.concat_tables(self.tables[name]) for name in SOURCE_COLUMNS})
+        tables = {name: pa.concat_tables(self.tables[name]) for name in SOURCE_COLUMNS}
+        planned = tables["message_planned"]
+        tables["message_planned"] = planned.append_column("channel", pa.array(["sms"] * planned.num_rows, pa.string()))
+        return SourceEvents(tables)
 
     def _morning(self, landed: dict[str, int], refused: list[Refusal]) -> Morning:
         events = self.source()
