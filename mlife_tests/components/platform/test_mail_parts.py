@@ -30,6 +30,10 @@ def mails(policies: Policies) -> Application:
     return replace(job_of_the_day(policies), name=NAME, title="Mails", channel=Channel.EMAIL, items=2)
 
 
+def calls(policies: Policies) -> Application:
+    return replace(job_of_the_day(policies), name="calls", title="Calls", channel=Channel.CALL)
+
+
 @pytest.fixture
 def home(open_home, sending_home) -> Any:
     contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
@@ -136,3 +140,20 @@ def test_each_channel_has_a_provider_and_mails_a_key_of_their_own(home) -> None:
     assert platform.mail_key != platform.link_key
     assert platform.stamps.mail_key == platform.mail_key
     assert platform.stamps.letterhead == platform.policies.letterhead
+
+
+def test_two_homes_of_one_seed_mail_and_list_the_same_byte_for_byte(open_home, sending_home) -> None:
+    found = []
+    for name in ("one", "other"):
+        home = open_home(name, declared=(job_of_the_day, mails, calls))
+        home.prepare(sending_home.DAY)
+        home.plan(application="calls")
+        home.plan(application=NAME)
+        home.send(application=NAME)
+        home.evening(application=NAME)
+        folders = (home.folder / "lake", home.private / "mail" / "sent")
+        files = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+        found.append({str(path.relative_to(home.folder)): path.read_bytes() for path in files})
+    assert found[0] == found[1]
+    assert any("calls/calls/" in name for name in found[0])
+    assert sum(name.endswith(".eml") for name in found[0]) > 10
