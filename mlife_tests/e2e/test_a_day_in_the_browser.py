@@ -154,7 +154,8 @@ def test_the_next_day_is_run_approved_and_seen(served: dict[str, str], home: Any
 
     shown = f"{day.day} {day:%b %Y}"
     wait_for(lambda: shown in requests.get(pages, timeout=60).text)
-    assert is_done(ui, "metrics_job", runs["metrics_job"])
+    # The page is there before its run has ended.
+    wait_for(lambda: is_done(ui, "metrics_job", runs["metrics_job"]))
     page.goto(f"{ui}/assets/metrics/dashboard")
     address = page.locator(f"a[href^='{pages}']").first.get_attribute("href")
     seen: set[str] = set()
