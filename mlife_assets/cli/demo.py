@@ -126,7 +126,9 @@ def _application_line(one: Mapping[str, Any]) -> str:
         parts.append(f"${one['earned_usd']:,.0f}")
     if one["interval"] is not None:
         low, high = one["interval"]
-        parts.append(f"people with an apply minus its holdout {one['lift']:+.1%} ({low:+.1%} to {high:+.1%})")
+        parts.append(
+            f"people with an apply minus its holdout {100 * one['lift']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+        )
     return f"{one['title']}: {', '.join(parts)}"
 
 

@@ -50,7 +50,7 @@ def one_click(
 
     platform = open_platform(settings_of(home))
     # Whoever has a link may use it, from anywhere; there is nothing else to reach.
-    with listening_socket(host, port, has_token=True) as listener:
+    with listening_socket(host, port, is_for_all=True) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/unsubscribe/"
         if as_json:
             print_json({"url": url, "unsubscribe_base": platform.policies.letterhead.unsubscribe_base})

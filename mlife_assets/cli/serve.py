@@ -62,7 +62,7 @@ def serve(
     settings = project or settings_of(home)
     providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)))
     token, source = endpoint_token(settings, makes_token=makes_token)
-    with listening_socket(host, port, has_token=token is not None) as listener:
+    with listening_socket(host, port, is_for_all=token is not None) as listener:
         versions = serving_versions(providers)
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if as_json:
@@ -126,14 +126,14 @@ def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dic
     return versions
 
 
-def listening_socket(host: str, port: int, *, has_token: bool = False, option: str = "--port") -> socket.socket:
+def listening_socket(host: str, port: int, *, is_for_all: bool = False, option: str = "--port") -> socket.socket:
     """Return a socket that listens. Raises InvalidInputError when the address cannot be had, or not without a token."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        if not has_token and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        if not is_for_all and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
             listener.close()
             raise InvalidInputError(
                 f"{host or 'every interface'} is open to the network and there is no token, so nothing is served; set "

@@ -111,10 +111,8 @@ def _stopped(platform: Platform, now: datetime) -> set[str]:
 
 def _called_recently(platform: Platform, day: date) -> set[str]:
     """Return the people on lists of the days before, as many as the policy leaves between two calls."""
-    tables, first = (
-        platform.application_tables,
-        add_days(day, 1 - platform.application.calls.minimum_days_between_calls),
-    )
+    tables, gap = platform.application_tables, platform.application.calls.minimum_days_between_calls
+    first = add_days(day, 1 - gap)
     days = [one for one in tables.days(CALLS_TABLE) if first <= one < day]
     return {person for one in days for person in tables.read(CALLS_TABLE, one)["person_id"].to_pylist()}
 

@@ -3,8 +3,9 @@
 Belongs here: from rows of `application_daily` and `experiment_readout` to one line each. Does not belong here: reading
 marts (`components.metrics.applications`), layout.
 
-Concept: as everywhere on the page, shares are of mature days. The people of an application's holdouts would have heard
-from it and did not, so its two arms differ by what it did.
+Concept: as everywhere on the page, shares are of mature days. The people of an application's own holdout would have
+heard from it and did not, so its two arms differ by what it did. One without an own holdout is compared with the global
+one, which hears from nobody: its difference is that of all applications together.
 """
 
 from __future__ import annotations

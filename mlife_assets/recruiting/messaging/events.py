@@ -84,6 +84,7 @@ def plan_events(plan: MessagePlan, *, experiment: str, now: datetime) -> dict[st
             "as_of_date": day,
         }
         for row in plan.exposed.to_pylist()
+        if row["is_compared"]
     ]
     return {
         "message_planned": _planned_events(plan, now),

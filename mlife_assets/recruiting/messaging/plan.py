@@ -24,7 +24,7 @@ from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
 from mlife_assets.recruiting.messaging.binding import plan_id_of
 from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
-from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name
+from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name, holdout_mask
 from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility
 from mlife_assets.recruiting.messaging.items import further_rows, item_lists
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob
@@ -56,7 +56,7 @@ PLANNED_SCHEMA = pa.schema(
     ]
 )
 SUPPRESSED_SCHEMA = pa.schema([("user_id", pa.string()), ("reason", pa.string())])
-EXPOSED_SCHEMA = pa.schema([("user_id", pa.string()), ("arm", pa.string())])
+EXPOSED_SCHEMA = pa.schema([("user_id", pa.string()), ("arm", pa.string()), ("is_compared", pa.bool_())])
 
 DAILY_BUDGET = "daily_budget"
 JOB_CAPACITY = "job_capacity"
@@ -73,7 +73,8 @@ class MessagePlan:
         policy_version: hash of the policy it was made under.
         planned: `PLANNED_SCHEMA`, one row per text.
         suppressed: `SUPPRESSED_SCHEMA`, one row per user who is not texted.
-        exposed: `EXPOSED_SCHEMA`, one row per user of the experiment.
+        exposed: `EXPOSED_SCHEMA`, one row per user who could have been written to, with their arm. Where an application
+            has a holdout of its own, people of the global one are not compared: they lack all other messages, too.
         refused_jobs: jobs that nobody is texted about, with the reason; not part of what is approved.
         channel: by which it is sent.
     """
@@ -265,8 +266,12 @@ def build_plan(
         [ids.filter(pa.array(~is_planned)), pa.array(reasons.tolist(), pa.string())], schema=SUPPRESSED_SCHEMA
     )
     arms = np.where(eligibility.is_holdout, HOLDOUT, TREATED)[eligibility.is_exposed]
+    people = users["person_id"].filter(pa.array(eligibility.is_exposed)).to_pylist()
+    hear_nothing = holdout_mask(people, salt=contact.assignment_salt, share=contact.holdout_share)
+    is_compared = ~hear_nothing | (application.holdout_share == 0)
     exposed = pa.table(
-        [ids.filter(pa.array(eligibility.is_exposed)), pa.array(arms.tolist(), pa.string())], schema=EXPOSED_SCHEMA
+        [ids.filter(pa.array(eligibility.is_exposed)), pa.array(arms.tolist(), pa.string()), pa.array(is_compared)],
+        schema=EXPOSED_SCHEMA,
     )
     return MessagePlan(
         plan_id, application.name, as_of, version, planned, suppressed, exposed, refused, application.channel

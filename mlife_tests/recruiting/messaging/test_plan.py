@@ -376,6 +376,12 @@ def test_an_own_holdout_is_held_out_under_the_global_one():
     assert held == in_global | in_own
     assert in_own - in_global
     assert in_global - in_own
+    logged = plan_events(plan, experiment="careful", now=NOW)["experiment_exposed"].to_pylist()
+    assert {r["user_id"] for r in logged if r["arm"] == "holdout"} == in_own - in_global, "the others lack texts, too"
+    assert {r["user_id"] for r in logged if r["arm"] == "treated"} == set(users) - in_own - in_global
+    of_all = plan_of(world(users=400), contact=ContactPolicy(holdout_share=0.2))
+    logged = plan_events(of_all, experiment="c", now=NOW)["experiment_exposed"].to_pylist()
+    assert {r["user_id"] for r in logged if r["arm"] == "holdout"} == in_global, "it has no other holdout"
     assert held.isdisjoint(plan.planned["user_id"].to_pylist())
 
 
