@@ -125,10 +125,8 @@ def _application_line(one: Mapping[str, Any]) -> str:
     if one["earned_usd"] is not None:
         parts.append(f"${one['earned_usd']:,.0f}")
     if one["interval"] is not None:
-        low, high = one["interval"]
-        parts.append(
-            f"people with an apply minus its holdout {100 * one['lift']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
-        )
+        lift, low, high = (100 * share for share in (one["lift"], *one["interval"]))
+        parts.append(f"people with an apply minus its holdout {lift:+.1f} points ({low:+.1f} to {high:+.1f})")
     return f"{one['title']}: {', '.join(parts)}"
 
 

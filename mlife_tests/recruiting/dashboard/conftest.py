@@ -11,6 +11,7 @@ from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.places import DASHBOARD, nav
 from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.data import (
+    ApplicationFigures,
     DashboardData,
     Decision,
     DriftSeries,
@@ -171,6 +172,13 @@ def example(seed: int = 7) -> DashboardData:
                 DailyValue(date(2026, 6, 13), 0.006, -0.004, 0.017),
                 ("410 users with positives, 1,000 needed",),
             ),
+        ),
+        applications=(
+            ApplicationFigures(
+                "Job of the day", "sms", 38_399, 0.172, 0.021, 6_032.0, lift=Interval(0.068, 0.037, 0.09, 0.95, 1_000)
+            ),
+            ApplicationFigures("Jobs of the week", "email", 339, pending_until=date(2026, 6, 19)),
+            ApplicationFigures("Calls of the recruiters", "call", 75),
         ),
         others=(
             OtherModel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from datetime import date
@@ -14,7 +15,9 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import Link
 from mlife_assets.core.pages.charts.values import DailyValue, Marker
+from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.data import (
+    ApplicationFigures,
     DashboardData,
     Decision,
     DriftSeries,
@@ -99,7 +102,8 @@ def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> 
     page = render_dashboard(example_data)
     nesting = parse(page)
     headings = re.findall(r"<h[123][^>]*>([^<]+)", page)
-    parts = ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions", "Other models")
+    parts = ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions")
+    parts += ("Applications", "Other models")
     for heading in parts:
         assert heading in headings
     for heading in ("Ranking quality, MAP@10", "Texts per day", "People with an apply, texted or not"):
@@ -131,6 +135,23 @@ def test_other_models_have_a_line_each_and_a_single_model_has_no_such_section(ex
     assert "none yet" in second
     assert "no decision yet" in second
     assert "ther models" not in render_dashboard(replace(example_data, others=()))
+
+
+def test_applications_have_a_line_each_and_a_single_one_has_no_such_section(example_data: DashboardData) -> None:
+    texts = ApplicationFigures("Job <of> the day", "sms", 38_399, 0.172, 0.021, 6_032.0)
+    lift = Interval(0.068, 0.037, 0.09, 0.95, 1_000)
+    mails = ApplicationFigures("Jobs of the week", "email", 339, pending_until=date(2026, 6, 19), lift=lift)
+    calls = ApplicationFigures("Calls", "call", 75)
+    page = render_dashboard(replace(example_data, applications=(texts, mails, calls)))
+    section = page[page.index('id="applications"') : page.index('id="others"')]
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in section.split("<tbody>")[1].split("</tr>")[:3]]
+    words = [html.unescape(" ".join(row)) for row in rows]
+    assert words[0].startswith("Job <of> the day text 38,399 17.2 % 2.1")
+    assert "pending until 19 Jun pending until 19 Jun" in words[1]
+    assert words[1].endswith("+6.8 points +3.7 to +9.0")
+    assert words[2] == "Calls call 75 – – – –"
+    assert 'href="#applications"' in page
+    assert 'id="applications"' not in render_dashboard(replace(example_data, applications=(texts,)))
 
 
 def test_a_model_that_cannot_be_read_says_why_and_nothing_else(example_data: DashboardData) -> None:
