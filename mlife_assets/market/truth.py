@@ -10,7 +10,6 @@ postings. The oracle ranks with the very formula that people follow.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,7 +125,7 @@ def write_truth(store: ObjectStore, config: MarketConfig, people: Population, re
 
 
 def _read(store: ObjectStore, key: str) -> pa.Table:
-    return pq.read_table(io.BytesIO(store.get(key)), partitioning=None)
+    return pq.ParquetFile(pa.BufferReader(store.get(key))).read(use_threads=False)
 
 
 def _matrix(table: pa.Table, name: str) -> np.ndarray:
