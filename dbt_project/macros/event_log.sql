@@ -5,13 +5,28 @@
     {{ var('lake_root', none) or env_var('MLIFE_LAKE_ROOT', '../var/demo/lake') }}
 {%- endmacro %}
 
+{#- The files to read as SQL, quotes included: all of a type, or those that the caller says were added. -#}
 {% macro event_files(event_type) -%}
-    {{ lake_root() | trim | replace("'", "''") }}/events/event_type={{ event_type }}/*/*/*.parquet
+    {%- set root = lake_root() | trim | replace("'", "''") -%}
+    {%- set added = added_events(event_type) -%}
+    {%- if added is none -%}
+        '{{ root }}/events/event_type={{ event_type }}/*/*/*.parquet'
+    {%- else -%}
+        [{% for key in added.files %}'{{ root }}/{{ key }}'{{ ', ' if not loop.last }}{% endfor %}]
+    {%- endif -%}
 {%- endmacro %}
 
-{#- All stored rows of one event type, as rows of the version that its source declares. Older files lack columns that
-    came later, which are null then; a type without any file is an empty relation. Files of a newer version than the
-    declared one are refused. -#}
+{% macro are_there(event_type) -%}
+    {%- set added = added_events(event_type) -%}
+    {%- if added is not none -%}
+        {{ return(added.files | length > 0) }}
+    {%- endif -%}
+    {{ return(run_query("select count(*) from glob(" ~ event_files(event_type) ~ ")").columns[0].values()[0] > 0) }}
+{%- endmacro %}
+
+{#- Rows of one event type that are to be staged, as rows of the version that its source declares: all that are stored,
+    or those of added files. Older files lack columns that came later, which are null then; a type without any file is
+    an empty relation. Files of a newer version than the declared one are refused. -#}
 {% macro read_events(event_type) -%}
     {%- set relation = source('events', event_type) -%}
     {%- if not execute or relation.is_cte -%}
@@ -20,7 +35,7 @@
         {%- set found = graph.sources.values() | selectattr('name', 'equalto', event_type) | first -%}
         {%- set upcasters = found.config.meta.get('upcasters', []) -%}
         {%- set files = event_files(event_type) -%}
-        {%- if run_query("select count(*) from glob('" ~ files ~ "')").columns[0].values()[0] == 0 -%}
+        {%- if not are_there(event_type) -%}
             {{ no_events(found.columns.values()) }}
         {%- else -%}
             {%- set newest = run_query("select max(version) from (" ~ file_versions(files) ~ ")").columns[0].values()[0] -%}
@@ -43,7 +58,7 @@
 {#- Versions of the files that name one in their footer; a file that names none is of version 1. -#}
 {% macro file_versions(files) -%}
     select file_name, cast(decode(value) as integer) as version
-    from parquet_kv_metadata('{{ files }}')
+    from parquet_kv_metadata({{ files }})
     where decode(key) = 'mlife.event_version'
 {%- endmacro %}
 
@@ -61,7 +76,7 @@
 {% macro stored_events(files, columns) -%}
     select *
     from read_parquet(
-        '{{ files }}',
+        {{ files }},
         hive_partitioning = true,
         hive_types_autocast = false,
         union_by_name = true,
@@ -146,7 +161,7 @@
 {%- endmacro %}
 
 {#- Rows of an event type without those that repeat an event: of an event_id the first observed counts, among equals the
-    first in file order. Repeats are nearly always none, so removing them by an anti join costs one pass over narrow
+    first in file order; where days are added, what is staged of the days before was observed first. Repeats are nearly always none, so removing them by an anti join costs one pass over narrow
     columns; a window over whole rows would sort every column. The rows are written out wherever they are read: DuckDB
     stores a view without `not materialized`, and would gather all columns of all files for each query. -#}
 {% macro first_observed(event_type) -%}
@@ -159,6 +174,9 @@
         where event_id in (select event_id from ({{ rows }}) as source group by event_id having count(*) > 1)
         qualify row_number() over (partition by event_id order by observed_at, filename, file_row_number) > 1
     ) as repeated using (filename, file_row_number)
+    {%- if added_events(event_type) is not none %}
+    anti join {{ this }} as earlier using (event_id)
+    {%- endif %}
 {%- endmacro %}
 
 {#- First as_of_date whose features may use a row: an as_of_date sees what was observed before its midnight (UTC). -#}

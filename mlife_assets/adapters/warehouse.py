@@ -1,7 +1,7 @@
 """Reading the marts that dbt builds.
 
-Belongs here: short read-only reads of whole mart rows by date. Does not belong here: SQL beyond a selection (that is a
-dbt model), and anything outside the schema `marts`.
+Belongs here: short read-only reads of whole mart rows by date, and how far events are staged. Does not belong here: SQL
+beyond a selection (that is a dbt model), what is to be staged (`event_log.staging`).
 
 Concept: DuckDB lets one process write and keeps everyone else out meanwhile, so a reader opens the file, takes what it
 needs as Arrow and closes, and waits a bounded time for a writer. Rows are ordered by the grain: same rows, same bytes.
@@ -20,14 +20,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.event_log.staging import StagedTable
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.model import Model
+from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
     import duckdb
 
 
+STAGED_PREFIX = "stg_events__"
 AS_OF = "as_of_date"
 """Column by which rows to score are those of a day."""
 
@@ -136,6 +139,26 @@ class DuckDBWarehouse:
             query = f"select {selected} from marts.{mart}{where} order by {', '.join(known.grain)}"
             parameters = [bound for _, bound in bounds if bound is not None]
             return _canonical(connection.execute(query, parameters).to_arrow_table())
+
+    def staged(self) -> dict[str, StagedTable]:
+        """Return event type -> its staged table; none where nothing was built yet.
+
+        Raises:
+            TransientError: another process kept the file for all attempts.
+        """
+        if not self._path.exists():
+            return {}
+        with closing(self._open(STAGED_PREFIX)) as connection:
+            query = (
+                "select table_name, comment from duckdb_tables() "
+                "where schema_name = 'staging' and starts_with(table_name, ?) order by table_name"
+            )
+            found = {}
+            for name, comment in connection.execute(query, [STAGED_PREFIX]).fetchall():
+                row = connection.execute(f'select max(available_date) from staging."{name}"').fetchone()
+                newest = None if row is None or row[0] is None else add_days(row[0], -1)
+                found[name.removeprefix(STAGED_PREFIX)] = StagedTable(comment, newest)
+            return found
 
     def _open(self, mart: str) -> duckdb.DuckDBPyConnection:
         """Open the file for reading, waiting for a writer."""

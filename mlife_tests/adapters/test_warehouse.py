@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.event_log.staging import StagedTable
 from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse, Mart, marts_of
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.recruiting.churn_risk import churn_risk
@@ -41,6 +42,17 @@ def never(_: float) -> None:
 @pytest.fixture
 def warehouse(path: Path) -> DuckDBWarehouse:
     return DuckDBWarehouse(path, sleep=never)
+
+
+def test_staged_tables_tell_their_mark_and_newest_day(path: Path, warehouse: DuckDBWarehouse) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table staging.stg_events__click as select date '2026-04-06' as available_date")
+        connection.execute("comment on table staging.stg_events__click is 'a mark'")
+        connection.execute("create table staging.stg_events__hire (available_date date)")
+        connection.execute("create view staging.stg_events__apply as select 1 as of_release_0_1_0")
+    found = {"click": StagedTable("a mark", date(2026, 4, 5)), "hire": StagedTable(None, None)}
+    assert warehouse.staged() == found
+    assert DuckDBWarehouse(path.parent / "not_built.duckdb", sleep=never).staged() == {}
 
 
 def test_rows_come_in_the_order_of_the_grain(warehouse: DuckDBWarehouse) -> None:

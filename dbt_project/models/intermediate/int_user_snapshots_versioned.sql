@@ -43,7 +43,7 @@ versioned as (
     from snapshots
     inner join latest_of_date
         on snapshots.event_id = latest_of_date.event_id
-        and snapshots.observed_at = latest_of_date.observed_at -- keeps older files from being read
+        and snapshots.observed_at = latest_of_date.observed_at
 
 )
 

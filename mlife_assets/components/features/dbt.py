@@ -13,8 +13,9 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets.adapters.event_log.staging import to_stage
 from mlife_assets.components.events.landed_days import require_landed
-from mlife_assets.components.features.dbt_runner import build, ensure_manifest
+from mlife_assets.components.features.dbt_runner import build, ensure_manifest, project_digest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
@@ -79,7 +80,7 @@ class LifecycleTranslator(DagsterDbtTranslator):
 
 
 def _build(
-    context: dg.AssetExecutionContext, platform: Platform, project: Path, variables: Mapping[str, str]
+    context: dg.AssetExecutionContext, platform: Platform, project: Path, variables: Mapping[str, Any]
 ) -> Iterator[Any]:
     """Build the selected models, or run the selected tests alone; yield what Dagster records of each."""
     settings = platform.settings
@@ -89,7 +90,8 @@ def _build(
     models = sorted(key.path[-1] for key in context.selected_asset_keys)
     selection = models or sorted(key.name for key in context.selected_asset_check_keys)
     manifest = ensure_manifest(project)
-    for event in build(project, selection, {**variables, **windows}, settings.home / "dbt"):
+    events = to_stage(platform.event_log, platform.warehouse.staged(), project_digest(project))
+    for event in build(project, selection, {**variables, **windows, **events}, settings.home / "dbt"):
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
 

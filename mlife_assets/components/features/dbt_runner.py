@@ -28,7 +28,7 @@ GRAPH_FOLDER = "graph"
 _MISSING = re.compile(r"Table with name (\S+) does not exist")
 
 
-def _project_digest(project: Path) -> str:
+def project_digest(project: Path) -> str:
     """Return a hash over everything that parsing reads."""
     digest = hashlib.sha256()
     for path in sorted(project.rglob("*")):
@@ -50,7 +50,7 @@ def ensure_manifest(project: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     manifest, stamp = target / "manifest.json", target / "manifest.digest"
     with FileLock(str(target / "manifest.lock")):
-        digest = _project_digest(project)
+        digest = project_digest(project)
         if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
             return manifest
         folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
@@ -67,7 +67,7 @@ def ensure_manifest(project: Path) -> Path:
 
 
 def build(
-    project: Path, selection: Sequence[str], variables: Mapping[str, str | int], work_folder: Path
+    project: Path, selection: Sequence[str], variables: Mapping[str, Any], work_folder: Path
 ) -> Iterator[dict[str, Any]]:
     """Build `selection` and yield dbt's events as dictionaries, in order, when it is done.
 

@@ -1,0 +1,100 @@
+"""What the warehouse lacks of the event log: what dbt has to stage.
+
+Belongs here: marks of staged tables, the files that the log has since a mark. Does not belong here: SQL
+(`dbt_project/macros/staged.sql`), reading marks from the warehouse (`warehouse`), calling dbt.
+
+Concept: staging is one table an event type. A table carries a mark: up to which manifest of the log's chain it was
+staged, and by which SQL. What the chain lists after it is new. From the first day that has a new file a type is staged
+anew, since what is observed first of an event can only change from there on. Whatever does not fit the mark (other
+SQL, another log, a chain that was cut or has no readable end) stages the whole log again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from mlife_assets.adapters.event_log.chain import ChainEnd
+from mlife_assets.adapters.event_log.layout import LogFile, parse_data_key
+from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.manifests import Manifest
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """A staged table: its mark as text, None where it has none, and the newest day of the log that it holds."""
+
+    mark: str | None
+    newest_day: date | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Up to where the log was staged: number and hash of a manifest, and what identifies the SQL."""
+
+    definition: str
+    sequence: int
+    sha256: str
+
+    def to_text(self) -> str:
+        """Return what `mark_of` reads."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def mark_of(text: str | None) -> Mark | None:
+    """Return the mark in a text; None where there is none, or one of another form."""
+    try:
+        record = json.loads(text or "{}")
+        return Mark(str(record["definition"]), int(record["sequence"]), str(record["sha256"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def to_stage(log: ParquetEventLog, tables: Mapping[str, StagedTable], definition: str) -> dict[str, Any]:
+    """Return the variables `staged` and `staged_mark` for dbt.
+
+    Args:
+        log: the event log.
+        tables: event type -> its staged table.
+        definition: what identifies the SQL that stages.
+
+    Raises:
+        IntegrityError: a manifest after a mark is damaged.
+    """
+    end = log.chain.end()
+    if end is None:
+        return {}
+    marks = {name: mark for name, table in tables.items() if (mark := mark_of(table.mark)) is not None}
+    fitting = {n: m for n, m in marks.items() if m.definition == definition and m.sequence <= end.sequence}
+    oldest = min((mark.sequence for mark in fitting.values()), default=end.sequence)
+    manifests = [manifest for _, manifest in log.chain.since(oldest) if manifest.sequence <= end.sequence]
+    hashes = _hashes(manifests, end)
+    staged = {}
+    for name, mark in fitting.items():
+        if hashes[mark.sequence] == mark.sha256:
+            added = _added(manifests, name, mark.sequence)
+            staged[name] = _since(log, name, added, tables[name].newest_day)
+    return {"staged": staged, "staged_mark": Mark(definition, end.sequence, end.sha256).to_text()}
+
+
+def _hashes(manifests: Sequence[Manifest], end: ChainEnd) -> dict[int, str | None]:
+    """Return number -> hash of the manifests before each of `manifests`, and of the end."""
+    return {manifest.sequence - 1: manifest.previous for manifest in manifests} | {end.sequence: end.sha256}
+
+
+def _added(manifests: Sequence[Manifest], event_type: str, sequence: int) -> list[LogFile]:
+    later = [entry for manifest in manifests if manifest.sequence > sequence for entry in manifest.entries]
+    files = [parse_data_key(entry.key) for entry in later]
+    return [file for file in files if file is not None and file.event_type == event_type]
+
+
+def _since(log: ParquetEventLog, event_type: str, added: Sequence[LogFile], newest: date | None) -> dict[str, Any]:
+    if not added:
+        return {"since": None, "files": []}
+    since = min(file.day for file in added)
+    until = max(file.day for file in added) if newest is None else max(newest, *(file.day for file in added))
+    files = log.files(event_type, start=since, end=until)
+    return {"since": since.isoformat(), "files": [file.key for file in files]}
