@@ -30,6 +30,18 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Predicate for rows that the range can use: known by its last date, and not longer ago than it looks back. Dates of a
+    range are written out, so that DuckDB skips what lies outside. -#}
+{% macro known_in_lookback(column_name) -%}
+    {%- if has_as_of_range() -%}
+        {{ column_name }} > date '{{ var('start_date') }}' - {{ lookback_days() }}
+        and {{ column_name }} <= date '{{ var('end_date') }}'
+    {%- else -%}
+        {{ column_name }} > (select min(as_of_date) - {{ lookback_days() }} from as_of_dates)
+        and {{ column_name }} <= (select max(as_of_date) from as_of_dates)
+    {%- endif -%}
+{%- endmacro %}
+
 {#- How far back the range looks: the longest feature window, or the wait for a label, whichever is longer. -#}
 {% macro lookback_days() -%}
     {{ [28, var('apply_window_days') + 1] | max }}

@@ -9,12 +9,25 @@ as_of_dates as (
 impressions as (
 
     select * from {{ ref('stg_events__impression') }}
+    where {{ known_in_lookback('available_date') }}
+
+),
+
+-- The later of plan and delivery decides when a message is known, so one of the two is in the range.
+messages_of_range as (
+
+    select message_id from {{ ref('stg_events__message_planned') }}
+    where {{ known_in_lookback('available_date') }}
+    union
+    select message_id from {{ ref('stg_events__message_status') }}
+    where {{ known_in_lookback('available_date') }}
 
 ),
 
 planned_messages as (
 
     select * from {{ ref('stg_events__message_planned') }}
+    where message_id in (select message_id from messages_of_range)
     qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
 
 ),
@@ -23,6 +36,7 @@ delivered_messages as (
 
     select * from {{ ref('stg_events__message_status') }}
     where status = 'delivered'
+    and message_id in (select message_id from messages_of_range)
     qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
 
 ),
@@ -94,8 +108,7 @@ dated as (
         observed_at
 
     from collected
-    where {{ available_date('observed_at') }} > (select min(as_of_date) - {{ lookback_days() }} from as_of_dates)
-    and {{ available_date('observed_at') }} <= (select max(as_of_date) from as_of_dates)
+    where {{ known_in_lookback(available_date('observed_at')) }}
 
 )
 
