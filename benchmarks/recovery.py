@@ -74,7 +74,8 @@ KINDS = (
 SIZES = {NONE: USUAL_ELASTICITY, "pay 1.5": 1.5, "pay 2.5": 2.5, "pay 5": 5.0}
 QUICK_SEED, QUICK_KINDS = 1, ("pay 5", NONE)
 RESULTS = Path(__file__).resolve().parent / "results" / "recovery.json"
-WORK = Path("var/recovery")
+WORK = RESULTS.with_suffix("")
+"""Committed, so that a run of ten CPU-hours can go on elsewhere, at the commit that the runs name."""
 
 
 def file_of(work: Path, seed: int, kind: Kind) -> Path:
