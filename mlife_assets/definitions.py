@@ -18,6 +18,7 @@ from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.application import Application
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
+from mlife_assets.components.graph.alert_delivery import alert_delivery_job
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
@@ -73,7 +74,12 @@ def build_definitions(
     return dg.Definitions(
         assets=assets if last is None else ending_with(last, assets, today=today),
         asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
-        jobs=[*build_jobs([ModelGraph(model) for model in platform.models], applications), *parts.jobs, *ACT_JOBS],
+        jobs=[
+            *build_jobs([ModelGraph(model) for model in platform.models], applications),
+            *parts.jobs,
+            *ACT_JOBS,
+            alert_delivery_job,
+        ],
         schedules=[*build_schedules(status), *parts.schedules],
         sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={**parts.resources, "platform": platform},

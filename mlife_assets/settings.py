@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -93,14 +93,13 @@ class HomeSettings(BaseSettings):
         pattern=_HTTP_URL,
         description="Address of the pages in links, if it is not the pages' port on this machine.",
     )
-
     ui_url: str | None = Field(
         default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
     )
-
     endpoint_token: SecretStr | None = Field(
         default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
     )
+    alert_webhook: Secret[HttpUrl] | None = Field(default=None, description="Where alerts are posted, as JSON.")
 
     @field_validator("endpoint_token")
     @classmethod

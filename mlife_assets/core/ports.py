@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    from mlife_assets.core.alerts import Alert
     from mlife_assets.core.monitoring.reference import MonitoringReference
     from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
     from mlife_assets.core.policies import MonitoringPolicy
@@ -123,6 +124,19 @@ class Scorer(Protocol):
 
     def contributions(self, features: np.ndarray) -> np.ndarray:
         """Return SHAP values, shape (n, model_names + 1); the last column is the expected value; rows sum to `raw`."""
+        ...
+
+
+class AlertChannel(Protocol):
+    """Whom alerts are sent to: a chat, a pager, a mailbox."""
+
+    @property
+    def name(self) -> str:
+        """Its kind, as runs show it."""
+        ...
+
+    def deliver(self, alerts: Sequence[Alert]) -> None:
+        """Hand over alerts as one message; the same may come twice. Raises TransientError or PermanentError."""
         ...
 
 

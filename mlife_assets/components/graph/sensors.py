@@ -13,6 +13,7 @@ from datetime import date
 import dagster as dg
 
 from mlife_assets.components.events.landed_files import from_cursor, ingested_files
+from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
 from mlife_assets.components.graph.run_requests import next_request
@@ -127,8 +128,10 @@ def dashboard_refresh_sensor(
     description="Writes an alert for every failed run: which job, which partition, what failed first.",
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
-    """Keep one alert per failed run below `alerts/`."""
+    """Keep one alert per failed run below `alerts/`; that alerts could not be sent is none, or it would never end."""
     run = context.dagster_run
+    if run.job_name == ALERT_JOB:
+        return
     partition, message = run.tags.get(PARTITION_TAG), context.failure_event.message
     facts: dict[str, str | None] = {
         "run_id": run.run_id,
@@ -146,4 +149,5 @@ SENSORS = [
     inbound_texts_sensor,
     dashboard_refresh_sensor,
     run_failure_alert_sensor,
+    alert_delivery_sensor,
 ]

@@ -16,6 +16,8 @@ import pytest
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.components.graph import keys, sensors
+from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
+from mlife_assets.components.graph.alerts import alert
 from mlife_assets.components.graph.jobs import jobs_of_model
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
@@ -623,7 +625,48 @@ def test_a_failed_run_leaves_an_alert(platform) -> None:
     assert "breaks" in alert["message"]
 
 
+def test_alerts_that_could_not_be_sent_are_no_alert(instance, platform) -> None:
+    @dg.op
+    def breaks() -> None:
+        raise RuntimeError("breaks")
+
+    @dg.job(name=ALERT_JOB)
+    def alert_delivery_job() -> None:
+        breaks()
+
+    result = alert_delivery_job.execute_in_process(instance=instance, raise_on_error=False)
+    with dg.build_run_status_sensor_context(
+        sensor_name="run_failure_alert_sensor",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event(),
+        resources={"platform": platform},
+    ).for_run_failure() as context:
+        sensors.run_failure_alert_sensor(context)
+    assert alerts(platform) == {}
+
+
+def test_unsent_alerts_are_sent_once_there_is_somebody_to_tell(definitions, instance, platform) -> None:
+    vars(platform)["alert_channel"] = None
+    daemon = Daemon(definitions, instance, alert_delivery_sensor, platform=platform)
+    assert daemon.tick() == []
+    assert daemon.skip_message == "Every alert was sent."
+    alert(platform, "a", {})
+    assert daemon.tick() == []
+    assert daemon.skip_message == "1 alerts are kept and nobody is told; set MLIFE_ALERT_WEBHOOK."
+    vars(platform)["alert_channel"] = object()
+    (first,) = daemon.tick()
+    end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    assert daemon.tick() == [], "a failed attempt waits"
+    wait(platform, 2)
+    (second,) = daemon.tick(Status.FAILURE)
+    assert (first[:-1], second[-1]) == (second[:-1], "2")
+    alert(platform, "b", {})
+    (third,) = daemon.tick()
+    assert third[:-1] != first[:-1], "a new alert does not wait for those before it"
+
+
 def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
-    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 7}
+    assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 8}
     assert all(sensor.description for sensor in named.values())

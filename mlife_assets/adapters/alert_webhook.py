@@ -1,0 +1,68 @@
+"""Alerts to a webhook: a chat, a pager, an incident tool.
+
+Belongs here: one POST and what its answer means. Does not belong here: which alerts are due, tries after a failure.
+
+Concept: the body is JSON with `text`, which Slack, Mattermost and Teams show, and `alerts` for machines. The address
+often holds a secret, so no error names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from mlife_assets.core.alerts import Alert, told
+from mlife_assets.core.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from pydantic import HttpUrl, Secret
+
+TIMEOUT_SECONDS = 10.0
+_LATER = {408, 425, 429}
+"""Statuses below 500 after which the same request may be taken."""
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect would take alerts, and whatever their address holds, to somebody whom no setting names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing."""
+
+
+class AlertWebhook:
+    """Implements `ports.AlertChannel` by HTTP."""
+
+    name = "webhook"
+
+    def __init__(self, url: Secret[HttpUrl], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """Remember where alerts go; nothing is opened."""
+        self._url, self._timeout = url, timeout_seconds
+
+    def deliver(self, alerts: Sequence[Alert]) -> None:
+        """Post alerts as one message.
+
+        Raises:
+            TransientError: nobody answered in time, or the answer asks for another try.
+            PermanentError: the answer is a refusal, or sends elsewhere, which is not followed.
+        """
+        body = {"text": told(alerts), "alerts": [{"name": one.name, **one.facts} for one in alerts]}
+        headers = {"Content-Type": "application/json", "User-Agent": "mlife"}
+        address = str(self._url.get_secret_value())  # of http or https: the settings take no other
+        request = Request(address, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310
+        try:
+            with build_opener(_NoRedirect()).open(request, timeout=self._timeout):
+                return
+        except HTTPError as error:
+            status = error.code
+            error.close()
+        except (OSError, HTTPException) as error:
+            raise TransientError(
+                f"the webhook of alerts did not answer ({type(error).__name__}); it is tried again"
+            ) from None
+        if status >= 500 or status in _LATER:
+            raise TransientError(f"the webhook of alerts answered {status}; it is tried again")
+        raise PermanentError(f"the webhook of alerts answered {status}; correct MLIFE_ALERT_WEBHOOK")
