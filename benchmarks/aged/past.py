@@ -253,7 +253,7 @@ class Past:
         for group in self.seals:
             days = [FIRST_DAY]
             for manifest in group:
-                files = [file for file in _files([manifest])]
+                files = _files([manifest])
                 days += [file.day for file in files]
                 if any(file.event_type == "model_promoted" for file in files):
                     (row,) = self.source.read("model_promoted").to_pylist()

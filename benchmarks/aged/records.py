@@ -202,12 +202,12 @@ def age_marts(path: Path, blocks: int, block_days: int, first: date) -> dict[str
                 [name],
             ).fetchall()
             moved = ", ".join(_moved_column(column, kind, block_days) for column, kind in columns)
-            last = f"DATE '{first}' + {block_days}"
+            last, back = f"DATE '{first}' + {block_days}", f"CAST(block AS INTEGER) * {block_days}"
             connection.execute(f"CREATE TEMP TABLE own AS SELECT * FROM marts.{name}")
             connection.execute(f"DELETE FROM marts.{name}")
             connection.execute(
                 f"INSERT INTO marts.{name} SELECT {moved} FROM own, range(1, {blocks + 1}) AS past(block) "
-                f"WHERE own.{by} > DATE '{first}' AND own.{by} <= {last} ORDER BY own.{by} - CAST(block AS INTEGER) * {block_days}"
+                f"WHERE own.{by} > DATE '{first}' AND own.{by} <= {last} ORDER BY own.{by} - {back}"
             )
             connection.execute(f"INSERT INTO marts.{name} SELECT * FROM own ORDER BY {by}")
             connection.execute("DROP TABLE own")

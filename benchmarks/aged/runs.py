@@ -37,9 +37,14 @@ def age_runs(young: Path, home: Path, steps: Steps) -> dict[str, int]:
     """Put the past before the runs and events in `home`, a copy of the `dagster` folder of `young`; returns counts."""
     history = Path("history")
     days, links = _runs_by_day(young / history / "runs.db"), list[tuple[str, str]]()
-    with closing(_opened(home / history / "runs.db")) as runs, closing(_opened(home / history / "runs/index.db")) as all_:
+    with (
+        closing(_opened(home / history / "runs.db")) as runs,
+        closing(_opened(home / history / "runs/index.db")) as all_,
+    ):
         plan = [
-            (old, _new_id(old, source, move), move) for source, move in steps for old in days.get(source.isoformat(), ())
+            (old, _new_id(old, source, move), move)
+            for source, move in steps
+            for old in days.get(source.isoformat(), ())
         ]
         _age_table(runs, "runs", plan, ("create_timestamp", "update_timestamp", "start_time", "end_time"))
         _age_table(runs, "run_tags", plan, ())
