@@ -13,7 +13,7 @@ and 1,094 days. Measured are CPU seconds, user and system with children, and the
 - *request*: one row scored by the endpoint's application.
 - *STOP*: a reply arrives, and the job that reads it suppresses the person.
 - *features of a day*: dbt's tables of the next day, whose events landed before.
-- *whole day*: the next day with sensors, metrics and dashboard, as a process of its own, like `mlife day`.
+- *whole day*: the next days with sensors, metrics and dashboard, each a process of its own, like `mlife day`.
 - *verify*: every byte of the event log, its chain, heads, ledger, registry and reports; with its reads.
 
 The claims are that each costs at most 1.5 times as much at the last age as at the first, in seconds and in memory, and
@@ -34,8 +34,9 @@ repeated are alerts, ticks and compute logs of Dagster, the events inside old ru
 is repeated), truth tables of the market, other models and applications.
 
 The young home trains on labels of three days and is promoted by hand where the gate refuses; nothing retrains. Homes
-and numbers are kept in --folder, numbers by commit, so a run that was stopped goes on; --again measures anew. --quick
-takes 150 people, ages of 22 and 43 days and one repeat, and judges no claim.
+and numbers are kept in --folder, numbers by the commit that last changed what is measured, so a run that was stopped
+goes on; --again measures anew, as after a change that was not committed, or one of the benchmark. --quick takes 150
+people, ages of 22 and 43 days, one repeat and one process for the lesser acts, and judges no claim.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -64,9 +65,11 @@ VERIFY_SECONDS_CLAIM = 60.0
 """Wall seconds of verifying the log at the last age, on folders."""
 JUDGED_FROM, JUDGED_TO = 31, 1_000
 """Days: claims are judged from an age of at most the first to one of at least the second."""
-REPEATS = {"champion": 5, "request": 5, "tick": 5, "stop": 3, "features": 3, "day": 3, "verify": 1}
+REPEATS = {"verify": 1, "champion": 5, "request": 5, "tick": 5, "stop": 3, "features": 3, "day": 3}
+"""Acts in the order in which they are done, on one copy of the home: those that change nothing come first."""
+QUICK_ACTS = ("verify", "champion", "request", "tick", "stop")
 ANEW = ("day", "verify")
-"""Acts of which each repeat has a process and a copy of the home of its own."""
+"""Acts of which each repeat has a process of its own; days follow each other."""
 CLAIMED = (
     "tick",
     "champion look-up",
@@ -102,19 +105,26 @@ def made_home(folder: Path, size: Size, blocks: int) -> Path:
     return home
 
 
-def measured(home: Path, size: Size, blocks: int, act: str, repeats: int, work: Path) -> dict[str, Any]:
-    """Return the seconds and the peak memory of an act, medians of repeats, on a copy of the home in `work`."""
-    found = []
-    for _ in range(repeats if act in ANEW else 1):
-        copy_home(home, work)
-        task = Task(ACT, work, size, blocks, act=act, repeats=1 if act in ANEW else repeats)
-        found.append(run(task))
-    shutil.rmtree(work)
+def measured(work: Path, size: Size, blocks: int, act: str, repeats: int) -> dict[str, Any]:
+    """Return the seconds and the peak memory of an act, medians of repeats, on a home that may be changed."""
+    processes = repeats if act in ANEW else 1
+    task = Task(ACT, work, size, blocks, acts=(act,), repeats=1 if act in ANEW else repeats)
+    return medians([run(task)[act] for _ in range(processes)])
+
+
+def measured_together(work: Path, size: Size, blocks: int, acts: Sequence[str]) -> Numbers:
+    """Return one look at several acts, one after the other in one process: quick, and memory is that of all so far."""
+    found = run(Task(ACT, work, size, blocks, acts=acts))
+    return {act: medians([one]) for act, one in found.items()}
+
+
+def medians(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the medians of what processes found of an act, and every value."""
     names = dict.fromkeys(name for one in found for name in one["seconds"])
-    seconds = {name: median(value for one in found for value in one["seconds"].get(name, ())) for name in names}
+    each = {name: [value for one in found for value in one["seconds"].get(name, ())] for name in names}
     return {
-        "seconds": seconds,
-        "each": {name: [value for one in found for value in one["seconds"].get(name, ())] for name in names},
+        "seconds": {name: median(values) for name, values in each.items()},
+        "each": each,
         "peak_mb": median(one["peak_mb"] for one in found),
     }
 
@@ -125,9 +135,9 @@ def kept_numbers(path: Path, commit: str) -> Numbers:
 
 
 def keep_numbers(path: Path, commit: str, numbers: Numbers) -> None:
-    """Write down what was measured at a commit beside what other commits had."""
+    """Write down what was measured at a commit, beside other acts and what other commits had."""
     every = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps(every | {commit: numbers}, indent=1) + "\n")
+    path.write_text(json.dumps(every | {commit: every.get(commit, {}) | numbers}, indent=1) + "\n")
 
 
 def lines_of(by_age: Mapping[int, Numbers]) -> dict[str, dict[int, float]]:
@@ -188,13 +198,14 @@ def _shown(name: str, value: float) -> str:
 
 
 def commit_of(root: Path) -> str:
-    """Return the commit of the checkout, marked when what is measured differs from it."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout
-    ours = ["mlife_assets", "dbt_project"]
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", *ours], cwd=root, capture_output=True, text=True, check=True
-    ).stdout
-    return head.strip() + ("-changed" if changed.strip() else "")
+    """Return the newest commit that changed what is measured, marked when the checkout differs from it."""
+    newest, changed = (
+        subprocess.run(
+            ["git", *command, "--", "mlife_assets", "dbt_project"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for command in (("log", "-1", "--format=%H"), ("status", "--porcelain"))
+    )
+    return newest + ("-changed" if changed else "")
 
 
 def record_of(
@@ -233,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ages", type=int, nargs="+", default=list(AGES), metavar="DAYS")
     parser.add_argument("--people", type=int, default=FULL.people)
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "age", help="where homes and numbers are kept")
-    parser.add_argument("--acts", nargs="+", choices=list(REPEATS), default=list(REPEATS), metavar="ACT")
+    parser.add_argument("--acts", nargs="+", choices=list(REPEATS), metavar="ACT", help="by default all")
     parser.add_argument("--repeats", type=int, help="of each act; by default three or five, and one of verify")
     parser.add_argument("--again", action="store_true", help="measure what was measured at this commit, too")
     parser.add_argument("--parts", action="store_true", help="print each sensor and each step of the day, too")
@@ -244,23 +255,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     blocks = [0, 1] if given.quick else sorted({blocks_of(age, size) for age in given.ages})
     folder = given.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    commit, work = commit_of(ROOT), folder / f"work-{os.getpid()}"
+    commit = commit_of(ROOT)
+    acts = [act for act in REPEATS if act in (given.acts or (QUICK_ACTS if given.quick else REPEATS))]
     homes = {number: made_home(folder, size, number) for number in blocks}
     files = {number: folder / f"numbers-{size.people}-{age_of(number, size)}.json" for number in blocks}
-    numbers = {number: kept_numbers(files[number], commit) for number in blocks}
-    fresh: set[tuple[int, str]] = set()
-    for act in given.acts:
-        repeats = given.repeats or (1 if given.quick else REPEATS[act])
-        for number in blocks:  # one age after the other, so that a busy hour of the machine is in all of them
-            if act in numbers[number] and not given.again:
-                continue
-            print(f"{act} after {age_of(number, size):,} days", file=sys.stderr, flush=True)
-            numbers[number][act] = measured(homes[number], size, number, act, repeats, work)
-            keep_numbers(files[number], commit, numbers[number])
-            fresh.add((number, act))
-    by_age = {age_of(n, size): {act: one for act, one in numbers[n].items() if act in given.acts} for n in blocks}
+    numbers = {number: {} if given.again else kept_numbers(files[number], commit) for number in blocks}
+    with TemporaryDirectory(prefix="work-", dir=folder) as work:
+        copies = {number: Path(work, str(age_of(number, size))) for number in blocks}
+        if given.quick:
+            for number in blocks:
+                copy_home(homes[number], copies[number])
+                numbers[number] = measured_together(copies[number], size, number, acts)
+        for act in acts:
+            for number in blocks:  # one age after the other, so that a busy hour of the machine is in all of them
+                if act in numbers[number]:
+                    continue
+                print(f"{act} after {age_of(number, size):,} days", file=sys.stderr, flush=True)
+                if not copies[number].exists():
+                    copy_home(homes[number], copies[number])
+                repeats = given.repeats or REPEATS[act]
+                numbers[number][act] = measured(copies[number], size, number, act, repeats)
+                keep_numbers(files[number], commit, {act: numbers[number][act]})
+    by_age = {age_of(n, size): {act: one for act, one in numbers[n].items() if act in acts} for n in blocks}
     lines = lines_of(by_age)
-    print(f"{size.people:,} people at {commit[:12]}, {len(fresh)} of {len(blocks) * len(given.acts)} measured now")
+    print(f"{size.people:,} people at {commit[:12]}")
     print_table(lines, with_parts=given.parts)
     broken = [] if given.quick else broken_claims(lines)
     if given.json:

@@ -70,7 +70,8 @@ class Bench:
     @property
     def newest(self) -> date:
         """The last day that ran."""
-        return FIRST_DAY + timedelta(days=self.size.days - 1)
+        days = (self.home / "lake/reports/message_plan").iterdir()
+        return max(date.fromisoformat(one.name.partition("=")[2]) for one in days)
 
     @property
     def following(self) -> date:
@@ -225,11 +226,11 @@ def day(bench: Bench) -> Seconds:
     from mlife_assets.components.running.demo import Demo
     from mlife_assets.components.running.instance import open_instance
 
-    definitions = bench.definitions
+    definitions, chosen = bench.definitions, bench.following
     opened = cpu_seconds()
     with open_instance(bench.home) as instance:
         story = Demo(definitions, instance, bench.platform)
-        result = story.run_day((bench.following - FIRST_DAY).days - bench.size.history_days + 1, bench.following)
+        result = story.run_day((chosen - FIRST_DAY).days - bench.size.history_days + 1, chosen)
         ran = cpu_seconds()
         story.driver.run_unpartitioned("metrics_job").require_success()
         steps = _step_seconds(instance)

@@ -41,7 +41,7 @@ class Task:
         size: of the young home.
         blocks: repetitions before the young home's days.
         young: the young home that gets a past.
-        act: name of the act.
+        acts: names of acts, one after the other.
         repeats: of an act, after once that is not counted.
     """
 
@@ -50,7 +50,7 @@ class Task:
     size: Size
     blocks: int = 0
     young: Path | None = None
-    act: str = ""
+    acts: Sequence[str] = ()
     repeats: int = 1
 
 
@@ -100,8 +100,11 @@ def _done(task: Task) -> Mapping[str, Any]:
         assert task.young is not None
         Past(task.young, task.home, task.size, task.blocks).build()
         return {}
-    seconds = ACTS[task.act](Bench(task.home, task.size, task.repeats))
-    return {"seconds": {name: list(values) for name, values in seconds.items()}, "peak_mb": peak_mb()}
+    bench, found = Bench(task.home, task.size, task.repeats), {}
+    for act in task.acts:
+        seconds = ACTS[act](bench)
+        found[act] = {"seconds": {name: list(values) for name, values in seconds.items()}, "peak_mb": peak_mb()}
+    return found
 
 
 def peak_mb() -> float:
@@ -110,9 +113,7 @@ def peak_mb() -> float:
 
 
 def copy_home(home: Path, to: Path) -> None:
-    """Copy a home to a folder that does not exist yet, or is an earlier copy."""
-    if to.exists():
-        shutil.rmtree(to)
+    """Copy a home to a folder that does not exist yet."""
 
     def copy(source: str, target: str) -> None:
         relative = os.path.relpath(source, home)
