@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +101,8 @@ def tick(bench: Bench) -> Seconds:
 
     names = sorted(sensor.name for sensor in repository.sensor_defs)
     with open_instance(bench.home) as instance:
-        first = {name: timed(lambda name=name: evaluate(instance, name)) for name in names}
-        rounds = [
-            {name: timed(lambda name=name: evaluate(instance, name)) for name in names} for _ in range(bench.repeats)
-        ]
+        first = {name: timed(partial(evaluate, instance, name)) for name in names}
+        rounds = [{name: timed(partial(evaluate, instance, name)) for name in names} for _ in range(bench.repeats)]
     by_sensor = {f"tick of {name}": [one[name] for one in rounds] for name in names}
     return {"tick": [sum(one.values()) for one in rounds], "first tick": [sum(first.values())], **by_sensor}
 

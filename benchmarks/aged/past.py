@@ -104,7 +104,8 @@ class Past:
     @property
     def log(self) -> ParquetEventLog:
         """The event log that is written."""
-        return self.platform.event_log
+        found: ParquetEventLog = self.platform.event_log
+        return found
 
     @cached_property
     def source(self) -> ParquetEventLog:

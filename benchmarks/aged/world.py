@@ -119,6 +119,8 @@ def policies() -> Policies:
 
 def settings_of(home: Path, size: Size) -> Settings:
     """Return the settings of a home."""
+    from pydantic import SecretStr
+
     from mlife_assets.settings import Settings
 
     return Settings(
@@ -128,7 +130,7 @@ def settings_of(home: Path, size: Size) -> Settings:
         history_days=size.history_days,
         demo_days=size.run_days,
         demo_faults=False,
-        hash_key=HASH_KEY,
+        hash_key=SecretStr(HASH_KEY),
         cores=1,
     )
 

@@ -28,17 +28,17 @@ STATE_FILE = "young.json"
 
 def live(home: Path, size: Size, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> None:
     """Live the young home in `home`, from where an earlier call was stopped."""
+    done = _done(home)
+    if done >= size.run_days:
+        return
     from mlife_assets.components.running.demo import Demo, prepare_home
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.core.errors import PermanentError
 
-    done = _done(home)
     if done < 0:
         if home.exists():
             shutil.rmtree(home)
         prepare_home(home)
-    if done >= size.run_days:
-        return
     platform = open_platform(home, size)
     platform.settings.remember_world()
     definitions = open_definitions(platform)
@@ -57,8 +57,9 @@ def live(home: Path, size: Size, say: Callable[[str], None] = lambda line: print
         for number in range(max(done, 0) + 1, size.run_days + 1):
             result = story.run_day(number, first + timedelta(days=number - 1))
             say(f"{result.day}: {result.verdict}, {result.planned} planned, {result.submitted} submitted")
+            if number == size.run_days:
+                story.driver.run_unpartitioned("metrics_job").require_success()
             _note(home, number)
-        story.driver.run_unpartitioned("metrics_job").require_success()
     platform.ledger.close()
 
 
