@@ -48,6 +48,10 @@ class ObjectStore(Protocol):
         """Return whether `key` exists."""
         ...
 
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders directly below `prefix`, sorted, without listing what is in them."""
+        ...
+
     def list(self, prefix: str) -> list[str]:
         """Return all keys below `prefix`, sorted."""
         ...
