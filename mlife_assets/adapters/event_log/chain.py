@@ -3,11 +3,11 @@
 Belongs here: adding a manifest without a lock, finding whether a file is listed. Does not belong here: the bytes of
 manifests (`manifests`), data files (`log`), looking for damage (`verification`).
 
-Concept: one chain for the whole log, in the order of writing. When two writers race for a number,
-put-if-absent lets one win; the other reads on and takes the next. A process lists the chain once and then remembers its
-end; whether a file is listed already is looked up backwards from the end, if the file was there. A chain is not
-continued over damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left
-it unreadable, and where a signed head pins it, only by the same bytes.
+Concept: one chain for the whole log, in the order of writing. When two writers race for a number, put-if-absent lets
+one win; the other reads on and takes the next. A process lists the newest folder once and then remembers the end;
+whether a file is listed already is looked up backwards from there, if the file was there. A chain is not continued over
+damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left it unreadable,
+and where a signed head pins it, only by the same bytes.
 """
 
 from __future__ import annotations
@@ -154,8 +154,7 @@ class Chain:
             return
         self._key = None if self._key_of is None else self._key_of()
         self._pin = None if self._pinned_of is None else self._pinned_of()
-        numbers = [n for n in map(parse_manifest_key, self._store.list(CHAIN)) if n is not None]
-        last = max(numbers, default=-1)
+        last = self._last_number()
         if self._pin is not None and last < self._pin.sequence:
             raise IntegrityError(
                 f"{manifest_key(self._pin.sequence)} was signed and is gone; restore the log from a copy, "
@@ -173,6 +172,14 @@ class Chain:
         if self._pin is not None and self._pin.sequence < self._next:
             self._require_pinned(self._pin)
         self._is_open = True
+
+    def _last_number(self) -> int:
+        """Return the number of the last manifest, -1 without any: it lies in the newest folder that has one."""
+        for folder in reversed(self._store.folders(CHAIN)):
+            numbers = [n for n in map(parse_manifest_key, self._store.list(f"{CHAIN}/{folder}")) if n is not None]
+            if numbers:
+                return max(numbers)
+        return -1
 
     def _is_whole(self, sequence: int) -> bool:
         """Return whether a manifest is one, whoever wrote it: such a one is never written over."""
