@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from mlife_assets.adapters.event_log.additions import last_number
 from mlife_assets.adapters.event_log.layout import (
     CHAIN,
     MANIFESTS,
@@ -23,7 +24,6 @@ from mlife_assets.adapters.event_log.layout import (
     hour_of_key,
     manifest_key,
     parse_hour_manifest_key,
-    parse_manifest_key,
 )
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
@@ -154,7 +154,7 @@ class Chain:
             return
         self._key = None if self._key_of is None else self._key_of()
         self._pin = None if self._pinned_of is None else self._pinned_of()
-        last = self._last_number()
+        last = last_number(self._store)
         if self._pin is not None and last < self._pin.sequence:
             raise IntegrityError(
                 f"{manifest_key(self._pin.sequence)} was signed and is gone; restore the log from a copy, "
@@ -172,14 +172,6 @@ class Chain:
         if self._pin is not None and self._pin.sequence < self._next:
             self._require_pinned(self._pin)
         self._is_open = True
-
-    def _last_number(self) -> int:
-        """Return the number of the last manifest, -1 without any: it lies in the newest folder that has one."""
-        for folder in reversed(self._store.folders(CHAIN)):
-            numbers = [n for n in map(parse_manifest_key, self._store.list(f"{CHAIN}/{folder}")) if n is not None]
-            if numbers:
-                return max(numbers)
-        return -1
 
     def _is_whole(self, sequence: int) -> bool:
         """Return whether a manifest is one, whoever wrote it: such a one is never written over."""
