@@ -392,7 +392,85 @@ def test_days_whose_files_were_ingested_are_not_looked_up_again(definitions, ins
     assert [looked_up(0) for _ in range(2)] == [[days[4]], []]
 
 
-@pytest.mark.parametrize("cursor", ["", "nonsense", "{}", "[1]", '{"until": "x", "open": [], "files": "y"}'])
+def test_a_tick_looks_at_the_newest_days_and_once_an_hour_at_all(definitions, instance, platform, monkeypatch) -> None:
+    """What it lists and reads does not grow with age; a file of an older day is seen within the hour."""
+    days = [add_days(DAY, number) for number in range(90)]
+    for day in days:
+        land(platform, add_days(day, -1), "a.parquet")
+        ingested(platform, day, click=1)
+    looked, read, listed = list[int](), list[date](), list[str]()
+    delivered, read_report, listing = platform.landed.delivered, platform.tables.read_report, platform.lake.list
+    monkeypatch.setattr(platform.landed, "delivered", lambda days: (looked.append(len(days)), delivered(days))[1])
+    monkeypatch.setattr(platform.tables, "read_report", lambda name, day: (read.append(day), read_report(name, day))[1])
+    monkeypatch.setattr(platform.lake, "list", lambda prefix: (listed.append(prefix), listing(prefix))[1])
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+
+    def tick(*expected: date) -> None:
+        for seen in (looked, read, listed):
+            seen.clear()
+        daemon.tick()
+        asked = [run.tags["dagster/partition"] for run in daemon.launched]
+        assert asked == [day.isoformat() for day in expected]
+
+    tick()
+    assert (looked, len(read), listed) == ([90], 90, ["reports/ingest"])
+    tick()
+    assert (looked, read, listed) == ([31], [], [])
+    land(platform, add_days(days[-31], -1), "late.parquet")
+    land(platform, add_days(days[-32], -1), "late.parquet")
+    tick(days[-31])
+    assert (looked, len(read), listed) == ([31], 31, [])
+    wait(platform, 59)
+    tick(days[-31])
+    assert looked == [31]
+    wait(platform, 1)
+    tick(days[-31], days[-32])
+    assert (looked, len(read), listed) == ([90], 59 + 1, ["reports/ingest"])
+    end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    wait(platform, 11)
+    tick(days[-31], days[-32], days[-32])
+    assert looked == [32], "an older day that is open is looked at by each tick"
+    assert daemon.launched[-1].tags["mlife/cause"] == daemon.launched[-2].tags["mlife/cause"]
+    for number in (-31, -32):
+        ingested(platform, days[number], click=2)
+    wait(platform, 60)
+    for expected in ([90], [31]):
+        tick(days[-31], days[-32], days[-32])
+        assert looked == expected
+    assert read == []
+
+
+def test_a_day_that_grew_old_unseen_is_seen_by_the_next_full_look(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    for number in range(31):
+        ingested(platform, add_days(DAY, number))
+    assert daemon.tick() == []
+    land(platform, add_days(DAY, -1), "late.parquet")
+    ingested(platform, add_days(DAY, 31))
+    assert daemon.tick() == []
+    wait(platform, 60)
+    assert len(daemon.tick()) == 1
+    daemon.cursor = None
+    assert daemon.tick() == [], "its run is on its way, whatever became of the cursor"
+
+
+def test_a_clock_that_was_put_back_hides_no_file(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    for number in range(32):
+        ingested(platform, add_days(DAY, number))
+    assert daemon.tick() == []
+    land(platform, add_days(DAY, -1), "late.parquet")
+    vars(platform)["clock"] = SimulatedClock(platform.clock.now() - timedelta(minutes=1))
+    assert len(daemon.tick()) == 1
+
+
+OF_ONE_LIST = '{"files": "x", "open": [], "until": "2026-06-02"}'
+"""The cursor of before there were older days."""
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "nonsense", "{}", "[1]", '{"until": "x", "open": [], "files": "y"}', OF_ONE_LIST]
+)
 def test_without_a_cursor_that_can_be_read_every_day_is_looked_up(definitions, instance, platform, cursor) -> None:
     daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
     for number in range(3):
