@@ -22,13 +22,15 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift
-from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.core.windows import add_days, day_start
 
 INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
+AWAITED_DAYS = 31
+"""An ambiguous send is closed after 30 days at the latest (`ambiguous_close_hours`), unless nobody can be asked; a
+relay gives a mail up within days, and one that never reports leaves it accepted for ever."""
 
 
 @dg.sensor(
@@ -84,18 +86,22 @@ def _ingested_files(platform: Platform, day: date) -> int:
 def inbound_texts_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a reading when replies are unread, or receipts of unsettled sends are there, as of the newest day."""
+    """Ask for a reading when replies are unread, or receipts of open sends are there, as of the newest day.
+
+    Replies are looked at since ever. A receipt of a send that was older than `AWAITED_DAYS` wakes nobody; the next day
+    that runs takes it, as it asks for all of them.
+    """
     ingested = platform.tables.newest_report_days(INGEST_REPORT, 1)
     if not ingested:
         return dg.SkipReason("no day has run yet")
     day, until = ingested[-1], platform.outcomes_time(ingested[-1])
-    sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
-    awaited = {row.message_id for row in sent}
+    awaited = platform.ledger.awaited(add_days(day, -AWAITED_DAYS))
+    since = day_start(min(awaited.values(), default=day))
     gateways = platform.gateways.values()
     receipts = [
         receipt.message_id
         for gateway in gateways
-        for receipt in gateway.receipts(until=until)
+        for receipt in gateway.receipts(until=until, since=since)
         if receipt.message_id in awaited
     ]
     replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until)}

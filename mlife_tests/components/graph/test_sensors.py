@@ -705,3 +705,26 @@ def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
     assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 7}
     assert all(sensor.description for sensor in named.values())
+
+
+def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_replies_since_ever(
+    definitions, instance, platform, monkeypatch
+) -> None:
+    daemon = Daemon(definitions, instance, sensors.inbound_texts_sensor, platform=platform)
+    texts, asked = Texts(platform, 4), list[tuple[str, Any]]()
+    monkeypatch.setattr(platform.lake, "list", lambda _: pytest.fail("all days are listed"))
+    for name in ("receipts", "inbound"):
+        monkeypatch.setattr(
+            type(texts.gateway), name, lambda _, name=name, **given: (asked.append((name, given.get("since"))), [])[1]
+        )
+
+    def since_when(day: date) -> dict[str, Any]:
+        asked.clear()
+        ingested(platform, day)
+        daemon.tick()
+        return dict(asked)
+
+    assert since_when(DAY) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
+    assert since_when(add_days(DAY, 31)) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
+    assert since_when(add_days(DAY, 32)) == {"receipts": datetime(2026, 7, 4, tzinfo=UTC), "inbound": None}
+    assert daemon.skip_message == "0 sends await a receipt, none arrived; no reply is unread"
