@@ -728,3 +728,58 @@ def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_replies_si
     assert since_when(add_days(DAY, 31)) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
     assert since_when(add_days(DAY, 32)) == {"receipts": datetime(2026, 7, 4, tzinfo=UTC), "inbound": None}
     assert daemon.skip_message == "0 sends await a receipt, none arrived; no reply is unread"
+
+
+def test_decisions_and_runs_are_read_again_only_while_something_can_change(retraining, platform, monkeypatch) -> None:
+    read, runs = list[int](), list[None]()
+    fetch, find = retraining.instance.fetch_materializations, retraining.instance.get_run_records
+    monkeypatch.setattr(
+        retraining.instance,
+        "fetch_materializations",
+        lambda key, limit: (read.append(limit), fetch(key, limit=limit))[1],
+    )
+    monkeypatch.setattr(retraining.instance, "get_run_records", lambda **given: (runs.append(None), find(**given))[1])
+
+    def is_read() -> bool:
+        read.clear()
+        runs.clear()
+        said, launched = retraining.skip_message, retraining.tick()
+        is_closed = read == [1]
+        if is_closed:
+            assert (launched, runs, retraining.skip_message) == ([], [], said)
+        return not is_closed
+
+    for number in range(3):
+        decide(retraining.instance, add_days(DAY, number), "wait")
+    assert [is_read() for _ in range(3)] == [True, False, False]
+    decide(retraining.instance, add_days(DAY, 3), "retrain")
+    assert [is_read() for _ in range(3)] == [True, True, True], "its run is on its way"
+    for minutes in (10, 60):
+        end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        assert [is_read() for _ in range(2)] == [True, True], "it waits for another attempt"
+        wait(platform, minutes + 1)
+        assert is_read()
+    assert len(retraining.launched) == 3
+    end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    assert [is_read() for _ in range(3)] == [True, False, False], "it was given up"
+    assert len(alerts(platform)) == 1
+    decide(retraining.instance, add_days(DAY, 4), "retrain")
+    assert is_read()
+    end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_SUCCESS)
+    assert [is_read() for _ in range(3)] == [True, False, False]
+    for cursor in (None, "", "nonsense", "[1]", '"x"', "{}", '{"newest": 1, "sentence": "old"}'):
+        retraining.cursor = cursor
+        assert [is_read() for _ in range(2)] == [True, False]
+
+
+def test_what_the_dashboard_lacks_is_looked_for_among_the_newest_records(refreshing, monkeypatch) -> None:
+    """Of a time, Dagster's SQLite reads the records of all years."""
+    fetch, asked = refreshing.instance.fetch_materializations, list[tuple[Any, int]]()
+    monkeypatch.setattr(
+        refreshing.instance,
+        "fetch_materializations",
+        lambda wanted, limit: (asked.append((wanted, limit)), fetch(wanted, limit=limit))[1],
+    )
+    assert refreshing.tick() == []
+    assert asked
+    assert all(isinstance(wanted, dg.AssetKey) and limit <= 20 for wanted, limit in asked)
