@@ -24,6 +24,7 @@ from mlife_assets.core.landed_names import (
     IgnoredFile,
     LandedDay,
     day_of_folder,
+    folder_of_day,
     hidden_reason,
     name_fault,
     shown_name,
@@ -76,13 +77,13 @@ class LandingFolder:
     def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
         """Return the sources of the deliveries of those of `days` that have some, in one pass; no other is opened."""
         by_day: dict[date, list[str]] = {}
+        named = {folder_of_day(day): day for day in days}
         with self._open_root() as root:
             for event_type, folder in _event_types(root, []):
-                for name in _names(folder):
-                    day, found = day_of_folder(name), list[Delivery]()
-                    if day is not None and day in days:
-                        _look_at_day(folder, name, event_type, found, [])
-                        by_day.setdefault(day, []).extend(delivery.source for delivery in found)
+                for name in sorted(named.keys() & set(_names(folder))):
+                    found = list[Delivery]()
+                    _look_at_day(folder, name, event_type, found, [])
+                    by_day.setdefault(named[name], []).extend(delivery.source for delivery in found)
         return {day: sorted(sources) for day, sources in by_day.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
