@@ -232,12 +232,12 @@ class ConsoleGateway:
         ).fetchone()
         return None if row is None else Accepted(row[0])
 
-    def receipts(self, *, until: datetime) -> list[Receipt]:
-        """Return all delivery receipts up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
+        """Return all delivery receipts from `since` up to `until`, oldest first; safe to read again."""
         rows = self._connection.execute(
             "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests"
-            " WHERE is_accepted = 1 AND receipt_at <= ? ORDER BY receipt_at, request",
-            (_micros(until),),
+            " WHERE is_accepted = 1 AND receipt_at <= ? AND receipt_at >= ? ORDER BY receipt_at, request",
+            (_micros(until), _micros(since or _EPOCH)),
         )
         return [Receipt(message, provider, bool(flag), _instant(at)) for message, provider, flag, at in rows]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -24,6 +24,7 @@ from mlife_assets.core.landed_names import (
     IgnoredFile,
     LandedDay,
     day_of_folder,
+    folder_of_day,
     hidden_reason,
     name_fault,
     shown_name,
@@ -73,16 +74,16 @@ class LandingFolder:
             _bounded(sorted(ignored, key=lambda entry: (entry.is_expected, entry.source))),
         )
 
-    def delivered(self) -> dict[date, list[str]]:
-        """Return the sources of the deliveries of every day that has some, in one pass."""
+    def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
+        """Return the sources of the deliveries of those of `days` that have some, in one pass; no other is opened."""
         by_day: dict[date, list[str]] = {}
+        named = {folder_of_day(day): day for day in days}
         with self._open_root() as root:
             for event_type, folder in _event_types(root, []):
-                for name in _names(folder):
-                    day, found = day_of_folder(name), list[Delivery]()
-                    if day is not None:
-                        _look_at_day(folder, name, event_type, found, [])
-                        by_day.setdefault(day, []).extend(delivery.source for delivery in found)
+                for name in sorted(named.keys() & set(_names(folder))):
+                    found = list[Delivery]()
+                    _look_at_day(folder, name, event_type, found, [])
+                    by_day.setdefault(named[name], []).extend(delivery.source for delivery in found)
         return {day: sorted(sources) for day, sources in by_day.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:

@@ -6,6 +6,8 @@ be promoted (`core.training.gate`).
 Concept: there is no "current model" file to corrupt. Who serves at any moment follows from the promotions and rollbacks
 observed until then, so history and audit come for free and a rollback takes effect at the next prediction. A model's
 card lies beside its artifact and is no part of it: it is derived, so it may be written again, and nothing hashes it.
+The fold is made again when an event was added (`event_log.remembered`), so asking costs the same however many there
+are.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.adapters.model_events import events_of
+from mlife_assets.adapters.model_events import REGISTERED, events_of
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,
@@ -26,7 +28,7 @@ from mlife_assets.core.errors import (
 )
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model_events import MODEL_NAME
-from mlife_assets.core.ports import EventLog, ObjectStore
+from mlife_assets.core.ports import EventLog, ObjectStore, Rows
 from mlife_assets.core.reigns import PROMOTED, REIGN_EVENTS, ROLLED_BACK, Reign, reigns_of, standing
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -51,6 +53,7 @@ class ModelRegistry:
         """Keep artifacts of a model in `store` and record in `event_log`; other models are not seen."""
         self._store, self._event_log, self.model_name = store, event_log, model_name
         self._loaded: dict[str, ModelArtifact] = {}
+        self._folded: tuple[tuple[Rows, ...], list[Reign]] = ((),) * len(REIGN_EVENTS), []
 
     def register(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> str:
         """Store an artifact and record it; again is a no-op. Returns its version.
@@ -62,7 +65,7 @@ class ModelRegistry:
             ContentConflictError: another model has this version; it is of one, since manifest and card are.
         """
         version = artifact.model_version
-        registered = self._event_log.read("model_registered").to_pylist()
+        (registered,) = self._event_log.remembered(REGISTERED, anew=True)
         recorded = next((row for row in registered if row["model_version"] == version), None)
         if recorded is not None and recorded[MODEL_NAME] != self.model_name:
             raise ContentConflictError(
@@ -73,7 +76,7 @@ class ModelRegistry:
         manifest = artifact.manifest
         at = now if recorded is None else recorded["observed_at"]
         row = {
-            "event_id": event_id("model_registered", version),
+            "event_id": event_id(REGISTERED, version),
             "occurred_at": at,
             "observed_at": at,
             "model_version": version,
@@ -86,7 +89,7 @@ class ModelRegistry:
             MODEL_NAME: self.model_name,
         }
         if recorded in (None, row):
-            self._append("model_registered", row)  # lists it where a crash left it unlisted; else a no-op
+            self._append(REGISTERED, row)  # lists it where a crash left it unlisted; else a no-op
         return version
 
     def keep_fold(self, artifact: ModelArtifact) -> str:
@@ -144,7 +147,7 @@ class ModelRegistry:
 
     def versions(self) -> list[dict[str, Any]]:
         """Return all registrations, oldest first."""
-        return self._rows("model_registered")
+        return self._rows(REGISTERED)
 
     def resolve(self, text: str) -> str:
         """Return the registered version that `text` is, or is the beginning of; `champion` is the one that serves.
@@ -192,8 +195,12 @@ class ModelRegistry:
 
     def history(self, until: datetime | None = None) -> list[Reign]:
         """Return all changes of the champion observed by `until`, oldest first."""
-        found = reigns_of({event_type: self._rows(event_type) for event_type in REIGN_EVENTS})
-        return [reign for reign in found if until is None or reign.since <= until]
+        rows = self._event_log.remembered(*REIGN_EVENTS)
+        folded, reigns = self._folded
+        if any(now is not then for now, then in zip(rows, folded, strict=True)):
+            reigns = reigns_of({event_type: self._rows(event_type) for event_type in REIGN_EVENTS})
+            self._folded = rows, reigns
+        return [reign for reign in reigns if until is None or reign.since <= until]
 
     def champion_at(self, moment: datetime) -> str | None:
         """Return who served at `moment`; None before the first promotion."""
@@ -213,6 +220,7 @@ class ModelRegistry:
             IntegrityError: it cannot be loaded.
         """
         self.load(model_version)
+        self._event_log.remembered(*REIGN_EVENTS, REGISTERED, anew=True)  # what a crash left unlisted counts, too
         if all(row["model_version"] != model_version for row in self.versions()):
             raise NotFoundError(f"{self.model_name} has no version {model_version}; {self._shows_all}")
         history = self.history()
@@ -229,7 +237,7 @@ class ModelRegistry:
             return
         if history:
             now = max(now, history[-1].since + STEP)
-        self._record(PROMOTED, model_version, previous, actor, reason, now)
+        self._append(PROMOTED, self._reign_event(PROMOTED, model_version, previous, actor, reason, now))
 
     def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:
         """Return to an earlier champion, by default the one that the present replaced; returns its version.
@@ -241,6 +249,7 @@ class ModelRegistry:
         Raises:
             GateClosedError: there is none to return to, or `to` never was champion.
         """
+        self._event_log.remembered(*REIGN_EVENTS, anew=True)  # what a crash left unlisted counts, too
         history = self.history()
         if not history:
             raise GateClosedError("no model was ever promoted, so there is nothing to roll back")
@@ -260,13 +269,8 @@ class ModelRegistry:
             known = ", ".join(dict.fromkeys(earlier)) or "none"
             raise GateClosedError(f"{target} was not champion before {present}; earlier champions: {known}")
         self.load(target)
-        self._record(ROLLED_BACK, target, present, actor, reason, now)
+        self._append(ROLLED_BACK, self._reign_event(ROLLED_BACK, target, present, actor, reason, now))
         return target
-
-    def _record(
-        self, event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime
-    ) -> None:
-        self._append(event_type, self._reign_event(event_type, version, previous, actor, reason, now))
 
     def _reign_event(
         self, event_type: str, version: str, previous: str | None, actor: str, reason: str, now: datetime

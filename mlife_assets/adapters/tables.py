@@ -102,6 +102,20 @@ class TableStore:
         """Return the days that have a report, ascending."""
         return self._days("reports", name)
 
+    def newest_report_days(self, name: str, count: int) -> list[date]:
+        """Return the newest days that have a report, `count` at most, ascending; nothing in older ones is listed."""
+        found = list[date]()
+        for day in sorted(map(self._day, self._store.folders(f"{self._folder}reports/{_valid(name)}")), reverse=True):
+            if len(found) == count:
+                break
+            if self.has_report(name, day):
+                found.insert(0, day)
+        return found
+
+    def has_report(self, name: str, as_of_date: date) -> bool:
+        """Return whether a day has a report."""
+        return self._store.exists(self._key("reports", name, as_of_date))
+
     def _read(self, key: str, name: str, as_of_date: date) -> bytes:
         try:
             return self._store.get(key)
@@ -109,13 +123,15 @@ class TableStore:
             raise NotFoundError(f"{name} of {as_of_date} does not exist; {self._remedy(name, as_of_date)}") from error
 
     def _days(self, kind: str, name: str) -> list[date]:
-        found = set()
-        for key in self._store.list(f"{self._folder}{kind}/{_valid(name)}"):
-            try:
-                found.add(date.fromisoformat(key.removeprefix(self._folder).split("/")[2].partition("=")[2]))
-            except ValueError as error:
-                raise IntegrityError(f"{key} is in no partition of a day; remove it") from error
-        return sorted(found)
+        keys = self._store.list(f"{self._folder}{kind}/{_valid(name)}")
+        return sorted({self._day(key.removeprefix(self._folder).split("/")[2], key) for key in keys})
+
+    @staticmethod
+    def _day(partition: str, key: str = "") -> date:
+        try:
+            return date.fromisoformat(partition.partition("=")[2])
+        except ValueError as error:
+            raise IntegrityError(f"{key or partition} is in no partition of a day; remove it") from error
 
     def _key(self, kind: str, name: str, as_of_date: date) -> str:
         leaf = "part.parquet" if kind == "tables" else "report.json"

@@ -48,6 +48,9 @@ class _CountingStore:
         self._after_read()
         return data
 
+    def folders(self, prefix: str) -> list[str]:
+        return self._store.folders(prefix)
+
     def list(self, prefix: str) -> list[str]:
         return self._store.list(prefix)
 

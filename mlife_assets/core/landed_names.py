@@ -87,6 +87,11 @@ def name_fault(name: str) -> FileFault | None:
     return None
 
 
+def folder_of_day(day: date) -> str:
+    """Return the only name of the folder of a day."""
+    return f"dt={day.isoformat()}"
+
+
 def day_of_folder(name: str) -> date | None:
     """Return the day of a folder `dt=YYYY-MM-DD`, None for another name."""
     found = _DAY_FOLDER.fullmatch(name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +49,10 @@ class ObjectStore(Protocol):
         """Return whether `key` exists."""
         ...
 
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders directly below `prefix`, sorted, without listing what is in them."""
+        ...
+
     def list(self, prefix: str) -> list[str]:
         """Return all keys below `prefix`, sorted."""
         ...
@@ -61,6 +65,10 @@ class Append:
     event_type: str
     keys: tuple[str, ...]
     rows: int
+
+
+Rows = tuple[Mapping[str, Any], ...]
+"""Rows of one event type, oldest first."""
 
 
 class EventLog(Protocol):
@@ -80,6 +88,14 @@ class EventLog(Protocol):
     ) -> pa.Table:
         """Return rows whose `observed_at` day lies in [start, end], both included, ordered by (observed_at, event_id),
         one row per event_id (the first observed).
+        """
+        ...
+
+    def remembered(self, *event_types: str, anew: bool = False) -> tuple[Rows, ...]:
+        """Return all rows of each type, as `read` does; a process reads each file once.
+
+        What another process appends counts at the next call. The rows are the same object for as long as nothing was
+        added. What a crash left unlisted may count only when files are listed `anew`.
         """
         ...
 

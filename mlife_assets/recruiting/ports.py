@@ -78,8 +78,8 @@ class MessageGateway(Protocol):
         """Return the provider's record of `message_id`, for reconciling an ambiguous send."""
         ...
 
-    def receipts(self, *, until: datetime) -> list[Receipt]:
-        """Return all delivery receipts up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
+        """Return all delivery receipts from `since` up to `until`, oldest first; safe to read again."""
         ...
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

@@ -46,6 +46,9 @@ def test_shares_and_receipts(tmp_path):
     assert receipts == sorted(receipts, key=lambda r: r.received_at)
     assert all(NOW < r.received_at <= NOW + timedelta(hours=1) for r in receipts)
     assert gateway.receipts(until=NOW) == []
+    since = receipts[100].received_at
+    late = [one for one in receipts if one.received_at >= since]
+    assert gateway.receipts(until=NOW + timedelta(days=1), since=since) == late != receipts
     inbound = gateway.inbound(until=NOW + timedelta(days=2))
     assert len({i.inbound_id for i in inbound}) == len(inbound)
     assert 2 <= sum(classify(i.body) == "STOP" for i in inbound) <= 25

@@ -319,6 +319,9 @@ class CrashingStore:
     def exists(self, key: str) -> bool:
         return self.inner.exists(key)
 
+    def folders(self, prefix: str) -> list[str]:
+        return self.inner.folders(prefix)
+
     def list(self, prefix: str) -> list[str]:
         return self.inner.list(prefix)
 

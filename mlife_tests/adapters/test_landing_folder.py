@@ -34,11 +34,17 @@ def test_files_of_a_day_are_found_in_order_and_read(root: Path) -> None:
     assert [folder.read(d.source, 100) for d in landed.deliveries] == [d.source.encode() for d in landed.deliveries]
 
 
-def test_all_days_are_found_in_one_pass(root: Path) -> None:
-    assert LandingFolder(root).delivered() == {
-        DAY: [f"click/dt={DAY}/a b.parquet", f"click/dt={DAY}/b.parquet"],
-        NEXT: [f"apply/dt={NEXT}/données.parquet"],
-    }
+def test_days_are_found_in_one_pass_and_no_other_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = LandingFolder(root)
+    of_day = {DAY: [f"click/dt={DAY}/a b.parquet", f"click/dt={DAY}/b.parquet"]}
+    assert folder.delivered({DAY, NEXT}) == of_day | {NEXT: [f"apply/dt={NEXT}/données.parquet"]}
+    opened, opening = list[str](), os.open
+    monkeypatch.setattr(
+        os, "open", lambda name, *rest, **more: (opened.append(str(name)), opening(name, *rest, **more))[1]
+    )
+    assert folder.delivered({DAY, date(2026, 6, 9)}) == of_day
+    assert f"dt={DAY}" in opened
+    assert f"dt={NEXT}" not in opened
 
 
 def test_a_link_to_the_landing_folder_itself_is_the_operators_choice(root: Path, tmp_path: Path) -> None:
@@ -73,4 +79,4 @@ def test_a_failed_read_is_no_empty_answer(root: Path) -> None:
     with pytest.raises(NotFoundError, match="gone"):
         LandingFolder(root / "nowhere").look(DAY)
     with pytest.raises(NotFoundError, match="gone"):
-        LandingFolder(root / "nowhere").delivered()
+        LandingFolder(root / "nowhere").delivered({DAY})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
+import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.model_events import events_of, model_names
@@ -38,3 +39,15 @@ def test_a_model_that_was_only_registered_is_one_and_days_bound_what_is_read(tmp
     assert model_names(log) == ["young"]
     assert len(events_of(log, "young", "model_registered", start=AT.date())) == 1
     assert events_of(log, "young", "model_registered", start=date(2026, 6, 3)) == []
+
+
+def test_without_days_each_file_is_read_once(tmp_path, monkeypatch) -> None:
+    log = ParquetEventLog(ObstoreObjectStore.local(tmp_path))
+    row = {"event_id": "v1", "occurred_at": AT, "observed_at": AT, "model_version": "v1", "previous_version": None}
+    row |= {"actor": "gate", "reason": "r", "model_name": "young"}
+    schema = EVENT_TYPES["model_promoted"].schema
+    log.append("model_promoted", pa.Table.from_pylist([row], schema=schema), writer="test")
+    found = events_of(log, "young", "model_promoted")
+    monkeypatch.setattr(log, "read_file", lambda *_: pytest.fail("it was read"))
+    assert events_of(log, "young", "model_promoted") == found
+    assert model_names(log) == ["young"]

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -299,6 +300,87 @@ def test_a_rollback_that_is_repeated_after_a_crash_changes_nothing(registry, mod
     for _ in range(2):
         assert registry.rollback(actor="me", reason="bad", now=later(10)) == b
     assert len(registry.history()) == 4
+
+
+class CountingStore(ObstoreObjectStore):
+    """A store that counts what is asked about the log."""
+
+    asked = Counter[str]()
+
+    def get(self, key: str) -> bytes:
+        self.asked[f"get {key.partition('/')[0]}"] += 1
+        return super().get(key)
+
+    def exists(self, key: str) -> bool:
+        self.asked[f"exists {key.partition('/')[0]}"] += 1
+        return super().exists(key)
+
+    def folders(self, prefix: str) -> list[str]:
+        self.asked["folders"] += 1
+        return super().folders(prefix)
+
+    def list(self, prefix: str) -> list[str]:
+        self.asked[f"list {prefix}"] += 1
+        return super().list(prefix)
+
+
+@pytest.mark.parametrize("promotions", [2, 24])
+def test_asking_again_costs_the_same_however_many_promotions_there_were(registry, store, models, promotions):
+    a, b = register(registry, models, 1, 2)
+    for hour in range(promotions):
+        registry.promote((a, b)[hour % 2], actor="gate", reason="r", now=later(hour))
+    counting = CountingStore.local(store.root)
+    watching = ModelRegistry(counting, ParquetEventLog(counting), JOB_APPLICATIONS)
+    watching.champion()
+    for asked in (watching.champion, watching.history, watching.versions, lambda: watching.champion_at(NOW)):
+        asked()
+        counting.asked.clear()
+        asked()
+        assert counting.asked == {"get manifests": 1, "exists manifests": 1}
+    reopened(store).rollback(actor="me", reason="r", now=later(100))
+    counting.asked.clear()
+    assert watching.champion() == a
+    assert counting.asked["get events"] == 1, "the file of the rollback"
+    assert watching.history() == reopened(store).history()
+
+
+def test_a_fold_is_made_again_when_an_event_was_added_alone(registry, store, models, monkeypatch):
+    a, b = register(registry, models, 1, 2)
+    registry.promote(a, actor="gate", reason="r", now=later(0))
+    assert registry.champion() == a
+    with monkeypatch.context() as patch:
+        patch.setattr("mlife_assets.adapters.model_registry.reigns_of", lambda _: pytest.fail("nothing was added"))
+        assert registry.champion() == a
+        register(reopened(store), models, 3)
+        assert registry.champion() == a
+    reopened(store).promote(b, actor="gate", reason="r", now=later(1))
+    assert registry.champion() == b
+
+
+def test_what_one_does_with_an_answer_changes_none_of_the_next(registry, models):
+    (a,) = register(registry, models, 1)
+    registry.promote(a, actor="gate", reason="r", now=later(0))
+    registry.history().clear()
+    registry.versions()[0]["model_version"] = "another"
+    assert registry.champion() == a
+    assert registry.resolve(a) == a
+
+
+@pytest.mark.parametrize("act", ["promote", "rollback"])
+def test_what_a_crash_left_unlisted_is_seen_by_who_records_the_next(registry, store, models, act):
+    """Or two would follow the same champion, and the history had a gap."""
+    a, b, c = register(registry, models, 1, 2, 3)
+    for hour, version in enumerate((a, b)):
+        registry.promote(version, actor="gate", reason="r", now=later(hour))
+    assert registry.champion() == b
+    dying = DyingStore.local(store.root)
+    with pytest.raises(ConnectionAbortedError):
+        ModelRegistry(dying, ParquetEventLog(dying), JOB_APPLICATIONS).promote(c, actor="x", reason="r", now=later(2))
+    if act == "promote":
+        registry.promote(a, actor="gate", reason="r", now=later(3))
+    else:
+        assert registry.rollback(actor="me", reason="r", now=later(3)) == b
+    assert registry.history()[-1].previous_version == c
 
 
 class DyingStore(ObstoreObjectStore):

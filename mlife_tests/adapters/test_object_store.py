@@ -57,6 +57,16 @@ def test_list_is_sorted_and_matches_whole_segments(store: ObstoreObjectStore) ->
     assert store.list("nothing") == []
 
 
+def test_folders_are_named_without_what_is_in_them(store: ObstoreObjectStore) -> None:
+    for key in ("b/2", "a/x/1", "a/x/0", "a/w/1", "a/file", "ax/1"):
+        store.put_if_absent(key, b"")
+    assert store.folders("") == ["a", "ax", "b"]
+    assert store.folders("a") == store.folders("a/") == ["w", "x"]
+    assert store.folders("nothing") == store.folders("a/x") == []
+    with pytest.raises(InvalidInputError):
+        store.folders("a/../b")
+
+
 def test_what_is_missing_is_an_error(store: ObstoreObjectStore) -> None:
     assert not store.exists("nothing")
     with pytest.raises(NotFoundError, match="nothing"):
@@ -81,8 +91,9 @@ def test_reading_outside_the_root_is_refused(tmp_path: Path) -> None:
 def test_a_vanished_folder_is_not_an_empty_one(tmp_path: Path) -> None:
     store = ObstoreObjectStore.local(tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake")
-    with pytest.raises(NotFoundError, match="gone"):
-        store.list("")
+    for listed in (store.list, store.folders):
+        with pytest.raises(NotFoundError, match="gone"):
+            listed("")
 
 
 def test_of_racing_writers_one_creates(store: ObstoreObjectStore) -> None:

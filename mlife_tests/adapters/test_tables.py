@@ -93,3 +93,24 @@ def test_folders_keep_tables_and_reports_of_one_name_apart(tmp_path: Path) -> No
     own.write("scores", day, pa.table({"x": [1]}))
     assert (whole.read_report("drift", day), own.read_report("drift", day)) == ({"of": "all"}, {"of": "one"})
     assert (whole.days("scores"), own.days("scores"), own.report_days("drift")) == ([], [day], [day])
+
+
+def test_the_newest_days_with_a_report_are_found_without_listing_what_is_in_the_others(
+    store: ObstoreObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables, days = TableStore(store, "of/"), [DAY + timedelta(days=number) for number in range(40)]
+    for day in days:
+        tables.write_report("r", day, {})
+    (store.root / "of/reports/r/as_of_date=2027-01-01").mkdir()
+    asked, exists = list[str](), store.exists
+    monkeypatch.setattr(store, "list", lambda _: pytest.fail("all are listed"))
+    monkeypatch.setattr(store, "exists", lambda key: (asked.append(key), exists(key))[1])
+    assert tables.newest_report_days("r", 3) == days[-3:]
+    assert len(asked) == 4, "a folder without a report, which a crash left, is no day"
+    assert tables.newest_report_days("r", 100) == days
+    assert tables.newest_report_days("other", 1) == []
+    assert tables.has_report("r", DAY)
+    assert not tables.has_report("r", DAY - timedelta(days=1))
+    (store.root / "of/reports/r/as_of_date=never").mkdir()
+    with pytest.raises(IntegrityError, match="as_of_date=never is in no partition of a day"):
+        tables.newest_report_days("r", 1)

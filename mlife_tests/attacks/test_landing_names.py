@@ -176,7 +176,7 @@ def test_what_is_no_plain_file_of_a_plain_name_is_refused_unread_and_told(
     assert not [key for key in landing.platform.lake.list("rejected") if key.endswith(".bin")]
     assert landing.platform.event_log.read("click")["event_id"].to_pylist() == ["honest"]
     assert landing.ingest() == report
-    assert len(landing.platform.landed.delivered()[EVE]) == report.files, "the sensor counts as the ingest does"
+    assert len(landing.platform.landed.delivered({EVE})[EVE]) == report.files, "the sensor counts as the ingest does"
 
 
 def test_a_file_that_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing) -> None:

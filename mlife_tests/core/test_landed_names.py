@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.landed_names import day_of_folder, hidden_reason, name_fault, shown_name
+from mlife_assets.core.landed_names import day_of_folder, folder_of_day, hidden_reason, name_fault, shown_name
 
 
 @pytest.mark.parametrize("name", ["export.parquet", "a b (1).parquet", "données.parquet", "日本.parquet", "x" * 200])
@@ -43,6 +43,7 @@ def test_whatever_is_shown_is_short_text_that_prints_and_encodes(name: str) -> N
 )
 def test_only_a_real_day_is_a_day(name: str, day: date | None) -> None:
     assert day_of_folder(name) == day
+    assert day is None or folder_of_day(day) == name
 
 
 @pytest.mark.parametrize("name", ["_SUCCESS", ".part", "export.parquet#3"])

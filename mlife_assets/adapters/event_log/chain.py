@@ -3,11 +3,11 @@
 Belongs here: adding a manifest without a lock, finding whether a file is listed. Does not belong here: the bytes of
 manifests (`manifests`), data files (`log`), looking for damage (`verification`).
 
-Concept: one chain for the whole log, in the order of writing. When two writers race for a number,
-put-if-absent lets one win; the other reads on and takes the next. A process lists the chain once and then remembers its
-end; whether a file is listed already is looked up backwards from the end, if the file was there. A chain is not
-continued over damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left
-it unreadable, and where a signed head pins it, only by the same bytes.
+Concept: one chain for the whole log, in the order of writing. When two writers race for a number, put-if-absent lets
+one win; the other reads on and takes the next. A process lists the newest folder once and then remembers the end;
+whether a file is listed already is looked up backwards from there, if the file was there. A chain is not continued over
+damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left it unreadable,
+and where a signed head pins it, only by the same bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from mlife_assets.adapters.event_log.additions import last_number
 from mlife_assets.adapters.event_log.layout import (
     CHAIN,
     MANIFESTS,
@@ -23,7 +24,6 @@ from mlife_assets.adapters.event_log.layout import (
     hour_of_key,
     manifest_key,
     parse_hour_manifest_key,
-    parse_manifest_key,
 )
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
@@ -154,8 +154,7 @@ class Chain:
             return
         self._key = None if self._key_of is None else self._key_of()
         self._pin = None if self._pinned_of is None else self._pinned_of()
-        numbers = [n for n in map(parse_manifest_key, self._store.list(CHAIN)) if n is not None]
-        last = max(numbers, default=-1)
+        last = last_number(self._store)
         if self._pin is not None and last < self._pin.sequence:
             raise IntegrityError(
                 f"{manifest_key(self._pin.sequence)} was signed and is gone; restore the log from a copy, "

@@ -12,7 +12,7 @@ is written again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -31,10 +31,11 @@ from mlife_assets.adapters.event_log.layout import (
     parse_data_key,
 )
 from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.remembered import RememberedEvents
 from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
 from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.ports import Append, ObjectStore
+from mlife_assets.core.ports import Append, ObjectStore, Rows
 from mlife_assets.core.windows import days_between
 from mlife_assets.recruiting.events import EVENT_TYPES, EventType
 
@@ -58,6 +59,7 @@ class ParquetEventLog:
         """Keep the log below `events/` and `manifests/` of `store`; `key` and `pinned` are those of `Chain`."""
         self._store = store
         self.chain = Chain(store, key=key, pinned=pinned)
+        self.forget()
 
     def append(self, event_type: str, table: pa.Table, *, writer: str, batch: str | None = None) -> Append:
         """Append rows; the same rows again are a no-op that reports the same keys.
@@ -96,19 +98,42 @@ class ParquetEventLog:
         if unknown:
             raise InvalidInputError(f"{event_type} has no column {unknown[0]}; it has {', '.join(kind.schema.names)}")
         loaded = list(dict.fromkeys((*wanted, *ORDER)))
+        found = self.files(event_type, start=start, end=end)
+        parts = {file: rows for file in found if (rows := self.rows_of(file, loaded)) is not None}
+        return self.in_order(event_type, parts, loaded).select(wanted)
+
+    def remembered(self, *event_types: str, anew: bool = False) -> tuple[Rows, ...]:
+        """Return all rows of each type, as `read` does, reading each file once per process; see `remembered`."""
+        return self._remembered.rows(event_types, anew=anew)
+
+    def forget(self) -> None:
+        """Read every file again when it is asked for, as a new process does."""
+        self._remembered = RememberedEvents(self, self._store)
+
+    def rows_of(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """Return the rows of a data file; None of what a power cut left of an append that never ended.
+
+        Whoever made that writes it again. Raises `IntegrityError` when a listed file is not what its name says.
+        """
+        try:
+            return self.read_file(file, columns)
+        except IntegrityError:
+            if self.chain.lists_key(file.key):
+                raise
+            return None
+
+    def in_order(
+        self, event_type: str, parts: Mapping[LogFile, pa.Table], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return the rows of files as one table, ordered by (observed_at, event_id), one row per event_id."""
         hours: defaultdict[tuple[date, int], list[pa.Table]] = defaultdict(list)
-        for file in self.files(event_type, start=start, end=end):
-            try:
-                rows = self.read_file(file, loaded)
-            except IntegrityError:
-                if self.chain.lists_key(file.key):
-                    raise
-                continue  # what a power cut left of an append that never ended: whoever made it writes it again
+        for file, rows in sorted(parts.items(), key=lambda part: part[0].key):
             hours[file.day, file.hour].append(rows)
-        parts = [tables[0] if len(tables) == 1 else _merge(tables) for _, tables in sorted(hours.items())]
-        if not parts:
-            return pa.schema([kind.schema.field(name) for name in wanted]).empty_table()
-        return _first_of_each(pa.concat_tables(parts)).select(wanted)
+        tables = [found[0] if len(found) == 1 else _merge(found) for _, found in sorted(hours.items())]
+        if not tables:
+            schema = _event_type(event_type).schema
+            return pa.schema([schema.field(name) for name in columns or schema.names]).empty_table()
+        return _first_of_each(pa.concat_tables(tables))
 
     def files(self, event_type: str, *, start: date | None = None, end: date | None = None) -> tuple[LogFile, ...]:
         """Return the data files of a type whose day lies in [start, end], ordered by day, hour and name."""

@@ -77,6 +77,7 @@ def position_findings(ledger: SqlLedger | None, signed: Mapping[str, int]) -> It
 
 def registry_findings(store: ObjectStore, log: ParquetEventLog) -> Iterator[Finding]:
     """Yield versions without a registration, registrations without a version, and gaps between champions of a model."""
+    log.forget()  # what lies there now is judged
     registries = [ModelRegistry(store, log, name) for name in model_names(log)]
     stored = {key.split("/")[1] for key in store.list("models") if key.endswith(f"/{MANIFEST_FILE}")}
     registered = {row["model_version"] for registry in registries for row in registry.versions()}

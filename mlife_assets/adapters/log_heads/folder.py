@@ -8,6 +8,7 @@ the root of trust; each later one was introduced by a head.
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -47,9 +48,11 @@ class FolderHeadStore:
 
     def sequences(self) -> list[int]:
         """Return the numbers of all heads, ascending."""
-        if not self._folder.is_dir():
+        try:
+            names = os.listdir(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(int(path.stem) for path in self._folder.iterdir() if _FILE.fullmatch(path.name))
+        return sorted(int(name.removesuffix(".json")) for name in names if _FILE.fullmatch(name))
 
     def _path(self, sequence: int) -> Path:
         return self._folder / f"{sequence:08d}.json"

@@ -67,8 +67,9 @@ class Sealer:
             IntegrityError: a manifest or the newest head is damaged, or somebody else wrote it.
         """
         for _ in range(RACES_MAXIMUM):
-            before = self.newest()
-            self._level(before, now)
+            held = _held(self.stores)
+            before = _newest_of(held, self.pins)
+            self._level(before, held, now)
             if before is not None and before.head.next_key is not None:
                 self.pins.pin(bytes.fromhex(before.head.next_key))
             last = before.head.chain.sequence if before is not None else -1
@@ -84,7 +85,8 @@ class Sealer:
                 continue
             if next_key is not None:
                 self.pins.pin(next_key)
-            self._level(signed, now)
+            held[self.stores[0]].add(signed.head.sequence)
+            self._level(signed, held, now)
             return signed.head
         raise ContentConflictError(f"{RACES_MAXIMUM} others sealed meanwhile; seal again")
 
@@ -133,15 +135,15 @@ class Sealer:
             raise IntegrityError("the key at hand is not the one that is pinned to sign; restore the folder of keys")
         return signer
 
-    def _level(self, newest: SignedHead | None, now: datetime) -> None:
-        """Give each store the heads that it lacks, and the newest where it is damaged."""
+    def _level(self, newest: SignedHead | None, held: Mapping[HeadStore, set[int]], now: datetime) -> None:
+        """Give each store the heads that it lacks, and the newest where it is damaged; `held` knows of them then."""
         if newest is None:
             return
-        held = {store: set(store.sequences()) for store in self.stores}
         for sequence in sorted(set().union(*held.values())):
             for store in self.stores:
                 if sequence not in held[store]:
                     store.put(sequence, self._any(sequence, held), at=now)
+                    held[store].add(sequence)
         for store in self.stores:
             if store.get(newest.head.sequence) != newest.body:
                 self._require_damaged(store, newest)
@@ -168,12 +170,20 @@ def newest_head(stores: Sequence[HeadStore], pins: KeyPins) -> SignedHead | None
 
     Raises IntegrityError when no store has it whole.
     """
-    places = {store: store.sequences() for store in stores}
-    sequence = max((max(found, default=-1) for found in places.values()), default=-1)
+    return _newest_of(_held(stores), pins)
+
+
+def _held(stores: Sequence[HeadStore]) -> dict[HeadStore, set[int]]:
+    """Return the numbers of the heads that each store has: one listing of each."""
+    return {store: set(store.sequences()) for store in stores}
+
+
+def _newest_of(held: Mapping[HeadStore, set[int]], pins: KeyPins) -> SignedHead | None:
+    sequence = max((max(found, default=-1) for found in held.values()), default=-1)
     if sequence < 0:
         return None
     keys, problem = pins.by_id(), IntegrityError(f"head {sequence} is gone; restore it from a backup")
-    for store in (store for store, found in places.items() if sequence in found):
+    for store in (store for store, found in held.items() if sequence in found):
         try:
             return read_head(sequence, store.get(sequence), keys, f"{store.name}/{sequence}")
         except IntegrityError as error:

@@ -78,6 +78,8 @@ class FolderMailbox:
         private_folder(self._sent)
         self._stationery, self._seed, self._faults = stationery, seed, faults or MailFaults()
         self._returned = ReturnedFolder(folder / "returned", stationery)
+        self._sent_at: dict[str, datetime] = {}
+        self._leaving: dict[str, bool] = {}
 
     def close(self) -> None:
         """Nothing is open."""
@@ -120,8 +122,8 @@ class FolderMailbox:
         with disk_errors_explained(self._sent):
             return Accepted(wire_id) if self._path(message_id).exists() else None
 
-    def receipts(self, *, until: datetime) -> list[Receipt]:
-        """Return what became of mails up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
+        """Return what became of mails from `since` up to `until`, oldest first; safe to read again."""
         came_back = self._returned.receipts(until=until)
         known = {one.message_id for one in came_back}
         made_up = [
@@ -132,19 +134,19 @@ class FolderMailbox:
                 sent_at + self._delay("receipt", key, 4.0),
             )
             for key, sent_at in self._sent_mails().items()
-            if key not in known
+            if key not in known and (since is None or sent_at + _LONGEST_DELAY >= since)
         ]
         found = [*came_back, *(one for one in made_up if one.received_at <= until)]
+        found = [one for one in found if since is None or one.received_at >= since]
         return sorted(found, key=lambda one: (one.received_at, one.message_id))
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
         """Return what people wrote, and complaints, from `since` up to `until`, oldest first; safe to read again."""
-        leaving = self._faults.unsubscribe_share + self._faults.complaint_share
         found = self._returned.inbound(until=until, since=since, user_of=self._user_of)
         for key, sent_at in self._sent_mails().items():
             if sent_at > until or (since is not None and sent_at + _LONGEST_DELAY < since):
                 continue
-            if self._draw("leaves", key) >= leaving or self._draw("delivered", key) >= self._faults.delivered_share:
+            if not self._leaves(key):
                 continue
             at, user_id = sent_at + self._delay("leaves_at", key, 3_600.0), self._user_of(key)
             if user_id is not None and at <= until and (since is None or at >= since):
@@ -166,6 +168,16 @@ class FolderMailbox:
             }
         )
 
+    def _leaves(self, key: str) -> bool:
+        """Return whether who got a mail leaves, drawn once for each mail: readers look at all of them at each call."""
+        if key not in self._leaving:
+            share, delivered = (
+                self._faults.unsubscribe_share + self._faults.complaint_share,
+                self._faults.delivered_share,
+            )
+            self._leaving[key] = self._draw("leaves", key) < share and self._draw("delivered", key) < delivered
+        return self._leaving[key]
+
     def _draw(self, what: str, key: str) -> float:
         return unit_interval(self._seed, f"mail_{what}", key)
 
@@ -177,14 +189,16 @@ class FolderMailbox:
         return self._sent / f"{message_id}.eml"
 
     def _sent_mails(self) -> dict[str, datetime]:
-        """Return message id -> when it was sent, of all mails, ordered by id."""
+        """Return message id -> when it was sent, of all mails, ordered by id; each file is asked about once."""
+        found = {}
         with disk_errors_explained(self._sent):
-            found = {
-                entry.name.removesuffix(".eml"): entry.stat().st_mtime_ns
-                for entry in os.scandir(self._sent)
-                if entry.name.endswith(".eml")
-            }
-        return {key: _EPOCH + timedelta(microseconds=found[key] // 1_000) for key in sorted(found)}
+            for entry in os.scandir(self._sent):
+                if entry.name.endswith(".eml"):
+                    key = entry.name.removesuffix(".eml")
+                    if key not in self._sent_at:  # a file is made once, with its time
+                        self._sent_at[key] = _EPOCH + timedelta(microseconds=entry.stat().st_mtime_ns // 1_000)
+                    found[key] = self._sent_at[key]
+        return dict(sorted(found.items()))
 
     def _user_of(self, message_id: str) -> str | None:
         path = self._path(message_id)

@@ -49,12 +49,12 @@ class ReturnedFolder:
         self._path, self._stationery = path, stationery
         self._read: dict[tuple[str, int, int], _Arrived] = {}
 
-    def receipts(self, *, until: datetime) -> list[Receipt]:
-        """Return delivery reports up to `until`, oldest first."""
+    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
+        """Return delivery reports from `since` up to `until`, oldest first."""
         return [
             Receipt(one.mail.message_id, self._stationery.wire_id(one.mail.message_id), _REPORTS[one.mail.kind], one.at)
             for one in self._arrived(until)
-            if one.mail.kind in _REPORTS and one.mail.message_id is not None
+            if one.mail.kind in _REPORTS and one.mail.message_id is not None and (since is None or one.at >= since)
         ]
 
     def inbound(

@@ -171,9 +171,9 @@ class SmtpMailbox:
             is_known = known is not None
         return Accepted(wire_id) if is_known else None
 
-    def receipts(self, *, until: datetime) -> list[Receipt]:
-        """Return what reports say became of mails, up to `until`, oldest first; safe to read again."""
-        return self._returned.receipts(until=until)
+    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
+        """Return what reports say became of mails, from `since` up to `until`, oldest first; safe to read again."""
+        return self._returned.receipts(until=until, since=since)
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
         """Return what people wrote, and complaints, from `since` up to `until`, oldest first; safe to read again."""

@@ -250,6 +250,14 @@ class SqlLedger(Guards, Approvals, Restoring):
             is_submitting = sa.and_(is_left, sends.c.state == SendState.SUBMITTING)
             return self._move(connection, is_submitting, SendState.AMBIGUOUS, now, "interrupted")
 
+    def awaited(self, since: date) -> dict[str, date]:
+        """Return message id -> day of the sends of `since` or later that a provider may still say something about."""
+        # `concat` keeps the index of states from being used: what nobody ever reports on stays accepted, for years.
+        is_awaited = sends.c.state.concat("").in_((SendState.ACCEPTED, SendState.AMBIGUOUS))
+        query = sa.select(sends.c.message_id, sends.c.as_of_date).where(sends.c.as_of_date >= since, is_awaited)
+        with self.engine.connect() as connection:
+            return dict(connection.execute(query).tuples().all())
+
     def rows(
         self,
         *,

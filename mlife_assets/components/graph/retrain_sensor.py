@@ -4,9 +4,12 @@ Belongs here: looking at decisions and runs of one model, asking for the run tha
 decision (`monitoring.retrain_decision`), which run is missing (`core.monitoring.trigger`).
 
 Concept: a run is launched for a decision of its own model and counts for that alone, so that models retrain side by
-side. A failed attempt waits before the next, and after the last one a person is alerted once.
+side. A failed attempt waits before the next, and after the last one a person is alerted once. Once every decision has a
+run that succeeded, or was given up, nothing can change before the next decision: the cursor says which was the newest
+then, and a tick asks for that alone. Without a cursor everything is looked at.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 
@@ -41,15 +44,17 @@ def build_retrain_sensor(graph: ModelGraph, job: UnresolvedAssetJobDefinition) -
     ) -> dg.SensorResult | dg.SkipReason:
         """Ask for the oldest retraining run that a decided day still needs, one at a time."""
         policy, now = graph.view(platform).model.retrain, platform.clock.now()
+        newest = _newest_decision(context.instance, graph)
+        if (sentence := _closed_sentence(context.cursor, newest)) is not None:
+            return dg.SkipReason(sentence)
         decisions = _decisions(context.instance, graph)
         wanted = [decision.as_of_date for decision in decisions if decision.verdict == "retrain"]
-        outlook = outstanding_retrainings(
-            decisions,
-            {day: _retrainings(context.instance, job_name, day, now) for day in wanted},
-            now=now,
-            retry_wait_minutes=policy.retry_wait_minutes,
-        )
+        runs = {day: _retrainings(context.instance, job_name, day, now) for day in wanted}
+        outlook = outstanding_retrainings(decisions, runs, now=now, retry_wait_minutes=policy.retry_wait_minutes)
         _alert_exhausted(context, platform, graph, outlook.exhausted, len(policy.retry_wait_minutes) + 1)
+        given_up = {decision.as_of_date for decision in outlook.exhausted}
+        if all(day in given_up or any(run.state == "succeeded" for run in found) for day, found in runs.items()):
+            context.update_cursor(json.dumps({"newest": newest, "sentence": outlook.sentence}))
         if not outlook.requests:
             return dg.SkipReason(outlook.sentence)
         if is_retraining(context.instance, job_name=job_name):
@@ -66,6 +71,21 @@ def build_retrain_sensor(graph: ModelGraph, job: UnresolvedAssetJobDefinition) -
         )
 
     return retrain_on_drift_sensor
+
+
+def _newest_decision(instance: dg.DagsterInstance, graph: ModelGraph) -> int | None:
+    """Return the number of the newest record of a decision; None before the first."""
+    records = instance.fetch_materializations(graph.key("monitoring", "retrain_decision"), limit=1).records
+    return records[0].storage_id if records else None
+
+
+def _closed_sentence(cursor: str | None, newest: int | None) -> str | None:
+    """Return what was said when no decision was open, if none was recorded since; None where that is not known."""
+    try:
+        record = json.loads(cursor or "{}")
+        return str(record["sentence"]) if record["newest"] == newest else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _decisions(instance: dg.DagsterInstance, graph: ModelGraph) -> list[DecisionFacts]:

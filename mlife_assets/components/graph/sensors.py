@@ -12,7 +12,7 @@ from datetime import date
 
 import dagster as dg
 
-from mlife_assets.components.events.landed_files import from_cursor, ingested_files
+from mlife_assets.components.events.landed_files import RECENT_DAYS, LandedCursor, from_cursor, ingested_files
 from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
@@ -23,13 +23,15 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift
-from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.messaging.states import SendState
+from mlife_assets.core.windows import add_days, day_start
 
 INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
+AWAITED_DAYS = 31
+"""An ambiguous send is closed after 30 days at the latest (`ambiguous_close_hours`), unless nobody can be asked; a
+relay gives a mail up within days, and one that never reports leaves it accepted for ever."""
 
 
 @dg.sensor(
@@ -41,24 +43,39 @@ READING_RETRY_WAIT_MINUTES = (0, 0)
 def landed_files_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for an ingest of every landed day whose files are not those that were ingested."""
-    delivered = platform.landed.delivered()
-    landed = {day: delivered.get(add_days(day, -1), []) for day in platform.tables.report_days(INGEST_REPORT)}
-    now, requests, open_days = platform.clock.now(), list[dg.RunRequest](), list[date]()
-    for day in from_cursor(context.cursor).days_to_look_up(landed):
-        known = sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
-        if len(landed[day]) > known:
-            open_days.append(day)
-            cause = f"ingest-{day.isoformat()}-{digest(landed[day], 12)}"
-            request = next_request(context.instance, cause, day, now=now, retry_wait_minutes=INGEST_RETRY_WAIT_MINUTES)
-            if request is not None:
-                requests.append(request)
-    context.update_cursor(ingested_files(landed, open_days).to_cursor())
+    """Ask for an ingest of every landed day whose files are not those that were ingested.
+
+    A late file of the newest days is seen at the next tick, one of an older day within an hour.
+    """
+    now, cursor, tables = platform.clock.now(), from_cursor(context.cursor), platform.tables
+    is_full = cursor.is_older_due(now)
+    days = tables.report_days(INGEST_REPORT) if is_full else tables.newest_report_days(INGEST_REPORT, RECENT_DAYS)
+    older_days = days[:-RECENT_DAYS] if is_full else sorted(cursor.older.open_days - set(days))
+    eves = {day: add_days(day, -1) for day in (*older_days, *days[-RECENT_DAYS:])}
+    delivered = platform.landed.delivered(set(eves.values()))
+    older = {day: delivered.get(eves[day], []) for day in older_days}
+    recent = {day: delivered.get(eves[day], []) for day in days[-RECENT_DAYS:]}
+    requests, open_days = list[dg.RunRequest](), list[date]()
+    for landed, known in ((older, cursor.older), (recent, cursor.recent)):
+        for day in known.days_to_look_up(landed):
+            if len(landed[day]) > _ingested_files(platform, day):
+                open_days.append(day)
+                cause = f"ingest-{day.isoformat()}-{digest(landed[day], 12)}"
+                wait = INGEST_RETRY_WAIT_MINUTES
+                request = next_request(context.instance, cause, day, now=now, retry_wait_minutes=wait)
+                if request is not None:
+                    requests.append(request)
+    looked = (ingested_files(older, open_days), now) if is_full else (cursor.older, cursor.older_looked_at)
+    context.update_cursor(LandedCursor(ingested_files(recent, open_days), *looked).to_text())
     return (
         dg.SensorResult(run_requests=requests)
         if requests
         else dg.SkipReason("every landed file was ingested, or its ingest runs, waits or was given up")
     )
+
+
+def _ingested_files(platform: Platform, day: date) -> int:
+    return sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
 
 
 @dg.sensor(
@@ -70,18 +87,22 @@ def landed_files_sensor(
 def inbound_texts_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a reading when replies are unread, or receipts of unsettled sends are there, as of the newest day."""
-    ingested = platform.tables.report_days(INGEST_REPORT)
+    """Ask for a reading when replies are unread, or receipts of open sends are there, as of the newest day.
+
+    Replies are looked at since ever. A receipt of a send that was older than `AWAITED_DAYS` wakes nobody; the next day
+    that runs takes it, as it asks for all of them.
+    """
+    ingested = platform.tables.newest_report_days(INGEST_REPORT, 1)
     if not ingested:
         return dg.SkipReason("no day has run yet")
     day, until = ingested[-1], platform.outcomes_time(ingested[-1])
-    sent = platform.ledger.rows(state=SendState.ACCEPTED) + platform.ledger.rows(state=SendState.AMBIGUOUS)
-    awaited = {row.message_id for row in sent}
+    awaited = platform.ledger.awaited(add_days(day, -AWAITED_DAYS))
+    since = day_start(min(awaited.values(), default=day))
     gateways = platform.gateways.values()
     receipts = [
         receipt.message_id
         for gateway in gateways
-        for receipt in gateway.receipts(until=until)
+        for receipt in gateway.receipts(until=until, since=since)
         if receipt.message_id in awaited
     ]
     replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until)}
@@ -107,7 +128,7 @@ def dashboard_refresh_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for one build after the newest run that changed what the dashboard shows, once no other run is on its way."""
-    if not platform.tables.report_days(drift.REPORT):
+    if not platform.tables.newest_report_days(drift.REPORT, 1):
         return dg.SkipReason("No day was decided yet, so there is nothing to show.")
     newest = newest_change(context.instance)
     if newest is None:

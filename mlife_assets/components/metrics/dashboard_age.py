@@ -32,9 +32,10 @@ def newest_change(instance: dg.DagsterInstance) -> str | None:
     since = _shown_until(instance)
     found: list[dg.EventLogRecord] = []
     for key in CHANGES:
-        wanted = key if since is None else dg.AssetRecordsFilter(key, after_timestamp=since)
-        records = instance.fetch_materializations(wanted, limit=RECORDS_SEEN).records
-        found += [record for record in records if not _is_under_way(instance, record)]
+        # Of a time, Dagster's SQLite reads all records there are; the newest it finds by their number.
+        records = instance.fetch_materializations(key, limit=RECORDS_SEEN).records
+        new = [record for record in records if since is None or record.timestamp > since]
+        found += [record for record in new if not _is_under_way(instance, record)]
     newest = max(found, key=lambda record: record.storage_id, default=None)
     return None if newest is None else f"{newest.partition_key or 'now'}-{newest.storage_id}"
 

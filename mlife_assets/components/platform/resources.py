@@ -166,7 +166,7 @@ class Platform(MarketParts, ModelPlatform):
 
     def has_ended(self, day: date) -> bool:
         """Return whether messages were planned for a day."""
-        return day in self.tables.report_days(PLAN_REPORT)
+        return self.tables.has_report(PLAN_REPORT, day)
 
     def act_times(self) -> Sequence[datetime]:
         """Return when sending was paused or resumed: the ledger knows before the log does."""

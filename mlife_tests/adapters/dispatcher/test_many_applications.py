@@ -50,7 +50,7 @@ class Gateway:
     def find(self, message_id: str) -> Accepted | None:
         return None
 
-    def receipts(self, *, until: datetime) -> list[Receipt]:
+    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
         return []
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

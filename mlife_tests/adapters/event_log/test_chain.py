@@ -60,6 +60,66 @@ def test_a_file_cannot_be_listed_with_another_hash(toolbox) -> None:
         Chain(store).list_entries((replace(A, sha256="0" * 64),))
 
 
+def chain_of(toolbox, numbers: range, *others: int) -> ObstoreObjectStore:
+    """Return a store with manifests of those numbers, each following the one before it, and with damaged others."""
+    store, previous = toolbox.store(), None
+    for number in numbers:
+        data = encode_manifest(
+            Manifest(number, previous if number else None, (), (replace(A, key=f"{A.key}{number}"),))
+        )
+        previous = content_hash(data)
+        store.put_if_absent(manifest_key(number), data)
+    for number in others:
+        store.put_if_absent(manifest_key(number), b"")
+    return store
+
+
+@pytest.mark.parametrize("manifests_there", [30, 1_000, 1_001, 2_100])
+def test_the_end_is_found_in_the_newest_folder_alone_however_old_the_log(toolbox, manifests_there: int) -> None:
+    store, listed, names = chain_of(toolbox, range(manifests_there)), list[str](), list[str]()
+    listing, naming = store.list, store.folders
+    store.list = lambda prefix: (listed.append(prefix), listing(prefix))[1]
+    store.folders = lambda prefix: (names.append(prefix), naming(prefix))[1]
+    end = Chain(store).end()
+    assert end is not None
+    assert end.sequence == manifests_there - 1
+    assert listed == [f"manifests/chain/{(manifests_there - 1) // 1_000:09d}"]
+    assert names == ["manifests/chain"]
+
+
+def test_a_folder_that_is_missing_hides_no_end_and_is_named_by_whoever_meets_it(toolbox) -> None:
+    """Whoever asked folder after folder would end before the gap, and write a second history there."""
+    whole = chain_of(toolbox, range(2_005))
+    holed = toolbox.stored({key: whole.get(key) for key in whole.list("") if "/000000001/" not in key})
+    chain = Chain(holed)
+    assert chain.end() == Chain(whole).end()
+    assert Chain(holed).list_entries((C,), are_new=True) == manifest_key(2_005)
+    with pytest.raises(IntegrityError, match=f"{manifest_key(1_999)} is missing, its successor is there"):
+        Chain(holed).list_entries((B,))
+    pin = ChainEnd(1_500, "0" * 64)
+    with pytest.raises(IntegrityError, match=f"{manifest_key(1_500)} is missing, its successor is there"):
+        Chain(holed, pinned=lambda: pin).end()
+    cut = toolbox.stored({key: whole.get(key) for key in whole.list("") if "/000000000/" in key})
+    with pytest.raises(IntegrityError, match=f"{manifest_key(1_500)} was signed and is gone"):
+        Chain(cut, pinned=lambda: pin).end()
+
+
+def test_a_damaged_end_in_a_folder_of_its_own_is_written_again(toolbox) -> None:
+    store = chain_of(toolbox, range(1_000), 1_000)
+    assert Chain(store).end() is None
+    assert Chain(store).list_entries((C,), are_new=True) == manifest_key(1_000)
+    assert Chain(store).end() == ChainEnd(1_000, content_hash(store.get(manifest_key(1_000))))
+
+
+def test_a_folder_without_a_manifest_is_passed_over(toolbox) -> None:
+    store = chain_of(toolbox, range(1_001))
+    for key in ("manifests/chain/000000007/note.txt", f"manifests/chain/000000009/{5:012d}.json", "manifests/chain/z"):
+        store.put_if_absent(key, b"?")
+    end = Chain(store).end()
+    assert end is not None
+    assert end.sequence == 1_000
+
+
 def test_one_process_lists_the_chain_once_and_reads_no_manifest_to_append_new_files(toolbox) -> None:
     class Counting(toolbox.CrashingStore):
         def get(self, key: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -225,3 +225,19 @@ def test_a_gap_between_champions_is_found_in_each_model(sealed) -> None:
     details = [finding.detail for finding in registry_findings(sealed.lake, sealed.log)]
     assert sum("followed v0 by its own event, None by the log" in detail for detail in details) == 1
     assert sum("was champion and is gone" in detail for detail in details) == 2
+
+
+def test_what_a_process_read_before_is_judged_as_it_lies_there_now(sealed) -> None:
+    log = sealed.log
+    for number, (version, previous) in enumerate((("v1", None), ("v2", "v1"))):
+        row = {"event_id": version, "occurred_at": NOW, "observed_at": NOW + timedelta(hours=number), "actor": "a"}
+        row |= {"reason": "r", "model_version": version, "previous_version": previous, "model_name": "m"}
+        table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
+        log.append("model_promoted", table, writer="registry")
+
+    def gaps() -> list[str]:
+        return [one.detail for one in registry_findings(sealed.lake, log) if "followed" in one.detail]
+
+    assert gaps() == []
+    (sealed.folder / "lake" / log.files("model_promoted")[0].key).unlink()
+    assert gaps() == ["followed v1 by its own event, None by the log; restore the log"]

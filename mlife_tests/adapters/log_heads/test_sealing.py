@@ -44,6 +44,36 @@ def test_nothing_new_makes_no_head(sealed) -> None:
         type(sealed)(sealed.folder / "other").seal(note=ROTATED)
 
 
+def test_a_seal_lists_each_place_once_and_reads_the_newest_head_alone(sealed, monkeypatch) -> None:
+    """However many heads there are: what was put is known, and older ones are read to fill a gap only."""
+    for name in "abcdef":
+        sealed.append(name)
+        sealed.seal()
+    (sealed.folder / "second" / "00000002.json").unlink()
+    sealed.append("g")
+    log = sealed.log
+    log.chain.end()
+    listed, read = list[str](), list[tuple[str, int]]()
+    listing, reading = FolderHeadStore.sequences, FolderHeadStore.get
+    monkeypatch.setattr(FolderHeadStore, "sequences", lambda store: (listed.append(store.name), listing(store))[1])
+    monkeypatch.setattr(
+        FolderHeadStore, "get", lambda store, number: (read.append((store.name, number)), reading(store, number))[1]
+    )
+
+    def sealed_again() -> None:
+        listed.clear()
+        read.clear()
+        sealed.sealer.seal(log.chain, now=datetime(2026, 6, 1, tzinfo=UTC), ledger={})
+        assert sorted(listed) == ["heads", "second"]
+
+    sealed_again()
+    assert {number for _, number in read} == {2, 5, 6}, "the gap, the newest, the new one"
+    assert read.count(("heads", 2)) == 1
+    assert reading(sealed.heads[1], 2) == reading(sealed.heads[0], 2)
+    sealed_again()
+    assert set(read) == {("heads", 6), ("second", 6)}
+
+
 def test_heads_are_private_and_kept_twice(sealed) -> None:
     sealed.append("a")
     sealed.seal()

@@ -90,6 +90,8 @@ def test_receipts_follow_and_are_the_same_when_read_again(open_box, mail_to):
     assert 10 < sum(one.is_delivered for one in receipts) < 30
     assert [one.received_at for one in receipts] == sorted(one.received_at for one in receipts)
     assert box.receipts(until=NEVER) == receipts
+    since = receipts[20].received_at
+    assert box.receipts(until=NEVER, since=since) == [one for one in receipts if one.received_at >= since] != receipts
     sent = box.sent_messages(date(2026, 6, 1))
     assert sent["user_id"].to_pylist() == [mail_to(number).user_id for number in range(1, 41)]
     assert dict(zip(sent["message_id"].to_pylist(), sent["is_delivered"].to_pylist(), strict=True)) == {
@@ -156,3 +158,45 @@ def test_a_body_that_is_no_mail_is_rejected(open_box, mail_to):
 def test_shares_are_shares():
     with pytest.raises(InvalidInputError, match="timeout_share"):
         MailFaults(timeout_share=2)
+
+
+def test_a_mail_is_asked_about_and_drawn_for_once_and_replies_are_those_of_another_process(
+    open_box, mail_to, monkeypatch
+):
+    """A sensor reads replies twice a minute for ever, and may leave none out."""
+    faults = MailFaults(0, 0, 0, delivered_share=1, unsubscribe_share=0.5, complaint_share=0)
+    box = open_box(faults)
+    for number in range(1, 21):
+        box.send(mail_to(number), now=NOW)
+    first = box.inbound(until=NEVER)
+    assert 0 < len(first) < 20
+    drawn, draw = [], box._draw
+    monkeypatch.setattr(box, "_draw", lambda what, key: (drawn.append((what, key)), draw(what, key))[1])
+    open_box(faults).send(mail_to(21), now=NOW)
+    assert box.inbound(until=NEVER) == open_box(faults).inbound(until=NEVER)
+    assert [key for what, key in drawn if what == "leaves"] == [mail_to(21).message_id]
+    stats = []
+    monkeypatch.setattr(box, "_sent_at", Recording(box._sent_at, stats))
+    assert box.receipts(until=NEVER) == open_box(faults).receipts(until=NEVER)
+    assert stats == []
+
+
+class Recording(dict):
+    """A memory that keeps what is put into it."""
+
+    def __init__(self, known, kept) -> None:
+        super().__init__(known)
+        self._kept = kept
+
+    def __setitem__(self, key, value) -> None:
+        self._kept.append(key)
+        super().__setitem__(key, value)
+
+
+def test_a_mail_that_was_taken_away_is_gone(open_box, mail_to, tmp_path):
+    box = open_box()
+    for number in (1, 2):
+        box.send(mail_to(number), now=NOW)
+    assert len(box.receipts(until=NEVER)) == 2
+    (tmp_path / "mail" / "sent" / f"{mail_to(1).message_id}.eml").unlink()
+    assert [one.message_id for one in box.receipts(until=NEVER)] == [mail_to(2).message_id]

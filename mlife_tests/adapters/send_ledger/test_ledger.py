@@ -271,3 +271,32 @@ def test_workers_in_parallel_never_submit_one_row_twice(open_ledger):
     assert len(submitted) == len(set(submitted)) == 24
     sequences = open_ledger().transitions()["sequence"].to_pylist()
     assert sequences == sorted(set(sequences))
+
+
+def test_awaited_are_accepted_and_ambiguous_sends_since_a_day(ledger):
+    old, ambiguous, accepted, delivered, waiting = (
+        row(f"u{number}", day=DAY - timedelta(days=number == 0)) for number in range(5)
+    )
+    ready(ledger, old, ambiguous, accepted, delivered, waiting)
+    for one in (old, ambiguous, accepted, delivered):
+        lease(ledger, day=one.as_of_date)
+        submit(ledger, one.message_id, day=one.as_of_date)
+    ledger.transition(ambiguous.message_id, "ambiguous", now=NOW)
+    for one in (old, accepted, delivered):
+        ledger.transition(one.message_id, "accepted", now=NOW, provider_message_id=f"p_{one.user_id}")
+    ledger.transition(delivered.message_id, "delivered", now=NOW)
+    assert ledger.awaited(DAY) == {ambiguous.message_id: DAY, accepted.message_id: DAY}
+    assert ledger.awaited(DAY - timedelta(days=1))[old.message_id] == DAY - timedelta(days=1)
+
+
+def test_awaited_sends_are_found_by_their_day(ledger):
+    """By their state, what nobody ever reports on is looked at for ever."""
+    if ledger.engine.dialect.name != "sqlite":
+        pytest.skip("another database counts rows before it chooses")
+    asked = []
+    sa.event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    ledger.awaited(DAY)
+    (query,) = [one for one in asked if "FROM sends" in one[0]]
+    with ledger.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query[0]}", query[1]).all()
+    assert "sends_by_day" in str(plan)

@@ -394,7 +394,85 @@ def test_days_whose_files_were_ingested_are_not_looked_up_again(definitions, ins
     assert [looked_up(0) for _ in range(2)] == [[days[4]], []]
 
 
-@pytest.mark.parametrize("cursor", ["", "nonsense", "{}", "[1]", '{"until": "x", "open": [], "files": "y"}'])
+def test_a_tick_looks_at_the_newest_days_and_once_an_hour_at_all(definitions, instance, platform, monkeypatch) -> None:
+    """What it lists and reads does not grow with age; a file of an older day is seen within the hour."""
+    days = [add_days(DAY, number) for number in range(90)]
+    for day in days:
+        land(platform, add_days(day, -1), "a.parquet")
+        ingested(platform, day, click=1)
+    looked, read, listed = list[int](), list[date](), list[str]()
+    delivered, read_report, listing = platform.landed.delivered, platform.tables.read_report, platform.lake.list
+    monkeypatch.setattr(platform.landed, "delivered", lambda days: (looked.append(len(days)), delivered(days))[1])
+    monkeypatch.setattr(platform.tables, "read_report", lambda name, day: (read.append(day), read_report(name, day))[1])
+    monkeypatch.setattr(platform.lake, "list", lambda prefix: (listed.append(prefix), listing(prefix))[1])
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+
+    def tick(*expected: date) -> None:
+        for seen in (looked, read, listed):
+            seen.clear()
+        daemon.tick()
+        asked = [run.tags["dagster/partition"] for run in daemon.launched]
+        assert asked == [day.isoformat() for day in expected]
+
+    tick()
+    assert (looked, len(read), listed) == ([90], 90, ["reports/ingest"])
+    tick()
+    assert (looked, read, listed) == ([31], [], [])
+    land(platform, add_days(days[-31], -1), "late.parquet")
+    land(platform, add_days(days[-32], -1), "late.parquet")
+    tick(days[-31])
+    assert (looked, len(read), listed) == ([31], 31, [])
+    wait(platform, 59)
+    tick(days[-31])
+    assert looked == [31]
+    wait(platform, 1)
+    tick(days[-31], days[-32])
+    assert (looked, len(read), listed) == ([90], 59 + 1, ["reports/ingest"])
+    end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    wait(platform, 11)
+    tick(days[-31], days[-32], days[-32])
+    assert looked == [32], "an older day that is open is looked at by each tick"
+    assert daemon.launched[-1].tags["mlife/cause"] == daemon.launched[-2].tags["mlife/cause"]
+    for number in (-31, -32):
+        ingested(platform, days[number], click=2)
+    wait(platform, 60)
+    for expected in ([90], [31]):
+        tick(days[-31], days[-32], days[-32])
+        assert looked == expected
+    assert read == []
+
+
+def test_a_day_that_grew_old_unseen_is_seen_by_the_next_full_look(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    for number in range(31):
+        ingested(platform, add_days(DAY, number))
+    assert daemon.tick() == []
+    land(platform, add_days(DAY, -1), "late.parquet")
+    ingested(platform, add_days(DAY, 31))
+    assert daemon.tick() == []
+    wait(platform, 60)
+    assert len(daemon.tick()) == 1
+    daemon.cursor = None
+    assert daemon.tick() == [], "its run is on its way, whatever became of the cursor"
+
+
+def test_a_clock_that_was_put_back_hides_no_file(definitions, instance, platform) -> None:
+    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
+    for number in range(32):
+        ingested(platform, add_days(DAY, number))
+    assert daemon.tick() == []
+    land(platform, add_days(DAY, -1), "late.parquet")
+    vars(platform)["clock"] = SimulatedClock(platform.clock.now() - timedelta(minutes=1))
+    assert len(daemon.tick()) == 1
+
+
+OF_ONE_LIST = '{"files": "x", "open": [], "until": "2026-06-02"}'
+"""The cursor of before there were older days."""
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "nonsense", "{}", "[1]", '{"until": "x", "open": [], "files": "y"}', OF_ONE_LIST]
+)
 def test_without_a_cursor_that_can_be_read_every_day_is_looked_up(definitions, instance, platform, cursor) -> None:
     daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
     for number in range(3):
@@ -670,3 +748,81 @@ def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     named = {sensor.name: sensor for sensor in definitions.get_repository_def().sensor_defs}
     assert Counter(sensor.default_status.value for sensor in named.values()) == {"RUNNING": 8}
     assert all(sensor.description for sensor in named.values())
+
+
+def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_replies_since_ever(
+    definitions, instance, platform, monkeypatch
+) -> None:
+    daemon = Daemon(definitions, instance, sensors.inbound_texts_sensor, platform=platform)
+    texts, asked = Texts(platform, 4), list[tuple[str, Any]]()
+    monkeypatch.setattr(platform.lake, "list", lambda _: pytest.fail("all days are listed"))
+    for name in ("receipts", "inbound"):
+        monkeypatch.setattr(
+            type(texts.gateway), name, lambda _, name=name, **given: (asked.append((name, given.get("since"))), [])[1]
+        )
+
+    def since_when(day: date) -> dict[str, Any]:
+        asked.clear()
+        ingested(platform, day)
+        daemon.tick()
+        return dict(asked)
+
+    assert since_when(DAY) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
+    assert since_when(add_days(DAY, 31)) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
+    assert since_when(add_days(DAY, 32)) == {"receipts": datetime(2026, 7, 4, tzinfo=UTC), "inbound": None}
+    assert daemon.skip_message == "0 sends await a receipt, none arrived; no reply is unread"
+
+
+def test_decisions_and_runs_are_read_again_only_while_something_can_change(retraining, platform, monkeypatch) -> None:
+    read, runs = list[int](), list[None]()
+    fetch, find = retraining.instance.fetch_materializations, retraining.instance.get_run_records
+    monkeypatch.setattr(
+        retraining.instance,
+        "fetch_materializations",
+        lambda key, limit: (read.append(limit), fetch(key, limit=limit))[1],
+    )
+    monkeypatch.setattr(retraining.instance, "get_run_records", lambda **given: (runs.append(None), find(**given))[1])
+
+    def is_read() -> bool:
+        read.clear()
+        runs.clear()
+        said, launched = retraining.skip_message, retraining.tick()
+        is_closed = read == [1]
+        if is_closed:
+            assert (launched, runs, retraining.skip_message) == ([], [], said)
+        return not is_closed
+
+    for number in range(3):
+        decide(retraining.instance, add_days(DAY, number), "wait")
+    assert [is_read() for _ in range(3)] == [True, False, False]
+    decide(retraining.instance, add_days(DAY, 3), "retrain")
+    assert [is_read() for _ in range(3)] == [True, True, True], "its run is on its way"
+    for minutes in (10, 60):
+        end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+        assert [is_read() for _ in range(2)] == [True, True], "it waits for another attempt"
+        wait(platform, minutes + 1)
+        assert is_read()
+    assert len(retraining.launched) == 3
+    end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
+    assert [is_read() for _ in range(3)] == [True, False, False], "it was given up"
+    assert len(alerts(platform)) == 1
+    decide(retraining.instance, add_days(DAY, 4), "retrain")
+    assert is_read()
+    end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_SUCCESS)
+    assert [is_read() for _ in range(3)] == [True, False, False]
+    for cursor in (None, "", "nonsense", "[1]", '"x"', "{}", '{"newest": 1, "sentence": "old"}'):
+        retraining.cursor = cursor
+        assert [is_read() for _ in range(2)] == [True, False]
+
+
+def test_what_the_dashboard_lacks_is_looked_for_among_the_newest_records(refreshing, monkeypatch) -> None:
+    """Of a time, Dagster's SQLite reads the records of all years."""
+    fetch, asked = refreshing.instance.fetch_materializations, list[tuple[Any, int]]()
+    monkeypatch.setattr(
+        refreshing.instance,
+        "fetch_materializations",
+        lambda wanted, limit: (asked.append((wanted, limit)), fetch(wanted, limit=limit))[1],
+    )
+    assert refreshing.tick() == []
+    assert asked
+    assert all(isinstance(wanted, dg.AssetKey) and limit <= 20 for wanted, limit in asked)

@@ -122,6 +122,10 @@ class MemoryStore:
     def exists(self, key: str) -> bool:
         return key in self.objects
 
+    def folders(self, prefix: str) -> list[str]:
+        below = (key.removeprefix(f"{prefix}/").split("/") for key in self.list(f"{prefix}/"))
+        return sorted({parts[0] for parts in below if len(parts) > 1})
+
     def list(self, prefix: str) -> list[str]:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
