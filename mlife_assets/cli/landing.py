@@ -86,7 +86,8 @@ def template(
         print_json({"files": files, "naming": name_rule, "placing": PLACING})
         return
     console = answer_console()
-    console.print(f"{len(written)} files of {len(chosen)} event types are written to {folder}:", soft_wrap=True)
+    what = f"{_count(len(written), 'file')} of {_count(len(chosen), 'event type')}"
+    console.print(f"Written to {folder}: {what}.", soft_wrap=True)
     for event_type in chosen:
         names = ", ".join(str(one.path.relative_to(folder)) for one in written if one.event_type == event_type)
         console.print(f"  {names}", soft_wrap=True)
@@ -169,8 +170,8 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
         yield f"{name}: {what}, not taken"
         yield f"  {checked.refusal_reason}: {checked.refusal}"
     else:
-        size = f"{checked.size:,} bytes" if checked.size is not None else "no file"
-        yield f"{name}: {what}, {size}, {checked.accepted:,} rows accepted, {checked.rejected:,} rejected"
+        size = f"{checked.size or 0:,} bytes"
+        yield f"{name}: {what}, {size}, {_count(checked.accepted, 'row')} accepted, {checked.rejected:,} rejected"
     for one in checked.rejections:
         yield f"  row {one.row}, {one.field}: {one.reason}: {one.detail}"
     if (more := checked.rejected - len(checked.rejections)) > 0:
@@ -179,12 +180,16 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
         yield f"  dropped, as the contract has no such column: {', '.join(map(one_line, checked.extra_columns))}"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _sum(checked: list[CheckedFile]) -> str:
     accepted, rejected = sum(one.accepted for one in checked), sum(one.rejected for one in checked)
     refused = sum(one.refusal is not None for one in checked)
     return (
-        f"{len(checked):,} files: {accepted:,} rows would be accepted, {rejected:,} rejected; {refused:,} files would "
-        "not be taken. Rows count from 0."
+        f"{_count(len(checked), 'file')}: {_count(accepted, 'row')} would be accepted, {rejected:,} rejected; "
+        f"{_count(refused, 'file')} would not be taken. Rows count from 0."
     )
 
 

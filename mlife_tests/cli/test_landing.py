@@ -230,14 +230,14 @@ def test_a_check_says_row_column_reason_and_remedy(run, tmp_path):
     assert result.exit_code == 1
     size = path.stat().st_size
     assert result.stdout.splitlines()[:3] == [
-        f"{path}: click of {DAY}, {size:,} bytes, 1 rows accepted, 1 rejected",
+        f"{path}: click of {DAY}, {size:,} bytes, 1 row accepted, 1 rejected",
         "  row 1, source: unknown_enum: source must be one of organic, message",
         f"{bad}: click of {DAY}, {bad.stat().st_size:,} bytes, 2 rows accepted, 0 rejected",
     ]
     assert "  dropped, as the contract has no such column: phone, password" in result.stdout
     assert "not_a_file: it is a link, which is never followed; deliver the file itself" in result.stdout
     assert result.stdout.splitlines()[-1] == (
-        "3 files: 3 rows would be accepted, 1 rejected; 1 files would not be taken. Rows count from 0."
+        "3 files: 3 rows would be accepted, 1 rejected; 1 file would not be taken. Rows count from 0."
     )
     assert "+15550100" not in result.output
 
@@ -245,7 +245,7 @@ def test_a_check_says_row_column_reason_and_remedy(run, tmp_path):
 def test_all_rows_accepted_is_exit_code_0(run, tmp_path):
     result = run("landing", "check", lay(tmp_path, "good", "a.parquet", DAY))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "1 files: 2 rows would be accepted, 0 rejected; 0 files" in result.stdout
+    assert "1 file: 2 rows would be accepted, 0 rejected; 0 files" in result.stdout
 
 
 @pytest.mark.parametrize(("option", "listed"), [((), 10), (("--rows", "3"), 3), (("--rows", "0"), 0)])
