@@ -12,7 +12,7 @@ what is no plain file of a safe name is refused unread. No byte of a stranger is
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -87,11 +87,16 @@ class Ingest:
     def ingest(self, day: date) -> IngestReport:
         """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of all that lies there."""
         landed = self._landing.look(day)
-        folders: dict[str, list[Delivery]] = {}
-        for delivery in landed.deliveries:
-            folders.setdefault(delivery.event_type, []).append(delivery)
-        types = tuple(self._ingest_type(day, name, found) for name, found in sorted(folders.items()))
+        types = tuple(type_report(name, outcomes) for name, outcomes in self.outcomes(day, landed.deliveries))
         return IngestReport(day, types, landed.ignored)
+
+    def outcomes(self, day: date, deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[tuple[str, Outcome]]]]:
+        """Ingest deliveries of a day; yield what became of each by its source, for one event type after the other."""
+        folders: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            folders.setdefault(delivery.event_type, []).append(delivery)
+        for name, found in sorted(folders.items()):
+            yield name, self._ingest_type(day, name, found)
 
     def replay_rejected(self, day: date, event_type: str) -> TypeReport:
         """Judge the stored rejections of a landing day and type again, after a fix; accepted rows enter the log.
@@ -115,7 +120,7 @@ class Ingest:
         tables = [decode_table(self._lake.get(key)).cast(STORED_REJECTED_SCHEMA) for key in keys]
         return pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables])
 
-    def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> TypeReport:
+    def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> list[tuple[str, Outcome]]:
         outcomes = []
         for place, delivery in enumerate(deliveries):
             fault = delivery.fault or (self._crowded() if place >= self._policy.maximum_files else None)
@@ -127,7 +132,7 @@ class Ingest:
                 outcome = self._judge(day, event_type, data)
                 self._store_rejected(day, event_type, delivery.source, outcome.rejected, data)
             outcomes.append((delivery.source, outcome))
-        return type_report(event_type, outcomes)
+        return outcomes
 
     def _crowded(self) -> FileFault:
         detail = f"{self._policy.maximum_files} files of a type and day are taken; export fewer, larger ones"

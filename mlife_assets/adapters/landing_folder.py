@@ -35,7 +35,7 @@ NESTED_DEPTH_MAXIMUM = 4
 IGNORED_MAXIMUM = 200
 """Entries of one kind of a day that are listed one by one."""
 
-_LINK = FileFault(Reason.NOT_A_FILE, "it is a link, which is never followed; deliver the file itself")
+LINK = FileFault(Reason.NOT_A_FILE, "it is a link, which is never followed; deliver the file itself")
 _SPECIAL = FileFault(Reason.NOT_A_FILE, "it is neither a file nor a folder; remove it")
 _NO_FOLDER = FileFault(Reason.NOT_A_FILE, "it should be a folder of files; remove it")
 _DENIED = FileFault(Reason.UNREADABLE_FILE, "it cannot be opened; grant read and run again")
@@ -111,7 +111,7 @@ class LandingFolder:
                 return _DENIED
             except OSError as error:
                 if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-                    return _LINK
+                    return LINK
                 raise TransientError(f"landing file {source} cannot be read: {error.strerror}; run again") from error
         return data if len(data) <= maximum_bytes else _too_large(maximum_bytes)
 
@@ -155,29 +155,37 @@ def _look_at_day(
     source = f"{shown}/{name}"
     mode = _mode(parent, name)
     if not stat.S_ISDIR(mode):
-        deliveries.append(Delivery(shown, source, _LINK if stat.S_ISLNK(mode) else _NO_FOLDER))
+        deliveries.append(Delivery(shown, source, LINK if stat.S_ISLNK(mode) else _NO_FOLDER))
         return
     with _opened_folder(parent, name) as folder:
         if folder is None:
             deliveries.append(Delivery(shown, source, _DENIED))
             return
         for file in _names(folder):
-            key = f"{source}/{shown_name(file)}"
-            if hidden_reason(file) is not None:  # its writer renames it when it is done, perhaps just now
-                ignored.append(_ignored(key, file, ""))
-                continue
-            kind = _mode(folder, file)
-            if stat.S_ISDIR(kind):
-                ignored += _nested(folder, file, key, NESTED_DEPTH_MAXIMUM)
-            else:
-                fault = _kind_fault(kind) or name_fault(event_type) or name_fault(file)
-                deliveries.append(Delivery(shown, key, fault))
+            found, left_alone = look_at_file(folder, file, event_type, source)
+            deliveries += found
+            ignored += left_alone
+
+
+def look_at_file(folder: int, name: str, event_type: str, source: str) -> tuple[list[Delivery], list[IgnoredFile]]:
+    """Return what one name in the open folder of a day is: a delivery, or what is left alone.
+
+    `source` is that of the folder; `event_type` the name of the folder above it as it is.
+    """
+    key = f"{source}/{shown_name(name)}"
+    if hidden_reason(name) is not None:  # its writer renames it when it is done, perhaps just now
+        return [], [_ignored(key, name, "")]
+    mode = _mode(folder, name)
+    if stat.S_ISDIR(mode):
+        return [], _nested(folder, name, key, NESTED_DEPTH_MAXIMUM)
+    fault = _kind_fault(mode) or name_fault(event_type) or name_fault(name)
+    return [Delivery(shown_name(event_type), key, fault)], []
 
 
 def _kind_fault(mode: int) -> FileFault | None:
     if stat.S_ISREG(mode):
         return None
-    return _LINK if stat.S_ISLNK(mode) else _SPECIAL
+    return LINK if stat.S_ISLNK(mode) else _SPECIAL
 
 
 def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile]:

@@ -18,6 +18,7 @@ from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.inbox import employers, inbox, review, vet
 from mlife_assets.cli.keys import keys_app
+from mlife_assets.cli.landing import landing_app
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
@@ -41,6 +42,7 @@ app = typer.Typer(
 for command in (demo, day, status, trace, dev, serve, train, backtest):
     app.command()(command)
 app.command("open")(open_pages)
+app.add_typer(landing_app, name="landing")
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):

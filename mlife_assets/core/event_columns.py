@@ -121,6 +121,11 @@ class EventType:
         return next((kind for kind in (self, *older) if not kind.missing(given)), self)
 
     @property
+    def landed(self) -> EventType:
+        """Return the newest contract that a landing file can meet, since one with nested values is refused."""
+        return self.delivered(c.name for c in self.all_columns if not _is_nested(c.type))
+
+    @property
     def columns_of_all_versions(self) -> tuple[Column, ...]:
         """Return the columns that an exporter of any version may deliver, each name once."""
         older = (column for upcaster in self.upcasters for column in upcaster.columns)
@@ -130,6 +135,10 @@ class EventType:
         """Return the columns that `names` lack, but for those that exporters of an older version cannot know."""
         given = set(names)
         return [c.name for c in self.all_columns if c.name not in given and not (c.nullable and c.since > 1)]
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind.value_type if pa.types.is_list(kind) else kind))
 
 
 ENVELOPE = (

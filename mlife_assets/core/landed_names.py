@@ -18,7 +18,6 @@ from typing import Protocol
 from mlife_assets.core.validation import FileFault, Reason
 
 NAME_LENGTH_MAXIMUM = 200
-SHOWN_LENGTH = 120
 _DAY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _UNFINISHED = re.compile(r".+#\d+")
 """What the object store leaves of a write that was killed."""
@@ -73,9 +72,9 @@ class Landing(Protocol):
 
 
 def shown_name(name: str) -> str:
-    """Return a name for people: printable, not too long."""
+    """Return a name for people: printable, and cut only where it is longer than any that is taken."""
     printable = name if name.isprintable() else ascii(name)[1:-1]
-    return printable if len(printable) <= SHOWN_LENGTH else printable[:SHOWN_LENGTH] + "…"
+    return printable if len(printable) <= NAME_LENGTH_MAXIMUM else printable[:NAME_LENGTH_MAXIMUM] + "…"
 
 
 def name_fault(name: str) -> FileFault | None:

@@ -179,6 +179,13 @@ def test_what_is_no_plain_file_of_a_plain_name_is_refused_unread_and_told(
     assert len(landing.platform.landed.delivered({EVE})[EVE]) == report.files, "the sensor counts as the ingest does"
 
 
+@pytest.mark.parametrize("length", [121, 200])
+def test_a_file_of_a_long_name_that_is_allowed_is_taken(landing: Landing, length: int) -> None:
+    (landing.folder / "n".ljust(length, "n")).write_bytes(click("long"))
+    report = landing.ingest()
+    assert (report.accepted, report.rejected) == (2, 0)
+
+
 def test_a_file_that_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing) -> None:
     folder = landing.platform.landed
     (delivery,) = folder.look(EVE).deliveries

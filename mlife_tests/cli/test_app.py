@@ -29,6 +29,8 @@ LEAVES = (
     "serve",
     "train",
     "backtest",
+    "landing template",
+    "landing check",
     "log verify",
     "log adopt",
     "log rotate-key",
@@ -57,7 +59,7 @@ LEAVES = (
     "plan approve",
     "plan reject",
 )
-WITHOUT_HOME = {"train", "backtest"}
+WITHOUT_HOME = {"train", "backtest", "landing template", "landing check"}
 """Commands that need no lived home: they read the files that they are given."""
 
 HEAVY = ("dagster", "pyarrow", "numpy", "lightgbm", "duckdb", "sqlalchemy", "pydantic_settings")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.core.event_columns import (
     NOTE_LENGTH,
     TEXT_LENGTH,
+    Column,
     EventType,
     Upcaster,
     added,
@@ -77,3 +79,11 @@ def test_an_upcaster_that_adds_columns_says_whether_they_are_plain_words() -> No
     assert plain.constants == {"model_name": "jobs"}
     assert Upcaster.adding(1, (), model_name="'jobs'", items="[job_id]").constants is None
     assert Upcaster(1, (), "*").constants is None
+
+
+def test_the_landed_contract_is_the_newest_without_nested_values() -> None:
+    nested = Column("parts", pa.list_(pa.struct([("a", pa.int64())])))
+    plain = (identifier("thing_id"), Column("sizes", pa.list_(pa.float64())))
+    newest = EventType("thing", "market", (*plain, nested), 2, (Upcaster.adding(1, plain, parts="[]"),))
+    assert newest.landed == newest.contract(1)
+    assert newest.contract(1).landed == newest.contract(1)

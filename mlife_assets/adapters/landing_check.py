@@ -1,0 +1,146 @@
+"""What an ingest would make of files that are not delivered yet.
+
+Belongs here: running an ingest that leaves nothing behind, and what it said of each file. Does not belong here: the
+rules (`core.validation`), which files are meant (`given_files`), printing (`cli`).
+
+Concept: nothing is judged here. The ingest itself runs, day by day, into a lake in memory that is thrown away, on the
+morning on which each day is landed when it is delivered in time. So a verdict is that of the ingest, but for what only
+a home knows: ids that its log holds already.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from obstore.store import MemoryStore
+
+from mlife_assets.adapters.cage import DecodingCage
+from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.given_files import GivenFile, GivenFiles
+from mlife_assets.adapters.ingest_report import Outcome
+from mlife_assets.adapters.landing import Ingest
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.landed_names import hidden_reason, name_fault
+from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.validation import WHOLE_FILE, Reason, rejected_file
+from mlife_assets.core.windows import add_days, day_start
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a row would be refused: its index in the file, from 0, the column and what to do."""
+
+    row: int
+    event_id: str | None
+    reason: str
+    field: str | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """What an ingest would make of one file.
+
+    Attributes:
+        file: as it was named.
+        size: in bytes; None for what is no plain file.
+        accepted: rows that would enter the log.
+        rejected: rows that would be refused.
+        by_reason: rows that would be refused, by reason.
+        rejections: the first of them.
+        refusal: why the whole file would be refused or left alone; None when its rows are judged one by one.
+        refusal_reason: the reason of a refusal as reports name it; `ignored` when the file would be left alone.
+        extra_columns: columns that would be dropped.
+        is_name_taken: a file of this name is read.
+        is_size_taken: it has no more bytes than a file may have.
+    """
+
+    file: GivenFile
+    size: int | None
+    accepted: int
+    rejected: int
+    by_reason: dict[str, int]
+    rejections: tuple[Rejection, ...]
+    refusal: str | None
+    refusal_reason: str | None
+    extra_columns: tuple[str, ...]
+    is_name_taken: bool
+    is_size_taken: bool
+
+    @property
+    def is_accepted(self) -> bool:
+        """Return whether every row would enter the log."""
+        return self.refusal is None and not self.rejected
+
+
+IGNORED = "ignored"
+
+
+def check_files(
+    files: Sequence[GivenFile], *, policy: LandingPolicy, cage: DecodingCage, shown: int
+) -> list[CheckedFile]:
+    """Return what would become of files that are delivered in time, by day and name, with `shown` rejections of each.
+
+    Raises:
+        InvalidInputError: two files would have one name, or a folder cannot be opened.
+    """
+    landing = GivenFiles(files)
+    lake = ObstoreObjectStore(MemoryStore())
+    log = ParquetEventLog(lake)
+    checked: list[CheckedFile] = []
+    for day in landing.days:
+        ingest = Ingest(landing, lake, _morning_after(day), cage=cage, policy=policy, log=log)
+        landed = landing.look(day)
+        found = {
+            source: outcome for _, outcomes in ingest.outcomes(day, landed.deliveries) for source, outcome in outcomes
+        }
+        ignored = {entry.source: entry.why for entry in landed.ignored}
+        for file in landing.of_day(day):
+            outcome = found.get(file.source)
+            checked.append(_checked(file, outcome, ignored.get(file.source, ""), policy, shown))
+    return checked
+
+
+def _morning_after(day: date) -> SimulatedClock:
+    """Return the clock of an ingest that lands `day` when it is due."""
+    return SimulatedClock(day_start(add_days(day, 1)))
+
+
+def _checked(
+    file: GivenFile, outcome: Outcome | None, why_ignored: str, policy: LandingPolicy, shown: int
+) -> CheckedFile:
+    found = file.path.lstat()
+    size = found.st_size if stat.S_ISREG(found.st_mode) else None
+    name = file.whole.name
+    refused = rejected_file(Reason.NOT_A_FILE, why_ignored) if outcome is None else outcome.rejected
+    whole = refused.filter(pc.equal(refused["row"], WHOLE_FILE)).to_pylist()
+    rows = refused.slice(0, 0) if whole else refused
+    refusal_reason = (IGNORED if outcome is None else whole[0]["reason"]) if whole else None
+    return CheckedFile(
+        file=file,
+        size=size,
+        accepted=0 if outcome is None else outcome.accepted,
+        rejected=rows.num_rows,
+        by_reason=_counts(rows),
+        rejections=_first(rows, shown),
+        refusal=whole[0]["detail"] if whole else None,
+        refusal_reason=refusal_reason,
+        extra_columns=() if outcome is None else outcome.extra_columns,
+        is_name_taken=hidden_reason(name) is None and name_fault(name) is None,
+        is_size_taken=size is None or size <= policy.maximum_file_bytes,
+    )
+
+
+def _counts(refused: pa.Table) -> dict[str, int]:
+    counts = pc.value_counts(refused["reason"]).to_pylist()
+    return dict(sorted((entry["values"], entry["counts"]) for entry in counts))
+
+
+def _first(refused: pa.Table, shown: int) -> tuple[Rejection, ...]:
+    return tuple(Rejection(**row) for row in refused.drop_columns(["raw"]).slice(0, shown).to_pylist())

@@ -1,0 +1,136 @@
+"""Files for who delivers data: schema, empty Parquet and examples of each landed event type.
+
+Belongs here: writing them, reading what columns mean. Does not belong here: what they say (`recruiting.landed_schema`,
+`recruiting.landed_examples`).
+
+Concept: what a column means is said once, where dbt has it, in the `.yml` of the staging model of its event type. No
+file is overwritten: all names are looked at before the first is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.landed_names import NAME_LENGTH_MAXIMUM
+from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.windows import FIRST_EVENT_DAY
+from mlife_assets.recruiting.events import EVENT_TYPES
+
+EXAMPLES_FOLDER = "example"
+EXAMPLE_DAY = FIRST_EVENT_DAY
+
+
+class Kind(StrEnum):
+    """What is written of an event type."""
+
+    SCHEMA = "schema"
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file that was written for an event type."""
+
+    event_type: str
+    kind: Kind
+    path: Path
+
+
+def naming(policy: LandingPolicy) -> str:
+    """Return how files are to be named and what they may be, in a sentence."""
+    return (
+        f"A file is Parquet of at most {policy.maximum_file_bytes:,} bytes under any printable name of at most "
+        f"{NAME_LENGTH_MAXIMUM} characters that does not begin with _ or . nor end in # and digits."
+    )
+
+
+PLACING = (
+    "It lies directly in landing/<event type>/dt=YYYY-MM-DD of the home, as a plain file and no link; the day is that "
+    "of the export in UTC, no row is observed after it, and it is landed when the next day runs."
+)
+
+
+def write_templates(
+    folder: Path, event_types: Sequence[str], kinds: Collection[Kind], *, dbt_project: Path
+) -> list[WrittenFile]:
+    """Write files of `kinds` for each event type below `folder`, and return them in order.
+
+    Raises:
+        InvalidInputError: one of them exists, then none is written; or the folder cannot be written.
+        NotFoundError: `dbt_project`, which says what columns mean, has nothing about a type.
+    """
+    contents = {written: data for name in event_types for written, data in _files(folder, name, kinds, dbt_project)}
+    present = [written.path for written in contents if written.path.exists() or written.path.is_symlink()]
+    if present:
+        raise InvalidInputError(f"{present[0]} exists and is not overwritten; name a new folder, or remove it")
+    for written, data in contents.items():
+        try:
+            written.path.parent.mkdir(parents=True, exist_ok=True)
+            with written.path.open("xb") as file:
+                file.write(data)
+        except OSError as error:
+            raise InvalidInputError(
+                f"{written.path} cannot be written ({error.strerror}); name a folder that can be written"
+            ) from error
+    return list(contents)
+
+
+def example_key(event_type: str, day: date = EXAMPLE_DAY) -> str:
+    """Return where the example of an event type lies, as its like would lie in landing."""
+    return f"{event_type}/dt={day}/example.parquet"
+
+
+def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
+    """Return what a row of an event type is, and what its columns mean.
+
+    Raises:
+        NotFoundError: its staging model is not there, or does not describe what is landed.
+    """
+    import yaml
+
+    path = dbt_project / "models" / "staging" / f"stg_events__{event_type}.yml"
+    try:
+        (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        columns: Sequence[Mapping[str, Any]] = model["columns"]
+        said = {str(one["name"]): str(one["description"]) for one in columns}
+        return str(model["description"]), {name: said[name] for name in EVENT_TYPES[event_type].landed.schema.names}
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"{path} says what the columns of {event_type} mean and is not there; run mlife from its checkout"
+        ) from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        what = str(error.args[0]) if isinstance(error, KeyError) else "each column"
+        raise NotFoundError(f"{path} does not say what {what} of {event_type} means; describe it there") from error
+
+
+def _files(
+    folder: Path, event_type: str, kinds: Collection[Kind], dbt_project: Path
+) -> Iterator[tuple[WrittenFile, bytes]]:
+    """Yield the files of an event type with what they hold."""
+    import orjson
+
+    from mlife_assets.adapters.parquet_bytes import encode_table
+    from mlife_assets.recruiting.landed_examples import example_rows
+    from mlife_assets.recruiting.landed_schema import landed_schema
+
+    kind = EVENT_TYPES[event_type].landed
+    rows = example_rows(kind, EXAMPLE_DAY)
+    if Kind.SCHEMA in kinds:
+        schema = landed_schema(kind, *meanings(event_type, dbt_project))
+        data = orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        yield WrittenFile(event_type, Kind.SCHEMA, folder / f"{event_type}.schema.json"), data
+    if Kind.PARQUET in kinds:
+        empty = encode_table(kind.schema.empty_table())
+        yield WrittenFile(event_type, Kind.PARQUET, folder / f"{event_type}.template.parquet"), empty
+        example = folder / EXAMPLES_FOLDER / example_key(event_type)
+        yield WrittenFile(event_type, Kind.PARQUET, example), encode_table(rows)
+    if Kind.JSONL in kinds:
+        lines = (orjson.dumps(row, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for row in rows.to_pylist())
+        yield WrittenFile(event_type, Kind.JSONL, folder / f"{event_type}.example.jsonl"), b"".join(lines)

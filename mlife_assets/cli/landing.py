@@ -1,0 +1,221 @@
+"""`mlife landing`: what to deliver, and whether it would be taken.
+
+Belongs here: asking for templates and for a check, printing what came of it. Does not belong here: the contract
+(`recruiting.events`), judging files (`landing_check`).
+
+Concept: whoever delivers files has no home and need not run anything. Both commands work on files alone, and a check
+writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlife_assets.cli.exits import ExitCode
+from mlife_assets.cli.options import AsJson, parse_day
+from mlife_assets.cli.output import answer_console, one_line, print_json, progress
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.given_files import GivenFile
+    from mlife_assets.adapters.landing_check import CheckedFile
+
+landing_app = typer.Typer(no_args_is_help=True, help="Deliver your own events: what files hold, and a check of them.")
+
+SHOWN_ROWS = 10
+
+
+class Format(StrEnum):
+    """What can be written of an event type."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+    SCHEMA = "schema"
+
+
+def _event_type(text: str) -> str:
+    """Return an event type that is landed. Raises typer.BadParameter on another, with those that are."""
+    from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
+
+    if text not in MARKET_EVENT_TYPES:
+        raise typer.BadParameter(f"{one_line(text)!r} is not landed; use one of {', '.join(MARKET_EVENT_TYPES)}")
+    return text
+
+
+@landing_app.command()
+def template(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; a file that is there is never overwritten.")],
+    event_types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", parser=_event_type, metavar="TYPE", help="One event type; again for more.", show_default="all"
+        ),
+    ] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option(
+            "--format",
+            help="schema: JSON Schema of a row; parquet: an empty file and an example; jsonl: the example as text.",
+            show_default="all",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write, for each event type that others deliver, its schema, an empty Parquet file and a few example rows.
+
+    Exit codes: 0 written, 1 failed or a file is there already, 2 wrong usage.
+    """
+    from mlife_assets.adapters.landing_templates import PLACING, Kind, naming, write_templates
+    from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
+    from mlife_assets.recruiting.policies import Policies
+    from mlife_assets.settings import DBT_PROJECT_FOLDER
+
+    chosen = list(dict.fromkeys(event_types or MARKET_EVENT_TYPES))
+    kinds = [Kind(one) for one in formats or Format]
+    written = write_templates(folder, chosen, kinds, dbt_project=DBT_PROJECT_FOLDER)
+    name_rule = naming(Policies().landing)
+    if as_json:
+        files = [{"event_type": one.event_type, "format": one.kind, "file": str(one.path)} for one in written]
+        print_json({"files": files, "naming": name_rule, "placing": PLACING})
+        return
+    console = answer_console()
+    what = f"{_count(len(written), 'file')} of {_count(len(chosen), 'event type')}"
+    console.print(f"Written to {folder}: {what}.", soft_wrap=True)
+    for event_type in chosen:
+        names = ", ".join(str(one.path.relative_to(folder)) for one in written if one.event_type == event_type)
+        console.print(f"  {names}", soft_wrap=True)
+    console.print(name_rule, soft_wrap=True)
+    console.print(PLACING, soft_wrap=True)
+    console.print("Landing takes Parquet alone: a .jsonl file is to be read. `mlife landing check` says what is taken.")
+
+
+@landing_app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Files that are to be delivered.")],
+    day: Annotated[
+        date | None,
+        typer.Option(
+            "--day",
+            parser=parse_day,
+            metavar="YYYY-MM-DD",
+            help="Day they are delivered for.",
+            show_default="of the folder dt=YYYY-MM-DD that a file lies in",
+        ),
+    ] = None,
+    event_type: Annotated[
+        str | None,
+        typer.Option(
+            "--type", parser=_event_type, metavar="TYPE", help="Their event type.", show_default="the folder above that"
+        ),
+    ] = None,
+    rows: Annotated[
+        int, typer.Option("--rows", min=0, metavar="N", help="Refused rows to list per file.")
+    ] = SHOWN_ROWS,
+    as_json: AsJson = False,
+) -> None:
+    """Judge files as the ingest would, before they are delivered in time; needs no home and writes nothing.
+
+    Whether an event is in the log already is known to a home alone, so that is not looked at.
+
+    Exit codes: 0 every row would be accepted, 1 a row or a file would not, 2 wrong usage.
+    """
+    from mlife_assets.adapters.cage import DecodingCage
+    from mlife_assets.adapters.landing_check import check_files
+    from mlife_assets.recruiting.policies import Policies
+
+    policy = Policies().landing
+    given = _given(files, event_type, day)
+    cage = DecodingCage(policy)
+    try:
+        with progress("checking files"):
+            checked = check_files(given, policy=policy, cage=cage, shown=rows)
+    finally:
+        cage.close()
+    if as_json:
+        print_json(_document(checked))
+    else:
+        console = answer_console()
+        for one in checked:
+            for line in _lines(one):
+                console.print(line, soft_wrap=True)
+        console.print(_sum(checked), style="bold", soft_wrap=True)
+    if not all(one.is_accepted for one in checked):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _given(files: list[Path], event_type: str | None, day: date | None) -> list[GivenFile]:
+    """Return what the files are delivered as. Raises typer.BadParameter where that cannot be said."""
+    from mlife_assets.adapters.given_files import GivenFiles, given_file
+
+    try:
+        given = [given_file(path, event_type=event_type, day=day) for path in files]
+        GivenFiles(given)
+    except (InvalidInputError, NotFoundError) as error:
+        raise typer.BadParameter(str(error)) from error
+    return given
+
+
+def _lines(checked: CheckedFile) -> Iterator[str]:
+    """Yield what there is to say of a file."""
+    name = one_line(str(checked.file.path))
+    what = f"{one_line(checked.file.event_type)} of {checked.file.day}"
+    if checked.refusal is not None:
+        yield f"{name}: {what}, not taken"
+        yield f"  {checked.refusal_reason}: {checked.refusal}"
+    else:
+        size = f"{checked.size or 0:,} bytes"
+        yield f"{name}: {what}, {size}, {_count(checked.accepted, 'row')} accepted, {checked.rejected:,} rejected"
+    for one in checked.rejections:
+        yield f"  row {one.row}, {one.field}: {one.reason}: {one.detail}"
+    if (more := checked.rejected - len(checked.rejections)) > 0:
+        yield f"  and {more:,} more; --rows lists them"
+    if checked.extra_columns:
+        yield f"  dropped, as the contract has no such column: {', '.join(map(one_line, checked.extra_columns))}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _sum(checked: list[CheckedFile]) -> str:
+    accepted, rejected = sum(one.accepted for one in checked), sum(one.rejected for one in checked)
+    refused = sum(one.refusal is not None for one in checked)
+    return (
+        f"{_count(len(checked), 'file')}: {_count(accepted, 'row')} would be accepted, {rejected:,} rejected; "
+        f"{_count(refused, 'file')} would not be taken. Rows count from 0."
+    )
+
+
+def _document(checked: list[CheckedFile]) -> dict[str, Any]:
+    return {
+        "is_accepted": all(one.is_accepted for one in checked),
+        "accepted": sum(one.accepted for one in checked),
+        "rejected": sum(one.rejected for one in checked),
+        "files": [
+            {
+                "file": one_line(str(one.file.path)),
+                "event_type": one_line(one.file.event_type),
+                "day": one.file.day,
+                "source": one.file.source,
+                "bytes": one.size,
+                "is_accepted": one.is_accepted,
+                "is_name_taken": one.is_name_taken,
+                "is_size_taken": one.is_size_taken,
+                "accepted": one.accepted,
+                "rejected": one.rejected,
+                "rejected_by_reason": one.by_reason,
+                "rejections": [asdict(entry) for entry in one.rejections],
+                "more": one.rejected - len(one.rejections),
+                "refusal": None if one.refusal is None else {"reason": one.refusal_reason, "detail": one.refusal},
+                "extra_columns": list(one.extra_columns),
+            }
+            for one in checked
+        ],
+    }
