@@ -29,9 +29,11 @@ What a past repeats, each under ids of its own, while people, employers and the 
 - rows of all marts;
 - runs, materializations, checks and their tags of Dagster, on every day; metrics were rebuilt on every day, too.
 
-On days that were history in the young home, what the platform wrote is that of a day that ran, by weekday. Not
-repeated are alerts, ticks and compute logs of Dagster, the events inside old runs (hard links to those of the run that
-is repeated), truth tables of the market, other models and applications.
+On days that were history in the young home, what the platform wrote is that of a day that ran, by weekday, beside what
+recruiters texted, which is of a campaign of its own there. Not repeated are alerts, ticks and compute logs of Dagster,
+the events inside old runs (hard links to those of the run that is repeated), truth tables of the market, other models
+and applications. So the platform writes on each old day, and nobody ever leaves: a past has a little more in it than a
+life would.
 
 The young home trains on labels of three days and is promoted by hand where the gate refuses; nothing retrains. Homes
 and numbers are kept in --folder, numbers by the commit that last changed what is measured, so a run that was stopped

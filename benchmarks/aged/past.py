@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aged.records import PastGateway, PastLedger, age_marts
-from aged.rows import Move, moved_rows
+from aged.rows import Move, moved_rows, with_value
 from aged.runs import age_runs
 from aged.world import FIRST_DAY, Size, open_platform
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 AGED_FILE = "aged.json"
 DAYS_BETWEEN_PROMOTIONS = 14
 BUILT_BY_HAND = {"events", "manifests", "outbox", "reports", "tables", "rejected"}
+RECRUITERS = "recruiters_of_the_past"
+"""Campaign of what recruiters texted on old days, on which the platform texted, too: nobody gets one campaign twice."""
 LANDED, LEDGER, REGISTRY, GATE = "landing", "ledger", "registry", "gate"
 TRAINING_REPORTS = frozenset(
     {"challenger", "explanation", "fairness", "fairness_by_folds", "folds", "off_policy_estimate", "promotion"}
@@ -193,13 +195,17 @@ class Past:
         day, now = move.moved_day(landing), _evening(move.moved_day(landing))
         for file in self.landed.get(landing, ()):
             batch = sha256(f"{file.batch}{move.mark}".encode()).hexdigest()[:16]
-            self.log.append(file.event_type, moved_rows(self._table(file), move), writer=LANDED, batch=batch)
+            rows = moved_rows(self._table(file), move)
+            if file.event_type == "message_planned":  # recruiters' texts: the day has our own of that campaign, too
+                rows = with_value(rows, "campaign", RECRUITERS)
+            self.log.append(file.event_type, rows, writer=LANDED, batch=batch)
         self._seal(now)
         self._link(Path("landing"), f"dt={landing}", f"dt={day}")
         self._link(Path("lake/rejected"), f"dt={landing}", f"dt={day}")
         self._report(INGEST, landing + timedelta(days=1), replace(move, detour=0))
-        if is_first:
-            return  # nothing had landed yet, so nothing could run
+        if is_first:  # nothing had landed yet, so nothing could run; somebody serves from the next day on
+            self._promote(day, move)
+            return
         source = FIRST_DAY + timedelta(days=self._run_day_of(position))
         detour = (source - landing).days
         own = Move(move.block, move.days + detour, detour)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -106,6 +106,9 @@ def _marked(column: pa.Array, mark: str) -> pa.Array:
     return pc.binary_join_element_wise(column, pa.scalar(mark), "")
 
 
-def moved_instant(at: datetime, move: Move) -> datetime:
-    """Return an instant that many days earlier."""
-    return at - timedelta(days=move.days)
+def with_value(rows: pa.Table, name: str, value: str) -> pa.Table:
+    """Return rows of which all have one value in a column of text."""
+    place = rows.schema.get_field_index(name)
+    return rows.set_column(
+        place, rows.schema.field(place), pa.array([value] * rows.num_rows, rows.schema.field(place).type)
+    )

@@ -75,6 +75,12 @@ def test_a_day_that_is_repeated_elsewhere_in_its_block_has_names_of_its_own_but_
     assert (row["message_id"], row["job_id"]) == ("m1_p1d21", "j1_p1")
 
 
+def test_what_recruiters_texted_is_no_text_of_ours(rows: ModuleType) -> None:
+    said = rows.with_value(planned(), "campaign", "others")
+    assert said["campaign"].to_pylist() == ["others"]
+    assert said.schema == EVENT_TYPES["message_planned"].schema
+
+
 def test_dates_in_texts_move_and_other_numbers_do_not(rows: ModuleType) -> None:
     text = '{"day": "2026-04-24", "at": "2026-04-24T18:05:00", "id": "12026-04-24", "no": "2026-13-41"}'
     moved = rows.Move(1, 28).moved_text(text)
