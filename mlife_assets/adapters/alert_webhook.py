@@ -2,7 +2,7 @@
 
 Belongs here: one POST and what its answer means. Does not belong here: which alerts are due, tries after a failure.
 
-Concept: the body is JSON with `text`, which Slack, Mattermost and Teams show, and `alerts` for machines. The address
+Concept: the body is JSON with `text`, which chats show (Slack, Mattermost), and `alerts` for machines. The address
 often holds a secret, so no error names it.
 """
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from mlife_assets.core.alerts import Alert, told
-from mlife_assets.core.errors import PermanentError, TransientError
+from mlife_assets.core.alerts import Alert, message_of
+from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from pydantic import HttpUrl, Secret
@@ -39,7 +39,9 @@ class AlertWebhook:
     name = "webhook"
 
     def __init__(self, url: Secret[HttpUrl], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Remember where alerts go; nothing is opened."""
+        """Remember where alerts go; nothing is opened. Raises InvalidInputError on an address with a name in it."""
+        if url.get_secret_value().username is not None:
+            raise InvalidInputError("MLIFE_ALERT_WEBHOOK has a name before its host, which is not sent; leave it out")
         self._url, self._timeout = url, timeout_seconds
 
     def deliver(self, alerts: Sequence[Alert]) -> None:
@@ -49,7 +51,7 @@ class AlertWebhook:
             TransientError: nobody answered in time, or the answer asks for another try.
             PermanentError: the answer is a refusal, or sends elsewhere, which is not followed.
         """
-        body = {"text": told(alerts), "alerts": [{"name": one.name, **one.facts} for one in alerts]}
+        body = {"text": message_of(alerts), "alerts": [{"name": one.name, **one.facts} for one in alerts]}
         headers = {"Content-Type": "application/json", "User-Agent": "mlife"}
         address = str(self._url.get_secret_value())  # of http or https: the settings take no other
         request = Request(address, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310
@@ -63,6 +65,8 @@ class AlertWebhook:
             raise TransientError(
                 f"the webhook of alerts did not answer ({type(error).__name__}); it is tried again"
             ) from None
+        except ValueError:
+            raise PermanentError("the webhook of alerts has no host that can be; correct MLIFE_ALERT_WEBHOOK") from None
         if status >= 500 or status in _LATER:
             raise TransientError(f"the webhook of alerts answered {status}; it is tried again")
         raise PermanentError(f"the webhook of alerts answered {status}; correct MLIFE_ALERT_WEBHOOK")

@@ -26,6 +26,7 @@ from mlife_assets.adapters.given_files import GivenFile, GivenFiles
 from mlife_assets.adapters.ingest_report import Outcome
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.landed_names import hidden_reason, name_fault
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason, rejected_file
@@ -80,6 +81,8 @@ class CheckedFile:
 
 
 IGNORED = "ignored"
+FIRST_CHECKED, LAST_CHECKED = 1970, 9998
+"""Years of an export's day: the log begins with the first and names years with four digits."""
 
 
 def check_files(
@@ -109,6 +112,10 @@ def check_files(
 
 def _morning_after(day: date) -> SimulatedClock:
     """Return the clock of an ingest that lands `day` when it is due."""
+    if not FIRST_CHECKED <= day.year <= LAST_CHECKED:
+        raise InvalidInputError(
+            f"{day} is no day of an export; name one of the years {FIRST_CHECKED} to {LAST_CHECKED}"
+        )
     return SimulatedClock(day_start(add_days(day, 1)))
 
 

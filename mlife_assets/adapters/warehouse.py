@@ -188,12 +188,12 @@ class DuckDBWarehouse:
     @staticmethod
     def _check_columns(connection: duckdb.DuckDBPyConnection, mart: str, columns: Sequence[str] | None) -> None:
         """Make sure that the mart and the asked columns exist."""
-        rows = connection.execute(
-            "select column_name from information_schema.columns where table_schema = 'marts' and table_name = ?", [mart]
-        ).fetchall()
-        existing = {row[0] for row in rows}
-        if not existing:
-            raise NotFoundError(f"marts.{mart} has not been built; {_remedy(mart)}")
+        import duckdb
+
+        try:
+            existing = set(connection.sql(f"from marts.{mart}").columns)  # the schema's own list looks at all tables
+        except duckdb.CatalogException as error:
+            raise NotFoundError(f"marts.{mart} has not been built; {_remedy(mart)}") from error
         unknown = [name for name in columns or () if name not in existing]
         if unknown:
             raise InvalidInputError(f"marts.{mart} has no column {', '.join(unknown)}; its dbt model lists them")

@@ -14,7 +14,7 @@ from pydantic import HttpUrl, Secret
 
 from mlife_assets.adapters.alert_webhook import AlertWebhook
 from mlife_assets.core.alerts import Alert
-from mlife_assets.core.errors import PermanentError, TransientError
+from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
 ALERTS = [Alert("run-1", {"job": "metrics_job", "partition": None, "message": "no dbt"})]
 SECRET = "T0/B0/secret"
@@ -49,7 +49,7 @@ def chat() -> Iterator[Chat]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         chat.url = f"http://127.0.0.1:{server.server_address[1]}/{SECRET}"
         yield chat
@@ -91,3 +91,10 @@ def test_nobody_there_is_transient_and_the_address_stays_secret(chat) -> None:
     with pytest.raises(TransientError, match="did not answer") as caught:
         webhook.deliver(ALERTS)
     assert "secret" not in f"{caught.value}{caught.value.__cause__}{webhook!r}"
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/x", "http://user@127.0.0.1/x"])
+def test_an_address_with_a_name_in_it_is_refused_and_not_looked_up(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="MLIFE_ALERT_WEBHOOK has a name before its host") as caught:
+        AlertWebhook(Secret(HttpUrl(url)))
+    assert "secret" not in str(caught.value)

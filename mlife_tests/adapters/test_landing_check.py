@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.given_files import GivenFile
 from mlife_assets.adapters.landing_check import CheckedFile, check_files
 from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -74,3 +76,10 @@ def test_limits_are_those_of_the_policy(tmp_path: Path) -> None:
 def test_what_is_shown_is_bounded_and_what_is_counted_is_not(tmp_path: Path) -> None:
     (found,) = checked(clicks(tmp_path / "a", *["1"] * 30), shown=4)
     assert ([entry.row for entry in found.rejections], found.rejected) == ([1, 2, 3, 4], 29)
+
+
+@pytest.mark.parametrize("day", [date.min, date(1969, 12, 31), date.max])
+def test_a_day_that_no_export_can_have_is_refused(tmp_path: Path, day: date) -> None:
+    file = clicks(tmp_path / "a", "1", day=day)
+    with pytest.raises(InvalidInputError, match="is no day of an export; name one of the years 1970 to 9998"):
+        checked(file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlife_assets.core.alerts import MESSAGE_CHARACTERS, TOLD_MAXIMUM, Alert, sentence, told
+from mlife_assets.core.alerts import MESSAGE_CHARACTERS, SPELT_OUT, Alert, message_of, sentence
 
 FAILED = Alert(
     "run-1",
@@ -31,8 +31,8 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_one_message_spells_out_the_newest_and_counts_the_others() -> None:
-    alerts = [Alert(f"alert-{number}", {}) for number in range(TOLD_MAXIMUM + 2)]
-    lines = told(alerts).splitlines()
+    alerts = [Alert(f"alert-{number}", {}) for number in range(SPELT_OUT + 2)]
+    lines = message_of(alerts).splitlines()
     assert lines[:2] == ["mlife: 7 alerts", "... and 2 more, see alerts/ in the lake"]
     assert lines[2:] == [f"alert-{number}" for number in range(2, 7)]
-    assert told(alerts[:1]) == "mlife: 1 alert\nalert-0"
+    assert message_of(alerts[:1]) == "mlife: 1 alert\nalert-0"

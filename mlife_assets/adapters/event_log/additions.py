@@ -32,24 +32,26 @@ class Additions:
         """
         try:
             if self._hash is None or content_hash(self._store.get(manifest_key(self._number))) != self._hash:
-                self._number, self._hash = last_number(self._store), None
-                self._read(self._number)
-                return None
-            found = list[str]()
-            while self._store.exists(manifest_key(self._number + 1)):
-                found += self._read(self._number + 1)
+                number, found = last_number(self._store), None
+                digest, _ = self._read(number)
+            else:
+                number, digest, found = self._number, self._hash, list[str]()
+                while self._store.exists(manifest_key(number + 1)):
+                    number += 1
+                    digest, keys = self._read(number)
+                    found += keys
         except (IntegrityError, NotFoundError):
             self._hash = None
             return None
+        # Only now: what was read before another read failed is named at the next call.
+        self._number, self._hash = number, digest
         return found
 
-    def _read(self, number: int) -> list[str]:
-        """Read a manifest, which is the last one then; return what it lists."""
+    def _read(self, number: int) -> tuple[str, list[str]]:
+        """Return the hash of a manifest and what it lists."""
         key = manifest_key(number)
         data = self._store.get(key)
-        entries = decode_manifest(key, data).entries
-        self._number, self._hash = number, content_hash(data)
-        return [entry.key for entry in entries]
+        return content_hash(data), [entry.key for entry in decode_manifest(key, data).entries]
 
 
 def last_number(store: ObjectStore) -> int:

@@ -122,6 +122,13 @@ class Chain:
             self._read_on()
             return self._end if self._damaged is None else None
 
+    def holds(self, end: ChainEnd) -> bool:
+        """Return whether a manifest is still there as it was; after a restored copy it may not be."""
+        try:
+            return content_hash(self._store.get(manifest_key(end.sequence))) == end.sha256
+        except NotFoundError:
+            return False
+
     def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
         """Return the manifests after number `sequence`, in order, each checked against the one before.
 

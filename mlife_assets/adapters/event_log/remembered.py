@@ -43,10 +43,11 @@ class RememberedEvents:
             added = self._additions.keys()  # before anything is listed, so that what comes meanwhile is seen next time
             if added is None:
                 self._rows.clear()
-            for event_type, days in _days_by_type(added or ()).items():
-                # Taken out first: where looking fails, all files are listed at the next call.
-                if self._rows.pop(event_type, None) is not None:
-                    self._look(event_type, days)
+            grown = {name: days for name, days in _days_by_type(added or ()).items() if name in self._rows}
+            for event_type in grown:  # all first: where looking fails, all files of them are listed at the next call
+                del self._rows[event_type]
+            for event_type, days in grown.items():
+                self._look(event_type, days)
             wanted = tuple(event_types)
             for event_type in wanted:
                 if anew or event_type not in self._rows:

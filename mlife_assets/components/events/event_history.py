@@ -1,7 +1,7 @@
 """Reading the event log back, for a few users and jobs, in memory that does not grow with the log.
 
-Belongs here: rows of a range without those that were delivered before it, the last row of each id however old, a whole
-history folded block by block. Does not belong here: which events features need (`recompute_inputs`), what they mean
+Belongs here: rows of a range without those that were delivered before it, the last row of each id however old. Does not
+belong here: which events features need (`recompute_inputs`), what they mean
 (`recruiting.recompute`).
 
 Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. A range alone
@@ -10,7 +10,7 @@ occurred before the range can be repeats: their ids are looked up in the days si
 rows of the wanted ids are kept, so memory grows with the range or with the wanted ids, not with the log.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, reduce
@@ -55,20 +55,24 @@ class EventHistory:
             self._files[event_type] = self.log.files(event_type)
         return [file for file in self._files[event_type] if (start is None or file.day >= start) and file.day <= end]
 
-    def between(self, event_type: str, start: date, end: date) -> pa.Table:
-        """Return what was first observed on the days [start, end]: one row per event, by (observed_at, event_id)."""
+    def between(self, event_type: str, start: date | None, end: date) -> pa.Table:
+        """Return what was first observed on the days [start, end]: one row per event, by (observed_at, event_id).
+
+        No `start` is all of a type until `end`: as much as the wanted ids have, each file read once.
+        """
         columns, schema = SOURCE_COLUMNS[event_type], EVENT_TYPES[event_type].schema
         nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
         files = self.files(event_type, start, end)
         rows = pa.concat_tables([nothing, *(self._about(self.log.read_file(file, columns)) for file in files)])
         rows = rows.sort_by([("observed_at", "ascending"), ("event_id", "ascending")])
         _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
-        return self._without_earlier(event_type, rows.take(pa.array(np.sort(places))), start)
+        first = rows.take(pa.array(np.sort(places)))
+        return first if start is None else self._without_earlier(event_type, first, start)
 
     def latest(self, event_type: str, key: str, ids: pa.Array, end: date) -> pa.Table:
         """Return the last row of each of `ids` that was observed until `end`, going back only as far as needed."""
         found = []
-        for start, until in self._blocks(event_type, end, FIRST_BLOCKS_DAYS):
+        for start, until in self._blocks(event_type, end):
             if not len(ids):
                 break
             rows = self.between(event_type, start, until)
@@ -77,14 +81,7 @@ class EventHistory:
             found.append(rows)
         return pa.concat_tables(found) if found else self.between(event_type, add_days(end, 1), end)
 
-    def folded(self, event_type: str, end: date, fold: Callable[[pa.Table], pa.Table]) -> pa.Table:
-        """Return `fold` of everything that was observed until `end`; it is applied to what it kept and a block more."""
-        kept = self.between(event_type, add_days(end, 1), end)
-        for start, until in self._blocks(event_type, end):
-            kept = fold(pa.concat_tables([self.between(event_type, start, until), kept]))
-        return kept
-
-    def _blocks(self, event_type: str, end: date, lengths: tuple[int, ...] = ()) -> Iterator[tuple[date, date]]:
+    def _blocks(self, event_type: str, end: date) -> Iterator[tuple[date, date]]:
         """Yield (first, last) day of blocks from `end` back to the first day of a type, the newest first.
 
         Thoroughly it is one block: each would be held against the ids of all files before it, which is quadratic.
@@ -93,7 +90,7 @@ class EventHistory:
         if self.is_thorough and files:
             yield files[0].day, end
             return
-        days = iter(lengths)
+        days = iter(FIRST_BLOCKS_DAYS)
         while files and end >= files[0].day:
             start = add_days(end, 1 - next(days, BLOCK_DAYS))
             yield start, end

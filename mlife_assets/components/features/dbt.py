@@ -8,6 +8,7 @@ beforehand, and dbt runs inside the step (`dbt_runner`).
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import dagster as dg
 
 from mlife_assets.adapters.event_log.staging import to_stage
 from mlife_assets.components.events.landed_days import require_landed
-from mlife_assets.components.features.dbt_runner import build, ensure_manifest, project_digest
+from mlife_assets.components.features.dbt_runner import build, ensure_manifest, staging_digest, staging_of
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
@@ -24,7 +25,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import Figures, kpi_figures, readout_figures
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.extras import missing_extra
-from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 try:
     from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
@@ -90,10 +91,21 @@ def _build(
     models = sorted(key.path[-1] for key in context.selected_asset_keys)
     selection = models or sorted(key.name for key in context.selected_asset_check_keys)
     manifest = ensure_manifest(project)
-    events = to_stage(platform.event_log, platform.warehouse.staged(), project_digest(project))
-    for event in build(project, selection, {**variables, **windows, **events}, settings.home / "dbt"):
+    staging = [name for name in staging_of(manifest, models) if name not in models]
+    since = date.fromisoformat(variables["start_date"]) if "start_date" in variables else None
+    events = _to_stage(platform, project, since) if models else {}
+    for event in build(project, [*selection, *staging], {**variables, **windows, **events}, settings.home / "dbt"):
+        if event["data"].get("node_info", {}).get("node_name") in staging:
+            continue  # brought up to date for those that were asked for, which are what this step shows
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
+
+
+def _to_stage(platform: Platform, project: Path, start: date | None) -> dict[str, Any]:
+    """Return what staging lacks; of days that are built again, what they are the first to see is staged again."""
+    again_from = None if start is None else add_days(start, -1)
+    tables = platform.warehouse.staged()
+    return to_stage(platform.event_log, tables, staging_digest(project), again_from=again_from)
 
 
 def _figures(platform: Platform, key: dg.AssetKey) -> Figures:

@@ -14,7 +14,7 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,36 @@ GRAPH_FOLDER = "graph"
 _MISSING = re.compile(r"Table with name (\S+) does not exist")
 
 
-def project_digest(project: Path) -> str:
+STAGING = "models/staging"
+
+
+def staging_digest(project: Path) -> str:
+    """Return a hash over everything that staging follows from."""
+    return _digest(project, [*(project / STAGING).rglob("*"), *(project / "macros").rglob("*")])
+
+
+def staging_of(manifest: Path, models: Sequence[str]) -> list[str]:
+    """Return the staging models that `models` read, directly or not, in order."""
+    graph = json.loads(manifest.read_text())
+    nodes, parents = graph["nodes"], graph["parent_map"]
+    waiting = [name for name, node in nodes.items() if node["resource_type"] == "model" and node["name"] in models]
+    seen = set(waiting)
+    while waiting:
+        for parent in parents[waiting.pop()]:
+            if parent in nodes and parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+    return sorted(nodes[name]["name"] for name in seen if nodes[name]["original_file_path"].startswith(f"{STAGING}/"))
+
+
+def _project_digest(project: Path) -> str:
     """Return a hash over everything that parsing reads."""
+    return _digest(project, project.rglob("*"))
+
+
+def _digest(project: Path, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(project.rglob("*")):
+    for path in sorted(paths):
         relative = path.relative_to(project)
         if path.is_file() and relative.parts[0] not in {"target", "logs", "dbt_packages"}:
             digest.update(str(relative).encode() + b"\0" + path.read_bytes())
@@ -50,7 +76,7 @@ def ensure_manifest(project: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     manifest, stamp = target / "manifest.json", target / "manifest.digest"
     with FileLock(str(target / "manifest.lock")):
-        digest = project_digest(project)
+        digest = _project_digest(project)
         if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
             return manifest
         folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]

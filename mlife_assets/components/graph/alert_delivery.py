@@ -4,7 +4,7 @@ Belongs here: when alerts are sent. Does not belong here: keeping and sending th
 channel of the platform).
 
 Concept: a sensor never sends, so it asks for a run. A run that failed is tried again, waiting longer each time; the
-next alert begins anew and sends the earlier ones, too. Its own failure is no alert: that would ask for the next run.
+next alert and the next day begin anew. Its own failure is no alert: that would ask for the next run.
 """
 
 import dagster as dg
@@ -19,7 +19,7 @@ ALERT_JOB = "alert_delivery_job"
 RETRY_WAIT_MINUTES = (1, 10, 60, 360)
 
 
-@dg.op(description="Sends alerts that nobody was told of yet.")
+@dg.op(description="Sends alerts that were not sent yet.")
 @says_why
 def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
     """Send what is unsent as one message and say what it was."""
@@ -41,7 +41,7 @@ def alert_delivery_job() -> None:
     job=alert_delivery_job,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends alerts that were kept and nobody was told of.",
+    description="Sends alerts that were kept and not sent yet.",
 )
 def alert_delivery_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -51,9 +51,9 @@ def alert_delivery_sensor(
     if not names:
         return dg.SkipReason("Every alert was sent.")
     if platform.alert_channel is None:
-        return dg.SkipReason(f"{len(names)} alerts are kept and nobody is told; set MLIFE_ALERT_WEBHOOK.")
-    cause = f"alerts-{digest(names, 12)}"
+        return dg.SkipReason(f"{len(names)} alerts are kept and sent to nobody; set MLIFE_ALERT_WEBHOOK.")
     now = platform.clock.now()
+    cause = f"alerts-{now.date().isoformat()}-{digest(names, 12)}"
     request = next_request(context.instance, cause, None, now=now, retry_wait_minutes=RETRY_WAIT_MINUTES)
     if request is None:
         return dg.SkipReason(f"{len(names)} alerts are being sent, or sending waits or was given up; see the runs.")

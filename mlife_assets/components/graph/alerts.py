@@ -8,22 +8,28 @@ name lies below `alert_deliveries/`, written after the channel took it: what cra
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import InvalidInputError
 
-ALERTS, DELIVERIES = "alerts", "alert_deliveries"
+ALERTS, DELIVERIES, SUFFIX = "alerts", "alert_deliveries", ".json"
+SENT_WITHIN = timedelta(days=7)
+ALERTS_PER_MESSAGE = 20
+"""Chats refuse a message of more than about 28 KB; an alert has less than one."""
 PARTITION_TAG = "dagster/partition"
 INTERVAL_SECONDS = 30
 """Between two looks of a sensor."""
 
 
 def alert(platform: ModelPlatform, name: str, facts: Mapping[str, str | None]) -> None:
-    """Keep one alert for people; writing it again changes nothing."""
+    """Keep one alert for people; keeping it again changes nothing."""
     import orjson
 
-    platform.lake.replace(_key(name), orjson.dumps(dict(facts), option=orjson.OPT_SORT_KEYS))
+    if not is_alerted(platform, name):
+        raised = {"raised_at": platform.clock.now().isoformat()}
+        platform.lake.replace(_key(name), orjson.dumps({**facts, **raised}, option=orjson.OPT_SORT_KEYS))
 
 
 def is_alerted(platform: ModelPlatform, name: str) -> bool:
@@ -34,33 +40,64 @@ def is_alerted(platform: ModelPlatform, name: str) -> bool:
 def undelivered(platform: ModelPlatform) -> list[str]:
     """Return the names of alerts that were not sent, in order."""
     kept, sent = (
-        {key.removeprefix(f"{folder}/").removesuffix(".json") for key in platform.lake.list(folder)}
+        {key.removeprefix(f"{folder}/")[: -len(SUFFIX)] for key in platform.lake.list(folder) if key.endswith(SUFFIX)}
         for folder in (ALERTS, DELIVERIES)
     )
     return sorted(kept - sent)
 
 
 def deliver_alerts(platform: ModelPlatform) -> Sequence[Alert]:
-    """Send all alerts that were not sent, as one message, and return them.
+    """Send all alerts that were not sent, oldest first, some in one message, and return them.
+
+    What is older than a week is no news: it is put down as not sent, so that a new channel begins with today.
 
     Raises:
         InvalidInputError: there is nobody to send them to.
         TransientError: the channel did not take them; they stay unsent.
         PermanentError: it refuses them.
     """
+    channel, now = platform.alert_channel, platform.clock.now()
+    if channel is None:
+        raise InvalidInputError("alerts are sent to nobody; set MLIFE_ALERT_WEBHOOK")
+    alerts = sorted((_kept(platform, name) for name in undelivered(platform)), key=_age)
+    old = [alert for alert in alerts if _raised_at(alert) < (now - SENT_WITHIN).isoformat()]
+    for alert in old:
+        _put_down(platform, alert, {"not_sent": "it was older than a week"})
+    news = alerts[len(old) :]
+    for start in range(0, len(news), ALERTS_PER_MESSAGE):
+        batch = news[start : start + ALERTS_PER_MESSAGE]
+        channel.deliver(batch)
+        for alert in batch:
+            _put_down(platform, alert, {"channel": channel.name, "sent_at": now.isoformat()})
+    return news
+
+
+def _kept(platform: ModelPlatform, name: str) -> Alert:
+    """Return an alert; one that a power cut damaged is sent as such, so that it holds up no other."""
     import orjson
 
-    if platform.alert_channel is None:
-        raise InvalidInputError("nobody is told of alerts; set MLIFE_ALERT_WEBHOOK")
-    names = undelivered(platform)
-    alerts = [Alert(name, orjson.loads(platform.lake.get(_key(name)))) for name in names]
-    if alerts:
-        platform.alert_channel.deliver(alerts)
-    for name in names:
-        sent = {"channel": platform.alert_channel.name, "sent_at": platform.clock.now().isoformat()}
-        platform.lake.replace(f"{DELIVERIES}/{name}.json", orjson.dumps(sent, option=orjson.OPT_SORT_KEYS))
-    return alerts
+    try:
+        facts = orjson.loads(platform.lake.get(_key(name)))
+        return Alert(name, {**facts})
+    except (ValueError, TypeError):
+        raised = {"raised_at": platform.clock.now().isoformat()}
+        return Alert(name, {"message": f"{_key(name)} cannot be read; see the runs in the UI", **raised})
+
+
+def _raised_at(alert: Alert) -> str:
+    return alert.facts.get("raised_at") or ""
+
+
+def _age(alert: Alert) -> tuple[str, str]:
+    return _raised_at(alert), alert.name
+
+
+def _put_down(platform: ModelPlatform, alert: Alert, facts: Mapping[str, str]) -> None:
+    import orjson
+
+    data = orjson.dumps(dict(facts), option=orjson.OPT_SORT_KEYS)
+    platform.lake.replace(f"{DELIVERIES}/{alert.name}{SUFFIX}", data)
 
 
 def _key(name: str) -> str:
-    return f"{ALERTS}/{name}.json"
+    return f"{ALERTS}/{name}{SUFFIX}"

@@ -68,7 +68,7 @@ def read_source(
     planned = add_days(start, -settled_days(platform.application.policy))
 
     def of_texts(known: EventHistory, event_type: str) -> pa.Table:
-        return known.folded(event_type, yesterday, _all) if thorough else known.between(event_type, planned, yesterday)
+        return known.between(event_type, None if thorough else planned, yesterday)
 
     plans = of_texts(history, "message_planned")
     texts = replace(history, wanted={"message_id": pc.unique(plans["message_id"])})
@@ -82,24 +82,19 @@ def read_source(
             "job_posted": _latest(history, "job_posted", "job_id", jobs, days),
             "consent": pa.concat_tables(
                 [
-                    history.folded("consent", closed_until, deciding_consents),
+                    deciding_consents(history.between("consent", None, closed_until)),
                     history.between("consent", first, yesterday),
                 ]
             ),
             "click": pa.concat_tables([history.latest("click", "user_id", silent, add_days(start, -1)), clicks]),
-            "hire": history.folded("hire", yesterday, _all),
-            "job_closed": history.folded("job_closed", yesterday, _all),
+            "hire": history.between("hire", None, yesterday),
+            "job_closed": history.between("job_closed", None, yesterday),
             "impression": history.between("impression", add_days(first, -BROWSED_DAYS), yesterday),
             "apply": history.between("apply", start, yesterday),
             "message_planned": plans,
             "message_status": of_texts(texts, "message_status"),
         }
     )
-
-
-def _all(rows: pa.Table) -> pa.Table:
-    """Keep what there is about the wanted ids: as much as one of them can have, however long the log is."""
-    return rows
 
 
 def _latest(history: EventHistory, event_type: str, key: str, ids: pa.Array, days: Sequence[date]) -> pa.Table:

@@ -188,7 +188,7 @@ class ModelPlatform(HomeKeys, ABC):
 
     @shared_port
     def alert_channel(self) -> AlertChannel | None:
-        """Whom alerts are sent to; None where nobody is told."""
+        """Whom alerts are sent to; None where they are only kept."""
         url = self.settings.alert_webhook
         if url is None:
             return None

@@ -32,6 +32,7 @@ from mlife_assets.recruiting.application import Channel
 MARKER = ".mlife-demo"
 FIRST_SENSOR, LAST_SENSOR = "inbound_texts_sensor", "landed_files_sensor"
 METRICS_EVERY_DAYS = 7
+LOOKED_BACK_DAYS = 28
 BLOCKING_CHECK = "candidate_pairs_come_from_a_sound_day"
 
 
@@ -189,16 +190,25 @@ class Demo:
 
     def _earned(self, exported: date) -> float:
         """Return the bids of applications after our own texts that the export of `exported` reported."""
-        log, first = self.platform.event_log, self.platform.settings.first_lived_date
-        applies = log.read("apply", start=exported, end=exported, columns=["job_id", "exposure_id"])
-        planned = log.read("message_planned", start=first, end=exported, columns=["message_id", "channel"])
-        own = planned.filter(pc.equal(planned["channel"], Channel.SMS))["message_id"].combine_chunks()
-        after_texts = applies.filter(pc.is_in(applies["exposure_id"], value_set=own))["job_id"].to_pylist()
-        if not after_texts:
-            return 0.0
-        posted = log.read("job_posted", end=exported, columns=["job_id", "bid_usd_per_apply"])
-        bids = dict(zip(posted["job_id"].to_pylist(), posted["bid_usd_per_apply"].to_pylist(), strict=True))
-        return float(sum(bids.get(job, 0.0) for job in after_texts))
+        columns = ["job_id", "exposure_id", "source"]
+        applies = self.platform.event_log.read("apply", start=exported, end=exported, columns=columns)
+        applies = applies.filter(pc.equal(applies["source"], "message"))
+        channels = self._newest("message_planned", ("message_id", "channel"), applies["exposure_id"], exported)
+        is_text = pa.array([channels.get(id_) == Channel.SMS for id_ in applies["exposure_id"].to_pylist()], pa.bool_())
+        after_texts = applies.filter(is_text)["job_id"]
+        bids = self._newest("job_posted", ("job_id", "bid_usd_per_apply"), after_texts, exported)
+        return float(sum(bids.get(job, 0.0) for job in after_texts.to_pylist()))
+
+    def _newest(self, event_type: str, columns: tuple[str, str], ids: pa.ChunkedArray, until: date) -> dict[str, Any]:
+        """Return id -> what its newest event says, going back only as far as an id is not found."""
+        found, wanted = dict[str, Any](), set(ids.to_pylist())
+        while wanted - found.keys() and until >= self.platform.settings.start_date:
+            first = add_days(until, 1 - LOOKED_BACK_DAYS)
+            rows = self.platform.event_log.read(event_type, start=first, end=until, columns=columns)
+            rows = rows.filter(pc.is_in(rows[columns[0]], value_set=pa.array(wanted, pa.string())))
+            found = dict(zip(*(rows[name].to_pylist() for name in columns), strict=True)) | found
+            until = add_days(first, -1)
+        return found
 
     def _decision(self, day: date) -> dict[str, Any] | None:
         return next((row for row in decision_rows(self.platform) if row["as_of_date"] == day), None)

@@ -19,6 +19,8 @@ UNIMPORTANT = "#eab5ae"
 VERDICT_COLOURS = {"retrain": "#1f77b4", "wait": "#c9d1d9", "block": ALARM}
 BARS_MAXIMUM = 26
 TICKS_MAXIMUM = 12
+DECISIONS_SHOWN = 120
+"""Days; more are narrower than a pixel is worth, and each takes its time to draw."""
 
 
 def plot_findings(report: MonitoringReport) -> bytes:
@@ -44,11 +46,11 @@ def plot_findings(report: MonitoringReport) -> bytes:
 
 
 def plot_decisions(decisions: Sequence[RetrainDecision]) -> bytes:
-    """Return a PNG strip of the verdict of each day, and below it the kinds that alarmed, pale where unimportant."""
+    """Return a PNG strip of the newest days' verdicts, and below it the kinds that alarmed, pale where unimportant."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    ordered = sorted(decisions, key=lambda decision: decision.as_of_date)
+    ordered = sorted(decisions, key=lambda decision: decision.as_of_date)[-DECISIONS_SHOWN:]
     figure = Figure(figsize=(7.2, 1.9), dpi=90, layout="constrained")
     axes = figure.add_subplot()
     rows = ["verdict", *KINDS]

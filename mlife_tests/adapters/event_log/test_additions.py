@@ -11,6 +11,7 @@ from mlife_assets.adapters.event_log.additions import Additions, last_number
 from mlife_assets.adapters.event_log.chain import Chain
 from mlife_assets.adapters.event_log.layout import manifest_key
 from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.core.errors import TransientError
 
 A, B, C, D = (
     Entry(f"events/event_type=click/dt=2026-06-02/hour=23/w-{name}-0.parquet", name * 64, 1) for name in "abcd"
@@ -51,6 +52,27 @@ def test_nothing_new_is_two_questions_however_long_the_chain(toolbox, monkeypatc
     asked.clear()
     assert additions.keys() == [B.key]
     assert asked == {"get": 2, "exists": 2}
+
+
+def test_what_was_read_before_a_failed_read_is_named_at_the_next_call(toolbox, monkeypatch) -> None:
+    store = toolbox.store()
+    listed(store, A)
+    additions = Additions(store)
+    additions.keys()
+    listed(store, B, C)
+    get, fails = store.get, {manifest_key(2)}
+
+    def once(key: str) -> bytes:
+        if key in fails:
+            fails.remove(key)
+            raise TransientError("a timeout")
+        return get(key)
+
+    monkeypatch.setattr(store, "get", once)
+    with pytest.raises(TransientError):
+        additions.keys()
+    assert additions.keys() == [B.key, C.key]
+    assert additions.keys() == []
 
 
 def test_where_the_end_cannot_be_read_nobody_knows_until_it_is_written_again(toolbox) -> None:

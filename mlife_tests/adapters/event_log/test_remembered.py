@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.errors import IntegrityError, TransientError
 
 
 class Counting:
@@ -82,6 +82,33 @@ def test_several_types_are_one_question_and_another_type_changes_none(toolbox) -
     counting.asked.clear()
     assert log.remembered("hire", "click") == ((), more)
     assert counting.asked == NOTHING_NEW
+
+
+def test_after_a_failed_read_no_type_keeps_what_was_known_before(toolbox, monkeypatch) -> None:
+    """One manifest lists files of two types, and the first that is read times out."""
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    kinds = ("click", "apply")
+    other = ParquetEventLog(store)
+    for hours, name in ((0, "a"), (1, "b")):
+        for kind in kinds:
+            other.append(kind, toolbox.clicks([(f"{kind}-{name}", hours)]), writer="w")
+        if name == "a":
+            log.remembered(*kinds)
+    rows_of, failed = log.rows_of, list[str]()
+
+    def once(file: Any) -> Any:
+        if not failed:
+            failed.append(file.event_type)
+            raise TransientError("a timeout")
+        return rows_of(file)
+
+    monkeypatch.setattr(log, "rows_of", once)
+    with pytest.raises(TransientError):
+        log.remembered(*kinds)
+    assert [[row["event_id"] for row in rows] for rows in log.remembered(*kinds)] == [
+        [f"{kind}-a", f"{kind}-b"] for kind in kinds
+    ]
 
 
 def test_rows_are_those_of_read_whatever_the_order_of_writing(toolbox) -> None:

@@ -131,3 +131,29 @@ def test_a_damaged_manifest_since_the_mark_is_an_error(toolbox) -> None:
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", "3", json.dumps({"definition": "d", "sequence": "x"})])
 def test_a_comment_of_another_form_is_no_mark(text) -> None:
     assert mark_of(text) is None
+
+
+def test_a_day_that_is_built_again_is_staged_again(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1), ("b", 25), ("c", 49)]), writer="w")
+    tables = marked(log, 2) | {"hire": StagedTable(marked(log, 2)["click"].mark, None)}
+    for number, days in ((0, (0, 1, 2)), (2, (2,))):
+        found = to_stage(log, tables, SQL, again_from=DAY + timedelta(days=number))["staged"]
+        assert found["click"]["since"] == day(number)
+        assert [key.split("/")[2] for key in found["click"]["files"]] == [f"dt={day(n)}" for n in days]
+        assert found["hire"] == {"since": None, "files": []}, "no day of it is staged"
+    later = to_stage(log, tables, SQL, again_from=DAY + timedelta(days=3))["staged"]
+    assert later["click"] == {"since": None, "files": []}, "a day that holds nothing yet"
+
+
+def test_a_log_that_was_restored_under_a_process_stages_everything(toolbox) -> None:
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    tables = marked(log, 1)
+    other = ParquetEventLog(copy := toolbox.store())
+    other.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    other.append("click", toolbox.clicks([("c", 25)]), writer="w")
+    store.replace(manifest_key(1), copy.get(manifest_key(1)))
+    assert to_stage(log, tables, SQL) == {}

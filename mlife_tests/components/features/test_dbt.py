@@ -17,7 +17,7 @@ import pytest
 
 from mlife_assets.components.features import dbt, dbt_runner
 from mlife_assets.components.features.dbt import WRITTEN_HERE, LifecycleTranslator
-from mlife_assets.components.features.dbt_runner import ensure_manifest
+from mlife_assets.components.features.dbt_runner import ensure_manifest, staging_digest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.core.errors import PermanentError
@@ -146,7 +146,7 @@ def test_a_project_that_does_not_parse_says_why_and_is_not_remembered(project) -
 
 
 def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> None:
-    """A person who materializes one model in the UI builds that model."""
+    """A person who materializes one model in the UI builds that model, from events that are all staged."""
     asked = []
 
     def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
@@ -163,10 +163,55 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
             instance=instance, partition_key="2026-05-01", raise_on_error=False
         )
     ((selection, variables),) = asked
-    assert selection == ["applies", "user_features"]
+    assert [name for name in selection if not name.startswith("stg_")] == ["applies", "user_features"]
+    assert {"stg_events__apply", "stg_events__message_status", "stg_events__user_snapshot"} <= set(selection)
+    assert not {"stg_events__hire", "stg_events__prediction"} & set(selection), "nothing reads them here"
     assert (variables["start_date"], variables["end_date"]) == ("2026-05-01", "2026-05-01")
     windows = {name: variables[name] for name in ("click_window_days", "apply_window_days", "hire_window_days")}
     assert windows == asdict(LabelPolicy()), "labels close when the policies say so"
+
+
+def test_metrics_stage_what_features_read_too_and_show_metrics_alone(tmp_path, monkeypatch) -> None:
+    """Texts are planned after features were built: what metrics read of them is staged by metrics."""
+    asked, shown = [], []
+
+    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
+        asked.append(selection)
+        nodes = [{"data": {"node_info": {"node_name": name}}} for name in selection]
+        return [{"data": {}}, *nodes]
+
+    class Message:
+        def __init__(self, raw_event: dict, event_history_metadata: dict) -> None:
+            shown.append(raw_event["data"].get("node_info", {}).get("node_name"))
+
+        def to_default_asset_events(self, *_: object) -> list:
+            return []
+
+    monkeypatch.setattr(dbt, "build", build)
+    monkeypatch.setattr(dbt, "DbtCoreCliEventMessage", Message)
+    definitions = build_definitions(Settings(home=tmp_path))
+    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
+    job = dg.define_asset_job("one_model", dg.AssetSelection.assets(["metrics", "fct_messages"]))
+    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        chosen.resolve_job_def("one_model").execute_in_process(instance=instance, raise_on_error=False)
+    ((first, *staging),) = asked
+    assert first == "fct_messages"
+    assert {"stg_events__message_planned", "stg_events__message_submitted"} <= set(staging)
+    assert shown == [None, "fct_messages"]
+
+
+def test_a_change_of_what_is_staged_and_no_other_stages_everything(project) -> None:
+    for folder in ("models/staging", "models/marts", "macros"):
+        (project / folder).mkdir(parents=True, exist_ok=True)
+    before = staging_digest(project)
+    (project / "models" / "marts" / "users.sql").write_text("select 1")
+    (project / "dbt_project.yml").write_text("name: mlife\n")
+    assert staging_digest(project) == before
+    for path in ("models/staging/stg.sql", "models/staging/_sources.yml", "macros/staged.sql"):
+        (project / path).write_text("select 1")
+        assert staging_digest(project) != before
+        before = staging_digest(project)
 
 
 def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, monkeypatch) -> None:

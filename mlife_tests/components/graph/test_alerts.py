@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
-from mlife_assets.components.graph.alerts import alert, deliver_alerts, is_alerted, undelivered
+from mlife_assets.components.graph.alerts import ALERTS_PER_MESSAGE, alert, deliver_alerts, is_alerted, undelivered
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import InvalidInputError, TransientError
@@ -23,10 +23,10 @@ class Channel:
     name = "test"
 
     def __init__(self) -> None:
-        self.is_down, self.taken = False, list[list[str]]()
+        self.is_down, self.takes, self.taken = False, 1_000, list[list[str]]()
 
     def deliver(self, alerts: Sequence[Alert]) -> None:
-        if self.is_down:
+        if self.is_down or len(self.taken) >= self.takes:
             raise TransientError("down")
         self.taken.append([one.name for one in alerts])
 
@@ -47,7 +47,8 @@ def test_each_alert_is_sent_once_and_stays_on_record(platform, channel) -> None:
     alert(platform, "b", {"job": "metrics_job"})
     alert(platform, "a", {})
     assert undelivered(platform) == ["a", "b"]
-    assert [one.facts for one in deliver_alerts(platform)] == [{}, {"job": "metrics_job"}]
+    raised = {"raised_at": "2026-06-02T00:00:00+00:00"}
+    assert [one.facts for one in deliver_alerts(platform)] == [raised, {"job": "metrics_job", **raised}]
     alert(platform, "b", {"job": "metrics_job"})
     alert(platform, "c", {})
     deliver_alerts(platform)
@@ -85,3 +86,55 @@ def test_the_webhook_of_the_settings_is_the_channel(tmp_path: Path) -> None:
     assert channel is not None
     assert channel.name == "webhook"
     assert "hooks.example" not in repr(settings)
+
+
+def test_the_oldest_come_first_and_a_message_holds_some(platform, channel) -> None:
+    for number in range(ALERTS_PER_MESSAGE + 2):
+        platform.clock.set(platform.clock.now() + timedelta(minutes=1))
+        alert(platform, f"alert-{99 - number}", {})
+    deliver_alerts(platform)
+    assert [len(names) for names in channel.taken] == [ALERTS_PER_MESSAGE, 2]
+    assert channel.taken[0][0] == "alert-99"
+    assert channel.taken[1] == ["alert-79", "alert-78"]
+
+
+def test_messages_that_were_taken_before_a_failure_are_not_sent_again(platform, channel) -> None:
+    for number in range(ALERTS_PER_MESSAGE + 1):
+        alert(platform, f"alert-{number:02d}", {})
+    channel.takes = 1
+    with pytest.raises(TransientError):
+        deliver_alerts(platform)
+    assert undelivered(platform) == [f"alert-{ALERTS_PER_MESSAGE}"]
+
+
+def test_what_is_older_than_a_week_is_no_news(platform, channel) -> None:
+    platform.lake.replace("alerts/of-0.1.0.json", b"{}")
+    alert(platform, "a", {})
+    platform.clock.set(platform.clock.now() + timedelta(days=6))
+    alert(platform, "b", {})
+    platform.clock.set(platform.clock.now() + timedelta(days=2))
+    assert [one.name for one in deliver_alerts(platform)] == ["b"]
+    assert channel.taken == [["b"]]
+    assert undelivered(platform) == []
+
+
+def test_a_damaged_alert_and_a_strange_file_hold_up_nothing(platform, channel) -> None:
+    platform.lake.replace("alerts/cut.json", b"")
+    platform.lake.replace("alerts/list.json", b"[]")
+    platform.lake.replace("alerts/readme.txt", b"hello")
+    alert(platform, "a", {})
+    sent = {one.name: one.facts.get("message") for one in deliver_alerts(platform)}
+    assert sent == {
+        "a": None,
+        "cut": "alerts/cut.json cannot be read; see the runs in the UI",
+        "list": "alerts/list.json cannot be read; see the runs in the UI",
+    }
+    assert undelivered(platform) == []
+
+
+def test_an_alert_that_is_kept_again_keeps_its_time(platform) -> None:
+    alert(platform, "a", {"x": "1"})
+    before = platform.lake.get("alerts/a.json")
+    platform.clock.set(platform.clock.now() + timedelta(days=1))
+    alert(platform, "a", {"x": "1"})
+    assert platform.lake.get("alerts/a.json") == before
