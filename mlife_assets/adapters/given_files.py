@@ -11,7 +11,7 @@ here and refused there.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -114,11 +114,6 @@ class GivenFiles:
             deliveries += found
             ignored += left_alone[:1]
         return LandedDay(tuple(deliveries), tuple(ignored))
-
-    def delivered(self) -> Mapping[date, Sequence[str]]:
-        """Return the sources of the deliveries of every day that has some."""
-        found = {day: [delivery.source for delivery in self.look(day).deliveries] for day in self.days}
-        return {day: sources for day, sources in found.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
         """Return the bytes of a file without a fault, or why it is not to be read."""

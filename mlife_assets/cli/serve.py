@@ -53,10 +53,8 @@ def serve(
 
     Exit codes: 0 stopped, 1 no champion, no token beyond this machine, or the port is taken.
     """
-    import uvicorn
-
     from mlife_assets.serving.app import create_app
-    from mlife_assets.serving.connections import server_config
+    from mlife_assets.serving.connections import AnnouncedServer, server_config
 
     project = project_settings(home)
     settings = project or settings_of(home)
@@ -65,18 +63,21 @@ def serve(
     with listening_socket(host, port, is_for_all=token is not None) as listener:
         versions = serving_versions(providers)
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        if as_json:
-            first = versions[next(iter(versions))]
-            print_json({"url": url, "model_version": first, "models": versions, "token": source})
-        else:
+
+        def announce() -> None:
+            if as_json:
+                first = versions[next(iter(versions))]
+                print_json({"url": url, "model_version": first, "models": versions, "token": source})
+                return
             wanted = f", with the token of {source}" if source else ""
             for name, version in versions.items():
                 said = f"{version} answers at {url}/v1/models/{name}/score" if version else "no champion can be loaded"
                 side_console().print(f"{name}: {said}", markup=False, soft_wrap=True)
             side_console().print(f"Serving at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
+
         config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            AnnouncedServer(config, announce).run(sockets=[listener])
 
 
 def endpoint_token(settings: HomeSettings, *, makes_token: bool) -> tuple[str | None, str | None]:

@@ -10,7 +10,6 @@ its name needs no escaping, so that a source in a report is a name that can be t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -60,10 +59,6 @@ class Landing(Protocol):
 
     def look(self, day: date) -> LandedDay:
         """Return what lies there for `day`, refused and ignored things included, and what belongs to no day."""
-        ...
-
-    def delivered(self) -> Mapping[date, Sequence[str]]:
-        """Return the sources of the deliveries of every day that has some."""
         ...
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:

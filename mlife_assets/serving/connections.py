@@ -21,6 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from mlife_assets.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
     from starlette.types import ASGIApp
 
 BACKLOG = 128
@@ -127,6 +130,20 @@ class BoundedProtocol(H11Protocol):
 def bounded_protocol(limits: ConnectionLimits) -> type[BoundedProtocol]:
     """Return the protocol of one server, whose connections share `limits`."""
     return type("ServerProtocol", (BoundedProtocol,), {"limits": limits, "waiting": {}})
+
+
+class AnnouncedServer(uvicorn.Server):
+    """A server that says that it serves once it does, and from then on ends at Ctrl-C."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        """Take what to call once requests are answered."""
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        self._announce()
 
 
 def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **options: Any) -> uvicorn.Config:

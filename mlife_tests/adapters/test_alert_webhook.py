@@ -16,7 +16,7 @@ from mlife_assets.adapters.alert_webhook import AlertWebhook
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
-ALERTS = [Alert("run-1", {"job": "metrics_job", "partition": None, "message": "no dbt"})]
+ALERTS = [Alert("run-1", "metrics_job failed: no dbt", {"job": "metrics_job", "partition": None, "message": "no dbt"})]
 SECRET = "T0/B0/secret"
 
 

@@ -122,9 +122,10 @@ def test_people_read_who_answers_where(home):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             lines = [process.stderr.readline() for _ in range(3)]
-        finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     url = lines[2].removeprefix("Serving at ").split(";")[0]
     assert lines == [
         f"job_applications: {home.champions[1]} answers at {url}/v1/models/job_applications/score\n",

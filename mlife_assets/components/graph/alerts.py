@@ -1,7 +1,7 @@
 """Alerts: what a person has to look at, kept as files below `alerts/`.
 
 Belongs here: keeping one, which were not sent yet, sending those. Does not belong here: when there is one (`sensors`,
-`retrain_sensor`), when they are sent (`alert_delivery`), their words (`core.alerts`).
+`retrain_sensor`), when they are sent (`alert_delivery`).
 
 Concept: an alert is kept first and sent later, so none is lost with a chat that is down. It was sent when a file of its
 name lies below `alert_deliveries/`, written after the channel took it: what crashed between the two is sent again.
@@ -16,6 +16,8 @@ from mlife_assets.core.errors import InvalidInputError
 
 ALERTS, DELIVERIES, SUFFIX = "alerts", "alert_deliveries", ".json"
 SENT_WITHIN = timedelta(days=7)
+MESSAGE_CHARACTERS = 300
+"""Of an error: its first line says what is wrong, the run says the rest."""
 ALERTS_PER_MESSAGE = 20
 """Chats refuse a message of more than about 28 KB; an alert has less than one."""
 PARTITION_TAG = "dagster/partition"
@@ -78,10 +80,20 @@ def _kept(platform: ModelPlatform, name: str) -> Alert:
 
     try:
         facts = orjson.loads(platform.lake.get(_key(name)))
-        return Alert(name, {**facts})
-    except (ValueError, TypeError):
-        raised = {"raised_at": platform.clock.now().isoformat()}
-        return Alert(name, {"message": f"{_key(name)} cannot be read; see the runs in the UI", **raised})
+        return Alert(name, sentence_of(name, facts), facts)
+    except (ValueError, AttributeError):
+        sentence = f"{_key(name)} cannot be read; see the runs in the UI"
+        return Alert(name, sentence, {"message": sentence, "raised_at": platform.clock.now().isoformat()})
+
+
+def sentence_of(name: str, facts: Mapping[str, str | None]) -> str:
+    """Return an alert as one line for people."""
+    job, partition, runbook = facts.get("job"), facts.get("partition"), facts.get("runbook")
+    what = f"{job} failed" if job else name
+    when = f" for {partition}" if partition else ""
+    lines = str(facts.get("message") or "").strip().splitlines()
+    why = f": {lines[0][:MESSAGE_CHARACTERS]}" if lines else ""
+    return f"{what}{when}{why}" + (f" ({runbook})" if runbook else "")
 
 
 def _raised_at(alert: Alert) -> str:

@@ -291,12 +291,14 @@ def test_awaited_are_accepted_and_ambiguous_sends_since_a_day(ledger):
 
 def test_awaited_sends_are_found_by_their_day(ledger):
     """By their state, what nobody ever reports on is looked at for ever."""
-    if ledger.engine.dialect.name != "sqlite":
-        pytest.skip("another database counts rows before it chooses")
     asked = []
     sa.event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
     ledger.awaited(DAY)
     (query,) = [one for one in asked if "FROM sends" in one[0]]
-    with ledger.engine.connect() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query[0]}", query[1]).all()
+    is_sqlite = ledger.engine.dialect.name == "sqlite"
+    with ledger.engine.begin() as connection:
+        if not is_sqlite:  # a planner that counts rows reads a small table as a whole
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        plan = connection.exec_driver_sql(f"{explain} {query[0]}", query[1]).all()
     assert "sends_by_day" in str(plan)

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
-from mlife_assets.components.graph.alerts import ALERTS_PER_MESSAGE, alert, deliver_alerts, is_alerted, undelivered
+from mlife_assets.components.graph.alerts import (
+    ALERTS_PER_MESSAGE,
+    MESSAGE_CHARACTERS,
+    alert,
+    deliver_alerts,
+    is_alerted,
+    sentence_of,
+    undelivered,
+)
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import InvalidInputError, TransientError
@@ -138,3 +146,21 @@ def test_an_alert_that_is_kept_again_keeps_its_time(platform) -> None:
     platform.clock.set(platform.clock.now() + timedelta(days=1))
     alert(platform, "a", {"x": "1"})
     assert platform.lake.get("alerts/a.json") == before
+
+
+def test_a_failed_run_says_which_day_why_and_what_to_do() -> None:
+    facts = {
+        "job": "daily_lifecycle_job",
+        "partition": "2026-06-02",
+        "message": "no row landed\nTraceback ...",
+        "runbook": "docs/runbooks/failed_run.md",
+    }
+    assert sentence_of("run-1", facts) == (
+        "daily_lifecycle_job failed for 2026-06-02: no row landed (docs/runbooks/failed_run.md)"
+    )
+
+
+def test_what_is_not_known_is_left_out_and_what_is_long_is_cut() -> None:
+    assert sentence_of("retraining-2026-06-02", {}) == "retraining-2026-06-02"
+    assert sentence_of("x", {"job": "metrics_job", "partition": None, "message": ""}) == "metrics_job failed"
+    assert len(sentence_of("x", {"job": "j", "message": "m" * 5_000})) == len("j failed: ") + MESSAGE_CHARACTERS
