@@ -35,10 +35,11 @@ the events inside old runs (hard links to those of the run that is repeated), tr
 and applications. So the platform writes on each old day, and nobody ever leaves: a past has a little more in it than a
 life would.
 
-The young home trains on labels of three days and is promoted by hand where the gate refuses; nothing retrains. Homes
-and numbers are kept in --folder, numbers by the commit that last changed what is measured, so a run that was stopped
-goes on; --again measures anew, as after a change that was not committed, or one of the benchmark. --quick takes 150
-people, ages of 22 and 43 days, one repeat and one process for the lesser acts, and judges no claim.
+The young home trains on labels of three days and is promoted by hand where the gate refuses; nothing retrains. Before
+anything is measured, features of the newest day and metrics are built once more, so that what this code keeps of a past
+is there. Homes and numbers are kept in --folder, numbers by the commit that last changed what is measured, so a run
+that was stopped goes on; --again measures anew, as after a change that was not committed, or one of the benchmark.
+--quick takes 150 people, ages of 22 and 43 days, one repeat and one process for the lesser acts, and judges no claim.
 """
 
 from __future__ import annotations
@@ -275,6 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{act} after {age_of(number, size):,} days", file=sys.stderr, flush=True)
                 if not copies[number].exists():
                     copy_home(homes[number], copies[number])
+                    run(Task(ACT, copies[number], size, number, acts=("settled",)))
                 repeats = given.repeats or REPEATS[act]
                 numbers[number][act] = measured(copies[number], size, number, act, repeats)
                 keep_numbers(files[number], commit, {act: numbers[number][act]})

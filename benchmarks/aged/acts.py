@@ -193,14 +193,23 @@ def stop(bench: Bench) -> Seconds:
     return {"STOP": found[1:]}
 
 
-def features(bench: Bench) -> Seconds:
-    """The tables of features of the next day, whose events have landed."""
-    import dagster as dg
-
+def settled(bench: Bench) -> Seconds:
+    """Features of the newest day and metrics once more: what the code under test keeps of a past is there then."""
     from mlife_assets.components.running.driver import LifecycleDriver
     from mlife_assets.components.running.instance import open_instance
 
-    chosen = dg.Definitions(
+    with open_instance(bench.home) as instance:
+        driver = LifecycleDriver(_feature_jobs(bench), instance)
+        spent = timed(lambda: driver.run_day("features_alone", bench.newest).require_success())
+        metrics = LifecycleDriver(bench.definitions, instance)
+        spent += timed(lambda: metrics.run_unpartitioned("metrics_job").require_success())
+    return {"settled": [spent]}
+
+
+def _feature_jobs(bench: Bench) -> dg.Definitions:
+    import dagster as dg
+
+    return dg.Definitions(
         assets=bench.definitions.assets,
         asset_checks=bench.definitions.asset_checks,
         jobs=[
@@ -209,8 +218,15 @@ def features(bench: Bench) -> Seconds:
         ],
         resources=bench.definitions.resources,
     )
+
+
+def features(bench: Bench) -> Seconds:
+    """The tables of features of the next day, whose events have landed."""
+    from mlife_assets.components.running.driver import LifecycleDriver
+    from mlife_assets.components.running.instance import open_instance
+
     with open_instance(bench.home) as instance:
-        driver = LifecycleDriver(chosen, instance)
+        driver = LifecycleDriver(_feature_jobs(bench), instance)
         landing = timed(lambda: driver.run_day("landing_alone", bench.following).require_success())
         runs = [
             timed(lambda: driver.run_day("features_alone", bench.following).require_success())
@@ -263,6 +279,7 @@ ACTS: Mapping[str, Callable[[Bench], Seconds]] = {
     "request": request,
     "tick": tick,
     "stop": stop,
+    "settled": settled,
     "features": features,
     "day": day,
     "verify": verify,
