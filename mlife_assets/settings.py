@@ -99,7 +99,6 @@ class HomeSettings(BaseSettings):
     endpoint_token: SecretStr | None = Field(
         default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
     )
-    alert_webhook: Secret[HttpUrl] | None = Field(default=None, description="Where alerts are posted, as JSON.")
 
     @field_validator("endpoint_token")
     @classmethod
@@ -164,6 +163,7 @@ class Settings(HomeSettings):
     remembers: ClassVar[bool] = True
 
     environment: Literal["dev", "staging", "prod"] = "dev"
+    alert_webhook: Secret[HttpUrl] | None = Field(default=None, description="Where alerts are posted, as JSON.")
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="About how many jobs are open at any time.")

@@ -16,7 +16,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro are_there(event_type) -%}
+{#- Whether there is anything to read: a list of no files, or a pattern that fits none, is an error to DuckDB. -#}
+{% macro has_files(event_type) -%}
     {%- set added = added_events(event_type) -%}
     {%- if added is not none -%}
         {{ return(added.files | length > 0) }}
@@ -35,7 +36,7 @@
         {%- set found = graph.sources.values() | selectattr('name', 'equalto', event_type) | first -%}
         {%- set upcasters = found.config.meta.get('upcasters', []) -%}
         {%- set files = event_files(event_type) -%}
-        {%- if not are_there(event_type) -%}
+        {%- if not has_files(event_type) -%}
             {{ no_events(found.columns.values()) }}
         {%- else -%}
             {%- set newest = run_query("select max(version) from (" ~ file_versions(files) ~ ")").columns[0].values()[0] -%}

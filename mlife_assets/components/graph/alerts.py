@@ -7,12 +7,18 @@ Concept: an alert is kept first and sent later, so none is lost with a chat that
 name lies below `alert_deliveries/`, written after the channel took it: what crashed between the two is sent again.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from mlife_assets.components.platform.resources import Platform
 
 ALERTS, DELIVERIES, SUFFIX = "alerts", "alert_deliveries", ".json"
 SENT_WITHIN = timedelta(days=7)
@@ -39,7 +45,7 @@ def is_alerted(platform: ModelPlatform, name: str) -> bool:
     return platform.lake.exists(_key(name))
 
 
-def undelivered(platform: ModelPlatform) -> list[str]:
+def undelivered(platform: Platform) -> list[str]:
     """Return the names of alerts that were not sent, in order."""
     kept, sent = (
         {key.removeprefix(f"{folder}/")[: -len(SUFFIX)] for key in platform.lake.list(folder) if key.endswith(SUFFIX)}
@@ -48,7 +54,7 @@ def undelivered(platform: ModelPlatform) -> list[str]:
     return sorted(kept - sent)
 
 
-def deliver_alerts(platform: ModelPlatform) -> Sequence[Alert]:
+def deliver_alerts(platform: Platform) -> Sequence[Alert]:
     """Send all alerts that were not sent, oldest first, some in one message, and return them.
 
     What is older than a week is no news: it is put down as not sent, so that a new channel begins with today.
@@ -74,7 +80,7 @@ def deliver_alerts(platform: ModelPlatform) -> Sequence[Alert]:
     return news
 
 
-def _kept(platform: ModelPlatform, name: str) -> Alert:
+def _kept(platform: Platform, name: str) -> Alert:
     """Return an alert; one that a power cut damaged is sent as such, so that it holds up no other."""
     import orjson
 
@@ -104,7 +110,7 @@ def _age(alert: Alert) -> tuple[str, str]:
     return _raised_at(alert), alert.name
 
 
-def _put_down(platform: ModelPlatform, alert: Alert, facts: Mapping[str, str]) -> None:
+def _put_down(platform: Platform, alert: Alert, facts: Mapping[str, str]) -> None:
     import orjson
 
     data = orjson.dumps(dict(facts), option=orjson.OPT_SORT_KEYS)

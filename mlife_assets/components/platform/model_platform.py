@@ -31,7 +31,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.ports import AlertChannel, Clock
+from mlife_assets.core.ports import Clock
 from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
 from mlife_assets.core.windows import run_time
 
@@ -185,16 +185,6 @@ class ModelPlatform(HomeKeys, ABC):
     ) -> list[dict[str, Any]]:
         """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
         return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
-
-    @shared_port
-    def alert_channel(self) -> AlertChannel | None:
-        """Whom alerts are sent to; None where they are only kept."""
-        url = self.settings.alert_webhook
-        if url is None:
-            return None
-        from mlife_assets.adapters.alert_webhook import AlertWebhook
-
-        return AlertWebhook(url)
 
     @shared_port
     def clock(self) -> Clock:

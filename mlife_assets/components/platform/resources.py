@@ -38,6 +38,7 @@ from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
+from mlife_assets.core.ports import AlertChannel
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.applications import (
@@ -112,6 +113,16 @@ class Platform(MarketParts, ModelPlatform):
     @shared_port
     def _views(self) -> dict[tuple[str, str], Platform]:
         return {(self.model_name, self.application_name): self}
+
+    @shared_port
+    def alert_channel(self) -> AlertChannel | None:
+        """Whom alerts are sent to; None where they are only kept."""
+        url = self.settings.alert_webhook
+        if url is None:
+            return None
+        from mlife_assets.adapters.alert_webhook import AlertWebhook
+
+        return AlertWebhook(url)
 
     @shared_port
     def applications(self) -> tuple[Application, ...]:

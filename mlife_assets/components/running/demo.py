@@ -26,8 +26,10 @@ from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB, 
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError
+from mlife_assets.core.ports import EventLog
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
 from mlife_assets.recruiting.application import Channel
+from mlife_assets.settings import Settings
 
 MARKER = ".mlife-demo"
 FIRST_SENSOR, LAST_SENSOR = "inbound_texts_sensor", "landed_files_sensor"
@@ -184,37 +186,43 @@ class Demo:
             planned=len(texts),
             submitted=_distinct(submitted["message_id"], texts),
             delivered=_distinct(delivered["message_id"], texts),
-            earned_usd=self._earned(add_days(day, -1)),
+            earned_usd=earned_usd(self.platform.event_log, self.platform.settings, add_days(day, -1)),
             retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
         )
-
-    def _earned(self, exported: date) -> float:
-        """Return the bids of applications after our own texts that the export of `exported` reported."""
-        columns = ["job_id", "exposure_id", "source"]
-        applies = self.platform.event_log.read("apply", start=exported, end=exported, columns=columns)
-        applies = applies.filter(pc.equal(applies["source"], "message"))
-        channels = self._newest("message_planned", ("message_id", "channel"), applies["exposure_id"], exported)
-        is_text = pa.array([channels.get(id_) == Channel.SMS for id_ in applies["exposure_id"].to_pylist()], pa.bool_())
-        after_texts = applies.filter(is_text)["job_id"]
-        bids = self._newest("job_posted", ("job_id", "bid_usd_per_apply"), after_texts, exported)
-        return float(sum(bids.get(job, 0.0) for job in after_texts.to_pylist()))
-
-    def _newest(self, event_type: str, columns: tuple[str, str], ids: pa.ChunkedArray, until: date) -> dict[str, Any]:
-        """Return id -> what its newest event says, going back only as far as an id is not found."""
-        found, wanted = dict[str, Any](), set(ids.to_pylist())
-        while wanted - found.keys() and until >= self.platform.settings.start_date:
-            first = add_days(until, 1 - LOOKED_BACK_DAYS)
-            rows = self.platform.event_log.read(event_type, start=first, end=until, columns=columns)
-            rows = rows.filter(pc.is_in(rows[columns[0]], value_set=pa.array(wanted, pa.string())))
-            found = dict(zip(*(rows[name].to_pylist() for name in columns), strict=True)) | found
-            until = add_days(first, -1)
-        return found
 
     def _decision(self, day: date) -> dict[str, Any] | None:
         return next((row for row in decision_rows(self.platform) if row["as_of_date"] == day), None)
 
     def _promotion(self, day: date) -> dict[str, Any] | None:
         return _of_day(self.platform, "promotion_decided", day)
+
+
+def earned_usd(log: EventLog, settings: Settings, exported: date) -> float:
+    """Return the bids of applications after our own texts that the export of `exported` reported, in US dollars.
+
+    Texts of the history are the recruiters'.
+    """
+    applies = log.read("apply", start=exported, end=exported, columns=["job_id", "exposure_id", "source"])
+    applies = applies.filter(pc.equal(applies["source"], "message")).to_pylist()
+    planned = {row["exposure_id"] for row in applies}
+    channels = _newest(log, "message_planned", ("message_id", "channel"), planned, settings.first_lived_date, exported)
+    jobs = [row["job_id"] for row in applies if channels.get(row["exposure_id"]) == Channel.SMS]
+    bids = _newest(log, "job_posted", ("job_id", "bid_usd_per_apply"), set(jobs), settings.start_date, exported)
+    return float(sum(bids.get(job, 0.0) for job in jobs))
+
+
+def _newest(
+    log: EventLog, event_type: str, columns: tuple[str, str], ids: set[str], first: date, last: date
+) -> dict[str, Any]:
+    """Return id -> what its newest event of [first, last] says, going back only as far as an id is not found."""
+    found = dict[str, Any]()
+    while ids - found.keys() and last >= first:
+        start = max(first, add_days(last, 1 - LOOKED_BACK_DAYS))
+        rows = log.read(event_type, start=start, end=last, columns=columns)
+        rows = rows.filter(pc.is_in(rows[columns[0]], value_set=pa.array(ids, pa.string())))
+        found = dict(zip(*(rows[name].to_pylist() for name in columns), strict=True)) | found
+        last = add_days(start, -1)
+    return found
 
 
 def _distinct(found: pa.ChunkedArray, wanted: pa.Array) -> int:

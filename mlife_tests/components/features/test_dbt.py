@@ -153,6 +153,8 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
         asked.append((sorted(selection), variables))
         return []
 
+    staged_from = []
+    monkeypatch.setattr(dbt, "to_stage", lambda *_, again_from: staged_from.append(again_from) or {})
     monkeypatch.setattr(dbt, "build", build)
     definitions = build_definitions(Settings(home=tmp_path))
     definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
@@ -167,6 +169,7 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
     assert {"stg_events__apply", "stg_events__message_status", "stg_events__user_snapshot"} <= set(selection)
     assert not {"stg_events__hire", "stg_events__prediction"} & set(selection), "nothing reads them here"
     assert (variables["start_date"], variables["end_date"]) == ("2026-05-01", "2026-05-01")
+    assert staged_from == [date(2026, 4, 30)], "what the day is the first to see"
     windows = {name: variables[name] for name in ("click_window_days", "apply_window_days", "hire_window_days")}
     assert windows == asdict(LabelPolicy()), "labels close when the policies say so"
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 from PIL import Image
 
-from mlife_assets.core.monitoring.plots import plot_decisions, plot_findings
+from mlife_assets.core.monitoring.plots import DECISIONS_SHOWN, plot_decisions, plot_findings
 from mlife_assets.core.monitoring.reports import Finding, conclude
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 
@@ -58,6 +58,12 @@ def test_decisions_are_drawn_in_time_order() -> None:
     assert data == plot_decisions(decisions[::-1])
     assert red(picture(data)) > 0
     assert picture(plot_decisions([])).size > 0
+
+
+def test_the_newest_decisions_are_drawn_and_no_older_ones() -> None:
+    decisions = [RetrainDecision(DAY + timedelta(days=k), "wait", (), (), "m") for k in range(DECISIONS_SHOWN + 30)]
+    assert plot_decisions(decisions) == plot_decisions(decisions[30:])
+    assert plot_decisions(decisions) != plot_decisions(decisions[31:])
 
 
 def test_an_alarm_that_does_not_count_is_pale() -> None:
