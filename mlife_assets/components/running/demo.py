@@ -29,7 +29,6 @@ from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.settings import Settings
 
 MARKER = ".mlife-demo"
 FIRST_SENSOR, LAST_SENSOR = "inbound_texts_sensor", "landed_files_sensor"
@@ -186,7 +185,12 @@ class Demo:
             planned=len(texts),
             submitted=_distinct(submitted["message_id"], texts),
             delivered=_distinct(delivered["message_id"], texts),
-            earned_usd=earned_usd(self.platform.event_log, self.platform.settings, add_days(day, -1)),
+            earned_usd=earned_usd(
+                self.platform.event_log,
+                add_days(day, -1),
+                start_date=self.platform.settings.start_date,
+                first_lived_date=self.platform.settings.first_lived_date,
+            ),
             retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
         )
 
@@ -197,17 +201,17 @@ class Demo:
         return _of_day(self.platform, "promotion_decided", day)
 
 
-def earned_usd(log: EventLog, settings: Settings, exported: date) -> float:
+def earned_usd(log: EventLog, exported: date, *, start_date: date, first_lived_date: date) -> float:
     """Return the bids of applications after our own texts that the export of `exported` reported, in US dollars.
 
-    Texts of the history are the recruiters'.
+    Postings go back to `start_date`. Texts before `first_lived_date` are the recruiters'.
     """
     applies = log.read("apply", start=exported, end=exported, columns=["job_id", "exposure_id", "source"])
     applies = applies.filter(pc.equal(applies["source"], "message")).to_pylist()
     planned = {row["exposure_id"] for row in applies}
-    channels = _newest(log, "message_planned", ("message_id", "channel"), planned, settings.first_lived_date, exported)
+    channels = _newest(log, "message_planned", ("message_id", "channel"), planned, first_lived_date, exported)
     jobs = [row["job_id"] for row in applies if channels.get(row["exposure_id"]) == Channel.SMS]
-    bids = _newest(log, "job_posted", ("job_id", "bid_usd_per_apply"), set(jobs), settings.start_date, exported)
+    bids = _newest(log, "job_posted", ("job_id", "bid_usd_per_apply"), set(jobs), start_date, exported)
     return float(sum(bids.get(job, 0.0) for job in jobs))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -16,12 +15,9 @@ from mlife_assets.components.running.demo import LOOKED_BACK_DAYS, earned_usd
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
-from mlife_assets.settings import Settings
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, history_days=90)
+START = date(2026, 1, 5)
+FIRST_LIVED = add_days(START, 90)
 
 
 @pytest.fixture
@@ -41,8 +37,8 @@ def observe(log: ParquetEventLog, event_type: str, day: date, **values: Any) -> 
     log.append(event_type, pa.Table.from_pylist([row], schema=kind.schema), writer="w")
 
 
-def test_bids_after_our_own_texts_are_earned_however_long_ago_both_were(log, settings) -> None:
-    first = settings.first_lived_date
+def test_bids_after_our_own_texts_are_earned_however_long_ago_both_were(log) -> None:
+    first = FIRST_LIVED
     exported = add_days(first, 2 * LOOKED_BACK_DAYS + 3)
     observe(log, "job_posted", add_days(first, -30), job_id="old", bid_usd_per_apply=5.0)
     observe(log, "job_posted", add_days(first, 1), job_id="new", bid_usd_per_apply=1.0)
@@ -55,11 +51,11 @@ def test_bids_after_our_own_texts_are_earned_however_long_ago_both_were(log, set
         observe(log, "apply", exported, exposure_id=name, job_id=job, source="message")
     observe(log, "apply", exported, exposure_id="ours", job_id="old", source="organic")
     observe(log, "apply", add_days(exported, -1), exposure_id="ours", job_id="old", source="message")
-    assert earned_usd(log, settings, exported) == 5.0 + 2.0
+    assert earned_usd(log, exported, start_date=START, first_lived_date=FIRST_LIVED) == 5.0 + 2.0
 
 
-def test_without_applications_nothing_but_applications_is_read(log, settings, monkeypatch) -> None:
+def test_without_applications_nothing_but_applications_is_read(log, monkeypatch) -> None:
     asked, read = [], log.read
     monkeypatch.setattr(log, "read", lambda kind, **given: (asked.append(kind), read(kind, **given))[1])
-    assert earned_usd(log, settings, settings.first_lived_date + timedelta(days=3)) == 0.0
+    assert earned_usd(log, add_days(FIRST_LIVED, 3), start_date=START, first_lived_date=FIRST_LIVED) == 0.0
     assert asked == ["apply"]
