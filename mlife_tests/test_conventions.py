@@ -27,6 +27,7 @@ UNTESTED = {
     "serving/site/contents.py": "a protocol; tested by what reads a home (cli/test_open.py) and by the site",
 }
 ENVIRONMENT_READERS = {
+    "home_settings.py": "the reader",
     "settings.py": "the reader",
     "__init__.py": "keeps linear algebra on one thread, which must be said before it is loaded",
     "adapters/nannyml_calculators": "turns NannyML's telemetry off before importing it",

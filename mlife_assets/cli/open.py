@@ -29,7 +29,8 @@ from mlife_assets.core.ids import digest
 if TYPE_CHECKING:
     import uvicorn
 
-    from mlife_assets.settings import HomeSettings, ProjectSettings, Settings
+    from mlife_assets.home_settings import HomeSettings, ProjectSettings
+    from mlife_assets.settings import Settings
 
 UI_PORT = 3000
 ANSWER_SECONDS, STOP_SECONDS = 5.0, 10.0

@@ -23,7 +23,8 @@ from mlife_assets.core.quoting import quoted
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.settings import HomeSettings, Settings
+    from mlife_assets.home_settings import HomeSettings
+    from mlife_assets.settings import Settings
 
 OPERATOR = "operator"
 

@@ -20,7 +20,7 @@ from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.table_platform import TablePlatform
-    from mlife_assets.settings import ProjectSettings
+    from mlife_assets.home_settings import ProjectSettings
 
 COMMANDS = "`mlife status`, `mlife models`, `mlife log`, `mlife open` and `mlife serve`"
 OURS = "mlife_assets"
@@ -32,7 +32,7 @@ def project_settings(home: Path | None) -> ProjectSettings | None:
     `home` is what `--home` says.
     """
     from mlife_assets.adapters.own_folder import is_project_home
-    from mlife_assets.settings import ProjectSettings
+    from mlife_assets.home_settings import ProjectSettings
 
     root = project_root(Path.cwd())
     with faults_named():

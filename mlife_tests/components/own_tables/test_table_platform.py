@@ -14,7 +14,7 @@ from mlife_assets.components.tables.ingestion import refusals_of, take_in
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.settings import ProjectSettings
+from mlife_assets.home_settings import ProjectSettings
 
 FIRST, FLIGHTS = date(2013, 1, 3), 40
 
