@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from mlife_assets.core.scoring.artifact import ModelArtifact
+    from mlife_assets.core.storage_places import Bucket
     from mlife_assets.core.training.training_set import TrainingSet
     from mlife_assets.serving.connections import ConnectionLimits
 
@@ -53,8 +55,23 @@ def _beside(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return a real S3 server (`s3_server.S3Server`) that lives as long as the session, with a bucket `lake`."""
+    with _beside("s3_server").running_s3_server(tmp_path_factory.mktemp("s3")) as server:
+        server.make_bucket("lake")
+        yield server
+
+
+@pytest.fixture
+def s3_place(s3: Any) -> Bucket:
+    """Return a place in the bucket `lake` that is the test's own."""
+    return s3.bucket("lake", f"test-{uuid.uuid4().hex}")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The object store port over obstore: one code path for a local folder and, later, a bucket.
+"""The object store port over obstore: one code path for a local folder and a bucket.
 
 Belongs here: keys, write-once puts, and the translation of obstore's errors into ours. Does not belong here: what is
 stored (event log, tables, artifacts) and how it is encoded.
@@ -8,12 +8,17 @@ listings nor `*.parquet` globs show) and links it into place, so a killed proces
 file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a
 manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed without
 obstore, which asks the disk about every file and takes several times as long, with the same answers (`local_listing`).
+
+A bucket refuses a second put by `If-None-Match`, which S3 and what speaks it do. Requests that fail on the way are made
+again: a put that arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a
+reader it looks like an object that is not.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +32,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
-from obstore.store import LocalStore
+from obstore.store import LocalStore, S3Store
 
 from mlife_assets.adapters.local_listing import listed_files, listed_folders
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
@@ -40,6 +45,7 @@ from mlife_assets.core.errors import (
     TransientError,
 )
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.storage_places import Bucket
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreBackend
@@ -52,6 +58,10 @@ DURABLE = ("events", "manifests", "models", "outbox", "panels", "rejected")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
 _MISSING = (ObstoreNotFoundError, FileNotFoundError)
 _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+_ANSWER = re.compile(r"status code: (\d{3})(?:.*?<Code>(\w+)</Code>)?", re.DOTALL)
+"""Status and code of what a server answered, in an error's text: listings raise nothing more particular."""
+_CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=60)
+_RETRIES = 5
 
 
 class ObstoreObjectStore:
@@ -75,6 +85,34 @@ class ObstoreObjectStore:
             folder.mkdir(parents=True, exist_ok=True)
         return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
 
+    @classmethod
+    def in_bucket(cls, bucket: Bucket) -> ObstoreObjectStore:
+        """Return a store over a bucket; nothing is asked of it yet."""
+        key = bucket.credentials
+        optional = {"prefix": bucket.prefix, "endpoint": bucket.endpoint, "session_token": key.session_token}
+        backend = S3Store(
+            bucket.name,
+            config={
+                "region": bucket.region,
+                "access_key_id": key.access_key_id,
+                "secret_access_key": key.secret_access_key,
+                "virtual_hosted_style_request": bucket.endpoint is None,  # only AWS has a host for each bucket
+            },
+            client_options={
+                "allow_http": (bucket.endpoint or "").startswith("http://"),
+                "connect_timeout": _CONNECT,
+                "timeout": _REQUEST,
+            },
+            retry_config={"max_retries": _RETRIES, "retry_timeout": _ALL_TRIES},
+            **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
+        )
+        return cls(backend)
+
+    @classmethod
+    def at(cls, place: Path | Bucket) -> ObstoreObjectStore:
+        """Return the store at a folder, which is created when missing, or in a bucket."""
+        return cls.in_bucket(place) if isinstance(place, Bucket) else cls.local(place)
+
     @property
     def root(self) -> Path | None:
         """Folder of a local store, None for a bucket."""
@@ -89,7 +127,11 @@ class ObstoreObjectStore:
         try:
             obstore.put(self._backend, key, data, mode="create", use_multipart=False)
         except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
-            if self.get(key) == data:
+            try:
+                is_same = self.get(key) == data
+            except NotFoundError:  # a bucket may refuse while another put is on its way
+                raise TransientError(f"{key} is just being written by another process; try again") from error
+            if is_same:
                 self._sync(key)
                 return False
             raise ContentConflictError(
@@ -114,7 +156,7 @@ class ObstoreObjectStore:
         try:
             return bytes(obstore.get(self._backend, key).bytes())
         except _MISSING as error:
-            raise NotFoundError(f"object {key} does not exist") from error
+            raise _missing_bucket(error) or NotFoundError(f"object {key} does not exist") from error
         except (BaseError, OSError, ValueError) as error:
             raise _translated(key, error, self._root) from error
 
@@ -202,11 +244,23 @@ def _require_plain(key: str) -> None:
         )
 
 
+def _missing_bucket(error: Exception) -> PermanentError | None:
+    answer = _ANSWER.search(str(error))
+    if answer is None or answer[2] != "NoSuchBucket":
+        return None
+    return PermanentError("the bucket does not exist; make it, or correct MLIFE_LAKE")
+
+
 def _translated(key: str, error: Exception, root: Path | None = None) -> MlifeError:
     reason = str(error).partition("\n")[0]
     if isinstance(error, ValueError):
         return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
-    if isinstance(error, _REFUSED):
-        return PermanentError(f"access to {key} was refused: {reason}; grant read and write on the store")
+    answer = _ANSWER.search(str(error))
+    if isinstance(error, _REFUSED) or (answer is not None and answer[1] in {"401", "403"}):
+        why = f"{reason} ({answer[2]})" if answer is not None and answer[2] else reason
+        return PermanentError(f"access to {key or 'the store'} was refused: {why}; grant read and write on the store")
+    missing = _missing_bucket(error)
+    if missing is not None:
+        return missing
     fault = disk_error(key if root is None else str(root / key), error)
     return fault or TransientError(f"the object store failed on {key}: {reason}; try again")
