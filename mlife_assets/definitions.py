@@ -14,6 +14,7 @@ from types import ModuleType
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.adapters.object_store import has_folder
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.application import Application
 from mlife_assets.components.events import landing as events
@@ -167,9 +168,12 @@ def defs() -> dg.Definitions:
 
     Raises:
         InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute.
+        PermanentError: the bucket of the lake is not there, or may not be read.
+        TransientError: it does not answer.
     """
     settings = Settings()
     platform = Platform(settings=settings, policies=settings.policies())
+    has_folder(settings.lake_place, "events")  # a bucket that cannot be reached is said now, not by each run
     if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
         raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
     instances = dg.load_from_defs_folder(path_within_project=DEFS_FOLDER)

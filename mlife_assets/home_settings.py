@@ -123,9 +123,10 @@ class HomeSettings(BaseSettings):
         return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
 
     @property
-    def lake_folder(self) -> Path:
-        """Return the folder of the embedded lake."""
-        return self.home / "lake"
+    def lake_name(self) -> str:
+        """Return how dbt and people name the place of the lake."""
+        place = self.lake_place
+        return place.url if isinstance(place, Bucket) else str(place)
 
     @property
     def private_folder(self) -> Path:
@@ -155,8 +156,10 @@ class ProjectSettings(HomeSettings):
 
     @property
     def pages_address(self) -> str:
-        """Return the address of the pages, or of the folder that they lie in."""
-        return super().pages_address if self.serves_pages else self.lake_folder.as_uri()
+        """Return the address of the pages, or of the folder that they lie in: a browser opens no bucket."""
+        if self.serves_pages or isinstance(self.lake_place, Bucket):
+            return super().pages_address
+        return self.lake_place.as_uri()
 
     @classmethod
     def below(cls, root: Path, home: str | None) -> ProjectSettings:

@@ -208,6 +208,13 @@ class ObstoreObjectStore:
             raise _translated(key, error, self._root) from error
 
 
+def has_folder(place: Path | Bucket, name: str) -> bool:
+    """Return whether there is a folder `name` at a place; asking makes none."""
+    if isinstance(place, Bucket):
+        return bool(ObstoreObjectStore.in_bucket(place).folders(name))
+    return (place / name).is_dir()
+
+
 def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:
     """Create `key`, whose name holds `digest`, the start of the SHA-256 of `data`; False when it was there.
 

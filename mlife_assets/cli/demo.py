@@ -31,12 +31,13 @@ COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     """Run the demo in `settings.home`, print it on `console` and return the summary."""
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.components.running.demo import Demo, prepare_home
+    from mlife_assets.components.running.demo import Demo, prepare_home, require_empty_lake
     from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.definitions import build_definitions
 
     started = time.perf_counter()
+    require_empty_lake(settings.home, settings.lake_place)
     prepare_home(settings.home)
     settings.remember_world()
     definitions = build_definitions(settings)
@@ -72,7 +73,8 @@ def _print_start(console: Console, settings: Settings) -> None:
         f"model (simulated, seed {settings.seed}).",
         style="bold",
     )
-    console.print(f"Everything is written to {settings.home}.\n", style="dim")
+    elsewhere = "" if settings.lake is None else f", events, models and reports to {settings.lake_name}"
+    console.print(f"Everything is written to {settings.home}{elsewhere}.\n", style="dim")
 
 
 def _print_promotion(console: Console, verdict: dict[str, Any]) -> None:

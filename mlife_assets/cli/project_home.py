@@ -75,7 +75,9 @@ def require_no_project(home: Path | None) -> None:
 
 def open_project(settings: ProjectSettings) -> TablePlatform:
     """Return the platform of a home as it is found, without its declarations. Raises NotFoundError when it is empty."""
-    if not (settings.lake_folder / "events").is_dir():
+    from mlife_assets.adapters.object_store import has_folder
+
+    if not has_folder(settings.lake_place, "events"):
         raise NotFoundError(
             f"nothing was decided in {settings.home} yet; launch the daily job of a model, or name the `home` that the "
             "declaration states with --home"

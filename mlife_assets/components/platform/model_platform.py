@@ -158,8 +158,8 @@ class ModelPlatform(HomeKeys, ABC):
 
     @shared_port
     def lake(self) -> ObstoreObjectStore:
-        """The bucket of events, artifacts, tables and reports."""
-        return ObstoreObjectStore.local(self.settings.lake_folder)
+        """Events, artifacts, tables and reports, in a folder or a bucket."""
+        return ObstoreObjectStore.at(self.settings.lake_place)
 
     @shared_port
     def event_log(self) -> ParquetEventLog:

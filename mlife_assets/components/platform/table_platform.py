@@ -88,9 +88,9 @@ class TablePlatform(ModelPlatform):
 
     @shared_port
     def lake(self) -> ObstoreObjectStore:
-        """The bucket of events, artifacts, tables and reports, in a folder that git ignores."""
+        """The bucket of events, artifacts, tables and reports; a folder of the home is one that git ignores."""
         made_and_ignored(self.settings.home)
-        return ObstoreObjectStore.local(self.settings.lake_folder)
+        return ObstoreObjectStore.at(self.settings.lake_place)
 
     @shared_port
     def private_folder(self) -> Path:

@@ -1,0 +1,97 @@
+"""dbt's DuckDB reads a lake in a bucket: with the key that it is given, on an extension that nobody downloaded."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from mlife_assets.adapters import dbt_bucket
+from mlife_assets.adapters.dbt_bucket import SECRET, Plugin, extension_path
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.core.errors import InvalidInputError, MissingExtraError
+from mlife_assets.core.storage_places import Bucket, Credentials
+
+KEY = "events/event_type=apply/dt=2026-01-05/hour=10/part.parquet"
+FILES = "events/event_type=apply/*/*/*.parquet"
+
+
+def plugin(lake: str, bucket: Bucket | None = None) -> Plugin:
+    """Return the plugin as the profile makes it."""
+    key = None if bucket is None else bucket.credentials
+    return Plugin(
+        "dbt_bucket",
+        {
+            "lake": lake,
+            "endpoint": bucket and bucket.endpoint,
+            "region": bucket and bucket.region,
+            "access_key_id": key and key.access_key_id,
+            "secret_access_key": key and key.secret_access_key,
+            "session_token": None,
+        },
+    )
+
+
+@pytest.fixture
+def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a DuckDB whose home has no extension, and gets none."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as opened:
+        yield opened
+    assert not (tmp_path / "home").exists()
+
+
+def test_files_of_the_bucket_are_listed_and_read(connection, s3_place: Bucket) -> None:
+    ObstoreObjectStore.in_bucket(s3_place).put_if_absent(KEY, encode_table(pa.table({"n": [1, 2]})))
+    plugin(s3_place.url, s3_place).configure_connection(connection)
+    files = f"{s3_place.url}/{FILES}"
+    assert connection.sql(f"select count(*) from glob('{files}')").fetchall() == [(1,)]
+    read = connection.sql(f"select sum(n), any_value(dt)::varchar from read_parquet('{files}')")
+    assert read.fetchall() == [(3, "2026-01-05")]
+
+
+def test_a_key_opens_its_lake_alone_and_does_not_print(connection, s3, s3_place: Bucket) -> None:
+    beside = replace(s3_place, prefix=f"beside-{s3_place.prefix}")
+    ObstoreObjectStore.in_bucket(beside).put_if_absent(KEY, encode_table(pa.table({"n": [1]})))
+    plugin(s3_place.url, s3_place).configure_connection(connection)
+    shown = str(connection.sql(f"select * from duckdb_secrets() where name = '{SECRET}'").fetchall())
+    assert s3_place.url in shown
+    assert s3_place.credentials.secret_access_key not in shown
+    with pytest.raises(duckdb.Error):
+        connection.sql(f"from read_parquet('{beside.url}/{KEY}')").fetchall()
+
+
+def test_a_key_with_a_quote_stays_a_text(connection) -> None:
+    place = Bucket("lake", "", Credentials("a'b", "c', endpoint 'elsewhere"), endpoint="https://s3.test/base")
+    plugin(place.url, place).configure_connection(connection)
+    (shown,) = connection.sql("select secret_string from duckdb_secrets()").fetchall()[0]
+    assert "key_id=a'b" in shown
+    assert "endpoint=s3.test/base" in shown
+    assert "use_ssl=false" not in shown
+
+
+def test_a_folder_needs_no_extension(connection, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(dbt_bucket, "extension_path", lambda: pytest.fail("asked for the extension"))
+    plugin(str(tmp_path)).configure_connection(connection)
+    assert connection.sql("select * from duckdb_secrets()").fetchall() == []
+
+
+def test_what_is_missing_is_named_with_what_installs_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'mlife\[server\]'"):
+        extension_path()
+
+
+def test_an_extension_of_another_version_is_refused(tmp_path: Path, monkeypatch) -> None:
+    other = ModuleType("duckdb_extension_httpfs")
+    other.__file__ = str(tmp_path / "__init__.py")
+    (tmp_path / "extensions" / "v1.0.0").mkdir(parents=True)
+    monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", other)
+    with pytest.raises(InvalidInputError, match=r"is for 1\.0\.0; install the same version of both"):
+        extension_path()
