@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,6 +170,15 @@ class ObstoreObjectStore:
             raise _translated(key, error, self._root) from error
         return True
 
+    def written_at(self, key: str) -> datetime:
+        """Return when `key` was written last, by the clock of the store. Raises NotFoundError."""
+        try:
+            return obstore.head(self._backend, key)["last_modified"]
+        except _MISSING as error:
+            raise NotFoundError(f"object {key} does not exist") from error
+        except (BaseError, OSError, ValueError) as error:
+            raise _translated(key, error, self._root) from error
+
     def folders(self, prefix: str) -> list[str]:
         """Return the names of the folders directly below `prefix`, sorted; a folder may hold no key."""
         try:
@@ -270,4 +279,6 @@ def _translated(key: str, error: Exception, root: Path | None = None) -> MlifeEr
     if missing is not None:
         return missing
     fault = disk_error(key if root is None else str(root / key), error)
-    return fault or TransientError(f"the object store failed on {key}: {reason}; try again")
+    if "error sending request" in str(error):
+        return TransientError("the object store does not answer; check its address and the network, and try again")
+    return fault or TransientError(f"the object store failed on {key or 'a listing'}: {reason}; try again")
