@@ -55,7 +55,6 @@ def _beside(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -63,7 +62,7 @@ def _beside(name: str) -> ModuleType:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Return a real S3 server (`s3_server.S3Server`) that lives as long as the session, with a bucket `lake`."""
-    with _beside("s3_server").running_s3_server(tmp_path_factory.mktemp("s3")) as server:
+    with _loaded("mlife_s3_server", "s3_server.py").running_s3_server(tmp_path_factory.mktemp("s3")) as server:
         server.make_bucket("lake")
         yield server
 

@@ -134,9 +134,7 @@ def test_a_key_that_may_only_read_writes_nothing(s3, s3_place: Bucket, call: str
 def test_a_server_that_does_not_answer_may_do_so_later(call: str, monkeypatch) -> None:
     monkeypatch.setattr(object_store, "_RETRIES", 0)
     place = Bucket("lake", "", Credentials("OWNER", "owner-secret"), endpoint="http://127.0.0.1:1")
-    with pytest.raises(
-        TransientError, match="does not answer; check its address and the network, and try"
-    ):
+    with pytest.raises(TransientError, match="does not answer; check its address and the network, and try"):
         _call(ObstoreObjectStore.in_bucket(place), call)
 
 
