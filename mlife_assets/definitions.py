@@ -14,7 +14,6 @@ from types import ModuleType
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.adapters.object_store import has_folder
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.application import Application
 from mlife_assets.components.events import landing as events
@@ -30,6 +29,7 @@ from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
 from mlife_assets.components.model_parts import ModelParts, build_model_parts
+from mlife_assets.components.platform.places import require_sound_places
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform_model import PlatformModel
 from mlife_assets.core.errors import InvalidInputError
@@ -167,13 +167,12 @@ def defs() -> dg.Definitions:
     """Return the definitions of the environment that this process runs in.
 
     Raises:
-        InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute.
-        PermanentError: the bucket of the lake is not there, or may not be read.
-        TransientError: it does not answer.
+        InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute. Or the lake
+            cannot be worked with; names the setting and the remedy.
     """
     settings = Settings()
     platform = Platform(settings=settings, policies=settings.policies())
-    has_folder(settings.lake_place, "events")  # a bucket that cannot be reached is said now, not by each run
+    require_sound_places(settings)  # said now, not by each run
     if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
         raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
     instances = dg.load_from_defs_folder(path_within_project=DEFS_FOLDER)

@@ -1,22 +1,20 @@
 """What dbt's DuckDB needs to read a lake in a bucket.
 
-Belongs here: the plugin that `dbt_project/profiles.yml` names: the extension that reads S3, and the key. Does not
-belong here: which files are read (`dbt_project/macros/event_log.sql`), the bucket of everything else (`object_store`).
+Belongs here: the plugin that `dbt_project/profiles.yml` names: loading the extension (`duckdb_extension`), setting the
+key. Does not belong here: which files are read (`dbt_project/macros/event_log.sql`), the bucket of everything else
+(`object_store`).
 
-Concept: the extension comes with a package and is loaded by its path, so nothing is downloaded into a home folder. The
-key is set on the connection: a statement of dbt's own would be in its log.
+Concept: the key is set on the connection: a statement of dbt's own would be in its log.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.extras import missing_extra
+from mlife_assets.adapters.duckdb_extension import extension_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,23 +36,6 @@ class Plugin(BasePlugin):
             return
         conn.load_extension(str(extension_path()))
         conn.execute(f"create or replace secret {SECRET} ({_secret(lake, self._opened_by)})")
-
-
-def extension_path() -> Path:
-    """Return the extension of the running DuckDB. Raises MissingExtraError or InvalidInputError."""
-    try:
-        import duckdb
-        import duckdb_extension_httpfs
-    except ModuleNotFoundError as error:
-        raise missing_extra(error) or error from error
-    folder = Path(str(duckdb_extension_httpfs.__file__)).parent / "extensions"
-    path = folder / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
-    if not path.exists():
-        there = ", ".join(sorted(one.name.removeprefix("v") for one in folder.glob("v*")))
-        raise InvalidInputError(
-            f"duckdb is {duckdb.__version__}, duckdb-extension-httpfs is for {there}; install the same version of both"
-        )
-    return path
 
 
 def _secret(lake: str, opened_by: dict[str, str]) -> str:

@@ -30,6 +30,7 @@ COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     """Run the demo in `settings.home`, print it on `console` and return the summary."""
+    from mlife_assets.components.platform.places import require_sound_places
     from mlife_assets.components.platform.resources import Platform
     from mlife_assets.components.running.demo import Demo, prepare_home, require_empty_lake
     from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
@@ -37,6 +38,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     from mlife_assets.definitions import build_definitions
 
     started = time.perf_counter()
+    require_sound_places(settings)
     require_empty_lake(settings.home, settings.lake_place)
     prepare_home(settings.home)
     settings.remember_world()

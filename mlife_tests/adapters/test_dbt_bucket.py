@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters import dbt_bucket
-from mlife_assets.adapters.dbt_bucket import SECRET, Plugin, extension_path
+from mlife_assets.adapters.dbt_bucket import SECRET, Plugin
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.core.errors import InvalidInputError, MissingExtraError
 from mlife_assets.core.storage_places import Bucket, Credentials
 
 KEY = "events/event_type=apply/dt=2026-01-05/hour=10/part.parquet"
@@ -80,18 +77,3 @@ def test_a_folder_needs_no_extension(connection, tmp_path: Path, monkeypatch) ->
     monkeypatch.setattr(dbt_bucket, "extension_path", lambda: pytest.fail("asked for the extension"))
     plugin(str(tmp_path)).configure_connection(connection)
     assert connection.sql("select * from duckdb_secrets()").fetchall() == []
-
-
-def test_what_is_missing_is_named_with_what_installs_it(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mlife\[server\]'"):
-        extension_path()
-
-
-def test_an_extension_of_another_version_is_refused(tmp_path: Path, monkeypatch) -> None:
-    other = ModuleType("duckdb_extension_httpfs")
-    other.__file__ = str(tmp_path / "__init__.py")
-    (tmp_path / "extensions" / "v1.0.0").mkdir(parents=True)
-    monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", other)
-    with pytest.raises(InvalidInputError, match=r"is for 1\.0\.0; install the same version of both"):
-        extension_path()
