@@ -101,7 +101,7 @@ def database_error(error: BaseException) -> MlifeError | None:
         if code in codes or (code is None and any(phrase in text for phrase in phrases)):
             return kind(sentence.format(words=words))
     # Without a code: nobody answered, or the connection broke.
-    if (code or "08").startswith("08") and type(error).__name__ in ("OperationalError", "InterfaceError"):
+    if code is None and type(error).__name__ in ("OperationalError", "InterfaceError"):
         return TransientError(_UNREACHED.format(words=words))
     return None
 

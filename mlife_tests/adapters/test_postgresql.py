@@ -212,6 +212,26 @@ def test_a_ledger_of_a_newer_release_is_refused_and_stays(postgres_url: str) -> 
     require_explained(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("57P01", "see that its server runs"),
+        ("57P03", "see that its server runs"),
+        ("53100", "free some"),
+        (None, "runs"),
+    ],
+)
+def test_what_ends_a_statement_and_may_pass_says_what_to_see_to(code: str | None, remedy: str) -> None:
+    class OperationalError(Exception):
+        """As the driver raises it: in the middle of a statement it hands on the code of SQL."""
+
+        pgcode = code
+
+    fault = database_error(OperationalError("words"))
+    assert isinstance(fault, TransientError)
+    assert remedy in str(fault)
+
+
 def test_what_is_wrong_with_a_query_is_no_fault_of_the_database(postgres_url: str) -> None:
     engine = open_schema(postgres_url, "mlife")
     with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError):
