@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import sqlalchemy as sa
 
+from mlife_assets import definitions
 from mlife_assets.adapters.postgresql import holds_tables
+from mlife_assets.cli import plan
+from mlife_assets.components.running import instance
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.settings import Settings
 
 
 @pytest.fixture
@@ -91,3 +101,36 @@ def test_a_database_that_cannot_be_reached_ends_a_command_in_one_sentence(run, h
     assert "Traceback" not in result.output
     added = set(home.path.rglob("*.*")) - set(before)
     assert {path.name for path in added} <= {"dagster.yaml"}
+
+
+def approve(run: Callable[..., object], home: Path) -> None:
+    with pytest.raises(NotFoundError):
+        plan._run(Settings(home=home), "job", "op", {})
+
+
+OPENERS = {
+    "demo": lambda run, home: run("demo", "--home", home),
+    "dev": lambda run, home: run("dev", "--port", 0, "--pages-port", 0, "--home", home),
+    "plan approve": approve,
+}
+
+
+@pytest.mark.parametrize("is_in_database", [True, False])
+@pytest.mark.parametrize("opens", OPENERS.values(), ids=OPENERS)
+def test_whoever_opens_the_records_of_dagster_looks_where_they_are(
+    run, request, monkeypatch, tmp_path, opens, is_in_database
+) -> None:
+    asked = []
+
+    def opened(home: Path, **given: bool) -> None:
+        asked.append(given)
+        raise NotFoundError("the end of this test")
+
+    monkeypatch.setattr("os.environ", {})
+    if is_in_database:
+        monkeypatch.setenv("MLIFE_DATABASE", request.getfixturevalue("postgres_url"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(instance, "open_instance", opened)
+    monkeypatch.setattr(definitions, "build_definitions", lambda _: SimpleNamespace(resources={"platform": None}))
+    opens(run, tmp_path / "home")
+    assert asked == [{"is_in_database": is_in_database}]
