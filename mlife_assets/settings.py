@@ -217,6 +217,8 @@ class Settings(HomeSettings):
         """Set the variables by which the processes of `dagster dev` work in this home and name these addresses."""
         addresses = {"PAGES_PORT": self.pages_port, "PAGES_URL": self.pages_url, "UI_URL": self.ui_url}
         given = {f"MLIFE_{name}": str(value) for name, value in addresses.items() if value is not None}
+        if self.database is not None:
+            given["MLIFE_DATABASE"] = self.database.get_secret_value()
         os.environ.update(given, MLIFE_HOME=str(self.home), DAGSTER_HOME=str(self.home / "dagster"))
 
     def export_to_dbt(self) -> None:

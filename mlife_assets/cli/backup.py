@@ -17,9 +17,11 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
+from mlife_assets.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.settings import Settings
 
 backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it up to date.")
 
@@ -37,7 +39,9 @@ def create(
     from mlife_assets.adapters.ledger_backup import create_backup
     from mlife_assets.components.shown.present import operator_time
 
-    platform = open_platform(settings_of(home))
+    settings = settings_of(home)
+    _require_file(settings)
+    platform = open_platform(settings)
     backup = create_backup(
         platform.ledger, platform.settings.private_folder, to.absolute(), now=operator_time(platform)
     )
@@ -69,6 +73,7 @@ def restore(
     from mlife_assets.components.platform.ledger_recovery import require_intact_log
 
     settings = settings_of(home)
+    _require_file(settings)
     backup = read_backup(source.absolute())
     require_intact_log(open_platform(settings))
     moved = restore_backup(backup, settings.private_folder, replaces=replaces)
@@ -88,6 +93,15 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
     platform = open_platform(settings_of(home))
     require_intact_log(platform)
     _catch_up(platform, [], as_json)
+
+
+def _require_file(settings: Settings) -> None:
+    if settings.database is not None:
+        raise InvalidInputError(
+            "the ledger is in the database of MLIFE_DATABASE, which has backups of its own: run pg_dump with --schema "
+            f"mlife and copy {settings.private_folder / 'keys'} and {settings.private_folder / 'heads'}; after "
+            "pg_restore run `mlife backup catch-up`"
+        )
 
 
 def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:

@@ -126,7 +126,7 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
 
     definitions = build_definitions(settings)
     number = (chosen_day - settings.first_lived_date).days + 1
-    with open_instance(settings.home) as instance:
+    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
         story = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
         result = story.run_day(number, chosen_day)
         if rebuilds_metrics:

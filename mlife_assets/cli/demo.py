@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mlife_assets.cli.output import progress
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,11 +41,16 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     started = time.perf_counter()
     require_sound_places(settings)
     require_empty_lake(settings.home, settings.lake_place)
+    if settings.database is not None and Platform(settings=settings, policies=settings.policies()).has_ledger:
+        raise InvalidInputError(
+            "the database of MLIFE_DATABASE holds a ledger, which a demo never replaces; name an empty database, or "
+            "unset MLIFE_DATABASE for a demo in files"
+        )
     prepare_home(settings.home)
     settings.remember_world()
     definitions = build_definitions(settings)
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
-    with open_instance(settings.home) as instance:
+    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)
         with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:

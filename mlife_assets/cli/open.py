@@ -107,7 +107,8 @@ def dev(
         # Dagster stops on an interrupt and when it is terminated, unless interrupts are ignored, as behind `&`.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _in_a_thread(site_config(settings), listener):
-            run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port)
+            in_database = settings.database is not None
+            run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port, is_in_database=in_database)
 
 
 def site_config(settings: Settings) -> uvicorn.Config:

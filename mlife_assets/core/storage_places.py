@@ -16,7 +16,9 @@ from mlife_assets.core.errors import InvalidInputError
 USUAL_REGION = "us-east-1"
 
 _BUCKET_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9_.=@+,~-]+)*)/?")
-_DATABASE_URL = re.compile(r"postgresql://[^/\s]*/[^/?\s]+(\?\S*)?")
+_DATABASE_URL = re.compile(
+    r"postgresql://([^@/\s]*@)?(\[[0-9A-Fa-f:.]+\]|[^@/:\s\[\]]*)(:[0-9]{1,5})?/[^@/?\s]+(\?\S*)?"
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,6 @@ def require_database_url(url: str) -> None:
     """Raise InvalidInputError unless `url` names a database of PostgreSQL; the address may hold a password."""
     if not _DATABASE_URL.fullmatch(url):
         raise InvalidInputError(
-            "the address is not postgresql://user:password@host:port/database; without one, the ledger is a SQLite "
-            "file of the home"
+            "the address is not postgresql://user:password@host:port/database (in user and password write @ as %40, "
+            "/ as %2F, : as %3A); without one, the ledger is a SQLite file of the home"
         )

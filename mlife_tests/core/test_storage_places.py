@@ -49,14 +49,33 @@ def test_what_is_no_address_of_a_bucket_is_refused_and_not_repeated(url: str) ->
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://u:p@host:5432/mlife", "postgresql:///mlife?host=/run/pg", "postgresql://host/mlife?sslmode=require"],
+    [
+        "postgresql://u:p@host:5432/mlife",
+        "postgresql://u:p%40%2Fss?#@host/mlife",
+        "postgresql://u@[::1]:5432/mlife",
+        "postgresql:///mlife?host=/run/pg",
+        "postgresql://u:p@/mlife?host=/run/pg",
+        "postgresql://host/mlife?sslmode=require",
+    ],
 )
 def test_address_of_a_database(url: str) -> None:
     require_database_url(url)
 
 
 @pytest.mark.parametrize(
-    "url", ["", "mysql://u:hidden@h/d", "postgres://u:hidden@h/d", "postgresql://u:hidden@h", "postgresql://h/ d"]
+    "url",
+    [
+        "",
+        "mysql://u:hidden@h/d",
+        "postgres://u:hidden@h/d",
+        "postgresql://u:hidden@h",
+        "postgresql://h/ d",
+        "postgresql://u:p@hidden@h/d",  # what drivers take for the host, and say in errors, is half of a password
+        "postgresql://u:p/hidden@h/d",
+        "postgresql://u:p/hidden@h",
+        "postgresql://u:p@h:hidden/d",
+        "postgresql://u:p@h:123456/d",
+    ],
 )
 def test_what_is_no_address_of_a_database_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InvalidInputError, match="postgresql://user:password@host:port/database") as caught:

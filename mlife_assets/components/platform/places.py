@@ -19,7 +19,7 @@ from mlife_assets.core.storage_places import Bucket
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.settings import Settings
 
-LAKE, HOME, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "DuckDB"
+LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB"
 
 
 def look_at_places(settings: HomeSettings) -> list[Finding]:
@@ -31,12 +31,20 @@ def look_at_places(settings: HomeSettings) -> list[Finding]:
     if isinstance(settings, Settings) and isinstance(settings.lake_place, Bucket):  # dbt reads the job board's lake
         with faults_found(DUCKDB, found):
             found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
+    if isinstance(settings, Settings) and settings.database is not None:
+        from mlife_assets.adapters.database_checkup import look_at_database
+        from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
+
+        schemas = (LEDGER_SCHEMA, DAGSTER_SCHEMA)
+        address = settings.database.get_secret_value()
+        found += look_at_database(DATABASE, address, schemas, LEDGER_SCHEMA, SystemClock().now)
     return found
 
 
 def require_sound_places(settings: HomeSettings) -> None:
     """Raise InvalidInputError, with the remedy, when something that lies elsewhere cannot be worked with."""
-    if isinstance(settings.lake_place, Bucket):
+    has_database = isinstance(settings, Settings) and settings.database is not None
+    if isinstance(settings.lake_place, Bucket) or has_database:
         for one in look_at_places(settings):
             if one.is_fault:
                 raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
