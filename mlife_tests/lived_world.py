@@ -103,7 +103,7 @@ class Home:
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        with open_instance(self.folder) as instance:
+        with open_instance(self.folder, is_in_database=self.settings.database is not None) as instance:
             yield instance
 
     @contextmanager

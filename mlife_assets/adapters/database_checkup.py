@@ -1,7 +1,7 @@
 """Whether the database of a deployment lets the ledger and Dagster do their work.
 
-Belongs here: asking it, without making anything. Does not belong here: opening it for work (`postgresql`), words for the
-command line.
+Belongs here: asking it, without making anything. Does not belong here: opening it for work (`postgresql`), words for
+the command line.
 """
 
 from __future__ import annotations

@@ -40,19 +40,23 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.proof
-def test_a_life_with_its_lake_in_a_bucket_is_the_same(
-    lived: Any, lived_world: ModuleType, s3_place: Bucket, tmp_path: Path
+def test_a_life_in_a_bucket_and_a_database_is_the_same(
+    lived: Any, lived_world: ModuleType, s3_place: Bucket, postgres_url: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
+    monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
     key = s3_place.credentials
     places = {
         "lake": s3_place.url,
         "s3_endpoint": s3_place.endpoint,
         "s3_access_key_id": key.access_key_id,
         "s3_secret_access_key": key.secret_access_key,
+        "database": postgres_url,
     }
     folder = tmp_path / "home"
     lived_world.live(folder, **places)
+    assert {path.name for path in (folder / "private").iterdir()} & {"ledger.sqlite", "keys"} == {"keys"}
     assert not (folder / "lake").exists()
+    assert not (folder / "dagster" / "history").exists()
     bucket = ObstoreObjectStore.in_bucket(s3_place)
     kept = [name for name in bucket.list("") if name.partition("/")[0] in COMPARED]
     first = {name.removeprefix("lake/"): digest for name, digest in digests(lived.home.folder).items()}

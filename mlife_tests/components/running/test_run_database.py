@@ -111,8 +111,8 @@ def test_a_database_that_cannot_be_used_is_explained(
         if not connection.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = 'locked'").scalar():
             connection.exec_driver_sql("CREATE ROLE locked LOGIN PASSWORD 'hidden-pass-word' IN ROLE passworded")
         if has_schema:
-            connection.exec_driver_sql(f"CREATE DAGSTER_SCHEMA {DAGSTER_SCHEMA}")
-            connection.exec_driver_sql(f"GRANT USAGE ON DAGSTER_SCHEMA {DAGSTER_SCHEMA} TO locked")
+            connection.exec_driver_sql(f"CREATE SCHEMA {DAGSTER_SCHEMA}")
+            connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {DAGSTER_SCHEMA} TO locked")
     address = sa.make_url(with_password).set(**parts).render_as_string(hide_password=False)
     monkeypatch.setenv("MLIFE_DATABASE", address)
     with pytest.raises(kind, match=remedy) as caught:
