@@ -46,9 +46,9 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
             "the database of MLIFE_DATABASE holds a ledger, which a demo never replaces; name an empty database, or "
             "unset MLIFE_DATABASE for a demo in files"
         )
+    definitions = build_definitions(settings)
     prepare_home(settings.home)
     settings.remember_world()
-    definitions = build_definitions(settings)
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
     with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
         demo = Demo(definitions, instance, platform)

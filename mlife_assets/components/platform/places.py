@@ -25,26 +25,40 @@ LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "Du
 def look_at_places(settings: HomeSettings) -> list[Finding]:
     """Return what was found of each place; leaves two small objects in the lake."""
     found = [look_at_disk(HOME, settings.home)]
-    with faults_found(LAKE, found):
-        store = ObstoreObjectStore.at(settings.lake_place)
-        found += look_at_store(LAKE, settings.lake_name, store, SystemClock().now)
-    if isinstance(settings, Settings) and isinstance(settings.lake_place, Bucket):  # dbt reads the job board's lake
-        with faults_found(DUCKDB, found):
-            found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
-    if isinstance(settings, Settings) and settings.database is not None:
-        from mlife_assets.adapters.database_checkup import look_at_database
-        from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
-
-        schemas = (LEDGER_SCHEMA, DAGSTER_SCHEMA)
-        address = settings.database.get_secret_value()
-        found += look_at_database(DATABASE, address, schemas, LEDGER_SCHEMA, SystemClock().now)
-    return found
+    if not isinstance(settings.lake_place, Bucket):
+        found += _look_at_lake(settings)
+    return found + _look_elsewhere(settings)
 
 
 def require_sound_places(settings: HomeSettings) -> None:
     """Raise InvalidInputError, with the remedy, when something that lies elsewhere cannot be worked with."""
-    has_database = isinstance(settings, Settings) and settings.database is not None
-    if isinstance(settings.lake_place, Bucket) or has_database:
-        for one in look_at_places(settings):
-            if one.is_fault:
-                raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
+    for one in _look_elsewhere(settings):
+        if one.is_fault:
+            raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
+
+
+def _look_at_lake(settings: HomeSettings) -> list[Finding]:
+    found: list[Finding] = []
+    with faults_found(LAKE, found):
+        store = ObstoreObjectStore.at(settings.lake_place)
+        found += look_at_store(LAKE, settings.lake_name, store, SystemClock().now)
+    return found
+
+
+def _look_elsewhere(settings: HomeSettings) -> list[Finding]:
+    """Return what was found of a bucket, of what reads it, and of a database; nothing where there is none."""
+    found = _look_at_lake(settings) if isinstance(settings.lake_place, Bucket) else []
+    if not isinstance(settings, Settings):
+        return found
+    if isinstance(settings.lake_place, Bucket):  # dbt reads the job board's lake
+        with faults_found(DUCKDB, found):
+            found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
+    if settings.database is not None:
+        from mlife_assets.adapters.database_checkup import look_at_database
+        from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
+
+        schemas = (LEDGER_SCHEMA, DAGSTER_SCHEMA)
+        found += look_at_database(
+            DATABASE, settings.database.get_secret_value(), schemas, LEDGER_SCHEMA, SystemClock().now
+        )
+    return found

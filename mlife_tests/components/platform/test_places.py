@@ -45,11 +45,13 @@ def test_a_database_is_looked_at_and_stops_work_where_it_cannot_be_used(tmp_path
     found = look_at_places(Settings(home=tmp_path, database=postgres_url))
     assert {one.part for one in found} == {"MLIFE_HOME", "MLIFE_LAKE", "MLIFE_DATABASE"}
     assert not [one for one in found if one.is_fault]
-    require_sound_places(Settings(home=tmp_path, database=postgres_url))
+    require_sound_places(Settings(home=tmp_path / "new", database=postgres_url))
+    assert not (tmp_path / "new").exists()
     with pytest.raises(InvalidInputError, match=r"^MLIFE_DATABASE: .*cannot be reached.*; see that its server runs"):
         require_sound_places(Settings(home=tmp_path, database="postgresql://u:hidden@127.0.0.1:1/d"))
 
 
 def test_a_folder_of_the_home_is_not_asked(tmp_path: Path) -> None:
     require_sound_places(HomeSettings(home=tmp_path / "new"))
+    require_sound_places(Settings(home=tmp_path / "new"))
     assert not (tmp_path / "new").exists()
