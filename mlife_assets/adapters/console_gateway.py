@@ -10,8 +10,10 @@ request number.
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -232,12 +234,13 @@ class ConsoleGateway:
         ).fetchone()
         return None if row is None else Accepted(row[0])
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
-        """Return all delivery receipts from `since` up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
+        """Return the receipts up to `until`, from `since` or of the messages `of`, oldest first."""
         rows = self._connection.execute(
-            "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests"
-            " WHERE is_accepted = 1 AND receipt_at <= ? AND receipt_at >= ? ORDER BY receipt_at, request",
-            (_micros(until), _micros(since or _EPOCH)),
+            "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests WHERE is_accepted = 1"
+            " AND receipt_at <= ? AND (receipt_at >= ? OR message_id IN (SELECT value FROM json_each(?)))"
+            " ORDER BY receipt_at, request",
+            (_micros(until), _micros(since or _EPOCH), json.dumps(sorted(of))),
         )
         return [Receipt(message, provider, bool(flag), _instant(at)) for message, provider, flag, at in rows]
 
