@@ -124,6 +124,24 @@ def test_a_day_that_is_built_again_without_one_of_its_files_leaves_nothing_of_it
         before = expected
 
 
+def test_a_late_fact_that_is_taken_away_again_is_taken_away_from_an_old_message(
+    project, tmp_path, log, observe, at_once, day_of
+):
+    """Nothing else of that message is on the day that is built again, so no fact that is there leads to it."""
+    steps = Warehouse(project, tmp_path / "steps", log)
+    observe(day_of(0), day_of(6))
+    before = steps.build()
+    late = {"event_id": "late", "message_id": "msg_02_01", "reason": "late"}
+    observe(day_of(0), day_of(0) + timedelta(days=2), ("message_suppressed",), by=-4, **late)
+    reasons = "select message_id from marts.fct_messages where suppression_reason = 'late'"
+    assert steps.build() != before
+    assert steps.query(reasons) == [("msg_02_01",)]
+    for file in [one for one in log.files("message_suppressed") if one.writer == "late"]:
+        (tmp_path / "lake" / file.key).unlink()
+    assert steps.build(again_from=day_of(4)) == before == at_once()
+    assert steps.query(reasons) == []
+
+
 def test_only_messages_of_which_something_changed_are_built_again(project, tmp_path, log, observe, day_of):
     steps = Warehouse(project, tmp_path / "steps", log)
     observe(day_of(0), day_of(9))
