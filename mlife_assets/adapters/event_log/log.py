@@ -29,6 +29,7 @@ from mlife_assets.adapters.event_log.layout import (
     hour_of,
     hour_of_key,
     parse_data_key,
+    parse_day,
 )
 from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.event_log.remembered import RememberedEvents
@@ -149,6 +150,11 @@ class ParquetEventLog:
             for file in parsed
             if file is not None and (start is None or file.day >= start) and (end is None or file.day <= end)
         )
+
+    def days(self, event_type: str) -> tuple[date, ...]:
+        """Return the days that have a folder of a type, ascending; no folder is looked into."""
+        folders = self._store.folders(f"{EVENTS}/event_type={_event_type(event_type).name}")
+        return tuple(sorted(day for day in map(parse_day, folders) if day is not None))
 
     def read_file(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of one data file as rows of today's version of its type.

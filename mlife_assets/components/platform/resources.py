@@ -248,7 +248,7 @@ class Platform(MarketParts, ModelPlatform):
 
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`."""
-        return ingest_of_day(self, day, max(self.landed_days(), default=day))
+        return ingest_of_day(self, day, self.newest_landed_day() or day)
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return message id -> items, of the plans of a day that are sent: those that are stored."""

@@ -160,6 +160,10 @@ class TablePlatform(ModelPlatform):
             return sorted({day for name in kept for day in self.of_model(name).landed_days()})
         return sorted({day for table in TABLES for day in self.model_tables.report_days(ingest_report_of(table))})
 
+    def newest_landed_day(self) -> date | None:
+        """Return the newest day for which a table was taken in, None before the first."""
+        return max(self.landed_days(), default=None)
+
     def ingest_report(self, day: date) -> Mapping[str, Any]:
         """Return what became of what was delivered for a day. Raises NotFoundError when nothing was."""
         found = [one for table in TABLES if (one := self._taken_in(table, day)) is not None]

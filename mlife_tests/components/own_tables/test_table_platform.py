@@ -214,3 +214,4 @@ def test_views_share_ports_and_keep_their_tables(view: TablePlatform) -> None:
     assert other.event_log is view.event_log
     taken_in(view, FIRST)
     assert (list(view.landed_days()), list(other.landed_days())) == ([FIRST], [])
+    assert (view.newest_landed_day(), other.newest_landed_day()) == (FIRST, None)
