@@ -4,17 +4,21 @@ Belongs here: the plugin that `dbt_project/profiles.yml` names: loading the exte
 key. Does not belong here: which files are read (`dbt_project/macros/event_log.sql`), the bucket of everything else
 (`object_store`).
 
-Concept: the key is set on the connection: a statement of dbt's own would be in its log.
+Concept: the key goes from the environment to the connection, and nowhere else: a statement of dbt's own would be in its
+log, and `dbt debug` prints the profile.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from mlife_assets.adapters.duckdb_extension import extension_path
+from mlife_assets.core.storage_places import USUAL_REGION
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,29 +29,26 @@ SECRET = "mlife_lake"  # noqa: S105  its name
 class Plugin(BasePlugin):
     """Opens the bucket on a new connection; does nothing where the lake is a folder."""
 
-    def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Take `lake`, `endpoint`, `region`, `access_key_id`, `secret_access_key` and `session_token` as texts."""
-        self._opened_by = {name: str(value or "") for name, value in plugin_config.items()}
-
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load the extension and set the key. Raises MissingExtraError without the package of the extension."""
-        lake = self._opened_by["lake"]
+        lake = os.environ.get("MLIFE_LAKE_ROOT", "")
         if not lake.startswith("s3://"):
             return
         conn.load_extension(str(extension_path()))
-        conn.execute(f"create or replace secret {SECRET} ({_secret(lake, self._opened_by)})")
+        conn.execute(f"create or replace secret {SECRET} ({_secret(lake, os.environ)})")
 
 
-def _secret(lake: str, opened_by: dict[str, str]) -> str:
+def _secret(lake: str, environment: Mapping[str, str]) -> str:
     """Return the options of the secret."""
-    endpoint = urlsplit(opened_by["endpoint"])
+    endpoint = urlsplit(environment.get("MLIFE_S3_ENDPOINT", ""))
+    has_dots = "." in urlsplit(lake).netloc
     options = {
-        "key_id": opened_by["access_key_id"],
-        "secret": opened_by["secret_access_key"],
-        "session_token": opened_by["session_token"],
-        "region": opened_by["region"],
+        "key_id": environment.get("AWS_ACCESS_KEY_ID"),
+        "secret": environment.get("AWS_SECRET_ACCESS_KEY"),
+        "session_token": environment.get("AWS_SESSION_TOKEN"),
+        "region": environment.get("AWS_REGION", USUAL_REGION),
         "endpoint": endpoint.netloc + endpoint.path.rstrip("/"),
-        "url_style": "path" if endpoint.netloc else "",
+        "url_style": "path" if endpoint.netloc or has_dots else None,
         "scope": lake,
     }
     stated = [f"{name} '{_escaped(value)}'" for name, value in options.items() if value]

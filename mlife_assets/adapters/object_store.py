@@ -9,16 +9,17 @@ file. What is the record and not derived (`DURABLE`) is waited for until the dis
 manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed without
 obstore, which asks the disk about every file and takes several times as long, with the same answers (`local_listing`).
 
-A bucket refuses a second put by `If-None-Match`, which S3 and what speaks it do. Requests that fail on the way are made
-again: a put that arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a
-reader it looks like an object that is not.
+A bucket refuses a second put by `If-None-Match`. Requests that fail on the way are made again (`s3_bucket`): a put that
+arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a reader it looks like
+an object that is not.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from datetime import datetime, timedelta
+import time
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,10 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
-from obstore.store import LocalStore, S3Store
+from obstore.store import LocalStore
 
 from mlife_assets.adapters.local_listing import listed_files, listed_folders
+from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -58,10 +60,8 @@ DURABLE = ("events", "manifests", "models", "outbox", "panels", "rejected")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
 _MISSING = (ObstoreNotFoundError, FileNotFoundError)
 _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
-_ANSWER = re.compile(r"status code: (\d{3})(?:.*?<Code>(\w+)</Code>)?", re.DOTALL)
-"""Status and code of what a server answered, in an error's text: listings raise nothing more particular."""
-_CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=60)
-_RETRIES = 5
+CONFLICT_TRIES, CONFLICT_PAUSE_SECONDS = 8, 0.05
+"""How often a conditional put is made again while another of the same key is on its way; the pause doubles."""
 
 
 class ObstoreObjectStore:
@@ -73,6 +73,7 @@ class ObstoreObjectStore:
         self._root = root
         self._waits = root is not None and survives_power_cut
         self._synced: set[Path] = set()
+        self._is_bucket_there = False
 
     @classmethod
     def local(cls, root: Path | str, *, survives_power_cut: bool = True) -> ObstoreObjectStore:
@@ -86,32 +87,14 @@ class ObstoreObjectStore:
         return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
 
     @classmethod
-    def in_bucket(cls, bucket: Bucket) -> ObstoreObjectStore:
+    def in_bucket(cls, bucket: Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
         """Return a store over a bucket; nothing is asked of it yet."""
-        key = bucket.credentials
-        optional = {"prefix": bucket.prefix, "endpoint": bucket.endpoint, "session_token": key.session_token}
-        backend = S3Store(
-            bucket.name,
-            config={
-                "region": bucket.region,
-                "access_key_id": key.access_key_id,
-                "secret_access_key": key.secret_access_key,
-                "virtual_hosted_style_request": bucket.endpoint is None,  # only AWS has a host for each bucket
-            },
-            client_options={
-                "allow_http": (bucket.endpoint or "").startswith("http://"),
-                "connect_timeout": _CONNECT,
-                "timeout": _REQUEST,
-            },
-            retry_config={"max_retries": _RETRIES, "retry_timeout": _ALL_TRIES},
-            **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
-        )
-        return cls(backend)
+        return cls(open_bucket(bucket, retries=retries))
 
     @classmethod
-    def at(cls, place: Path | Bucket) -> ObstoreObjectStore:
+    def at(cls, place: Path | Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
         """Return the store at a folder, which is created when missing, or in a bucket."""
-        return cls.in_bucket(place) if isinstance(place, Bucket) else cls.local(place)
+        return cls.in_bucket(place, retries=retries) if isinstance(place, Bucket) else cls.local(place)
 
     @property
     def root(self) -> Path | None:
@@ -124,23 +107,26 @@ class ObstoreObjectStore:
         Raises `ContentConflictError` when it holds other bytes, `InvalidInputError` on a key that is not plain.
         """
         _require_plain(key)
-        try:
-            obstore.put(self._backend, key, data, mode="create", use_multipart=False)
-        except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
+        for tried in range(CONFLICT_TRIES):
             try:
-                is_same = self.get(key) == data
-            except NotFoundError:  # a bucket may refuse while another put is on its way
-                raise TransientError(f"{key} is just being written by another process; try again") from error
-            if is_same:
-                self._sync(key)
-                return False
-            raise ContentConflictError(
-                f"{key} already holds other bytes; write-once objects are never changed: choose another key"
-            ) from error
-        except (BaseError, OSError) as error:
-            raise _translated(key, error, self._root) from error
-        self._sync(key)
-        return True
+                obstore.put(self._backend, key, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
+                try:
+                    is_same = self.get(key) == data
+                except NotFoundError:  # S3 refuses a put while another of the key is on its way, which may fail
+                    time.sleep(CONFLICT_PAUSE_SECONDS * 2**tried)
+                    continue
+                if is_same:
+                    self._sync(key)
+                    return False
+                raise ContentConflictError(
+                    f"{key} already holds other bytes; write-once objects are never changed: choose another key"
+                ) from self._cause(error)
+            except (BaseError, OSError) as error:
+                raise self._fault(key, error) from self._cause(error)
+            self._sync(key)
+            return True
+        raise TransientError(f"{key} is being written by others; try again")
 
     def replace(self, key: str, data: bytes) -> None:
         """Write `key`, whatever it held. For derived, rebuildable data only."""
@@ -148,7 +134,7 @@ class ObstoreObjectStore:
         try:
             obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
         except (BaseError, OSError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
         self._sync(key)
 
     def get(self, key: str) -> bytes:
@@ -156,18 +142,21 @@ class ObstoreObjectStore:
         try:
             return bytes(obstore.get(self._backend, key).bytes())
         except _MISSING as error:
-            raise _missing_bucket(error) or NotFoundError(f"object {key} does not exist") from error
+            if is_bucket_missing(error):
+                raise missing_bucket() from None
+            raise NotFoundError(f"object {key} does not exist") from self._cause(error)
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
 
     def exists(self, key: str) -> bool:
         """Return whether `key` exists."""
         try:
             obstore.head(self._backend, key)
         except _MISSING:
+            self._require_bucket()
             return False
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
         return True
 
     def written_at(self, key: str) -> datetime:
@@ -175,9 +164,10 @@ class ObstoreObjectStore:
         try:
             return obstore.head(self._backend, key)["last_modified"]
         except _MISSING as error:
-            raise NotFoundError(f"object {key} does not exist") from error
+            self._require_bucket()
+            raise NotFoundError(f"object {key} does not exist") from self._cause(error)
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
 
     def folders(self, prefix: str) -> list[str]:
         """Return the names of the folders directly below `prefix`, sorted; a folder may hold no key."""
@@ -187,7 +177,7 @@ class ObstoreObjectStore:
             found = obstore.list_with_delimiter(self._backend, prefix.rstrip("/") or None)
             return sorted(folder.rpartition("/")[2] for folder in found["common_prefixes"])
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(prefix, error, self._root) from error
+            raise self._fault(prefix, error) from self._cause(error)
 
     def list(self, prefix: str) -> list[str]:
         """Return all keys below the folder `prefix` (`""` = all), sorted; whole path segments match."""
@@ -197,7 +187,23 @@ class ObstoreObjectStore:
             batches = obstore.list(self._backend, prefix.rstrip("/") or None)
             return sorted(item["path"] for batch in batches for item in batch)
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(prefix, error, self._root) from error
+            raise self._fault(prefix, error) from self._cause(error)
+
+    def _require_bucket(self) -> None:
+        """Raise PermanentError where the bucket is gone: an answer without a body says only that something is."""
+        if self._root is None and not self._is_bucket_there:
+            self.folders("")
+            self._is_bucket_there = True
+
+    def _fault(self, key: str, error: Exception) -> MlifeError:
+        if isinstance(error, ValueError):
+            reason = str(error).partition("\n")[0]
+            return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
+        return bucket_fault(key, error) if self._root is None else _disk_fault(str(self._root / key), error)
+
+    def _cause(self, error: Exception) -> Exception | None:
+        """Return what may stand below an error in a traceback: of a bucket nothing, its answer may repeat a token."""
+        return None if self._root is None else error
 
     def _sync(self, key: str) -> None:
         """Wait until the disk holds `key` and its name, and once per process each folder above."""
@@ -214,7 +220,7 @@ class ObstoreObjectStore:
                 _fsync(folder)
                 self._synced.add(folder)
         except OSError as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
 
 
 def has_folder(place: Path | Bucket, name: str) -> bool:
@@ -260,25 +266,8 @@ def _require_plain(key: str) -> None:
         )
 
 
-def _missing_bucket(error: Exception) -> PermanentError | None:
-    answer = _ANSWER.search(str(error))
-    if answer is None or answer[2] != "NoSuchBucket":
-        return None
-    return PermanentError("the bucket does not exist; make it, or correct MLIFE_LAKE")
-
-
-def _translated(key: str, error: Exception, root: Path | None = None) -> MlifeError:
+def _disk_fault(path: str, error: Exception) -> MlifeError:
     reason = str(error).partition("\n")[0]
-    if isinstance(error, ValueError):
-        return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
-    answer = _ANSWER.search(str(error))
-    if isinstance(error, _REFUSED) or (answer is not None and answer[1] in {"401", "403"}):
-        why = f"{reason} ({answer[2]})" if answer is not None and answer[2] else reason
-        return PermanentError(f"access to {key or 'the store'} was refused: {why}; grant read and write on the store")
-    missing = _missing_bucket(error)
-    if missing is not None:
-        return missing
-    fault = disk_error(key if root is None else str(root / key), error)
-    if "error sending request" in str(error):
-        return TransientError("the object store does not answer; check its address and the network, and try again")
-    return fault or TransientError(f"the object store failed on {key or 'a listing'}: {reason}; try again")
+    if isinstance(error, _REFUSED):
+        return PermanentError(f"access to {path} was refused: {reason}; grant read and write on the store")
+    return disk_error(path, error) or TransientError(f"the object store failed on {path}: {reason}; try again")

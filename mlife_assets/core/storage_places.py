@@ -1,7 +1,7 @@
 """Where a deployment keeps things that lie on no disk of its own: a bucket, a database.
 
 Belongs here: what their addresses may say, and the record of a bucket that adapters open. Does not belong here: opening
-them (`adapters.object_store`, `adapters.duckdb_bucket`, `adapters.send_ledger`), the environment (`home_settings`).
+them (`adapters.object_store`, `adapters.dbt_bucket`, `adapters.send_ledger`), the environment (`home_settings`).
 
 Concept: an address is refused for what is wrong with it before anything is opened, and nothing falls back to a folder.
 """
@@ -47,6 +47,11 @@ class Bucket:
     credentials: Credentials
     endpoint: str | None = None
     region: str = USUAL_REGION
+
+    @property
+    def is_in_path(self) -> bool:
+        """Return whether addresses name the bucket in their path: only AWS has a host for each, and none with dots."""
+        return self.endpoint is not None or "." in self.name
 
     @property
     def url(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,20 +22,24 @@ KEY = "events/event_type=apply/dt=2026-01-05/hour=10/part.parquet"
 FILES = "events/event_type=apply/*/*/*.parquet"
 
 
-def plugin(lake: str, bucket: Bucket | None = None) -> Plugin:
-    """Return the plugin as the profile makes it."""
-    key = None if bucket is None else bucket.credentials
-    return Plugin(
-        "dbt_bucket",
-        {
-            "lake": lake,
-            "endpoint": bucket and bucket.endpoint,
-            "region": bucket and bucket.region,
-            "access_key_id": key and key.access_key_id,
-            "secret_access_key": key and key.secret_access_key,
-            "session_token": None,
-        },
-    )
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch):
+    """Return a function that makes the plugin as dbt does, in the environment that settings give it."""
+
+    def make(lake: str, bucket: Bucket | None = None) -> Plugin:
+        variables = {"MLIFE_LAKE_ROOT": lake}
+        if bucket is not None:
+            variables |= {
+                "MLIFE_S3_ENDPOINT": bucket.endpoint or "",
+                "AWS_REGION": bucket.region,
+                "AWS_ACCESS_KEY_ID": bucket.credentials.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": bucket.credentials.secret_access_key,
+            }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return Plugin("dbt_bucket", {})
+
+    return make
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert not (tmp_path / "home").exists()
 
 
-def test_files_of_the_bucket_are_listed_and_read(connection, s3_place: Bucket) -> None:
+def test_files_of_the_bucket_are_listed_and_read(connection, plugin, s3_place: Bucket) -> None:
     ObstoreObjectStore.in_bucket(s3_place).put_if_absent(KEY, encode_table(pa.table({"n": [1, 2]})))
     plugin(s3_place.url, s3_place).configure_connection(connection)
     files = f"{s3_place.url}/{FILES}"
@@ -53,7 +60,7 @@ def test_files_of_the_bucket_are_listed_and_read(connection, s3_place: Bucket) -
     assert read.fetchall() == [(3, "2026-01-05")]
 
 
-def test_a_key_opens_its_lake_alone_and_does_not_print(connection, s3, s3_place: Bucket) -> None:
+def test_a_key_opens_its_lake_alone_and_does_not_print(connection, plugin, s3_place: Bucket) -> None:
     beside = replace(s3_place, prefix=f"beside-{s3_place.prefix}")
     ObstoreObjectStore.in_bucket(beside).put_if_absent(KEY, encode_table(pa.table({"n": [1]})))
     plugin(s3_place.url, s3_place).configure_connection(connection)
@@ -64,7 +71,7 @@ def test_a_key_opens_its_lake_alone_and_does_not_print(connection, s3, s3_place:
         connection.sql(f"from read_parquet('{beside.url}/{KEY}')").fetchall()
 
 
-def test_a_key_with_a_quote_stays_a_text(connection) -> None:
+def test_a_key_with_a_quote_stays_a_text(connection, plugin) -> None:
     place = Bucket("lake", "", Credentials("a'b", "c', endpoint 'elsewhere"), endpoint="https://s3.test/base")
     plugin(place.url, place).configure_connection(connection)
     (shown,) = connection.sql("select secret_string from duckdb_secrets()").fetchall()[0]
@@ -73,7 +80,20 @@ def test_a_key_with_a_quote_stays_a_text(connection) -> None:
     assert "use_ssl=false" not in shown
 
 
-def test_a_folder_needs_no_extension(connection, tmp_path: Path, monkeypatch) -> None:
+def test_a_folder_needs_no_extension(connection, plugin, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(dbt_bucket, "extension_path", lambda: pytest.fail("asked for the extension"))
     plugin(str(tmp_path)).configure_connection(connection)
     assert connection.sql("select * from duckdb_secrets()").fetchall() == []
+
+
+def test_dbt_prints_no_key(plugin, s3_place: Bucket, repository: Path, tmp_path: Path) -> None:
+    secret = Credentials("a-hidden-id", "a-hidden-secret", "a-hidden-token")
+    plugin("s3://lake/x", replace(s3_place, credentials=secret))
+    environment = {**os.environ, "AWS_SESSION_TOKEN": "a-hidden-token", "MLIFE_WAREHOUSE_PATH": str(tmp_path / "w")}
+    project = str(repository / "dbt_project")
+    command = [str(Path(sys.executable).parent / "dbt"), "--log-path", str(tmp_path / "logs"), "--log-level", "debug"]
+    command += ["debug", "--project-dir", project, "--profiles-dir", project, "--target-path", str(tmp_path / "target")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "mlife_assets.adapters.dbt_bucket" in done.stdout
+    written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
+    assert "hidden" not in done.stdout + done.stderr + written

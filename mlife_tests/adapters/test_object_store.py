@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
-from mlife_assets.adapters import object_store
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -106,7 +105,9 @@ def test_a_vanished_folder_is_not_an_empty_one(tmp_path: Path) -> None:
             listed("")
 
 
-@pytest.mark.parametrize("call", ["list", "folders", "get"])  # this server makes a bucket at the first put into it
+@pytest.mark.parametrize(
+    "call", ["list", "folders", "get", "exists", "written_at"]
+)  # this server makes a bucket at the first put into it
 def test_a_bucket_that_is_not_there_is_not_an_empty_one(s3, call: str) -> None:
     store = ObstoreObjectStore.in_bucket(s3.bucket("nowhere"))
     with pytest.raises(PermanentError, match="bucket does not exist; make it, or correct MLIFE_LAKE"):
@@ -117,7 +118,7 @@ def test_a_bucket_that_is_not_there_is_not_an_empty_one(s3, call: str) -> None:
 @pytest.mark.parametrize("credentials", [Credentials("OWNER", "wrong"), Credentials("NOBODY", "owner-secret")])
 def test_a_wrong_key_is_refused_for_good(s3, call: str, credentials: Credentials) -> None:
     store = ObstoreObjectStore.in_bucket(s3.bucket("lake", credentials=credentials))
-    with pytest.raises(PermanentError, match=r"was refused: .*grant read and write on the store") as caught:
+    with pytest.raises(PermanentError, match=r"correct AWS_ACCESS_KEY_ID|grant read and write") as caught:
         _call(store, call)
     assert credentials.secret_access_key not in str(caught.value)
 
@@ -131,11 +132,10 @@ def test_a_key_that_may_only_read_writes_nothing(s3, s3_place: Bucket, call: str
 
 
 @pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace"])
-def test_a_server_that_does_not_answer_may_do_so_later(call: str, monkeypatch) -> None:
-    monkeypatch.setattr(object_store, "_RETRIES", 0)
+def test_a_server_that_does_not_answer_may_do_so_later(call: str) -> None:
     place = Bucket("lake", "", Credentials("OWNER", "owner-secret"), endpoint="http://127.0.0.1:1")
     with pytest.raises(TransientError, match="does not answer; check its address and the network, and try"):
-        _call(ObstoreObjectStore.in_bucket(place), call)
+        _call(ObstoreObjectStore.in_bucket(place, retries=0), call)
 
 
 def test_places_of_one_bucket_do_not_meet(s3, s3_place: Bucket) -> None:
