@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mlife_assets.core.errors import InvalidInputError
@@ -21,11 +21,17 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 TOKEN_CHARACTERS = 32
 _HTTP_URL = r"^https?://[^\s?#]+$"
+_ENDPOINT = r"^https?://[^\s?#@]+$"
 
 
 def _usable_cores() -> int:
     """Return how many cores this process may use; where the system cannot say, how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _holds(one: Path, other: Path) -> bool:
+    """Return whether one of two folders lies in the other, or is it."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 class HomeSettings(BaseSettings):
@@ -40,9 +46,13 @@ class HomeSettings(BaseSettings):
         default=None, description="Where the lake is: a folder or s3://bucket/prefix; by default a folder of the home."
     )
     s3_endpoint: str | None = Field(
-        default=None, pattern=_HTTP_URL, description="Address of the object store, if it is not that of AWS."
+        default=None, pattern=_ENDPOINT, description="Address of the object store, if it is not that of AWS."
     )
-    s3_region: str | None = Field(default=None, validation_alias="AWS_REGION", description="Region of the bucket.")
+    s3_region: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="Region of the bucket.",
+    )
     s3_access_key_id: SecretStr | None = Field(default=None, validation_alias="AWS_ACCESS_KEY_ID")
     s3_secret_access_key: SecretStr | None = Field(default=None, validation_alias="AWS_SECRET_ACCESS_KEY")
     s3_session_token: SecretStr | None = Field(default=None, validation_alias="AWS_SESSION_TOKEN")
@@ -77,18 +87,26 @@ class HomeSettings(BaseSettings):
     @field_validator("lake")
     @classmethod
     def _a_folder_or_a_bucket(cls, lake: str | None) -> str | None:
-        if lake is not None and not lake.strip():
-            raise ValueError("it is empty; name a folder or s3://bucket/prefix, or unset it for a folder of the home")
         try:
-            if lake is not None and "://" in lake:
+            if lake is not None and not Path(lake).is_absolute():  # another process starts in another folder
                 bucket_name_and_prefix(lake)
         except InvalidInputError as error:
             raise ValueError(str(error)) from error
         return lake
 
+    @field_validator("s3_access_key_id", "s3_secret_access_key", "s3_session_token")
+    @classmethod
+    def _without_space(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and re.search(r"\s", key.get_secret_value()):
+            raise ValueError("it holds white space, perhaps the end of the line of a file")
+        return key
+
     @model_validator(mode="after")
     def _can_open_its_bucket(self) -> Self:
-        if isinstance(self.lake_place, Path) and self.s3_endpoint is not None:
+        place = self.lake_place
+        if isinstance(place, Path) and _holds(place.resolve(), self.private_folder.resolve()):
+            raise ValueError("MLIFE_LAKE lies in the private folder of the home, or holds it; name another folder")
+        if isinstance(place, Path) and self.s3_endpoint is not None:
             raise ValueError(
                 "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to s3://bucket/prefix or unset it"
             )
@@ -99,8 +117,8 @@ class HomeSettings(BaseSettings):
         """Return where the lake is. Raises ValueError naming what a bucket lacks."""
         if self.lake is None:
             return self.home / "lake"
-        if "://" not in self.lake:
-            return Path(self.lake).absolute()
+        if Path(self.lake).is_absolute():
+            return Path(self.lake)
         keys = (self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
         key_id, secret, token = (None if key is None else key.get_secret_value() for key in keys)
         if not key_id or not secret:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mlife_assets.cli.environment import faults_named
@@ -17,7 +15,14 @@ OPENED_BY = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hidden"}
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "MLIFE_LAKE"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "MLIFE_LAKE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -25,8 +30,20 @@ def test_the_lake_is_a_folder_of_the_home_unless_another_is_named(tmp_path, monk
     assert HomeSettings(home=tmp_path).lake_place == tmp_path / "lake"
     monkeypatch.setenv("MLIFE_LAKE", str(tmp_path / "elsewhere"))
     assert HomeSettings(home=tmp_path).lake_place == tmp_path / "elsewhere"
-    monkeypatch.setenv("MLIFE_LAKE", "elsewhere")
-    assert HomeSettings(home=tmp_path).lake_place == Path("elsewhere").absolute()
+
+
+@pytest.mark.parametrize("lake", [".", "private", "private/keys"])
+def test_a_lake_that_meets_the_private_folder_is_refused(tmp_path, monkeypatch, lake: str) -> None:
+    monkeypatch.setenv("MLIFE_LAKE", str(tmp_path / "home" / lake))
+    with pytest.raises(InvalidInputError, match="MLIFE_LAKE lies in the private folder"), faults_named():
+        HomeSettings(home=tmp_path / "home")
+
+
+def test_a_region_is_found_under_either_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert HomeSettings(home=tmp_path).s3_region == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert HomeSettings(home=tmp_path).s3_region == "eu-central-1"
 
 
 def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_path, monkeypatch) -> None:
@@ -54,8 +71,11 @@ def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_pat
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"MLIFE_LAKE": "gs://lake"}, "MLIFE_LAKE: the address is neither a folder nor s3://bucket/prefix"),
-        ({"MLIFE_LAKE": "  "}, "MLIFE_LAKE: it is empty"),
+        (
+            {"MLIFE_LAKE": "gs://lake"},
+            "MLIFE_LAKE: the address is neither s3://bucket/prefix nor the whole path of a folder",
+        ),
+        ({"MLIFE_LAKE": "elsewhere"}, "MLIFE_LAKE: the address is neither s3://bucket/prefix nor"),
         ({"MLIFE_LAKE": "s3://lake"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ({"MLIFE_LAKE": "s3://lake", "AWS_ACCESS_KEY_ID": "AKIA"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ({"MLIFE_S3_ENDPOINT": "http://127.0.0.1:1"}, "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to"),

@@ -21,6 +21,7 @@ _RIGHTS = sa.text(
     "THEN has_schema_privilege(:schema, 'CREATE') "
     "ELSE has_database_privilege(current_database(), 'CREATE') END"
 )
+_TAKES_NO_WRITES = sa.text("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
 
 
 def look_at_database(
@@ -44,6 +45,8 @@ def look_at_database(
         if closed:
             says = f"the user may not make tables in {', '.join(closed)}"
         found.append(Finding(part, says, "grant CREATE on the database, or let the user own them" if closed else ""))
+        if connection.execute(_TAKES_NO_WRITES).scalar():
+            found.append(Finding(part, "it takes no writes", "name the primary server, or let it take writes"))
         revision = revision_of(connection)
         says = "there is no ledger yet" if revision is None else f"the ledger is of revision {revision}"
         found.append(

@@ -60,6 +60,8 @@ DURABLE = ("events", "manifests", "models", "outbox", "panels", "rejected")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
 _MISSING = (ObstoreNotFoundError, FileNotFoundError)
 _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+CHECKUP = "checkup"
+"""The first segment of what a look at a store leaves (`store_checkup`)."""
 CONFLICT_TRIES, CONFLICT_PAUSE_SECONDS = 8, 0.05
 """How often a conditional put is made again while another of the same key is on its way; the pause doubles."""
 
@@ -73,7 +75,8 @@ class ObstoreObjectStore:
         self._root = root
         self._waits = root is not None and survives_power_cut
         self._synced: set[Path] = set()
-        self._is_bucket_there = False
+        self._is_there = True
+        """False of a bucket until it was seen once."""
 
     @classmethod
     def local(cls, root: Path | str, *, survives_power_cut: bool = True) -> ObstoreObjectStore:
@@ -89,7 +92,9 @@ class ObstoreObjectStore:
     @classmethod
     def in_bucket(cls, bucket: Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
         """Return a store over a bucket; nothing is asked of it yet."""
-        return cls(open_bucket(bucket, retries=retries))
+        store = cls(open_bucket(bucket, retries=retries))
+        store._is_there = False
+        return store
 
     @classmethod
     def at(cls, place: Path | Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
@@ -191,9 +196,9 @@ class ObstoreObjectStore:
 
     def _require_bucket(self) -> None:
         """Raise PermanentError where the bucket is gone: an answer without a body says only that something is."""
-        if self._root is None and not self._is_bucket_there:
+        if not self._is_there:
             self.folders("")
-            self._is_bucket_there = True
+            self._is_there = True
 
     def _fault(self, key: str, error: Exception) -> MlifeError:
         if isinstance(error, ValueError):
@@ -223,11 +228,14 @@ class ObstoreObjectStore:
             raise self._fault(key, error) from self._cause(error)
 
 
-def has_folder(place: Path | Bucket, name: str) -> bool:
-    """Return whether there is a folder `name` at a place; asking makes none."""
-    if isinstance(place, Bucket):
-        return bool(ObstoreObjectStore.in_bucket(place).folders(name))
-    return (place / name).is_dir()
+def has_folder(place: Path | Bucket, name: str | None = None) -> bool:
+    """Return whether there is a folder `name` at a place, or any but that of a checkup; asking makes none."""
+    if name is not None and not isinstance(place, Bucket):
+        return (place / name).is_dir()
+    if not isinstance(place, Bucket) and not place.exists():
+        return False
+    store = ObstoreObjectStore.at(place)
+    return bool(store.folders(name) if name is not None else set(store.folders("")) - {CHECKUP})
 
 
 def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:

@@ -31,6 +31,10 @@ _RIGHTS = (
 )
 _READ_ONLY = f"{_NAME} takes no writes: it may be a standby; name the primary server in MLIFE_DATABASE"
 _OPTION = "MLIFE_DATABASE has an option that PostgreSQL does not know, or a value that it cannot read; correct it"
+_POOLER = (
+    f"{_NAME} does not look into the schema that its connections name, as where a pooler drops their options; name the "
+    "server itself in MLIFE_DATABASE, or let the pooler pass search_path"
+)
 _SLOTS = f"{_NAME} has no connection left; try again, close others, or raise its max_connections"
 _FULL = f"{_NAME} has no space left on its disk; free some and run it again"
 _UNREACHED = (
@@ -75,6 +79,8 @@ def open_schema(address: str, schema: str) -> sa.Engine:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
             if schema not in sa.inspect(connection).get_schema_names():
                 connection.execute(sa.schema.CreateSchema(schema))
+        if connection.execute(sa.text("SELECT current_schema()")).scalar() not in (None, schema):
+            raise PermanentError(_POOLER)
     return engine
 
 
@@ -120,7 +126,7 @@ def database_errors_explained() -> Iterator[None]:
 
 
 def _engine(address: str, schema: str) -> sa.Engine:
-    engine = sa.create_engine(schema_url(address, schema))
+    engine = sa.create_engine(schema_url(address, schema), pool_pre_ping=True)  # the server may have been restarted
 
     def explain(context: sa.engine.ExceptionContext) -> None:
         fault = database_error(context.original_exception)

@@ -52,10 +52,11 @@ _PASSING = {"408", "409", "429"}
 def open_bucket(bucket: Bucket, *, retries: int = RETRIES) -> S3Store:
     """Return obstore's view of a bucket; nothing is asked of it yet."""
     key = bucket.credentials
-    optional = {"prefix": bucket.prefix, "endpoint": bucket.endpoint, "session_token": key.session_token}
+    optional = {"prefix": bucket.prefix, "session_token": key.session_token}
     return S3Store(
         bucket.name,
         config={
+            "endpoint": bucket.endpoint or _aws_endpoint(bucket),  # stated, or obstore takes that of the environment
             "region": bucket.region,
             "access_key_id": key.access_key_id,
             "secret_access_key": key.secret_access_key,
@@ -74,6 +75,11 @@ def open_bucket(bucket: Bucket, *, retries: int = RETRIES) -> S3Store:
         },
         **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
     )
+
+
+def _aws_endpoint(bucket: Bucket) -> str:
+    host = f"s3.{bucket.region}.amazonaws.com{'.cn' if bucket.region.startswith('cn-') else ''}"
+    return f"https://{host}" if bucket.is_in_path else f"https://{bucket.name}.{host}"
 
 
 def is_bucket_missing(error: BaseException) -> bool:

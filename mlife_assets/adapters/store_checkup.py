@@ -9,16 +9,18 @@ only when two writers meet, which no day shows, so it is tried on purpose.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.object_store import CHECKUP, ObstoreObjectStore
 from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.errors import ContentConflictError
 
-PROBE, CLOCK_PROBE = "checkup/written_once", "checkup/written_last"
+PROBE, CLOCK_PROBE = f"{CHECKUP}/written_once", f"{CHECKUP}/written_last"
 """Objects of the check, which stay: what holds them is never deleted from."""
 SKEW_MAXIMUM = timedelta(minutes=1)
 FREE_BYTES_MINIMUM = 2 * 1024**3
@@ -36,7 +38,8 @@ def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable
     found: list[Finding] = []
     with faults_found(part, found):
         store.folders("")
-        store.put_if_absent(PROBE, b"1")
+        with suppress(ContentConflictError):  # what an earlier look found, before the store was mended
+            store.put_if_absent(PROBE, b"1")
         found.append(Finding(part, f"{name} can be listed and written"))
         found.append(_refusal(part, store))
         if store.root is None:
@@ -45,8 +48,9 @@ def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable
 
 
 def _refusal(part: str, store: ObstoreObjectStore) -> Finding:
+    other = b"2" if store.get(PROBE) == b"1" else b"1"
     try:
-        store.put_if_absent(PROBE, b"2")
+        store.put_if_absent(PROBE, other)
     except ContentConflictError:
         return Finding(part, "a second put of a key is refused")
     return Finding(
@@ -69,6 +73,14 @@ def _skew(part: str, store: ObstoreObjectStore, now: Callable[[], datetime]) -> 
         f"its clock and this machine's are {skew.total_seconds():.0f} seconds apart",
         "set this machine's clock by NTP: days and delays are counted by it",
     )
+
+
+def look_at_new_folder(part: str, folder: Path) -> Finding:
+    """Return whether a folder that is not there can be made; it is not."""
+    there = next(one for one in folder.parents if one.exists())
+    if os.access(there, os.W_OK | os.X_OK):
+        return Finding(part, f"{folder} can be made")
+    return Finding(part, f"{folder} is not there and cannot be made", f"grant write on {there}, or name another folder")
 
 
 def look_at_disk(part: str, folder: Path) -> Finding:

@@ -134,7 +134,7 @@ def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
 
 def site_mark(settings: HomeSettings) -> str:
     """Return what the site of a home says with every answer, so that it is known again; not where the home is."""
-    return digest(("site", settings.home), 16)
+    return digest(("site", settings.home, settings.lake_name), 16)
 
 
 def _is_served(port: int, mark: str) -> bool:

@@ -92,7 +92,7 @@ def test_dbt_prints_no_key(plugin, s3_place: Bucket, repository: Path, tmp_path:
     environment = {**os.environ, "AWS_SESSION_TOKEN": "a-hidden-token", "MLIFE_WAREHOUSE_PATH": str(tmp_path / "w")}
     project = str(repository / "dbt_project")
     command = [str(Path(sys.executable).parent / "dbt"), "--log-path", str(tmp_path / "logs"), "--log-level", "debug"]
-    command += ["debug", "--project-dir", project, "--profiles-dir", project, "--target-path", str(tmp_path / "target")]
+    command += ["debug", "--project-dir", project, "--profiles-dir", project]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert "mlife_assets.adapters.dbt_bucket" in done.stdout
     written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())

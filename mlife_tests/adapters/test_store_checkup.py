@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import namedtuple
 from dataclasses import replace
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.store_checkup import look_at_disk, look_at_store
+from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
 from mlife_assets.core.storage_places import Bucket, Credentials
+
+KEY = "correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 
 
 def now() -> datetime:
@@ -41,6 +44,20 @@ def test_a_store_that_takes_a_second_put_is_no_place_for_a_log(store, monkeypatc
     assert "If-None-Match" in faults[0].remedy
 
 
+def test_a_store_that_was_mended_is_good_again(store: ObstoreObjectStore) -> None:
+    store.replace("checkup/written_once", b"2")
+    for _ in range(2):
+        assert not any(one.is_fault for one in look_at_store("MLIFE_LAKE", "here", store, now))
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "home" / "lake"
+    assert look_at_new_folder("MLIFE_LAKE", folder).says == f"{folder} can be made"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert look_at_new_folder("MLIFE_LAKE", folder).remedy == f"grant write on {tmp_path}, or name another folder"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1), timedelta(minutes=2)])
 def test_a_clock_that_is_off_is_found(s3_place: Bucket, off: timedelta) -> None:
     found = look_at_store("MLIFE_LAKE", "here", ObstoreObjectStore.in_bucket(s3_place), lambda: now() + off)
@@ -54,7 +71,7 @@ def test_a_clock_that_is_off_is_found(s3_place: Bucket, off: timedelta) -> None:
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"credentials": Credentials("OWNER", "wrong")}, "grant read and write on the store"),
+        ({"credentials": Credentials("OWNER", "wrong")}, KEY),
         ({"credentials": Credentials("READER", "reader-secret")}, "grant read and write on the store"),
         ({"name": "nowhere"}, "make it, or correct MLIFE_LAKE"),
     ],

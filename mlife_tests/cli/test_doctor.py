@@ -27,7 +27,10 @@ def test_a_new_home_is_well(run, tmp_path: Path) -> None:
     result = run({})
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1] == "all is well"
-    assert f"ok    MLIFE_LAKE: {tmp_path}/home/lake can be listed and written" in result.stdout
+    assert f"ok    MLIFE_LAKE: {tmp_path}/home/lake can be made" in result.stdout
+    assert not (tmp_path / "home").exists(), "a demo wants an empty home"
+    (tmp_path / "home" / "lake").mkdir(parents=True)
+    assert f"ok    MLIFE_LAKE: {tmp_path}/home/lake can be listed and written" in run({}).stdout
 
 
 def test_a_bucket_is_well(run, s3, s3_place) -> None:
@@ -57,5 +60,5 @@ def test_what_is_wrong_is_named_with_what_to_do_and_without_the_key(run, s3, s3_
 def test_a_setting_that_says_nothing_is_refused_before_anything_is_looked_at(run, tmp_path: Path) -> None:
     result = run({"MLIFE_LAKE": "gs://lake"})
     assert result.exit_code == 1
-    assert "MLIFE_LAKE: the address is neither a folder nor s3://bucket/prefix" in result.output
+    assert "MLIFE_LAKE: the address is neither s3://bucket/prefix nor the whole path of a folder" in result.output
     assert not (tmp_path / "home").exists()

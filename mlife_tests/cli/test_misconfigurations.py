@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from mlife_assets.adapters import object_store
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
@@ -27,6 +26,7 @@ from mlife_assets.cli.app import app
 from mlife_assets.core.storage_places import Bucket
 
 SECRET = "a-hidden-secret"
+KEY = "correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
 RIGHTS = "grant read and write on the store"
 ADDRESS = "postgresql://user:password@host:port/database"
 
@@ -75,7 +75,6 @@ def no_bucket(place: Place) -> None:
 
 
 def no_answer(place: Place) -> None:
-    place.patch.setattr(object_store, "_RETRIES", 0)
     place.in_bucket(MLIFE_S3_ENDPOINT="http://127.0.0.1:1")
 
 
@@ -102,6 +101,20 @@ def extension_of_another_version(place: Place) -> None:
 
 def lake_of_another(place: Place) -> None:
     ObstoreObjectStore.in_bucket(place.bucket).put_if_absent("events/event_type=click/file", b"")
+    place.in_bucket()
+
+
+def lake_is_home(place: Place) -> None:
+    place.variables["MLIFE_LAKE"] = str(place.home)
+
+
+def standby(place: Place) -> None:
+    place.run_sql(f"ALTER DATABASE {sa.make_url(place.database).database} SET default_transaction_read_only = on")
+    place.in_database()
+
+
+def log_of_another(place: Place) -> None:
+    ObstoreObjectStore.in_bucket(place.bucket).put_if_absent("manifests/chain/000000/0", b"")
     place.in_bucket()
 
 
@@ -136,7 +149,17 @@ CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
     "a bucket's name too short": (stated(MLIFE_LAKE="s3://ab"), "MLIFE_LAKE", "3 to 63 small letters"),
     "a prefix with a gap": (stated(MLIFE_LAKE="s3://lake//x"), "MLIFE_LAKE", "joined by single slashes"),
     "a key in the address": (stated(MLIFE_LAKE=f"s3://me:{SECRET}@lake"), "MLIFE_LAKE", "s3://bucket/prefix"),
-    "a lake without a name": (stated(MLIFE_LAKE=" "), "MLIFE_LAKE", "unset it for a folder of the home"),
+    "a lake without a name": (stated(MLIFE_LAKE=" "), "MLIFE_LAKE", "the whole path of a folder"),
+    "a slip of the pen": (stated(MLIFE_LAKE="s3:/lake/x"), "MLIFE_LAKE", "s3://bucket/prefix"),
+    "a home's sign": (stated(MLIFE_LAKE="~/lake"), "MLIFE_LAKE", "the whole path of a folder"),
+    "a lake that holds the keys": (lake_is_home, "MLIFE_LAKE", "name another folder"),
+    "a key with the end of its line": (
+        in_bucket(AWS_SECRET_ACCESS_KEY=f"{SECRET}\n"),
+        "AWS_SECRET_ACCESS_KEY",
+        "correct",
+    ),
+    "a standby": (standby, "MLIFE_DATABASE", "name the primary server"),
+    "a lake of another home": (log_of_another, "MLIFE_LAKE", "name a place of its own"),
     "no key": (in_bucket(AWS_ACCESS_KEY_ID=""), "AWS_ACCESS_KEY_ID", "set AWS_ACCESS_KEY_ID"),
     "no secret": (in_bucket(AWS_SECRET_ACCESS_KEY=""), "AWS_SECRET_ACCESS_KEY", "and AWS_SECRET_ACCESS_KEY"),
     "an endpoint and no bucket": (
@@ -145,8 +168,8 @@ CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
         "set MLIFE_LAKE",
     ),
     "an endpoint that is no address": (in_bucket(MLIFE_S3_ENDPOINT="127.0.0.1:9000"), "MLIFE_S3_ENDPOINT", "correct"),
-    "a wrong secret": (in_bucket(AWS_SECRET_ACCESS_KEY=SECRET), "MLIFE_LAKE", RIGHTS),
-    "an unknown key": (in_bucket(AWS_ACCESS_KEY_ID="NOBODY"), "MLIFE_LAKE", RIGHTS),
+    "a wrong secret": (in_bucket(AWS_SECRET_ACCESS_KEY=SECRET), "MLIFE_LAKE", KEY),
+    "an unknown key": (in_bucket(AWS_ACCESS_KEY_ID="NOBODY"), "MLIFE_LAKE", KEY),
     "a key that may only read": (
         in_bucket(AWS_ACCESS_KEY_ID="READER", AWS_SECRET_ACCESS_KEY="reader-secret"),
         "MLIFE_LAKE",

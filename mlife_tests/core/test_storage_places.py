@@ -42,7 +42,7 @@ def test_address_of_a_bucket(url: str, expected: tuple[str, str]) -> None:
     ],
 )
 def test_what_is_no_address_of_a_bucket_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(InvalidInputError, match="neither a folder nor s3://bucket/prefix") as caught:
+    with pytest.raises(InvalidInputError, match="neither s3://bucket/prefix nor the whole path of a folder") as caught:
         bucket_name_and_prefix(url)
     assert "hidden" not in str(caught.value)
 

@@ -32,6 +32,7 @@ from mlife_assets.adapters.event_log.layout import (
     parse_day,
 )
 from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.adapters.event_log.remembered import RememberedEvents
 from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
 from mlife_assets.adapters.object_store import put_addressed
@@ -100,7 +101,8 @@ class ParquetEventLog:
             raise InvalidInputError(f"{event_type} has no column {unknown[0]}; it has {', '.join(kind.schema.names)}")
         loaded = list(dict.fromkeys((*wanted, *ORDER)))
         found = self.files(event_type, start=start, end=end)
-        parts = {file: rows for file in found if (rows := self.rows_of(file, loaded)) is not None}
+        read = zip(found, read_at_once(lambda file: self.rows_of(file, loaded), found), strict=True)
+        parts = {file: rows for file, rows in read if rows is not None}
         return self.in_order(event_type, parts, loaded).select(wanted)
 
     def remembered(self, *event_types: str, anew: bool = False) -> tuple[Rows, ...]:

@@ -11,11 +11,10 @@ as `witnessed`: every manifest up to a witnessed one is pinned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Literal
 
 from mlife_assets.adapters.event_log.layout import (
     EVENTS,
@@ -35,15 +34,13 @@ from mlife_assets.adapters.event_log.manifests import (
     decode_manifest,
     is_authentic,
 )
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 
-READERS = 16
-"""Objects that are read at once: from a bucket, each is waited for."""
 NAMED_PER_GAP_MAXIMUM = 1_000
 """A planted manifest of a high number must not make the search for those before it endless."""
 
-T = TypeVar("T")
 FindingKind = Literal[
     "altered_file",
     "missing_file",
@@ -138,7 +135,7 @@ def verify(
             findings.add("altered_manifest", link.key, f"{source} recorded another hash; restore it from a copy")
     _find_late_hours(manifests, findings)
     listed = _listed(manifests, findings)
-    for entry, actual in zip(listed.values(), _read_at_once(lambda key: _hash_of(store, key), listed), strict=True):
+    for entry, actual in zip(listed.values(), read_at_once(lambda key: _hash_of(store, key), listed), strict=True):
         if actual is None:
             findings.add(
                 "missing_file", entry.key, f"is listed with {entry.rows} rows; restore it or append them again"
@@ -160,12 +157,6 @@ def verify(
     )
 
 
-def _read_at_once(read: Callable[[str], T], keys: Collection[str]) -> Iterator[T]:
-    """Yield what `read` returns of each key, in order; many are waited for at once."""
-    with ThreadPoolExecutor(READERS) as readers:
-        yield from readers.map(read, keys)
-
-
 def _hash_of(store: ObjectStore, key: str) -> str | None:
     try:
         return content_hash(store.get(key))
@@ -181,7 +172,7 @@ def _read(store: ObjectStore, findings: _Findings, key: bytes | None, trusted_un
             findings.add("unknown_object", name, "is not named like a manifest; remove it")
         else:
             names.append(name)
-    for name, data in zip(names, _read_at_once(store.get, names), strict=True):
+    for name, data in zip(names, read_at_once(store.get, names), strict=True):
         sequence = parse_manifest_key(name)
         manifests.hashes[name] = content_hash(data)
         try:

@@ -87,10 +87,10 @@ class Stopwatch:
 
 
 def require_empty_lake(home: Path, lake: Path | Bucket) -> None:
-    """Raise InvalidInputError where a lake outside the home of a demo holds events: they are somebody's record."""
-    is_elsewhere = isinstance(lake, Bucket) or not lake.is_relative_to(home)
-    if is_elsewhere and has_folder(lake, "events"):
-        raise InvalidInputError("MLIFE_LAKE: the lake already holds an event log; name an empty place for a demo")
+    """Raise InvalidInputError where a lake outside the home of a demo holds anything: it is somebody's record."""
+    is_elsewhere = isinstance(lake, Bucket) or not lake.resolve().is_relative_to(home.resolve())
+    if is_elsewhere and has_folder(lake):
+        raise InvalidInputError("MLIFE_LAKE: the lake already holds something; name an empty place for a demo")
 
 
 def prepare_home(home: Path) -> None:
