@@ -138,7 +138,7 @@ def verify(
             findings.add("altered_manifest", link.key, f"{source} recorded another hash; restore it from a copy")
     _find_late_hours(manifests, findings)
     listed = _listed(manifests, findings)
-    for entry, actual in zip(listed.values(), _read_at_once(lambda key: _hash_of(store, key), listed), strict=True):
+    for entry, actual in zip(listed.values(), read_at_once(lambda key: _hash_of(store, key), listed), strict=True):
         if actual is None:
             findings.add(
                 "missing_file", entry.key, f"is listed with {entry.rows} rows; restore it or append them again"
@@ -160,7 +160,7 @@ def verify(
     )
 
 
-def _read_at_once(read: Callable[[str], T], keys: Collection[str]) -> Iterator[T]:
+def read_at_once(read: Callable[[str], T], keys: Collection[str]) -> Iterator[T]:
     """Yield what `read` returns of each key, in order; many are waited for at once."""
     with ThreadPoolExecutor(READERS) as readers:
         yield from readers.map(read, keys)
@@ -181,7 +181,7 @@ def _read(store: ObjectStore, findings: _Findings, key: bytes | None, trusted_un
             findings.add("unknown_object", name, "is not named like a manifest; remove it")
         else:
             names.append(name)
-    for name, data in zip(names, _read_at_once(store.get, names), strict=True):
+    for name, data in zip(names, read_at_once(store.get, names), strict=True):
         sequence = parse_manifest_key(name)
         manifests.hashes[name] = content_hash(data)
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mlife_assets.adapters.ledger_backup import create_backup, read_backup, restore_backup
+from mlife_assets.adapters.backups import Restored, create_backup, read_backup, restore_backup
 from mlife_assets.adapters.private_files import private_file, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
@@ -77,11 +77,17 @@ def test_a_backup_needs_a_folder_of_its_own(private, backup):
     ledger.close()
 
 
-def test_postgresql_backs_itself_up(postgres_url, private, tmp_path):
+def test_a_ledger_on_postgresql_backs_itself_up_and_the_rest_is_backed_up(postgres_url, private, tmp_path):
     ledger = SqlLedger(postgres_url)
-    with pytest.raises(InvalidInputError, match="pg_dump or point-in-time"):
-        create_backup(ledger, private, tmp_path / "b", now=NOW)
+    made = create_backup(ledger, private, tmp_path / "b", now=NOW)
     ledger.close()
+    assert (made.has_ledger, dict(made.rows)) == (False, {})
+    assert set(made.files) == {"keys/numbers.key", "keys/log_heads.pub", "heads/00000000.json"}
+    target = tmp_path / "new"
+    write_private(target / "ledger.sqlite", b"not ours to touch")
+    assert restore_backup(made, target) == Restored((), 0)
+    assert (target / "ledger.sqlite").read_bytes() == b"not ours to touch"
+    assert (target / "heads" / "00000000.json").exists()
 
 
 @pytest.mark.parametrize("name", ["ledger.sqlite", "keys/numbers.key", "manifest.json"])
@@ -117,7 +123,7 @@ def test_no_backup_is_said(tmp_path):
 
 def test_restoring_into_an_empty_folder_brings_everything_back(backup, tmp_path):
     target = tmp_path / "new"
-    assert restore_backup(read_backup(backup), target) == ()
+    assert restore_backup(read_backup(backup), target) == Restored((), 0)
     assert suppressed(target / "ledger.sqlite") == 1
     assert (target / "keys" / "numbers.key").read_bytes() == b"00\n"
     assert (target / "heads" / "00000000.json").exists()
@@ -131,17 +137,17 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, back
     found = read_backup(backup)
     with pytest.raises(ContentConflictError, match="newer"):
         restore_backup(found, private)
-    (moved,) = restore_backup(found, private, replaces=True)
+    (moved,) = restore_backup(found, private, replaces=True).moved_aside
     with closing(sqlite3.connect(moved)) as connection:
         assert connection.execute("SELECT count(*) FROM sends").fetchone() == (3,)
     assert read_backup(backup).last_transition == 2
-    assert restore_backup(found, private)[0].parent != moved.parent, "an earlier restore's folder is not touched"
+    assert restore_backup(found, private).moved_aside[0].parent != moved.parent, "an earlier restore's folder is not touched"
 
 
 def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
     (private / "ledger.sqlite").unlink()
     (private / "ledger.sqlite-wal").write_bytes(b"stale")
-    moved = restore_backup(read_backup(backup), private)
+    moved = restore_backup(read_backup(backup), private).moved_aside
     assert [path.name for path in moved] == ["ledger.sqlite-wal"]
     assert not (private / "ledger.sqlite-wal").exists()
 
@@ -150,7 +156,7 @@ def test_an_unreadable_ledger_is_moved_aside_only_when_asked(private, backup):
     (private / "ledger.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(ContentConflictError, match="cannot be read"):
         restore_backup(read_backup(backup), private)
-    assert len(restore_backup(read_backup(backup), private, replaces=True)) == 1
+    assert len(restore_backup(read_backup(backup), private, replaces=True).moved_aside) == 1
     assert suppressed(private / "ledger.sqlite") == 1
 
 
