@@ -86,10 +86,17 @@ class Backup:
 
 @dataclass(frozen=True)
 class Restored:
-    """What restoring did: files that were moved aside, objects that the lake lacked."""
+    """What restoring did.
+
+    Attributes:
+        moved_aside: what was replaced.
+        filled: how many objects the lake lacked.
+        has_ledger: whether the ledger is the backup's now; False where it holds none, or the present one knows more.
+    """
 
     moved_aside: tuple[Path, ...]
     filled: int
+    has_ledger: bool
 
 
 def create_backup(
@@ -180,7 +187,8 @@ def restore_backup(
     Args:
         backup: as `read_backup` returned it.
         private: folder of the ledger, the keys and the heads.
-        replaces: also when the present ledger knows more, or cannot be read, or a present key differs.
+        replaces: also when the present ledger knows more, or cannot be read, or a present key differs. Without, a
+            ledger that knows more stays where there is a lake to fill up, and is an error else.
         world: the file that says which world the home holds.
         lake: filled up from the backup; None leaves it as it is.
 
@@ -190,8 +198,12 @@ def restore_backup(
         IntegrityError: something in the lake does not read back.
     """
     present = private / LEDGER
-    if backup.has_ledger and not replaces:
-        _require_older(present, backup)
+    puts_ledger = backup.has_ledger and (replaces or _is_older(present, backup))
+    if backup.has_ledger and not puts_ledger and lake is None:
+        raise ContentConflictError(
+            f"the present ledger is newer than the backup's {backup.last_transition} moves; keep it, or restore with "
+            "--replace to move it aside"
+        )
     different_keys = sorted(
         name
         for name in backup.files
@@ -207,7 +219,7 @@ def restore_backup(
     if world is not None and WORLD in backup.files and _sha256(world) not in (None, backup.files[WORLD]):
         raise ContentConflictError(f"{world} is of another world than the backup's; restore into a home of its own")
     missing = [] if lake is None else missing_in(lake, backup.lake)
-    replaced = [present, *(present.with_name(LEDGER + end) for end in SIDECARS)] if backup.has_ledger else []
+    replaced = [present, *(present.with_name(LEDGER + end) for end in SIDECARS)] if puts_ledger else []
     replaced += map(private.joinpath, different_keys)
     moved = _move_aside(private, [path for path in replaced if path.exists()])
     if missing:
@@ -216,13 +228,13 @@ def restore_backup(
     for name in backup.files:
         if name.partition("/")[0] in (KEYS, HEADS) and not (private / name).exists():
             write_private(private / name, (backup.folder / name).read_bytes())
-    if backup.has_ledger:
+    if puts_ledger:
         write_private(present, (backup.folder / LEDGER).read_bytes())
     if world is not None and WORLD in backup.files and not world.exists():
         world.write_bytes((backup.folder / WORLD).read_bytes())
     if lake is not None:
         fill_up(lake, backup.folder / LAKE, backup.lake, missing)
-    return Restored(moved, len(missing))
+    return Restored(moved, len(missing), puts_ledger)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -256,20 +268,16 @@ def _move_aside(private: Path, paths: Sequence[Path]) -> tuple[Path, ...]:
     return moved
 
 
-def _require_older(present: Path, backup: Backup) -> None:
+def _is_older(present: Path, backup: Backup) -> bool:
+    """Return whether a ledger knows no more than the backup's. Raises ContentConflictError when it cannot be read."""
     if not present.exists() or present.stat().st_size == 0:
-        return
+        return True
     try:
-        last = ledger_facts(present).last_transition
+        return ledger_facts(present).last_transition <= backup.last_transition
     except (IntegrityError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
         raise ContentConflictError(
             f"{present} is there and cannot be read ({type(error).__name__}); restore with --replace to move it aside"
         ) from error
-    if last > backup.last_transition:
-        raise ContentConflictError(
-            f"the present ledger is newer ({last} moves, the backup has {backup.last_transition}); keep it, or restore "
-            "with --replace to move it aside"
-        )
 
 
 def _sha256(path: Path) -> str | None:

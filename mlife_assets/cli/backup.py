@@ -105,11 +105,14 @@ def restore(
     if as_json:
         facts: dict[str, Any] = {} if result is None else asdict(result)
         facts["moved_aside"] = [str(path) for path in restored.moved_aside]
-        print_json({**facts, "filled": restored.filled, "features_until": built_until})
+        facts |= {"filled": restored.filled, "has_ledger": restored.has_ledger, "features_until": built_until}
+        print_json(facts)
         return
     console = answer_console()
     for path in restored.moved_aside:
         console.print(f"moved aside: {path}", soft_wrap=True)
+    if backup.has_ledger and not restored.has_ledger:
+        console.print("The ledger that is there knows more than the backup's and stays; --replace moves it aside.")
     if backup.lake:
         console.print(f"The lake lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now.")
     if built_until is not None:
