@@ -1,12 +1,12 @@
 """Backups of a deployment, made whole and put back with care.
 
 Belongs here: writing a backup, checking one, restoring it. Does not belong here: how a lake is copied (`lake_copy`),
-bringing a restored ledger forward (`ledger_catch_up`).
+bringing a restored ledger up to date (`ledger_catch_up`).
 
 Concept: a backup is a folder: the ledger as one file (`VACUUM INTO`: consistent while others write), the signed heads
 of the log, its lake, the keys, which world the home holds, and a manifest with the hash of each, written last and read
 back before it counts. The order makes it fit together while others write: a log that is copied after ledger and heads
-is never older than they are, and a ledger that is older is brought forward from it.
+is never older than they are, and a ledger that is older is brought up to date from it.
 
 The contact book is not in it: it is a copy of another system's directory and comes back from there. Neither are
 warehouse and Dagster's records, which are derived. Restoring deletes nothing: a ledger or key that it replaces is moved

@@ -1,7 +1,7 @@
 """Backups of a whole deployment: what of a platform is backed up, and where it is put back.
 
 Belongs here: wiring lake, ledger, keys and home for it. Does not belong here: how a backup is made (`adapters.backups`,
-`adapters.lake_copy`), bringing the restored ledger forward (`ledger_recovery`).
+`adapters.lake_copy`), bringing the restored ledger up to date (`ledger_recovery`).
 """
 
 from datetime import datetime
