@@ -100,7 +100,8 @@ def restore(
     platform = open_platform(settings)
     require_intact_log(platform)
     result = _caught_up(platform) if backup.has_ledger else None
-    is_warehouse_old = bool(backup.lake) and (restored.filled > 0 or not settings.warehouse_path.exists())
+    # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
+    is_warehouse_old = bool(backup.lake) and (platform.is_put_back or not settings.warehouse_path.exists())
     built_until = _rebuild(settings) if is_warehouse_old else None
     if as_json:
         facts: dict[str, Any] = {} if result is None else asdict(result)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
+
+from mlife_assets.components.running import lost_warehouse
+from mlife_assets.core.errors import PermanentError
 
 
 def lose_ledger(home) -> None:
@@ -77,11 +81,31 @@ def test_a_home_that_was_lost_comes_back_from_a_backup(run, run_json, home, tmp_
     lose_everything(home)
     restored = run_json("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
     assert (restored["filled"], restored["has_ledger"]) == (made["lake_objects"], True)
-    assert restored["features_until"] == max(home.platform.landed_days()).isoformat()
-    assert (home.path / "warehouse.duckdb").exists()
+    assert restored["features_until"] is None, "no day landed here"
     assert run("log", "verify", "--home", home.path).exit_code == 0
     assert run_json("status", "--home", home.path) == before
     assert states(home) == {home.message_id: "delivered"}
+
+
+def test_features_are_built_again_until_a_restore_came_to_its_end(run, run_json, home, tmp_path, monkeypatch):
+    """The next day would decide on features of too few days, and say so to nobody."""
+    run("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    restore = ("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    (home.path / "warehouse.duckdb").touch()
+    assert run_json(*restore)["features_until"] is None
+    monkeypatch.setattr(lost_warehouse, "rebuild_features", lambda *_: date(2026, 6, 2))
+    assert run_json(*restore)["features_until"] is None, "nothing was lost"
+    lose_everything(home)
+    monkeypatch.setattr(lost_warehouse, "rebuild_features", dies)
+    assert run(*restore).exit_code == 1
+    (home.path / "warehouse.duckdb").touch()
+    monkeypatch.setattr(lost_warehouse, "rebuild_features", lambda *_: date(2026, 6, 2))
+    again = run_json(*restore)
+    assert (again["filled"], again["features_until"]) == (0, "2026-06-02")
+
+
+def dies(*_) -> None:
+    raise PermanentError("the disk is full")
 
 
 def test_without_the_lake_a_backup_is_of_the_ledger_and_asks_for_an_intact_log(run, run_json, home, tmp_path):
