@@ -90,15 +90,14 @@ def restore(
     settings = settings_of(home)
     with progress("reading the backup"):
         backup = read_backup(source.absolute())
-    if not backup.lake:  # then the log that is there must be whole, before anything is changed
+    if not backup.lake:
         require_event_log(settings)
-        require_intact_log(Platform(settings=settings, policies=settings.policies()))
     platform = Platform(settings=settings, policies=settings.policies())
     with progress("restoring"):
         restored = put_back(platform, backup, replaces=replaces)
     settings = settings_of(home)  # which world the home holds may be known only now
     platform = open_platform(settings)
-    require_intact_log(platform)
+    require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
     result = _caught_up(platform) if backup.has_ledger else None
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
     is_warehouse_old = bool(backup.lake) and (platform.is_put_back or not settings.warehouse_path.exists())

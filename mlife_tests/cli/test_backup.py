@@ -117,6 +117,18 @@ def test_without_the_lake_a_backup_is_of_the_ledger_and_asks_for_an_intact_log(r
     assert not (home.path / "private" / "ledger.sqlite").exists()
 
 
+def test_a_private_folder_that_was_lost_comes_back_from_a_backup_without_the_lake(run, run_json, home, tmp_path):
+    """With it went the heads and the keys that the log is held against."""
+    run("backup", "create", "--without-lake", "--to", tmp_path / "backup", "--home", home.path)
+    shutil.copytree(home.path / "lake", tmp_path / "lake")
+    lose_everything(home)
+    shutil.copytree(tmp_path / "lake", home.path / "lake")
+    restored = run_json("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    assert (restored["filled"], restored["features_until"]) == (0, None)
+    assert run("log", "verify", "--home", home.path).exit_code == 0
+    assert states(home) == {home.message_id: "delivered"}
+
+
 def test_a_backup_that_was_cut_off_and_one_in_its_own_lake_are_refused(run, home, tmp_path):
     inside = run("backup", "create", "--to", home.path / "lake" / "backup", "--home", home.path)
     assert (inside.exit_code, "lies in the lake" in inside.output) == (1, True)
