@@ -69,8 +69,8 @@ def bucket_name_and_prefix(url: str) -> tuple[str, str]:
     segments = [] if found is None else found[2].split("/")
     if found is None or {".", ".."} & set(segments):
         raise InvalidInputError(
-            "the address is neither s3://bucket/prefix nor the whole path of a folder: a bucket is named by 3 to 63 small "
-            "letters, digits, dots and hyphens, and a prefix is plain segments joined by single slashes"
+            "the address is neither s3://bucket/prefix nor the whole path of a folder: a bucket is named by 3 to 63 "
+            "small letters, digits, dots and hyphens, and a prefix is plain segments joined by single slashes"
         )
     return found[1], found[2].strip("/")
 

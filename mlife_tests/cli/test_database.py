@@ -59,16 +59,28 @@ def test_a_log_that_is_gone_beside_a_ledger_is_missed(run, run_json, home, datab
     assert "missing_manifest" in result.stdout
 
 
-@pytest.mark.parametrize("act", [("create", "--to"), ("restore", "--from")], ids=["create", "restore"])
-def test_a_backup_is_that_of_the_database(run, home, database, tmp_path, act) -> None:
+def test_a_backup_leaves_the_ledger_to_its_database(run_json, home, database, tmp_path) -> None:
+    run_json("backup", "catch-up", "--home", home.path)
+    made = run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    assert (made["has_ledger"], made["lake_objects"] > 0) == (False, True)
+    assert not list((tmp_path / "backup").rglob("ledger.sqlite*"))
+    restored = run_json("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    assert (restored["has_ledger"], restored["filled"]) == (False, 0)
+    assert run_json("status", "--home", home.path)["sends"] == {"delivered": 1}
+
+
+def test_a_ledger_of_files_is_not_restored_beside_a_database(
+    run, run_json, home, database, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.delenv("MLIFE_DATABASE")
+    run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    monkeypatch.setenv("MLIFE_DATABASE", database)
     ledger = home.path / "private" / "ledger.sqlite"
     before = ledger.read_bytes()
-    result = run("backup", *act, tmp_path / "backup", "--home", home.path)
+    result = run("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
     assert result.exit_code == 1
-    assert "pg_dump with --schema mlife" in result.output
-    assert not (tmp_path / "backup").exists()
+    assert "unset the variable to restore into files" in result.output
     assert ledger.read_bytes() == before
-    assert not holds_tables(database, "mlife")
 
 
 def test_a_demo_never_replaces_the_ledger_of_a_database(run, run_json, home, database, tmp_path) -> None:

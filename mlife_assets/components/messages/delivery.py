@@ -146,7 +146,8 @@ def deliver(platform: Platform, day: date) -> Delivery:
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
-    found = 0 if is_first else dispatcher.find_forgotten(plan.campaign, day, now)
+    asks = platform.is_put_back or not is_first
+    found = dispatcher.find_forgotten(plan.campaign, day, now) if asks else 0
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     report = dispatcher.dispatch(day, worker=_worker(plan.campaign))
     published = platform.outbox.publish()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlife_assets.adapters.backups import RESTORED
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_file
@@ -40,6 +41,11 @@ class PrivateParts(HomeKeys):
         """The key of number hashes, on which nothing else depends: the setting's, else this home's own."""
         key = self.settings.hash_key
         return self.keyring.key("numbers") if key is None else key.get_secret_value().encode()
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether the home was restored: days since its backup may have been sent by one that is gone."""
+        return (self.settings.private_folder / RESTORED).exists()
 
     @shared_port
     def ledger(self) -> SqlLedger:
