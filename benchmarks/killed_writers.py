@@ -7,9 +7,9 @@ also signs heads. Each is killed (SIGKILL) at a moment drawn by seed. A writer n
 and, once the append returned, that it is done: what a client was promised. After a round whatever was begun and not
 done is appended once more, as a writer that starts again does. Then is looked from outside:
 
-- *lost*: events of batches that were done, or begun and appended again, which the log does not hold exactly once;
-- *overwritten*: objects of earlier rounds that are gone or have other bytes;
-- *findings*: of the audit of bytes, chain and signed heads.
+- *lost*: events of batches that were done, or begun and appended again, which the files do not hold exactly once;
+- *overwritten*: objects of earlier rounds that are gone or listed with another hash;
+- *findings*: of the audit, which compares each object's bytes with its hash, the chain and the signed heads.
 
 The claim is that all three are none in every round. A killed process may hold a request that the server still carries
 out, so a batch may also be in the log that nobody was promised: it was begun, and counts once.
@@ -193,7 +193,8 @@ def look(
     found = audit(store, log, with_heads.stores, with_heads.pins, records, key=MANIFEST_KEY)
     hashes = {key: entry.sha256 for key, entry in found.verification.entries.items()} | dict(found.verification.hashes)
     try:
-        rows = Counter(log.read("click", columns=["event_id"])["event_id"].to_pylist())
+        files = log.files("click")
+        rows = Counter(one for file in files for one in log.read_file(file, ("event_id",))["event_id"].to_pylist())
     except MlifeError:  # a damaged file is among the findings; what cannot be read is lost
         rows = Counter[str]()
     wanted = {name for one in batches for name in batch_rows(*one)["event_id"].to_pylist()}

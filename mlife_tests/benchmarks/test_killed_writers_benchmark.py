@@ -52,10 +52,6 @@ def raw_store(s3_place: Bucket) -> S3Store:
     )
 
 
-def test_two_hundred_rounds_of_sixteen_writers_are_asked_for(bench: ModuleType) -> None:
-    assert (bench.ROUNDS, bench.WRITERS) == (200, 16)
-
-
 def test_a_batch_follows_from_its_writer_and_number(bench: ModuleType) -> None:
     assert bench.batch_rows(3, 5) == bench.batch_rows(3, 5) != bench.batch_rows(4, 5)
     assert bench.batch_rows(3, 8) == bench.batch_rows(4, 8)
@@ -73,6 +69,12 @@ def test_a_log_that_holds_everything_is_sound(written) -> None:
     assert result.is_sound
     assert result.manifests == 3
     assert written(BATCHES, hashes)[0].is_sound
+
+
+def test_an_event_in_two_files_is_not_there_once(bench: ModuleType, written, s3_place: Bucket) -> None:
+    _, log = bench.open_log(s3_place)
+    log.append("click", bench.batch_rows(1, 1), writer="other")
+    assert written(BATCHES, {})[0].lost
 
 
 def test_what_is_lost_overwritten_or_not_signed_is_seen(written, raw_store: S3Store) -> None:

@@ -12,24 +12,17 @@ and where a signed head pins it, only by the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 from mlife_assets.adapters.event_log.additions import last_number
-from mlife_assets.adapters.event_log.layout import (
-    CHAIN,
-    MANIFESTS,
-    content_hash,
-    hour_of_key,
-    manifest_key,
-    parse_hour_manifest_key,
-)
+from mlife_assets.adapters.event_log.hours import last_of_hours, listed_in_hour
+from mlife_assets.adapters.event_log.layout import CHAIN, content_hash, hour_of_key, manifest_key
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
     Link,
     Manifest,
-    decode_hour_manifest,
     decode_manifest,
     encode_manifest,
     is_authentic,
@@ -273,7 +266,7 @@ class Chain:
         """Return how the file `key` is listed, reading backwards only as far as needed."""
         hour = hour_of_key(key)
         if hour not in self._hours:
-            self._hours[hour] = {found.key: found for found in _listed_in_hour(self._store, hour)}
+            self._hours[hour] = {found.key: found for found in listed_in_hour(self._store, hour)}
         window = 1
         while self._known(key) is None and self._looked_up_to is not None and self._looked_up_to.sequence > 0:
             last = self._looked_up_to.sequence - 1
@@ -282,24 +275,3 @@ class Chain:
                 self._looked_up_to = self._noted(number, data)
             window = min(2 * window, READERS)
         return self._known(key)
-
-
-def last_of_hours(store: ObjectStore) -> tuple[Link, ...]:
-    """Return the last manifest of each hour of release 0.1.0. Raises `IntegrityError` when one is damaged."""
-    last: dict[str, str] = {}
-    for key in store.list(MANIFESTS):
-        place = parse_hour_manifest_key(key)
-        if place is not None:
-            last[place[0]] = key
-    links = []
-    for key in last.values():
-        data = store.get(key)
-        decode_hour_manifest(key, data)
-        links.append(Link(key, content_hash(data)))
-    return tuple(links)
-
-
-def _listed_in_hour(store: ObjectStore, hour: str) -> Iterable[Entry]:
-    for key in store.list(f"{MANIFESTS}/{hour}"):
-        if parse_hour_manifest_key(key) is not None:
-            yield from decode_hour_manifest(key, store.get(key)).entries

@@ -17,7 +17,7 @@ from pathlib import Path
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.duckdb_extension import extension_path
 from mlife_assets.adapters.event_log.layout import MANIFESTS
-from mlife_assets.adapters.object_store import ObstoreObjectStore, has_folder
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
 from mlife_assets.core.checkup import Finding, faults_found
@@ -69,7 +69,14 @@ def _require_ours(settings: HomeSettings) -> None:
     """Raise InvalidInputError where a lake elsewhere holds a log, and this home has nothing private of any."""
     private = settings.private_folder
     is_new = not private.exists() or not any(private.iterdir())
-    if is_new and has_folder(settings.lake_place, MANIFESTS):
+    if not is_new:
+        return
+    place = settings.lake_place
+    if isinstance(place, Bucket):
+        holds_log = bool(ObstoreObjectStore.in_bucket(place, retries=FEW_RETRIES).folders(MANIFESTS))
+    else:
+        holds_log = (place / MANIFESTS).is_dir()
+    if holds_log:
         raise InvalidInputError(
             "the lake holds the log of another home; name a place of its own in MLIFE_LAKE, or restore the private "
             f"folder of that home to {private}"
