@@ -129,6 +129,8 @@ def _engine(address: str, schema: str) -> sa.Engine:
     engine = sa.create_engine(schema_url(address, schema), pool_pre_ping=True)  # the server may have been restarted
 
     def explain(context: sa.engine.ExceptionContext) -> None:
+        if context.is_pre_ping:  # another connection is opened then
+            return
         fault = database_error(context.original_exception)
         if fault is not None:
             raise fault from context.original_exception

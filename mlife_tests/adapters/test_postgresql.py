@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from mlife_assets.adapters import postgresql
 from mlife_assets.adapters.postgresql import (
     CONNECT_SECONDS,
     database_error,
@@ -246,3 +247,20 @@ def test_whoever_has_an_engine_of_their_own_is_explained_to_as_well(postgres_url
         engine.connect()
     with pytest.raises(sa.exc.ProgrammingError), database_errors_explained():
         run_sql(postgres_url, "SELECT * FROM nothing")
+
+
+def test_a_pooler_that_drops_options_lets_no_schemas_meet(postgres_url: str, monkeypatch) -> None:
+    monkeypatch.setattr(postgresql, "schema_url", lambda address, _: sa.make_url(address))
+    with pytest.raises(PermanentError, match="let the pooler pass search_path"):
+        open_schema(postgres_url, "mlife")
+    assert schemas(postgres_url) == set()
+
+
+def test_a_server_that_was_restarted_is_gone_through(postgres_url: str) -> None:
+    engine = open_schema(postgres_url, "mlife")
+    with engine.connect() as connection:
+        pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar()
+    run_sql(postgres_url, f"SELECT pg_terminate_backend({pid})")
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+    engine.dispose()

@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from mlife_assets.components.platform.places import look_at_places, require_sound_places
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+from mlife_assets.components.platform.places import (
+    look_at_places,
+    require_places_are_there,
+    require_sound_places,
+)
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.home_settings import HomeSettings
@@ -55,3 +62,37 @@ def test_a_folder_of_the_home_is_not_asked(tmp_path: Path) -> None:
     require_sound_places(HomeSettings(home=tmp_path / "new"))
     require_sound_places(Settings(home=tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+
+
+def test_what_is_loaded_again_and_again_reads_alone(tmp_path: Path, s3_place: Bucket, postgres_url: str) -> None:
+    require_places_are_there(settings(tmp_path / "home", s3_place, database=postgres_url))
+    assert ObstoreObjectStore.in_bucket(s3_place).list("") == []
+    assert not holds_tables(postgres_url, LEDGER_SCHEMA)
+    assert not (tmp_path / "home").exists()
+    with pytest.raises(InvalidInputError, match=r"^MLIFE_LAKE: .*correct AWS_ACCESS_KEY_ID"):
+        require_places_are_there(settings(tmp_path, s3_place, s3_secret_access_key="wrong"))
+    nowhere = sa.make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
+    with pytest.raises(InvalidInputError, match=r"^MLIFE_DATABASE: .*create it with createdb"):
+        require_places_are_there(Settings(home=tmp_path, database=nowhere))
+
+
+def test_what_passes_by_itself_does_not_keep_the_graph_from_loading(
+    tmp_path: Path, s3_place: Bucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = settings(
+        tmp_path, s3_place, s3_endpoint="http://127.0.0.1:1", database="postgresql://u:hidden@127.0.0.1:1/d"
+    )
+    require_places_are_there(away)
+    assert [record.args[0] for record in caplog.records] == ["MLIFE_LAKE", "MLIFE_DATABASE"]
+    assert "hidden" not in caplog.text
+
+
+def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(tmp_path: Path, s3_place: Bucket) -> None:
+    ObstoreObjectStore.in_bucket(s3_place).put_if_absent("manifests/chain/000000/0", b"")
+    ours = settings(tmp_path, s3_place)
+    for look in (require_sound_places, require_places_are_there):
+        with pytest.raises(InvalidInputError, match="another home; name a place of its own in MLIFE_LAKE"):
+            look(ours)
+    (tmp_path / "private" / "keys").mkdir(parents=True)
+    require_sound_places(ours)
+    require_places_are_there(ours)
