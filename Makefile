@@ -55,7 +55,7 @@ proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other e
 	$(BIN)/python -m pytest -m proof -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS needs on top, constraints-aws.txt; ARGS=--upgrade: newer
-	$(LOCK) --extra dev --extra market --group setup --group lean --output-file constraints.txt $(ARGS)
+	$(LOCK) --extra dev --extra market --extra server --group setup --group lean --output-file constraints.txt $(ARGS)
 	$(LOCK) --extra aws --extra market --group lean --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
 	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' constraints.txt)
 

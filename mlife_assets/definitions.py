@@ -29,6 +29,7 @@ from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
 from mlife_assets.components.model_parts import ModelParts, build_model_parts
+from mlife_assets.components.platform.places import require_places_are_there
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform_model import PlatformModel
 from mlife_assets.core.errors import InvalidInputError
@@ -166,10 +167,12 @@ def defs() -> dg.Definitions:
     """Return the definitions of the environment that this process runs in.
 
     Raises:
-        InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute.
+        InvalidInputError: a file declares what cannot be; names the file, the instance and the attribute. Or the lake
+            or the database cannot be read; names the setting and the remedy.
     """
     settings = Settings()
     platform = Platform(settings=settings, policies=settings.policies())
+    require_places_are_there(settings)  # said now, not by each run
     if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
         raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
     instances = dg.load_from_defs_folder(path_within_project=DEFS_FOLDER)

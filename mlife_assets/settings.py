@@ -11,29 +11,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.storage_places import require_database_url
 from mlife_assets.core.windows import FIRST_EVENT_DAY
+from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT, HomeSettings
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT, TOKEN_CHARACTERS = 32, 8, 32
-_HTTP_URL = r"^https?://[^\s?#]+$"
+HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
 WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
 DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
-DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
 WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
 POLICY_DEFAULT = "gate_users"
@@ -44,11 +42,6 @@ DECIDED = {  # fields that decide one of a policy wherever they are set
 }
 
 DemoDay = Annotated[int, Field(ge=1, le=120)]
-
-
-def _usable_cores() -> int:
-    """Return how many cores this process may use; where the system cannot say, how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class HomeSource(PydanticBaseSettingsSource):
@@ -73,96 +66,16 @@ class HomeSource(PydanticBaseSettingsSource):
         raise NotImplementedError
 
 
-class HomeSettings(BaseSettings):
-    """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`."""
-
-    model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
-    cores: int = Field(
-        default_factory=_usable_cores,
-        ge=1,
-        le=256,
-        description="Cores for scoring and fitting, by default all that the process may use; no result depends on it.",
-    )
-    pages_port: int = Field(
-        default=3001, ge=0, le=65_535, description="Where `mlife open` and `mlife dev` serve pages."
-    )
-    pages_url: str | None = Field(
-        default=None,
-        pattern=_HTTP_URL,
-        description="Address of the pages in links, if it is not the pages' port on this machine.",
-    )
-    ui_url: str | None = Field(
-        default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
-    )
-    endpoint_token: SecretStr | None = Field(
-        default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
-    )
-
-    @field_validator("endpoint_token")
-    @classmethod
-    def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_CHARACTERS},}}", token.get_secret_value()):
-            raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
-        return token
-
-    @property
-    def pages_address(self) -> str:
-        """Return the address of the pages as links name it, without a slash at its end."""
-        return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
-
-    @property
-    def lake_folder(self) -> Path:
-        """Return the folder of the embedded lake."""
-        return self.home / "lake"
-
-    @property
-    def private_folder(self) -> Path:
-        """Return the folder of keys and of what is about people: never in the lake."""
-        return self.home / "private"
-
-    @property
-    def serves_pages(self) -> bool:
-        """Return whether pages, runbooks included, are served at their address."""
-        return True
-
-    @property
-    def key_seed(self) -> int | None:
-        """Return the seed that keys derive from; None for random ones."""
-        return None
-
-
-class ProjectSettings(HomeSettings):
-    """The home of models in somebody else's project, by default a folder of that project."""
-
-    home: Path = Field(default=Path("var", "mlife"), description="Folder that holds everything mlife writes.")
-
-    @property
-    def serves_pages(self) -> bool:
-        """Return whether somebody said where pages are served: nobody does unless asked to."""
-        return self.pages_url is not None
-
-    @property
-    def pages_address(self) -> str:
-        """Return the address of the pages, or of the folder that they lie in."""
-        return super().pages_address if self.serves_pages else self.lake_folder.as_uri()
-
-    @classmethod
-    def below(cls, root: Path, home: str | None) -> ProjectSettings:
-        """Return the settings of a project at `root`: of the home that is stated, else of `MLIFE_HOME`, else of the
-        default; a relative path starts in the project.
-        """
-        settings = cls() if home is None else cls(home=Path(home))
-        return settings.model_copy(update={"home": (root / settings.home).absolute()})
-
-
 class Settings(HomeSettings):
     """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
 
     remembers: ClassVar[bool] = True
 
     environment: Literal["dev", "staging", "prod"] = "dev"
+    database: SecretStr | None = Field(
+        default=None,
+        description="postgresql:// address of the ledger and of Dagster's records; by default files of the home.",
+    )
     alert_webhook: Secret[HttpUrl] | None = Field(default=None, description="Where alerts are posted, as JSON.")
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
@@ -190,6 +103,16 @@ class Settings(HomeSettings):
     hash_key: SecretStr | None = Field(
         default=None, description="Key of phone-number hashes; without it the home's keyring has one."
     )
+
+    @field_validator("database")
+    @classmethod
+    def _names_a_database(cls, database: SecretStr | None) -> SecretStr | None:
+        try:
+            if database is not None:
+                require_database_url(database.get_secret_value())
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        return database
 
     @field_validator("demo_event_days")
     @classmethod
@@ -275,17 +198,27 @@ class Settings(HomeSettings):
         )
 
     def dbt_environment(self) -> dict[str, str]:
-        """Return the variables that the dbt profile reads."""
-        return {
-            "MLIFE_WAREHOUSE_PATH": str(self.warehouse_path),
-            "MLIFE_LAKE_ROOT": str(self.lake_folder),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        """Return the variables that the dbt profile reads; where the lake is a bucket also what opens it."""
+        lake = self.lake_place
+        variables = {"MLIFE_WAREHOUSE_PATH": str(self.warehouse_path), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        if isinstance(lake, Path):
+            return {**variables, "MLIFE_LAKE_ROOT": str(lake)}
+        key = lake.credentials
+        opened_by = {
+            "MLIFE_S3_ENDPOINT": lake.endpoint,
+            "AWS_REGION": lake.region,
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+            "AWS_SESSION_TOKEN": key.session_token,
         }
+        return {**variables, "MLIFE_LAKE_ROOT": lake.url, **{n: value for n, value in opened_by.items() if value}}
 
     def export_to_dagster(self) -> None:
         """Set the variables by which the processes of `dagster dev` work in this home and name these addresses."""
         addresses = {"PAGES_PORT": self.pages_port, "PAGES_URL": self.pages_url, "UI_URL": self.ui_url}
         given = {f"MLIFE_{name}": str(value) for name, value in addresses.items() if value is not None}
+        if self.database is not None:
+            given["MLIFE_DATABASE"] = self.database.get_secret_value()
         os.environ.update(given, MLIFE_HOME=str(self.home), DAGSTER_HOME=str(self.home / "dagster"))
 
     def export_to_dbt(self) -> None:

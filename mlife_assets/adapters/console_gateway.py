@@ -10,8 +10,10 @@ request number.
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -122,8 +124,7 @@ class ConsoleGateway:
 
     def __init__(self, path: Path | str, *, seed: int, hash_key: bytes, faults: GatewayFaults | None = None) -> None:
         """Open or create the log."""
-        self._seed = seed
-        self._hash_key = hash_key
+        self._seed, self._hash_key, self._ids = seed, hash_key, dict[str, str]()
         self._faults = faults or GatewayFaults()
         with disk_errors_explained(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -232,12 +233,13 @@ class ConsoleGateway:
         ).fetchone()
         return None if row is None else Accepted(row[0])
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
-        """Return all delivery receipts from `since` up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
+        """Return the receipts up to `until`, from `since` or of the messages `of`, oldest first."""
         rows = self._connection.execute(
-            "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests"
-            " WHERE is_accepted = 1 AND receipt_at <= ? AND receipt_at >= ? ORDER BY receipt_at, request",
-            (_micros(until), _micros(since or _EPOCH)),
+            "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests WHERE is_accepted = 1"
+            " AND receipt_at <= ? AND (receipt_at >= ? OR message_id IN (SELECT value FROM json_each(?)))"
+            " ORDER BY receipt_at, request",
+            (_micros(until), _micros(since or _EPOCH), json.dumps(sorted(of))),
         )
         return [Receipt(message, provider, bool(flag), _instant(at)) for message, provider, flag, at in rows]
 
@@ -248,7 +250,9 @@ class ConsoleGateway:
             " WHERE inbound_at <= ? AND inbound_at >= ? ORDER BY inbound_at, request",
             (_micros(until), _micros(since or _EPOCH)),
         )
-        return [Inbound("in_" + digest(("inbound", key)), user, body, _instant(at)) for key, user, body, at in rows]
+        ids = self._ids  # made once for each text: readers look at all replies at each call
+        found = [(ids.get(key) or ids.setdefault(key, "in_" + digest(("inbound", key))), *rest) for key, *rest in rows]
+        return [Inbound(key, user, body, _instant(at)) for key, user, body, at in found]
 
     def sent_messages(self, day: date) -> pa.Table:
         """Return what reached the network on a UTC day: `message_id`, `user_id`, `sent_at`, `is_delivered`.
@@ -279,9 +283,8 @@ class ConsoleGateway:
             " GROUP BY message_id ORDER BY message_id"
         ).fetchall()
         columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-        types = (pa.string(), pa.string(), pa.int64(), pa.int64())
-        names = ["message_id", "user_id", "requests", "accepted"]
-        return pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], names=names)
+        types = {"message_id": pa.string(), "user_id": pa.string(), "requests": pa.int64(), "accepted": pa.int64()}
+        return pa.table([pa.array(c, t) for c, t in zip(columns, types.values(), strict=True)], names=list(types))
 
     def numbers_texted_twice(self) -> int:
         """Return how many (number, UTC day) got more than one text, whatever the accounts."""

@@ -80,7 +80,7 @@ class LandingFolder:
         named = {folder_of_day(day): day for day in days}
         with self._open_root() as root:
             for event_type, folder in _event_types(root, []):
-                for name in sorted(named.keys() & set(_names(folder))):
+                for name in sorted(name for name in named if _is_there(folder, name)):
                     found = list[Delivery]()
                     _look_at_day(folder, name, event_type, found, [])
                     by_day.setdefault(named[name], []).extend(delivery.source for delivery in found)
@@ -230,6 +230,17 @@ def _names(folder: int) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError as error:
         raise TransientError(f"landing cannot be listed: {error.strerror}; run again") from error
+
+
+def _is_there(folder: int, name: str) -> bool:
+    """Return whether a folder has a name: asked for a few days, that is less than listing all that ever landed."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise TransientError(f"landing cannot be listed: {error.strerror}; run again") from error
+    return True
 
 
 def _mode(folder: int, name: str) -> int:

@@ -100,7 +100,7 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> l
 
 
 def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
-    logged = outbox.logged("inbound_message", ["inbound_id", "user_id", "keyword"])
+    logged = outbox.logged("inbound_message", ["inbound_id"])
     unknown = set(logged["inbound_id"].to_pylist()) - ledger.known_inbound()
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")

@@ -85,10 +85,7 @@ class LedgerOutbox:
         Raises:
             IntegrityError: the ledger no longer gives the same bytes.
         """
-        files = {name: [f for f in self.event_log.files(name) if f.writer == WRITER] for name in PUBLISHED}
-        newest = sorted({file.day for found in files.values() for file in found})[-HEALED_DAYS:]
-        for event_type, found in files.items():
-            recent = [file for file in found if file.day in newest]
+        for event_type, recent in self._recent().items():
             damaged = [file for file in recent if not self.event_log.is_whole(file)]
             if damaged:
                 self._restore(event_type, recent, damaged)
@@ -96,6 +93,19 @@ class LedgerOutbox:
             if unlisted:
                 rows = self._recorded(event_type)
                 self.event_log.relist([file for file in unlisted if self._gives(event_type, rows, file)])
+
+    def _recent(self) -> dict[str, list[LogFile]]:
+        """Return event type -> the files of the ledger on the newest days that have some; older days are not listed."""
+        days = {name: frozenset(self.event_log.days(name)) for name in PUBLISHED}
+        found, seen = {name: list[LogFile]() for name in PUBLISHED}, 0
+        for day in sorted(frozenset().union(*days.values()), reverse=True):
+            if seen == HEALED_DAYS:
+                break
+            of_day = {name: self._files(name, day, day) for name in PUBLISHED if day in days[name]}
+            seen += any(of_day.values())
+            for name, files in of_day.items():
+                found[name] = files + found[name]
+        return found
 
     def _gives(self, event_type: str, rows: pa.Table, file: LogFile) -> bool:
         """Return whether a file holds what the ledger recorded of its events, and nothing else."""
@@ -156,8 +166,11 @@ class LedgerOutbox:
         self, event_type: str, columns: Sequence[str], *, start: date | None = None, end: date | None = None
     ) -> pa.Table:
         """Return what ledgers of this deployment published of a type on the days [start, end]; in no order."""
-        files = self.event_log.files(event_type, start=start, end=end)
-        return self._read(event_type, [file for file in files if file.writer == WRITER], columns)
+        return self._read(event_type, self._files(event_type, start, end), columns)
+
+    def _files(self, event_type: str, start: date | None, end: date | None) -> list[LogFile]:
+        """Return the files that ledgers wrote on the days [start, end]."""
+        return [file for file in self.event_log.files(event_type, start=start, end=end) if file.writer == WRITER]
 
     def _read(self, event_type: str, files: Sequence[LogFile], columns: Sequence[str]) -> pa.Table:
         schema = EVENT_TYPES[event_type].schema

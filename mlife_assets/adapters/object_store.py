@@ -1,4 +1,4 @@
-"""The object store port over obstore: one code path for a local folder and, later, a bucket.
+"""The object store port over obstore: one code path for a local folder and a bucket.
 
 Belongs here: keys, write-once puts, and the translation of obstore's errors into ours. Does not belong here: what is
 stored (event log, tables, artifacts) and how it is encoded.
@@ -8,12 +8,18 @@ listings nor `*.parquet` globs show) and links it into place, so a killed proces
 file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a
 manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed without
 obstore, which asks the disk about every file and takes several times as long, with the same answers (`local_listing`).
+
+A bucket refuses a second put by `If-None-Match`. Requests that fail on the way are made again (`s3_bucket`): a put that
+arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a reader it looks like
+an object that is not.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import time
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +36,7 @@ from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 from obstore.store import LocalStore
 
 from mlife_assets.adapters.local_listing import listed_files, listed_folders
+from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -40,6 +47,7 @@ from mlife_assets.core.errors import (
     TransientError,
 )
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.storage_places import Bucket
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreBackend
@@ -52,6 +60,10 @@ DURABLE = ("events", "manifests", "models", "outbox", "panels", "rejected")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
 _MISSING = (ObstoreNotFoundError, FileNotFoundError)
 _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+CHECKUP = "checkup"
+"""The first segment of what a look at a store leaves (`store_checkup`)."""
+CONFLICT_TRIES, CONFLICT_PAUSE_SECONDS = 8, 0.05
+"""How often a conditional put is made again while another of the same key is on its way; the pause doubles."""
 
 
 class ObstoreObjectStore:
@@ -63,6 +75,8 @@ class ObstoreObjectStore:
         self._root = root
         self._waits = root is not None and survives_power_cut
         self._synced: set[Path] = set()
+        self._is_there = True
+        """False of a bucket until it was seen once."""
 
     @classmethod
     def local(cls, root: Path | str, *, survives_power_cut: bool = True) -> ObstoreObjectStore:
@@ -75,6 +89,18 @@ class ObstoreObjectStore:
             folder.mkdir(parents=True, exist_ok=True)
         return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
 
+    @classmethod
+    def in_bucket(cls, bucket: Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
+        """Return a store over a bucket; nothing is asked of it yet."""
+        store = cls(open_bucket(bucket, retries=retries))
+        store._is_there = False
+        return store
+
+    @classmethod
+    def at(cls, place: Path | Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
+        """Return the store at a folder, which is created when missing, or in a bucket."""
+        return cls.in_bucket(place, retries=retries) if isinstance(place, Bucket) else cls.local(place)
+
     @property
     def root(self) -> Path | None:
         """Folder of a local store, None for a bucket."""
@@ -86,19 +112,26 @@ class ObstoreObjectStore:
         Raises `ContentConflictError` when it holds other bytes, `InvalidInputError` on a key that is not plain.
         """
         _require_plain(key)
-        try:
-            obstore.put(self._backend, key, data, mode="create", use_multipart=False)
-        except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
-            if self.get(key) == data:
-                self._sync(key)
-                return False
-            raise ContentConflictError(
-                f"{key} already holds other bytes; write-once objects are never changed: choose another key"
-            ) from error
-        except (BaseError, OSError) as error:
-            raise _translated(key, error, self._root) from error
-        self._sync(key)
-        return True
+        for tried in range(CONFLICT_TRIES):
+            try:
+                obstore.put(self._backend, key, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError, FileExistsError) as error:
+                try:
+                    is_same = self.get(key) == data
+                except NotFoundError:  # S3 refuses a put while another of the key is on its way, which may fail
+                    time.sleep(CONFLICT_PAUSE_SECONDS * 2**tried)
+                    continue
+                if is_same:
+                    self._sync(key)
+                    return False
+                raise ContentConflictError(
+                    f"{key} already holds other bytes; write-once objects are never changed: choose another key"
+                ) from self._cause(error)
+            except (BaseError, OSError) as error:
+                raise self._fault(key, error) from self._cause(error)
+            self._sync(key)
+            return True
+        raise TransientError(f"{key} is being written by others; try again")
 
     def replace(self, key: str, data: bytes) -> None:
         """Write `key`, whatever it held. For derived, rebuildable data only."""
@@ -106,7 +139,7 @@ class ObstoreObjectStore:
         try:
             obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
         except (BaseError, OSError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
         self._sync(key)
 
     def get(self, key: str) -> bytes:
@@ -114,19 +147,32 @@ class ObstoreObjectStore:
         try:
             return bytes(obstore.get(self._backend, key).bytes())
         except _MISSING as error:
-            raise NotFoundError(f"object {key} does not exist") from error
+            if is_bucket_missing(error):
+                raise missing_bucket() from None
+            raise NotFoundError(f"object {key} does not exist") from self._cause(error)
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
 
     def exists(self, key: str) -> bool:
         """Return whether `key` exists."""
         try:
             obstore.head(self._backend, key)
         except _MISSING:
+            self._require_bucket()
             return False
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
         return True
+
+    def written_at(self, key: str) -> datetime:
+        """Return when `key` was written last, by the clock of the store. Raises NotFoundError."""
+        try:
+            return obstore.head(self._backend, key)["last_modified"]
+        except _MISSING as error:
+            self._require_bucket()
+            raise NotFoundError(f"object {key} does not exist") from self._cause(error)
+        except (BaseError, OSError, ValueError) as error:
+            raise self._fault(key, error) from self._cause(error)
 
     def folders(self, prefix: str) -> list[str]:
         """Return the names of the folders directly below `prefix`, sorted; a folder may hold no key."""
@@ -136,7 +182,7 @@ class ObstoreObjectStore:
             found = obstore.list_with_delimiter(self._backend, prefix.rstrip("/") or None)
             return sorted(folder.rpartition("/")[2] for folder in found["common_prefixes"])
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(prefix, error, self._root) from error
+            raise self._fault(prefix, error) from self._cause(error)
 
     def list(self, prefix: str) -> list[str]:
         """Return all keys below the folder `prefix` (`""` = all), sorted; whole path segments match."""
@@ -146,7 +192,23 @@ class ObstoreObjectStore:
             batches = obstore.list(self._backend, prefix.rstrip("/") or None)
             return sorted(item["path"] for batch in batches for item in batch)
         except (BaseError, OSError, ValueError) as error:
-            raise _translated(prefix, error, self._root) from error
+            raise self._fault(prefix, error) from self._cause(error)
+
+    def _require_bucket(self) -> None:
+        """Raise PermanentError where the bucket is gone: an answer without a body says only that something is."""
+        if not self._is_there:
+            self.folders("")
+            self._is_there = True
+
+    def _fault(self, key: str, error: Exception) -> MlifeError:
+        if isinstance(error, ValueError):
+            reason = str(error).partition("\n")[0]
+            return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
+        return bucket_fault(key, error) if self._root is None else _disk_fault(str(self._root / key), error)
+
+    def _cause(self, error: Exception) -> Exception | None:
+        """Return what may stand below an error in a traceback: of a bucket nothing, its answer may repeat a token."""
+        return None if self._root is None else error
 
     def _sync(self, key: str) -> None:
         """Wait until the disk holds `key` and its name, and once per process each folder above."""
@@ -163,7 +225,17 @@ class ObstoreObjectStore:
                 _fsync(folder)
                 self._synced.add(folder)
         except OSError as error:
-            raise _translated(key, error, self._root) from error
+            raise self._fault(key, error) from self._cause(error)
+
+
+def has_folder(place: Path | Bucket, name: str | None = None) -> bool:
+    """Return whether there is a folder `name` at a place, or any but that of a checkup; asking makes none."""
+    if name is not None and not isinstance(place, Bucket):
+        return (place / name).is_dir()
+    if not isinstance(place, Bucket) and not place.exists():
+        return False
+    store = ObstoreObjectStore.at(place)
+    return bool(store.folders(name) if name is not None else set(store.folders("")) - {CHECKUP})
 
 
 def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:
@@ -202,11 +274,8 @@ def _require_plain(key: str) -> None:
         )
 
 
-def _translated(key: str, error: Exception, root: Path | None = None) -> MlifeError:
+def _disk_fault(path: str, error: Exception) -> MlifeError:
     reason = str(error).partition("\n")[0]
-    if isinstance(error, ValueError):
-        return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
     if isinstance(error, _REFUSED):
-        return PermanentError(f"access to {key} was refused: {reason}; grant read and write on the store")
-    fault = disk_error(key if root is None else str(root / key), error)
-    return fault or TransientError(f"the object store failed on {key}: {reason}; try again")
+        return PermanentError(f"access to {path} was refused: {reason}; grant read and write on the store")
+    return disk_error(path, error) or TransientError(f"the object store failed on {path}: {reason}; try again")

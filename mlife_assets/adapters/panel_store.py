@@ -26,6 +26,7 @@ from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.panel import Panel, parse_panel, require_candidates
 
+PANELS = "panels"
 WRITER = "panel"
 EVENT = "panel_recorded"
 OUTCOME = "apply"
@@ -62,7 +63,7 @@ class RecordedPanel:
     @property
     def key(self) -> str:
         """Where the file lies in the lake."""
-        return f"panels/{self.sha256}.csv"
+        return f"{PANELS}/{self.sha256}.csv"
 
 
 def recording_ends(as_of: date) -> datetime:

@@ -15,6 +15,7 @@ from mlife_assets import __version__
 from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
+from mlife_assets.cli.doctor import doctor
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.inbox import employers, inbox, review, vet
 from mlife_assets.cli.keys import keys_app
@@ -39,7 +40,7 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, day, status, trace, dev, serve, train, backtest):
+for command in (demo, day, status, doctor, trace, dev, serve, train, backtest):
     app.command()(command)
 app.command("open")(open_pages)
 app.add_typer(landing_app, name="landing")

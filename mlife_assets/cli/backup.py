@@ -1,54 +1,69 @@
-"""`mlife backup`: copies of the ledger, restoring one, and bringing it up to date from the log.
+"""`mlife backup`: copies of a whole deployment, restoring one, and bringing its ledger up to date from the log.
 
-Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.ledger_backup`), what
-the log knows (`adapters.ledger_catch_up`).
+Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.backups`), what is
+wired for it (`components.platform.deployment_backup`), what the log knows (`adapters.ledger_catch_up`).
 
 Concept: a restored ledger is older than the log, and sending refuses it until it has caught up. Restoring therefore
-catches up at once, after verifying the log that it catches up from.
+catches up at once, after verifying the log that it catches up from, and builds what no backup holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.options import AsJson, Home, open_platform, require_event_log, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from datetime import date
 
-backup_app = typer.Typer(no_args_is_help=True, help="Back up the send ledger, restore it, bring it up to date.")
+    from mlife_assets.adapters.ledger_catch_up import CaughtUp
+    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.settings import Settings
+
+backup_app = typer.Typer(no_args_is_help=True, help="Back up a deployment, restore it, bring its ledger up to date.")
+LEDGER_ELSEWHERE = "the ledger is not in it: its database backs itself up"
 
 
 @backup_app.command()
 def create(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new or empty folder, on another disk.")],
+    without_lake: Annotated[
+        bool, typer.Option("--without-lake", help="Only ledger, keys and heads: for a lake that is copied otherwise.")
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the ledger, the keys and the log's heads, and read the copy back. The contact book is not included.
+    """Copy lake, ledger, keys and signed heads so that they fit together, also while a day runs; read the copy back.
+
+    Not included: the contact book, and what is built again (warehouse, Dagster's records). A ledger on PostgreSQL is
+    backed up by pg_dump, before this.
 
     Exit codes: 0 done, 1 failed.
     """
-    from mlife_assets.adapters.ledger_backup import create_backup
+    from mlife_assets.components.platform.deployment_backup import back_up
     from mlife_assets.components.shown.present import operator_time
 
     platform = open_platform(settings_of(home))
-    backup = create_backup(
-        platform.ledger, platform.settings.private_folder, to.absolute(), now=operator_time(platform)
-    )
+    with progress("copying and reading back"):
+        backup = back_up(platform, to.absolute(), now=operator_time(platform), has_lake=not without_lake)
+    objects = len(backup.lake)
     if as_json:
-        print_json({"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)})
+        facts = {"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)}
+        print_json({**facts, "lake_objects": objects, "has_ledger": backup.has_ledger})
         return
+    held = f"{backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, " if backup.rows else ""
     answer_console().print(
-        f"{backup.folder}: {backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, "
-        f"{len(backup.files)} files, as of {moment(backup.created_at)}; keep it as private as the ledger",
+        f"{backup.folder}: {held}{objects:,} objects of the lake, {len(backup.files):,} files in all, as of "
+        f"{moment(backup.created_at)}; keep it as private as the ledger",
         soft_wrap=True,
     )
+    if not backup.has_ledger:
+        answer_console().print(f"{LEDGER_ELSEWHERE}; that copy must be older than this", soft_wrap=True)
 
 
 @backup_app.command()
@@ -61,18 +76,52 @@ def restore(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup and bring it up to date from the event log. Stop everything else that runs in this home first.
+    """Restore a backup, bring its ledger up to date from the event log, and build features again that are lost.
 
-    Exit codes: 0 the ledger is restored and agrees with the log, 1 failed.
+    Nothing is deleted, and nothing in the lake is overwritten. Stop everything else that runs in this home first.
+
+    Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
-    from mlife_assets.adapters.ledger_backup import read_backup, restore_backup
+    from mlife_assets.adapters.backups import read_backup
+    from mlife_assets.components.platform.deployment_backup import put_back
     from mlife_assets.components.platform.ledger_recovery import require_intact_log
+    from mlife_assets.components.platform.resources import Platform
 
     settings = settings_of(home)
-    backup = read_backup(source.absolute())
-    require_intact_log(open_platform(settings))
-    moved = restore_backup(backup, settings.private_folder, replaces=replaces)
-    _catch_up(open_platform(settings), [str(path) for path in moved], as_json)
+    with progress("reading the backup"):
+        backup = read_backup(source.absolute())
+    if not backup.lake:
+        require_event_log(settings)
+    platform = Platform(settings=settings, policies=settings.policies())
+    with progress("restoring"):
+        restored = put_back(platform, backup, replaces=replaces)
+    settings = settings_of(home)  # which world the home holds may be known only now
+    platform = open_platform(settings)
+    require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
+    result = _caught_up(platform) if backup.has_ledger else None
+    # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
+    is_warehouse_old = bool(backup.lake) and (platform.is_put_back or not settings.warehouse_path.exists())
+    built_until = _rebuild(settings) if is_warehouse_old else None
+    if as_json:
+        facts: dict[str, Any] = {} if result is None else asdict(result)
+        facts["moved_aside"] = [str(path) for path in restored.moved_aside]
+        facts |= {"filled": restored.filled, "has_ledger": restored.has_ledger, "features_until": built_until}
+        print_json(facts)
+        return
+    console = answer_console()
+    for path in restored.moved_aside:
+        console.print(f"moved aside: {path}", soft_wrap=True)
+    if backup.has_ledger and not restored.has_ledger:
+        console.print("The ledger that is there knows more than the backup's and stays; --replace moves it aside.")
+    if backup.lake:
+        console.print(f"The lake lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now.")
+    if built_until is not None:
+        console.print(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
+    if result is None:
+        words = f"The log is intact, and {LEDGER_ELSEWHERE}. Restore it there, then run `mlife backup catch-up`."
+        console.print(words, soft_wrap=True)
+    else:
+        _print(result)
 
 
 @backup_app.command("catch-up")
@@ -87,22 +136,34 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
     platform = open_platform(settings_of(home))
     require_intact_log(platform)
-    _catch_up(platform, [], as_json)
+    result = _caught_up(platform)
+    if as_json:
+        print_json(asdict(result) | {"moved_aside": []})
+    else:
+        _print(result)
 
 
-def _catch_up(platform: Platform, moved: list[str], as_json: bool) -> None:
+def _caught_up(platform: Platform) -> CaughtUp:
     from mlife_assets.components.platform.ledger_recovery import bring_forward
     from mlife_assets.components.shown.present import operator_time
 
     with progress("reading the event log"):
-        result = bring_forward(platform, now=operator_time(platform))
-    if as_json:
-        print_json(asdict(result) | {"moved_aside": moved})
-        return
-    console = answer_console()
-    for path in moved:
-        console.print(f"moved aside: {path}", soft_wrap=True)
-    console.print(
+        return bring_forward(platform, now=operator_time(platform))
+
+
+def _rebuild(settings: Settings) -> date | None:
+    from mlife_assets.components.running.driver import LifecycleDriver
+    from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.components.running.lost_warehouse import rebuild_features
+    from mlife_assets.definitions import build_definitions
+
+    definitions = build_definitions(settings)
+    with progress("building features"), open_instance(settings.home) as instance:
+        return rebuild_features(LifecycleDriver(definitions, instance), definitions.resources["platform"])  # type: ignore[index]
+
+
+def _print(result: CaughtUp) -> None:
+    answer_console().print(
         f"The ledger agrees with the event log: {result.sends:,} sends, {result.inbound:,} replies, "
         f"{result.switches:,} switches and {result.approvals:,} approvals were added or moved on from it, "
         f"{result.found_at_provider:,} sends from the provider's records",

@@ -110,10 +110,12 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
 
     Raises:
         PermanentError: a run failed for another reason than a quality fault.
-        InvalidInputError: the day has no partition yet.
+        InvalidInputError: the day has no partition yet, or something that lies elsewhere cannot be worked with.
     """
     from mlife_assets.components.graph.partitions import DAILY
+    from mlife_assets.components.platform.places import require_sound_places
 
+    require_sound_places(settings)
     require_event_log(settings)
     last = DAILY.get_last_partition_key()
     if last is not None and chosen_day.isoformat() > last:
@@ -126,7 +128,7 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
 
     definitions = build_definitions(settings)
     number = (chosen_day - settings.first_lived_date).days + 1
-    with open_instance(settings.home) as instance:
+    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
         story = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
         result = story.run_day(number, chosen_day)
         if rebuilds_metrics:

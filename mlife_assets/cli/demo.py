@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mlife_assets.cli.output import progress
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,18 +31,26 @@ COLUMNS = "{day:>3}  {date:<10} {verdict:<8} {texts:>6} {delivered:>9} {earned:>
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     """Run the demo in `settings.home`, print it on `console` and return the summary."""
+    from mlife_assets.components.platform.places import require_sound_places
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.components.running.demo import Demo, prepare_home
+    from mlife_assets.components.running.demo import Demo, prepare_home, require_empty_lake
     from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.definitions import build_definitions
 
     started = time.perf_counter()
+    require_sound_places(settings)
+    require_empty_lake(settings.home, settings.lake_place)
+    if settings.database is not None and Platform(settings=settings, policies=settings.policies()).has_ledger:
+        raise InvalidInputError(
+            "the database of MLIFE_DATABASE holds a ledger, which a demo never replaces; name an empty database, or "
+            "unset MLIFE_DATABASE for a demo in files"
+        )
+    definitions = build_definitions(settings)
     prepare_home(settings.home)
     settings.remember_world()
-    definitions = build_definitions(settings)
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
-    with open_instance(settings.home) as instance:
+    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)
         with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:
@@ -72,7 +81,8 @@ def _print_start(console: Console, settings: Settings) -> None:
         f"model (simulated, seed {settings.seed}).",
         style="bold",
     )
-    console.print(f"Everything is written to {settings.home}.\n", style="dim")
+    elsewhere = "" if settings.lake is None else f", events, models and reports to {settings.lake_name}"
+    console.print(f"Everything is written to {settings.home}{elsewhere}.\n", style="dim")
 
 
 def _print_promotion(console: Console, verdict: dict[str, Any]) -> None:

@@ -20,6 +20,9 @@ def faults_named() -> Iterator[None]:
         yield
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = "MLIFE_" + "_".join(str(part) for part in first["loc"]).upper()
         message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several fields: the message names them and the remedy
+            raise InvalidInputError(message) from error
+        field = "_".join(str(part) for part in first["loc"])
+        name = field if field.isupper() else f"MLIFE_{field.upper()}"
         raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.cli.exits import ExitCode
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason, open_platform, settings_of
+from mlife_assets.cli.options import (
+    OPERATOR,
+    Actor,
+    AsJson,
+    Home,
+    Reason,
+    require_event_log,
+    settings_of,
+)
 from mlife_assets.cli.output import answer_console, print_json, progress
 from mlife_assets.cli.project_home import open_project, project_settings
 from mlife_assets.core.errors import InvalidInputError
@@ -153,10 +161,10 @@ def _open(home: Path | None) -> ModelPlatform:
     if (project := project_settings(home)) is not None:
         return open_project(project)
     settings = settings_of(home)
-    private = settings.private_folder
-    if not any(path.exists() for path in (private / "heads", private / "ledger.sqlite")):
-        return open_platform(settings)
-    return Platform(settings=settings, policies=settings.policies())
+    platform = Platform(settings=settings, policies=settings.policies())
+    if not ((settings.private_folder / "heads").exists() or platform.has_ledger):
+        require_event_log(settings)
+    return platform
 
 
 def _head_row(head: Head) -> dict[str, object]:

@@ -29,7 +29,8 @@ from mlife_assets.core.ids import digest
 if TYPE_CHECKING:
     import uvicorn
 
-    from mlife_assets.settings import HomeSettings, ProjectSettings, Settings
+    from mlife_assets.home_settings import HomeSettings, ProjectSettings
+    from mlife_assets.settings import Settings
 
 UI_PORT = 3000
 ANSWER_SECONDS, STOP_SECONDS = 5.0, 10.0
@@ -106,7 +107,8 @@ def dev(
         # Dagster stops on an interrupt and when it is terminated, unless interrupts are ignored, as behind `&`.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _in_a_thread(site_config(settings), listener):
-            run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port)
+            in_database = settings.database is not None
+            run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port, is_in_database=in_database)
 
 
 def site_config(settings: Settings) -> uvicorn.Config:
@@ -132,7 +134,7 @@ def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
 
 def site_mark(settings: HomeSettings) -> str:
     """Return what the site of a home says with every answer, so that it is known again; not where the home is."""
-    return digest(("site", settings.home), 16)
+    return digest(("site", settings.home, settings.lake_name), 16)
 
 
 def _is_served(port: int, mark: str) -> bool:

@@ -23,7 +23,8 @@ from mlife_assets.core.quoting import quoted
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.settings import HomeSettings, Settings
+    from mlife_assets.home_settings import HomeSettings
+    from mlife_assets.settings import Settings
 
 OPERATOR = "operator"
 
@@ -91,7 +92,7 @@ def require_event_log(settings: Settings) -> None:
     if not has_event_log(settings):
         if (settings.private_folder / "heads").exists():
             raise NotFoundError(
-                f"the event log of {settings.home} was signed and is gone; restore {settings.lake_folder} from a copy, "
+                f"the event log of {settings.home} was signed and is gone; restore {settings.lake_name} from a copy, "
                 "`mlife log verify` says what is missing"
             )
         raise NotFoundError(
@@ -101,7 +102,9 @@ def require_event_log(settings: Settings) -> None:
 
 def has_event_log(settings: HomeSettings) -> bool:
     """Return whether the home holds an event log."""
-    return (settings.lake_folder / "events").is_dir()
+    from mlife_assets.adapters.object_store import has_folder
+
+    return has_folder(settings.lake_place, "events")
 
 
 def open_platform(settings: Settings) -> Platform:

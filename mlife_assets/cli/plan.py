@@ -125,7 +125,7 @@ def _run(settings: Settings, job: str, op: str, config: Mapping[str, str]) -> No
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.definitions import build_definitions
 
-    with open_instance(settings.home) as instance:
+    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
         driver = LifecycleDriver(build_definitions(settings), instance)
         driver.run_unpartitioned(job, {op: config}).require_success()
         for sensed in driver.tick_sensors(["inbound_texts_sensor"]):

@@ -20,7 +20,7 @@ from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.table_platform import TablePlatform
-    from mlife_assets.settings import ProjectSettings
+    from mlife_assets.home_settings import ProjectSettings
 
 COMMANDS = "`mlife status`, `mlife models`, `mlife log`, `mlife open` and `mlife serve`"
 OURS = "mlife_assets"
@@ -32,7 +32,7 @@ def project_settings(home: Path | None) -> ProjectSettings | None:
     `home` is what `--home` says.
     """
     from mlife_assets.adapters.own_folder import is_project_home
-    from mlife_assets.settings import ProjectSettings
+    from mlife_assets.home_settings import ProjectSettings
 
     root = project_root(Path.cwd())
     with faults_named():
@@ -75,7 +75,9 @@ def require_no_project(home: Path | None) -> None:
 
 def open_project(settings: ProjectSettings) -> TablePlatform:
     """Return the platform of a home as it is found, without its declarations. Raises NotFoundError when it is empty."""
-    if not (settings.lake_folder / "events").is_dir():
+    from mlife_assets.adapters.object_store import has_folder
+
+    if not has_folder(settings.lake_place, "events"):
         raise NotFoundError(
             f"nothing was decided in {settings.home} yet; launch the daily job of a model, or name the `home` that the "
             "declaration states with --home"

@@ -17,8 +17,8 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import card_key
 
 if TYPE_CHECKING:
+    from mlife_assets.home_settings import ProjectSettings
     from mlife_assets.recruiting.message_trace import MessageLine, MessageTrace
-    from mlife_assets.settings import ProjectSettings
 
 _VERSION = re.compile(r"\w+", re.ASCII)
 

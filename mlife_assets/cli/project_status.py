@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mlife_assets.components.platform.table_platform import TablePlatform
-    from mlife_assets.settings import ProjectSettings
+    from mlife_assets.home_settings import ProjectSettings
 
 REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
 

@@ -25,7 +25,7 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeErr
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.core.scoring.scorer import StagedScorer
-    from mlife_assets.settings import HomeSettings
+    from mlife_assets.home_settings import HomeSettings
 
 HOST = "127.0.0.1"
 PORT = 8000

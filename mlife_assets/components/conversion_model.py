@@ -32,8 +32,8 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
+from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
-from mlife_assets.settings import ProjectSettings
 
 FILE = "defs.yaml"
 MATURITY_DAYS_MAXIMUM = 366

@@ -18,6 +18,8 @@ from html import escape
 from mlife_assets.core.errors import InvalidInputError
 
 CHARACTERS_MAXIMUM = 999
+ROW_CHARACTERS_MINIMUM = 6
+"""What the shortest row of any drawing takes, such as `M4 0H4`."""
 TEXT, GOOD, BAD, QUIET = "#777", "#3b78c4", "#d0443a", "#8a97a5"
 WIDTH, ROW, LINE, LABEL_CHARACTERS = 290, 34, 23, 28
 _ENCODED = {"%": "%25", "&": "%26", "#": "%23", "<": "%3C", ">": "%3E", "\\": "%5C", "\n": " "}
@@ -138,8 +140,11 @@ def _scale(values: Sequence[float]) -> Callable[[float], int]:
 
 
 def _fitting(draw: Callable[[int], str], rows: int, title: str) -> str:
-    """Return the drawing of as many rows as fit. Raises InvalidInputError when not even one does."""
-    for count in range(rows, 0, -1):
+    """Return the drawing of as many rows as fit. Raises InvalidInputError when not even one does.
+
+    Counts that cannot fit are not tried: drawing them costs the square of all days there are.
+    """
+    for count in range(min(rows, CHARACTERS_MAXIMUM // ROW_CHARACTERS_MINIMUM), 0, -1):
         encoded = "".join(_ENCODED.get(letter, letter) for letter in draw(count))
         if len(found := f"![{title}](<data:image/svg+xml,{encoded}>)") <= CHARACTERS_MAXIMUM:
             return found

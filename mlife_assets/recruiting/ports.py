@@ -8,7 +8,7 @@ Concept: each port has exactly one embedded adapter today; production adapters f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -78,8 +78,11 @@ class MessageGateway(Protocol):
         """Return the provider's record of `message_id`, for reconciling an ambiguous send."""
         ...
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
-        """Return all delivery receipts from `since` up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
+        """Return all delivery receipts up to `until`, oldest first; safe to read again.
+
+        Those before `since` are left out, unless they are of the messages `of`.
+        """
         ...
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

@@ -49,6 +49,10 @@ def test_shares_and_receipts(tmp_path):
     since = receipts[100].received_at
     late = [one for one in receipts if one.received_at >= since]
     assert gateway.receipts(until=NOW + timedelta(days=1), since=since) == late != receipts
+    asked = {receipts[7].message_id, receipts[3].message_id, receipts[200].message_id, "unknown"}
+    found = gateway.receipts(until=NOW + timedelta(days=1), since=since, of=asked)
+    assert found == [receipts[3], receipts[7], *late]
+    assert gateway.receipts(until=NOW, since=since, of=asked) == []
     inbound = gateway.inbound(until=NOW + timedelta(days=2))
     assert len({i.inbound_id for i in inbound}) == len(inbound)
     assert 2 <= sum(classify(i.body) == "STOP" for i in inbound) <= 25

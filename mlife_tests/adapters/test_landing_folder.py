@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from datetime import date
 from pathlib import Path
 
@@ -80,3 +82,14 @@ def test_a_failed_read_is_no_empty_answer(root: Path) -> None:
         LandingFolder(root / "nowhere").look(DAY)
     with pytest.raises(NotFoundError, match="gone"):
         LandingFolder(root / "nowhere").delivered({DAY})
+
+
+def test_a_day_that_cannot_be_asked_about_is_no_day_without_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    folder = LandingFolder(root)
+    monkeypatch.setattr("mlife_assets.adapters.landing_folder._mode", lambda *_: stat.S_IFDIR)
+    monkeypatch.setattr(os, "stat", broken)
+    with pytest.raises(TransientError, match="cannot be listed"):
+        folder.delivered({DAY})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
@@ -252,10 +253,40 @@ def test_healing_reads_no_further_back_than_the_newest_days(ledger, log, store):
     counting = CountingStore.local(store.root)
     outbox(ledger, ParquetEventLog(counting), counting).heal()
     assert manifest_key(0) not in counting.read
+    folders = {key.rpartition("/")[2] for key in counting.__dict__["listed"]}
+    assert folders & {f"dt={DAY - timedelta(days=age)}" for age in (0, 199, 200)} == {
+        f"dt={DAY}",
+        f"dt={DAY - timedelta(days=199)}",
+    }, "the newest two days on which the ledger wrote, and no other"
+
+
+@pytest.mark.parametrize("days", [1, 40])
+def test_what_others_wrote_since_hides_no_damage_of_the_newest_days_of_the_ledger(ledger, log, store, days):
+    """People change their consent every day; the ledger publishes only when something was sent or said."""
+    send(ledger, "a")
+    ledger.pause(actor="me", reason="check", now=NOW - timedelta(days=3))
+    outbox(ledger, log, store).publish()
+    told = log.read("consent").schema
+    for day in range(1, days + 1):
+        at = NOW + timedelta(days=day)
+        row = dict.fromkeys(told.names, "x") | {"event_id": f"e{day}", "is_granted": True}
+        times = {field.name: at for field in told if pa.types.is_timestamp(field.type)}
+        log.append("consent", pa.Table.from_pylist([{**row, **times}], schema=told), writer="ingest")
+    ours = [key for key in store.list("events") if "/ledger-" in key]
+    whole = {key: store.get(key) for key in ours}
+    assert len(ours) == 3
+    for key in ours:
+        (store.root / key).write_bytes(b"")
+    outbox(ledger, ParquetEventLog(store), store).heal()
+    assert {key: store.get(key) for key in ours} == whole
 
 
 class CountingStore(ObstoreObjectStore):
-    """A store that remembers what was read."""
+    """A store that remembers what was read and listed."""
+
+    def list(self, prefix: str) -> list[str]:
+        self.__dict__.setdefault("listed", []).append(prefix)
+        return super().list(prefix)
 
     def get(self, key: str) -> bytes:
         self.__dict__.setdefault("read", []).append(key)

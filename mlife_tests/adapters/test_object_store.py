@@ -8,21 +8,30 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError, PermanentError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+)
+from mlife_assets.core.storage_places import Bucket, Credentials
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObstoreObjectStore:
-    """A folder, and an in-memory bucket: the same contract."""
-    return (
-        ObstoreObjectStore.local(tmp_path / "lake") if request.param == "folder" else ObstoreObjectStore(MemoryStore())
-    )
+    """A folder, memory, and a bucket on a real server: the same contract."""
+    if request.param == "memory":
+        return ObstoreObjectStore(MemoryStore())
+    place = tmp_path / "lake" if request.param == "folder" else request.getfixturevalue("s3_place")
+    return ObstoreObjectStore.at(place)
 
 
 def test_a_key_is_written_once(store: ObstoreObjectStore) -> None:
@@ -94,6 +103,53 @@ def test_a_vanished_folder_is_not_an_empty_one(tmp_path: Path) -> None:
     for listed in (store.list, store.folders):
         with pytest.raises(NotFoundError, match="gone"):
             listed("")
+
+
+@pytest.mark.parametrize(
+    "call", ["list", "folders", "get", "exists", "written_at"]
+)  # this server makes a bucket at the first put into it
+def test_a_bucket_that_is_not_there_is_not_an_empty_one(s3, call: str) -> None:
+    store = ObstoreObjectStore.in_bucket(s3.bucket("nowhere"))
+    with pytest.raises(PermanentError, match="bucket does not exist; make it, or correct MLIFE_LAKE"):
+        _call(store, call)
+
+
+@pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace"])
+@pytest.mark.parametrize("credentials", [Credentials("OWNER", "wrong"), Credentials("NOBODY", "owner-secret")])
+def test_a_wrong_key_is_refused_for_good(s3, call: str, credentials: Credentials) -> None:
+    store = ObstoreObjectStore.in_bucket(s3.bucket("lake", credentials=credentials))
+    with pytest.raises(PermanentError, match=r"correct AWS_ACCESS_KEY_ID|grant read and write") as caught:
+        _call(store, call)
+    assert credentials.secret_access_key not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", ["put_if_absent", "replace"])
+def test_a_key_that_may_only_read_writes_nothing(s3, s3_place: Bucket, call: str) -> None:
+    reader = ObstoreObjectStore.in_bucket(replace(s3_place, credentials=Credentials("READER", "reader-secret")))
+    with pytest.raises(PermanentError, match="was refused"):
+        _call(reader, call)
+    assert reader.list("") == []
+
+
+@pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace"])
+def test_a_server_that_does_not_answer_may_do_so_later(call: str) -> None:
+    place = Bucket("lake", "", Credentials("OWNER", "owner-secret"), endpoint="http://127.0.0.1:1")
+    with pytest.raises(TransientError, match="does not answer; check its address and the network, and try"):
+        _call(ObstoreObjectStore.in_bucket(place, retries=0), call)
+
+
+def test_places_of_one_bucket_do_not_meet(s3, s3_place: Bucket) -> None:
+    inner = ObstoreObjectStore.in_bucket(replace(s3_place, prefix=f"{s3_place.prefix}/inner"))
+    beside = ObstoreObjectStore.in_bucket(replace(s3_place, prefix=f"{s3_place.prefix}-2"))
+    for store in (inner, beside):
+        store.put_if_absent("a/k", b"")
+    assert inner.list("") == beside.list("") == ["a/k"]
+    assert ObstoreObjectStore.in_bucket(s3_place).list("") == ["inner/a/k"]
+
+
+def _call(store: ObstoreObjectStore, name: str) -> None:
+    arguments = (b"x",) if name in {"put_if_absent", "replace"} else ()
+    getattr(store, name)("a/k", *arguments)
 
 
 def test_of_racing_writers_one_creates(store: ObstoreObjectStore) -> None:

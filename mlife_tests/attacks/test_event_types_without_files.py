@@ -68,4 +68,4 @@ def test_metrics_of_a_home_that_never_sent_anything_are_built(silent_home) -> No
         LifecycleDriver(silent_home.definitions, instance).run_unpartitioned("metrics_job").require_success()
     assert count(silent_home.settings.warehouse_path, "marts.fct_messages") == 0
     assert count(silent_home.settings.warehouse_path, "marts.kpi_daily") > 0
-    assert (silent_home.settings.lake_folder / "dashboard" / "index.html").exists()
+    assert (silent_home.settings.lake_place / "dashboard" / "index.html").exists()

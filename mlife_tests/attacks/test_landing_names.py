@@ -62,7 +62,7 @@ class Landing:
 
     def stored(self) -> bytes:
         """Return every byte and name below the lake."""
-        files = [path for path in self.platform.settings.lake_folder.rglob("*") if path.is_file()]
+        files = [path for path in self.platform.settings.lake_place.rglob("*") if path.is_file()]
         return b"".join(os.fsencode(path.name) + path.read_bytes() for path in files)
 
 

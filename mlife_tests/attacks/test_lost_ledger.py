@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.ledger_backup import create_backup, read_backup, restore_backup
+from mlife_assets.adapters.backups import create_backup, read_backup, restore_backup
 from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
@@ -279,7 +279,7 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     assert REMEDY in home.refusal(NEXT)
 
     home.platform.ledger.close()
-    moved = restore_backup(read_backup(tmp_path / "backup"), home.private)
+    moved = restore_backup(read_backup(tmp_path / "backup"), home.private).moved_aside
     assert moved[0].name == "ledger.sqlite"
     home.reopen()
     assert REMEDY in home.refusal(NEXT)

@@ -9,7 +9,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,8 @@ class Flaky:
             raise ConnectionResetError("+12125550142")
         return self._gateway.find(key)
 
-    def receipts(self, *, until: datetime) -> Sequence[Receipt]:
-        return [*self._gateway.receipts(until=until), *self.late]
+    def receipts(self, *, until: datetime, since: datetime, of: Collection[str] = ()) -> Sequence[Receipt]:
+        return [*self._gateway.receipts(until=until, since=since, of=of), *self.late]
 
 
 class Clock:

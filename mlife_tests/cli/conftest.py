@@ -30,12 +30,13 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_id
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
-from mlife_assets.settings import ProjectSettings, Settings
+from mlife_assets.settings import Settings
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 10)

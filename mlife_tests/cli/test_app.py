@@ -23,6 +23,7 @@ LEAVES = (
     "demo",
     "day",
     "status",
+    "doctor",
     "trace",
     "open",
     "dev",

@@ -4,7 +4,7 @@ import pytest
 
 from mlife_assets.cli.environment import faults_named
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.settings import ProjectSettings
+from mlife_assets.home_settings import ProjectSettings
 
 
 def test_the_variable_is_named_and_its_value_is_not_repeated(monkeypatch) -> None:

@@ -87,7 +87,7 @@ def test_a_panel_goes_from_the_template_to_the_log_and_back(run, run_json, panel
     assert (event["sha256"], event["actor"], event["observed_at"]) == (sha256, "ann", now)
     assert (event["users"], event["recruiters"]) == (USERS, len(RECRUITERS))
     assert f"{sha256[:12]} is the panel of {panel_home.newest_day}." in result.stdout
-    assert (panel_home.platform.settings.lake_folder / "panels" / f"{sha256}.csv").read_bytes() == file.read_bytes()
+    assert (panel_home.platform.settings.lake_place / "panels" / f"{sha256}.csv").read_bytes() == file.read_bytes()
 
     listed = run_json("panel", "list", "--home", panel_home.path)["panels"]
     assert [(one["panel_id"], one["is_counted"]) for one in listed] == [(sha256[:12], True)]
@@ -202,7 +202,7 @@ def test_a_changed_file_is_refused(run, panel_home, template):
     file = filled(template)
     assert record(run, panel_home, file).exit_code == 0
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    stored = panel_home.platform.settings.lake_folder / "panels" / f"{sha256}.csv"
+    stored = panel_home.platform.settings.lake_place / "panels" / f"{sha256}.csv"
     stored.write_bytes(stored.read_bytes().replace(b",r1,", b",r9,"))
     result = run("panel", "show", sha256[:12], "--home", panel_home.path)
     assert result.exit_code == 1

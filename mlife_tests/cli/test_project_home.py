@@ -14,7 +14,7 @@ from mlife_assets.cli.project_home import project_root, project_settings
 from mlife_assets.cli.serve import champion_providers, serving_versions
 from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.core.windows import add_days
-from mlife_assets.settings import ProjectSettings
+from mlife_assets.home_settings import ProjectSettings
 
 DAY = date(2013, 2, 10)
 JOB_BOARDS = (

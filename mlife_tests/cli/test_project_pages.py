@@ -14,7 +14,7 @@ import requests
 
 from mlife_assets.cli.project_pages import ProjectPages
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.settings import ProjectSettings
+from mlife_assets.home_settings import ProjectSettings
 
 PROGRAM = "from mlife_assets.cli import main; main()"
 

@@ -18,6 +18,7 @@ from mlife_assets.core.glances import (
     WIDTH,
     Bar,
     Estimate,
+    _fitting,
     bars,
     columns,
     forest,
@@ -102,6 +103,21 @@ def test_columns_keep_the_newest_days() -> None:
     assert said.endswith("to 29 Sep, at most $219 a day")
     (said,) = words(drawn(columns(DAYS[:3], "revenue", unit="$")))
     assert said == "02 Jun to 04 Jun, at most $102 a day"
+
+
+def test_what_is_drawn_of_many_days_is_what_is_drawn_of_those_that_can_fit() -> None:
+    """Each count is drawn until one fits, so the costs of a drawing must not grow with the square of all days."""
+    days = [(date(2026, 6, 2) + timedelta(days=number), number % 7 * 1.0) for number in range(3_000)]
+    drawn_counts = list[int]()
+
+    def draw(count: int) -> str:
+        drawn_counts.append(count)
+        return "M4 0H4" * count
+
+    assert columns(days, "revenue", unit="$") == columns(days[-200:], "revenue", unit="$")
+    _fitting(draw, len(days), "t")
+    assert len(drawn_counts) < 50, "the shortest rows that there can be fit nearly at once"
+    assert min(drawn_counts) * len("M4 0H4") > CHARACTERS_MAXIMUM - 60, "as many as fit"
 
 
 def test_columns_of_nothing_earned_are_flat_and_no_division_by_zero() -> None:

@@ -35,7 +35,7 @@ def events(lived) -> Callable[[str], Rows]:
 
     def read(event_type: str) -> Rows:
         if event_type not in known:
-            known[event_type] = rows_of(lived.home.settings.lake_folder, event_type)
+            known[event_type] = rows_of(lived.home.settings.lake_place, event_type)
         return known[event_type]
 
     return read

@@ -82,7 +82,7 @@ def test_four_policies_are_shown_with_a_recommendation_and_a_page(asked) -> None
     assert "data:image/png;base64,iVBOR" in asked.first["over_time"].value
     decided = [row.data for row in asked.first["governed_decided"].records]
     assert decided[0]["codes"] == "first_champion_ungated"
-    page = (asked.home.settings.lake_folder / BACKTEST).read_text(encoding="utf-8")
+    page = (asked.home.settings.lake_place / BACKTEST).read_text(encoding="utf-8")
     assert asked.first["page"].value.endswith(BACKTEST)
     assert "Who applies to which job" in page
 

@@ -41,7 +41,7 @@ OTHERS = tuple(
 
 @pytest.fixture(scope="module")
 def page(lived) -> str:
-    return (lived.home.settings.lake_folder / DASHBOARD).read_text(encoding="utf-8")
+    return (lived.home.settings.lake_place / DASHBOARD).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_days_whose_texts_are_known_at_once_are_those_of_the_mart(page, mart, li
 
 
 def test_every_link_of_the_page_leads_to_a_page_of_the_lake(page, lived) -> None:
-    folder = lived.home.settings.lake_folder
+    folder = lived.home.settings.lake_place
     base = (folder / DASHBOARD).as_uri()
     links = [urlparse(urljoin(base, href)) for href in re.findall(r'<a href="([^"]+)"', page)]
     assert all(link.scheme == "file" for link in links)
@@ -174,7 +174,7 @@ def test_every_link_of_the_page_leads_to_a_page_of_the_lake(page, lived) -> None
 
 
 def test_cards_link_back(lived) -> None:
-    folder = lived.home.settings.lake_folder
+    folder = lived.home.settings.lake_place
     for row in lived.home.platform.registry.versions():
         here = folder / card_key(row["model_version"])
         hrefs = re.findall(r'<a href="([^"#]+)', here.read_text(encoding="utf-8"))

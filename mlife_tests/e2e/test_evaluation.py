@@ -148,7 +148,7 @@ def test_a_panel_after_the_ranked_day_is_refused(panelled) -> None:
 def test_a_challenger_that_was_tampered_with_is_refused(panelled, lived_world) -> None:
     home = lived_world.open_home(panelled.home.folder)
     version = home.platform.tables.read_report(CHALLENGER_REPORT, panelled.day)["model_version"]
-    path: Path = home.settings.lake_folder / "models" / version / "stage_1.model.txt"
+    path: Path = home.settings.lake_place / "models" / version / "stage_1.model.txt"
     original = path.read_bytes()
     path.write_bytes(original.replace(b"leaf_value=", b"leaf_value=9", 1))
     try:
@@ -281,7 +281,7 @@ def test_what_is_not_mature_after_four_days_has_no_number(lived) -> None:
 def test_the_card_lies_where_the_evaluation_says(lived, shown) -> None:
     evaluation = shown[keys.EVALUATION]
     address = re.fullmatch(r"\[the card of this challenger\]\((.+)\)", evaluation["card"].value)[1]
-    path = lived.home.settings.lake_folder / urlsplit(address).path.lstrip("/")
+    path = lived.home.settings.lake_place / urlsplit(address).path.lstrip("/")
     page = path.read_text(encoding="utf-8")
     titles = re.findall(r'<img src="[^"]+" alt="([^"]+)"', page)
     assert len(titles) == 5

@@ -12,7 +12,7 @@ from mlife_assets.components.monitoring.retrain_decision import decision_rows
 
 def files(home) -> list[str]:
     """Return what the lake holds."""
-    return sorted(str(path) for path in home.settings.lake_folder.rglob("*"))
+    return sorted(str(path) for path in home.settings.lake_place.rglob("*"))
 
 
 def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(copied, lived_world) -> None:

@@ -200,7 +200,7 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
 
     import lightgbm
 
-    folder = home.settings.lake_folder / "models" / prediction["model_version"]
+    folder = home.settings.lake_place / "models" / prediction["model_version"]
     row = np.array([[np.nan if value is None else value for value in prediction["features"]]])
     scorer = platform.scorer(prediction["model_version"])
     seen = scorer.feature_spec.expanded(row)
@@ -337,5 +337,5 @@ def test_what_people_look_at_is_there(home, lived_world) -> None:
             assert metadata["dagster/row_count"].value > 100, key
         page = instance.get_latest_materialization_event(keys.DASHBOARD).asset_materialization.metadata["page"].value
     assert page == f"{home.settings.pages_address}/dashboard/index.html"
-    text = (home.settings.lake_folder / "dashboard" / "index.html").read_text(encoding="utf-8")
+    text = (home.settings.lake_place / "dashboard" / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=[\"']?https?:", text), "the page must not ask a network"

@@ -161,7 +161,7 @@ class RawLog:
 
 @pytest.fixture(scope="module")
 def raw_log(explored, rows_of) -> RawLog:
-    lake = explored.home.settings.lake_folder
+    lake = explored.home.settings.lake_place
     texts = [row for row in rows_of(lake, "message_planned") if row["campaign"] == "explored"]
     users = {text["user_id"] for text in texts}
     sets = defaultdict(list)

@@ -49,7 +49,7 @@ def mart_rows(home, day: date) -> dict[str, bytes]:
 
 def files_of(home, day: date) -> dict[str, str]:
     """Return tables and reports of a day, and all events and artifacts, with their hashes."""
-    lake: Path = home.settings.lake_folder
+    lake: Path = home.settings.lake_place
     patterns = [f"tables/*/as_of_date={day}/*", f"reports/*/as_of_date={day}/*", "events/**/*.parquet", "models/*/*"]
     paths = {path for pattern in patterns for path in lake.glob(pattern) if path.is_file()}
     return {str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
@@ -61,7 +61,7 @@ def test_a_day_built_again_later_is_the_same_to_the_byte(lived, copied, number) 
     day = lived.home.day(number)
     marts, files = mart_rows(lived.home, day), files_of(lived.home, day)
     assert f"tables/user_job_scores/as_of_date={day}/part.parquet" in files
-    for path in copied.settings.lake_folder.glob(f"tables/*/as_of_date={day}/*"):
+    for path in copied.settings.lake_place.glob(f"tables/*/as_of_date={day}/*"):
         if "/monitoring_reference" not in str(path) and "/message_plan" not in str(path):
             path.unlink()
     with copied.instance() as instance:

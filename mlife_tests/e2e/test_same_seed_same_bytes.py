@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.running.demo_summary import summarise
+from mlife_assets.core.storage_places import Bucket
 
 COMPARED = ("events", "manifests", "models", "tables", "reports", "rejected")
 ANOTHER_LIFE = """
@@ -35,6 +37,36 @@ def digests(folder: Path) -> dict[str, str]:
     """Return the hash of every file that the seed decides."""
     files = (path for name in COMPARED for path in sorted((folder / "lake" / name).rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.proof
+def test_a_life_in_a_bucket_and_a_database_is_the_same(
+    lived: Any, lived_world: ModuleType, s3_place: Bucket, postgres_url: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
+    key = s3_place.credentials
+    places = {
+        "lake": s3_place.url,
+        "s3_endpoint": s3_place.endpoint,
+        "s3_access_key_id": key.access_key_id,
+        "s3_secret_access_key": key.secret_access_key,
+        "database": postgres_url,
+    }
+    folder = tmp_path / "home"
+    lived_world.live(folder, **places)
+    assert {path.name for path in (folder / "private").iterdir()} & {"ledger.sqlite", "keys"} == {"keys"}
+    assert not (folder / "lake").exists()
+    assert not (folder / "dagster" / "history").exists()
+    bucket = ObstoreObjectStore.in_bucket(s3_place)
+    kept = [name for name in bucket.list("") if name.partition("/")[0] in COMPARED]
+    first = {name.removeprefix("lake/"): digest for name, digest in digests(lived.home.folder).items()}
+    assert len(first) > 500
+    assert set(kept) == set(first)
+    assert [name for name in kept if hashlib.sha256(bucket.get(name)).hexdigest() != first[name]] == []
+    last = lived.days[-1].day
+    assert summarise(lived_world.open_home(folder, **places).platform, last, {}) == summarise(
+        lived.home.platform, last, {}
+    )
 
 
 @pytest.mark.proof

@@ -17,7 +17,7 @@ def lake(lived, tmp_path_factory) -> Path:
     """Return a copy of the log; each test puts back what it changed."""
     folder = tmp_path_factory.mktemp("tampering")
     for name in ("events", "manifests"):
-        shutil.copytree(lived.home.settings.lake_folder / name, folder / name)
+        shutil.copytree(lived.home.settings.lake_place / name, folder / name)
     return folder
 
 

@@ -242,4 +242,4 @@ def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_p
         assert f"the next day that can run is {first}" in early.failure.splitlines()[0]
         assert ui.launch("daily_lifecycle_job", tags={PARTITION: first}).is_success
         assert ui.launch("metrics_job").is_success
-        assert (platform.settings.lake_folder / "dashboard" / "index.html").exists()
+        assert (platform.settings.lake_place / "dashboard" / "index.html").exists()

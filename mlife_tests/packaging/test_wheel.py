@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = {"aws", "dbt", "dev", "market", "messages", "nannyml"}
+EXTRAS = {"aws", "dbt", "dev", "market", "messages", "nannyml", "server"}
 CHAIN = (
     *("examples", "rows", "training_set", "candidate_model", "fold_models", "explanation", "evaluation"),
     *("champion_model", "monitoring_reference", "hyperparameters", "data_quality_report", "data_drift_report"),

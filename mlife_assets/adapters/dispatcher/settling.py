@@ -11,16 +11,22 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from mlife_assets.adapters.dispatcher.reports import ReconcileReport
 from mlife_assets.adapters.send_ledger import RestoredSend, SqlLedger, Transition, accepted_moves
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.ports import MessageGateway
+from mlife_assets.recruiting.ports import MessageGateway, Receipt
 
 _LOGGER = logging.getLogger(__name__)
+AWAITED_DAYS = 31
+"""How old a send is whose receipts are looked for among all: an ambiguous send is closed after 30 days at the latest
+(`ambiguous_close_hours`), unless nobody can be asked; a relay gives a mail up within days, and one that never reports
+leaves it accepted for ever."""
 
 
 def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolicy, now: datetime) -> ReconcileReport:
@@ -88,14 +94,11 @@ def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) 
     A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown closes it all the
     same.
     """
-    open_rows = {
-        row.message_id: row.state
-        for state in (SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN)
-        for row in ledger.rows(channel=gateway.channel, state=state)
-    }
+    unsettled = ledger.unsettled(gateway.channel)
+    open_rows = {message: state for message, (state, _) in unsettled.items()}
     moves: list[Transition] = []
     settled = 0
-    for receipt in gateway.receipts(until=now) if open_rows else ():
+    for receipt in _receipts(gateway, {message: day for message, (_, day) in unsettled.items()}, now):
         state = open_rows.pop(receipt.message_id, None)
         if state is None:
             continue
@@ -110,3 +113,17 @@ def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) 
         settled += 1
     ledger.transition_many(moves, now=now)
     return settled
+
+
+def _receipts(gateway: MessageGateway, days: Mapping[str, date], now: datetime) -> Sequence[Receipt]:
+    """Return what the provider says up to `now` of open sends, by message id -> day; and of others, too.
+
+    A receipt comes after its send, and no send is made before its day. Nearly all come within the day, so the few open
+    sends that are older are asked about by their ids, however late their receipts come, and nobody reads all there are.
+    """
+    if not days:
+        return ()
+    limit = add_days(now.date(), -AWAITED_DAYS)
+    older = [message for message, day in days.items() if day < limit]
+    since = min((day for day in days.values() if day >= limit), default=limit)
+    return gateway.receipts(until=now, since=day_start(since), of=frozenset(older))

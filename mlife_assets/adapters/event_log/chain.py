@@ -12,28 +12,22 @@ and where a signed head pins it, only by the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 from mlife_assets.adapters.event_log.additions import last_number
-from mlife_assets.adapters.event_log.layout import (
-    CHAIN,
-    MANIFESTS,
-    content_hash,
-    hour_of_key,
-    manifest_key,
-    parse_hour_manifest_key,
-)
+from mlife_assets.adapters.event_log.hours import last_of_hours, listed_in_hour
+from mlife_assets.adapters.event_log.layout import CHAIN, content_hash, hour_of_key, manifest_key
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
     Link,
     Manifest,
-    decode_hour_manifest,
     decode_manifest,
     encode_manifest,
     is_authentic,
 )
+from mlife_assets.adapters.event_log.reading import READERS, read_at_once
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.ports import ObjectStore
 
@@ -141,9 +135,8 @@ class Chain:
             end, pin = self._next, self._pin
         found = []
         before = pin.sha256 if pin is not None and pin.sequence == sequence else None
-        for number in range(sequence + 1, end):
-            key = manifest_key(number)
-            data = self._bytes(key)
+        keys = [manifest_key(number) for number in range(sequence + 1, end)]
+        for key, data in zip(keys, read_at_once(self._bytes, keys), strict=True):
             manifest = self._checked(key, data)
             if before is not None and manifest.previous != before:
                 raise IntegrityError(f"{key} does not follow the manifest before it; run `mlife log verify`")
@@ -196,9 +189,10 @@ class Chain:
 
     def _read(self, sequence: int) -> ChainEnd:
         """Read one manifest, remember what it lists and return it as an end."""
-        key = manifest_key(sequence)
-        data = self._bytes(key)
-        for entry in self._checked(key, data).entries:
+        return self._noted(sequence, self._bytes(manifest_key(sequence)))
+
+    def _noted(self, sequence: int, data: bytes) -> ChainEnd:
+        for entry in self._checked(manifest_key(sequence), data).entries:
             self._listed.setdefault(entry.key, entry)
         return ChainEnd(sequence, content_hash(data))
 
@@ -272,28 +266,12 @@ class Chain:
         """Return how the file `key` is listed, reading backwards only as far as needed."""
         hour = hour_of_key(key)
         if hour not in self._hours:
-            self._hours[hour] = {found.key: found for found in _listed_in_hour(self._store, hour)}
+            self._hours[hour] = {found.key: found for found in listed_in_hour(self._store, hour)}
+        window = 1
         while self._known(key) is None and self._looked_up_to is not None and self._looked_up_to.sequence > 0:
-            self._looked_up_to = self._read(self._looked_up_to.sequence - 1)
+            last = self._looked_up_to.sequence - 1
+            numbers = range(last, max(last - window, -1), -1)
+            for number, data in zip(numbers, read_at_once(self._bytes, list(map(manifest_key, numbers))), strict=True):
+                self._looked_up_to = self._noted(number, data)
+            window = min(2 * window, READERS)
         return self._known(key)
-
-
-def last_of_hours(store: ObjectStore) -> tuple[Link, ...]:
-    """Return the last manifest of each hour of release 0.1.0. Raises `IntegrityError` when one is damaged."""
-    last: dict[str, str] = {}
-    for key in store.list(MANIFESTS):
-        place = parse_hour_manifest_key(key)
-        if place is not None:
-            last[place[0]] = key
-    links = []
-    for key in last.values():
-        data = store.get(key)
-        decode_hour_manifest(key, data)
-        links.append(Link(key, content_hash(data)))
-    return tuple(links)
-
-
-def _listed_in_hour(store: ObjectStore, hour: str) -> Iterable[Entry]:
-    for key in store.list(f"{MANIFESTS}/{hour}"):
-        if parse_hour_manifest_key(key) is not None:
-            yield from decode_hour_manifest(key, store.get(key)).entries

@@ -23,6 +23,7 @@ DIGEST_LENGTH = 16
 
 _WRITER = re.compile(r"[a-z][a-z0-9_]*")
 _BATCH = re.compile(r"[a-z0-9]+")
+_DAY = re.compile(r"dt=(?P<day>\d{4}-\d\d-\d\d)")
 _FILE = re.compile(
     r"events/event_type=(?P<event_type>[a-z0-9_]+)/dt=(?P<day>\d{4}-\d\d-\d\d)/hour=(?P<hour>[01]\d|2[0-3])/"
     r"(?P<writer>[a-z][a-z0-9_]*)-(?P<batch>[a-z0-9]+)-(?P<digest>[0-9a-f]{16})\.parquet"
@@ -87,6 +88,15 @@ def parse_data_key(key: str) -> LogFile | None:
         batch=match["batch"],
         digest=match["digest"],
     )
+
+
+def parse_day(folder: str) -> date | None:
+    """Return the day that the name of a folder says, None when it is not `dt=YYYY-MM-DD`."""
+    match = _DAY.fullmatch(folder)
+    try:
+        return None if match is None else date.fromisoformat(match["day"])
+    except ValueError:
+        return None
 
 
 def manifest_key(sequence: int) -> str:

@@ -29,8 +29,10 @@ from mlife_assets.adapters.event_log.layout import (
     hour_of,
     hour_of_key,
     parse_data_key,
+    parse_day,
 )
 from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.adapters.event_log.remembered import RememberedEvents
 from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
 from mlife_assets.adapters.object_store import put_addressed
@@ -99,7 +101,8 @@ class ParquetEventLog:
             raise InvalidInputError(f"{event_type} has no column {unknown[0]}; it has {', '.join(kind.schema.names)}")
         loaded = list(dict.fromkeys((*wanted, *ORDER)))
         found = self.files(event_type, start=start, end=end)
-        parts = {file: rows for file in found if (rows := self.rows_of(file, loaded)) is not None}
+        read = zip(found, read_at_once(lambda file: self.rows_of(file, loaded), found), strict=True)
+        parts = {file: rows for file, rows in read if rows is not None}
         return self.in_order(event_type, parts, loaded).select(wanted)
 
     def remembered(self, *event_types: str, anew: bool = False) -> tuple[Rows, ...]:
@@ -149,6 +152,11 @@ class ParquetEventLog:
             for file in parsed
             if file is not None and (start is None or file.day >= start) and (end is None or file.day <= end)
         )
+
+    def days(self, event_type: str) -> tuple[date, ...]:
+        """Return the days that have a folder of a type, ascending; no folder is looked into."""
+        folders = self._store.folders(f"{EVENTS}/event_type={_event_type(event_type).name}")
+        return tuple(sorted(day for day in map(parse_day, folders) if day is not None))
 
     def read_file(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of one data file as rows of today's version of its type.

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.event_log.additions import Additions
 from mlife_assets.adapters.event_log.layout import LogFile, parse_data_key
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.core.ports import ObjectStore, Rows
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class RememberedEvents:
             files, parts = list(log.files(event_type)), dict[LogFile, pa.Table]()
         else:
             files, parts = [file for day in days for file in log.files(event_type, start=day, end=day)], dict(known)
-        for file in files:
-            rows = known[file] if file in known else log.rows_of(file)
+        read = read_at_once(lambda file: known[file] if file in known else log.rows_of(file), files)
+        for file, rows in zip(files, read, strict=True):
             if rows is not None:
                 parts[file] = rows
         if parts.keys() != known.keys() or event_type not in self._rows:

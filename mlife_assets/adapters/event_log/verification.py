@@ -34,6 +34,7 @@ from mlife_assets.adapters.event_log.manifests import (
     decode_manifest,
     is_authentic,
 )
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 
@@ -134,15 +135,12 @@ def verify(
             findings.add("altered_manifest", link.key, f"{source} recorded another hash; restore it from a copy")
     _find_late_hours(manifests, findings)
     listed = _listed(manifests, findings)
-    for entry in listed.values():
-        try:
-            actual = content_hash(store.get(entry.key))
-        except NotFoundError:
+    for entry, actual in zip(listed.values(), read_at_once(lambda key: _hash_of(store, key), listed), strict=True):
+        if actual is None:
             findings.add(
                 "missing_file", entry.key, f"is listed with {entry.rows} rows; restore it or append them again"
             )
-            continue
-        if actual != entry.sha256:
+        elif actual != entry.sha256:
             detail = f"has hash {actual[:16]}, {entry.sha256[:16]} was written; restore it"
             findings.add("altered_file", entry.key, detail)
     for name in stored:
@@ -159,14 +157,23 @@ def verify(
     )
 
 
+def _hash_of(store: ObjectStore, key: str) -> str | None:
+    try:
+        return content_hash(store.get(key))
+    except NotFoundError:
+        return None
+
+
 def _read(store: ObjectStore, findings: _Findings, key: bytes | None, trusted_until: int) -> _Manifests:
     manifests = _Manifests()
+    names = []
     for name in store.list(MANIFESTS):
-        sequence = parse_manifest_key(name)
-        if sequence is None and parse_hour_manifest_key(name) is None:
+        if parse_manifest_key(name) is None and parse_hour_manifest_key(name) is None:
             findings.add("unknown_object", name, "is not named like a manifest; remove it")
-            continue
-        data = store.get(name)
+        else:
+            names.append(name)
+    for name, data in zip(names, read_at_once(store.get, names), strict=True):
+        sequence = parse_manifest_key(name)
         manifests.hashes[name] = content_hash(data)
         try:
             if sequence is None:

@@ -108,7 +108,10 @@ def read_head(sequence: int, body: bytes, keys: Mapping[str, bytes], where: str)
     if not is_plain or head.sequence != sequence:
         raise IntegrityError(f"{where} is not the head that its place says; restore it from a copy")
     if key not in keys or not is_signed(CONTEXT + _dumped(content), signature, keys[key]):
-        raise IntegrityError(f"{where} is not signed by a key that is pinned; restore it from a copy")
+        raise IntegrityError(
+            f"{where} is not signed by a key that is pinned; restore it from a copy, or, if it is another home's, name "
+            "a database of this home's own in MLIFE_DATABASE"
+        )
     return SignedHead(head, body, key)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -122,8 +123,11 @@ class FolderMailbox:
         with disk_errors_explained(self._sent):
             return Accepted(wire_id) if self._path(message_id).exists() else None
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
-        """Return what became of mails from `since` up to `until`, oldest first; safe to read again."""
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
+        """Return what became of mails up to `until`, oldest first; safe to read again.
+
+        What was before `since` is left out, unless it is of the mails `of`.
+        """
         came_back = self._returned.receipts(until=until)
         known = {one.message_id for one in came_back}
         made_up = [
@@ -134,10 +138,10 @@ class FolderMailbox:
                 sent_at + self._delay("receipt", key, 4.0),
             )
             for key, sent_at in self._sent_mails().items()
-            if key not in known and (since is None or sent_at + _LONGEST_DELAY >= since)
+            if key not in known and (since is None or sent_at + _LONGEST_DELAY >= since or key in of)
         ]
         found = [*came_back, *(one for one in made_up if one.received_at <= until)]
-        found = [one for one in found if since is None or one.received_at >= since]
+        found = [one for one in found if since is None or one.received_at >= since or one.message_id in of]
         return sorted(found, key=lambda one: (one.received_at, one.message_id))
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,12 +49,14 @@ class ReturnedFolder:
         self._path, self._stationery = path, stationery
         self._read: dict[tuple[str, int, int], _Arrived] = {}
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
-        """Return delivery reports from `since` up to `until`, oldest first."""
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
+        """Return delivery reports from `since` up to `until`, and all of the messages `of` up to then, oldest first."""
         return [
             Receipt(one.mail.message_id, self._stationery.wire_id(one.mail.message_id), _REPORTS[one.mail.kind], one.at)
             for one in self._arrived(until)
-            if one.mail.kind in _REPORTS and one.mail.message_id is not None and (since is None or one.at >= since)
+            if one.mail.kind in _REPORTS
+            and one.mail.message_id is not None
+            and (since is None or one.at >= since or one.mail.message_id in of)
         ]
 
     def inbound(

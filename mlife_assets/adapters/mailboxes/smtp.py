@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import re
 import smtplib
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -171,9 +172,12 @@ class SmtpMailbox:
             is_known = known is not None
         return Accepted(wire_id) if is_known else None
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
-        """Return what reports say became of mails, from `since` up to `until`, oldest first; safe to read again."""
-        return self._returned.receipts(until=until, since=since)
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
+        """Return what reports say became of mails up to `until`, oldest first; safe to read again.
+
+        Reports before `since` are left out, unless they are of the mails `of`.
+        """
+        return self._returned.receipts(until=until, since=since, of=of)
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
         """Return what people wrote, and complaints, from `since` up to `until`, oldest first; safe to read again."""

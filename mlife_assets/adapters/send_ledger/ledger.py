@@ -258,6 +258,17 @@ class SqlLedger(Guards, Approvals, Restoring):
         with self.engine.connect() as connection:
             return dict(connection.execute(query).tuples().all())
 
+    def unsettled(self, channel: str) -> dict[str, tuple[str, date]]:
+        """Return message id -> state and day of all sends of a channel that a receipt would still close, ordered by id.
+
+        One that was closed as unknown is among them for ever.
+        """
+        is_open = sends.c.state.in_((SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN))
+        query = sa.select(sends.c.message_id, sends.c.state, sends.c.as_of_date).order_by(sends.c.message_id)
+        with self.engine.connect() as connection:
+            found = connection.execute(query.where(is_open, sends.c.channel == channel))
+            return {message: (state, day) for message, state, day in found}
+
     def rows(
         self,
         *,

@@ -75,11 +75,11 @@ def registration(platform: ModelPlatform, model_version: str) -> dict[str, Any]:
 
 
 def card_place(platform: ModelPlatform, model_version: str) -> str | None:
-    """Return where the card of a version lies, as a path where the lake is a folder; None when there is none."""
+    """Return where the card of a version lies, as a path or an address; None when there is none."""
     key = platform.registry.card_key(model_version)
     if not platform.lake.exists(key):
         return None
-    return str(platform.lake.root / key) if platform.lake.root else key
+    return f"{platform.settings.lake_name}/{key}"
 
 
 def reference_fault(platform: ModelPlatform, model_version: str) -> str | None:

@@ -22,7 +22,6 @@ from mlife_assets.components.messages.delivery import (
     why_it_waits,
 )
 from mlife_assets.components.messages.sending import PLAN_REPORT, WRITER, read_plan, require_bound, require_known_ledger
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
@@ -87,7 +86,7 @@ def plan_standing(platform: Platform) -> PlanStanding:
         return PlanStanding(plan, digest, "approved", (), approval.approved_by, approval.reason, counts)
     if rejection is not None:
         return PlanStanding(plan, digest, "rejected", (), rejection.actor, rejection.reason, counts)
-    if day < max(platform.tables.report_days(INGEST_REPORT), default=day):
+    if day < (platform.newest_landed_day() or day):
         return PlanStanding(plan, digest, "over", (), None, None, counts)
     return PlanStanding(plan, digest, "waits", why_it_waits(platform, plan), None, None, counts)
 

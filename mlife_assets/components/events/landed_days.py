@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def require_landed(platform: Platform, day: date | None = None) -> None:
     """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
-    newest = max(platform.tables.report_days(INGEST_REPORT), default=None)
+    newest = platform.newest_landed_day()
     if newest is None:
         raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(platform)}")
     if day is not None and day > newest:

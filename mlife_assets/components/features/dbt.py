@@ -16,7 +16,13 @@ import dagster as dg
 
 from mlife_assets.adapters.event_log.staging import to_stage
 from mlife_assets.components.events.landed_days import require_landed
-from mlife_assets.components.features.dbt_runner import build, ensure_manifest, staging_digest, staging_of
+from mlife_assets.components.features.dbt_runner import (
+    build,
+    ensure_manifest,
+    project_digest,
+    staging_digest,
+    staging_of,
+)
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
@@ -25,6 +31,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import Figures, kpi_figures, readout_figures
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.extras import missing_extra
+from mlife_assets.core.ids import digest
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 try:
@@ -94,7 +101,9 @@ def _build(
     staging = [name for name in staging_of(manifest, models) if name not in models]
     since = date.fromisoformat(variables["start_date"]) if "start_date" in variables else None
     events = _to_stage(platform, project, since) if models else {}
-    for event in build(project, [*selection, *staging], {**variables, **windows, **events}, settings.home / "dbt"):
+    kept = {"kept_definition": digest((project_digest(project), windows))} if models else {}
+    given = {**variables, **windows, **events, **kept}
+    for event in build(project, [*selection, *staging], given, settings.home / "dbt"):
         if event["data"].get("node_info", {}).get("node_name") in staging:
             continue  # brought up to date for those that were asked for, which are what this step shows
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
@@ -111,7 +120,8 @@ def _to_stage(platform: Platform, project: Path, start: date | None) -> dict[str
 def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
     """Return what the UI plots of a metrics table that was just built."""
     if key == keys.KPI_DAILY:
-        today, window = max(platform.tables.report_days(INGEST_REPORT)), platform.policies.label.apply_window_days
+        (today,) = platform.tables.newest_report_days(INGEST_REPORT, 1)
+        window = platform.policies.label.apply_window_days
         rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
         return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
     if key == keys.EXPERIMENT_READOUT:

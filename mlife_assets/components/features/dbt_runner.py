@@ -50,7 +50,7 @@ def staging_of(manifest: Path, models: Sequence[str]) -> list[str]:
     return sorted(nodes[name]["name"] for name in seen if nodes[name]["original_file_path"].startswith(f"{STAGING}/"))
 
 
-def _project_digest(project: Path) -> str:
+def project_digest(project: Path) -> str:
     """Return a hash over everything that parsing reads."""
     return _digest(project, project.rglob("*"))
 
@@ -76,7 +76,7 @@ def ensure_manifest(project: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     manifest, stamp = target / "manifest.json", target / "manifest.digest"
     with FileLock(str(target / "manifest.lock")):
-        digest = _project_digest(project)
+        digest = project_digest(project)
         if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
             return manifest
         folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]

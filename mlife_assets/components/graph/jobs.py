@@ -20,12 +20,20 @@ DAILY_JOB = "daily_lifecycle_job"
 
 _BACKTEST = dg.AssetSelection.assets(["model", "lifecycle_backtest"])
 INBOUND_JOB = "inbound_texts_job"
+FEATURES_JOB = "features_job"
 
 history_job = dg.define_asset_job(
     "history_job",
     selection=(dg.AssetSelection.groups("events", "features") - dg.AssetSelection.assets(["events", "event_catalog"])),
     executor_def=dg.in_process_executor,
     description="Raw events and features over a range of days, as one run.",
+)
+
+features_job = dg.define_asset_job(
+    FEATURES_JOB,
+    selection=dg.AssetSelection.groups("features"),
+    executor_def=dg.in_process_executor,
+    description="Features over a range of days from the event log alone, as one run: for a warehouse that was lost.",
 )
 
 lifecycle_backtest_job = dg.define_asset_job(
@@ -56,7 +64,7 @@ catalog_job = dg.define_asset_job(
     description="What the event log holds, and whether it is intact.",
 )
 
-JOBS = [history_job, lifecycle_backtest_job, ingest_job, metrics_job, catalog_job]
+JOBS = [history_job, features_job, lifecycle_backtest_job, ingest_job, metrics_job, catalog_job]
 """Those of no model in particular, and the backtest, which the first model has."""
 
 

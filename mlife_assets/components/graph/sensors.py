@@ -12,6 +12,7 @@ from datetime import date
 
 import dagster as dg
 
+from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
 from mlife_assets.components.events.landed_files import RECENT_DAYS, LandedCursor, from_cursor, ingested_files
 from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
@@ -29,9 +30,6 @@ INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
-AWAITED_DAYS = 31
-"""An ambiguous send is closed after 30 days at the latest (`ambiguous_close_hours`), unless nobody can be asked; a
-relay gives a mail up within days, and one that never reports leaves it accepted for ever."""
 
 
 @dg.sensor(
@@ -89,8 +87,8 @@ def inbound_texts_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a reading when replies are unread, or receipts of open sends are there, as of the newest day.
 
-    Replies are looked at since ever. A receipt of a send that was older than `AWAITED_DAYS` wakes nobody; the next day
-    that runs takes it, as it asks for all of them.
+    Replies are looked at since ever. A receipt of a send that was older than `AWAITED_DAYS` wakes nobody; the next
+    reading takes it, whatever it is for, as it asks about every open send.
     """
     ingested = platform.tables.newest_report_days(INGEST_REPORT, 1)
     if not ingested:

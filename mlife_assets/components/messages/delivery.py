@@ -15,7 +15,6 @@ from typing import Any
 from mlife_assets.adapters.dispatcher import DispatchReport
 from mlife_assets.components.messages.sending import WRITER, read_plan, require_bound, require_known_ledger
 from mlife_assets.components.monitoring.quality_gate import quality_report
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import sending_figures
@@ -63,8 +62,8 @@ class Delivery:
 
 def require_present_day(platform: Platform, day: date) -> None:
     """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
-    newest = max(platform.tables.report_days(INGEST_REPORT), default=day)
-    if day < newest:
+    newest = platform.newest_landed_day()
+    if newest is not None and day < newest:
         raise GateClosedError(f"{day} is over, {newest} has landed; texts are planned and sent for the newest day only")
 
 
@@ -147,7 +146,8 @@ def deliver(platform: Platform, day: date) -> Delivery:
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
-    found = 0 if is_first else dispatcher.find_forgotten(plan.campaign, day, now)
+    asks = platform.is_put_back or not is_first
+    found = dispatcher.find_forgotten(plan.campaign, day, now) if asks else 0
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     report = dispatcher.dispatch(day, worker=_worker(plan.campaign))
     published = platform.outbox.publish()

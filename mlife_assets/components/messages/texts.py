@@ -62,7 +62,7 @@ def _deliveries_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
         owners=OWNERS[GROUP],
-        kinds={"sqlite"},
+        kinds={"sql"},
         tags={"layer": "effect"},
         description="Texts handed to the gateway through the ledger, each at most once, after approval and re-checks.",
     )
@@ -90,7 +90,7 @@ def _inbound_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
         owners=OWNERS[GROUP],
-        kinds={"sqlite"},
+        kinds={"sql"},
         tags={"layer": "raw"},
         description="Receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
     )

@@ -30,14 +30,24 @@ _UNFINISHED = [
 def newest_change(instance: dg.DagsterInstance) -> str | None:
     """Return what names the newest change that the dashboard does not show; None when it shows everything."""
     since = _shown_until(instance)
-    found: list[dg.EventLogRecord] = []
-    for key in CHANGES:
-        # Of a time, Dagster's SQLite reads all records there are; the newest it finds by their number.
-        records = instance.fetch_materializations(key, limit=RECORDS_SEEN).records
-        new = [record for record in records if since is None or record.timestamp > since]
-        found += [record for record in new if not _is_under_way(instance, record)]
+    found = [record for key in CHANGES if (record := _newest_new(instance, key, since)) is not None]
     newest = max(found, key=lambda record: record.storage_id, default=None)
     return None if newest is None else f"{newest.partition_key or 'now'}-{newest.storage_id}"
+
+
+def _newest_new(instance: dg.DagsterInstance, key: dg.AssetKey, since: float | None) -> dg.EventLogRecord | None:
+    """Return the newest record of an asset that the dashboard does not show and that no command has under way.
+
+    Nearly always the newest record says it, so those before it are read only where that is under way.
+    """
+    # Of a time, Dagster's SQLite reads all records there are; the newest it finds by their number.
+    for limit in (1, RECORDS_SEEN):
+        for record in instance.fetch_materializations(key, limit=limit).records:
+            if since is not None and record.timestamp <= since:
+                return None
+            if not _is_under_way(instance, record):
+                return record
+    return None
 
 
 def is_something_running(instance: dg.DagsterInstance, now: datetime) -> bool:

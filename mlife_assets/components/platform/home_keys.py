@@ -17,7 +17,7 @@ from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyP
 from mlife_assets.adapters.private_files import private_tree
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.head_ports import HeadSigner, HeadStore
-from mlife_assets.settings import HomeSettings
+from mlife_assets.home_settings import HomeSettings
 
 MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"
 

@@ -1,7 +1,7 @@
 """A ledger that was lost or restored is brought up to date before anything is sent again.
 
 Belongs here: wiring log, provider, heads and ledger for it. Does not belong here: what is read from the log
-(`adapters.ledger_catch_up`), copies (`adapters.ledger_backup`).
+(`adapters.ledger_catch_up`), copies (`adapters.backups`).
 
 Concept: the ledger is about to be rebuilt from the log, so the log is verified against its signed heads first. Only
 findings about the ledger itself do not count.

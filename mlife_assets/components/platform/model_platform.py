@@ -135,6 +135,10 @@ class ModelPlatform(HomeKeys, ABC):
         """Return the days that have landed, ascending."""
         return self.tables.report_days(INGEST_REPORT)
 
+    def newest_landed_day(self) -> date | None:
+        """Return the newest day that has landed, None before the first."""
+        return max(self.tables.newest_report_days(INGEST_REPORT, 1), default=None)
+
     def ingest_report(self, day: date) -> Mapping[str, Any]:
         """Return what became of what was delivered for a day. Raises NotFoundError when it never landed."""
         return self.tables.read_report(INGEST_REPORT, day)
@@ -158,8 +162,8 @@ class ModelPlatform(HomeKeys, ABC):
 
     @shared_port
     def lake(self) -> ObstoreObjectStore:
-        """The bucket of events, artifacts, tables and reports."""
-        return ObstoreObjectStore.local(self.settings.lake_folder)
+        """Events, artifacts, tables and reports, in a folder or a bucket."""
+        return ObstoreObjectStore.at(self.settings.lake_place)
 
     @shared_port
     def event_log(self) -> ParquetEventLog:

@@ -3,20 +3,26 @@
 Belongs here: which adapter keeps what of people in the private folder. Does not belong here: what every home has there
 (`home_keys`), the rest of the wiring (`resources`).
 
-Concept: whoever asks for ledger or gateway has the whole folder narrowed first, so that no part of it is opened while
-another is still readable to others.
+Concept: whoever asks for a file of ledger or gateway has the whole folder narrowed first, so that no part of it is
+opened while another is still readable to others. A database is one home's: another would count and publish its sends.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlife_assets.adapters.backups import RESTORED
 from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.home_keys import HomeKeys
 from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.settings import Settings
+
+LEDGER_FILE = "ledger.sqlite"
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,37 @@ class PrivateParts(HomeKeys):
         key = self.settings.hash_key
         return self.keyring.key("numbers") if key is None else key.get_secret_value().encode()
 
+    @property
+    def is_put_back(self) -> bool:
+        """Whether the home was restored: days since its backup may have been sent by one that is gone."""
+        return (self.settings.private_folder / RESTORED).exists()
+
     @shared_port
     def ledger(self) -> SqlLedger:
-        """Every send."""
-        path = private_file(self.private_folder / "ledger.sqlite")
+        """Every send: in the database of the settings, else in a file of the home."""
+        if self.settings.database is not None:
+            ledger = SqlLedger(open_schema(self.settings.database.get_secret_value(), LEDGER_SCHEMA))
+            self._require_ours(ledger)
+            return ledger
+        path = private_file(self.private_folder / LEDGER_FILE)
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.environment != "dev")
+
+    def _require_ours(self, ledger: SqlLedger) -> None:
+        """Close a ledger and raise IntegrityError when it is another home's: the first signed heads differ."""
+        first = {head for store in (self.head_store, ledger.heads) if (head := _first_head(store)) is not None}
+        if len(first) > 1:
+            ledger.close()
+            raise IntegrityError(
+                "the ledger in the database of MLIFE_DATABASE is another home's, or its first head was rewritten; name "
+                f"the database of {self.settings.home} in MLIFE_DATABASE: no two homes share one"
+            )
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger; asking makes none."""
+        if self.settings.database is not None:
+            return holds_tables(self.settings.database.get_secret_value(), LEDGER_SCHEMA)
+        return (self.settings.private_folder / LEDGER_FILE).exists()
 
     @shared_port
     def gateway(self) -> ConsoleGateway:
@@ -50,3 +82,10 @@ class PrivateParts(HomeKeys):
             seed=self.settings.seed,
             hash_key=self.number_key,
         )
+
+
+def _first_head(store: HeadStore) -> bytes | None:
+    try:
+        return store.get(0)
+    except NotFoundError:
+        return None

@@ -202,13 +202,11 @@ class Platform(MarketParts, ModelPlatform):
 
     def ledger_on_record(self) -> tuple[SqlLedger | None, Mapping[str, str]]:
         """Return the ledger, if there is one, and the provider of each channel: asking makes none."""
-        has_ledger = (self.settings.private_folder / "ledger.sqlite").exists()
-        return (self.ledger if has_ledger else None), self.providers
+        return (self.ledger if self.has_ledger else None), self.providers
 
     def pinned_heads(self) -> Sequence[HeadStore]:
         """Return the stores of heads that exist: asking makes no ledger."""
-        has_ledger = (self.settings.private_folder / "ledger.sqlite").exists()
-        return self.head_stores if has_ledger else (self.head_store,)
+        return self.head_stores if self.has_ledger else (self.head_store,)
 
     @shared_port
     def landed(self) -> LandingFolder:
@@ -250,7 +248,7 @@ class Platform(MarketParts, ModelPlatform):
 
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`."""
-        return ingest_of_day(self, day, max(self.landed_days(), default=day))
+        return ingest_of_day(self, day, self.newest_landed_day() or day)
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return message id -> items, of the plans of a day that are sent: those that are stored."""

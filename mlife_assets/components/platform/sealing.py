@@ -105,5 +105,4 @@ def _seal(platform: ModelPlatform, *, note: Note | None, next_key: bytes | None)
 
 def _now(platform: ModelPlatform) -> datetime:
     """Return when the newest landed day ran: the present of the embedded world."""
-    days = platform.landed_days()
-    return run_time(max(days) if days else platform.start_date)
+    return run_time(platform.newest_landed_day() or platform.start_date)

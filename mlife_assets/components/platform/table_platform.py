@@ -88,9 +88,9 @@ class TablePlatform(ModelPlatform):
 
     @shared_port
     def lake(self) -> ObstoreObjectStore:
-        """The bucket of events, artifacts, tables and reports, in a folder that git ignores."""
+        """The bucket of events, artifacts, tables and reports; a folder of the home is one that git ignores."""
         made_and_ignored(self.settings.home)
-        return ObstoreObjectStore.local(self.settings.lake_folder)
+        return ObstoreObjectStore.at(self.settings.lake_place)
 
     @shared_port
     def private_folder(self) -> Path:
@@ -159,6 +159,10 @@ class TablePlatform(ModelPlatform):
             kept = {key.split("/")[1] for key in self.lake.list("of_models")}
             return sorted({day for name in kept for day in self.of_model(name).landed_days()})
         return sorted({day for table in TABLES for day in self.model_tables.report_days(ingest_report_of(table))})
+
+    def newest_landed_day(self) -> date | None:
+        """Return the newest day for which a table was taken in, None before the first."""
+        return max(self.landed_days(), default=None)
 
     def ingest_report(self, day: date) -> Mapping[str, Any]:
         """Return what became of what was delivered for a day. Raises NotFoundError when nothing was."""

@@ -20,6 +20,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.object_store import has_folder
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB, decision_rows
@@ -27,6 +28,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.ports import EventLog
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
 from mlife_assets.recruiting.application import Channel
 
@@ -82,6 +84,13 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def require_empty_lake(home: Path, lake: Path | Bucket) -> None:
+    """Raise InvalidInputError where a lake outside the home of a demo holds anything: it is somebody's record."""
+    is_elsewhere = isinstance(lake, Bucket) or not lake.resolve().is_relative_to(home.resolve())
+    if is_elsewhere and has_folder(lake):
+        raise InvalidInputError("MLIFE_LAKE: the lake already holds something; name an empty place for a demo")
 
 
 def prepare_home(home: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -50,7 +50,7 @@ class Gateway:
     def find(self, message_id: str) -> Accepted | None:
         return None
 
-    def receipts(self, *, until: datetime, since: datetime | None = None) -> list[Receipt]:
+    def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
         return []
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

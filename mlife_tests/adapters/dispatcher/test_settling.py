@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
+from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS, collect_receipts, find_forgotten, reconcile
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.events import transition_events
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
@@ -32,29 +33,35 @@ class Provider:
     unreadable: frozenset[str] = frozenset()
     received: list[Receipt] = field(default_factory=list)
     error: Exception = field(default_factory=lambda: TimeoutError("+12125550142"))
+    asked: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
 
     def find(self, key: str) -> Accepted | None:
         if key in self.unreadable:
             raise self.error
         return Accepted(f"con_{key}") if key in self.accepted else None
 
-    def receipts(self, *, until: datetime) -> Sequence[Receipt]:
-        return [receipt for receipt in self.received if receipt.received_at <= until]
+    def receipts(self, *, until: datetime, since: datetime, of: Collection[str] = ()) -> Sequence[Receipt]:
+        self.asked.append((since, frozenset(of)))
+        return [
+            one
+            for one in self.received
+            if one.received_at <= until and (one.received_at >= since or one.message_id in of)
+        ]
 
 
-def ambiguous(ledger: Any, users: Sequence[str]) -> list[str]:
+def ambiguous(ledger: Any, users: Sequence[str], day: date = DAY) -> list[str]:
     """Leave one ambiguous send a user; return their message ids, sorted."""
-    ids = [message_id(user, JOB_OF_THE_DAY, DAY) for user in users]
+    ids, now = [message_id(user, JOB_OF_THE_DAY, day) for user in users], NOW + (day - DAY)
     rows = [
-        LedgerRow(key, user, "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)
+        LedgerRow(key, user, "j", JOB_OF_THE_DAY, day, "hi", "planned", 0, None, now)
         for key, user in zip(ids, users, strict=True)
     ]
-    ledger.plan(rows, now=NOW)
-    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
-    ledger.lease(JOB_OF_THE_DAY, DAY, worker="w", limit=len(ids), now=NOW, until=NOW + timedelta(minutes=5))
+    ledger.plan(rows, now=now)
+    ledger.approve(JOB_OF_THE_DAY, day, now=now)
+    ledger.lease(JOB_OF_THE_DAY, day, worker="w", limit=len(ids), now=now, until=now + timedelta(minutes=5))
     for key in ids:
-        assert ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
-        ledger.transition(key, "ambiguous", now=NOW)
+        assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, contact=CONTACT, day=day) is None
+        ledger.transition(key, "ambiguous", now=now)
     return sorted(ids)
 
 
@@ -100,6 +107,30 @@ def test_a_receipt_after_the_closing_settles_the_send(ledger, is_delivered, fina
     assert [row["status"] for row in told] == ["ambiguous", "unknown", final]
     assert told[-1]["occurred_at"] == arrived
     assert len({row["event_id"] for row in told}) == 3
+
+
+def test_a_receipt_that_comes_years_late_or_is_read_years_late_settles_the_send(ledger):
+    """Old sends are asked about by their ids: neither when a receipt came nor when anybody looked loses it."""
+    old, never = ambiguous(ledger, ["a", "b"])
+    assert reconcile(ledger, Provider(), POLICY, CLOSED).unknown == 2
+    later = timedelta(days=3 * 365)
+    (young,) = ambiguous(ledger, ["c"], DAY + later)
+    early, late = Receipt(old, "con_1", True, NOW + timedelta(minutes=1)), Receipt(never, "con_2", True, NOW + later)
+    provider = Provider(received=[early, Receipt(young, "con_3", False, NOW + later), late])
+    assert collect_receipts(ledger, provider, NOW + later) == 3
+    assert states(ledger) == {old: "delivered", never: "delivered", young: "undelivered"}
+    assert provider.asked == [(day_start(DAY + later), frozenset({old, never}))]
+
+
+@pytest.mark.parametrize("days", [0, 1, AWAITED_DAYS, AWAITED_DAYS + 1])
+def test_receipts_since_the_oldest_open_send_are_asked_for_and_of_older_ones_alone(ledger, days):
+    (key,) = ambiguous(ledger, ["a"])
+    now, provider = NOW + timedelta(days=days), Provider(received=[Receipt(key, "con_1", True, NOW)])
+    assert collect_receipts(ledger, provider, now) == 1
+    is_old = days > AWAITED_DAYS
+    assert provider.asked == [(day_start(DAY + timedelta(days=is_old)), frozenset({key} if is_old else ()))]
+    assert collect_receipts(ledger, provider, now) == 0
+    assert len(provider.asked) == 1, "nothing is open, so nobody is asked"
 
 
 def test_what_was_settled_late_still_counts_against_the_caps(ledger):

@@ -17,6 +17,7 @@ from mlife_assets.adapters.event_log.layout import (
     hour_of_key,
     manifest_key,
     parse_data_key,
+    parse_day,
     parse_hour_manifest_key,
     parse_manifest_key,
 )
@@ -107,6 +108,12 @@ def test_other_names_are_no_data_files(part: str, other: str) -> None:
 )
 def test_a_partition_is_an_hour_of_utc(microseconds: int, hour: str) -> None:
     assert hour_of(microseconds) == hour
+
+
+def test_the_folder_of_a_day_says_the_day_and_no_other_folder_does() -> None:
+    assert parse_day("dt=2026-06-01") == date(2026, 6, 1)
+    for other in ("", "2026-06-01", "dt=2026-06-31", "dt=2026-6-1", "dt=20260601", "dt=2026-06-01x", "hour=01"):
+        assert parse_day(other) is None, other
 
 
 def test_manifest_keys_of_an_hour_sort_by_number_and_can_be_parsed() -> None:

@@ -175,6 +175,15 @@ def test_files_are_selected_by_day_over_short_and_long_ranges(toolbox) -> None:
     assert log.files("click", start=days[1], end=DAY) == ()
 
 
+def test_days_are_those_of_folders_that_are_not_looked_into(toolbox) -> None:
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    assert log.days("click") == ()
+    log.append("click", toolbox.clicks([("b", 30), ("a", 1), ("d", 24 * 80)]), writer="w")
+    store.put_if_absent("events/event_type=click/dt=yesterday/x", b"")
+    assert log.days("click") == tuple(DAY + timedelta(days=offset) for offset in (0, 1, 80))
+
+
 def test_what_a_batch_came_from_can_be_named(toolbox) -> None:
     log = ParquetEventLog(toolbox.store())
     log.append("click", toolbox.clicks([("a", 1)]), writer="ingest", batch="b07")

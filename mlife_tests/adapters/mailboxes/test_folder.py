@@ -92,6 +92,9 @@ def test_receipts_follow_and_are_the_same_when_read_again(open_box, mail_to):
     assert box.receipts(until=NEVER) == receipts
     since = receipts[20].received_at
     assert box.receipts(until=NEVER, since=since) == [one for one in receipts if one.received_at >= since] != receipts
+    asked = {receipts[2].message_id, receipts[39].message_id}
+    assert box.receipts(until=NEVER, since=NEVER, of=asked) == [receipts[2], receipts[39]]
+    assert box.receipts(until=since, since=NEVER, of=asked) == [receipts[2]]
     sent = box.sent_messages(date(2026, 6, 1))
     assert sent["user_id"].to_pylist() == [mail_to(number).user_id for number in range(1, 41)]
     assert dict(zip(sent["message_id"].to_pylist(), sent["is_delivered"].to_pylist(), strict=True)) == {

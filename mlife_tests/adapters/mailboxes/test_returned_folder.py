@@ -55,6 +55,7 @@ def test_reports_are_receipts_and_the_rest_is_inbound(tmp_path, stationery):
     assert [one.message_id for one in folder.receipts(until=NOON)] == ["msg_1"]
     assert [one.message_id for one in folder.receipts(until=later, since=NOON)] == ["msg_1", "msg_2"]
     assert [one.message_id for one in folder.receipts(until=later, since=NOON + timedelta(minutes=1))] == ["msg_2"]
+    assert [one.message_id for one in folder.receipts(until=later, since=later, of={"msg_1", "msg_3"})] == ["msg_1"]
     (heard,) = folder.inbound(until=later, since=None, user_of=lambda _: None)
     assert (heard.user_id, heard.body, heard.received_at) == ("usr_1", "unsubscribe", NOON + timedelta(minutes=2))
     assert folder.inbound(until=NOON, since=None, user_of=lambda _: None) == []

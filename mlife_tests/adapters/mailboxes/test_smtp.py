@@ -301,3 +301,6 @@ def test_a_report_that_came_back_proves_an_ambiguous_mail(start, open_box, mail_
     assert box.find(mail_to().message_id) == Accepted(wire_id)
     (receipt,) = box.receipts(until=datetime.max.replace(tzinfo=UTC))
     assert (receipt.message_id, receipt.is_delivered) == (mail_to().message_id, True)
+    ever = datetime.max.replace(tzinfo=UTC)
+    assert box.receipts(until=ever, since=ever) == []
+    assert box.receipts(until=ever, since=ever, of={receipt.message_id}) == [receipt]

@@ -287,6 +287,14 @@ def test_awaited_are_accepted_and_ambiguous_sends_since_a_day(ledger):
     ledger.transition(delivered.message_id, "delivered", now=NOW)
     assert ledger.awaited(DAY) == {ambiguous.message_id: DAY, accepted.message_id: DAY}
     assert ledger.awaited(DAY - timedelta(days=1))[old.message_id] == DAY - timedelta(days=1)
+    ledger.transition(ambiguous.message_id, "unknown", now=NOW)
+    found = {
+        one.message_id: (state, one.as_of_date)
+        for one, state in ((old, "accepted"), (ambiguous, "unknown"), (accepted, "accepted"))
+    }
+    assert ledger.unsettled("sms") == found
+    assert list(ledger.unsettled("sms")) == sorted(found)
+    assert ledger.unsettled("email") == {}
 
 
 def test_awaited_sends_are_found_by_their_day(ledger):

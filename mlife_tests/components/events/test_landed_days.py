@@ -17,7 +17,8 @@ DAY, NEXT, LATER = date(2026, 6, 2), date(2026, 6, 3), date(2026, 6, 5)
 
 def with_landed(*days: date) -> Any:
     tables = SimpleNamespace(report_days=lambda name: list(days) if name == "ingest" else [])
-    return SimpleNamespace(settings=SimpleNamespace(first_lived_date=DAY), tables=tables)
+    settings = SimpleNamespace(first_lived_date=DAY)
+    return SimpleNamespace(settings=settings, tables=tables, newest_landed_day=lambda: max(days, default=None))
 
 
 def test_what_has_landed_may_be_worked_with():

@@ -38,7 +38,7 @@ def test_in_production_partitions_follow_the_machine_s_clock(tmp_path: Path) -> 
 
 
 def test_a_damaged_log_does_not_keep_the_ui_from_loading(copied_home, caplog: pytest.LogCaptureFixture) -> None:
-    events = copied_home.settings.lake_folder / "events" / "event_type=retrain_decided"
+    events = copied_home.settings.lake_place / "events" / "event_type=retrain_decided"
     for file in events.rglob("*.parquet"):
         file.write_bytes(b"nothing")
     assert last_partition(copied_home.platform) is None

@@ -26,7 +26,7 @@ RANGE = ["2026-04-29", "2026-04-30", "2026-05-01", "2026-05-02"]
 
 def landed_until(day: date) -> Any:
     settings = SimpleNamespace(first_lived_date=date(2026, 6, 2))
-    platform = SimpleNamespace(settings=settings, tables=SimpleNamespace(report_days=lambda name: [FIRST, day]))
+    platform = SimpleNamespace(settings=settings, newest_landed_day=lambda: max(FIRST, day))
     platform.require_landed = partial(require_landed, platform)
     return platform
 

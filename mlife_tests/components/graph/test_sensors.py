@@ -637,6 +637,27 @@ def test_a_command_at_work_builds_the_dashboard_itself(refreshing) -> None:
     assert len(refreshing.tick()) == 1, "a later run of the command does not hide what the UI did"
 
 
+def test_a_dashboard_that_shows_everything_reads_one_record_of_each_asset(refreshing, monkeypatch) -> None:
+    """A tick of an old deployment costs what one of a young one costs."""
+    asked = list[tuple[str, int]]()
+    fetch = refreshing.instance.fetch_materializations
+
+    def counted(key: dg.AssetKey, limit: int) -> Any:
+        asked.append((key.to_user_string(), limit))
+        return fetch(key, limit=limit)
+
+    for _ in range(3):
+        materialize(refreshing.instance, keys.INBOUND_MESSAGES)
+    materialize(refreshing.instance, keys.DASHBOARD)
+    monkeypatch.setattr(refreshing.instance, "fetch_materializations", counted)
+    assert refreshing.tick() == []
+    assert {limit for name, limit in asked if name == "messages/inbound_messages"} == {1}
+    materialize(refreshing.instance, keys.INBOUND_MESSAGES)
+    asked.clear()
+    assert len(refreshing.tick()) == 1
+    assert ("messages/inbound_messages", 1) in asked
+
+
 def test_what_a_command_left_behind_is_built(refreshing) -> None:
     """`mlife plan approve` builds nothing, and `mlife day` may have been killed before it did."""
     materialize(refreshing.instance, keys.MESSAGE_DELIVERIES, tags_of(GONE))

@@ -50,7 +50,7 @@ class Mailbox:
     def find(self, message_id: str) -> Accepted | None:
         return next((Accepted(f"mail_{one.message_id}") for one in self.sent if one.message_id == message_id), None)
 
-    def receipts(self, *, until: Any, since: Any = None) -> list[Receipt]:
+    def receipts(self, *, until: Any, since: Any = None, of: Any = ()) -> list[Receipt]:
         return [Receipt(one.message_id, f"mail_{one.message_id}", True, until) for one in self.sent]
 
     def inbound(self, *, until: Any, since: Any = None) -> list[Inbound]:

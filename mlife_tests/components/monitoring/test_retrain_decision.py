@@ -77,7 +77,7 @@ def test_a_lost_file_of_a_refused_model_stops_no_decision(lived, lived_world, tm
     whole = champion_facts(home.platform, day, [], False)
     newest = home.platform.event_log.read("model_registered").to_pylist()[-1]["model_version"]
     assert newest != whole.model_version, "it was refused"
-    (home.settings.lake_folder / "models" / newest / "manifest.json").unlink()
+    (home.settings.lake_place / "models" / newest / "manifest.json").unlink()
     facts = champion_facts(lived_world.open_home(home.folder).platform, day, [], False)
     assert facts.model_version == whole.model_version
     assert 0 <= facts.new_mature_positives < whole.new_mature_positives

@@ -14,7 +14,7 @@ from mlife_assets.components.tables.ingestion import refusals_of, take_in
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.settings import ProjectSettings
+from mlife_assets.home_settings import ProjectSettings
 
 FIRST, FLIGHTS = date(2013, 1, 3), 40
 
@@ -214,3 +214,4 @@ def test_views_share_ports_and_keep_their_tables(view: TablePlatform) -> None:
     assert other.event_log is view.event_log
     taken_in(view, FIRST)
     assert (list(view.landed_days()), list(other.landed_days())) == ([FIRST], [])
+    assert (view.newest_landed_day(), other.newest_landed_day()) == (FIRST, None)

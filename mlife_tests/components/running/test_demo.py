@@ -11,7 +11,8 @@ from obstore.store import MemoryStore
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.running.demo import LOOKED_BACK_DAYS, earned_usd
+from mlife_assets.components.running.demo import LOOKED_BACK_DAYS, earned_usd, require_empty_lake
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
@@ -52,6 +53,15 @@ def test_bids_after_our_own_texts_are_earned_however_long_ago_both_were(log) -> 
     observe(log, "apply", exported, exposure_id="ours", job_id="old", source="organic")
     observe(log, "apply", add_days(exported, -1), exposure_id="ours", job_id="old", source="message")
     assert earned_usd(log, exported, start_date=START, first_lived_date=FIRST_LIVED) == 5.0 + 2.0
+
+
+def test_a_demo_needs_an_empty_lake_of_its_own(tmp_path, s3_place) -> None:
+    for lake in (tmp_path / "elsewhere", s3_place):
+        require_empty_lake(tmp_path / "home", lake)
+        ObstoreObjectStore.at(lake).put_if_absent("events/event_type=apply/file", b"")
+        with pytest.raises(InvalidInputError, match=r"MLIFE_LAKE: .*name an empty place"):
+            require_empty_lake(tmp_path / "home", lake)
+    require_empty_lake(tmp_path, tmp_path / "elsewhere")
 
 
 def test_without_applications_nothing_but_applications_is_read(log, monkeypatch) -> None:

@@ -1,8 +1,12 @@
+{{ config(materialized='kept') }}
+{%- set of_changed = of_changed_messages() %}
+
 with
 
 planned as (
 
     select * from {{ ref('stg_events__message_planned') }}
+    where {{ of_changed }}
     qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
 
 ),
@@ -15,6 +19,7 @@ submissions as (
         min(occurred_at) as submitted_at
 
     from {{ ref('stg_events__message_submitted') }}
+    where {{ of_changed }}
     group by message_id
 
 ),
@@ -33,6 +38,7 @@ statuses as (
         min(occurred_at) filter (where status = 'delivered') as delivered_at
 
     from {{ ref('stg_events__message_status') }}
+    where {{ of_changed }}
     group by message_id
 
 ),
@@ -41,22 +47,14 @@ suppressions as (
 
     select message_id, arg_min(reason, (observed_at, event_id)) as suppression_reason
     from {{ ref('stg_events__message_suppressed') }}
+    where {{ of_changed }}
     group by message_id
 
 ),
 
 conversions as (
 
-    select
-        message_id,
-        min(occurred_at) filter (where conversion_kind = 'click') as first_clicked_at,
-        min(occurred_at) filter (where conversion_kind = 'apply') as first_applied_at,
-        min(occurred_at) filter (where conversion_kind = 'hire') as first_hired_at,
-        {{ exact_sum('revenue_usd') }} as revenue_usd
-
-    from {{ ref('fct_conversions') }}
-    where message_id is not null
-    group by message_id
+    {{ conversions_of_messages() }}
 
 ),
 

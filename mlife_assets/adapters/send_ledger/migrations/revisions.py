@@ -44,9 +44,10 @@ def revision_of(connection: sa.Connection) -> str | None:
     if not found:
         return UNVERSIONED if inspector.has_table(sends.name) else None
     if len(found) > 1 or found[0] not in REVISIONS:
+        place = " in the database of MLIFE_DATABASE" if connection.dialect.name == "postgresql" else ""
         raise UpstreamMismatchError(
-            f"the ledger's schema is of revision {', '.join(sorted(found))}, which this release does not know (newest: "
-            f"{HEAD}); run the release that wrote it, or restore the backup taken before it"
+            f"the schema of the ledger{place} is of revision {', '.join(sorted(found))}, which this release does not "
+            f"know (newest: {HEAD}); run the release that wrote it, or restore the backup taken before it"
         )
     return str(found[0])
 

@@ -1,0 +1,69 @@
+"""Whether the database of a deployment lets the ledger and Dagster do their work.
+
+Belongs here: asking it, without making anything. Does not belong here: opening it for work (`postgresql`), words for
+the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from mlife_assets.adapters.postgresql import database_errors_explained, schema_url
+from mlife_assets.adapters.send_ledger.migrations.revisions import HEAD, revision_of
+from mlife_assets.adapters.store_checkup import SKEW_MAXIMUM
+from mlife_assets.core.checkup import Finding, faults_found
+
+_RIGHTS = sa.text(
+    "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :schema) "
+    "THEN has_schema_privilege(:schema, 'CREATE') "
+    "ELSE has_database_privilege(current_database(), 'CREATE') END"
+)
+_TAKES_NO_WRITES = sa.text("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
+
+
+def look_at_database(
+    part: str, address: str, schemas: Sequence[str], ledger: str, now: Callable[[], datetime]
+) -> list[Finding]:
+    """Return what was found of a database: reach, rights, the schema of the ledger, its clock.
+
+    Args:
+        part: the setting that names it.
+        address: of the database.
+        schemas: that have to be there, or that may be made.
+        ledger: the schema of the ledger.
+        now: the clock of this machine.
+    """
+    found: list[Finding] = []
+    engine = sa.create_engine(schema_url(address, ledger), poolclass=sa.NullPool)
+    with faults_found(part, found), database_errors_explained(), engine.connect() as connection:
+        found.append(Finding(part, "it can be reached"))
+        closed = [name for name in schemas if not connection.execute(_RIGHTS, {"schema": name}).scalar()]
+        says = f"the user may make tables in {', '.join(schemas)}"
+        if closed:
+            says = f"the user may not make tables in {', '.join(closed)}"
+        found.append(Finding(part, says, "grant CREATE on the database, or let the user own them" if closed else ""))
+        if connection.execute(_TAKES_NO_WRITES).scalar():
+            found.append(Finding(part, "it takes no writes", "name the primary server, or let it take writes"))
+        revision = revision_of(connection)
+        says = "there is no ledger yet" if revision is None else f"the ledger is of revision {revision}"
+        found.append(
+            Finding(part, says if revision in (None, HEAD) else f"{says}, and moves to {HEAD} when it is opened")
+        )
+        found.append(_skew(part, connection, now))
+    return found
+
+
+def _skew(part: str, connection: sa.Connection, now: Callable[[], datetime]) -> Finding:
+    before = now()
+    there: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
+    skew = max(there - now(), before - there)
+    if skew <= SKEW_MAXIMUM:
+        return Finding(part, "its clock agrees with this machine's")
+    return Finding(
+        part,
+        f"its clock and this machine's are {skew.total_seconds():.0f} seconds apart",
+        "set this machine's clock by NTP: days and delays are counted by it",
+    )

@@ -1,0 +1,54 @@
+"""Backups of a whole deployment: what of a platform is backed up, and where it is put back.
+
+Belongs here: wiring lake, ledger, keys and home for it. Does not belong here: how a backup is made (`adapters.backups`,
+`adapters.lake_copy`), bringing the restored ledger up to date (`ledger_recovery`).
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from mlife_assets.adapters.backups import WORLD, Backup, Restored, create_backup, restore_backup
+from mlife_assets.adapters.lake_copy import copy_lake
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import InvalidInputError
+
+
+def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
+    """Write a backup of a home to a new or empty folder; without its lake it is of ledger, keys and heads.
+
+    Raises:
+        InvalidInputError: the folder lies in the lake, or holds something.
+        IntegrityError: the log is damaged, or what was written does not read back.
+    """
+    lake = platform.lake
+    if lake.root is not None and to.is_relative_to(lake.root):
+        raise InvalidInputError(f"{to} lies in the lake that it would be a copy of; name a folder on another disk")
+    return create_backup(
+        platform.ledger,
+        platform.settings.private_folder,
+        to,
+        now=now,
+        world=platform.settings.home / WORLD,
+        copy_lake=(lambda folder: copy_lake(lake, platform.event_log.chain, folder)) if has_lake else None,
+    )
+
+
+def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> Restored:
+    """Restore a backup into the home of a platform, which nobody else has open; then open the home anew.
+
+    Raises:
+        ContentConflictError: something there is newer or different; nothing was changed.
+        InvalidInputError: the backup holds a ledger, and that of the home is in a database.
+    """
+    if backup.has_ledger and platform.settings.database is not None:
+        raise InvalidInputError(
+            f"{backup.folder} holds a ledger as a file, and the ledger of this home is in the database of "
+            "MLIFE_DATABASE; unset the variable to restore into files, or restore a backup of this home"
+        )
+    return restore_backup(
+        backup,
+        platform.settings.private_folder,
+        replaces=replaces,
+        world=platform.settings.home / WORLD,
+        lake=platform.lake if backup.lake else None,
+    )

@@ -1,0 +1,111 @@
+"""Whether the places that a deployment keeps things in can be worked with.
+
+Belongs here: which places there are to look at. Does not belong here: how each is tried out (`adapters.store_checkup`),
+printing what was found (`cli.doctor`).
+
+Concept: a person asks for everything at once (`look_at_places`). What starts work asks only where something lies
+elsewhere (`require_sound_places`): a folder of the home is as sound as the disk, a bucket may be anybody's. What is
+loaded again and again only reads, and waits out what passes (`require_places_are_there`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.adapters.duckdb_extension import extension_path
+from mlife_assets.adapters.event_log.layout import MANIFESTS
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.s3_bucket import FEW_RETRIES
+from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
+from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.core.errors import InvalidInputError, MlifeError, TransientError
+from mlife_assets.core.storage_places import Bucket
+from mlife_assets.home_settings import HomeSettings
+from mlife_assets.settings import Settings
+
+_LOGGER = logging.getLogger(__name__)
+LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB"
+
+
+def look_at_places(settings: HomeSettings) -> list[Finding]:
+    """Return what was found of each place; leaves two small objects in the lake."""
+    found = [look_at_disk(HOME, settings.home)]
+    if isinstance(settings.lake_place, Path):
+        is_there = settings.lake_place.exists()
+        found += _look_at_lake(settings) if is_there else [look_at_new_folder(LAKE, settings.lake_place)]
+    return found + _look_elsewhere(settings)
+
+
+def require_sound_places(settings: HomeSettings) -> None:
+    """Raise InvalidInputError, with the remedy, when something that lies elsewhere cannot be worked with."""
+    for one in _look_elsewhere(settings):
+        if one.is_fault:
+            raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
+
+
+def require_places_are_there(settings: Settings) -> None:
+    """Raise InvalidInputError when what lies elsewhere cannot be read for good; writes nothing."""
+    looks: list[tuple[str, Callable[[], object]]] = []
+    if isinstance(settings.lake_place, Bucket):
+        looks += [(LAKE, lambda: _require_ours(settings)), (DUCKDB, extension_path)]
+    if settings.database is not None:
+        from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+
+        address = settings.database.get_secret_value()
+        looks.append((DATABASE, lambda: holds_tables(address, LEDGER_SCHEMA)))
+    for part, look in looks:
+        try:
+            look()
+        except TransientError as error:
+            _LOGGER.warning("%s cannot be read now: %s", part, error)
+        except MlifeError as error:
+            raise InvalidInputError(f"{part}: {error}") from None
+
+
+def _require_ours(settings: HomeSettings) -> None:
+    """Raise InvalidInputError where a lake elsewhere holds a log, and this home has nothing private of any."""
+    private = settings.private_folder
+    is_new = not private.exists() or not any(private.iterdir())
+    if not is_new:
+        return
+    place = settings.lake_place
+    if isinstance(place, Bucket):
+        holds_log = bool(ObstoreObjectStore.in_bucket(place, retries=FEW_RETRIES).folders(MANIFESTS))
+    else:
+        holds_log = (place / MANIFESTS).is_dir()
+    if holds_log:
+        raise InvalidInputError(
+            "the lake holds the log of another home; name a place of its own in MLIFE_LAKE, or restore the private "
+            f"folder of that home to {private}"
+        )
+
+
+def _look_at_lake(settings: HomeSettings) -> list[Finding]:
+    found: list[Finding] = []
+    with faults_found(LAKE, found):
+        _require_ours(settings)
+        store = ObstoreObjectStore.at(settings.lake_place, retries=FEW_RETRIES)
+        found += look_at_store(LAKE, settings.lake_name, store, SystemClock().now)
+    return found
+
+
+def _look_elsewhere(settings: HomeSettings) -> list[Finding]:
+    """Return what was found of a bucket, of what reads it, and of a database; nothing where there is none."""
+    found = _look_at_lake(settings) if isinstance(settings.lake_place, Bucket) else []
+    if not isinstance(settings, Settings):
+        return found
+    if isinstance(settings.lake_place, Bucket):  # dbt reads the job board's lake
+        with faults_found(DUCKDB, found):
+            found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
+    if settings.database is not None:
+        from mlife_assets.adapters.database_checkup import look_at_database
+        from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
+
+        schemas = (LEDGER_SCHEMA, DAGSTER_SCHEMA)
+        found += look_at_database(
+            DATABASE, settings.database.get_secret_value(), schemas, LEDGER_SCHEMA, SystemClock().now
+        )
+    return found

@@ -1,0 +1,84 @@
+"""Where a deployment keeps things that lie on no disk of its own: a bucket, a database.
+
+Belongs here: what their addresses may say, and the record of a bucket that adapters open. Does not belong here: opening
+them (`adapters.object_store`, `adapters.dbt_bucket`, `adapters.send_ledger`), the environment (`home_settings`).
+
+Concept: an address is refused for what is wrong with it before anything is opened, and nothing falls back to a folder.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from mlife_assets.core.errors import InvalidInputError
+
+USUAL_REGION = "us-east-1"
+
+_BUCKET_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9_.=@+,~-]+)*)/?")
+_DATABASE_URL = re.compile(
+    r"postgresql://([^@/\s]*@)?(\[[0-9A-Fa-f:.]+\]|[^@/:\s\[\]]*)(:[0-9]{1,5})?/[^@/?\s]+(\?\S*)?"
+)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The key by which a bucket is opened; none of it is ever shown."""
+
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A place in an object store that speaks S3.
+
+    Attributes:
+        name: of the bucket.
+        prefix: what all keys start with, without slashes around it; empty for the whole bucket.
+        credentials: the key that opens it.
+        endpoint: address of the object store; None for that of AWS.
+        region: where the bucket is.
+    """
+
+    name: str
+    prefix: str
+    credentials: Credentials
+    endpoint: str | None = None
+    region: str = USUAL_REGION
+
+    @property
+    def is_in_path(self) -> bool:
+        """Return whether addresses name the bucket in their path: only AWS has a host for each, and none with dots."""
+        return self.endpoint is not None or "." in self.name
+
+    @property
+    def url(self) -> str:
+        """Return its address, without a slash at the end."""
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+
+def bucket_name_and_prefix(url: str) -> tuple[str, str]:
+    """Return bucket and prefix of `s3://bucket/prefix`.
+
+    Raises:
+        InvalidInputError: it is no such address.
+    """
+    found = _BUCKET_URL.fullmatch(url)
+    segments = [] if found is None else found[2].split("/")
+    if found is None or {".", ".."} & set(segments):
+        raise InvalidInputError(
+            "the address is neither s3://bucket/prefix nor the whole path of a folder: a bucket is named by 3 to 63 "
+            "small letters, digits, dots and hyphens, and a prefix is plain segments joined by single slashes"
+        )
+    return found[1], found[2].strip("/")
+
+
+def require_database_url(url: str) -> None:
+    """Raise InvalidInputError unless `url` names a database of PostgreSQL; the address may hold a password."""
+    if not _DATABASE_URL.fullmatch(url):
+        raise InvalidInputError(
+            "the address is not postgresql://user:password@host:port/database (in user and password write @ as %40, "
+            "/ as %2F, : as %3A); without one, the ledger is a SQLite file of the home"
+        )

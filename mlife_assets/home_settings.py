@@ -1,0 +1,188 @@
+"""What the environment says of every home: where things are, who may ask the endpoint.
+
+Belongs here: settings that a deployment of mlife and models in somebody else's project share. Does not belong here:
+those of a whole deployment (`settings`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.storage_places import USUAL_REGION, Bucket, Credentials, bucket_name_and_prefix
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = PROJECT_ROOT / "var" / "demo"
+TOKEN_CHARACTERS = 32
+_HTTP_URL = r"^https?://[^\s?#]+$"
+_ENDPOINT = r"^https?://[^\s?#@]+$"
+
+
+def _usable_cores() -> int:
+    """Return how many cores this process may use; where the system cannot say, how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _holds(one: Path, other: Path) -> bool:
+    """Return whether one of two folders lies in the other, or is it."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+class HomeSettings(BaseSettings):
+    """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+
+    home: Path = Field(default=DEFAULT_HOME, description="Folder that holds everything mlife writes.")
+    lake: str | None = Field(
+        default=None, description="Where the lake is: a folder or s3://bucket/prefix; by default a folder of the home."
+    )
+    s3_endpoint: str | None = Field(
+        default=None, pattern=_ENDPOINT, description="Address of the object store, if it is not that of AWS."
+    )
+    s3_region: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="Region of the bucket.",
+    )
+    s3_access_key_id: SecretStr | None = Field(default=None, validation_alias="AWS_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr | None = Field(default=None, validation_alias="AWS_SECRET_ACCESS_KEY")
+    s3_session_token: SecretStr | None = Field(default=None, validation_alias="AWS_SESSION_TOKEN")
+    cores: int = Field(
+        default_factory=_usable_cores,
+        ge=1,
+        le=256,
+        description="Cores for scoring and fitting, by default all that the process may use; no result depends on it.",
+    )
+    pages_port: int = Field(
+        default=3001, ge=0, le=65_535, description="Where `mlife open` and `mlife dev` serve pages."
+    )
+    pages_url: str | None = Field(
+        default=None,
+        pattern=_HTTP_URL,
+        description="Address of the pages in links, if it is not the pages' port on this machine.",
+    )
+    ui_url: str | None = Field(
+        default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
+    )
+    endpoint_token: SecretStr | None = Field(
+        default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
+    )
+
+    @field_validator("endpoint_token")
+    @classmethod
+    def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_CHARACTERS},}}", token.get_secret_value()):
+            raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
+        return token
+
+    @field_validator("lake")
+    @classmethod
+    def _a_folder_or_a_bucket(cls, lake: str | None) -> str | None:
+        try:
+            if lake is not None and not Path(lake).is_absolute():  # another process starts in another folder
+                bucket_name_and_prefix(lake)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        return lake
+
+    @field_validator("s3_access_key_id", "s3_secret_access_key", "s3_session_token")
+    @classmethod
+    def _without_space(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and re.search(r"\s", key.get_secret_value()):
+            raise ValueError("it holds white space, perhaps the end of the line of a file")
+        return key
+
+    @model_validator(mode="after")
+    def _can_open_its_bucket(self) -> Self:
+        place = self.lake_place
+        if isinstance(place, Path) and _holds(place.resolve(), self.private_folder.resolve()):
+            raise ValueError("MLIFE_LAKE lies in the private folder of the home, or holds it; name another folder")
+        if isinstance(place, Path) and self.s3_endpoint is not None:
+            raise ValueError(
+                "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to s3://bucket/prefix or unset it"
+            )
+        return self
+
+    @property
+    def lake_place(self) -> Path | Bucket:
+        """Return where the lake is. Raises ValueError naming what a bucket lacks."""
+        if self.lake is None:
+            return self.home / "lake"
+        if Path(self.lake).is_absolute():
+            return Path(self.lake)
+        keys = (self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
+        key_id, secret, token = (None if key is None else key.get_secret_value() for key in keys)
+        if not key_id or not secret:
+            raise ValueError(
+                "a lake in a bucket needs a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for a temporary key "
+                "also AWS_SESSION_TOKEN)"
+            )
+        name, prefix = bucket_name_and_prefix(self.lake)
+        return Bucket(
+            name,
+            prefix,
+            Credentials(key_id, secret, token or None),
+            endpoint=self.s3_endpoint,
+            region=self.s3_region or USUAL_REGION,
+        )
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages as links name it, without a slash at its end."""
+        return (self.pages_url or f"http://127.0.0.1:{self.pages_port}").rstrip("/")
+
+    @property
+    def lake_name(self) -> str:
+        """Return how dbt and people name the place of the lake."""
+        place = self.lake_place
+        return place.url if isinstance(place, Bucket) else str(place)
+
+    @property
+    def private_folder(self) -> Path:
+        """Return the folder of keys and of what is about people: never in the lake."""
+        return self.home / "private"
+
+    @property
+    def serves_pages(self) -> bool:
+        """Return whether pages, runbooks included, are served at their address."""
+        return True
+
+    @property
+    def key_seed(self) -> int | None:
+        """Return the seed that keys derive from; None for random ones."""
+        return None
+
+
+class ProjectSettings(HomeSettings):
+    """The home of models in somebody else's project, by default a folder of that project."""
+
+    home: Path = Field(default=Path("var", "mlife"), description="Folder that holds everything mlife writes.")
+
+    @property
+    def serves_pages(self) -> bool:
+        """Return whether somebody said where pages are served: nobody does unless asked to."""
+        return self.pages_url is not None
+
+    @property
+    def pages_address(self) -> str:
+        """Return the address of the pages, or of the folder that they lie in: a browser opens no bucket."""
+        if self.serves_pages or isinstance(self.lake_place, Bucket):
+            return super().pages_address
+        return self.lake_place.as_uri()
+
+    @classmethod
+    def below(cls, root: Path, home: str | None) -> ProjectSettings:
+        """Return the settings of a project at `root`: of the home that is stated, else of `MLIFE_HOME`, else of the
+        default; a relative path starts in the project.
+        """
+        settings = cls() if home is None else cls(home=Path(home))
+        return settings.model_copy(update={"home": (root / settings.home).absolute()})

@@ -1,0 +1,339 @@
+"""Backups: whole, private, read back; restored over nothing newer, and nothing is deleted."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mlife_assets.adapters import backups
+from mlife_assets.adapters.backups import RESTORED, Backup, Restored, create_backup, read_backup, restore_backup
+from mlife_assets.adapters.event_log.chain import Chain
+from mlife_assets.adapters.lake_copy import copy_lake
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.private_files import private_file, write_private
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    TransientError,
+)
+from mlife_assets.recruiting.ports import LedgerRow
+
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+
+
+def plan(ledger: SqlLedger, *users: str) -> None:
+    rows = [LedgerRow(f"m-{user}", user, "j", "c", date(2026, 6, 2), "hi", "planned", 0, None, NOW) for user in users]
+    ledger.plan(rows, now=NOW)
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """Return a private folder with a ledger, two keys and a head."""
+    folder = tmp_path / "private"
+    ledger = SqlLedger(f"sqlite:///{private_file(folder / 'ledger.sqlite')}", survives_power_cut=False)
+    plan(ledger, "a", "b")
+    ledger.suppress("c", now=NOW, reason="asked by post")
+    ledger.close()
+    write_private(folder / "keys" / "numbers.key", b"00\n")
+    write_private(folder / "keys" / "log_heads.pub", b"11\n")
+    write_private(folder / "heads" / "00000000.json", b"{}")
+    return folder
+
+
+@pytest.fixture
+def backup(private: Path, tmp_path: Path) -> Path:
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    create_backup(ledger, private, tmp_path / "backup", now=NOW)
+    ledger.close()
+    return tmp_path / "backup"
+
+
+def suppressed(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM suppressions").fetchone()[0])
+
+
+def test_a_backup_holds_everything_and_is_private(backup):
+    found = read_backup(backup)
+    assert set(found.files) == {"ledger.sqlite", "keys/numbers.key", "keys/log_heads.pub", "heads/00000000.json"}
+    assert (found.rows["sends"], found.rows["suppressions"], found.last_transition) == (2, 1, 2)
+    assert found.created_at == NOW
+    for path in backup.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
+    with closing(sqlite3.connect(backup / "ledger.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM sends").fetchone() == (2,)
+
+
+def test_a_backup_is_whole_while_the_ledger_is_written(private, tmp_path):
+    """What lies in the `-wal` only is in the backup, too."""
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    plan(ledger, "d")
+    assert create_backup(ledger, private, tmp_path / "b", now=NOW).rows["sends"] == 3
+    ledger.close()
+
+
+def test_a_backup_needs_a_folder_of_its_own(private, backup):
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    with pytest.raises(InvalidInputError, match="not empty"):
+        create_backup(ledger, private, backup, now=NOW)
+    ledger.close()
+
+
+def test_a_ledger_on_postgresql_backs_itself_up_and_the_rest_is_backed_up(postgres_url, private, tmp_path):
+    ledger = SqlLedger(postgres_url)
+    made = create_backup(ledger, private, tmp_path / "b", now=NOW)
+    ledger.close()
+    assert (made.has_ledger, dict(made.rows)) == (False, {})
+    assert set(made.files) == {"keys/numbers.key", "keys/log_heads.pub", "heads/00000000.json"}
+    target = tmp_path / "new"
+    write_private(target / "ledger.sqlite", b"not ours to touch")
+    assert restore_backup(made, target) == Restored((), 0, has_ledger=False)
+    assert (target / "ledger.sqlite").read_bytes() == b"not ours to touch"
+    assert (target / "heads" / "00000000.json").exists()
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "keys/numbers.key", "manifest.json"])
+def test_a_backup_that_was_changed_or_cut_is_refused(backup, name):
+    path = backup / name
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(IntegrityError, match="another backup"):
+        read_backup(backup)
+    path.unlink()
+    with pytest.raises((IntegrityError, NotFoundError)):
+        read_backup(backup)
+
+
+def test_a_damaged_ledger_with_a_fitting_hash_is_refused(backup):
+    from hashlib import sha256
+
+    path = backup / "ledger.sqlite"
+    data = bytearray(path.read_bytes())
+    data[4096:12288] = b"\xff" * 8192
+    path.write_bytes(data)
+    manifest = orjson.loads((backup / "manifest.json").read_bytes())
+    manifest["files"]["ledger.sqlite"] = sha256(data).hexdigest()
+    (backup / "manifest.json").write_bytes(orjson.dumps(manifest))
+    with pytest.raises(IntegrityError):
+        read_backup(backup)
+
+
+def test_no_backup_is_said(tmp_path):
+    with pytest.raises(NotFoundError, match="mlife backup create"):
+        read_backup(tmp_path)
+
+
+def test_restoring_into_an_empty_folder_brings_everything_back(backup, tmp_path):
+    target = tmp_path / "new"
+    assert restore_backup(read_backup(backup), target) == Restored((), 0, has_ledger=True)
+    assert suppressed(target / "ledger.sqlite") == 1
+    assert (target / "keys" / "numbers.key").read_bytes() == b"00\n"
+    assert (target / "heads" / "00000000.json").exists()
+    assert (target / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, backup):
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    plan(ledger, "d")
+    ledger.close()
+    found = read_backup(backup)
+    with pytest.raises(ContentConflictError, match="newer"):
+        restore_backup(found, private)
+    (moved,) = restore_backup(found, private, replaces=True).moved_aside
+    with closing(sqlite3.connect(moved)) as connection:
+        assert connection.execute("SELECT count(*) FROM sends").fetchone() == (3,)
+    assert read_backup(backup).last_transition == 2
+    assert restore_backup(found, private).moved_aside[0].parent != moved.parent, (
+        "an earlier restore's folder is not touched"
+    )
+
+
+def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
+    (private / "ledger.sqlite").unlink()
+    (private / "ledger.sqlite-wal").write_bytes(b"stale")
+    moved = restore_backup(read_backup(backup), private).moved_aside
+    assert [path.name for path in moved] == ["ledger.sqlite-wal"]
+    assert not (private / "ledger.sqlite-wal").exists()
+
+
+def test_an_unreadable_ledger_is_moved_aside_only_when_asked(private, backup):
+    (private / "ledger.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(ContentConflictError, match="cannot be read"):
+        restore_backup(read_backup(backup), private)
+    assert len(restore_backup(read_backup(backup), private, replaces=True).moved_aside) == 1
+    assert suppressed(private / "ledger.sqlite") == 1
+
+
+def test_another_key_is_not_exchanged_in_silence_and_newer_heads_stay(private, backup):
+    (private / "keys" / "numbers.key").write_bytes(b"22\n")
+    (private / "keys" / "log_heads.pub").write_bytes(b"11\n33\n")
+    write_private(private / "heads" / "00000001.json", b"{}")
+    with pytest.raises(ContentConflictError, match=r"keys/numbers\.key"):
+        restore_backup(read_backup(backup), private)
+    restore_backup(read_backup(backup), private, replaces=True)
+    assert (private / "keys" / "numbers.key").read_bytes() == b"00\n"
+    assert (private / "keys" / "log_heads.pub").read_bytes() == b"11\n33\n"
+    assert (private / "heads" / "00000001.json").exists()
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> ObstoreObjectStore:
+    """Return a lake without an event log: what is in one is tested with `lake_copy`."""
+    made = ObstoreObjectStore.local(tmp_path / "lake")
+    made.put_if_absent("rejected/a.bin", b"a")
+    made.put_if_absent("tables/b", b"b")
+    return made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    path = tmp_path / "world.json"
+    path.write_text("{}")
+    return path
+
+
+@pytest.fixture
+def whole(private: Path, lake: ObstoreObjectStore, world: Path, tmp_path: Path) -> Backup:
+    """Return a backup with a lake and a world."""
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    made = create_backup(
+        ledger,
+        private,
+        tmp_path / "whole",
+        now=NOW,
+        world=world,
+        copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder),
+    )
+    ledger.close()
+    return made
+
+
+def test_a_whole_backup_is_private_and_comes_back_whole(whole, tmp_path):
+    assert set(whole.lake) == {"rejected/a.bin", "tables/b"}
+    for path in whole.folder.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
+    target, home = ObstoreObjectStore.local(tmp_path / "new" / "lake"), tmp_path / "new"
+    restored = restore_backup(whole, home / "private", world=home / "world.json", lake=target)
+    assert restored == Restored((), 2, has_ledger=True)
+    assert {key: target.get(key) for key in target.list("")} == {"rejected/a.bin": b"a", "tables/b": b"b"}
+    assert (home / "world.json").read_text() == "{}"
+    assert suppressed(home / "private" / "ledger.sqlite") == 1
+    assert (home / "private" / RESTORED).exists()
+    again = restore_backup(whole, home / "private", world=home / "world.json", lake=target)
+    assert again.filled == 0, "safe to repeat"
+
+
+@pytest.mark.parametrize("name", ["lake/rejected/a.bin", "lake/tables/b", "world.json", "keys/numbers.key"])
+def test_a_whole_backup_that_was_changed_is_refused_by_the_name_of_the_file(whole, name):
+    (whole.folder / name).write_bytes(b"x")
+    with pytest.raises(IntegrityError, match=name):
+        read_backup(whole.folder)
+
+
+def test_a_backup_that_lost_many_files_names_a_few(whole):
+    for name in [*whole.lake, "keys", "heads"]:
+        path = whole.folder / "lake" / name if name in whole.lake else whole.folder / name
+        path.unlink() if path.is_file() else [one.unlink() for one in path.iterdir()]
+    with pytest.raises(IntegrityError, match="and 2 more"):
+        read_backup(whole.folder)
+
+
+def test_a_backup_that_was_cut_off_never_looks_whole(private, lake, tmp_path, monkeypatch):
+    """Killed while the lake is copied, then just before the manifest."""
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+
+    def dies(folder: Path) -> dict[str, str]:
+        copy_lake(lake, Chain(lake), folder)
+        raise Killed
+
+    with pytest.raises(Killed):
+        create_backup(ledger, private, tmp_path / "first", now=NOW, copy_lake=dies)
+    monkeypatch.setattr(backups.os, "sync", lambda: (_ for _ in ()).throw(Killed()))
+    with pytest.raises(Killed):
+        create_backup(
+            ledger, private, tmp_path / "second", now=NOW, copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder)
+        )
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        assert (folder / "lake" / "tables" / "b").exists()
+        with pytest.raises(NotFoundError, match="no whole backup"):
+            read_backup(folder)
+        with pytest.raises(InvalidInputError, match="not empty"):
+            create_backup(ledger, private, folder, now=NOW)
+    ledger.close()
+
+
+def test_a_key_that_is_changed_meanwhile_makes_no_backup(private, tmp_path):
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+
+    def rotates(_: Path) -> dict[str, str]:
+        write_private(private / "keys" / "numbers.key", b"22\n")
+        return {}
+
+    with pytest.raises(TransientError, match="try again"):
+        create_backup(ledger, private, tmp_path / "b", now=NOW, copy_lake=rotates)
+    ledger.close()
+    with pytest.raises(NotFoundError):
+        read_backup(tmp_path / "b")
+
+
+def test_heads_are_copied_before_the_log_and_keys_after_it(private, tmp_path):
+    """A head that is signed while the lake is copied may name what the copy lacks; its key is needed all the same."""
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+
+    def goes_on(_: Path) -> dict[str, str]:
+        plan(ledger, "later")
+        write_private(private / "heads" / "00000001.json", b"{}")
+        write_private(private / "keys" / "mail.key", b"33\n")
+        return {}
+
+    made = create_backup(ledger, private, tmp_path / "b", now=NOW, copy_lake=goes_on)
+    ledger.close()
+    assert "heads/00000001.json" not in made.files
+    assert "keys/mail.key" in made.files
+    assert made.rows["sends"] == 2
+
+
+@pytest.mark.parametrize("there", ["lake", "world", "key", "unreadable ledger"])
+def test_what_differs_is_refused_and_nothing_was_changed(whole, tmp_path, there):
+    home = tmp_path / "new"
+    lake = ObstoreObjectStore.local(home / "lake")
+    different = {
+        "lake": home / "lake" / "rejected" / "a.bin",
+        "world": home / "world.json",
+        "key": home / "private" / "keys" / "numbers.key",
+        "unreadable ledger": home / "private" / "ledger.sqlite",
+    }[there]
+    write_private(different, b"another's")
+    before = sorted(path for path in home.rglob("*") if path.is_file())
+    with pytest.raises(ContentConflictError, match=different.name):
+        restore_backup(whole, home / "private", world=home / "world.json", lake=lake)
+    assert sorted(path for path in home.rglob("*") if path.is_file()) == before == [different]
+    assert different.read_bytes() == b"another's"
+
+
+def test_a_ledger_that_knows_more_stays_while_its_lake_is_filled_up(private, whole, tmp_path):
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    plan(ledger, "d")
+    ledger.close()
+    target = ObstoreObjectStore.local(tmp_path / "new")
+    assert restore_backup(whole, private, lake=target) == Restored((), 2, has_ledger=False)
+    with closing(sqlite3.connect(private / "ledger.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM sends").fetchone() == (3,)
+    assert restore_backup(whole, private, lake=target, replaces=True).has_ledger
+
+
+def test_a_lake_that_lacks_nothing_is_no_home_that_was_lost(private, whole, lake):
+    restore_backup(whole, private, lake=lake)
+    assert not (private / RESTORED).exists()

@@ -1,0 +1,266 @@
+"""One database, schemas that never meet, and every fault with its remedy and without the password."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from mlife_assets.adapters import postgresql
+from mlife_assets.adapters.postgresql import (
+    CONNECT_SECONDS,
+    database_error,
+    database_errors_explained,
+    holds_tables,
+    open_schema,
+    schema_url,
+)
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.migrations.revisions import versions
+from mlife_assets.core.errors import MlifeError, PermanentError, TransientError, UpstreamMismatchError
+
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+PASSWORD = "hidden-pass-word"
+
+
+def run_sql(url: str, *statements: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def schemas(url: str) -> set[str]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    return set(sa.inspect(engine).get_schema_names()) - {"information_schema", "public"}
+
+
+def changed(url: str, **parts: object) -> str:
+    return sa.make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def as_user(postgres_url: str) -> Callable[..., str]:
+    """Return what makes a user with a password and rights of its own; returns the address of the database for it."""
+    database = sa.make_url(postgres_url).database
+    user = f"user_{database}"
+
+    def address(*rights: str, password: str = PASSWORD) -> str:
+        run_sql(
+            postgres_url,
+            f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}' IN ROLE passworded",
+            *(right.format(user=user, database=database) for right in rights),
+        )
+        return changed(postgres_url, username=user, password=password)
+
+    return address
+
+
+def open_ledger(url: str) -> SqlLedger:
+    return SqlLedger(open_schema(url, "mlife"))
+
+
+def require_explained(error: BaseException) -> None:
+    """Assert that a person learns which setting is wrong, and nobody the password, not even from the traceback."""
+    assert "MLIFE_DATABASE" in str(error)
+    shown = "".join(traceback.format_exception(error))
+    assert PASSWORD not in shown
+    assert "Background on this error" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("address", "query"),
+    [
+        ("postgresql://h/d", {"connect_timeout": str(CONNECT_SECONDS), "options": "-csearch_path=s"}),
+        (
+            "postgresql://h/d?options=-cwork_mem%3D8MB&connect_timeout=3&sslmode=require",
+            {"connect_timeout": "3", "options": "-cwork_mem=8MB -csearch_path=s", "sslmode": "require"},
+        ),
+        (
+            "postgresql://h/d?options=-ca%3D1&options=-csearch_path%3Dother",
+            {"connect_timeout": str(CONNECT_SECONDS), "options": "-ca=1 -csearch_path=other -csearch_path=s"},
+        ),
+    ],
+)
+def test_an_address_keeps_what_it_states_and_sees_one_schema(address: str, query: dict[str, str]) -> None:
+    assert dict(schema_url(address, "s").query) == query
+
+
+def test_two_schemas_have_tables_of_one_name_that_never_meet(postgres_url: str) -> None:
+    for schema in ("one", "two"):
+        engine = open_schema(postgres_url, schema)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text)")
+            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{schema}')")
+        engine.dispose()
+    for schema in ("one", "two"):
+        engine = open_schema(postgres_url, schema)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [schema]
+        engine.dispose()
+    assert sa.inspect(sa.create_engine(postgres_url, poolclass=sa.NullPool)).get_table_names() == []
+
+
+def test_processes_that_start_at_once_make_a_schema_once(postgres_url: str) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        for engine in threads.map(lambda _: open_schema(postgres_url, "mlife"), range(8)):
+            engine.dispose()
+    assert schemas(postgres_url) == {"mlife"}
+
+
+def test_asking_for_a_ledger_makes_none_and_finds_one_that_cannot_be_read(postgres_url: str, as_user) -> None:
+    user = as_user()
+    assert not holds_tables(postgres_url, "mlife")
+    assert schemas(postgres_url) == set()
+    open_ledger(postgres_url).close()
+    assert holds_tables(postgres_url, "mlife")
+    assert holds_tables(user, "mlife"), "a ledger that may not be read is a ledger"
+
+
+def test_a_ledger_lies_in_its_schema_and_is_there_again(as_user) -> None:
+    url = as_user("GRANT CREATE ON DATABASE {database} TO {user}")
+    first = open_ledger(url)
+    first.suppress("u1", now=NOW, reason="asked by post")
+    first.close()
+    again = open_ledger(url)
+    assert again.is_suppressed("u1", at=NOW)
+    again.close()
+    assert schemas(url) == {"mlife"}
+
+
+def test_a_user_who_may_make_no_schema_uses_one_that_was_made_for_them(as_user) -> None:
+    open_ledger(as_user("CREATE SCHEMA mlife AUTHORIZATION {user}")).close()
+
+
+UNREACHABLE = {
+    "no server at the port": {"host": "127.0.0.1", "port": 1, "query": {}},
+    "no such host": {"host": "nowhere.invalid", "query": {}},
+    "no socket": {"query": {"host": "/nowhere"}},
+}
+
+
+@pytest.mark.parametrize("parts", UNREACHABLE.values(), ids=UNREACHABLE)
+@pytest.mark.parametrize("ask", [open_ledger, lambda url: holds_tables(url, "mlife")], ids=["open", "look"])
+def test_a_server_that_cannot_be_reached_may_be_later(postgres_url: str, parts, ask) -> None:
+    with pytest.raises(TransientError, match=r"cannot be reached .*host and port") as caught:
+        ask(changed(postgres_url, username="u", password=PASSWORD, **parts))
+    require_explained(caught.value)
+
+
+REFUSED = {
+    "wrong password": ((), {"password": f"{PASSWORD}-not"}, "refused user or password"),
+    "no password": ((), {"password": ""}, "refused user or password"),
+    "no such user": ((), {"username": "nobody_here"}, "does not let this user in"),
+    "no login": (("ALTER ROLE {user} NOLOGIN",), {}, "does not let this user in"),
+    "no such database": ((), {"database": "not_made"}, "no database of that name; create it"),
+    "no right to connect": (("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",), {}, "lacks a right"),
+    "no right to make a schema": ((), {}, "GRANT CREATE ON DATABASE"),
+    "no right to use the schema": (("CREATE SCHEMA mlife",), {}, "lacks a right"),
+    "no right to make tables": (("CREATE SCHEMA mlife", "GRANT USAGE ON SCHEMA mlife TO {user}"), {}, "lacks a right"),
+    "read only": (("ALTER DATABASE {database} SET default_transaction_read_only = on",), {}, "takes no writes"),
+}
+
+
+@pytest.mark.parametrize(("rights", "parts", "remedy"), REFUSED.values(), ids=REFUSED)
+def test_what_stays_wrong_is_explained_before_anything_is_made(postgres_url, as_user, rights, parts, remedy) -> None:
+    url = as_user(*rights)
+    before = schemas(postgres_url)
+    with pytest.raises(PermanentError, match=remedy) as caught:
+        open_ledger(changed(url, **parts))
+    require_explained(caught.value)
+    assert schemas(postgres_url) == before
+    assert not holds_tables(postgres_url, "mlife")
+
+
+@pytest.mark.parametrize("option", ["no_such_option=1", "connect_timeout=soon", "options=-cno_such%3D1"])
+def test_an_option_that_postgresql_does_not_know_is_explained(postgres_url: str, option: str) -> None:
+    with pytest.raises(PermanentError, match="option that PostgreSQL does not know") as caught:
+        open_ledger(f"{changed(postgres_url, password=PASSWORD)}&{option}")
+    require_explained(caught.value)
+
+
+def test_a_server_without_a_connection_left_may_have_one_later(postgres_url: str, as_user) -> None:
+    url = as_user("ALTER ROLE {user} CONNECTION LIMIT 0")
+    with pytest.raises(TransientError, match="no connection left") as caught:
+        open_ledger(url)
+    require_explained(caught.value)
+
+
+def test_a_connection_that_breaks_is_explained_and_the_next_one_works(postgres_url: str) -> None:
+    ledger = open_ledger(postgres_url)
+    ledger.suppress("u1", now=NOW, reason="asked by post")
+    run_sql(
+        postgres_url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid()",
+    )
+    with pytest.raises(TransientError, match="cannot be reached") as caught:
+        ledger.is_suppressed("u1", at=NOW)
+    require_explained(caught.value)
+    assert ledger.is_suppressed("u1", at=NOW)
+    ledger.close()
+
+
+def test_a_ledger_of_a_newer_release_is_refused_and_stays(postgres_url: str) -> None:
+    open_ledger(postgres_url).close()
+    run_sql(postgres_url, f"UPDATE mlife.{versions.name} SET version_num = '9999'")
+    with pytest.raises(UpstreamMismatchError, match=r"MLIFE_DATABASE is of revision 9999.*run the release") as caught:
+        open_ledger(postgres_url)
+    require_explained(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("57P01", "see that its server runs"),
+        ("57P03", "see that its server runs"),
+        ("53100", "free some"),
+        (None, "runs"),
+    ],
+)
+def test_what_ends_a_statement_and_may_pass_says_what_to_see_to(code: str | None, remedy: str) -> None:
+    class OperationalError(Exception):
+        """As the driver raises it: in the middle of a statement it hands on the code of SQL."""
+
+        pgcode = code
+
+    fault = database_error(OperationalError("words"))
+    assert isinstance(fault, TransientError)
+    assert remedy in str(fault)
+
+
+def test_what_is_wrong_with_a_query_is_no_fault_of_the_database(postgres_url: str) -> None:
+    engine = open_schema(postgres_url, "mlife")
+    with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError):
+        connection.exec_driver_sql("SELECT * FROM nothing")
+    engine.dispose()
+    assert database_error(ValueError("role")) is None
+
+
+def test_whoever_has_an_engine_of_their_own_is_explained_to_as_well(postgres_url: str) -> None:
+    engine = sa.create_engine(changed(postgres_url, database="not_made"), poolclass=sa.NullPool)
+    with pytest.raises(MlifeError, match="no database of that name"), database_errors_explained():
+        engine.connect()
+    with pytest.raises(sa.exc.ProgrammingError), database_errors_explained():
+        run_sql(postgres_url, "SELECT * FROM nothing")
+
+
+def test_a_pooler_that_drops_options_lets_no_schemas_meet(postgres_url: str, monkeypatch) -> None:
+    monkeypatch.setattr(postgresql, "schema_url", lambda address, _: sa.make_url(address))
+    with pytest.raises(PermanentError, match="let the pooler pass search_path"):
+        open_schema(postgres_url, "mlife")
+    assert schemas(postgres_url) == set()
+
+
+def test_a_server_that_was_restarted_is_gone_through(postgres_url: str) -> None:
+    engine = open_schema(postgres_url, "mlife")
+    with engine.connect() as connection:
+        pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar()
+    run_sql(postgres_url, f"SELECT pg_terminate_backend({pid})")
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+    engine.dispose()

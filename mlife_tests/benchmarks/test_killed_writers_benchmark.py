@@ -1,0 +1,111 @@
+"""The benchmark of killed writers: it sees what would be wrong, and finds nothing wrong with a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from mlife_assets.core.storage_places import Bucket
+
+BATCHES = {(1, 1), (2, 3), (1, 4)}
+
+
+@pytest.fixture(scope="module")
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("killed_writers")
+
+
+@pytest.fixture
+def written(bench: ModuleType, s3_place: Bucket, tmp_path: Path) -> Any:
+    """Return a function that looks at a log of three batches, as the benchmark does after a round."""
+    _, log = bench.open_log(s3_place)
+    for writer, number in BATCHES:
+        bench.append(log, writer, number)
+    bench.sealer(tmp_path).seal(log.chain, now=bench.START, ledger={})
+
+    def look(batches: set[tuple[int, int]], before: dict[str, str]) -> tuple[Any, dict[str, str]]:
+        result = bench.Round(0, len(batches), 0)
+        return result, bench.look(result, s3_place, tmp_path, batches, before)
+
+    return look
+
+
+@pytest.fixture
+def raw_store(s3_place: Bucket) -> S3Store:
+    key = s3_place.credentials
+    return S3Store(
+        s3_place.name,
+        prefix=s3_place.prefix,
+        endpoint=s3_place.endpoint,
+        access_key_id=key.access_key_id,
+        secret_access_key=key.secret_access_key,
+        client_options={"allow_http": True},
+    )
+
+
+def test_a_batch_follows_from_its_writer_and_number(bench: ModuleType) -> None:
+    assert bench.batch_rows(3, 5) == bench.batch_rows(3, 5) != bench.batch_rows(4, 5)
+    assert bench.batch_rows(3, 8) == bench.batch_rows(4, 8)
+
+
+def test_a_line_that_a_kill_cut_off_is_not_one(bench: ModuleType, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    assert bench.noted(journal) == []
+    journal.write_text("0 begun\n0 done\n1 beg")
+    assert bench.noted(journal) == [(0, "begun"), (0, "done")]
+
+
+def test_a_log_that_holds_everything_is_sound(written) -> None:
+    result, hashes = written(BATCHES, {})
+    assert result.is_sound
+    assert result.manifests == 3
+    assert written(BATCHES, hashes)[0].is_sound
+
+
+def test_an_event_in_two_files_is_not_there_once(bench: ModuleType, written, s3_place: Bucket) -> None:
+    _, log = bench.open_log(s3_place)
+    log.append("click", bench.batch_rows(1, 1), writer="other")
+    assert written(BATCHES, {})[0].lost
+
+
+def test_what_is_lost_overwritten_or_not_signed_is_seen(written, raw_store: S3Store) -> None:
+    assert written({*BATCHES, (9, 9)}, {})[0].lost
+    _, hashes = written(BATCHES, {})
+    data = next(key for key in hashes if key.startswith("events/"))
+    obstore.put(raw_store, data, b"other bytes")
+    assert written(BATCHES - BATCHES, hashes)[0].findings
+    obstore.delete(raw_store, data)
+    manifest = max(key for key in hashes if key.startswith("manifests/"))
+    obstore.delete(raw_store, manifest)
+    result, _ = written(BATCHES, hashes)
+    assert manifest in result.overwritten
+    assert result.lost
+    assert result.findings
+    assert not result.is_sound
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.proof)])
+def test_killed_writers_lose_and_overwrite_nothing(repository: Path, tmp_path: Path, rounds: int) -> None:
+    command = [
+        sys.executable,
+        "benchmarks/killed_writers.py",
+        "--rounds",
+        str(rounds),
+        "--json",
+        str(tmp_path / "kept"),
+    ]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = json.loads(done.stdout)
+    assert (kept["kills"], kept["rounds_with_something_wrong"]) == (16 * rounds, 0)
+    assert kept["batches_promised"] >= 16 * rounds
+    assert not (tmp_path / "kept").exists(), "a short run is no record"

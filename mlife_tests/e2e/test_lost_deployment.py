@@ -1,0 +1,117 @@
+"""A deployment that was backed up, destroyed and restored goes on as if nothing had happened, to the byte.
+
+The market is the outside world and stays: landing, its state and truth, what the providers of texts and mails know. The
+contact book is another system's and comes back from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.backups import WORLD, Backup, read_backup
+from mlife_assets.components.platform.deployment_backup import back_up, put_back
+from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
+from mlife_assets.components.platform.sealing import audit_log
+from mlife_assets.components.running.demo import DayResult, Demo
+from mlife_assets.components.running.lost_warehouse import rebuild_features
+from mlife_assets.components.shown.present import operator_time
+from mlife_assets.core.storage_places import Bucket
+
+PROVIDERS = {"gateway.sqlite", "gateway.sqlite-wal", "gateway.sqlite-shm", "mail"}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a home after a day: what the day brought, hashes of lake and heads, rows of the ledger."""
+
+    result: DayResult
+    lake: dict[str, str]
+    heads: dict[str, bytes]
+    ledger: dict[str, list[str]]
+
+
+def next_day(home: Any, number: int) -> Left:
+    """Run the day after the lived ones, with sensors and metrics."""
+    with home.instance() as instance:
+        story = Demo(home.definitions, instance, home.platform)
+        result = story.run_day(number, home.day(number))
+        story.driver.run_unpartitioned("metrics_job").require_success()
+    assert audit_log(home.platform).verification.findings == ()
+    home.platform.ledger.close()
+    lake, private = home.platform.lake, home.settings.private_folder
+    with closing(sqlite3.connect(private / "ledger.sqlite")) as ledger:
+        tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {name: sorted(map(repr, ledger.execute(f"SELECT * FROM {name}"))) for name in tables}
+    return Left(
+        result,
+        {key: sha256(lake.get(key)).hexdigest() for key in lake.list("")},
+        {path.name: path.read_bytes() for path in (private / "heads").iterdir()},
+        rows,
+    )
+
+
+def destroy(home: Any) -> None:
+    """Remove all that a deployment keeps, as when its disks burn; the outside world stays."""
+    home.platform.ledger.close()
+    folder, private = home.settings.home, home.settings.private_folder
+    gone = [folder / name for name in ("lake", "warehouse.duckdb", "dagster", "dbt", WORLD)]
+    gone += [path for path in private.iterdir() if path.name not in PROVIDERS]
+    for path in gone:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    assert {path.name for path in private.iterdir()} <= PROVIDERS
+    assert {path.name for path in folder.iterdir()} <= {"landing", "market", "truth", "private", ".mlife-demo"}
+
+
+def restore(backup: Backup, home: Any, lived_world: ModuleType, **places: Any) -> Any:
+    """Do as `mlife backup restore` does; return the home, opened anew."""
+    put_back(lived_world.open_home(home.folder, **places).platform, backup)
+    restored = lived_world.open_home(home.folder, **places)
+    require_intact_log(restored.platform)
+    assert not bring_forward(restored.platform, now=operator_time(restored.platform)).is_new
+    with restored.driver() as driver:
+        assert rebuild_features(driver, restored.platform) == home.day(lived_world.DAYS)
+    return restored
+
+
+@pytest.fixture(scope="module")
+def twin(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """Return what the next day leaves of a home that nothing happened to."""
+    return next_day(lived.home.copy_to(tmp_path_factory.mktemp("twin") / "home"), lived_world.DAYS + 1)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
+    lived: Any, lived_world: ModuleType, twin: Left, s3_place: Bucket, tmp_path: Path, place: str
+) -> None:
+    home = lived.home.copy_to(tmp_path / "home")
+    home.settings.remember_world()
+    world = (home.folder / WORLD).read_bytes()
+    back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
+    destroy(home)
+    key = s3_place.credentials
+    bucket = {
+        "lake": s3_place.url,
+        "s3_endpoint": s3_place.endpoint,
+        "s3_access_key_id": key.access_key_id,
+        "s3_secret_access_key": key.secret_access_key,
+    }
+    restored = restore(read_backup(tmp_path / "backup"), home, lived_world, **(bucket if place == "bucket" else {}))
+    assert (home.folder / "lake").exists() == (place == "folder")
+    assert (home.folder / WORLD).read_bytes() == world
+    left = next_day(restored, lived_world.DAYS + 1)
+    assert left.result == twin.result
+    assert twin.result.submitted > 100
+    assert {name for name in twin.lake | left.lake if twin.lake.get(name) != left.lake.get(name)} == set()
+    assert {name.partition("/")[0] for name in left.lake} >= {"events", "manifests", "models", "tables", "reports"}
+    assert left.heads == twin.heads
+    assert left.ledger == twin.ledger

@@ -1,0 +1,93 @@
+"""Where the environment says that the lake is, and what it may say of a bucket."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlife_assets.cli.environment import faults_named
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.storage_places import Bucket, Credentials
+from mlife_assets.home_settings import HomeSettings
+from mlife_assets.settings import Settings
+
+OPENED_BY = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hidden"}
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "MLIFE_LAKE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_lake_is_a_folder_of_the_home_unless_another_is_named(tmp_path, monkeypatch) -> None:
+    assert HomeSettings(home=tmp_path).lake_place == tmp_path / "lake"
+    monkeypatch.setenv("MLIFE_LAKE", str(tmp_path / "elsewhere"))
+    assert HomeSettings(home=tmp_path).lake_place == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("lake", [".", "private", "private/keys"])
+def test_a_lake_that_meets_the_private_folder_is_refused(tmp_path, monkeypatch, lake: str) -> None:
+    monkeypatch.setenv("MLIFE_LAKE", str(tmp_path / "home" / lake))
+    with pytest.raises(InvalidInputError, match="MLIFE_LAKE lies in the private folder"), faults_named():
+        HomeSettings(home=tmp_path / "home")
+
+
+def test_a_region_is_found_under_either_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert HomeSettings(home=tmp_path).s3_region == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert HomeSettings(home=tmp_path).s3_region == "eu-central-1"
+
+
+def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_path, monkeypatch) -> None:
+    for name, value in {**OPENED_BY, "MLIFE_LAKE": "s3://lake/of/us", "AWS_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(name, value)
+    bucket = HomeSettings(home=tmp_path).lake_place
+    assert bucket == Bucket("lake", "of/us", Credentials("AKIA", "hidden"), None, "eu-central-1")
+    monkeypatch.setenv("MLIFE_S3_ENDPOINT", "http://127.0.0.1:9000")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "passing")
+    assert HomeSettings(home=tmp_path).lake_place == Bucket(
+        "lake", "of/us", Credentials("AKIA", "hidden", "passing"), "http://127.0.0.1:9000", "eu-central-1"
+    )
+    assert Settings(home=tmp_path).dbt_environment() == {
+        "MLIFE_WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
+        "MLIFE_LAKE_ROOT": "s3://lake/of/us",
+        "MLIFE_S3_ENDPOINT": "http://127.0.0.1:9000",
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY": "hidden",
+        "AWS_SESSION_TOKEN": "passing",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {"MLIFE_LAKE": "gs://lake"},
+            "MLIFE_LAKE: the address is neither s3://bucket/prefix nor the whole path of a folder",
+        ),
+        ({"MLIFE_LAKE": "elsewhere"}, "MLIFE_LAKE: the address is neither s3://bucket/prefix nor"),
+        ({"MLIFE_LAKE": "s3://lake"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ({"MLIFE_LAKE": "s3://lake", "AWS_ACCESS_KEY_ID": "AKIA"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ({"MLIFE_S3_ENDPOINT": "http://127.0.0.1:1"}, "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to"),
+        ({"MLIFE_S3_ENDPOINT": "ftp://hidden"}, "MLIFE_S3_ENDPOINT: String should match"),
+        ({"MLIFE_DATABASE": "mysql://u:hidden@h/d"}, "MLIFE_DATABASE: the address is not postgresql://user"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_at_once(tmp_path, monkeypatch, variables, said) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInputError) as caught, faults_named():
+        Settings(home=tmp_path)
+    assert str(caught.value).startswith(said) or said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert "MLIFE_AWS" not in str(caught.value)
