@@ -190,19 +190,28 @@ def test_a_server_without_a_connection_left_may_have_one_later(postgres_url: str
     require_explained(caught.value)
 
 
-def test_a_connection_that_breaks_is_explained_and_the_next_one_works(postgres_url: str) -> None:
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid()"
+)
+
+
+def test_a_connection_that_breaks_at_rest_is_made_anew(postgres_url: str) -> None:
     ledger = open_ledger(postgres_url)
     ledger.suppress("u1", now=NOW, reason="asked by post")
-    run_sql(
-        postgres_url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND pid <> pg_backend_pid()",
-    )
-    with pytest.raises(TransientError, match="cannot be reached") as caught:
-        ledger.is_suppressed("u1", at=NOW)
-    require_explained(caught.value)
+    run_sql(postgres_url, END_OTHERS)
     assert ledger.is_suppressed("u1", at=NOW)
     ledger.close()
+
+
+def test_a_connection_that_breaks_in_use_is_explained(postgres_url: str) -> None:
+    engine = open_schema(postgres_url, "mlife")
+    with engine.connect() as connection:
+        run_sql(postgres_url, END_OTHERS)
+        with pytest.raises(TransientError, match="cannot be reached") as caught:
+            connection.execute(sa.text("SELECT 1"))
+    require_explained(caught.value)
+    engine.dispose()
 
 
 def test_a_ledger_of_a_newer_release_is_refused_and_stays(postgres_url: str) -> None:
@@ -254,13 +263,3 @@ def test_a_pooler_that_drops_options_lets_no_schemas_meet(postgres_url: str, mon
     with pytest.raises(PermanentError, match="let the pooler pass search_path"):
         open_schema(postgres_url, "mlife")
     assert schemas(postgres_url) == set()
-
-
-def test_a_server_that_was_restarted_is_gone_through(postgres_url: str) -> None:
-    engine = open_schema(postgres_url, "mlife")
-    with engine.connect() as connection:
-        pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar()
-    run_sql(postgres_url, f"SELECT pg_terminate_backend({pid})")
-    with engine.connect() as connection:
-        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
-    engine.dispose()
