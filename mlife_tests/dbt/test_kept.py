@@ -114,13 +114,14 @@ def test_a_day_that_is_built_again_without_one_of_its_files_leaves_nothing_of_it
     steps.build()
     observe(day_of(7), day_of(7))
     before = steps.build()
-    for event_type in ("message_planned", "message_status", "click"):
+    for event_type in ("message_status", "click", "message_planned"):  # without a plan the others are of nobody
         removed = log.files(event_type, start=day_of(5), end=day_of(5))
         assert removed
         for file in removed:
             (tmp_path / "lake" / file.key).unlink()
         expected = at_once()
-        assert steps.build(again_from=day_of(5)) == expected != before, event_type
+        assert steps.build(again_from=day_of(5)) == expected, event_type
+        assert expected != before, event_type
         before = expected
 
 
