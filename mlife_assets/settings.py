@@ -205,7 +205,7 @@ class Settings(HomeSettings):
             return {**variables, "MLIFE_LAKE_ROOT": str(lake)}
         key = lake.credentials
         opened_by = {
-            "MLIFE_S3_ENDPOINT": lake.endpoint,
+            "MLIFE_LAKE_ENDPOINT": lake.endpoint,  # not the setting: another home of this process has its own
             "AWS_REGION": lake.region,
             "AWS_ACCESS_KEY_ID": key.access_key_id,
             "AWS_SECRET_ACCESS_KEY": key.secret_access_key,

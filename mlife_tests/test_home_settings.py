@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from mlife_assets.cli.environment import faults_named
@@ -59,7 +61,7 @@ def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_pat
     assert Settings(home=tmp_path).dbt_environment() == {
         "MLIFE_WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
         "MLIFE_LAKE_ROOT": "s3://lake/of/us",
-        "MLIFE_S3_ENDPOINT": "http://127.0.0.1:9000",
+        "MLIFE_LAKE_ENDPOINT": "http://127.0.0.1:9000",
         "AWS_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "AKIA",
         "AWS_SECRET_ACCESS_KEY": "hidden",
@@ -91,3 +93,18 @@ def test_what_cannot_be_opened_is_refused_at_once(tmp_path, monkeypatch, variabl
     assert str(caught.value).startswith(said) or said in str(caught.value)
     assert "hidden" not in str(caught.value)
     assert "MLIFE_AWS" not in str(caught.value)
+
+
+def test_what_dbt_is_given_for_one_home_is_no_setting_of_another(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    Settings(
+        home=tmp_path,
+        lake="s3://lake/of/us",
+        s3_endpoint="http://127.0.0.1:9000",
+        s3_access_key_id="AKIA",
+        s3_secret_access_key="hidden",
+    ).export_to_dbt()
+    other = Settings(home=tmp_path / "other")
+    assert other.lake_place == tmp_path / "other" / "lake"
+    other.export_to_dbt()
+    assert os.environ["MLIFE_LAKE_ROOT"] == str(tmp_path / "other" / "lake")

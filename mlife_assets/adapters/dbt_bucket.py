@@ -40,7 +40,7 @@ class Plugin(BasePlugin):
 
 def _secret(lake: str, environment: Mapping[str, str]) -> str:
     """Return the options of the secret."""
-    endpoint = urlsplit(environment.get("MLIFE_S3_ENDPOINT", ""))
+    endpoint = urlsplit(environment.get("MLIFE_LAKE_ENDPOINT", ""))
     has_dots = "." in urlsplit(lake).netloc
     options = {
         "key_id": environment.get("AWS_ACCESS_KEY_ID"),

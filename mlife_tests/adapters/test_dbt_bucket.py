@@ -30,7 +30,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch):
         variables = {"MLIFE_LAKE_ROOT": lake}
         if bucket is not None:
             variables |= {
-                "MLIFE_S3_ENDPOINT": bucket.endpoint or "",
+                "MLIFE_LAKE_ENDPOINT": bucket.endpoint or "",
                 "AWS_REGION": bucket.region,
                 "AWS_ACCESS_KEY_ID": bucket.credentials.access_key_id,
                 "AWS_SECRET_ACCESS_KEY": bucket.credentials.secret_access_key,
