@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.postgresql import database_errors_explained, schema_url
 from mlife_assets.adapters.send_ledger.migrations.revisions import HEAD, revision_of
-from mlife_assets.adapters.store_checkup import SKEW_MAXIMUM
-from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.core.checkup import Finding, clock_finding, faults_found
 
 _RIGHTS = sa.text(
     "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :schema) "
@@ -59,11 +58,4 @@ def look_at_database(
 def _skew(part: str, connection: sa.Connection, now: Callable[[], datetime]) -> Finding:
     before = now()
     there: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
-    skew = max(there - now(), before - there)
-    if skew <= SKEW_MAXIMUM:
-        return Finding(part, "its clock agrees with this machine's")
-    return Finding(
-        part,
-        f"its clock and this machine's are {skew.total_seconds():.0f} seconds apart",
-        "set this machine's clock by NTP: days and delays are counted by it",
-    )
+    return clock_finding(part, max(there - now(), before - there))

@@ -13,16 +13,15 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from mlife_assets.adapters.object_store import CHECKUP, ObstoreObjectStore
-from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.core.checkup import Finding, clock_finding, faults_found
 from mlife_assets.core.errors import ContentConflictError
 
 PROBE, CLOCK_PROBE = f"{CHECKUP}/written_once", f"{CHECKUP}/written_last"
 """Objects of the check, which stay: what holds them is never deleted from."""
-SKEW_MAXIMUM = timedelta(minutes=1)
 FREE_BYTES_MINIMUM = 2 * 1024**3
 
 
@@ -65,14 +64,8 @@ def _skew(part: str, store: ObstoreObjectStore, now: Callable[[], datetime]) -> 
     before = now()
     store.replace(CLOCK_PROBE, before.isoformat().encode())
     after, written = now(), store.written_at(CLOCK_PROBE)
-    skew = max(written - after, before.replace(microsecond=0) - written)  # stores keep whole seconds
-    if skew <= SKEW_MAXIMUM:
-        return Finding(part, "its clock agrees with this machine's")
-    return Finding(
-        part,
-        f"its clock and this machine's are {skew.total_seconds():.0f} seconds apart",
-        "set this machine's clock by NTP: days and delays are counted by it",
-    )
+    apart = max(written - after, before.replace(microsecond=0) - written)  # stores keep whole seconds
+    return clock_finding(part, apart)
 
 
 def look_at_new_folder(part: str, folder: Path) -> Finding:

@@ -1,6 +1,6 @@
 """What a look at a deployment found: what is as it must be, and what to do about the rest.
 
-Belongs here: the record. Does not belong here: looking (`adapters.store_checkup`, `cli.doctor`).
+Belongs here: the record. Does not belong here: looking (`adapters.store_checkup`, `adapters.database_checkup`).
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mlife_assets.core.errors import MlifeError
+
+SKEW_MAXIMUM = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,17 @@ class Finding:
     def is_fault(self) -> bool:
         """Return whether something has to be done."""
         return bool(self.remedy)
+
+
+def clock_finding(part: str, apart: timedelta) -> Finding:
+    """Return what follows from how far at least the clock of a part and that of this machine are apart."""
+    if apart <= SKEW_MAXIMUM:
+        return Finding(part, "its clock agrees with this machine's")
+    return Finding(
+        part,
+        f"its clock and this machine's are {apart.total_seconds():.0f} seconds apart",
+        "set this machine's clock by NTP: days and delays are counted by it",
+    )
 
 
 @contextmanager
