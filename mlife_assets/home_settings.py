@@ -35,7 +35,10 @@ def _holds(one: Path, other: Path) -> bool:
 
 
 class HomeSettings(BaseSettings):
-    """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`."""
+    """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`.
+
+    Region and key of a bucket have the names that every tool of S3 reads.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
@@ -94,13 +97,6 @@ class HomeSettings(BaseSettings):
             raise ValueError(str(error)) from error
         return lake
 
-    @field_validator("s3_access_key_id", "s3_secret_access_key", "s3_session_token")
-    @classmethod
-    def _without_space(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and re.search(r"\s", key.get_secret_value()):
-            raise ValueError("it holds white space, perhaps the end of the line of a file")
-        return key
-
     @model_validator(mode="after")
     def _can_open_its_bucket(self) -> Self:
         place = self.lake_place
@@ -125,6 +121,11 @@ class HomeSettings(BaseSettings):
             raise ValueError(
                 "a lake in a bucket needs a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for a temporary key "
                 "also AWS_SESSION_TOKEN)"
+            )
+        if re.search(r"\s", f"{key_id}{secret}{token or ''}"):
+            raise ValueError(
+                "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds white space, perhaps the end of a "
+                "file's line; correct it"
             )
         name, prefix = bucket_name_and_prefix(self.lake)
         return Bucket(

@@ -204,14 +204,15 @@ class Settings(HomeSettings):
         if isinstance(lake, Path):
             return {**variables, "MLIFE_LAKE_ROOT": str(lake)}
         key = lake.credentials
-        opened_by = {
-            "MLIFE_LAKE_ENDPOINT": lake.endpoint,  # not the setting: another home of this process has its own
-            "AWS_REGION": lake.region,
-            "AWS_ACCESS_KEY_ID": key.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-            "AWS_SESSION_TOKEN": key.session_token,
+        return {  # names that no setting reads: another home of this process has its own
+            **variables,
+            "MLIFE_LAKE_ROOT": lake.url,
+            "MLIFE_LAKE_ENDPOINT": lake.endpoint or "",
+            "MLIFE_LAKE_REGION": lake.region,
+            "MLIFE_LAKE_KEY_ID": key.access_key_id,
+            "MLIFE_LAKE_SECRET": key.secret_access_key,
+            "MLIFE_LAKE_TOKEN": key.session_token or "",
         }
-        return {**variables, "MLIFE_LAKE_ROOT": lake.url, **{n: value for n, value in opened_by.items() if value}}
 
     def export_to_dagster(self) -> None:
         """Set the variables by which the processes of `dagster dev` work in this home and name these addresses."""

@@ -62,10 +62,10 @@ def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_pat
         "MLIFE_WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
         "MLIFE_LAKE_ROOT": "s3://lake/of/us",
         "MLIFE_LAKE_ENDPOINT": "http://127.0.0.1:9000",
-        "AWS_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "AKIA",
-        "AWS_SECRET_ACCESS_KEY": "hidden",
-        "AWS_SESSION_TOKEN": "passing",
+        "MLIFE_LAKE_REGION": "eu-central-1",
+        "MLIFE_LAKE_KEY_ID": "AKIA",
+        "MLIFE_LAKE_SECRET": "hidden",
+        "MLIFE_LAKE_TOKEN": "passing",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
@@ -101,10 +101,12 @@ def test_what_dbt_is_given_for_one_home_is_no_setting_of_another(tmp_path, monke
         home=tmp_path,
         lake="s3://lake/of/us",
         s3_endpoint="http://127.0.0.1:9000",
+        s3_region="eu-west-1",
         s3_access_key_id="AKIA",
         s3_secret_access_key="hidden",
     ).export_to_dbt()
     other = Settings(home=tmp_path / "other")
+    assert (other.s3_endpoint, other.s3_region, other.s3_access_key_id) == (None, None, None)
     assert other.lake_place == tmp_path / "other" / "lake"
     other.export_to_dbt()
     assert os.environ["MLIFE_LAKE_ROOT"] == str(tmp_path / "other" / "lake")

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from mlife_assets.adapters.duckdb_extension import extension_path
-from mlife_assets.core.storage_places import USUAL_REGION
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,10 +42,10 @@ def _secret(lake: str, environment: Mapping[str, str]) -> str:
     endpoint = urlsplit(environment.get("MLIFE_LAKE_ENDPOINT", ""))
     has_dots = "." in urlsplit(lake).netloc
     options = {
-        "key_id": environment.get("AWS_ACCESS_KEY_ID"),
-        "secret": environment.get("AWS_SECRET_ACCESS_KEY"),
-        "session_token": environment.get("AWS_SESSION_TOKEN"),
-        "region": environment.get("AWS_REGION", USUAL_REGION),
+        "key_id": environment.get("MLIFE_LAKE_KEY_ID"),
+        "secret": environment.get("MLIFE_LAKE_SECRET"),
+        "session_token": environment.get("MLIFE_LAKE_TOKEN"),
+        "region": environment.get("MLIFE_LAKE_REGION"),
         "endpoint": endpoint.netloc + endpoint.path.rstrip("/"),
         "url_style": "path" if endpoint.netloc or has_dots else None,
         "scope": lake,

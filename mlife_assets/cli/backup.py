@@ -157,8 +157,8 @@ def _rebuild(settings: Settings) -> date | None:
     from mlife_assets.components.running.lost_warehouse import rebuild_features
     from mlife_assets.definitions import build_definitions
 
-    definitions = build_definitions(settings)
-    with progress("building features"), open_instance(settings.home) as instance:
+    definitions, is_in_database = build_definitions(settings), settings.database is not None
+    with progress("building features"), open_instance(settings.home, is_in_database=is_in_database) as instance:
         return rebuild_features(LifecycleDriver(definitions, instance), definitions.resources["platform"])  # type: ignore[index]
 
 

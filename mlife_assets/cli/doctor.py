@@ -3,7 +3,7 @@
 Belongs here: printing what was found. Does not belong here: looking (`components.platform.places`).
 
 Concept: each part is looked at whatever the others say, so one call names everything that is wrong. It leaves two small
-objects in the lake and changes nothing else.
+objects in a lake that is there and changes nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlife_assets.cli.project_home import project_settings
 
 
 def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Check that lake, disk and extensions are there and do what mlife relies on; says what to do about the rest.
+    """Check that lake, disk and database are there and do what mlife relies on; says what to do about the rest.
 
     Exit codes: 0 all is well; 1 something has to be done.
     """

@@ -31,9 +31,9 @@ def plugin(monkeypatch: pytest.MonkeyPatch):
         if bucket is not None:
             variables |= {
                 "MLIFE_LAKE_ENDPOINT": bucket.endpoint or "",
-                "AWS_REGION": bucket.region,
-                "AWS_ACCESS_KEY_ID": bucket.credentials.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": bucket.credentials.secret_access_key,
+                "MLIFE_LAKE_REGION": bucket.region,
+                "MLIFE_LAKE_KEY_ID": bucket.credentials.access_key_id,
+                "MLIFE_LAKE_SECRET": bucket.credentials.secret_access_key,
             }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -89,7 +89,7 @@ def test_a_folder_needs_no_extension(connection, plugin, tmp_path: Path, monkeyp
 def test_dbt_prints_no_key(plugin, s3_place: Bucket, repository: Path, tmp_path: Path) -> None:
     secret = Credentials("a-hidden-id", "a-hidden-secret", "a-hidden-token")
     plugin("s3://lake/x", replace(s3_place, credentials=secret))
-    environment = {**os.environ, "AWS_SESSION_TOKEN": "a-hidden-token", "MLIFE_WAREHOUSE_PATH": str(tmp_path / "w")}
+    environment = {**os.environ, "MLIFE_LAKE_TOKEN": "a-hidden-token", "MLIFE_WAREHOUSE_PATH": str(tmp_path / "w")}
     project = str(repository / "dbt_project")
     command = [str(Path(sys.executable).parent / "dbt"), "--log-path", str(tmp_path / "logs"), "--log-level", "debug"]
     command += ["debug", "--project-dir", project, "--profiles-dir", project]

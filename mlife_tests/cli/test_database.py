@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from mlife_assets import definitions
 from mlife_assets.adapters.postgresql import holds_tables
-from mlife_assets.cli import plan
+from mlife_assets.cli import backup, day, plan
 from mlife_assets.components.running import instance
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.settings import Settings
@@ -120,7 +121,20 @@ def approve(run: Callable[..., object], home: Path) -> None:
         plan._run(Settings(home=home), "job", "op", {})
 
 
+def rebuild(run: Callable[..., object], home: Path) -> None:
+    with pytest.raises(NotFoundError):
+        backup._rebuild(Settings(home=home))
+
+
+def run_day(run: Callable[..., object], home: Path) -> None:
+    (home / "lake" / "events").mkdir(parents=True)
+    with pytest.raises(NotFoundError):
+        day.run(Settings(home=home), date(2026, 6, 2), rebuilds_metrics=False)
+
+
 OPENERS = {
+    "backup restore": rebuild,
+    "day": run_day,
     "demo": lambda run, home: run("demo", "--home", home),
     "dev": lambda run, home: run("dev", "--port", 0, "--pages-port", 0, "--home", home),
     "plan approve": approve,
