@@ -76,6 +76,18 @@ def s3_place(s3: Any) -> Bucket:
     return s3.bucket("lake", f"test-{uuid.uuid4().hex}")
 
 
+@pytest.fixture
+def s3_settings(s3_place: Bucket) -> dict[str, Any]:
+    """Return the settings by which the lake lies at the test's own place."""
+    key = s3_place.credentials
+    return {
+        "lake": s3_place.url,
+        "s3_endpoint": s3_place.endpoint,
+        "s3_access_key_id": key.access_key_id,
+        "s3_secret_access_key": key.secret_access_key,
+    }
+
+
 @pytest.fixture(scope="session")
 def job_pairs() -> ModuleType:
     """Return the small job market."""

@@ -24,7 +24,6 @@ from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.lost_warehouse import rebuild_features
 from mlife_assets.components.shown.present import operator_time
-from mlife_assets.core.storage_places import Bucket
 
 PROVIDERS = {"gateway.sqlite", "gateway.sqlite-wal", "gateway.sqlite-shm", "mail"}
 
@@ -91,21 +90,16 @@ def twin(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
 @pytest.mark.proof
 @pytest.mark.parametrize("place", ["folder", "bucket"])
 def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
-    lived: Any, lived_world: ModuleType, twin: Left, s3_place: Bucket, tmp_path: Path, place: str
+    lived: Any, lived_world: ModuleType, twin: Left, s3_settings: dict[str, Any], tmp_path: Path, place: str
 ) -> None:
     home = lived.home.copy_to(tmp_path / "home")
     home.settings.remember_world()
     world = (home.folder / WORLD).read_bytes()
     back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
     destroy(home)
-    key = s3_place.credentials
-    bucket = {
-        "lake": s3_place.url,
-        "s3_endpoint": s3_place.endpoint,
-        "s3_access_key_id": key.access_key_id,
-        "s3_secret_access_key": key.secret_access_key,
-    }
-    restored = restore(read_backup(tmp_path / "backup"), home, lived_world, **(bucket if place == "bucket" else {}))
+    restored = restore(
+        read_backup(tmp_path / "backup"), home, lived_world, **(s3_settings if place == "bucket" else {})
+    )
     assert (home.folder / "lake").exists() == (place == "folder")
     assert (home.folder / WORLD).read_bytes() == world
     left = next_day(restored, lived_world.DAYS + 1)

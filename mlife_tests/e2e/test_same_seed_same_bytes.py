@@ -41,17 +41,16 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.mark.proof
 def test_a_life_in_a_bucket_and_a_database_is_the_same(
-    lived: Any, lived_world: ModuleType, s3_place: Bucket, postgres_url: str, tmp_path: Path, monkeypatch: Any
+    lived: Any,
+    lived_world: ModuleType,
+    s3_place: Bucket,
+    s3_settings: dict[str, Any],
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: Any,
 ) -> None:
     monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
-    key = s3_place.credentials
-    places = {
-        "lake": s3_place.url,
-        "s3_endpoint": s3_place.endpoint,
-        "s3_access_key_id": key.access_key_id,
-        "s3_secret_access_key": key.secret_access_key,
-        "database": postgres_url,
-    }
+    places = {**s3_settings, "database": postgres_url}
     folder = tmp_path / "home"
     lived_world.live(folder, **places)
     assert {path.name for path in (folder / "private").iterdir()} & {"ledger.sqlite", "keys"} == {"keys"}

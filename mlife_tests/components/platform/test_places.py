@@ -21,29 +21,22 @@ from mlife_assets.home_settings import HomeSettings
 from mlife_assets.settings import Settings
 
 
-def settings(home: Path, place: Bucket, **changed: Any) -> Settings:
-    key = place.credentials
-    stated = {
-        "lake": place.url,
-        "s3_endpoint": place.endpoint,
-        "s3_access_key_id": key.access_key_id,
-        "s3_secret_access_key": key.secret_access_key,
-    }
-    return Settings(home=home, **(stated | changed))
-
-
-def test_a_bucket_is_tried_out_with_what_reads_it(tmp_path: Path, s3_place: Bucket) -> None:
-    found = look_at_places(settings(tmp_path, s3_place))
+def test_a_bucket_is_tried_out_with_what_reads_it(tmp_path: Path, s3_settings: dict[str, Any]) -> None:
+    found = look_at_places(Settings(home=tmp_path, **s3_settings))
     assert [one.says for one in found if one.is_fault] == []
     assert {one.part for one in found} == {"MLIFE_HOME", "MLIFE_LAKE", "DuckDB"}
-    require_sound_places(settings(tmp_path, s3_place))
-    of_a_project = HomeSettings(**settings(tmp_path, s3_place).model_dump(include=set(HomeSettings.model_fields)))
+    require_sound_places(Settings(home=tmp_path, **s3_settings))
+    of_a_project = HomeSettings(
+        **Settings(home=tmp_path, **s3_settings).model_dump(include=set(HomeSettings.model_fields))
+    )
     assert {one.part for one in look_at_places(of_a_project)} == {"MLIFE_HOME", "MLIFE_LAKE"}
     assert list(tmp_path.iterdir()) == []
 
 
-def test_work_does_not_start_on_a_bucket_that_cannot_be_written(tmp_path: Path, s3_place: Bucket) -> None:
-    reader = settings(tmp_path, s3_place, s3_access_key_id="READER", s3_secret_access_key="reader-secret")
+def test_work_does_not_start_on_a_bucket_that_cannot_be_written(tmp_path: Path, s3_settings: dict[str, Any]) -> None:
+    reader = Settings(
+        home=tmp_path, **s3_settings | {"s3_access_key_id": "READER", "s3_secret_access_key": "reader-secret"}
+    )
     with pytest.raises(InvalidInputError, match=r"^MLIFE_LAKE: access to .* was refused.*; grant read and write"):
         require_sound_places(reader)
 
@@ -64,32 +57,38 @@ def test_a_folder_of_the_home_is_not_asked(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_what_is_loaded_again_and_again_reads_alone(tmp_path: Path, s3_place: Bucket, postgres_url: str) -> None:
-    require_places_are_there(settings(tmp_path / "home", s3_place, database=postgres_url))
+def test_what_is_loaded_again_and_again_reads_alone(
+    tmp_path: Path, s3_place: Bucket, s3_settings: dict[str, Any], postgres_url: str
+) -> None:
+    require_places_are_there(Settings(home=tmp_path / "home", database=postgres_url, **s3_settings))
     assert ObstoreObjectStore.in_bucket(s3_place).list("") == []
     assert not holds_tables(postgres_url, LEDGER_SCHEMA)
     assert not (tmp_path / "home").exists()
     with pytest.raises(InvalidInputError, match=r"^MLIFE_LAKE: .*correct AWS_ACCESS_KEY_ID"):
-        require_places_are_there(settings(tmp_path, s3_place, s3_secret_access_key="wrong"))
+        require_places_are_there(Settings(home=tmp_path, **s3_settings | {"s3_secret_access_key": "wrong"}))
     nowhere = sa.make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
     with pytest.raises(InvalidInputError, match=r"^MLIFE_DATABASE: .*create it with createdb"):
         require_places_are_there(Settings(home=tmp_path, database=nowhere))
 
 
 def test_what_passes_by_itself_does_not_keep_the_graph_from_loading(
-    tmp_path: Path, s3_place: Bucket, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, s3_settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    away = settings(
-        tmp_path, s3_place, s3_endpoint="http://127.0.0.1:1", database="postgresql://u:hidden@127.0.0.1:1/d"
+    away = Settings(
+        home=tmp_path,
+        database="postgresql://u:hidden@127.0.0.1:1/d",
+        **s3_settings | {"s3_endpoint": "http://127.0.0.1:1"},
     )
     require_places_are_there(away)
     assert [record.args[0] for record in caplog.records] == ["MLIFE_LAKE", "MLIFE_DATABASE"]
     assert "hidden" not in caplog.text
 
 
-def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(tmp_path: Path, s3_place: Bucket) -> None:
+def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(
+    tmp_path: Path, s3_place: Bucket, s3_settings: dict[str, Any]
+) -> None:
     ObstoreObjectStore.in_bucket(s3_place).put_if_absent("manifests/chain/000000/0", b"")
-    ours = settings(tmp_path, s3_place)
+    ours = Settings(home=tmp_path, **s3_settings)
     for look in (require_sound_places, require_places_are_there):
         with pytest.raises(InvalidInputError, match="another home; name a place of its own in MLIFE_LAKE"):
             look(ours)
