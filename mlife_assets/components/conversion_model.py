@@ -32,6 +32,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
@@ -185,11 +186,15 @@ def platform_of(tree: ComponentTree, root: Path, home: str | None) -> TablePlatf
     """Return the one platform of the load that `tree` stands for, made when first asked for.
 
     Raises:
-        InvalidInputError: another instance of the project has another home.
+        InvalidInputError: another instance of the project has another home, or a bucket cannot be read.
     """
     settings = ProjectSettings.below(root, home)
     known = _LOADED.get(root)
     if known is None or known.tree is not tree:
+        if isinstance(settings.lake_place, Bucket):
+            from mlife_assets.components.platform.places import require_places_are_there
+
+            require_places_are_there(settings)
         known = _LOADED[root] = _Loaded(tree, TablePlatform(settings=settings))
     other = known.platform.settings.home
     if other != settings.home:

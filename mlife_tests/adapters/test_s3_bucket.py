@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters import object_store, s3_bucket
+from mlife_assets.adapters import object_store
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import ContentConflictError, MlifeError, NotFoundError, PermanentError, TransientError
+from mlife_assets.core.errors import ContentConflictError, MlifeError, PermanentError, TransientError
 from mlife_assets.core.storage_places import Bucket, Credentials
 
 Answer = tuple[int, str]
@@ -129,16 +129,13 @@ def test_what_passes_is_waited_for(answering) -> None:
     store, asked = answering(retries=3, GET=[(503, "SlowDown"), (503, "SlowDown"), FOUND])
     assert store.get("a/k") == b"x"
     assert len(asked) == 3
-    assert s3_bucket.RETRIES >= 8, "with pauses that double from a fifth of a second, over half a minute"
 
 
 @pytest.mark.parametrize("call", ["exists", "written_at"])
-def test_of_an_object_that_is_not_there_the_bucket_is_asked_once(answering, call: str) -> None:
+def test_where_an_object_is_not_there_the_bucket_may_be_gone(answering, call: str) -> None:
     store, _ = answering(HEAD=[(404, "")], GET=[(404, "NoSuchBucket")])
     with pytest.raises(PermanentError, match="make it, or correct MLIFE_LAKE"):
         getattr(store, call)("a/k")
-    with pytest.raises(NotFoundError):
-        answering(HEAD=[(404, "")], GET=[(404, "NoSuchKey")])[0].get("a/k")
 
 
 def test_a_bucket_is_in_the_path_where_no_host_is_its_own() -> None:

@@ -46,12 +46,14 @@ def require_sound_places(settings: HomeSettings) -> None:
             raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
 
 
-def require_places_are_there(settings: Settings) -> None:
+def require_places_are_there(settings: HomeSettings) -> None:
     """Raise InvalidInputError when what lies elsewhere cannot be read for good; writes nothing."""
     looks: list[tuple[str, Callable[[], object]]] = []
     if isinstance(settings.lake_place, Bucket):
-        looks += [(LAKE, lambda: _require_ours(settings)), (DUCKDB, extension_path)]
-    if settings.database is not None:
+        looks.append((LAKE, lambda: _require_ours(settings)))
+        if isinstance(settings, Settings):
+            looks.append((DUCKDB, extension_path))
+    if isinstance(settings, Settings) and settings.database is not None:
         from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 
         address = settings.database.get_secret_value()
@@ -67,16 +69,13 @@ def require_places_are_there(settings: Settings) -> None:
 
 def _require_ours(settings: HomeSettings) -> None:
     """Raise InvalidInputError where a lake elsewhere holds a log, and this home has nothing private of any."""
-    private = settings.private_folder
-    is_new = not private.exists() or not any(private.iterdir())
-    if not is_new:
-        return
-    place = settings.lake_place
+    place, private = settings.lake_place, settings.private_folder
     if isinstance(place, Bucket):
         holds_log = bool(ObstoreObjectStore.in_bucket(place, retries=FEW_RETRIES).folders(MANIFESTS))
     else:
         holds_log = (place / MANIFESTS).is_dir()
-    if holds_log:
+    is_new = not private.exists() or not any(private.iterdir())
+    if holds_log and is_new:  # the keys that it is written and signed with are with that home
         raise InvalidInputError(
             "the lake holds the log of another home; name a place of its own in MLIFE_LAKE, or restore the private "
             f"folder of that home to {private}"

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pytest
 from dagster.components.scaffold.scaffold import get_scaffolder
 
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components import ConversionModel
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
@@ -181,6 +182,25 @@ def test_days_are_decided_in_order_also_in_a_backfill_that_is_not(project: Any) 
     view = project.view(definitions)
     assert [row["as_of_date"].day for row in view.model_events("retrain_decided")] == [3, 4, 5]
     assert run(5, tags={SKIP_TAG: "true"}).success is False, "nothing was delivered"
+
+
+def test_a_lake_in_a_bucket_takes_in_decides_and_is_nobody_elses(
+    project: Any, s3: Any, s3_place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.variables(s3_place.url).items():
+        monkeypatch.setenv(name, value)
+    project.declare()
+    definitions, first = project.load(), date(2013, 1, 3)
+    project.deliver(definitions, first, model=None)
+    assert project.run(definitions, "late_flights_daily_job", first).success
+    assert {"events", "manifests"} <= set(ObstoreObjectStore.in_bucket(s3_place).folders(""))
+    assert len(project.view(definitions).model_events("retrain_decided")) == 1
+    assert list(project.root.rglob("lake")) == []
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-hidden-secret")
+    said = refused(project)
+    assert "MLIFE_LAKE: the store does not take the key; correct AWS_ACCESS_KEY_ID" in said
+    assert "hidden" not in said
 
 
 def test_an_attribute_that_is_misspelt_is_named(project: Any) -> None:

@@ -95,3 +95,5 @@ def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(
     (tmp_path / "private" / "keys").mkdir(parents=True)
     require_sound_places(ours)
     require_places_are_there(ours)
+    with pytest.raises(InvalidInputError, match="correct AWS_ACCESS_KEY_ID"):
+        require_places_are_there(Settings(home=tmp_path, **s3_settings | {"s3_secret_access_key": "wrong"}))
