@@ -53,6 +53,18 @@ def applies(market: MonitoredMarket, first: date, last: date) -> pa.Table:
     )
 
 
+def shown(market: MonitoredMarket, first: date, last: date) -> pa.Table:
+    """Return what was shown on [first, last], as `ranked_cohort` takes it."""
+    utc = pa.timestamp("us", tz="UTC")
+    found = []
+    for day in (one for one in sorted(market.exposures) if first <= one <= last):
+        table = market.exposures[day].table
+        observed = pa.array([epoch_us(day) + EXPORT_US] * table.num_rows, pa.int64()).cast(utc)
+        rows = table.select(["user_id", "job_id", "slice", "exposure_date"])
+        found.append(rows.append_column("observed_at", observed))
+    return pa.concat_tables(found)
+
+
 def gate_rows(
     market: MonitoredMarket,
     policies: Policies,

@@ -37,7 +37,7 @@ from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from monitored_market.champion import learned_from
-from monitored_market.gate_inputs import applies, gate_rows
+from monitored_market.gate_inputs import applies, gate_rows, shown
 from monitored_market.marts import MonitoredMarket
 
 Fitted = dict[tuple[date, frozenset[date], float], str]
@@ -102,9 +102,13 @@ class Models:
         return artifact
 
     def challenger(
-        self, market: MonitoredMarket, faulty: Collection[date], decisions: Sequence[RetrainDecision] = ()
+        self,
+        market: MonitoredMarket,
+        faulty: Collection[date],
+        decisions: Sequence[RetrainDecision] = (),
+        reigns: Sequence[Reign] = (),
     ) -> ModelArtifact:
-        """Return the fit on everything mature this morning, with its folds.
+        """Return the fit on everything mature this morning, with its folds; reigns say when what served was fitted.
 
         Raises:
             NotEnoughEvidenceError: too little is known, or was on the morning of the newest fold.
@@ -112,7 +116,8 @@ class Models:
         serving = self.fitted(market, market.day, faulty, decisions=decisions)
         promotion, maturity = self.policies.promotion, self.policies.label.apply_window_days
         found: list[Fold] = []
-        for first in reversed(fold_starts(market.day, maturity, promotion.gate_weeks)):
+        fitted_on = [one.since.date() for one in reigns]
+        for first in reversed(fold_starts(market.day, maturity, promotion.gate_weeks, fitted_on)):
             try:
                 artifact = self.fitted(market, first, faulty, decisions=decisions)
             except NotEnoughEvidenceError:
@@ -141,6 +146,7 @@ class Models:
             self._cohorts[day] = ranked_cohort(
                 *market.mornings[day],
                 applies(market, day, add_days(day, window)),
+                shown(market, day, add_days(day, window)),
                 as_of=day,
                 window_days=window,
                 policy=self.policies.candidates,

@@ -66,7 +66,7 @@ class Governed:
         faulty = frozenset(self.watch.faulty)
         self.asked[market.day] = None
         try:
-            challenger = self.models.challenger(market, faulty, self.watch.history)
+            challenger = self.models.challenger(market, faulty, self.watch.history, self.reigns)
             self._newest = challenger
             asked = judged(market, self.models, challenger, self.reigns, self.not_inferior, self.watch.history, faulty)
         except NotEnoughEvidenceError as error:

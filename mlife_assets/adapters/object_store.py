@@ -119,7 +119,8 @@ class ObstoreObjectStore:
                 try:
                     is_same = self.get(key) == data
                 except NotFoundError:  # S3 refuses a put while another of the key is on its way, which may fail
-                    time.sleep(CONFLICT_PAUSE_SECONDS * 2**tried)
+                    if tried < CONFLICT_TRIES - 1:
+                        time.sleep(CONFLICT_PAUSE_SECONDS * 2**tried)
                     continue
                 if is_same:
                     self._sync(key)

@@ -114,7 +114,8 @@ def restore(
     if backup.has_ledger and not restored.has_ledger:
         console.print("The ledger that is there knows more than the backup's and stays; --replace moves it aside.")
     if backup.lake:
-        console.print(f"The lake lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now.")
+        lacked = f"lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now."
+        console.print(f"The lake {lacked if restored.filled else 'has all objects of the backup.'}")
     if built_until is not None:
         console.print(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
     if result is None:

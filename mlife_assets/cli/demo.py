@@ -210,8 +210,8 @@ def _ranking_line(ranked: dict[str, Any] | None) -> str:
         return "MAP@10: no week of the demo is mature yet"
     gain = ranked["champion_minus_human"]
     return (
-        f"MAP@10 on what {ranked['cohort_users']:,} people applied to unprompted: {_rungs(ranked)}; champion minus "
-        f"human {gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})"
+        f"MAP@10 among the jobs that {ranked['cohort_users']:,} applicants were shown: {_rungs(ranked)}; champion "
+        f"minus human {gain['delta']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})"
     )
 
 

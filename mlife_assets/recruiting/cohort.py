@@ -1,13 +1,14 @@
-"""The cohort on which rankers are compared: who applied to what they could have been shown, unless we had sent it.
+"""The cohort on which rankers are compared: who applied to what of the jobs that they were shown.
 
 Belongs here: which (user, job) rows a ranking is judged on and which of them are relevant. Does not belong here: the
 comparison (`gate`, `evaluate`), how candidates are found (`candidates`).
 
-Concept: on day A every user's candidates are ranked with what was known then; relevant are the jobs that the user
-applied to within the attribution window *unprompted*, or after an explored text, whose job a draw chose. A job that was
-applied to after any other text is left out of the ranking: it is no sign for a model that we sent it, and counting it
-as irrelevant would punish the model that chose it. Users without a relevant job cannot count in MAP, so only those with
-one are ranked, and the size of the whole cohort is reported beside.
+Concept: on day A a user's candidates are ranked with what was known then, as far as the user was shown them within the
+attribution window by the site, or by an explored text, whose job a draw chose. Relevant are those that the user applied
+to in that window. A job that was shown to nobody says nothing: counting it as unwanted would reward whoever repeats
+what the site displays. A job that was applied to after any other text is left out: it is no sign for a model that we
+sent it, and counting it as irrelevant would punish the model that chose it. Users without a relevant job cannot count
+in MAP, so only those with one are ranked, and the size of the whole cohort is reported beside.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class CohortDay:
     Attributes:
         as_of_date: the day of the ranking.
         label_mature_date: first day as of which the outcomes are complete.
-        pairs: candidate pairs of users with a relevant job, n rows, with all feature columns.
+        pairs: shown candidate pairs of users with a relevant job, n rows, with all feature columns.
         is_relevant: whether the user applied to the job, shape (n,).
         slices: "explore" where only an explored text led to the application, else "organic", shape (n,).
         cohort_users: users who could have been ranked, with or without an apply.
@@ -51,6 +52,7 @@ def ranked_cohort(
     user_features: pa.Table,
     job_features: pa.Table,
     applies: pa.Table,
+    exposures: pa.Table,
     *,
     as_of: date,
     window_days: int,
@@ -63,24 +65,32 @@ def ranked_cohort(
         job_features: rows of `as_of`.
         applies: user_id, job_id, slice, apply_date, observed_at; more days than needed may be passed. A slice is
             `organic`, or why the text was chosen that led to the application; null where nobody knows.
+        exposures: user_id, job_id, slice, exposure_date, observed_at; likewise.
         as_of: the day of the ranking.
         window_days: attribution window; an apply counts from `as_of` for this many days.
         policy: which jobs are candidates.
     """
     mature = add_days(as_of, window_days + 1)
-    counted = applies.filter(
-        (pc.field("apply_date") >= as_of)
-        & (pc.field("apply_date") < add_days(as_of, window_days))
-        & (pc.field("observed_at") < day_start(mature))
+    counted, seen = (
+        rows.filter(
+            (pc.field(happened) >= as_of)
+            & (pc.field(happened) < add_days(as_of, window_days))
+            & (pc.field("observed_at") < day_start(mature))
+        )
+        for rows, happened in ((applies, "apply_date"), (exposures, "exposure_date"))
     )
     organic = counted.filter(pc.field("slice") == "organic")
     neutral = counted.filter(pc.field("slice").isin(ALLOWED_SLICES))
+    seen = seen.filter(pc.field("slice").isin(ALLOWED_SLICES))
     appliers = user_features.filter(pc.field("user_id").isin(pc.unique(neutral["user_id"])))
     pairs = candidate_pairs(appliers, job_features, as_of, policy)
-    is_relevant, is_organic, is_applied = (_contains(table, pairs) for table in (neutral, organic, counted))
+    is_neutral, is_organic, is_applied, is_shown = (
+        _contains(table, pairs) for table in (neutral, organic, counted, seen)
+    )
+    is_relevant = is_neutral & is_shown
     with_relevant = pc.unique(pairs["user_id"].filter(pa.array(is_relevant)))
     is_ranked = pc.is_in(pairs["user_id"].combine_chunks(), value_set=with_relevant).to_numpy(zero_copy_only=False)
-    kept = is_ranked & (is_relevant | ~is_applied)
+    kept = is_ranked & is_shown & (is_relevant | ~is_applied)
     slices = np.where(is_relevant & ~is_organic, "explore", "organic").astype(object)
     return CohortDay(
         as_of, mature, pairs.filter(pa.array(kept)), is_relevant[kept], slices[kept], user_features.num_rows
@@ -103,8 +113,8 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
     return examples, pairs
 
 
-def _contains(applied: pa.Table, pairs: pa.Table) -> np.ndarray:
-    """Return for each pair whether it was applied to, shape (n,)."""
-    keys = [pc.binary_join_element_wise(t["user_id"], t["job_id"], "\x1f") for t in (applied, pairs)]
+def _contains(rows: pa.Table, pairs: pa.Table) -> np.ndarray:
+    """Return for each pair whether a row is of it, shape (n,)."""
+    keys = [pc.binary_join_element_wise(t["user_id"], t["job_id"], "\x1f") for t in (rows, pairs)]
     found = pc.is_in(keys[1], value_set=pc.unique(keys[0]))
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)

@@ -351,6 +351,28 @@ def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:
     assert [tuple(row.values()) for row in table.to_pylist()] == expected
 
 
+def test_unchosen_exposures_are_views_and_delivered_texts_whose_job_was_drawn(full, world) -> None:
+    raw = {name: first_observed(rows) for name, rows in world.rows.items()}
+    expected = {
+        (r["occurred_at"].date(), r["event_id"], r["user_id"], r["job_id"], "organic", r["observed_at"])
+        for r in raw["impression"]
+    }
+    delivered = {}
+    for row in sorted(raw["message_status"], key=lambda r: (r["observed_at"], r["event_id"])):
+        if row["status"] == "delivered":
+            delivered.setdefault(row["message_id"], row)
+    for row in sorted(raw["message_planned"], key=lambda r: (r["observed_at"], r["event_id"]), reverse=True):
+        status = delivered.get(row["message_id"])
+        if status is not None and (row["slice"], row["channel"]) == ("explore", "sms"):
+            known = max(row["observed_at"], status["observed_at"])
+            day = status["occurred_at"].date()
+            expected.add((day, row["message_id"], row["user_id"], row["job_id"], "explore", known))
+    columns = ["exposure_date", "exposure_id", "user_id", "job_id", "slice", "observed_at"]
+    found = [tuple(row.values()) for row in full.warehouse.read("unchosen_exposures", columns=columns).to_pylist()]
+    assert found == sorted(expected)
+    assert {row[4] for row in found} == {"organic", "explore"}
+
+
 def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
     raw = {name: first_observed(rows) for name, rows in world.rows.items()}
     bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}

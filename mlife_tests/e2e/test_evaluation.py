@@ -18,7 +18,7 @@ import pytest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.contenders import cohort_days
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fit_days_of_served
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.core.errors import GateClosedError, IntegrityError
@@ -237,7 +237,8 @@ def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> N
     assert list(sentences)[-len([*own, *required, *fit]) :] == [*own, *required, *fit]
     assert "does not predict is_applied (0.500)" in sentences[required[0]]
     starts = [date.fromisoformat(fold["first_day"]) for fold in report["folds"]]
-    assert starts == fold_starts(day, platform.model.maturity_days, platform.model.promotion.gate_weeks)
+    weeks, fitted = platform.model.promotion.gate_weeks, fit_days_of_served(platform, day)
+    assert starts == fold_starts(day, platform.model.maturity_days, weeks, fitted)
     ends = [*(add_days(one, -1) for one in starts[1:]), date.fromisoformat(report["last_gate_day"])]
     shown = [mature_exposures(platform, *fold).num_rows for fold in zip(starts, ends, strict=True)]
     found = re.match(

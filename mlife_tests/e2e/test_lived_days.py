@@ -21,6 +21,7 @@ from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.message_trace import trace_message
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.fitting import fit_policy
+from mlife_assets.components.model.out_of_sample import fit_days_of_served
 from mlife_assets.components.predictions.decision_log import log_predictions
 from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.running.demo_summary import true_map_comparison
@@ -286,7 +287,8 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
     assert policies.promotion.judged_by == "folds"
     for row in events("model_registered"):
         folds = home.platform.tables.read_report("folds", row["as_of_date"])["folds"]
-        assert len(folds) == len(fold_starts(row["as_of_date"], window, policies.promotion.gate_weeks))
+        fitted = fit_days_of_served(home.platform, row["as_of_date"])
+        assert len(folds) == len(fold_starts(row["as_of_date"], window, policies.promotion.gate_weeks, fitted))
         asked = fit_policy(home.platform, row["as_of_date"], row["as_of_date"])
         assert home.platform.registry.load(row["model_version"]).manifest["policy_version"] == policy_version(asked)
         learned = {fold["model_version"]: date.fromisoformat(fold["first_day"]) for fold in folds}

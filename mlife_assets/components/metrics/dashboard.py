@@ -188,7 +188,7 @@ def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date])
         click_auc_realised=_performance(platform, "click_realised_roc_auc"),
         click_auc_estimated=_performance(platform, "click_estimated_roc_auc"),
         drift=_drift(platform),
-        map_cohort="by mature day, on what people applied to unprompted",
+        map_cohort="by mature day, among the jobs that people were shown",
     )
 
 

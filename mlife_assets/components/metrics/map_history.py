@@ -1,4 +1,4 @@
-"""Realised MAP by day: how champion, the model before it, simple rule, human and chance ranked what people applied to.
+"""Realised MAP by day: how champion, the model before it, simple rule, human and chance ranked what people were shown.
 
 Belongs here: ranking mature days again with who was champion then; what a promotion won since. Does not belong here:
 the metric (`core.ranking`), whether a promotion was due (`core.training.gate`).
@@ -28,15 +28,15 @@ from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.dashboard.figures import paired_gain
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
-REPORT = "map_by_day"
+REPORT = "map_of_shown_by_day"
+"""`map_by_day`, which homes of 0.1.0 have, ranked all candidates and is not read any more."""
 
 
 @dataclass(frozen=True)
 class MapDay:
-    """MAP@k of one day's rankings, on users who applied to a candidate.
+    """MAP@k of one day's rankings of shown candidates, on users who applied to one.
 
-    `simple` is None for a model of a release without a simple rule, `replaced` while the first champion serves, and
-    both on days that an earlier release measured.
+    `simple` is None for a model of a release without a simple rule, `replaced` while the first champion serves.
     """
 
     day: date
@@ -60,7 +60,6 @@ class PromotionGain:
         days: mature days on which the new one served and both were measured.
         delta: mean of the daily differences; None for too few days for an interval.
         is_over: whether another serves by now, so that there will be few more days, or none.
-        unmeasured: mature days on which it served, of which an earlier release kept nothing about the one replaced.
     """
 
     model_version: str
@@ -68,15 +67,12 @@ class PromotionGain:
     days: int
     delta: Interval | None
     is_over: bool = False
-    unmeasured: int = 0
 
     @property
     def sentence(self) -> str:
         """What it won in words."""
         if self.delta is None:
             since = f"{self.days} mature day{'' if self.days == 1 else 's'} since"
-            if self.unmeasured:
-                return f"not known: an earlier release did not measure it on {self.unmeasured} days, and {since}"
             return f"{'it served too briefly to say' if self.is_over else 'too early to say'}: {since}"
         bounds = f"{self.delta.lower:+.4f} to {self.delta.upper:+.4f}"
         return f"MAP {self.delta.estimate:+.4f} ({bounds}) on {self.days} mature days since"
@@ -95,15 +91,12 @@ def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str,
             if one.replaced is not None
             and (one.model_version, one.replaced_version) == (reign.model_version, before.model_version)
         ]
-        began = reign.since.date()
-        unmeasured = [one for one in days if one.replaced is None and one.model_version == reign.model_version]
         found[reign.model_version] = PromotionGain(
             reign.model_version,
             before.model_version,
             len(served),
             paired_gain(served),
             is_over=reign is not history[-1],
-            unmeasured=sum(one.day >= began for one in unmeasured),
         )
     return found
 

@@ -30,14 +30,14 @@ ORGANIC_EXPOSURE = "impression"
 
 def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
     """Return the ranked cohort of each day."""
-    policies = platform.policies
+    read, policies = platform.warehouse.read, platform.policies
     window = policies.label.apply_window_days
-    applies = platform.warehouse.read("applies", start=days[0], end=add_days(days[-1], window))
     return [
         ranked_cohort(
-            platform.warehouse.read("user_features", as_of=day),
-            platform.warehouse.read("job_features", as_of=day),
-            applies,
+            read("user_features", as_of=day),
+            read("job_features", as_of=day),
+            read("applies", start=day, end=add_days(day, window)),
+            read("unchosen_exposures", start=day, end=add_days(day, window)),
             as_of=day,
             window_days=window,
             policy=policies.candidates,

@@ -1,11 +1,14 @@
-"""The folds of a challenger: its recipe as it would have been fitted at the start of each week that the gate looks at.
+"""The folds of a challenger: its recipe as it would have been fitted at the start of each week that the gate looks at,
+and whenever what was served was fitted.
 
 Belongs here: the asset `fold_models`, and fitting as the platform does. Does not belong here: how a model is fitted
 (`core.training`), who is asked about which day (`out_of_sample`), the judgement (`judging`).
 
 Concept: what serves learns from everything mature, so no row is left on which it could be judged. Judged is its recipe:
-the newest weeks, each by the model that the recipe makes of what was known when the week began. Models of folds are
-kept by content beside the registered ones, since a later day asks them what this challenger knew before it served.
+the newest weeks, each by the model that the recipe makes of what was known when the week began. In a drift models are
+fitted more often than weekly. On each of these days a fold begins, too, so that the recipe is held against what knew
+as much. Models of folds are kept by content beside the registered ones, since a later day asks them what this
+challenger knew before it served.
 """
 
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fold_report
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fit_days_of_served, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -30,7 +33,7 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError, IntegrityError, NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
+from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
@@ -56,32 +59,34 @@ def require_same_settings(platform: ModelPlatform, day: date, version: str) -> N
 def fit_folds(
     context: dg.AssetExecutionContext, platform: ModelPlatform, day: date
 ) -> tuple[list[dict[str, Any]], str]:
-    """Fit and keep the model of each week; return them, oldest first, and why there are not as many as policy asks for.
+    """Fit and keep the model of each fold; return them, oldest first, and why there are not as many as policy asks for.
 
-    Weeks follow each other without a gap: before the first that nothing can be learned for, none counts. The newest
+    Folds follow each other without a gap: before the first that nothing can be learned for, none counts. The newest
     lasts as long as its labels are mature.
 
     Raises:
-        NotEnoughEvidenceError: nothing can be learned for the newest week.
+        NotEnoughEvidenceError: nothing can be learned for the newest fold.
     """
     model = platform.model
-    starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks)
+    served = fit_days_of_served(platform, day)
+    starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks, served)
     last = last_mature_exposure_day(day, model.maturity_days)
     marts, rows = training_marts(platform, starts), list[dict[str, Any]]()
     for first in reversed(starts):
-        context.log.info("the week from %s, by what was known on that day", first)
+        context.log.info("the fold from %s, by what was known on that day", first)
         try:
             training, policy = marts.training_set(first), fit_policy(platform, day, first)
             artifact = _fitted_before(platform, day, first, training, policy)
             artifact = artifact or fitted_artifact(context, platform, training, policy)
         except NotEnoughEvidenceError as error:
             if not rows:
-                raise NotEnoughEvidenceError(f"the newest week of the gate, from {first}: {error}") from error
-            return rows[::-1], f"{len(rows)} of {len(starts)} weeks can be judged; for the one from {first}: {error}."
+                raise NotEnoughEvidenceError(f"the newest fold of the gate, from {first}: {error}") from error
+            return rows[::-1], f"{len(rows)} of {len(starts)} folds can be judged; for the one from {first}: {error}."
+        until = date.fromisoformat(rows[-1]["first_day"]) if rows else add_days(last, 1)
         rows.append(
             {
                 "first_day": first.isoformat(),
-                "last_day": min(last, add_days(first, FOLD_DAYS - 1)).isoformat(),
+                "last_day": add_days(until, -1).isoformat(),
                 "model_version": platform.registry.keep_fold(artifact),
                 "trained_to": training.last_day.isoformat(),
                 "trained_to_by_step": trained_to_words(training.trained_to),
@@ -96,14 +101,14 @@ def fit_folds(
 def _fitted_before(
     platform: ModelPlatform, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact | None:
-    """Return a model fitted before, where a fit of this week would give the same; None where there is none.
+    """Return a model fitted before, where a fit of this fold would give the same; None where there is none.
 
-    It is the challenger of the Monday on which the week began, or a fold of an earlier day. Fits are what a retraining
+    It is the challenger of the day on which the fold began, or a fold of an earlier day. Fits are what a retraining
     costs.
     """
     model = platform.model
     same = {"policy_version": policy_version(policy), "code_version": __version__, **model.declared}
-    for version in _versions_of_week(platform, day, first):
+    for version in _versions_of_fold(platform, day, first):
         try:
             artifact = platform.registry.load(version)
         except (IntegrityError, NotFoundError):
@@ -114,7 +119,7 @@ def _fitted_before(
     return None
 
 
-def _versions_of_week(platform: ModelPlatform, day: date, first: date) -> Iterator[str]:
+def _versions_of_fold(platform: ModelPlatform, day: date, first: date) -> Iterator[str]:
     with suppress(NotFoundError):
         yield challenger_version(platform, first)
     for earlier in sorted(one for one in platform.model_tables.report_days(FOLD_REPORT) if one < day)[::-1]:
@@ -128,7 +133,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         key=graph.key(GROUP, "fold_models"),
         deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), *graph.learned_examples],
         kinds=graph.kinds,
-        description="The challenger's recipe as of each week of the gate: models that have not seen what they judge.",
+        description="The challenger's recipe as of the start of each fold: models that have not seen what they judge.",
         group_name=graph.group(GROUP),
         partitions_def=DAILY,
         backfill_policy=graph.backfill_policy,
@@ -139,7 +144,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     def fold_models(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
-        """Fit the recipe on what was known at the start of each week, and list who is asked about which."""
+        """Fit the recipe on what was known at the start of each fold, and list who is asked about which."""
         platform = graph.view(platform)
         day = only_day(context, platform)
         require_sound_day(platform, day)

@@ -34,7 +34,7 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.folds import Fold, fold_starts, in_common, rows_by_fold, speaking
+from mlife_assets.core.training.folds import Fold, in_common, rows_by_fold, speaking
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
@@ -78,7 +78,7 @@ class GateWindow:
 
 
 def gate_window(platform: ModelPlatform, day: date) -> GateWindow:
-    """Return what the gate of a day looks at: the weeks of the challenger's folds in which anything was served.
+    """Return what the gate of a day looks at: the days of the challenger's folds on which anything was served.
 
     Raises:
         GateClosedError: the folds of the day are not those of its challenger.
@@ -106,10 +106,9 @@ def gate_window(platform: ModelPlatform, day: date) -> GateWindow:
             f"the gate of {day} judges days until {last}, and {served[0].model_version}, which was served, may be "
             f"asked from {first} on, since it has learned from earlier ones; wait until {until}"
         )
-    weeks = len(fold_starts(day, model.maturity_days, model.promotion.gate_weeks))
     sentence = (
-        f"Judged by folds, {len(kept)} of {weeks} weeks from {first} to {last}: each by the "
-        f"recipe fitted on what was known when it began, {against}. What would serve is its fit on everything mature."
+        f"Judged by {len(kept)} folds from {first} to {last}: each by the recipe fitted on what was known when it "
+        f"began, {against}. What would serve is its fit on everything mature."
     )
     both = zip(speaking(kept, first, last), speaking(within, first, last), strict=True)
     if alike := sum(left == right for left, right in both):

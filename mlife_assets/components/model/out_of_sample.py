@@ -85,6 +85,12 @@ def served_folds(platform: ModelPlatform, day: date) -> tuple[Fold, ...]:
     return in_succession(folds_of(platform, history[0].model_version), reigns)
 
 
+def fit_days_of_served(platform: ModelPlatform, day: date) -> list[date]:
+    """Return the days on which the models were fitted that served until partition `day` decides."""
+    served = {reign.model_version for reign in platform.registry.history(run_time(day))}
+    return [row["as_of_date"] for row in platform.registry.versions() if row["model_version"] in served]
+
+
 def side_of_folds(platform: ModelPlatform, version: str, folds: Sequence[Fold], gate: GateRows) -> Side:
     """Return the probabilities of the gate's rows, each row by the registered model of its fold."""
     return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer)

@@ -56,8 +56,8 @@ TRUE_USERS = 1_000
 def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     """Return MAP@k of random, human, simple rule and champion on the same users of the mature weeks of the demo.
 
-    Each ranking is made by who was champion on its day, with the simple rule beside it. The cohort is every user with
-    an unprompted apply to a candidate. None while no week is mature.
+    Each ranking is made by who was champion on its day, with the simple rule beside it. The cohort is every user who
+    applied to a candidate that the site showed them. None while no week is mature.
     """
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
     days = _sound_weeks(platform, mature)
@@ -84,8 +84,9 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     return {
         "random": ranked["human"].random_mean,
         **{name: result.mean for name, result in ranked.items()},
-        "cohort": f"unprompted applies within {platform.policies.label.apply_window_days} days to candidates of "
-        + ", ".join(day.isoformat() for day in days),
+        "cohort": f"candidates shown within {platform.policies.label.apply_window_days} days of "
+        + ", ".join(day.isoformat() for day in days)
+        + ", of users who applied to one of them in that time",
         "cohort_users": len(ranked["human"].users),
         "champion_minus_human": {"delta": interval.estimate, "lower": interval.lower, "upper": interval.upper},
     }

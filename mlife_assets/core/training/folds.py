@@ -6,7 +6,8 @@ served when (`components`), what is required of a fold and the verdict (`prequen
 Concept: a model may be asked about a day only if it knew no outcome that was still to come on it: what it learned from
 was complete when the day began. So a recipe speaks through one model per week, and what was served through whoever
 served. Both are sequences of folds, each of which lasts until the next begins. Weeks begin on Mondays whatever day it
-is, so that challengers of neighbouring days have their folds in common.
+is, so that challengers of neighbouring days have their folds in common. Where what was served was fitted within a week,
+the recipe is fitted anew on that day, too: else a recipe of last Monday would be held against a model that knows more.
 """
 
 from __future__ import annotations
@@ -43,15 +44,24 @@ class Fold:
     trained_to: date
 
 
-def fold_starts(as_of: date, maturity_days: int, weeks: int) -> list[date]:
-    """Return the Mondays of the weeks that hold the newest `weeks` times 7 days with mature labels, oldest first.
+def fold_starts(as_of: date, maturity_days: int, weeks: int, fitted_on: Iterable[date] = ()) -> list[date]:
+    """Return the days on which the folds of a gate begin, oldest first.
 
-    They are `weeks`, or one more where the last mature day is no Sunday; the newest of those is not yet whole.
+    They are the Mondays of the weeks that hold the newest `weeks` times 7 days with mature labels: `weeks`, or one more
+    where the last mature day is no Sunday; the newest of those is not yet whole. Besides, a fold begins on each day of
+    these weeks on which a model was fitted that served.
+
+    Args:
+        as_of: day of the gate.
+        maturity_days: days after an exposure until its label is mature.
+        weeks: of the window.
+        fitted_on: days on which models were fitted that served since; others are left out.
     """
     last = last_mature_exposure_day(as_of, maturity_days)
     oldest = add_days(last, 1 - FOLD_DAYS * weeks)
     monday = add_days(oldest, -oldest.weekday())
-    return [add_days(monday, past) for past in range(0, (last - monday).days + 1, FOLD_DAYS)]
+    mondays = {add_days(monday, past) for past in range(0, (last - monday).days + 1, FOLD_DAYS)}
+    return sorted(mondays | {day for day in fitted_on if monday <= day <= last})
 
 
 def in_order(folds: Sequence[Fold]) -> tuple[Fold, ...]:

@@ -89,10 +89,3 @@ def test_the_model_before_is_the_one_that_served_last(monkeypatch: pytest.Monkey
         assert found["replaced_version"] == (None if number == 0 else "two")
         assert found.get("replaced") == (None if number == 0 else 0.75)
     assert asked == ["one", "three", "two"]
-
-
-def test_days_measured_by_an_earlier_release_say_nothing() -> None:
-    days = [MapDay(FIRST + timedelta(days=number), "two", 0.42, 0.3, 0.1, 40) for number in range(5)]
-    gain = gains_of_promotions(platform(reign("one", 0), reign("two", 0)), days)["two"]
-    assert gain.days == 0
-    assert gain.sentence == "not known: an earlier release did not measure it on 5 days, and 0 mature days since"

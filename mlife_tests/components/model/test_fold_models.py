@@ -20,7 +20,7 @@ from mlife_assets.components.model.training_inputs import day_training_set, trai
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.feature_spec import examples_matrix
-from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
+from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts, speaking
 from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
@@ -134,6 +134,28 @@ def test_the_challenger_of_a_monday_is_the_fold_of_its_week(returns, last_day, m
     assert folds[-1].trained_to not in fitted
 
 
+def test_the_recipe_is_fitted_anew_on_the_day_on_which_what_served_was_fitted(returns, last_day, monkeypatch) -> None:
+    """Else a recipe of last Monday would be held against a model that knows more, and look worse for it."""
+    wednesday = add_days(fold_starts(last_day, WINDOW, 4)[-2], 2)
+    version = returns.train(wednesday)
+    returns.promote(version, wednesday)
+    unpromoted = add_days(wednesday, 2)
+    returns.train(unpromoted)
+    fitted = fits_counted(monkeypatch)
+    folds = stored_folds(returns, last_day, returns.train(last_day))
+    assert (wednesday, version) in [(fold.first_day, fold.model_version) for fold in folds]
+    assert unpromoted not in [fold.first_day for fold in folds]
+    assert folds[[fold.first_day for fold in folds].index(wednesday)].trained_to not in fitted
+    report = returns.model_tables.read_report("folds", last_day)["folds"]
+    firsts = [date.fromisoformat(row["first_day"]) for row in report]
+    lasts = [date.fromisoformat(row["last_day"]) for row in report]
+    assert lasts == [*(add_days(one, -1) for one in firsts[1:]), last_mature_exposure_day(last_day, WINDOW)]
+    window, judgement = returns.judge(last_day)
+    both = [speaking(side, wednesday, add_days(wednesday, 4)) for side in (window.folds, window.served)]
+    assert both == [[version] * 5] * 2
+    assert judgement.challenger.model_version != version
+
+
 def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(returns, last_day, monkeypatch) -> None:
     before = add_days(last_day, -7)
     first = stored_folds(returns, before, returns.train(before))
@@ -166,15 +188,15 @@ def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(ret
     assert [fold.first_day for fold in folds] == fold_starts(day, WINDOW, 4)[-len(folds) :]
     said = returns.model_tables.read_report("folds", day)["sentence"]
     assert said.startswith(
-        f"{len(folds)} of 5 weeks can be judged; for the one from {add_days(folds[0].first_day, -7)}"
+        f"{len(folds)} of 5 folds can be judged; for the one from {add_days(folds[0].first_day, -7)}"
     )
     window, _ = returns.judge(day)
     assert window.first_day == folds[0].first_day
-    assert f"Judged by folds, {len(folds)} of 5 weeks" in window.sentence
+    assert f"Judged by {len(folds)} folds from" in window.sentence
 
 
 def test_without_a_week_that_can_be_judged_there_is_no_challenger(returns) -> None:
-    with pytest.raises(NotEnoughEvidenceError, match="the newest week of the gate, from 2026-01-19: "):
+    with pytest.raises(NotEnoughEvidenceError, match="the newest fold of the gate, from 2026-01-19: "):
         returns.challenge("mdl_any", date(2026, 2, 2))
 
 

@@ -51,6 +51,14 @@ def test_the_weeks_begin_on_mondays_and_hold_the_newest_mature_days(weeks: int) 
         assert len(starts) == (weeks if last.weekday() == 6 else weeks + 1)
 
 
+def test_a_fold_begins_where_what_served_was_fitted_within_the_weeks() -> None:
+    mondays = fold_starts(DAY, 7, 2)
+    last = last_mature_exposure_day(DAY, 7)
+    within = [mondays[0] + timedelta(days=3), last]
+    without = [mondays[0] - timedelta(days=1), last + timedelta(days=1), DAY]
+    assert fold_starts(DAY, 7, 2, [*without, *within, mondays[1], within[0]]) == sorted({*mondays, *within})
+
+
 def test_each_day_is_asked_of_the_newest_fold_that_has_begun() -> None:
     assert speaking([fold(1), fold(0)], FIRST - timedelta(days=1), FIRST + timedelta(days=7)) == [
         None,
